@@ -1,0 +1,259 @@
+/**
+ * What the tree is: entries in the order in which they are made, each with its path in bytes (names on disk are bytes),
+ * and the plan of the files that carry their contents over the air. Pure, and total: any bytes decode to entries or to a
+ * reason.
+ *
+ * [M-1] an entry's parent is an earlier Directory entry, or the destination itself.
+ * [M-2] a hard link's leader is an earlier File entry.
+ * [M-3] both ends derive the same plan from the same entries.
+ */
+import * as Result from "effect/Result"
+import * as Limits from "./protocol/Limits.ts"
+import type { Kind } from "./wire/Message.ts"
+
+export interface Metadata {
+  /** The twelve permission bits. */
+  readonly mode: number
+  readonly mtimeSeconds: number
+  /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
+  readonly mtimeNanos: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). */
+export type Entry =
+  | { readonly _tag: "Directory"; readonly path: Uint8Array; readonly metadata: Metadata }
+  | { readonly _tag: "File"; readonly path: Uint8Array; readonly metadata: Metadata; readonly size: number }
+  | {
+      readonly _tag: "Symlink"
+      readonly path: Uint8Array
+      readonly metadata: Metadata
+      readonly target: Uint8Array
+    }
+  | { readonly _tag: "HardLink"; readonly path: Uint8Array; readonly leader: number }
+  | { readonly _tag: "Fifo"; readonly path: Uint8Array; readonly metadata: Metadata }
+
+/** What one four-state machine carries: the manifest (file 0), one regular file, or a bundle of small ones. */
+export interface Carried {
+  readonly file: number
+  readonly kind: Kind
+  /** The entries it carries lie in [firstEntry, firstEntry + entryCount). */
+  readonly firstEntry: number
+  readonly entryCount: number
+  readonly size: number
+  /** A bundle's File entries, and where each begins in its content; for a single file its one entry. */
+  readonly members: ReadonlyArray<{ readonly entry: number; readonly offset: number; readonly size: number }>
+}
+
+/** A path as a person reads it: what is not UTF-8 or cannot be printed is escaped as \xNN. */
+export const display = (path: Uint8Array): string => {
+  const text = decoder.decode(path)
+  if (!/[\p{Cc}\ufffd]/u.test(text)) return text === "" ? "." : text
+  let out = ""
+  for (const { bytes, text } of characters(path)) {
+    out +=
+      text !== undefined && !/\p{Cc}/u.test(text)
+        ? text
+        : Array.from(bytes, (b) => `\\x${b.toString(16).padStart(2, "0")}`).join("")
+  }
+  return out
+}
+
+const decoder = new TextDecoder()
+const strict = new TextDecoder("utf-8", { fatal: true })
+
+// Walks UTF-8 character by character; `text` is undefined where a byte begins none.
+function* characters(path: Uint8Array) {
+  for (let at = 0; at < path.length;) {
+    const lead = path[at]
+    const length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 1
+    const bytes = path.subarray(at, at + length)
+    const text = Result.getOrUndefined(Result.try(() => strict.decode(bytes)))
+    yield text === undefined ? { bytes: path.subarray(at, at + 1), text } : { bytes, text }
+    at += text === undefined ? 1 : length
+  }
+}
+
+// ---- plan ----
+
+/** The plan of carried files: small ones in bundles of consecutive entries, larger ones alone. File 0 is the manifest. */
+export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => {
+  const out: Array<Carried> = []
+  let members: Array<{ entry: number; offset: number; size: number }> = []
+  let size = 0
+  const flush = () => {
+    if (members.length === 0) return
+    const firstEntry = members[0].entry
+    const entryCount = members[members.length - 1].entry - firstEntry + 1
+    out.push({ file: out.length + 1, kind: "Bundle", firstEntry, entryCount, size, members })
+    members = []
+    size = 0
+  }
+  entries.forEach((entry, index) => {
+    if (entry._tag !== "File") return
+    if (entry.size > Limits.smallFileBytes) {
+      const members = [{ entry: index, offset: 0, size: entry.size }]
+      out.push({ file: out.length + 1, kind: "Single", firstEntry: index, entryCount: 1, size: entry.size, members })
+      return
+    }
+    if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()
+    members.push({ entry: index, offset: size, size: entry.size })
+    size += entry.size
+  })
+  flush()
+  return out
+}
+
+// ---- checks ----
+
+/** Why an entry may not be made, by its index; entries that are fine are absent. A refused directory refuses what is in it. */
+export const refused = (entries: ReadonlyArray<Entry>): ReadonlyMap<number, string> => {
+  const out = new Map<number, string>()
+  const directories = new Set<string>([""])
+  const seen = new Set<string>()
+  entries.forEach((entry, index) => {
+    const reason = refusal(entry, index, entries, directories, seen, out)
+    const key = keyOf(entry.path)
+    if (reason !== undefined) out.set(index, reason)
+    else if (entry._tag === "Directory") directories.add(key)
+    seen.add(key)
+  })
+  return out
+}
+
+// One character a byte, so that a path of bytes can be a Map's key.
+const keyOf = (path: Uint8Array): string => Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1")
+
+const refusal = (
+  entry: Entry,
+  index: number,
+  entries: ReadonlyArray<Entry>,
+  directories: ReadonlySet<string>,
+  seen: ReadonlySet<string>,
+  refusedSoFar: ReadonlyMap<number, string>
+): string | undefined => {
+  const key = keyOf(entry.path)
+  if (seen.has(key)) return "the manifest names it twice"
+  if (key === "") return entry._tag === "Directory" ? undefined : "the destination itself is a directory"
+  if (key.includes("\0")) return "its path has a NUL byte"
+  if (key.startsWith("/")) return "its path is absolute"
+  for (const name of key.split("/")) {
+    if (name === "" || name === "." || name === "..") return `its path has a component "${name}"`
+  }
+  const slash = key.lastIndexOf("/")
+  if (slash > 0 && !directories.has(key.slice(0, slash))) return "its parent is not a directory of the manifest"
+  if (entry._tag === "HardLink") {
+    const leader = entry.leader < index ? entries[entry.leader] : undefined
+    if (leader?._tag !== "File") return "it is a hard link to no earlier file of the manifest"
+    if (refusedSoFar.has(entry.leader)) return "it is a hard link to a refused file"
+  }
+  if (entry._tag === "Symlink" && (entry.target.length === 0 || entry.target.includes(0))) {
+    return "its link target is empty or has a NUL byte"
+  }
+  return undefined
+}
+
+// ---- bytes ----
+
+const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
+const version = 1
+
+/** The manifest as the content of file 0. */
+export const encode = (entries: ReadonlyArray<Entry>): Uint8Array => {
+  let bytes = 8
+  for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
+  const out = new Uint8Array(bytes)
+  const view = new DataView(out.buffer)
+  let at = 0
+  const u8 = (n: number) => void view.setUint8(at++, n)
+  const u16 = (n: number) => ((at += 2), view.setUint16(at - 2, n, true))
+  const u32 = (n: number) => ((at += 4), view.setUint32(at - 4, n, true))
+  const u64 = (n: number) => ((at += 8), view.setBigInt64(at - 8, BigInt(n), true))
+  const data = (data: Uint8Array) => {
+    u16(data.length)
+    out.set(data, at)
+    at += data.length
+  }
+  u32(version)
+  u32(entries.length)
+  for (const entry of entries) {
+    u8(tags.indexOf(entry._tag))
+    data(entry.path)
+    if (entry._tag === "HardLink") {
+      u32(entry.leader)
+      continue
+    }
+    u16(entry.metadata.mode)
+    u32(entry.metadata.uid)
+    u32(entry.metadata.gid)
+    u64(entry.metadata.mtimeSeconds)
+    u32(entry.metadata.mtimeNanos)
+    if (entry._tag === "File") u64(entry.size)
+    if (entry._tag === "Symlink") data(entry.target)
+  }
+  return out.subarray(0, at)
+}
+
+/** The entries, or what is wrong with the bytes. Paths are not judged here: see `refused`. */
+export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, string> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const out: Array<Entry> = []
+  let at = 0
+  let wrong: string | undefined
+  const room = (n: number) => {
+    if (wrong === undefined && at + n > bytes.length)
+      wrong = `it ends at byte ${bytes.length} inside entry ${out.length}`
+    return wrong === undefined
+  }
+  const u8 = () => (room(1) ? view.getUint8(at++) : 0)
+  const u16 = () => (room(2) ? view.getUint16((at += 2) - 2, true) : 0)
+  const u32 = () => (room(4) ? view.getUint32((at += 4) - 4, true) : 0)
+  const whole = (least: number) => {
+    const n = room(8) ? Number(view.getBigInt64((at += 8) - 8, true)) : 0
+    if (wrong === undefined && !(Number.isSafeInteger(n) && n >= least))
+      wrong = `entry ${out.length} has the number ${n}`
+    return n
+  }
+  const data = () => {
+    const length = u16()
+    if (wrong === undefined && length > Limits.pathBytes) wrong = `entry ${out.length} has a path of ${length} bytes`
+    return room(length) ? bytes.subarray(at, (at += length)) : empty
+  }
+  const metadata = (): Metadata => {
+    const mode = u16() & 0o7777
+    const uid = u32()
+    const gid = u32()
+    const mtimeSeconds = whole(-Number.MAX_SAFE_INTEGER)
+    const mtimeNanos = u32()
+    if (wrong === undefined && mtimeNanos > 999_999_999) wrong = `entry ${out.length} has ${mtimeNanos} nanoseconds`
+    return { mode, uid, gid, mtimeSeconds, mtimeNanos }
+  }
+  if (u32() !== version) return Result.fail(wrong ?? "it is of another version")
+  const count = u32()
+  while (wrong === undefined && out.length < count) {
+    const tag = tags[u8()]
+    const path = data()
+    switch (tag) {
+      case "HardLink":
+        out.push({ _tag: tag, path, leader: u32() })
+        break
+      case "Directory":
+      case "Fifo":
+        out.push({ _tag: tag, path, metadata: metadata() })
+        break
+      case "File":
+        out.push({ _tag: tag, path, metadata: metadata(), size: whole(0) })
+        break
+      case "Symlink":
+        out.push({ _tag: tag, path, metadata: metadata(), target: data() })
+        break
+      default:
+        wrong ??= `entry ${out.length} is of an unknown type`
+    }
+  }
+  if (wrong === undefined && at !== bytes.length) wrong = `${bytes.length - at} bytes follow its last entry`
+  return wrong === undefined ? Result.succeed(out) : Result.fail(wrong)
+}
+
+const empty = new Uint8Array(0)

@@ -1,0 +1,95 @@
+/**
+ * Every bound of the protocol in one place: a queue, a buffer, a retry or a wait that is not limited here is a defect.
+ * Units are the last word of a name.
+ */
+
+/** UDP and IPv4 headers before our bytes (RFC 768, RFC 791 without options). */
+export const udpHeaderBytes = 28
+/** Ethernet's MTU: the default wherever an interface says more, because the path to a catcher may not. */
+export const defaultMtuBytes = 1500
+/** Our fixed header, see wire/Header.ts. */
+export const headerBytes = 24
+/** Room kept at the end of every datagram for an authentication tag. */
+export const tagBytes = 16
+/** Default page: what an Ethernet frame leaves (1432). */
+export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes
+/** Below this an answer about a span of pages would not fit into one datagram. */
+export const minPageBytes = 512
+/** A UDP datagram over IPv4 holds 65,507 bytes. */
+export const maxPageBytes = 65_507 - headerBytes - tagBytes
+/** Pages hashed together; 128 pages of 1432 bytes are 183 KB, where BLAKE3 reaches its full speed. */
+export const blockPages = 128
+/** Pages asked about in one question at most: their bitmap (1 KiB) fits into one datagram. */
+export const spanPages = 8192
+/** BLAKE3's output. */
+export const hashBytes = 32
+/** 32-bit page indices: 2^32 - 1 pages. */
+export const maxPages = 0xffff_ffff
+
+/** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
+export const batchBytes = 65_000
+export const batchDatagrams = 44
+
+/** A regular file up to this size travels in a bundle. */
+export const smallFileBytes = 512 * 1024
+/** A bundle is held in memory at both ends until it is committed. */
+export const bundleBytes = 4 * 1024 * 1024
+export const bundleFiles = 4096
+/** Files between their open barrier and their close at one time; bounds descriptors and memory at both ends. */
+export const filesInFlight = 8
+/** What a catcher allows a master to have open: more than any honest master uses. */
+export const openFiles = 32
+/** Spans of one file in their missing rounds while the next one is streamed. */
+export const spansInFlight = 4
+/** A manifest is held in memory at both ends: about 10 million entries. */
+export const manifestBytes = 1024 * 1024 * 1024
+/** Longest path: Linux's PATH_MAX. */
+export const pathBytes = 4096
+/** Longest name of a catcher. */
+export const nameBytes = 128
+/** Longest reason in an answer. */
+export const reasonBytes = 200
+
+/** Catchers in one session: their bitmap (512 bytes) fits into every question. */
+export const slots = 4096
+/** Catchers asked in one question: their answers must fit the master's receive buffer. */
+export const sliceSlots = 64
+/** Catchers that clock the window. */
+export const ackers = 32
+
+/** Blocks that a catcher assembles in memory at one time (183 KB each); the oldest goes to the store when more begin. */
+export const assemblingBlocks = 96
+/** Writes under way for one file before its fiber waits. */
+export const writesInFlight = 4
+/** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
+export const mailboxBatches = 16
+/** Batches waiting for the air, each for repairs and for new pages. */
+export const airBatches = 4
+/** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
+export const socketDatagrams = 4096
+/** Progress events waiting for a slow reader; older ones are dropped. */
+export const progressEvents = 256
+
+/** Rounds in which a file gained no page before its catcher sits it out. */
+export const stalledRounds = 100
+/** Times that the blocks of a file may fail their hash before its catcher sits it out. */
+export const rejectedHashes = 8
+
+/** Announcements while catchers are awaited, and while the session runs. */
+export const announceMillis = 200
+/** A master listens at least this long for another master before it begins. */
+export const listenMillis = 50
+/** First repetition of a question, and the longest pause between two. */
+export const questionMillis = 20
+export const maxQuestionMillis = 500
+/** An acker silent for this long, while another answers, stops bounding the window. */
+export const ackerPatienceMillis = 250
+/** The window before the first answer, and its floor. */
+export const minWindowBytes = 128 * 1024
+/** No window is larger, whatever a catcher says of its buffer. */
+export const maxWindowBytes = 64 * 1024 * 1024
+/** Queueing that the window may cause on the path. */
+export const queueingMillis = 10
+/** How often the last words of a session (bye, abort) are said, because nobody answers them. */
+export const lastWords = 4
+export const lastWordsMillis = 20

@@ -1,0 +1,53 @@
+/**
+ * Where a catcher puts the tree: confined to its destination, a temporary file until a file is whole, then a rename.
+ * Two layers: Disk and Memory, one conformance suite.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Carried, Entry } from "../Manifest.ts"
+import type { Failure } from "../wire/Message.ts"
+
+/** The file system refused. `code` as the system names it (ENOSPC, EROFS, ENAMETOOLONG, ...). */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  code: Schema.String,
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.path === "" ? this.reason : `${this.path}: ${this.reason}`
+  }
+}
+
+/** An entry would have been written outside the destination. */
+export class DestinationEscape extends Schema.TaggedError<DestinationEscape>()("DestinationEscape", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `DestinationEscape: ${this.path}: ${this.reason}`
+  }
+}
+
+/** The bytes of one carried file while they arrive. */
+export interface Slot {
+  /** Writes at an offset of the content; the bytes may be reused when the effect completes. A range of zeros in a fresh slot may become a hole. */
+  readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, StoreError>
+  /** Reads what was written, into `into`. */
+  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError>
+  /** Metadata, rename: afterwards the final name holds the content. `skip(member)`: members of a bundle that the master could not read. Failures are of single entries; a failure of the whole is a StoreError. Call once. */
+  readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
+}
+
+export class Store extends Context.Service<
+  Store,
+  {
+    /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are of single entries. */
+    readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
+    /** Opens the place for a carried file; closing the scope without `commit` leaves nothing behind. */
+    readonly open: (carried: Carried) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+    /** The last step: hard links whose leader arrived, then modes and times of directories, deepest first. */
+    readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
+  }
+>()("mrsync/store/Store") {}

@@ -1,0 +1,64 @@
+/**
+ * The air: datagrams to the group, datagrams to one address, datagrams that arrive. It knows nothing of the protocol
+ * but that datagrams may arrive glued together (receive offload), so a consumer splits by their own lengths.
+ *
+ * A master sends to the group and receives what catchers send to it; a catcher receives the group and sends to the
+ * master. Both are this one service.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+
+/** "ip:port": compared as text. */
+export type Address = string
+
+/** Datagrams of `datagramBytes` each glued together; the last may be shorter. One datagram: `datagramBytes` is its length. */
+export interface Batch {
+  readonly bytes: Uint8Array
+  readonly datagramBytes: number
+}
+
+/** What one receive gave: one datagram, or several glued. The bytes may be kept until the next pull only. */
+export interface Received {
+  readonly bytes: Uint8Array
+  readonly from: Address
+}
+
+export interface Stats {
+  /** Datagrams handed to the network, to the group and to single addresses. */
+  readonly sent: number
+  readonly received: number
+  /** Datagrams lost in our own buffers, as far as the system says. */
+  readonly dropped: number
+}
+
+/** The network below failed: a socket that cannot be opened, a send that was refused. */
+export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
+  operation: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.operation}: ${this.reason}`
+  }
+}
+
+export class Transport extends Context.Service<
+  Transport,
+  {
+    /** This end's address, to which answers come. */
+    readonly local: Address
+    /** The kernel's receive buffer (Linux's doubled figure is halved again): bounds the window. */
+    readonly receiveBufferBytes: number
+    /** Multicasts; completes when the batch's memory may be used again. */
+    readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
+    /** Sends one datagram to one address. */
+    readonly sendTo: (to: Address, datagram: Uint8Array) => Effect.Effect<void, TransportError>
+    /** What arrives, in batches: back-pressured, the kernel's buffer being the queue. Run it once. */
+    readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>
+    /** For a master: also hear the group (another master's announcements) until the scope closes. */
+    readonly listen: Effect.Effect<void, TransportError, Scope.Scope>
+    readonly stats: Effect.Effect<Stats>
+  }
+>()("mrsync/transport/Transport") {}

@@ -1,0 +1,189 @@
+/**
+ * The messages, as the phases see them. `M>` goes from the master to the group, `C>` from a catcher to the master.
+ * docs/protocol.md holds the same table with offsets.
+ */
+
+/** What a carried file is. */
+export type Kind = "Manifest" | "Single" | "Bundle"
+
+/** Why a catcher was not taken in. */
+export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started"
+
+/** A failure at a catcher: an entry of the manifest (0xffffffff: none of them) and the reason in words. */
+export interface Failure {
+  readonly entry: number
+  readonly reason: string
+}
+
+/** Slots (a catcher's number in the session) that are asked, in ascending order. */
+export type Audience = ReadonlyArray<number>
+
+/** Pages that are missing, as pairs of first page and count, ascending: [first, count, first, count, ...]. */
+export type Runs = ReadonlyArray<number>
+
+/** M> Who is there? Repeated as long as the session lives. */
+export interface Announce {
+  readonly _tag: "Announce"
+  readonly session: bigint
+  readonly pageBytes: number
+  readonly blockPages: number
+  readonly timeoutMillis: number
+  /** Since the master began; of two masters on a group the younger yields. */
+  readonly uptimeMillis: number
+  /** A catcher waits a random part of this before it joins. */
+  readonly spreadMillis: number
+  readonly joined: number
+  readonly wanted: number
+}
+
+/** C> I am. Answer to Announce, repeated until welcomed. */
+export interface Join {
+  readonly _tag: "Join"
+  readonly session: bigint
+  /** Random for each start of a catcher: a restarted one is another. */
+  readonly incarnation: number
+  readonly receiveBufferBytes: number
+  readonly name: string
+}
+
+/** C> I serve another session. Answer to Announce. */
+export interface Decline {
+  readonly _tag: "Decline"
+  readonly session: bigint
+  readonly incarnation: number
+  readonly name: string
+}
+
+/** M> Who was taken in, and as which slot. */
+export interface Welcome {
+  readonly _tag: "Welcome"
+  readonly session: bigint
+  readonly guests: ReadonlyArray<
+    | { readonly incarnation: number; readonly slot: number }
+    | {
+        readonly incarnation: number
+        readonly refusal: Refusal
+      }
+  >
+}
+
+/** M> The open barrier's question. */
+export interface Open {
+  readonly _tag: "Open"
+  readonly session: bigint
+  readonly file: number
+  readonly kind: Kind
+  readonly size: number
+  readonly members: number
+  /** The entries of the manifest that it carries: [firstEntry, firstEntry + entryCount). */
+  readonly firstEntry: number
+  readonly entryCount: number
+  readonly audience: Audience
+}
+
+/** M> How far are you? Asked inside the data stream; answers clock the window. */
+export interface Poll {
+  readonly _tag: "Poll"
+  readonly session: bigint
+  readonly poll: number
+  readonly audience: Audience
+}
+
+/** M> What do you miss of this span? With the root: and is the whole file right? */
+export interface Eof {
+  readonly _tag: "Eof"
+  readonly session: bigint
+  readonly file: number
+  readonly round: number
+  readonly first: number
+  readonly count: number
+  /** BLAKE3 of the trailer; only once every page has been sent. */
+  readonly root: Uint8Array | undefined
+  readonly audience: Audience
+}
+
+/** M> Commit. The answer lists failures from entry `from` on. */
+export interface Close {
+  readonly _tag: "Close"
+  readonly session: bigint
+  readonly file: number
+  readonly from: number
+  readonly audience: Audience
+}
+
+/** M> Drop this file, or, without a file, the session. */
+export interface Abort {
+  readonly _tag: "Abort"
+  readonly session: bigint
+  readonly file: number | undefined
+  readonly reason: string
+  readonly audience: Audience
+}
+
+/** M> The session is over. */
+export interface Bye {
+  readonly _tag: "Bye"
+  readonly session: bigint
+}
+
+interface Answer {
+  readonly session: bigint
+  readonly slot: number
+  readonly incarnation: number
+}
+
+/** C> Answer to Open. `SitOut` is the table's OpenFailed and SitOut alike: this catcher takes no part in this file. */
+export interface OpenOk extends Answer {
+  readonly _tag: "OpenOk"
+  readonly file: number
+}
+
+/** C> Answer to Open or Eof: this catcher takes no part in this file. */
+export interface SitOut extends Answer {
+  readonly _tag: "SitOut"
+  readonly file: number
+  readonly reason: string
+}
+
+/** C> Answer to Eof: the runs that are missing in [first, first + count); none: all of it is held. */
+export interface Missing extends Answer {
+  readonly _tag: "Missing"
+  readonly file: number
+  readonly round: number
+  readonly first: number
+  readonly count: number
+  readonly runs: Runs
+}
+
+/** C> Answer to Eof: every page is held and every hash agrees. */
+export interface Complete extends Answer {
+  readonly _tag: "Complete"
+  readonly file: number
+}
+
+/** C> Answer to Close: committed. `next`: ask again from there for more failures. */
+export interface CloseOk extends Answer {
+  readonly _tag: "CloseOk"
+  readonly file: number
+  readonly from: number
+  readonly failures: ReadonlyArray<Failure>
+  readonly next: number | undefined
+}
+
+/** C> Answer to Abort. */
+export interface Aborted extends Answer {
+  readonly _tag: "Aborted"
+  readonly file: number
+}
+
+/** C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers. */
+export interface PollOk extends Answer {
+  readonly _tag: "PollOk"
+  readonly poll: number
+  readonly received: number
+  readonly dropped: number
+}
+
+export type FromMaster = Announce | Welcome | Open | Poll | Eof | Close | Abort | Bye
+export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk
+export type Message = FromMaster | FromCatcher
