@@ -1,10 +1,30 @@
-/** The catcher: the phases composed. (Contract; the implementation follows.) */
+/**
+ * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
+ * says bye. Nothing but the phases composed. It speaks only when asked.
+ */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
-import type { Progress } from "./Progress.ts"
+import { BadManifest, MasterTimeout, SessionAborted } from "./Errors.ts"
+import { counts } from "./Ledger.ts"
+import * as Manifest from "./Manifest.ts"
+import * as Announce from "./phase/Announce.ts"
+import * as CatchFiles from "./phase/CatchFiles.ts"
+import * as PageReceiver from "./phase/PageReceiver.ts"
+import { Progress } from "./Progress.ts"
+import type * as FileState from "./protocol/FileState.ts"
+import * as Layout from "./protocol/Layout.ts"
+import * as Limits from "./protocol/Limits.ts"
+import * as Planner from "./protocol/Planner.ts"
 import type { Report } from "./Report.ts"
-import type { Store } from "./store/Store.ts"
-import type { Transport } from "./transport/Transport.ts"
+import { BlockPool } from "./store/Assembly.ts"
+import { type Slot, Store, StoreError } from "./store/Store.ts"
+import { Transport } from "./transport/Transport.ts"
+import * as Codec from "./wire/Codec.ts"
+import { displaySession } from "./wire/Header.ts"
+import type { Failure, FromCatcher, FromMaster } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -23,4 +43,341 @@ export type Error =
   | Errors.StoreError
 
 /** One session. The last event it publishes is the report, also when it fails or is interrupted. */
-export declare const run: (options: Options) => Effect.Effect<Report, Error, Transport | Store | Progress>
+export const run = Effect.fn("Catcher.run")(function* (
+  options: Options
+): Effect.fn.Return<Report, Error, Transport | Store | Progress> {
+  return yield* Effect.scoped(attend(options))
+})
+
+/** What this catcher knows of its session. */
+class Book {
+  readonly received: PageReceiver.Counts = { pages: 0, ignored: 0 }
+  membership: Announce.Membership | undefined
+  entries: ReadonlyArray<Manifest.Entry> | undefined
+  plan: ReadonlyArray<Manifest.Carried> = []
+  /** Bytes of the whole tree. */
+  total = 0
+  badManifest: BadManifest | undefined
+  readonly failures = new Map<number, string>()
+  /** Entries that the master could not read: not our failure, and not here. */
+  unread = 0
+  files = 0
+  bytes = 0
+  missingPages = 0
+  /** The tree is committed. */
+  done = false
+  startedMillis: number
+  heardMillis: number
+  /** Since when the ear waits; undefined while what it brought is worked on. */
+  waitingMillis: number | undefined
+
+  constructor(nowMillis: number) {
+    this.startedMillis = nowMillis
+    this.heardMillis = nowMillis
+  }
+  fail(failures: Iterable<Failure>): void {
+    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, reason)
+  }
+  pathOf(entry: number): string {
+    const found = this.entries?.[entry]
+    return found === undefined ? "" : Manifest.display(found.path)
+  }
+}
+
+const attend = Effect.fnUntraced(function* (options: Options) {
+  const transport = yield* Transport
+  const progress = yield* Progress
+  const clock = yield* Clock.Clock
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const book = new Book(now())
+
+  const pull = yield* Stream.toPull(transport.receive)
+  const ear: Announce.Ear = Effect.suspend(() => {
+    book.waitingMillis = now()
+    return Effect.map(
+      Pull.catchDone(pull, () => Effect.never),
+      (batches) => {
+        book.waitingMillis = undefined
+        return batches
+      }
+    )
+  })
+
+  const session = Effect.gen(function* () {
+    const membership = yield* Announce.join(ear, { name: options.id, waitMillis: options.waitMillis })
+    book.membership = membership
+    book.startedMillis = now()
+    book.heardMillis = now()
+    const files = yield* filesOf(membership, book)
+    yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
+    const listening = PageReceiver.events(ear, membership, book.received).pipe(
+      Stream.mapEffect((heard) => {
+        if (heard._tag !== "Stranger") book.heardMillis = now()
+        return hear(heard, membership, book, files)
+      }),
+      Stream.takeUntil((over) => over),
+      Stream.runDrain
+    )
+    yield* Effect.raceAllFirst([
+      listening,
+      watch(options, book, membership.master, now),
+      Effect.andThen(files.join, Effect.never)
+    ])
+    if (book.badManifest !== undefined) return yield* book.badManifest
+  })
+
+  const report = Effect.sync(() => {
+    const report = reportOf(options, transport.local, book, (now() - book.startedMillis) / 1000)
+    progress.publish(report)
+    return report
+  })
+  return yield* session.pipe(
+    Effect.onError(() => report),
+    Effect.andThen(report)
+  )
+})
+
+/** Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is gone before. */
+const watch = Effect.fnUntraced(function* (options: Options, book: Book, master: string, now: () => number) {
+  while (true) {
+    const patience = book.done ? Math.min(Limits.lingerMillis, options.timeoutMillis) : options.timeoutMillis
+    yield* Effect.sleep(patience / 4)
+    // while the store is slow we do not listen: only silence since the ear waits counts
+    if (book.waitingMillis === undefined) continue
+    if (now() - Math.max(book.waitingMillis, book.heardMillis) < patience) continue
+    if (book.done) return
+    return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis })
+  }
+})
+
+/** What is done with each event; answers whether the session is over. */
+const hear = (
+  heard: PageReceiver.Heard,
+  membership: Announce.Membership,
+  book: Book,
+  files: CatchFiles.CatchFiles
+): Effect.Effect<boolean, Error, Transport> => {
+  switch (heard._tag) {
+    case "Pages":
+      return Effect.as(files.pages(heard.file, heard.batch), false)
+    case "Message":
+      return answerTo(heard.message, membership, book, files)
+    case "Stranger": {
+      const { incarnation, session } = { ...membership, session: heard.announce.session }
+      const decline = Codec.encode({ _tag: "Decline", session, incarnation, name: "" })
+      return Effect.as(
+        Effect.flatMap(Transport, (transport) => transport.sendTo(heard.from, decline)),
+        false
+      )
+    }
+  }
+}
+
+const answerTo = Effect.fnUntraced(function* (
+  message: FromMaster,
+  membership: Announce.Membership,
+  book: Book,
+  files: CatchFiles.CatchFiles
+) {
+  const { master, session, slot } = membership
+  switch (message._tag) {
+    case "Bye":
+      return true
+    case "Abort":
+      if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
+      if (message.audience.includes(slot)) yield* files.question(message.file, message)
+      return false
+    case "Poll": {
+      if (!message.audience.includes(slot)) return false
+      const transport = yield* Transport
+      const { incarnation } = membership
+      const { poll } = message
+      const received = book.received.pages >>> 0
+      const answer = { _tag: "PollOk", session, slot, incarnation, poll, received, dropped: 0 } as const
+      yield* transport.sendTo(master, Codec.encode(answer))
+      return false
+    }
+    case "Open": {
+      if (!message.audience.includes(slot)) return false
+      // files are opened by the manifest's plan, so nothing but the manifest can come before it
+      if (message.file > 0 && book.entries === undefined) return false
+      const { members, size } = message
+      const { blockPages, pageBytes } = membership
+      yield* files.question(message.file, {
+        _tag: "Open",
+        layout: Layout.make({ size, pageBytes, blockPages, members })
+      })
+      return false
+    }
+    case "Eof":
+    case "Close":
+      if (message.audience.includes(slot)) yield* files.question(message.file, message)
+      return false
+    default:
+      return false
+  }
+})
+
+/** The files of this session: how each is opened, put to use and answered for. */
+const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, book: Book) {
+  const transport = yield* Transport
+  const store = yield* Store
+  const progress = yield* Progress
+  const { blockPages, incarnation, master, pageBytes, session, slot } = membership
+  const who = { session, slot, incarnation }
+  const pool = new BlockPool(blockPages * pageBytes)
+  const say = (message: FromCatcher) => transport.sendTo(master, Codec.encode(message))
+
+  const answer = (file: number, answer: FileState.Answer) => {
+    if (answer._tag === "CloseOk") return say({ ...answer, ...Codec.fitFailures(answer.failures), ...who, file })
+    if (answer._tag === "Missing") book.missingPages += Planner.count(answer.runs)
+    if (answer._tag === "SitOut") sitOut(file, answer.reason)
+    return say({ ...answer, ...who, file })
+  }
+
+  const sitOut = (file: number, reason: string) => {
+    const members = file === 0 ? [] : book.plan[file - 1].members
+    if (members.length === 0 || book.failures.has(members[0].entry)) return
+    book.fail(members.map(({ entry }) => ({ entry, reason })))
+    progress.publish({ _tag: "Failed", path: book.pathOf(members[0].entry), reason })
+  }
+
+  // A file is opened by our own plan; a master whose plan differs is of another version.
+  const openFile = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
+    const carried = book.plan[file - 1]
+    const members = carried?.kind === "Bundle" ? carried.members.length : 0
+    if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
+      return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
+    }
+    const opened = yield* store.open(carried)
+    return {
+      ...opened,
+      commit: (skip) => Effect.tap(opened.commit(skip), (failures) => Effect.sync(() => keep(carried, failures, skip)))
+    } as Slot
+  })
+
+  const keep = (carried: Manifest.Carried, failures: ReadonlyArray<Failure>, skip: (member: number) => boolean) => {
+    book.fail(failures)
+    for (const failure of failures) {
+      progress.publish({ _tag: "Failed", path: book.pathOf(failure.entry), reason: failure.reason })
+    }
+    const failed = new Set(failures.map((failure) => failure.entry))
+    carried.members.forEach(({ entry, size }, member) => {
+      if (skip(member)) book.unread++
+      else if (!failed.has(entry)) {
+        book.files++
+        book.bytes += size
+      }
+    })
+  }
+
+  // The manifest lives in memory; its commit is that of the tree.
+  const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
+    if (layout.size > Limits.manifestBytes) {
+      return yield* new StoreError({
+        code: "EFBIG",
+        path: "",
+        reason: `a manifest of ${layout.size} bytes is too large`
+      })
+    }
+    const bytes = new Uint8Array(layout.size)
+    manifest = bytes
+    const slot: Slot = {
+      write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
+      read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+      commit: () => Effect.map(store.finish, finish)
+    }
+    return slot
+  })
+  let manifest = new Uint8Array(0)
+
+  const finish = (failures: ReadonlyArray<Failure>) => {
+    book.fail(failures)
+    book.done = true
+    const failed = new Set(book.failures.keys())
+    book.entries?.forEach((entry, index) => {
+      if (entry._tag === "HardLink" && !failed.has(index)) book.files++
+    })
+    return [...book.failures].map(([entry, reason]): Failure => ({ entry, reason }))
+  }
+
+  const prepare = Effect.gen(function* () {
+    const decoded = Manifest.decode(manifest)
+    if (decoded._tag === "Failure") {
+      book.badManifest = new BadManifest({ reason: decoded.failure })
+      return yield* new StoreError({ code: "EPROTO", path: "", reason: book.badManifest.message })
+    }
+    const entries = decoded.success
+    book.fail(yield* store.prepare(entries))
+    book.plan = Manifest.plan(entries)
+    book.entries = entries
+    const { bytes } = counts(entries)
+    book.total = bytes
+    progress.publish({
+      _tag: "Started",
+      session: displaySession(session),
+      catchers: 1,
+      files: book.plan.length,
+      bytes
+    })
+  })
+
+  return yield* CatchFiles.make((file) => ({
+    pool,
+    open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
+    verified: file === 0 ? prepare : Effect.void,
+    answer: (question) => answer(file, question)
+  }))
+})
+
+const reportOf = (options: Options, address: string, book: Book, seconds: number): Report => {
+  const entries = book.entries ?? []
+  const failures = [...book.failures].sort((a, b) => a[0] - b[0])
+  const tree = counts(entries)
+  const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
+  return {
+    _tag: "Report",
+    session: book.membership === undefined ? "" : displaySession(session),
+    seconds,
+    ...tree,
+    pages: {
+      needed: book.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / pageBytes), 0),
+      sent: book.received.pages,
+      repaired: book.missingPages,
+      parity: 0
+    },
+    catchers: [
+      {
+        id: options.id,
+        address,
+        state: book.done && failures.length === 0 ? "Complete" : "Partial",
+        files: book.files,
+        bytes: book.bytes,
+        missingPages: book.missingPages,
+        failures: failures.map(([entry, reason]) => ({ path: book.pathOf(entry), reason }))
+      }
+    ],
+    failures: []
+  }
+}
+
+const tickMillis = 250
+
+const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFiles, now: () => number) {
+  const progress = yield* Progress
+  yield* Effect.sleep(tickMillis)
+  let bytes = book.bytes
+  for (const state of files.states()) {
+    if (state._tag === "GetData") bytes += Math.min(state.layout.size, state.pages.held * state.layout.pageBytes)
+  }
+  const { total } = book
+  progress.publish({
+    _tag: "Tick",
+    seconds: (now() - book.startedMillis) / 1000,
+    bytes: Math.min(bytes, total),
+    total,
+    files: book.files,
+    repairedPages: book.missingPages,
+    catchers: []
+  })
+})

@@ -31,30 +31,30 @@ export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
   }
 }
 
-/** Open barrier: nobody was left to open the file. */
+/** Open barrier: nobody answered it. */
 export class OpenBarrierTimeout extends Schema.TaggedError<OpenBarrierTimeout>()("OpenBarrierTimeout", {
   file: Schema.Number
 }) {
   override get message() {
-    return `no catcher opened file ${this.file}: all are lost or sit it out`
+    return `no catcher answered the open barrier of file ${this.file}: all are lost`
   }
 }
 
-/** Missing rounds: nobody was left to complete the file. */
+/** Missing rounds: everybody was lost in them. */
 export class RoundsExhausted extends Schema.TaggedError<RoundsExhausted>()("RoundsExhausted", {
   file: Schema.Number
 }) {
   override get message() {
-    return `no catcher completed file ${this.file}: all are lost or sit it out`
+    return `no catcher completed file ${this.file}: all are lost`
   }
 }
 
-/** Close: nobody was left to commit the file. */
+/** Close: everybody was lost before the commit. */
 export class CloseTimeout extends Schema.TaggedError<CloseTimeout>()("CloseTimeout", {
   file: Schema.Number
 }) {
   override get message() {
-    return `no catcher committed file ${this.file}: all are lost or sit it out`
+    return `no catcher committed file ${this.file}: all are lost`
   }
 }
 

@@ -1,10 +1,35 @@
-/** The master: the phases composed. (Contract; the implementation follows.) */
+/**
+ * The master: scan, gather, then the manifest and every carried file through open barrier, page stream, missing rounds
+ * and close, many files at one time; at the end the close of the manifest commits the tree. Nothing but the phases
+ * composed, and the books (Ledger) of what became of it.
+ *
+ * A catcher that joins while the session runs is sent what it lacks in a further pass.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
-import type { Progress } from "./Progress.ts"
+import { counts, Ledger } from "./Ledger.ts"
+import { type Carried, encode, plan } from "./Manifest.ts"
+import * as Announce from "./phase/Announce.ts"
+import * as Close from "./phase/Close.ts"
+import * as MissingRounds from "./phase/MissingRounds.ts"
+import * as OpenBarrier from "./phase/OpenBarrier.ts"
+import * as PageStream from "./phase/PageStream.ts"
+import * as Session from "./phase/Session.ts"
+import { type CatcherView, Progress } from "./Progress.ts"
+import * as Layout from "./protocol/Layout.ts"
+import * as Limits from "./protocol/Limits.ts"
+import * as Roster from "./protocol/Roster.ts"
+import * as Window from "./protocol/Window.ts"
 import type { Report } from "./Report.ts"
-import type { Source } from "./store/Source.ts"
+import { type Skipped, Source } from "./store/Source.ts"
 import type { Transport } from "./transport/Transport.ts"
+import { displaySession } from "./wire/Header.ts"
+import type { Audience } from "./wire/Message.ts"
 
 export interface Options {
   /** Begin when this many have joined. */
@@ -24,4 +49,240 @@ export interface Options {
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
 
 /** One session. The last event it publishes is the report, also when it fails or is interrupted. */
-export declare const run: (options: Options) => Effect.Effect<Report, Error, Transport | Source | Progress>
+export const run = Effect.fn("Master.run")(function* (
+  options: Options
+): Effect.fn.Return<Report, Error, Transport | Source | Progress> {
+  return yield* Effect.scoped(conduct(options))
+})
+
+const conduct = Effect.fnUntraced(function* (options: Options) {
+  const progress = yield* Progress
+  const source = yield* Source
+  const startedMillis = yield* Clock.currentTimeMillis
+  const { entries, skipped } = yield* source.scan
+  for (const skip of skipped) progress.publish(skippedEvent(skip))
+  progress.publish({ _tag: "Scanned", ...counts(entries) })
+  const ledger = new Ledger(entries, plan(entries))
+  const wanted = options.hosts?.length ?? options.catchers
+  const session = yield* Session.make({ ...options, wanted })
+
+  const report = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
+    const { pages, repaired } = session.air.totals()
+    const needed = ledger.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / options.pageBytes), 0)
+    return ledger.report({
+      session: displaySession(session.id),
+      seconds: (nowMillis - startedMillis) / 1000,
+      members: session.roster().members,
+      pages: { needed, sent: pages, repaired, parity: 0 },
+      failures: skipped.flatMap(skippedFailure)
+    })
+  })
+
+  const passes = Effect.gen(function* () {
+    yield* Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
+    const { bytes } = counts(entries)
+    const catchers = Roster.present(session.roster()).length
+    const files = ledger.plan.length
+    progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
+    yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis)))
+    yield* sendAll(ledger, options)
+    yield* session.lastWords({ _tag: "Bye", session: session.id })
+  }).pipe(
+    Effect.onExit((exit) => {
+      if (Exit.isSuccess(exit)) return Effect.void
+      const reason = Option.match(Cause.findErrorOption(exit.cause), {
+        onNone: () => "the master was interrupted",
+        onSome: (error) => `the master gave up: ${error._tag}`
+      })
+      return Effect.ignore(
+        session.lastWords({ _tag: "Abort", session: session.id, file: undefined, reason, audience: [] })
+      )
+    })
+  )
+
+  return yield* Effect.raceFirst(passes, session.run).pipe(
+    Effect.andThen(report),
+    Effect.tap((report) => Effect.sync(() => progress.publish(report))),
+    Effect.onError(() => Effect.andThen(report, (report) => Effect.sync(() => progress.publish(report)))),
+    Effect.provideService(Session.Session, session)
+  )
+})
+
+/** Passes over the tree until nobody present lacks anything, then the commit of the tree. */
+const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
+  const session = yield* Session.Session
+  const prepared = new Set<number>()
+  const present = () =>
+    Roster.present(session.roster())
+      .map((member) => member.slot)
+      .filter((slot) => !ledger.satOutManifest(slot))
+  while (true) {
+    const newcomers = present().filter((slot) => !prepared.has(slot))
+    if (newcomers.length > 0) {
+      for (const slot of yield* sendManifest(ledger, options, newcomers)) prepared.add(slot)
+    }
+    const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
+    const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
+    if (todo.length === 0 && present().every((slot) => prepared.has(slot))) break
+    yield* Effect.forEach(todo, (carried) => sendFile(ledger, options, carried, lacking(carried.file)), {
+      concurrency: Limits.filesInFlight,
+      discard: true
+    })
+  }
+  const closed = yield* Effect.catchTag(Close.close(0, present()), "CloseTimeout", () => Effect.undefined)
+  if (closed === undefined) return
+  ledger.commit(0, closed.committed)
+  ledger.sitOut(0, closed.satOut)
+})
+
+/** The manifest goes through the same phases, but is closed last of all. The slots that hold it now. */
+const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Options, audience: Audience) {
+  const bytes = encode(ledger.entries)
+  const carried: Carried = {
+    file: 0,
+    kind: "Manifest",
+    firstEntry: 0,
+    entryCount: ledger.entries.length,
+    size: bytes.length,
+    members: []
+  }
+  const content = PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes: options.pageBytes }), bytes)
+  return yield* deliver(ledger, carried, content, audience, Effect.void).pipe(
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.succeed([])),
+    // content in memory does not fail
+    Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.succeed([]))
+  )
+})
+
+/** Open barrier, page stream, missing rounds: who holds the file now, ready to commit. */
+const deliver = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  carried: Carried,
+  content: PageStream.Content,
+  audience: Audience,
+  check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
+) {
+  const session = yield* Session.Session
+  const counter = new MissingRounds.RoundCounter()
+  const { opened, satOut } = yield* OpenBarrier.open(carried, audience)
+  ledger.sitOut(carried.file, satOut)
+  if (opened.length === 0) return []
+  const spans = PageStream.spans(content.layout)
+  yield* Stream.fromIterable(spans).pipe(
+    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, session.air.fresh, true), span)),
+    Stream.filter((span) => span !== spans.at(-1)),
+    Stream.mapEffect(
+      ([first, count]) =>
+        Effect.andThen(
+          session.air.fresh.drained,
+          Effect.map(MissingRounds.span(content, counter, opened, first, count), (repaired) =>
+            ledger.missing(repaired.missingPages)
+          )
+        ),
+      { concurrency: Limits.spansInFlight }
+    ),
+    Stream.runDrain
+  )
+  yield* session.air.fresh.drained
+  yield* check
+  const finished = yield* MissingRounds.finish(content, counter, opened)
+  ledger.missing(finished.missingPages)
+  ledger.sitOut(carried.file, finished.satOut)
+  return finished.complete
+})
+
+const sendFile = Effect.fnUntraced(function* (ledger: Ledger, options: Options, carried: Carried, audience: Audience) {
+  if (audience.length === 0) return
+  const sending = Effect.gen(function* () {
+    const { check, content } = yield* open(ledger, options, carried)
+    const complete = yield* deliver(ledger, carried, content, audience, check)
+    if (complete.length === 0) return
+    // what was repaired was read again: it must still be the same file
+    yield* check
+    const closed = yield* Close.close(carried.file, complete)
+    ledger.commit(carried.file, closed.committed)
+    ledger.sitOut(carried.file, closed.satOut)
+  })
+  const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
+    Effect.gen(function* () {
+      ledger.drop(carried, error)
+      const progress = yield* Progress
+      progress.publish({ _tag: "Failed", path: "", reason: error.message })
+      yield* Close.abort(carried.file, error.message, audience)
+    })
+  yield* Effect.scoped(sending).pipe(
+    Effect.catchTag(["SourceError", "SourceChanged"], giveUp),
+    // all of them were lost on the way: the books have it already
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted", "CloseTimeout"], () => Effect.void)
+  )
+})
+
+/** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */
+const open = Effect.fnUntraced(function* (ledger: Ledger, options: Options, carried: Carried) {
+  const source = yield* Source
+  const { file, members, size } = carried
+  const { pageBytes } = options
+  if (carried.kind === "Single") {
+    const opened = yield* source.open(members[0].entry)
+    const content = PageStream.content({ file, layout: Layout.make({ size, pageBytes }), read: opened.read })
+    return { content, check: opened.check }
+  }
+  const bytes = new Uint8Array(size)
+  const entries = members.map((member) => member.entry)
+  const unread = yield* source.readMembers(entries, bytes)
+  for (const { error, member } of unread) ledger.unread([entries[member]], error)
+  const layout = Layout.make({ size, pageBytes, members: members.length })
+  const content = PageStream.inMemory(
+    file,
+    layout,
+    bytes,
+    unread.map(({ member }) => member)
+  )
+  return { content, check: Effect.void }
+})
+
+const skippedEvent = (skipped: Skipped) =>
+  skipped.kind === "Special"
+    ? ({ _tag: "Note", message: `${skipped.path}: ${skipped.reason}` } as const)
+    : ({ _tag: "Failed", path: skipped.path, reason: skipped.reason } as const)
+
+const skippedFailure = ({ kind, path, reason }: Skipped): Report["failures"] =>
+  kind === "Special" ? [] : [{ path, reason, kind: kind === "Vanished" ? "Changed" : "Unreadable" }]
+
+const tickMillis = 250
+
+const tick = Effect.fnUntraced(function* (ledger: Ledger, options: Options, startedMillis: number) {
+  const session = yield* Session.Session
+  const progress = yield* Progress
+  yield* Effect.sleep(tickMillis)
+  const nowMillis = yield* Clock.currentTimeMillis
+  const clockMillis = Number(yield* Clock.monotonicTimeNanos) / 1e6
+  const { pages, repaired } = session.air.totals()
+  const total = ledger.plan.reduce((sum, carried) => sum + carried.size, 0)
+  const bytes = Math.min(total, (pages - repaired) * options.pageBytes)
+  const window = session.air.window()
+  const bounding = new Set(Window.bounding(window, clockMillis).map((acker) => acker.slot))
+  const catchers = session.roster().members.map((member): CatcherView => {
+    const done = ledger.progress(member.slot)
+    const acker = window.ackers.find((acker) => acker.slot === member.slot)
+    const taken = acker === undefined ? 0 : Math.max(0, bytes - (window.sentBytes - acker.ackedBytes))
+    const slow = acker !== undefined && !bounding.has(member.slot)
+    return {
+      id: member.name,
+      address: member.address,
+      state: member.lost !== undefined ? "Lost" : slow ? "Slow" : "Receiving",
+      files: done.files,
+      bytes: member.lost !== undefined ? done.bytes : Math.max(done.bytes, taken)
+    }
+  })
+  const files = Math.max(0, ...catchers.map((catcher) => catcher.files))
+  progress.publish({
+    _tag: "Tick",
+    seconds: (nowMillis - startedMillis) / 1000,
+    bytes,
+    total,
+    files,
+    repairedPages: repaired,
+    catchers
+  })
+})

@@ -23,12 +23,14 @@ export const blockPages = 128
 export const spanPages = 8192
 /** BLAKE3's output. */
 export const hashBytes = 32
-/** 32-bit page indices: 2^32 - 1 pages. */
-export const maxPages = 0xffff_ffff
+/** A file's pages: 1.5 TB with the default page. What a catcher keeps for each block (66 bytes) bounds it, not the wire's 32 bits. */
+export const maxPages = 2 ** 30
 
 /** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
 export const batchBytes = 65_000
 export const batchDatagrams = 44
+/** A slab holds one batch, and at least one of the largest datagrams. */
+export const slabBytes = 65_507
 
 /** A regular file up to this size travels in a bundle. */
 export const smallFileBytes = 512 * 1024
@@ -39,8 +41,10 @@ export const bundleFiles = 4096
 export const filesInFlight = 8
 /** What a catcher allows a master to have open: more than any honest master uses. */
 export const openFiles = 32
+/** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
+export const openDirectories = 64
 /** Spans of one file in their missing rounds while the next one is streamed. */
-export const spansInFlight = 4
+export const spansInFlight = 3
 /** A manifest is held in memory at both ends: about 10 million entries. */
 export const manifestBytes = 1024 * 1024 * 1024
 /** Longest path: Linux's PATH_MAX. */
@@ -57,14 +61,15 @@ export const sliceSlots = 64
 /** Catchers that clock the window. */
 export const ackers = 32
 
-/** Blocks that a catcher assembles in memory at one time (183 KB each); the oldest goes to the store when more begin. */
-export const assemblingBlocks = 96
-/** Writes under way for one file before its fiber waits. */
-export const writesInFlight = 4
+/**
+ * Blocks that a catcher assembles in memory at one time (183 KB each): what may be incomplete while the spans in flight are
+ * repaired. The oldest goes to the store when more begin.
+ */
+export const assemblingBlocks = 256
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
-/** Batches waiting for the air, each for repairs and for new pages. */
-export const airBatches = 4
+/** Batches being filled or waiting for the air, for each of its two lanes. */
+export const airBatches = 8
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
 export const socketDatagrams = 4096
 /** Progress events waiting for a slow reader; older ones are dropped. */
@@ -82,6 +87,12 @@ export const listenMillis = 50
 /** First repetition of a question, and the longest pause between two. */
 export const questionMillis = 20
 export const maxQuestionMillis = 500
+/** A question that a living catcher does not answer for this many time-outs is given up. */
+export const questionTimeouts = 12
+/** How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait for it longer. */
+export const spanPatienceMillis = 300
+/** Rounds of one span, or of a whole file at its end, before the master gives up on who still misses something. */
+export const rounds = 400
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
 /** The window before the first answer, and its floor. */
@@ -90,6 +101,8 @@ export const minWindowBytes = 128 * 1024
 export const maxWindowBytes = 64 * 1024 * 1024
 /** Queueing that the window may cause on the path. */
 export const queueingMillis = 10
+/** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
+export const lingerMillis = 2000
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */
 export const lastWords = 4
 export const lastWordsMillis = 20

@@ -1,0 +1,184 @@
+/**
+ * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
+ * manifest; its close is the commit of the tree.
+ */
+import { type Carried, display, type Entry } from "./Manifest.ts"
+import type { Member } from "./protocol/Roster.ts"
+import type { CatcherReport, FailureReport, Report } from "./Report.ts"
+import { SourceChanged, type SourceError } from "./store/Source.ts"
+import type { Failure } from "./wire/Message.ts"
+
+interface Account {
+  readonly committed: Set<number>
+  /** Files that this catcher sat out, with the reason. */
+  readonly satOut: Map<number, string>
+  /** Failures of single entries. */
+  readonly failed: Map<number, string>
+  missingPages: number
+  finished: boolean
+}
+
+export class Ledger {
+  readonly entries: ReadonlyArray<Entry>
+  readonly plan: ReadonlyArray<Carried>
+  private readonly accounts = new Map<number, Account>()
+  /** Entries that nobody gets. */
+  private readonly unsent = new Map<number, SourceError | SourceChanged>()
+  private readonly dropped = new Set<number>()
+
+  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>) {
+    this.entries = entries
+    this.plan = plan
+  }
+
+  private account(slot: number): Account {
+    let account = this.accounts.get(slot)
+    if (account === undefined) {
+      account = { committed: new Set(), satOut: new Map(), failed: new Map(), missingPages: 0, finished: false }
+      this.accounts.set(slot, account)
+    }
+    return account
+  }
+
+  sitOut(file: number, satOut: ReadonlyMap<number, string>): void {
+    for (const [slot, reason] of satOut) this.account(slot).satOut.set(file, reason)
+  }
+  missing(pages: ReadonlyMap<number, number>): void {
+    for (const [slot, count] of pages) this.account(slot).missingPages += count
+  }
+  commit(file: number, committed: ReadonlyMap<number, ReadonlyArray<Failure>>): void {
+    for (const [slot, failures] of committed) {
+      const account = this.account(slot)
+      account.committed.add(file)
+      if (file === 0) account.finished = true
+      for (const failure of failures)
+        if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
+    }
+  }
+  /** Entries that the source did not give. */
+  unread(entries: Iterable<number>, error: SourceError | SourceChanged): void {
+    for (const entry of entries) this.unsent.set(entry, error)
+  }
+  /** A file that nobody gets. */
+  drop(carried: Carried, error: SourceError | SourceChanged): void {
+    this.dropped.add(carried.file)
+    this.unread(
+      carried.members.map((member) => member.entry),
+      error
+    )
+  }
+  /** Has the file still to be sent to that catcher? */
+  lacks(slot: number, file: number): boolean {
+    const account = this.account(slot)
+    return !account.committed.has(file) && !account.satOut.has(file) && !this.dropped.has(file)
+  }
+  /** A catcher that has taken no manifest can be sent nothing else. */
+  satOutManifest(slot: number): boolean {
+    return this.account(slot).satOut.has(0)
+  }
+
+  // A hard link whose leader was never sent is not that catcher's failure.
+  private followsUnsent(index: number): boolean {
+    const entry = this.entries[index]
+    return this.unsent.has(index) || (entry?._tag === "HardLink" && this.unsent.has(entry.leader))
+  }
+
+  /** Regular files committed so far at a catcher, and their bytes. */
+  progress(slot: number): { readonly files: number; readonly bytes: number } {
+    const account = this.account(slot)
+    let files = 0
+    let bytes = 0
+    for (const file of account.committed) {
+      if (file === 0) continue
+      const carried = this.plan[file - 1]
+      files += carried.members.length
+      bytes += carried.size
+    }
+    for (const index of new Set([...account.failed.keys(), ...this.unsent.keys()])) {
+      const entry = this.entries[index]
+      if (entry?._tag !== "File" || !account.committed.has(this.carrierOf(index))) continue
+      files--
+      bytes -= entry.size
+    }
+    return { files, bytes }
+  }
+
+  private carriers: Map<number, number> | undefined
+  private carrierOf(entry: number): number {
+    this.carriers ??= new Map(this.plan.flatMap((c) => c.members.map((member) => [member.entry, c.file] as const)))
+    return this.carriers.get(entry) ?? 0
+  }
+
+  private catcherReport(member: Member): CatcherReport {
+    const account = this.account(member.slot)
+    const failures = this.failuresOf(account)
+    const { bytes, files } = this.progress(member.slot)
+    const linked = account.finished
+      ? this.entries.filter((entry, index) => entry._tag === "HardLink" && !account.failed.has(index)).length
+      : 0
+    const whole = account.finished && failures.length === 0
+    const lost: Array<FailureReport> = member.lost === undefined ? [] : [{ path: "", reason: member.lost }]
+    return {
+      id: member.name,
+      address: member.address,
+      state: member.lost !== undefined ? "Lost" : whole ? "Complete" : "Partial",
+      files: files + linked,
+      bytes,
+      missingPages: account.missingPages,
+      failures: [...lost, ...failures]
+    }
+  }
+
+  private failuresOf(account: Account): ReadonlyArray<FailureReport> {
+    const failed = new Map(account.failed)
+    for (const [file, reason] of account.satOut) {
+      const members = file === 0 ? [] : this.plan[file - 1].members
+      for (const member of members) if (!failed.has(member.entry)) failed.set(member.entry, reason)
+    }
+    const manifest = account.satOut.get(0)
+    const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
+    for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
+      const entry = this.entries[index]
+      out.push({ path: entry === undefined ? "" : display(entry.path), reason })
+    }
+    return out
+  }
+
+  report(options: {
+    readonly session: string
+    readonly seconds: number
+    readonly members: ReadonlyArray<Member>
+    readonly pages: Report["pages"]
+    readonly failures: Report["failures"]
+  }): Report {
+    const unsent = [...this.unsent].map(([index, error]) => ({
+      path: display(this.entries[index].path),
+      reason: error.message,
+      kind: error instanceof SourceChanged ? ("Changed" as const) : ("Unreadable" as const)
+    }))
+    return {
+      _tag: "Report",
+      session: options.session,
+      seconds: options.seconds,
+      ...counts(this.entries),
+      pages: options.pages,
+      catchers: options.members.map((member) => this.catcherReport(member)),
+      failures: [...options.failures, ...unsent]
+    }
+  }
+}
+
+/** What a tree has: hard links are files as well as links, symbolic links are links. */
+export const counts = (entries: ReadonlyArray<Entry>) => {
+  let files = 0
+  let directories = 0
+  let links = 0
+  let bytes = 0
+  for (const entry of entries) {
+    if (entry._tag === "File") bytes += entry.size
+    if (entry._tag === "File" || entry._tag === "HardLink") files++
+    if (entry._tag === "Directory") directories++
+    if (entry._tag === "Symlink" || entry._tag === "HardLink") links++
+  }
+  return { files, directories, links, bytes }
+}

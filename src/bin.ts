@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** The program's edge: provides the layers. `--version` alone is answered before anything is loaded. */
+import { fileURLToPath } from "node:url"
+import * as Version from "./cli/Version.ts"
+
+const [argument, ...others] = process.argv.slice(2)
+
+if (others.length === 0 && (argument === "--version" || argument === "-V")) {
+  process.stdout.write(`${Version.text}\n`)
+} else {
+  const load = [
+    import("./cli/Commands.ts"),
+    import("./cli/Local.ts"),
+    import("./cli/Main.ts"),
+    import("effect/Effect")
+  ] as const
+  void Promise.all(load).then(([Commands, Local, Main, Effect]) =>
+    Main.main(
+      Commands.run(process.argv.slice(2), {
+        colors: process.stdout.isTTY && process.env["NO_COLOR"] === undefined
+      }).pipe(
+        // The package's directory: this file is in its dist.
+        Effect.provide(Local.layer(fileURLToPath(new URL("..", import.meta.url))))
+      )
+    )
+  )
+}

@@ -1,0 +1,198 @@
+/**
+ * The one sender that owns the air. Pages queue in two lanes, repairs before new pages, and leave when the window has
+ * room; polls for the ackers travel among them, so that answers clock the sending and no timer paces the hot path
+ * (except for a bandwidth limit). What is said (questions) goes out at once, outside the window.
+ *
+ * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
+ * is free. That is all the buffering there is.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as Limits from "../protocol/Limits.ts"
+import * as Window from "../protocol/Window.ts"
+import { Transport, type TransportError } from "../transport/Transport.ts"
+import * as Codec from "../wire/Codec.ts"
+import type { Audience } from "../wire/Message.ts"
+
+/** Glued page datagrams in a lane's slab; `bytes` is the part that is filled. */
+export interface PageBatch {
+  readonly slab: Uint8Array
+  readonly bytes: number
+  readonly datagramBytes: number
+  readonly pages: number
+}
+
+type Work =
+  | { readonly _tag: "Batch"; readonly batch: PageBatch }
+  | { readonly _tag: "Marker"; readonly passed: Deferred.Deferred<void> }
+
+export interface Lane {
+  /** An empty slab; waits while all are under way. */
+  readonly slab: Effect.Effect<Uint8Array>
+  /** Hands a batch over. Its slab goes back to the lane once it is sent. */
+  readonly carry: (batch: PageBatch) => Effect.Effect<void>
+  /** Gives back a slab that was not used. */
+  readonly giveBack: (slab: Uint8Array) => Effect.Effect<void>
+  /** Completes when all that was handed over before has been sent. */
+  readonly drained: Effect.Effect<void>
+}
+
+export interface Totals {
+  /** Page datagrams on the air, repairs included. */
+  readonly pages: number
+  readonly repaired: number
+  /** Bytes of page datagrams. */
+  readonly bytes: number
+}
+
+export interface Air {
+  readonly fresh: Lane
+  readonly repair: Lane
+  /** Sends a question (or any other message) to the group at once. */
+  readonly say: (datagram: Uint8Array) => Effect.Effect<void, TransportError>
+  /** The catchers that clock the window, and the smallest receive buffer among all. */
+  readonly setAckers: (slots: Audience, receiveBufferBytes: number) => Effect.Effect<void>
+  /** An acker's answer to a poll. */
+  readonly answered: (slot: number, poll: number) => Effect.Effect<void>
+  readonly totals: () => Totals
+  readonly window: () => Window.Window
+  /** Sends until interrupted. */
+  readonly run: Effect.Effect<never, TransportError>
+}
+
+/** A limited sender may run ahead of its rate by this much; sleeping for less would only measure the timer. */
+const burstMillis = 5
+
+export const make = (options: {
+  readonly session: bigint
+  readonly datagramBytes: number
+  readonly bytesPerSecond: number | undefined
+}): Effect.Effect<Air, never, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    const clock = yield* Clock.Clock
+    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const work = Latch.makeUnsafe(false)
+    const room = Latch.makeUnsafe(false)
+    const fresh = yield* makeLane(work)
+    const repair = yield* makeLane(work)
+    let window = Window.make(transport.receiveBufferBytes)
+    let totals: Totals = { pages: 0, repaired: 0, bytes: 0 }
+    let dueMillis = 0
+
+    const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
+
+    const poll = Effect.suspend(() => {
+      const audience = window.ackers.map((acker) => acker.slot)
+      const number = window.nextPoll
+      window = Window.polled(window, now())
+      return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
+    })
+
+    // The answers to a poll may all be lost, so a closed window asks again after a while.
+    const waitForRoom = Effect.fnUntraced(function* (bytes: number) {
+      while (!Window.open(window, bytes, now())) {
+        if (Window.sinceLastPoll(window) > 0) yield* poll
+        room.closeUnsafe()
+        const answer = yield* Effect.timeoutOption(room.await, Limits.questionMillis * 2)
+        if (answer._tag === "None") yield* poll
+      }
+    })
+
+    const limitRate = Effect.fnUntraced(function* (bytes: number, bytesPerSecond: number) {
+      dueMillis = Math.max(now(), dueMillis) + (bytes / bytesPerSecond) * 1000
+      const ahead = dueMillis - now()
+      if (ahead > burstMillis) yield* Effect.sleep(ahead)
+    })
+
+    const send = Effect.fnUntraced(function* (batch: PageBatch, lane: OwnLane) {
+      yield* waitForRoom(batch.bytes)
+      yield* transport.send({ bytes: batch.slab.subarray(0, batch.bytes), datagramBytes: batch.datagramBytes })
+      lane.slabs.push(batch.slab)
+      lane.free.openUnsafe()
+      window = Window.sent(window, batch.bytes)
+      totals = {
+        pages: totals.pages + batch.pages,
+        repaired: totals.repaired + (lane === repair ? batch.pages : 0),
+        bytes: totals.bytes + batch.bytes
+      }
+      if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
+      if (options.bytesPerSecond !== undefined) yield* limitRate(batch.bytes, options.bytesPerSecond)
+    })
+
+    const run = Effect.gen(function* () {
+      while (true) {
+        const lane = repair.queued.length > 0 ? repair : fresh
+        const next = lane.queued.shift()
+        if (next === undefined) {
+          work.closeUnsafe()
+          yield* work.await
+        } else if (next._tag === "Marker") yield* Deferred.succeed(next.passed, undefined)
+        else yield* send(next.batch, lane)
+      }
+    })
+
+    return {
+      fresh,
+      repair,
+      say,
+      setAckers: (slots, receiveBufferBytes) =>
+        Effect.sync(() => {
+          window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now())
+          room.openUnsafe()
+        }),
+      answered: (slot, poll) =>
+        Effect.sync(() => {
+          window = Window.answered(window, slot, poll, now())
+          room.openUnsafe()
+        }),
+      totals: () => totals,
+      window: () => window,
+      run
+    }
+  })
+
+/** A lane as the sender sees it: its queue is bounded by its slabs. */
+interface OwnLane extends Lane {
+  readonly queued: Array<Work>
+  readonly slabs: Array<Uint8Array>
+  readonly free: Latch.Latch
+}
+
+const makeLane = (work: Latch.Latch): Effect.Effect<OwnLane> =>
+  Effect.sync(() => {
+    const slabs: Array<Uint8Array> = Array.from({ length: Limits.airBatches }, () => new Uint8Array(Limits.slabBytes))
+    const free = Latch.makeUnsafe(true)
+    const queued: Array<Work> = []
+    const push = (item: Work) => {
+      queued.push(item)
+      work.openUnsafe()
+    }
+    return {
+      queued,
+      slabs,
+      free,
+      slab: Effect.gen(function* () {
+        while (true) {
+          const slab = slabs.pop()
+          if (slab !== undefined) return slab
+          free.closeUnsafe()
+          yield* free.await
+        }
+      }),
+      carry: (batch) => Effect.sync(() => push({ _tag: "Batch", batch })),
+      giveBack: (slab) =>
+        Effect.sync(() => {
+          slabs.push(slab)
+          free.openUnsafe()
+        }),
+      drained: Effect.suspend(() => {
+        const passed = Deferred.makeUnsafe<void>()
+        push({ _tag: "Marker", passed })
+        return Deferred.await(passed)
+      })
+    }
+  })

@@ -1,0 +1,148 @@
+/**
+ * One file at a catcher: the four-state reducer run inside a fiber. The fiber takes events from its mailbox, steps the
+ * reducer, runs the commands against the store and sends the answers; what the reducer decides is not decided here.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as FileState from "../protocol/FileState.ts"
+import * as Layout from "../protocol/Layout.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { Assembly, type BlockPool, type Verdict } from "../store/Assembly.ts"
+import type { DestinationEscape, Slot, StoreError } from "../store/Store.ts"
+import type { TransportError } from "../transport/Transport.ts"
+
+export interface Options {
+  /** Where an earlier fiber of this file ended; `FileState.initial` for a new one. */
+  readonly past: FileState.State
+  readonly pool: BlockPool
+  /** Opens the place for the content; its scope ends when the file is committed or dropped. */
+  readonly open: (layout: Layout.Layout) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+  /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
+  readonly verified: Effect.Effect<void, StoreError>
+  readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
+}
+
+export interface CatchFile {
+  /** Pages wait for room, so that the receiver waits. Pages that no state would take are dropped. */
+  readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
+  /** Dropped when the mailbox is full: it will be asked again. */
+  readonly question: (event: FileState.Event) => void
+  readonly state: () => FileState.State
+  /** Runs until the file is committed, dropped or sat out, and nothing more is asked. What is unfinished then is removed. */
+  readonly run: Effect.Effect<void, TransportError>
+}
+
+/** Nothing is open: a later question may be answered by another fiber, from this state. */
+const isOver = (state: FileState.State): boolean =>
+  state._tag === "Sick" || (state._tag === "Idle" && state.past !== "Opening")
+
+// A page is taken only with the length that the layout gives it, so that a copy never leaves its block.
+const isSound = (layout: Layout.Layout, page: number, payload: Uint8Array): boolean =>
+  page < layout.pages && payload.length === Layout.payloadBytes(layout, page)
+
+const sound = (layout: Layout.Layout, batch: FileState.PageBatch): FileState.PageBatch => {
+  const { indices, payloads } = batch
+  if (payloads.every((payload, i) => isSound(layout, indices[i], payload))) return batch
+  const kept = payloads.map((_, i) => i).filter((i) => isSound(layout, indices[i], payloads[i]))
+  return { indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
+}
+
+/** What the commands work on while the file is open. */
+interface Opened {
+  readonly slot: Slot
+  readonly assembly: Assembly
+  readonly scope: Scope.Closeable
+}
+
+export const make = (options: Options): Effect.Effect<CatchFile> =>
+  Effect.gen(function* () {
+    const mailbox = yield* Queue.bounded<FileState.Event>(Limits.mailboxBatches)
+    let state = options.past
+    let opened: Opened | undefined
+
+    const release = (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.suspend(() => {
+        const closing = opened
+        opened = undefined
+        closing?.assembly.release()
+        return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
+      })
+
+    const openStore = Effect.fnUntraced(function* (layout: Layout.Layout) {
+      const scope = yield* Scope.make()
+      const slot = yield* options.open(layout).pipe(
+        Effect.provideService(Scope.Scope, scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      opened = { slot, scope, assembly: new Assembly(layout, slot, options.pool) }
+    })
+
+    const verify = Effect.fnUntraced(function* (root: Uint8Array, { assembly }: Opened) {
+      const verdict: Verdict = assembly.verify(root)
+      if (verdict.blocks.length === 0 && !verdict.trailer) yield* options.verified
+      return { _tag: "Verified", ...verdict } as const
+    })
+
+    const commit = Effect.fnUntraced(function* ({ assembly, slot }: Opened) {
+      const failures = yield* slot.commit(assembly.skipped)
+      yield* release(Exit.void)
+      return { _tag: "Committed", failures: [...failures].sort((a, b) => a.entry - b.entry) } as const
+    })
+
+    // What a command brings about, as the reducer's next event.
+    const perform = (
+      command: FileState.Command
+    ): Effect.Effect<FileState.Event | undefined, StoreError | TransportError> => {
+      switch (command._tag) {
+        case "OpenStore":
+          return Effect.match(openStore(command.layout), {
+            onSuccess: () => ({ _tag: "Opened" }) as const,
+            onFailure: (error) => ({ _tag: "OpenFailed", reason: error.message }) as const
+          })
+        case "StorePages":
+          return opened === undefined
+            ? Effect.undefined
+            : Effect.as(opened.assembly.put(command.batch, command.fresh), undefined)
+        case "Verify":
+          return opened === undefined ? Effect.undefined : verify(command.root, opened)
+        case "Commit":
+          return opened === undefined ? Effect.undefined : commit(opened)
+        case "Discard":
+          return Effect.as(release(Exit.void), undefined)
+        case "Answer":
+          return Effect.as(options.answer(command.answer), undefined)
+      }
+    }
+
+    const handle = Effect.fnUntraced(function* (event: FileState.Event) {
+      const events: Array<FileState.Event> = [event]
+      for (let next = events.shift(); next !== undefined; next = events.shift()) {
+        const [stepped, commands] = FileState.step(state, next)
+        state = stepped
+        for (const command of commands) {
+          const outcome = yield* Effect.catchTag(perform(command), "StoreError", (error) =>
+            Effect.succeed<FileState.Event>({ _tag: "StoreFailed", reason: error.message })
+          )
+          if (outcome !== undefined) events.push(outcome)
+        }
+      }
+    })
+
+    return {
+      pages: (batch) =>
+        state._tag === "GetData"
+          ? Effect.asVoid(Queue.offer(mailbox, { _tag: "Pages", batch: sound(state.layout, batch) }))
+          : Effect.void,
+      question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, event)),
+      state: () => state,
+      run: Effect.onExit(
+        Effect.gen(function* () {
+          do yield* handle(yield* Queue.take(mailbox))
+          while (Queue.sizeUnsafe(mailbox) > 0 || !isOver(state))
+        }),
+        release
+      )
+    }
+  })

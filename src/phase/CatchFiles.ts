@@ -1,0 +1,53 @@
+/**
+ * The files of a catcher: a fiber for each that is under way. A fiber begins with its file's first question and ends when
+ * the file is committed, dropped or sat out; a question that comes later begins another, from where that one ended, so
+ * that the same question gets the same answer for as long as the session lives.
+ */
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as FileState from "../protocol/FileState.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import * as CatchFile from "./CatchFile.ts"
+
+export interface CatchFiles {
+  readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
+  readonly question: (file: number, event: FileState.Event) => Effect.Effect<void>
+  readonly states: () => Iterable<FileState.State>
+  readonly stateOf: (file: number) => FileState.State | undefined
+  /** Fails when a fiber does. */
+  readonly join: Effect.Effect<void, TransportError>
+}
+
+export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Omit<CatchFile.Options, "past">) {
+  const fibers = yield* FiberMap.make<number, void, TransportError>()
+  const live = new Map<number, CatchFile.CatchFile>()
+  const past = new Map<number, FileState.State>()
+
+  const begin = Effect.fnUntraced(function* (file: number) {
+    const created = yield* CatchFile.make({ ...optionsOf(file), past: past.get(file) ?? FileState.initial })
+    live.set(file, created)
+    const end = Effect.sync(() => {
+      live.delete(file)
+      past.set(file, created.state())
+    })
+    yield* FiberMap.run(fibers, file, Effect.ensuring(created.run, end))
+    return created
+  })
+
+  const files: CatchFiles = {
+    pages: (file, batch) => live.get(file)?.pages(batch) ?? Effect.void,
+    question: (file, event) =>
+      Effect.gen(function* () {
+        // of a file that we never opened only Open is understood
+        if (event._tag !== "Open" && !live.has(file) && !past.has(file)) return
+        const target = live.get(file) ?? (yield* begin(file))
+        target.question(event)
+      }),
+    *states() {
+      for (const file of live.values()) yield file.state()
+    },
+    stateOf: (file) => live.get(file)?.state() ?? past.get(file),
+    join: FiberMap.join(fibers)
+  }
+  return files
+})

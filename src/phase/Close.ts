@@ -1,0 +1,68 @@
+/**
+ * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the tree. Its twin is
+ * the abort of a file that cannot be finished.
+ */
+import * as Effect from "effect/Effect"
+import { CloseTimeout } from "../Errors.ts"
+import * as Codec from "../wire/Codec.ts"
+import type { Audience, Failure } from "../wire/Message.ts"
+import type { SatOut } from "./OpenBarrier.ts"
+import { Session } from "./Session.ts"
+
+export interface Closed {
+  /** Failures of single entries, by slot; a slot that committed all has none. */
+  readonly committed: ReadonlyMap<number, ReadonlyArray<Failure>>
+  readonly satOut: SatOut
+}
+
+export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience) {
+  const committed = new Map<number, ReadonlyArray<Failure>>()
+  const satOut = new Map<number, string>()
+  let more: ReadonlyArray<readonly [from: number, audience: Audience]> = [[0, audience]]
+  while (more.length > 0) {
+    const next = new Map<number, Array<number>>()
+    for (const [from, audience] of more) {
+      for (const [slot, answer] of yield* askFrom(file, from, audience)) {
+        if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
+        else {
+          committed.set(slot, [...(committed.get(slot) ?? []), ...answer.failures])
+          // only forwards, so that this ends
+          if (answer.next !== undefined && answer.next > from)
+            next.set(answer.next, [...(next.get(answer.next) ?? []), slot])
+        }
+      }
+    }
+    more = [...next]
+  }
+  if (committed.size === 0 && satOut.size === 0) return yield* new CloseTimeout({ file })
+  return { committed, satOut } as Closed
+})
+
+const askFrom = Effect.fnUntraced(function* (file: number, from: number, audience: Audience) {
+  const session = yield* Session
+  const answers = new Map<number, Extract<Parameters<Accept>[1], { _tag: "SitOut" | "CloseOk" }>>()
+  yield* session.ask({
+    file,
+    audience,
+    encode: (audience) => Codec.encode({ _tag: "Close", session: session.id, file, from, audience }),
+    accept: (slot, answer) => {
+      if (answer._tag !== "SitOut" && !(answer._tag === "CloseOk" && answer.from === from)) return false
+      answers.set(slot, answer)
+      return true
+    }
+  })
+  return answers
+})
+
+type Accept = Parameters<Session["Service"]["ask"]>[0]["accept"]
+
+/** Drops a file everywhere. */
+export const abort = Effect.fn("Close.abort")(function* (file: number, reason: string, audience: Audience) {
+  const session = yield* Session
+  yield* session.ask({
+    file,
+    audience,
+    encode: (audience) => Codec.encode({ _tag: "Abort", session: session.id, file, reason, audience }),
+    accept: (_, answer) => answer._tag === "Aborted"
+  })
+})

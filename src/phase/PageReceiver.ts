@@ -1,0 +1,115 @@
+/**
+ * Page stream, the receiving side: what arrives as a Stream of events, the pages of one file gathered into one batch, in
+ * the order of arrival. Anything that is not the master's, not of this session or not to be read is counted, nothing else.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { PageBatch } from "../protocol/FileState.ts"
+import type { Received } from "../transport/Transport.ts"
+import * as Codec from "../wire/Codec.ts"
+import * as Header from "../wire/Header.ts"
+import type { Announce, FromMaster } from "../wire/Message.ts"
+import type { Ear, Membership } from "./Announce.ts"
+
+export type Heard =
+  | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
+  | { readonly _tag: "Message"; readonly message: FromMaster }
+  /** Another master calls; it is told that we are taken. */
+  | { readonly _tag: "Stranger"; readonly announce: Announce; readonly from: string }
+
+export interface Counts {
+  /** Page datagrams of this session. */
+  pages: number
+  /** Datagrams that were ignored. */
+  ignored: number
+}
+
+/** The events of a session, from the ear on which it was joined. `counts` is kept up to date. */
+export const events = (ear: Ear, membership: Membership, counts: Counts): Stream.Stream<Heard, Effect.Error<Ear>> =>
+  Stream.fromEffectRepeat(ear).pipe(
+    Stream.map((batches) => {
+      const gatherer = new Gatherer(membership, counts)
+      for (const batch of batches) for (const received of batch) gatherer.take(received)
+      return gatherer.finish()
+    }),
+    Stream.flattenIterable
+  )
+
+class Gatherer {
+  private readonly out: Array<Heard> = []
+  private indices: Array<number> = []
+  private payloads: Array<Uint8Array> = []
+  private file = -1
+  private readonly session: Header.Session
+  private readonly membership: Membership
+  private readonly counts: Counts
+
+  constructor(membership: Membership, counts: Counts) {
+    this.membership = membership
+    this.counts = counts
+    this.session = Header.sessionOf(membership.session)
+  }
+
+  take({ bytes, from }: Received): void {
+    const ours = from === this.membership.master
+    const bad = Header.split(bytes, (at) => {
+      if (!ours) this.stranger(bytes, at, from)
+      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at)
+      else this.message(bytes, at)
+    })
+    if (bad > 0) this.counts.ignored++
+  }
+
+  private page(bytes: Uint8Array, at: number): void {
+    if (!Header.isOf(bytes, at, this.session)) {
+      this.counts.ignored++
+      return
+    }
+    const file = Header.fileOf(bytes, at)
+    if (file !== this.file) this.flush()
+    this.file = file
+    this.indices.push(Header.indexOf(bytes, at))
+    this.payloads.push(Header.bodyOf(bytes, at))
+    this.counts.pages++
+  }
+
+  private message(bytes: Uint8Array, at: number): void {
+    const decoded = Codec.decode(bytes, at)
+    if (
+      decoded._tag === "Failure" ||
+      decoded.success.session !== this.membership.session ||
+      !fromMaster(decoded.success)
+    ) {
+      this.counts.ignored++
+      return
+    }
+    // a question comes after the pages sent before it
+    this.flush()
+    this.out.push({ _tag: "Message", message: decoded.success })
+  }
+
+  private stranger(bytes: Uint8Array, at: number, from: string): void {
+    this.counts.ignored++
+    if (Header.typeOf(bytes, at) !== Header.types.Announce) return
+    const decoded = Codec.decode(bytes, at)
+    if (decoded._tag === "Failure" || decoded.success._tag !== "Announce") return
+    if (decoded.success.session !== this.membership.session) {
+      this.out.push({ _tag: "Stranger", announce: decoded.success, from })
+    }
+  }
+
+  private flush(): void {
+    if (this.indices.length === 0) return
+    this.out.push({ _tag: "Pages", file: this.file, batch: { indices: this.indices, payloads: this.payloads } })
+    this.indices = []
+    this.payloads = []
+  }
+
+  finish(): ReadonlyArray<Heard> {
+    this.flush()
+    return this.out
+  }
+}
+
+const masterTags: ReadonlySet<string> = new Set(["Announce", "Welcome", "Open", "Poll", "Eof", "Close", "Abort", "Bye"])
+const fromMaster = (message: { readonly _tag: string }): message is FromMaster => masterTags.has(message._tag)

@@ -1,0 +1,153 @@
+/**
+ * Page stream, the sending side: a file's pages as a back-pressured Stream of batches. A batch is one slab of the air's
+ * lane; the stream waits for a slab, the air waits for the window, so nothing is read faster than it leaves.
+ *
+ * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is sent as the last pages.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Layout from "../protocol/Layout.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { SourceChanged, SourceError } from "../store/Source.ts"
+import { hash } from "../store/Hash.ts"
+import * as Header from "../wire/Header.ts"
+import type { Runs } from "../wire/Message.ts"
+import type { Lane, PageBatch } from "./Air.ts"
+import { Session } from "./Session.ts"
+
+/** A file's content at the master. */
+export interface Content {
+  readonly file: number
+  readonly layout: Layout.Layout
+  /** Fills `into` from an offset of the content. */
+  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
+  /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
+  readonly trailer: Uint8Array
+}
+
+export const content = (options: Omit<Content, "trailer"> & { readonly unread?: ReadonlyArray<number> }): Content => {
+  const { file, layout, read } = options
+  const trailer = new Uint8Array(layout.trailerBytes)
+  const bits = layout.blocks * Limits.hashBytes
+  for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
+  return { file, layout, read, trailer }
+}
+
+/** Content that is in memory: the manifest, a bundle. */
+export const inMemory = (
+  file: number,
+  layout: Layout.Layout,
+  bytes: Uint8Array,
+  unread: ReadonlyArray<number> = []
+): Content =>
+  content({
+    file,
+    layout,
+    unread,
+    read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length)))
+  })
+
+/** The hash that the last question carries. */
+export const root = (content: Content): Uint8Array => hash(content.trailer)
+
+/** The spans of a file's pages, which are streamed and repaired one by one. */
+export const spans = (layout: Layout.Layout): ReadonlyArray<readonly [first: number, count: number]> =>
+  Array.from({ length: Math.ceil(layout.pages / layout.spanPages) }, (_, span) => {
+    const first = span * layout.spanPages
+    return [first, Math.min(layout.spanPages, layout.pages - first)] as const
+  })
+
+/** The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: blocks are seen for the first time. */
+export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
+  Stream.unwrap(
+    Effect.map(Session, (session) => {
+      const cursor = new Cursor(content, runs, Header.sessionOf(session.id))
+      return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing))
+    })
+  )
+
+/** Streams into the air; completes when the last batch was handed over, not when it was sent. */
+export const send = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
+  Stream.runForEach(pages(content, runs, lane, hashing), lane.carry)
+
+/** Where a stream of pages is: the runs that are left, and the piece of content read last. */
+class Cursor {
+  readonly content: Content
+  readonly runs: Runs
+  readonly session: Header.Session
+  readonly piece: Uint8Array
+  run = 0
+  /** The page to send next. */
+  page: number
+  /** The pages that `piece` holds. */
+  first = 0
+  end = 0
+
+  constructor(content: Content, runs: Runs, session: Header.Session) {
+    this.content = content
+    this.runs = runs
+    this.session = session
+    this.page = runs.length > 0 ? runs[0] : 0
+    const { blockPages, pageBytes, size } = content.layout
+    this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
+  }
+  get done(): boolean {
+    return this.run >= this.runs.length
+  }
+  advance(): void {
+    this.page++
+    if (this.page < this.runs[this.run] + this.runs[this.run + 1]) return
+    this.run += 2
+    if (!this.done) this.page = this.runs[this.run]
+  }
+}
+
+const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: boolean) {
+  if (cursor.done) return undefined
+  const { layout } = cursor.content
+  const slab = yield* lane.slab
+  const datagramBytes = Limits.headerBytes + layout.pageBytes
+  const most = Math.min(Limits.batchDatagrams, Math.max(1, Math.floor(Limits.batchBytes / datagramBytes)))
+  let bytes = 0
+  let pages = 0
+  while (pages < most && !cursor.done) {
+    if (cursor.page < layout.dataPages && (cursor.page < cursor.first || cursor.page >= cursor.end)) {
+      yield* Effect.onError(readPiece(cursor, hashing), () => lane.giveBack(slab))
+    }
+    const payload = payloadOf(cursor)
+    const length = Limits.headerBytes + payload.length
+    Header.put(slab, bytes, Header.types.Page, length, cursor.session, cursor.content.file, cursor.page)
+    slab.set(payload, bytes + Limits.headerBytes)
+    bytes += length
+    pages++
+    cursor.advance()
+    // glued datagrams are equal but for the last
+    if (length < datagramBytes) break
+  }
+  return [{ slab, bytes, datagramBytes, pages } as PageBatch, cursor] as const
+})
+
+// Reads the block of the cursor's page from that page on, as far as its run goes; a block to be hashed is read whole.
+const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
+  const { content, page, run, runs } = cursor
+  const { layout } = content
+  const block = Math.floor(page / layout.blockPages)
+  const [blockFirst, blockCount] = Layout.blockSpan(layout, block)
+  const first = hashing ? blockFirst : page
+  const end = hashing ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
+  const offset = first * layout.pageBytes
+  const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
+  yield* content.read(offset, piece)
+  cursor.first = first
+  cursor.end = end
+  if (hashing) content.trailer.set(hash(piece), block * Limits.hashBytes)
+})
+
+const payloadOf = (cursor: Cursor): Uint8Array => {
+  const { content, page } = cursor
+  const { layout } = content
+  const length = Layout.payloadBytes(layout, page)
+  const data = page < layout.dataPages
+  const at = data ? (page - cursor.first) * layout.pageBytes : (page - layout.dataPages) * layout.pageBytes
+  return (data ? cursor.piece : content.trailer).subarray(at, at + length)
+}

@@ -1,0 +1,337 @@
+/**
+ * A master's session: its id, who is in it, the air, and the one way to ask the group something. The phases stand on
+ * this service; it owns the only reader of the transport and the repetition of announcements.
+ *
+ * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
+ * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Progress } from "../Progress.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Roster from "../protocol/Roster.ts"
+import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
+import * as Codec from "../wire/Codec.ts"
+import * as Header from "../wire/Header.ts"
+import type * as Message from "../wire/Message.ts"
+import * as Air from "./Air.ts"
+
+/** What catchers answer to questions about a file. */
+export type FileAnswer =
+  | Message.OpenOk
+  | Message.SitOut
+  | Message.Missing
+  | Message.Complete
+  | Message.CloseOk
+  | Message.Aborted
+
+export interface Question {
+  readonly file: number
+  readonly audience: Message.Audience
+  /** The question, to a slice of its audience. */
+  readonly encode: (slice: Message.Audience) => Uint8Array
+  /** Is this the answer of that slot? Called once for each slot with true. */
+  readonly accept: (slot: number, answer: FileAnswer) => boolean
+  /** Who has not answered by then is left out; without it the session's own patience holds. */
+  readonly patienceMillis?: number
+}
+
+export interface Options {
+  readonly pageBytes: number
+  readonly timeoutMillis: number
+  readonly wanted: number
+  readonly hosts?: ReadonlyArray<string>
+  readonly bytesPerSecond?: number
+}
+
+export class Session extends Context.Service<
+  Session,
+  {
+    readonly id: bigint
+    readonly pageBytes: number
+    readonly air: Air.Air
+    readonly roster: () => Roster.Roster
+    /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
+    readonly changed: Latch.Latch
+    /** Another master on the group, once heard. */
+    readonly rival: () => Address | undefined
+    /** Asks; the slots that answered. Those who never did are lost, or, with patience, just left out. */
+    readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
+    /** Says something nobody answers, a few times. */
+    readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
+    readonly lose: (slot: number, reason: string) => Effect.Effect<void>
+    /** Datagrams that were none of ours, or not to be read. */
+    readonly ignored: () => number
+    /** The sender, the receiver and the announcements; fails when the transport does. */
+    readonly run: Effect.Effect<never, TransportError>
+  }
+>()("mrsync/phase/Session") {
+  static readonly layer = (options: Options): Layer.Layer<Session, never, Transport | Progress> =>
+    Layer.effect(Session, make(options))
+}
+
+/** A question on its way: who owes an answer, in all and of the slice asked last. */
+class Asked {
+  readonly question: Question
+  readonly owing: Set<number>
+  readonly answered: Array<number> = []
+  readonly sliceAnswered = Latch.makeUnsafe(false)
+  private slice = new Set<number>()
+
+  constructor(question: Question, audience: Message.Audience) {
+    this.question = question
+    this.owing = new Set(audience)
+  }
+  nextSlice(): Message.Audience {
+    const slice = [...this.owing].slice(0, Limits.sliceSlots).sort((a, b) => a - b)
+    this.slice = new Set(slice)
+    this.sliceAnswered.closeUnsafe()
+    return slice
+  }
+  hear(slot: number, answer: FileAnswer): void {
+    if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return
+    this.owing.delete(slot)
+    this.slice.delete(slot)
+    this.answered.push(slot)
+    if (this.slice.size === 0) this.sliceAnswered.openUnsafe()
+  }
+}
+
+export const make = (options: Options): Effect.Effect<Session["Service"], never, Transport | Progress | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    const progress = yield* Progress
+    const clock = yield* Clock.Clock
+    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const word = Random.nextIntBetween(0, 0xffff_ffff)
+    const id = (BigInt(yield* word) << 32n) | BigInt(yield* word)
+    const session = Header.sessionOf(id)
+    const startedMillis = now()
+    const air = yield* Air.make({
+      session: id,
+      datagramBytes: Limits.headerBytes + options.pageBytes,
+      bytesPerSecond: options.bytesPerSecond
+    })
+    const changed = Latch.makeUnsafe(false)
+    const heardMillis: Array<number> = []
+    const pending = new Set<Asked>()
+    const welcomes: Array<Message.Welcome["guests"][number]> = []
+    let roster = Roster.make(options.hosts)
+    let rival: Address | undefined
+    let ignored = 0
+
+    // ---- who is in it ----
+
+    const acknowledge = Effect.suspend(() => {
+      const present = Roster.present(roster)
+      const receiveBufferBytes = present.reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
+      return air.setAckers(
+        present.slice(0, Limits.ackers).map((member) => member.slot),
+        receiveBufferBytes
+      )
+    })
+
+    const lose = Effect.fnUntraced(function* (slot: number, reason: string) {
+      const member = roster.members[slot]
+      if (member === undefined || member.lost !== undefined) return
+      roster = Roster.lose(roster, slot, reason)
+      progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
+      yield* acknowledge
+      changed.openUnsafe()
+    })
+
+    const join = Effect.fnUntraced(function* (from: Address, message: Message.Join) {
+      const { incarnation, name, receiveBufferBytes } = message
+      const joined = Roster.join(roster, { incarnation, name, receiveBufferBytes, address: from })
+      if (joined._tag === "Refused") {
+        welcomes.push({ incarnation, refusal: joined.refusal })
+        progress.publish({ _tag: "Refused", id: name, address: from, reason: refusals[joined.refusal] })
+        return
+      }
+      welcomes.push({ incarnation, slot: joined.member.slot })
+      heardMillis[joined.member.slot] = now()
+      if (joined._tag === "Known") return
+      roster = joined.roster
+      yield* acknowledge
+      changed.openUnsafe()
+      const count = Roster.present(roster).length
+      progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
+    })
+
+    // One datagram welcomes all who joined in a batch.
+    const welcome = Effect.suspend(() => {
+      const guests = welcomes.splice(0, maxGuests)
+      return guests.length === 0 ? Effect.void : air.say(Codec.encode({ _tag: "Welcome", session: id, guests }))
+    })
+
+    // ---- hearing ----
+
+    const hear = (from: Address, message: Message.Message): Effect.Effect<void> | undefined => {
+      switch (message._tag) {
+        case "Join":
+          return message.session === id ? join(from, message) : undefined
+        case "Decline":
+          return message.session === id ? hearRival(from) : undefined
+        case "Announce":
+          // of two masters that gather, the younger yields; equals part by their ids
+          return message.session !== id && isElder(message) ? hearRival(from) : undefined
+        case "OpenOk":
+        case "SitOut":
+        case "Missing":
+        case "Complete":
+        case "CloseOk":
+        case "Aborted":
+        case "PollOk": {
+          const member = Roster.memberOf(roster, message.slot, message.incarnation)
+          if (message.session !== id || member?.address !== from) break
+          heardMillis[member.slot] = now()
+          if (message._tag === "PollOk") return air.answered(member.slot, message.poll)
+          for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)
+          return undefined
+        }
+      }
+      ignored++
+      return undefined
+    }
+
+    const isElder = (other: Message.Announce): boolean => {
+      const ours = Math.floor(now() - startedMillis)
+      return other.uptimeMillis > ours || (other.uptimeMillis === ours && other.session < id)
+    }
+
+    const hearRival = (from: Address) =>
+      Effect.sync(() => {
+        rival ??= from
+        changed.openUnsafe()
+      })
+
+    const receive = Effect.fnUntraced(function* (batch: ReadonlyArray<Received>) {
+      for (const { bytes, from } of batch) {
+        const effects: Array<Effect.Effect<void>> = []
+        const bad = Header.split(bytes, (at) => {
+          // a page of another session is another master at work
+          if (Header.typeOf(bytes, at) === Header.types.Page) {
+            if (!Header.isOf(bytes, at, session)) effects.push(hearRival(from))
+            return
+          }
+          const message = Codec.decode(bytes, at)
+          if (message._tag === "Failure") ignored++
+          else {
+            const effect = hear(from, message.success)
+            if (effect !== undefined) effects.push(effect)
+          }
+        })
+        if (bad > 0) ignored++
+        for (const effect of effects) yield* effect
+      }
+      yield* welcome
+    })
+
+    // ---- asking ----
+
+    const isPresent = (slot: number) => roster.members[slot]?.lost === undefined
+
+    const ask = (question: Question) =>
+      Effect.suspend(() => {
+        const asked = new Asked(question, question.audience.filter(isPresent))
+        pending.add(asked)
+        return Effect.ensuring(
+          askUntilAnswered(asked),
+          Effect.sync(() => pending.delete(asked))
+        )
+      })
+
+    const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
+      const { owing, question } = asked
+      const began = now()
+      const patience = question.patienceMillis ?? options.timeoutMillis * Limits.questionTimeouts
+      const firstAsked = new Map<number, number>()
+      let pause = Limits.questionMillis
+      while (owing.size > 0 && now() - began < patience) {
+        const slice = asked.nextSlice()
+        for (const slot of slice) if (!firstAsked.has(slot)) firstAsked.set(slot, now())
+        yield* air.say(question.encode(slice))
+        const inTime = yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
+        pause = inTime._tag === "Some" ? Limits.questionMillis : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        for (const slot of owing) {
+          const silent = now() - Math.max(firstAsked.get(slot) ?? now(), heardMillis[slot] ?? 0)
+          if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
+          if (!isPresent(slot)) owing.delete(slot)
+        }
+      }
+      if (question.patienceMillis === undefined) {
+        for (const slot of owing) yield* lose(slot, "alive, but it did not answer a question for too long")
+      }
+      return asked.answered.filter(isPresent)
+    })
+
+    const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
+      for (let i = 0; i < Limits.lastWords; i++) {
+        if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
+        yield* air.say(Codec.encode(message))
+      }
+    })
+
+    const announce = Effect.suspend(() => {
+      const message: Message.Announce = {
+        _tag: "Announce",
+        session: id,
+        pageBytes: options.pageBytes,
+        blockPages: Limits.blockPages,
+        timeoutMillis: options.timeoutMillis,
+        uptimeMillis: Math.floor(now() - startedMillis),
+        spreadMillis: 0,
+        joined: Roster.present(roster).length,
+        wanted: options.wanted
+      }
+      return Effect.andThen(air.say(Codec.encode(message)), Effect.sleep(Limits.announceMillis))
+    })
+
+    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
+    const watch = Effect.gen(function* () {
+      yield* Effect.sleep(options.timeoutMillis / 4)
+      const window = air.window()
+      for (const acker of window.ackers) {
+        const owes = acker.ackedBytes < window.sentBytes
+        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, acker.heardMillis)
+        if (owes && silent >= options.timeoutMillis) {
+          yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
+        }
+      }
+    })
+
+    return {
+      id,
+      pageBytes: options.pageBytes,
+      air,
+      roster: () => roster,
+      changed,
+      rival: () => rival,
+      ask,
+      lastWords,
+      lose,
+      ignored: () => ignored,
+      run: Effect.raceAllFirst([
+        air.run,
+        Effect.forever(announce),
+        Effect.forever(watch),
+        Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)
+      ])
+    }
+  })
+
+/** Guests in one Welcome: 7 bytes each. */
+const maxGuests = 128
+
+export const refusals: Readonly<Record<Message.Refusal, string>> = {
+  NotListed: "its name is not on the master's list of hosts",
+  NameTaken: "another catcher has the same name; start it with --id and a name of its own",
+  Full: "the session has no room for more catchers",
+  Started: "it was given up in this session; restart it to join again"
+}

@@ -1,0 +1,249 @@
+/**
+ * The four-state catcher of one file, as a pure reducer: `step(state, event)` gives the next state and the commands
+ * that its driver runs. No I/O, clock, chance or visible mutation; a batch of pages is one event of constant cost a page.
+ *
+ * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened or OpenFailed, Verified,
+ * Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
+ *
+ * [C-1] pages held + pages missing = all pages.
+ * [C-2] DataReady is entered only with every page held and the hash agreed.
+ * [C-3] a question asked again gets the same answer; its effects happen once.
+ * [C-4] a duplicate or a reordered page changes nothing but the order of storing.
+ * [C-5] an illegal event is answered or ignored, never thrown.
+ */
+import type { Failure, Runs } from "../wire/Message.ts"
+import * as Layout from "./Layout.ts"
+import * as Limits from "./Limits.ts"
+import * as PageSet from "./PageSet.ts"
+
+/** Payloads travel beside their indices; the reducer looks at the indices only. */
+export interface PageBatch {
+  readonly indices: ArrayLike<number>
+  readonly payloads: ReadonlyArray<Uint8Array>
+}
+
+export type State =
+  /** Nothing is under way: never opened, being opened, committed, or aborted. */
+  | { readonly _tag: "Idle"; readonly past: "None" | "Aborted" }
+  | { readonly _tag: "Idle"; readonly past: "Opening"; readonly layout: Layout.Layout }
+  | { readonly _tag: "Idle"; readonly past: "Committed"; readonly failures: ReadonlyArray<Failure> }
+  | GetData
+  | { readonly _tag: "DataReady"; readonly committing: boolean; readonly from: number }
+  | { readonly _tag: "Sick"; readonly reason: string }
+
+export interface GetData {
+  readonly _tag: "GetData"
+  readonly layout: Layout.Layout
+  readonly pages: PageSet.PageSet
+  /** The latest question; `held` when it came, and how many rounds brought nothing. */
+  readonly round: number
+  readonly heldAtRound: number
+  readonly stalledRounds: number
+  /** How often blocks failed their hash. */
+  readonly rejected: number
+  /** The question that waits for Verified. */
+  readonly verifying: Eof | undefined
+}
+
+export interface Eof {
+  readonly _tag: "Eof"
+  readonly round: number
+  readonly first: number
+  readonly count: number
+  /** Set once the master has sent every page: the trailer's hash. */
+  readonly root: Uint8Array | undefined
+}
+
+export type Event =
+  | { readonly _tag: "Open"; readonly layout: Layout.Layout }
+  | { readonly _tag: "Opened" }
+  | { readonly _tag: "OpenFailed"; readonly reason: string }
+  | { readonly _tag: "Pages"; readonly batch: PageBatch }
+  | Eof
+  /** Blocks whose hash disagrees; `trailer`: the trailer itself does, so nothing can be said of the blocks. */
+  | { readonly _tag: "Verified"; readonly blocks: ReadonlyArray<number>; readonly trailer: boolean }
+  | { readonly _tag: "StoreFailed"; readonly reason: string }
+  | { readonly _tag: "Close"; readonly from: number }
+  | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
+  | { readonly _tag: "Abort" }
+
+export type Answer =
+  | { readonly _tag: "OpenOk" }
+  | { readonly _tag: "SitOut"; readonly reason: string }
+  | {
+      readonly _tag: "Missing"
+      readonly round: number
+      readonly first: number
+      readonly count: number
+      readonly runs: Runs
+    }
+  | { readonly _tag: "Complete" }
+  | { readonly _tag: "CloseOk"; readonly from: number; readonly failures: ReadonlyArray<Failure> }
+  | { readonly _tag: "Aborted" }
+
+export type Command =
+  | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout }
+  /** Store the pages at these positions of the batch (undefined: all). */
+  | { readonly _tag: "StorePages"; readonly batch: PageBatch; readonly fresh: ReadonlyArray<number> | undefined }
+  | { readonly _tag: "Verify"; readonly root: Uint8Array }
+  | { readonly _tag: "Commit" }
+  | { readonly _tag: "Discard" }
+  | { readonly _tag: "Answer"; readonly answer: Answer }
+
+export const initial: State = { _tag: "Idle", past: "None" }
+
+type Step = readonly [State, ReadonlyArray<Command>]
+
+const none: ReadonlyArray<Command> = []
+const stay = (state: State): Step => [state, none]
+const answer = (answer: Answer): Command => ({ _tag: "Answer", answer })
+const openOk = answer({ _tag: "OpenOk" })
+const complete = answer({ _tag: "Complete" })
+const aborted = answer({ _tag: "Aborted" })
+const closeOk = (failures: ReadonlyArray<Failure>, from: number) =>
+  answer({ _tag: "CloseOk", from, failures: failures.filter((failure) => failure.entry >= from) })
+
+export const step = (state: State, event: Event): Step => {
+  if (event._tag === "Abort") return abort(state)
+  switch (state._tag) {
+    case "Idle":
+      return idle(state, event)
+    case "GetData":
+      return getData(state, event)
+    case "DataReady":
+      return dataReady(state, event)
+    case "Sick":
+      return isQuestion(event) ? [state, [answer({ _tag: "SitOut", reason: state.reason })]] : stay(state)
+  }
+}
+
+const isQuestion = (event: Event) => event._tag === "Open" || event._tag === "Eof" || event._tag === "Close"
+
+/** Out of this file; the store drops what it has, and the reason answers every further question. */
+const sick = (reason: string): Step => [
+  { _tag: "Sick", reason },
+  [{ _tag: "Discard" }, answer({ _tag: "SitOut", reason })]
+]
+
+const abort = (state: State): Step =>
+  state._tag === "Idle" && state.past !== "Opening"
+    ? [state, [aborted]]
+    : [{ _tag: "Idle", past: "Aborted" }, [{ _tag: "Discard" }, aborted]]
+
+const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
+  switch (event._tag) {
+    case "Open":
+      if (state.past === "Opening") return stay(state)
+      if (state.past === "Committed") return [state, [openOk]]
+      if (event.layout.pages > Limits.maxPages) return sick(`it has more than ${Limits.maxPages} pages`)
+      return [{ _tag: "Idle", past: "Opening", layout: event.layout }, [{ _tag: "OpenStore", layout: event.layout }]]
+    case "Opened": {
+      if (state.past !== "Opening") return stay(state)
+      const { layout } = state
+      // nothing to carry: complete at once
+      if (layout.pages === 0) return [{ _tag: "DataReady", committing: false, from: 0 }, [openOk]]
+      const pages = PageSet.empty(layout.pages)
+      const counters = { round: -1, heldAtRound: 0, stalledRounds: 0, rejected: 0 }
+      return [{ _tag: "GetData", layout, pages, ...counters, verifying: undefined }, [openOk]]
+    }
+    case "OpenFailed":
+    case "StoreFailed":
+      return state.past === "Opening" ? sick(event.reason) : stay(state)
+    case "Eof":
+      return state.past === "Committed" ? [state, [complete]] : stay(state)
+    case "Close":
+      return state.past === "Committed" ? [state, [closeOk(state.failures, event.from)]] : stay(state)
+    default:
+      return stay(state)
+  }
+}
+
+const getData = (state: GetData, event: Event): Step => {
+  switch (event._tag) {
+    case "Open":
+      return [state, [openOk]]
+    case "Pages": {
+      const { fresh, set } = PageSet.add(state.pages, event.batch.indices)
+      if (set === state.pages) return stay(state)
+      return [{ ...state, pages: set }, [{ _tag: "StorePages", batch: event.batch, fresh }]]
+    }
+    case "Eof":
+      return eof(state, event)
+    case "Verified":
+      return verified(state, event)
+    case "StoreFailed":
+      return sick(event.reason)
+    default:
+      return stay(state)
+  }
+}
+
+const eof = (state: GetData, event: Eof): Step => {
+  if (state.verifying !== undefined) return stay(state)
+  if (event.root !== undefined && PageSet.isFull(state.pages)) {
+    return [{ ...state, verifying: event }, [{ _tag: "Verify", root: event.root }]]
+  }
+  if (event.round <= state.round) return [state, [missing(state, event)]]
+  const held = state.pages.held
+  const stalledRounds = held === state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
+  if (stalledRounds > Limits.stalledRounds) return sick(`no page came in ${stalledRounds} rounds`)
+  const next = { ...state, round: event.round, heldAtRound: held, stalledRounds }
+  return [next, [missing(next, event)]]
+}
+
+/** What is missing in the span asked about; when that is nothing but the file is not whole, in the span that has the first gap. */
+const missing = (state: GetData, event: Eof): Command => {
+  const { layout, pages } = state
+  let { count, first } = event
+  let runs = PageSet.missing(pages, first, Math.min(count, layout.spanPages))
+  const gap = runs.length === 0 && event.root !== undefined ? PageSet.firstMissing(pages) : undefined
+  if (gap !== undefined) {
+    first = Math.floor(gap / layout.spanPages) * layout.spanPages
+    count = Math.min(layout.spanPages, layout.pages - first)
+    runs = PageSet.missing(pages, first, count)
+  }
+  return answer({ _tag: "Missing", round: event.round, first, count, runs })
+}
+
+const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): Step => {
+  const { layout, verifying } = state
+  if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
+  if (event.blocks.length === 0 && !event.trailer) {
+    return [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
+  }
+  const rejected = state.rejected + 1
+  if (rejected > Limits.rejectedHashes) return sick(`its hash was wrong ${rejected} times`)
+  let pages = state.pages
+  if (event.trailer) pages = PageSet.remove(pages, layout.dataPages, layout.pages - layout.dataPages)
+  for (const block of event.blocks) pages = PageSet.remove(pages, ...Layout.blockSpan(layout, block))
+  const next = { ...state, pages, rejected, verifying: undefined, round: verifying.round, heldAtRound: pages.held }
+  return [next, [missing(next, verifying)]]
+}
+
+const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): Step => {
+  switch (event._tag) {
+    case "Open":
+      return [state, [openOk]]
+    case "Eof":
+      return [state, [complete]]
+    case "Close":
+      return state.committing ? stay(state) : [{ ...state, committing: true, from: event.from }, [{ _tag: "Commit" }]]
+    case "Committed":
+      return state.committing
+        ? [{ _tag: "Idle", past: "Committed", failures: event.failures }, [closeOk(event.failures, state.from)]]
+        : stay(state)
+    case "StoreFailed":
+      return sick(event.reason)
+    default:
+      return stay(state)
+  }
+}
+
+/** What is wrong with a state, for tests: [C-1]. */
+export const invariants = (state: State): ReadonlyArray<string> => {
+  if (state._tag !== "GetData") return []
+  const out = [...PageSet.invariants(state.pages)]
+  if (state.pages.pages !== state.layout.pages) out.push("C-1: the page set is not the layout's")
+  if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-2: verifying with pages missing")
+  return out
+}

@@ -1,0 +1,182 @@
+/**
+ * Which pages of a file are held: a copy-on-write bitmap. A batch copies the leaves it touches (8192 pages, 1 KiB each)
+ * and the two short arrays above them, so its cost does not grow with the file; earlier sets stay as they were.
+ *
+ * [S-1] held + missing = pages, and `held` is the number of bits that are set.
+ */
+import type { Runs } from "../wire/Message.ts"
+
+const leafPages = 8192
+const leafWords = leafPages / 32
+const nodeLeaves = 256
+const nodePages = leafPages * nodeLeaves
+
+type Leaf = Uint32Array
+type Node = ReadonlyArray<Leaf>
+
+export interface PageSet {
+  readonly pages: number
+  readonly held: number
+  readonly nodes: ReadonlyArray<Node>
+}
+
+const blank: Leaf = new Uint32Array(leafWords)
+
+/** No page is held. */
+export const empty = (pages: number): PageSet => ({
+  pages,
+  held: 0,
+  nodes: Array.from({ length: Math.ceil(pages / nodePages) }, (_, node) =>
+    Array.from({ length: Math.min(nodeLeaves, Math.ceil((pages - node * nodePages) / leafPages)) }, () => blank)
+  )
+})
+
+export const has = (self: PageSet, page: number): boolean => {
+  const leaf = self.nodes[Math.floor(page / nodePages)][Math.floor((page % nodePages) / leafPages)]
+  return (leaf[(page % leafPages) >>> 5] & (1 << (page & 31))) !== 0
+}
+
+export const isFull = (self: PageSet): boolean => self.held === self.pages
+
+/** A set being changed inside one call; nobody else sees it before `seal`. */
+class Draft {
+  held: number
+  readonly pages: number
+  private nodes: Array<Node>
+  private rootCopied = false
+  private readonly original: ReadonlyArray<Node>
+  private node: Array<Leaf> = []
+  private nodeAt = -1
+  private leaf: Leaf = blank
+  private leafAt = -1
+
+  constructor(set: PageSet) {
+    this.held = set.held
+    this.pages = set.pages
+    this.original = set.nodes
+    this.nodes = set.nodes as Array<Node>
+  }
+
+  /** The leaf of a page, copied on its first use in this draft. */
+  leafOf(page: number): Leaf {
+    const leafAt = Math.floor(page / leafPages)
+    if (leafAt === this.leafAt) return this.leaf
+    const nodeAt = Math.floor(page / nodePages)
+    if (nodeAt !== this.nodeAt) {
+      if (!this.rootCopied) {
+        this.nodes = this.nodes.slice()
+        this.rootCopied = true
+      }
+      // a node that this draft has copied already is its own
+      const node = this.nodes[nodeAt]
+      this.node = node === this.original[nodeAt] ? node.slice() : (node as Array<Leaf>)
+      this.nodes[nodeAt] = this.node
+      this.nodeAt = nodeAt
+    }
+    const within = leafAt % nodeLeaves
+    const leaf = this.node[within]
+    this.leaf = leaf === this.original[nodeAt][within] ? leaf.slice() : leaf
+    this.node[within] = this.leaf
+    this.leafAt = leafAt
+    return this.leaf
+  }
+
+  seal(): PageSet {
+    return { pages: this.pages, held: this.held, nodes: this.nodes }
+  }
+}
+
+/**
+ * Adds a batch. `fresh` are the positions in the batch of pages that were not held (each page once, in the batch's
+ * order); `undefined`: all of them. Indices outside the file are not fresh.
+ */
+export const add = (
+  self: PageSet,
+  batch: ArrayLike<number>
+): { readonly set: PageSet; readonly fresh: ReadonlyArray<number> | undefined } => {
+  const draft = new Draft(self)
+  let fresh: Array<number> | undefined
+  for (let i = 0; i < batch.length; i++) {
+    const page = batch[i]
+    let isFresh = false
+    if (page < self.pages) {
+      const leaf = draft.leafOf(page)
+      const word = (page % leafPages) >>> 5
+      const bit = 1 << (page & 31)
+      isFresh = (leaf[word] & bit) === 0
+      if (isFresh) {
+        leaf[word] |= bit
+        draft.held++
+      }
+    }
+    if (isFresh) fresh?.push(i)
+    else fresh ??= Array.from({ length: i }, (_, k) => k)
+  }
+  return fresh?.length === 0 ? { set: self, fresh } : { set: draft.seal(), fresh }
+}
+
+/** Pages [first, first + count) are missing again. */
+export const remove = (self: PageSet, first: number, count: number): PageSet => {
+  const draft = new Draft(self)
+  const end = Math.min(first + count, self.pages)
+  for (let page = first; page < end; page++) {
+    const leaf = draft.leafOf(page)
+    const word = (page % leafPages) >>> 5
+    const bit = 1 << (page & 31)
+    if ((leaf[word] & bit) !== 0) {
+      leaf[word] &= ~bit
+      draft.held--
+    }
+  }
+  return draft.seal()
+}
+
+/** The missing runs of [first, first + count). */
+export const missing = (self: PageSet, first: number, count: number): Runs => {
+  const out: Array<number> = []
+  const end = Math.min(first + count, self.pages)
+  let page = first
+  while (page < end) {
+    page = next(self, page, end, false)
+    if (page >= end) break
+    const stop = next(self, page, end, true)
+    out.push(page, stop - page)
+    page = stop
+  }
+  return out
+}
+
+/** The first missing page, or undefined. */
+export const firstMissing = (self: PageSet): number | undefined => {
+  const page = isFull(self) ? self.pages : next(self, 0, self.pages, false)
+  return page < self.pages ? page : undefined
+}
+
+// The first page in [from, end) whose bit is `held`, or `end`; whole words are skipped at once.
+const next = (self: PageSet, from: number, end: number, held: boolean): number => {
+  const same = held ? 0 : 0xffff_ffff
+  let page = from
+  while (page < end) {
+    const leaf = self.nodes[Math.floor(page / nodePages)][Math.floor((page % nodePages) / leafPages)]
+    const word = leaf[(page % leafPages) >>> 5]
+    if ((page & 31) === 0 && word === same) page += 32
+    else if (((word >>> (page & 31)) & 1) === (held ? 1 : 0)) return page
+    else page++
+  }
+  return end
+}
+
+/** What is wrong with a set, for tests: [S-1]. */
+export const invariants = (self: PageSet): ReadonlyArray<string> => {
+  let bits = 0
+  for (const node of self.nodes) {
+    for (const leaf of node) for (let word of leaf) for (; word !== 0; word = (word & (word - 1)) >>> 0) bits++
+  }
+  const out: Array<string> = []
+  if (bits !== self.held) out.push(`S-1: ${bits} bits are set, held says ${self.held}`)
+  const runs = missing(self, 0, self.pages)
+  let gaps = 0
+  for (let i = 1; i < runs.length; i += 2) gaps += runs[i]
+  if (self.held + gaps !== self.pages) out.push(`S-1: ${self.held} held and ${gaps} missing are not ${self.pages}`)
+  return out
+}

@@ -1,0 +1,78 @@
+/**
+ * The master's view of its catchers: who joined as which slot, and who is lost. Pure.
+ *
+ * [R-1] a slot belongs to one incarnation for ever; a restarted catcher gets a slot of its own.
+ * [R-2] an answer counts only when slot and incarnation agree.
+ * [R-3] of two living catchers with one name the second is refused.
+ */
+import type { Refusal } from "../wire/Message.ts"
+import * as Limits from "./Limits.ts"
+
+export interface Member {
+  readonly slot: number
+  readonly incarnation: number
+  readonly name: string
+  readonly address: string
+  readonly receiveBufferBytes: number
+  readonly lost: string | undefined
+}
+
+export interface Roster {
+  /** By slot. */
+  readonly members: ReadonlyArray<Member>
+  /** The names that are awaited, when there is a list. */
+  readonly hosts: ReadonlySet<string> | undefined
+}
+
+export const make = (hosts?: ReadonlyArray<string>): Roster => ({
+  members: [],
+  hosts: hosts === undefined ? undefined : new Set(hosts)
+})
+
+export interface Guest {
+  readonly incarnation: number
+  readonly name: string
+  readonly address: string
+  readonly receiveBufferBytes: number
+}
+
+export type Joined =
+  | { readonly _tag: "New"; readonly roster: Roster; readonly member: Member }
+  | { readonly _tag: "Known"; readonly member: Member }
+  | { readonly _tag: "Refused"; readonly refusal: Refusal }
+
+export const join = (self: Roster, guest: Guest): Joined => {
+  const known = self.members.find((member) => member.incarnation === guest.incarnation)
+  if (known !== undefined) {
+    return known.name === guest.name && known.lost === undefined
+      ? { _tag: "Known", member: known }
+      : { _tag: "Refused", refusal: "Started" }
+  }
+  if (self.hosts !== undefined && !self.hosts.has(guest.name)) return { _tag: "Refused", refusal: "NotListed" }
+  if (present(self).some((member) => member.name === guest.name)) return { _tag: "Refused", refusal: "NameTaken" }
+  if (self.members.length >= Limits.slots) return { _tag: "Refused", refusal: "Full" }
+  const member: Member = { ...guest, slot: self.members.length, lost: undefined }
+  return { _tag: "New", member, roster: { ...self, members: [...self.members, member] } }
+}
+
+/** Whose answer is it? */
+export const memberOf = (self: Roster, slot: number, incarnation: number): Member | undefined => {
+  const member = self.members[slot]
+  return member !== undefined && member.incarnation === incarnation && member.lost === undefined ? member : undefined
+}
+
+export const lose = (self: Roster, slot: number, reason: string): Roster => ({
+  ...self,
+  members: self.members.map((member) =>
+    member.slot === slot && member.lost === undefined ? { ...member, lost: reason } : member
+  )
+})
+
+export const present = (self: Roster): ReadonlyArray<Member> =>
+  self.members.filter((member) => member.lost === undefined)
+
+/** Awaited names that are not present. */
+export const absent = (self: Roster): ReadonlyArray<string> => {
+  const names = new Set(present(self).map((member) => member.name))
+  return self.hosts === undefined ? [] : [...self.hosts].filter((name) => !names.has(name))
+}

@@ -1,0 +1,216 @@
+/**
+ * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and written in one
+ * piece; when more blocks are begun than the pool has buffers, the oldest is spilled to the slot, and read back for its
+ * hash once its last page has come.
+ *
+ * One fiber uses an assembly; the pool is shared by the files of a catcher.
+ */
+import * as Effect from "effect/Effect"
+import * as Layout from "../protocol/Layout.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { PageBatch } from "../protocol/FileState.ts"
+import { agrees, hash } from "./Hash.ts"
+import type { Slot, StoreError } from "./Store.ts"
+
+/** Block buffers, made on first use and used again. */
+export class BlockPool {
+  private readonly free: Array<Uint8Array> = []
+  private made = 0
+  private readonly blockBytes: number
+  constructor(blockBytes: number) {
+    this.blockBytes = blockBytes
+  }
+  take(): Uint8Array | undefined {
+    if (this.free.length > 0) return this.free.pop()
+    if (this.made >= Limits.assemblingBlocks) return undefined
+    this.made++
+    return new Uint8Array(this.blockBytes)
+  }
+  give(buffer: Uint8Array): void {
+    this.free.push(buffer)
+  }
+}
+
+interface Assembling {
+  readonly block: number
+  readonly buffer: Uint8Array
+  /** One byte a page that is in the buffer. */
+  readonly held: Uint8Array
+}
+
+export interface Verdict {
+  /** Blocks whose hash disagrees; their pages have to come again. */
+  readonly blocks: ReadonlyArray<number>
+  readonly trailer: boolean
+}
+
+export class Assembly {
+  private readonly layout: Layout.Layout
+  private readonly slot: Slot
+  private readonly pool: BlockPool
+  private readonly trailer: Uint8Array
+  /** Hashes of the blocks that are whole. */
+  private readonly hashes: Uint8Array
+  /** Pages held of each block. */
+  private readonly counts: Uint16Array
+  /** Blocks in memory, oldest first. */
+  private readonly assembling = new Map<number, Assembling>()
+
+  constructor(layout: Layout.Layout, slot: Slot, pool: BlockPool) {
+    this.layout = layout
+    this.slot = slot
+    this.pool = pool
+    this.trailer = new Uint8Array(layout.trailerBytes)
+    this.hashes = new Uint8Array(layout.blocks * Limits.hashBytes)
+    this.counts = new Uint16Array(layout.blocks)
+  }
+
+  /** Takes pages that are new; `fresh` are their positions in the batch. */
+  put(batch: PageBatch, fresh: ReadonlyArray<number> | undefined): Effect.Effect<void, StoreError> {
+    const self = this
+    return Effect.gen(function* () {
+      const length = fresh === undefined ? batch.indices.length : fresh.length
+      for (let i = 0; i < length; i++) {
+        const at = fresh === undefined ? i : fresh[i]
+        const effect = self.putPage(batch.indices[at], batch.payloads[at])
+        if (effect !== undefined) yield* effect
+      }
+    })
+  }
+
+  // Most pages are copied and done; an effect is only what has to be written or read.
+  private putPage(page: number, payload: Uint8Array): Effect.Effect<void, StoreError> | undefined {
+    const { blockPages, dataPages, pageBytes } = this.layout
+    if (page >= dataPages) {
+      this.trailer.set(payload, (page - dataPages) * pageBytes)
+      return undefined
+    }
+    const block = Math.floor(page / blockPages)
+    const first = ++this.counts[block] === 1
+    const assembling = this.assembling.get(block) ?? (first ? this.begin(block) : undefined)
+    if (assembling !== undefined) return this.putAssembling(assembling, page, payload)
+    if (!first || this.assembling.size === 0) return this.putSpilled(page, payload, block)
+    // make room: the oldest block of this file gives up its buffer
+    return Effect.andThen(
+      this.spillOldest(),
+      Effect.suspend(() => {
+        const assembling = this.begin(block)
+        return assembling === undefined
+          ? this.putSpilled(page, payload, block)
+          : (this.putAssembling(assembling, page, payload) ?? Effect.void)
+      })
+    )
+  }
+
+  private isWhole(block: number): boolean {
+    return this.counts[block] === Layout.blockSpan(this.layout, block)[1]
+  }
+
+  private begin(block: number): Assembling | undefined {
+    const buffer = this.pool.take()
+    if (buffer === undefined) return undefined
+    const assembling = { block, buffer, held: new Uint8Array(this.layout.blockPages) }
+    this.assembling.set(block, assembling)
+    return assembling
+  }
+
+  private putAssembling(
+    assembling: Assembling,
+    page: number,
+    payload: Uint8Array
+  ): Effect.Effect<void, StoreError> | undefined {
+    const { block, buffer, held } = assembling
+    const within = page - block * this.layout.blockPages
+    buffer.set(payload, within * this.layout.pageBytes)
+    held[within] = 1
+    return this.isWhole(block) ? this.finish(block, buffer) : undefined
+  }
+
+  private finish(block: number, buffer: Uint8Array): Effect.Effect<void, StoreError> {
+    const bytes = buffer.subarray(0, Layout.blockBytes(this.layout, block))
+    this.hashes.set(hash(bytes), block * Limits.hashBytes)
+    this.assembling.delete(block)
+    return Effect.ensuring(
+      this.slot.write(this.offset(block), bytes),
+      Effect.sync(() => this.pool.give(buffer))
+    )
+  }
+
+  private offset(block: number): number {
+    return block * this.layout.blockPages * this.layout.pageBytes
+  }
+
+  // No buffer for this block: its pages go to the slot one by one.
+  private putSpilled(page: number, payload: Uint8Array, block: number): Effect.Effect<void, StoreError> {
+    const written = this.slot.write(page * this.layout.pageBytes, payload)
+    return this.isWhole(block) ? Effect.andThen(written, this.hashSpilled(block)) : written
+  }
+
+  private spillOldest(): Effect.Effect<void, StoreError> {
+    const oldest = this.assembling.entries().next().value
+    if (oldest === undefined) return Effect.void
+    const [block, { buffer, held }] = oldest
+    this.assembling.delete(block)
+    const { pageBytes } = this.layout
+    const limit = Layout.blockBytes(this.layout, block)
+    const writes: Array<Effect.Effect<void, StoreError>> = []
+    for (let first = 0; first < held.length; first++) {
+      if (held[first] === 0) continue
+      let end = first + 1
+      while (end < held.length && held[end] === 1) end++
+      const bytes = buffer.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
+      writes.push(this.slot.write(this.offset(block) + first * pageBytes, bytes))
+      first = end
+    }
+    return Effect.ensuring(
+      Effect.forEach(writes, (write) => write, { discard: true }),
+      Effect.sync(() => this.pool.give(buffer))
+    )
+  }
+
+  private hashSpilled(block: number): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const pooled = this.pool.take()
+      const length = Layout.blockBytes(this.layout, block)
+      const bytes = (pooled ?? new Uint8Array(length)).subarray(0, length)
+      return Effect.ensuring(
+        Effect.andThen(
+          this.slot.read(this.offset(block), bytes),
+          Effect.sync(() => this.hashes.set(hash(bytes), block * Limits.hashBytes))
+        ),
+        Effect.sync(() => (pooled === undefined ? undefined : this.pool.give(pooled)))
+      )
+    })
+  }
+
+  /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */
+  verify(root: Uint8Array): Verdict {
+    if (!agrees(this.trailer, root)) return { blocks: [], trailer: true }
+    const blocks: Array<number> = []
+    for (let block = 0; block < this.layout.blocks; block++) {
+      const at = block * Limits.hashBytes
+      if (
+        Buffer.compare(
+          this.hashes.subarray(at, at + Limits.hashBytes),
+          this.trailer.subarray(at, at + Limits.hashBytes)
+        ) === 0
+      )
+        continue
+      blocks.push(block)
+      this.counts[block] = 0
+    }
+    return { blocks, trailer: false }
+  }
+
+  /** Could the master not read this member of the bundle? */
+  readonly skipped = (member: number): boolean => {
+    const at = this.hashes.length + (member >>> 3)
+    return at < this.trailer.length && (this.trailer[at] & (1 << (member & 7))) !== 0
+  }
+
+  /** Gives the buffers back. */
+  release(): void {
+    for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
+    this.assembling.clear()
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The fixed header of every datagram, and the page datagram, whose codec works on bytes in place because it is the hot
+ * path. Integers are little-endian.
+ *
+ * ```
+ *  0  2  magic "mr"
+ *  2  1  version
+ *  3  1  type
+ *  4  2  length of this datagram, header included      [W-1]
+ *  6  2  flags (bit 0: sealed; none is defined yet otherwise)
+ *  8  8  session
+ * 16  4  file
+ * 20  4  index: page, round, poll or sequence, as the type says
+ * 24     body, then 16 bytes of authentication tag when sealed
+ * ```
+ *
+ * [W-1] The length makes a datagram self-delimiting: receive offload hands over several of them glued together.
+ * [W-2] An unknown magic, version or type, and a flag we do not know, is counted and ignored.
+ */
+import { headerBytes } from "../protocol/Limits.ts"
+
+export const version = 1
+
+export const types = {
+  Announce: 1,
+  Join: 2,
+  Decline: 3,
+  Welcome: 4,
+  Open: 5,
+  OpenOk: 6,
+  SitOut: 7,
+  Page: 8,
+  Poll: 9,
+  PollOk: 10,
+  Eof: 11,
+  Missing: 12,
+  Complete: 13,
+  Close: 14,
+  CloseOk: 15,
+  Abort: 16,
+  Aborted: 17,
+  Bye: 18
+} as const
+
+const magic = 0x726d // "mr"
+
+export const u16 = (bytes: Uint8Array, at: number): number => bytes[at] | (bytes[at + 1] << 8)
+
+export const u32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0
+
+export const putU16 = (bytes: Uint8Array, at: number, value: number): void => {
+  bytes[at] = value
+  bytes[at + 1] = value >>> 8
+}
+
+export const putU32 = (bytes: Uint8Array, at: number, value: number): void => {
+  bytes[at] = value
+  bytes[at + 1] = value >>> 8
+  bytes[at + 2] = value >>> 16
+  bytes[at + 3] = value >>> 24
+}
+
+/** A session's id as the two words that a datagram carries, so that the hot path compares numbers. */
+export interface Session {
+  readonly low: number
+  readonly high: number
+}
+
+export const sessionOf = (id: bigint): Session => ({
+  low: Number(id & 0xffff_ffffn),
+  high: Number((id >> 32n) & 0xffff_ffffn)
+})
+
+/** A session as a person reads it: 16 hexadecimal digits. */
+export const displaySession = (id: bigint): string => id.toString(16).padStart(16, "0")
+
+/** Writes the header; the caller has made sure that `length` bytes are there. */
+export const put = (
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  length: number,
+  session: Session,
+  file: number,
+  index: number
+): void => {
+  putU16(bytes, at, magic)
+  bytes[at + 2] = version
+  bytes[at + 3] = type
+  putU16(bytes, at + 4, length)
+  putU16(bytes, at + 6, 0)
+  putU32(bytes, at + 8, session.low)
+  putU32(bytes, at + 12, session.high)
+  putU32(bytes, at + 16, file)
+  putU32(bytes, at + 20, index)
+}
+
+/** Is there a whole datagram of ours at `at`? Then its fields may be read. */
+export const valid = (bytes: Uint8Array, at: number): boolean => {
+  if (at + headerBytes > bytes.length) return false
+  const length = u16(bytes, at + 4)
+  return (
+    u16(bytes, at) === magic &&
+    bytes[at + 2] === version &&
+    length >= headerBytes &&
+    at + length <= bytes.length &&
+    u16(bytes, at + 6) === 0
+  )
+}
+
+export const typeOf = (bytes: Uint8Array, at: number): number => bytes[at + 3]
+export const lengthOf = (bytes: Uint8Array, at: number): number => u16(bytes, at + 4)
+export const isOf = (bytes: Uint8Array, at: number, session: Session): boolean =>
+  u32(bytes, at + 8) === session.low && u32(bytes, at + 12) === session.high
+export const fileOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 16)
+export const indexOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 20)
+
+/** The body of the datagram at `at`, without a copy. */
+export const bodyOf = (bytes: Uint8Array, at: number): Uint8Array =>
+  bytes.subarray(at + headerBytes, at + lengthOf(bytes, at))
+
+/** Calls `each` with the offset of every datagram glued into `bytes`; answers the bytes discarded at a bad one. */
+export const split = (bytes: Uint8Array, each: (at: number) => void): number => {
+  let at = 0
+  while (at < bytes.length) {
+    if (!valid(bytes, at)) return bytes.length - at
+    const length = lengthOf(bytes, at)
+    each(at)
+    at += length
+  }
+  return 0
+}
