@@ -163,8 +163,8 @@ const hear = (
     case "Message":
       return answerTo(heard.message, membership, book, files)
     case "Stranger": {
-      const { incarnation, session } = { ...membership, session: heard.announce.session }
-      const decline = Codec.encode({ _tag: "Decline", session, incarnation, name: "" })
+      const { incarnation, master } = membership
+      const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
       return Effect.as(
         Effect.flatMap(Transport, (transport) => transport.sendTo(heard.from, decline)),
         false

@@ -110,7 +110,7 @@ class Seeker {
   heeds(message: Message, nowMillis: number): boolean {
     if (this.passedOver.has(message.session)) return false
     if (this.master === undefined || this.master.announce.session === message.session) return true
-    return nowMillis - this.master.heardMillis >= this.master.announce.timeoutMillis
+    return nowMillis - this.master.heardMillis >= Limits.forgetMillis
   }
 }
 
@@ -121,7 +121,11 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
       for (const message of messages(bytes)) {
         const nowMillis = yield* Clock.currentTimeMillis
         if (!seeker.heeds(message, nowMillis)) continue
-        if (message._tag === "Announce") {
+        if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
+          // its last announcement may have come after its last words
+          seeker.passedOver.add(message.session)
+          seeker.master = undefined
+        } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }
           yield* ask(options, seeker.incarnation, from, message)
         } else if (message._tag === "Welcome" && seeker.master?.address === from) {

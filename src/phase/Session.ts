@@ -63,7 +63,7 @@ export class Session extends Context.Service<
     readonly rival: () => Address | undefined
     /** Asks; the slots that answered. Those who never did are lost, or, with patience, just left out. */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
-    /** Says something nobody answers, a few times. */
+    /** Ends the announcements, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
     /** Datagrams that were none of ours, or not to be read. */
@@ -125,6 +125,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     let roster = Roster.make(options.hosts)
     let rival: Address | undefined
     let ignored = 0
+    let over = false
 
     // ---- who is in it ----
 
@@ -177,7 +178,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         case "Join":
           return message.session === id ? join(from, message) : undefined
         case "Decline":
-          return message.session === id ? hearRival(from) : undefined
+          return message.session === id ? hearRival(message.master) : undefined
         case "Announce":
           // of two masters that gather, the younger yields; equals part by their ids
           return message.session !== id && isElder(message) ? hearRival(from) : undefined
@@ -272,6 +273,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
+      // nobody shall join a session that ends
+      over = true
       for (let i = 0; i < Limits.lastWords; i++) {
         if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
         yield* air.say(Codec.encode(message))
@@ -279,6 +282,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     const announce = Effect.suspend(() => {
+      if (over) return Effect.never
       const message: Message.Announce = {
         _tag: "Announce",
         session: id,

@@ -82,6 +82,8 @@ export const rejectedHashes = 8
 
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
+/** A catcher that looks for a session holds on to a master that it has heard within this time. */
+export const forgetMillis = 1000
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
 /** First repetition of a question, and the longest pause between two. */

@@ -131,10 +131,13 @@ export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> 
 export const ackedBytes = (self: Window, nowMillis: number): number =>
   bounding(self, nowMillis).reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
-/** May `bytes` more be sent? One batch always may when nothing is on its way. */
+/**
+ * May `bytes` more be sent? One batch always may when nothing is on its way. The last one may reach over the window, but
+ * not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
+ */
 export const open = (self: Window, bytes: number, nowMillis: number): boolean => {
   const flying = self.sentBytes - ackedBytes(self, nowMillis)
-  return flying === 0 || flying + bytes <= self.bytes
+  return flying === 0 || (flying < self.bytes && flying + bytes <= self.limitBytes)
 }
 
 /** Poll this often, so that several answers are on their way within one window. */

@@ -96,7 +96,7 @@ export const encode = (message: Message): Uint8Array => {
       return w.finish("Join", session, 0, 0)
     case "Decline":
       w.u32(message.incarnation)
-      w.text(message.name, Limits.nameBytes)
+      w.text(message.master, Limits.nameBytes)
       return w.finish("Decline", session, 0, 0)
     case "Welcome":
       w.u16(message.guests.length)
@@ -375,7 +375,7 @@ const decodeCatcher = (
         name: r.text(Limits.nameBytes)
       }
     case Header.types.Decline:
-      return { _tag: "Decline", session, incarnation: r.u32(), name: r.text(Limits.nameBytes) }
+      return { _tag: "Decline", session, incarnation: r.u32(), master: r.text(Limits.nameBytes) }
   }
   if (!slotAnswers.has(type)) return undefined
   const who = { session, slot: r.u16(), incarnation: r.u32() }

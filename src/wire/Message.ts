@@ -46,12 +46,12 @@ export interface Join {
   readonly name: string
 }
 
-/** C> I serve another session. Answer to Announce. */
+/** C> I am in another session, of that master. Answer to Announce. */
 export interface Decline {
   readonly _tag: "Decline"
   readonly session: bigint
   readonly incarnation: number
-  readonly name: string
+  readonly master: string
 }
 
 /** M> Who was taken in, and as which slot. */

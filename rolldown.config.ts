@@ -1,0 +1,26 @@
+/** The program in a few files that load fast: `dist/bin.js`, and parts under `dist/bin` that are loaded when wanted. */
+import { chmodSync } from "node:fs"
+import { defineConfig } from "rolldown"
+
+export default defineConfig({
+  input: { bin: "src/bin.ts" },
+  platform: "node",
+  // These bring prebuilt binaries, which cannot be bundled.
+  external: ["koffi", "@napi-rs/blake-hash"],
+  transform: { target: "node20" },
+  output: {
+    dir: "dist",
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "bin/[name]-[hash].js",
+    // Readable: a stack trace in a report must say something.
+    minify: "dce-only",
+    comments: false
+  },
+  plugins: [
+    {
+      name: "executable",
+      writeBundle: () => chmodSync("dist/bin.js", 0o755)
+    }
+  ]
+})

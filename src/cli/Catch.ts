@@ -1,0 +1,98 @@
+/** `mrsync catch`: a catcher over this machine's network and disk, for one session or for session after session. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
+import * as Catcher from "../Catcher.ts"
+import { Machine } from "./Machine.ts"
+import * as Parse from "./Parse.ts"
+import * as Reporter from "./Reporter.ts"
+import { Screen } from "./Screen.ts"
+import * as Session from "./Session.ts"
+import type { Failure } from "./Status.ts"
+import * as Status from "./Status.ts"
+
+export interface Input extends Session.Talk {
+  readonly group: Parse.Group
+  readonly network: string | undefined
+  readonly timeoutMillis: number
+  readonly id: string | undefined
+  readonly serve: boolean
+  readonly waitMillis: number | undefined
+  readonly destination: string
+}
+
+const usage = (reason: string) => new Status.UsageError({ command: "catch", reason })
+
+const defaultWaitMillis = 30_000
+
+/** Between a session that failed and the next try, so that a lasting fault does not spin. */
+const pauseMillis = 1000
+
+export const catching = Effect.fn("cli.catch")(function* (input: Input) {
+  const machine = yield* Machine
+  const verbosity = yield* Effect.fromResult(Session.verbosityOf("catch", input))
+  if (input.destination === "") return yield* usage('DEST is empty: to receive into the directory you are in, say "."')
+  const id =
+    input.id ??
+    (yield* Effect.fromResult(
+      Result.mapError(Parse.name(machine.hostName), (reason) =>
+        usage(`the host's name "${machine.hostName}" cannot be used, ${reason}: choose another with --id NAME`)
+      )
+    ))
+  const network = yield* machine.network(input.network)
+
+  // Layers of its own for every session: nothing of one is left in the next.
+  const layers = () =>
+    Layer.mergeAll(
+      machine.catcher({ ...input.group, interface: network.address, ttl: 1 }),
+      machine.store(input.destination),
+      Reporter.layer({
+        role: "Catch",
+        where: Session.whereOf(input.group, network),
+        verbosity,
+        json: input.json,
+        live: !input.noProgress
+      })
+    )
+  const options: Catcher.Options = {
+    id,
+    waitMillis: input.waitMillis ?? (input.serve ? undefined : defaultWaitMillis),
+    timeoutMillis: input.timeoutMillis
+  }
+  const session = Effect.suspend(() => Catcher.run(options).pipe(Effect.provide(layers(), { local: true }))).pipe(
+    Effect.flatMap(Session.settle)
+  )
+  if (!input.serve) return yield* Session.logged(verbosity)(session)
+
+  // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
+  yield* Effect.scoped(Layer.build(layers()))
+  return yield* Session.logged(verbosity)(again(session, input.waitMillis !== undefined))
+})
+
+/** Session after session. With a limit to the waiting, hearing no master within it is the end. */
+const again = Effect.fnUntraced(function* <R>(session: Effect.Effect<void, Failure, R>, limited: boolean) {
+  const screen = yield* Screen
+  const said = yield* Ref.make("")
+  // The same fault again and again (a full disk, a master that refuses us) is told once.
+  const tell = (error: Failure) =>
+    Effect.flatMap(Ref.getAndSet(said, error.message), (last) =>
+      last === error.message ? Effect.void : Effect.sync(() => screen.print("err", Status.describe(error)))
+    )
+  const once = session.pipe(
+    Effect.tap(() => Ref.set(said, "")),
+    Effect.catch((error) =>
+      limited && error._tag === "MasterTimeout" && error.master === undefined
+        ? Effect.fail(error)
+        : Effect.andThen(tell(error), error._tag === "Incomplete" ? Effect.void : Effect.sleep(pauseMillis))
+    ),
+    Effect.catchDefect((defect) =>
+      Effect.andThen(
+        Effect.sync(() => screen.print("err", `mrsync: a fault in mrsync itself: ${Cause.pretty(Cause.die(defect))}`)),
+        Effect.sleep(pauseMillis)
+      )
+    )
+  )
+  return yield* Effect.forever(once)
+})

@@ -1,0 +1,112 @@
+/** The commands: what they are called, what --help says of them, and where the work is, loaded when it is wanted. */
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Flags from "./Flags.ts"
+import * as Usage from "./Usage.ts"
+import * as Version from "./Version.ts"
+
+const send = Command.make("send", Flags.send, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Send.ts")),
+    (module) => module.send(input)
+  )
+).pipe(
+  Command.withDescription(
+    "The master: sends files and directories to all catchers at once, and exits when they are complete."
+  ),
+  Command.withShortDescription("The master: send files to all catchers at once"),
+  Command.withExamples([
+    { command: "mrsync send photos/", description: "What is in photos, to the first catcher that joins" },
+    { command: "mrsync send -c 12 photos music", description: "Two directories, when 12 catchers have joined" },
+    {
+      command: "mrsync send -H @hosts.txt --bwlimit 500mbit image.raw",
+      description: "To exactly the named hosts, slowly"
+    },
+    {
+      command: "mrsync send -g 239.1.2.3:9000 -i eth1 -w 60 --partial data",
+      description: "Another group and interface; after a minute go on with those present"
+    }
+  ])
+)
+
+const catching = Command.make("catch", Flags.catching, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Catch.ts")),
+    (module) => module.catching(input)
+  )
+).pipe(
+  Command.withDescription(
+    "A catcher: waits for a master, receives its files into DEST, verifies them, and exits when they are complete."
+  ),
+  Command.withShortDescription("A catcher: receive what a master sends"),
+  Command.withExamples([
+    { command: "mrsync catch /srv/data", description: "One session, into /srv/data" },
+    { command: "mrsync catch --serve /srv/data", description: "Session after session" },
+    {
+      command: "mrsync catch --id rack7 -i eth1 --json /srv/data",
+      description: "Under another name, on one interface, for a script"
+    }
+  ])
+)
+
+const demo = Command.make("demo", Flags.demo, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Demo.ts")),
+    (module) => module.demo(input)
+  )
+).pipe(
+  Command.withDescription(
+    "A master and three catchers on this machine, over loopback, with some datagrams lost on purpose: sends a real tree and compares every byte. Needs room for three copies under the directory for temporary files (TMPDIR)."
+  ),
+  Command.withShortDescription("Try it on this machine: one master, three catchers"),
+  Command.withExamples([
+    { command: "mrsync demo", description: "The node_modules that mrsync is installed with" },
+    { command: "mrsync demo --loss 20 ~/photos", description: "A tree of yours, with every fifth datagram lost" }
+  ])
+)
+
+export const root = Command.make("mrsync").pipe(
+  Command.withDescription("Sends a tree of files to many machines at once over UDP multicast."),
+  Command.withExamples([
+    { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
+    { command: "mrsync send -c 12 photos/", description: "On the machine that has the files, for 12 of them" }
+  ]),
+  Command.withSubcommands([send, catching, demo])
+)
+
+// The library's own has the alias -v, which is --verbose here.
+const version = GlobalFlag.Action({
+  flag: Flag.Boolean("version").pipe(
+    Flag.withAlias("V"),
+    Flag.withoutNegation,
+    Flag.withDescription("Show the version"),
+    Flag.withDefault(false)
+  ),
+  run: GlobalFlag.Version.run
+})
+
+const help = GlobalFlag.Action({
+  flag: Flag.Boolean("help").pipe(
+    Flag.withAlias("h"),
+    Flag.withoutNegation,
+    Flag.withDescription("Show this help"),
+    Flag.withDefault(false)
+  ),
+  run: GlobalFlag.Help.run
+})
+
+/** Runs the command that the arguments name. */
+export const run = (args: ReadonlyArray<string>, options: { readonly colors: boolean }) =>
+  Command.runWith(root, { version: Version.version })(args).pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        CliOutput.layerPresenter(Usage.presenter(options.colors)),
+        CliConfig.layer({ builtIns: [help, version, GlobalFlag.Completions] })
+      )
+    )
+  )

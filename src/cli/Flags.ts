@@ -1,0 +1,162 @@
+/** The options of all commands, each with its text for --help. */
+import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Limits from "../protocol/Limits.ts"
+import * as Parse from "./Parse.ts"
+
+const settle = <A>(option: string, value: string, parsed: Result.Result<A, string>) =>
+  Result.match(parsed, {
+    onFailure: (expected) => Effect.fail(new CliError.InvalidValue({ option, value, expected, kind: "flag" })),
+    onSuccess: (a) => Effect.succeed(a)
+  })
+
+/** An option with a value, parsed by one of Parse's functions; undefined when it is not given. */
+const parsed = <A>(
+  name: string,
+  options: {
+    readonly alias?: string
+    readonly metavar: string
+    readonly description: string
+    readonly parse: (text: string) => Result.Result<A, string>
+  }
+): Flag.Flag<A | undefined> => {
+  const flag = Flag.String(name).pipe(
+    Flag.withMetavar(options.metavar),
+    Flag.withDescription(options.description),
+    Flag.mapEffect((text) => settle(name, text, options.parse(text)))
+  )
+  return orUndefined(options.alias === undefined ? flag : Flag.withAlias(flag, options.alias))
+}
+
+const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
+  flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined))
+
+/** An option without a value; giving it twice changes nothing. */
+const given = (name: string, description: string, alias?: string): Flag.Flag<boolean> => {
+  const flag = Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDescription(description))
+  return (alias === undefined ? flag : Flag.withAlias(flag, alias)).pipe(
+    Flag.atMost(Number.MAX_SAFE_INTEGER),
+    Flag.map((times) => times.some((one) => one))
+  )
+}
+
+/** Options of how a command talks. */
+const talk = {
+  verbose: given("verbose", "Tell more", "v"),
+  quiet: given("quiet", "Tell errors only (with --json: the report only)", "q"),
+  json: given("json", "Print one JSON object a line on standard output, the report last"),
+  noProgress: given("no-progress", "No live view on a terminal, lines only")
+}
+
+/** The network, for send and catch alike. */
+const place = {
+  group: parsed("group", {
+    alias: "g",
+    metavar: "ADDR[:PORT]",
+    description: `Multicast group and port (${Parse.defaultGroup.group}:${Parse.defaultGroup.port})`,
+    parse: Parse.group
+  }).pipe(Flag.map((group) => group ?? Parse.defaultGroup)),
+  network: Flag.String("interface").pipe(
+    Flag.withAlias("i"),
+    Flag.withMetavar("NAME|ADDR"),
+    Flag.withDescription("Network interface (that of the default route)"),
+    orUndefined
+  )
+}
+
+const timeoutMillis = parsed("timeout", {
+  metavar: "SECONDS",
+  description: "Silence after which somebody counts as lost (10)",
+  parse: Parse.seconds
+}).pipe(Flag.map((millis) => millis ?? 10_000))
+
+const hosts = Flag.String("hosts").pipe(
+  Flag.withAlias("H"),
+  Flag.withMetavar("a,b,c|@FILE"),
+  Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
+  Flag.mapEffect((text) => {
+    if (!text.startsWith("@")) return settle("hosts", text, Parse.hosts(text))
+    return Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(text.slice(1))).pipe(
+      Effect.match({
+        onFailure: (error) => Result.fail(`the file cannot be read (${error.reason.message})`),
+        onSuccess: Parse.hostsFile
+      }),
+      Effect.flatMap((result) => settle("hosts", text, result))
+    )
+  }),
+  orUndefined
+)
+
+export const send = {
+  ...place,
+  catchers: parsed("catchers", {
+    alias: "c",
+    metavar: "N",
+    description: "Begin when so many catchers have joined (1)",
+    parse: Parse.catchers
+  }),
+  hosts,
+  waitMillis: parsed("wait", {
+    alias: "w",
+    metavar: "SECONDS",
+    description: "How long to wait for catchers to join (30)",
+    parse: Parse.seconds
+  }).pipe(Flag.map((millis) => millis ?? 30_000)),
+  partial: given("partial", "After the wait, go on with those that have joined"),
+  timeoutMillis,
+  bwlimit: parsed("bwlimit", {
+    metavar: "RATE",
+    description: "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second",
+    parse: Parse.rate
+  }),
+  pageBytes: parsed("page-size", {
+    metavar: "BYTES",
+    description: `Content per datagram (${Limits.defaultPageBytes}, or less where the interface's MTU is smaller)`,
+    parse: Parse.pageBytes
+  }),
+  ttl: parsed("ttl", {
+    metavar: "N",
+    description: "Routers that the datagrams may pass, plus one (1: this network only, 0: this machine only)",
+    parse: Parse.ttl
+  }).pipe(Flag.map((ttl) => ttl ?? 1)),
+  ...talk,
+  sources: Argument.String("SOURCE").pipe(
+    Argument.withDescription('What to send; "DIR/" is what is in DIR, "DIR" is DIR itself'),
+    Argument.variadic({ min: 1 })
+  )
+}
+
+export const catching = {
+  ...place,
+  id: parsed("id", { metavar: "NAME", description: "This catcher's name (the host's name)", parse: Parse.name }),
+  serve: given("serve", "Stay for session after session, until interrupted"),
+  waitMillis: parsed("wait", {
+    alias: "w",
+    metavar: "SECONDS",
+    description: "How long to wait for a master (30; with --serve for ever)",
+    parse: Parse.seconds
+  }),
+  timeoutMillis,
+  ...talk,
+  destination: Argument.String("DEST").pipe(
+    Argument.withDescription("Directory to receive into; made when it is not there")
+  )
+}
+
+export const demo = {
+  loss: parsed("loss", {
+    metavar: "PERCENT",
+    description: "Datagrams to lose on purpose, for each catcher (2)",
+    parse: Parse.loss
+  }).pipe(Flag.map((percent) => percent ?? 2)),
+  ...talk,
+  directory: Argument.String("DIR").pipe(
+    Argument.withDescription("The tree to send (the node_modules that the program is installed with)"),
+    Argument.optional
+  )
+}

@@ -1,0 +1,48 @@
+/** This machine, for the program: the one place that names the layers which reach the network and the disk. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Os from "node:os"
+import { Machine } from "./Machine.ts"
+import { Screen } from "./Screen.ts"
+
+// Loaded when a command wants them: --help needs no network.
+const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
+const interfaces = Effect.promise(() => import("../transport/Interfaces.ts"))
+const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
+const header = Effect.promise(() => import("../wire/Header.ts"))
+const source = Effect.promise(() => import("../store/DiskSource.ts"))
+const disk = Effect.promise(() => import("../store/Disk.ts"))
+
+const machine = (packageDirectory: string): Machine["Service"] => ({
+  hostName: Os.hostname(),
+  packageDirectory,
+  temporaryDirectory: Os.tmpdir(),
+  network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
+  master: (options) => Layer.unwrap(Effect.map(datagram, (module) => module.layerMaster(options))),
+  catcher: (options) => Layer.unwrap(Effect.map(datagram, (module) => module.layerCatcher(options))),
+  lossy: (options) =>
+    Layer.unwrap(
+      Effect.gen(function* () {
+        const { layer } = yield* lossy
+        const { lengthOf, valid } = yield* header
+        // Datagrams that the kernel glued together are lost one by one, as on a network.
+        return layer({ ...options, endOf: (bytes, at) => (valid(bytes, at) ? at + lengthOf(bytes, at) : bytes.length) })
+      })
+    ),
+  source: (sources) => Layer.unwrap(Effect.map(source, (module) => module.layer(sources))),
+  store: (destination) => Layer.unwrap(Effect.map(disk, (module) => module.layer(destination)))
+})
+
+/** Everything that the commands need; `packageDirectory` is where the program's package.json is. */
+export const layer = (packageDirectory: string) =>
+  Layer.mergeAll(
+    NodeServices.layer,
+    Layer.succeed(Machine, machine(packageDirectory)),
+    Screen.layer({
+      out: process.stdout,
+      err: process.stderr,
+      term: process.env["TERM"],
+      atExit: (restore) => process.once("exit", restore)
+    })
+  )

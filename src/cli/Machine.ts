@@ -1,0 +1,47 @@
+/**
+ * What the commands need of the machine they run on: a network, a file system, a place for temporary files. The layers
+ * behind it are chosen at the program's edge, so that the commands run on a simulated network as well.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { Source, SourceError } from "../store/Source.ts"
+import type { Store, StoreError } from "../store/Store.ts"
+import type { InterfaceError } from "../transport/Interfaces.ts"
+import type { Transport, TransportError } from "../transport/Transport.ts"
+
+export interface Network {
+  readonly name: string
+  /** Its IPv4 address. */
+  readonly address: string
+  readonly mtuBytes: number
+}
+
+export interface TransportOptions {
+  readonly group: string
+  readonly port: number
+  /** The interface's IPv4 address. */
+  readonly interface: string
+  readonly ttl: number
+}
+
+export class Machine extends Context.Service<
+  Machine,
+  {
+    readonly hostName: string
+    /** Where the program is installed, with its node_modules in it or around it. */
+    readonly packageDirectory: string
+    readonly temporaryDirectory: string
+    /** The interface of a name or an address, or that of the default route. */
+    readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
+    readonly master: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
+    readonly catcher: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
+    /** Loses a part of what arrives, the same part for the same seed. */
+    readonly lossy: (options: {
+      readonly percent: number
+      readonly seed: number
+    }) => Layer.Layer<Transport, never, Transport>
+    readonly source: (sources: ReadonlyArray<string>) => Layer.Layer<Source, SourceError>
+    readonly store: (destination: string) => Layer.Layer<Store, StoreError>
+  }
+>()("mrsync/cli/Machine") {}

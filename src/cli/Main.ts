@@ -1,0 +1,46 @@
+/**
+ * The process around a program: signals, broken pipes, the last words and the exit status.
+ *
+ * SIGINT, SIGTERM and SIGHUP interrupt the program and let it clean up; a second one ends the process at once.
+ */
+import * as Effect from "effect/Effect"
+import type { Exit } from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Status from "./Status.ts"
+import { exitStatus } from "../Report.ts"
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+
+/**
+ * A terminal's Ctrl-C reaches the whole process group, and npm and the like send it on: a signal this soon after the
+ * first is the same one.
+ */
+const sameSignalMillis = 300
+
+/** Runs the program as the process's only one. */
+export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>): void => {
+  // Whoever read our output is gone: the session is more than what is said about it, and goes on.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
+
+  const fiber = Effect.runFork(program)
+  // A program that only waits for a promise must not find its process gone.
+  const awake = setInterval(() => {}, 2 ** 30)
+
+  let armed = false
+  let interrupted = false
+  const onSignal = () => {
+    if (armed) process.exit(exitStatus.interrupted)
+    if (interrupted) return
+    interrupted = true
+    setTimeout(() => (armed = true), sameSignalMillis).unref()
+    Effect.runFork(Fiber.interrupt(fiber))
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+
+  fiber.addObserver((exit: Exit<void, E>) => {
+    clearInterval(awake)
+    const words = Status.message(exit)
+    if (words !== undefined) process.stderr.write(`${words}\n`)
+    process.exit(Status.of(exit))
+  })
+}

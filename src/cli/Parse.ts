@@ -1,0 +1,140 @@
+/**
+ * Option values: text to a typed value, or to what is wrong with it and what would be right. Pure.
+ */
+import * as Result from "effect/Result"
+import * as Limits from "../protocol/Limits.ts"
+
+export interface Group {
+  readonly group: string
+  readonly port: number
+}
+
+/** The group and port of the original program. */
+export const defaultGroup: Group = { group: "239.255.67.92", port: 8888 }
+
+type Parsed<A> = Result.Result<A, string>
+
+/** ADDR[:PORT]. */
+export const group = (text: string): Parsed<Group> => {
+  const example = "for example 239.255.67.92:8888"
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?::(.*))?$/.exec(text)
+  if (match === null) return Result.fail(`expected a multicast IPv4 address, with or without a port, ${example}`)
+  const octets = match.slice(1, 5).map(Number)
+  if (octets.some((octet) => octet > 255)) return Result.fail(`expected an IPv4 address, ${example}`)
+  if (octets[0] < 224 || octets[0] > 239) {
+    return Result.fail(`that is no multicast address: expected one from 224.0.0.0 to 239.255.255.255, ${example}`)
+  }
+  const port = match[5] === undefined ? defaultGroup.port : /^\d+$/.test(match[5]) ? Number(match[5]) : Number.NaN
+  if (!(port >= 1 && port <= 65_535)) return Result.fail(`expected a port from 1 to 65535, ${example}`)
+  return Result.succeed({ group: octets.join("."), port })
+}
+
+const prefixes: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
+
+/** The lowest rate at which questions still get their answers within the usual time-outs. */
+const minRateBytes = 1000
+
+/**
+ * A rate in bytes per second. `bit` is bits and `B` is bytes; k, M, G are decimal, Ki, Mi, Gi binary; a plain number or a
+ * prefix alone is bytes. Case does not matter but for one letter: a small `b` could mean either, and is refused.
+ */
+export const rate = (text: string): Parsed<number> => {
+  const example = "for example 500mbit, 1.5gbit, 60MB or 10MiB (per second)"
+  const match = /^(\d+(?:\.\d+)?|\.\d+) ?([kmg]i?)?(bits?|b)?(?:\/s)?$/i.exec(text)
+  if (match === null) return Result.fail(`expected a rate, ${example}`)
+  const [, number, prefix = "", unit = "B"] = match
+  if (unit === "b") return Result.fail(`"b" could be bits or bytes: write "bit" or "B", ${example}`)
+  const value = (Number(number) * prefixes[prefix.toLowerCase()]) / (unit === "B" ? 1 : 8)
+  if (!(value >= minRateBytes)) return Result.fail(`expected at least ${minRateBytes} bytes per second, ${example}`)
+  if (value > Number.MAX_SAFE_INTEGER) return Result.fail(`expected a smaller rate, ${example}`)
+  return Result.succeed(Math.round(value))
+}
+
+/** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
+export const name = (text: string): Parsed<string> => {
+  if (text === "") return Result.fail("expected a name, and it is empty")
+  if (/[\s,\p{Cc}]/u.test(text)) return Result.fail(`expected a name without spaces, commas and control characters`)
+  return Buffer.byteLength(text) > Limits.nameBytes
+    ? Result.fail(`expected a name of at most ${Limits.nameBytes} bytes`)
+    : Result.succeed(text)
+}
+
+const distinct = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> => {
+  if (names.length === 0) return Result.fail("expected at least one name, for example a,b,c")
+  if (names.length > Limits.slots) return Result.fail(`expected at most ${Limits.slots} names`)
+  const seen = new Set<string>()
+  for (const one of names) {
+    const parsed = name(one)
+    if (Result.isFailure(parsed)) return Result.fail(`in the name "${one}": ${parsed.failure}`)
+    if (seen.has(one)) return Result.fail(`"${one}" is named twice: expected every name once`)
+    seen.add(one)
+  }
+  return Result.succeed(names)
+}
+
+/** "a,b,c". */
+export const hosts = (text: string): Parsed<ReadonlyArray<string>> =>
+  distinct(text.split(",").map((part) => part.trim()))
+
+/** The content of a file of names: one a line, comments from # on, blank lines. */
+export const hostsFile = (content: string): Parsed<ReadonlyArray<string>> =>
+  distinct(
+    content
+      .split(/\r?\n/)
+      .map((line) => line.replace(/#.*$/, "").trim())
+      .filter((line) => line !== "")
+  )
+
+/** Timers take 2^31 milliseconds at most; this is a good deal less, and still eleven days. */
+const maxSeconds = 1_000_000
+
+/** Seconds, decimals allowed, as milliseconds. */
+export const seconds = (text: string): Parsed<number> => {
+  const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  return value > 0 && value <= maxSeconds
+    ? Result.succeed(Math.max(1, Math.round(value * 1000)))
+    : Result.fail(`expected seconds, more than 0 and at most ${maxSeconds}, for example 30 or 2.5`)
+}
+
+/** A whole number between two bounds. */
+export const whole =
+  (what: string, min: number, max: number) =>
+  (text: string): Parsed<number> => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max ? Result.succeed(value) : Result.fail(`expected ${what} from ${min} to ${max}`)
+  }
+
+export const catchers = whole("a number of catchers", 1, Limits.slots)
+export const ttl = whole("a time to live", 0, 255)
+export const pageBytes = whole("a page size in bytes", Limits.minPageBytes, Limits.maxPageBytes)
+
+/** Per cent of datagrams that the demo loses on purpose. */
+export const loss = (text: string): Parsed<number> => {
+  const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  return value >= 0 && value <= 50
+    ? Result.succeed(value)
+    : Result.fail("expected per cent of datagrams to lose, from 0 to 50, for example 2")
+}
+
+const overheadBytes = Limits.udpHeaderBytes + Limits.headerBytes + Limits.tagBytes
+
+/** The page of a session: what was asked for, or what an Ethernet frame and this interface both leave. */
+export const pageFor = (
+  asked: number | undefined,
+  network: { readonly name: string; readonly mtuBytes: number }
+): Parsed<number> => {
+  const most = Math.min(network.mtuBytes - overheadBytes, Limits.maxPageBytes)
+  if (asked === undefined) {
+    const page = Math.min(most, Limits.defaultPageBytes)
+    return page >= Limits.minPageBytes
+      ? Result.succeed(page)
+      : Result.fail(
+          `the MTU of ${network.name} (${network.mtuBytes}) leaves less than ${Limits.minPageBytes} bytes a page`
+        )
+  }
+  return asked <= most
+    ? Result.succeed(asked)
+    : Result.fail(
+        `expected at most ${most}: the MTU of ${network.name} is ${network.mtuBytes}, and larger datagrams would be sent in fragments`
+      )
+}

@@ -1,0 +1,93 @@
+/**
+ * The terminal, or what stands in its place: lines that stay, on standard output and standard error, and below them a
+ * picture that is drawn again and again. A line printed while there is a picture goes above it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Format from "./Format.ts"
+
+/** The part of a Node stream that is used here. */
+export interface Sink {
+  readonly write: (text: string) => unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+}
+
+export interface Options {
+  readonly out: Sink
+  readonly err: Sink
+  /** The environment's TERM. */
+  readonly term: string | undefined
+  /** Called once with what must be done however the process ends: the terminal wants its cursor back. */
+  readonly atExit: (restore: () => void) => void
+}
+
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
+const showCursor = "\x1b[?25h"
+const hideCursor = "\x1b[?25l"
+const eraseBelow = "\r\x1b[J"
+
+export class Screen extends Context.Service<
+  Screen,
+  {
+    readonly print: (to: "out" | "err", line: string) => void
+    /** A terminal that can draw. */
+    readonly drawable: boolean
+    readonly size: () => Size
+    /** Replaces the picture. Lines must fit the size. */
+    readonly draw: (lines: ReadonlyArray<string>) => void
+    /** Takes the picture away and shows the cursor. */
+    readonly erase: () => void
+  }
+>()("mrsync/cli/Screen") {
+  static readonly layer = (options: Options): Layer.Layer<Screen> =>
+    Layer.effect(
+      Screen,
+      Effect.acquireRelease(make(options), (screen) => Effect.sync(screen.erase))
+    )
+}
+
+const make = ({ atExit, err, out, term }: Options) =>
+  Effect.sync(() => {
+    const drawable = out.isTTY === true && term !== "dumb"
+    let picture: ReadonlyArray<string> = []
+    const size = (): Size => ({ columns: out.columns ?? 80, rows: out.rows ?? 24 })
+
+    // A terminal that became narrower since has wrapped the picture's lines: count the rows they take now.
+    const back = () => {
+      const { columns } = size()
+      const rows = picture.reduce((sum, line) => sum + Math.max(1, Math.ceil(Format.width(line) / columns)), 0)
+      return rows === 0 ? "" : `\x1b[${rows}A${eraseBelow}`
+    }
+    const text = (lines: ReadonlyArray<string>) => lines.map((line) => `${line}\n`).join("")
+
+    const erase = () => {
+      if (picture.length === 0) return
+      out.write(`${back()}${showCursor}`)
+      picture = []
+    }
+    if (drawable) atExit(erase)
+
+    return {
+      drawable,
+      size,
+      print: (to: "out" | "err", line: string) => {
+        const sink = to === "out" ? out : err
+        if (picture.length === 0) return void sink.write(`${line}\n`)
+        if (sink.isTTY === true) return void out.write(`${back()}${line}\n${text(picture)}`)
+        sink.write(`${line}\n`)
+      },
+      draw: (lines: ReadonlyArray<string>) => {
+        if (!drawable) return
+        out.write(`${picture.length === 0 ? hideCursor : ""}${back()}${text(lines)}`)
+        picture = lines
+      },
+      erase
+    }
+  })

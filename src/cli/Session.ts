@@ -1,0 +1,56 @@
+/** What send, catch and demo do alike around a session. */
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Result from "effect/Result"
+import type { Report } from "../Report.ts"
+import { exitStatusOf } from "../Report.ts"
+import * as Format from "./Format.ts"
+import type { Network } from "./Machine.ts"
+import type * as Parse from "./Parse.ts"
+import { Screen } from "./Screen.ts"
+import { Incomplete, incompleteReason, UsageError } from "./Status.ts"
+import type { Verbosity } from "./View.ts"
+
+export interface Talk {
+  readonly verbose: boolean
+  readonly quiet: boolean
+  readonly json: boolean
+  readonly noProgress: boolean
+}
+
+export const verbosityOf = (command: string, talk: Talk): Result.Result<Verbosity, UsageError> =>
+  talk.verbose && talk.quiet
+    ? Result.fail(new UsageError({ command, reason: "--verbose and --quiet contradict each other: give one of them" }))
+    : Result.succeed(talk.quiet ? "Quiet" : talk.verbose ? "Verbose" : "Normal")
+
+export const whereOf = (group: Parse.Group, network: Network): string =>
+  `${group.group}:${group.port} (${network.name === network.address ? network.name : `${network.name}, ${network.address}`})`
+
+/** Log lines go to standard error, above the picture if there is one. */
+export const logged =
+  (verbosity: Verbosity) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Screen> =>
+    Effect.flatMap(Screen, (screen) => {
+      const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+        const text = (Array.isArray(message) ? message : [message])
+          .map((part) => (typeof part === "string" ? part : (JSON.stringify(part) ?? String(part))))
+          .join(" ")
+        screen.print("err", `mrsync: ${logLevel.toLowerCase()}: ${Format.safe(text)}`)
+      })
+      return effect.pipe(
+        Effect.provideService(Logger.CurrentLoggers, new Set([logger])),
+        Effect.provideService(
+          References.MinimumLogLevel,
+          verbosity === "Quiet" ? "Error" : verbosity === "Verbose" ? "Debug" : "Warn"
+        )
+      )
+    })
+
+/** A report that says less than complete ends the program as an error does. */
+export const settle = (report: Report): Effect.Effect<void, Incomplete> => {
+  const status = exitStatusOf(report)
+  return status === 0
+    ? Effect.void
+    : Effect.fail(new Incomplete({ status, reason: incompleteReason(report.catchers, report.failures.length) }))
+}

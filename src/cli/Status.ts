@@ -1,0 +1,124 @@
+/**
+ * How a run ends: the one place that decides the exit status, and the errors that only the command line knows.
+ */
+import * as Cause from "effect/Cause"
+import type * as CliError from "effect/cli/CliError"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Catcher from "../Catcher.ts"
+import type * as Master from "../Master.ts"
+import type { CatcherReport } from "../Report.ts"
+import { exitStatus } from "../Report.ts"
+import type { InterfaceError } from "../transport/Interfaces.ts"
+import * as Format from "./Format.ts"
+
+/** What was asked for cannot be done as it was asked. */
+export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
+  /** The command whose --help says more. */
+  command: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.reason}\nTry "mrsync ${this.command} --help".`
+  }
+}
+
+/** The session came to its end, and something did not arrive somewhere. `status` is the report's. */
+export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
+  status: Schema.Number,
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** Names in a one-line message. */
+const namedCatchers = 5
+
+export const incompleteReason = (catchers: ReadonlyArray<CatcherReport>, failures: number): string => {
+  const incomplete = catchers.filter((one) => one.state !== "Complete")
+  const names = incomplete.slice(0, namedCatchers).map((one) => `${Format.safe(one.id)} (${one.state.toLowerCase()})`)
+  if (incomplete.length > namedCatchers) names.push("...")
+  const parts: Array<string> = []
+  if (incomplete.length > 0) {
+    parts.push(`${incomplete.length} of ${Format.plural(catchers.length, "catcher")} incomplete: ${names.join(", ")}`)
+  }
+  if (failures > 0) parts.push(`${Format.plural(failures, "entry", "entries")} could not be sent`)
+  return parts.join("; ")
+}
+
+/** The demo's file system said no, its trees differ, or somebody else changed the one that it sent. */
+export class DemoError extends Schema.TaggedError<DemoError>()("DemoError", {
+  kind: Schema.Literals(["File", "Different", "Changed"]),
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+export type Failure =
+  | Master.Error
+  | Catcher.Error
+  | InterfaceError
+  | CliError.CliError
+  | UsageError
+  | Incomplete
+  | DemoError
+
+const usage = () => exitStatus.usage
+
+const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } = {
+  TransportError: () => exitStatus.socket,
+  InterfaceError: () => exitStatus.socket,
+  StoreError: () => exitStatus.file,
+  SourceError: () => exitStatus.file,
+  GroupBusy: () => exitStatus.protocol,
+  JoinRefused: () => exitStatus.protocol,
+  BadManifest: () => exitStatus.protocol,
+  SessionAborted: () => exitStatus.interrupted,
+  AnnounceTimeout: () => exitStatus.timeout,
+  MasterTimeout: () => exitStatus.timeout,
+  Incomplete: (error) => error.status,
+  DemoError: (error) =>
+    error.kind === "File" ? exitStatus.file : error.kind === "Changed" ? exitStatus.changed : exitStatus.partial,
+  UsageError: usage,
+  UnrecognizedOption: usage,
+  DuplicateOption: usage,
+  MissingOption: usage,
+  MissingArgument: usage,
+  UnexpectedArgument: usage,
+  InvalidValue: usage,
+  UnknownSubcommand: usage,
+  ValidationError: usage,
+  ShowHelp: usage,
+  UserError: usage
+}
+
+/** rsync's "errors with program diagnostics": a fault of ours. */
+const defect = 13
+
+export const ofError = <E extends Failure>(error: E): number =>
+  (statuses[error._tag] as unknown as (error: E) => number)(error)
+
+export const of = (exit: Exit.Exit<unknown, Failure>): number => {
+  if (Exit.isSuccess(exit)) return exitStatus.ok
+  if (Cause.hasInterruptsOnly(exit.cause)) return exitStatus.interrupted
+  return Option.match(Cause.findErrorOption(exit.cause), { onNone: () => defect, onSome: ofError })
+}
+
+/** What to say about it on standard error; undefined when it was said. */
+export const message = (exit: Exit.Exit<unknown, Failure>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  if (Cause.hasInterruptsOnly(exit.cause)) return "mrsync: interrupted"
+  return Option.match(Cause.findErrorOption(exit.cause), {
+    onNone: () => `mrsync: this is a fault in mrsync itself, please report it:\n${Cause.pretty(exit.cause)}`,
+    // The presenter has said what was wrong with the command line.
+    onSome: (error) => (error._tag === "ShowHelp" ? undefined : describe(error))
+  })
+}
+
+/** One error as a message. Its lines are ours, what is in them may come from the network. */
+export const describe = (error: Failure): string => `mrsync: ${error.message.split("\n").map(Format.safe).join("\n")}`

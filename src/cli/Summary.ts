@@ -1,0 +1,80 @@
+/** A report as a person reads it, in a few lines. Pure. */
+import type { CatcherReport, Report } from "../Report.ts"
+import * as Format from "./Format.ts"
+
+/** Catchers, and failures of one catcher, before the rest is only counted (all with -v). */
+const listed = 10
+
+export const lines = (report: Report, role: "Send" | "Catch", all: boolean): ReadonlyArray<string> => {
+  const bound = all ? Number.POSITIVE_INFINITY : listed
+  const out = role === "Send" ? sent(report) : received(report)
+  const incomplete = report.catchers.filter((one) => one.state !== "Complete")
+  for (const one of incomplete.slice(0, bound)) {
+    out.push(`  ${catcher(one, report, role)}`)
+    out.push(...list(one.failures, bound, "    "))
+  }
+  if (incomplete.length > bound)
+    out.push(`  ... and ${Format.count(incomplete.length - bound)} more (all of them with -v)`)
+  if (report.failures.length > 0) {
+    out.push(role === "Send" ? "not sent to anybody:" : "not sent by the master:")
+    out.push(...list(report.failures, bound, "  "))
+  }
+  return out
+}
+
+const tree = (report: Report): string => {
+  const parts = [Format.plural(report.files, "file")]
+  if (report.directories > 0) parts.push(Format.plural(report.directories, "directory", "directories"))
+  if (report.links > 0) parts.push(Format.plural(report.links, "link"))
+  return parts.join(", ")
+}
+
+const speed = (bytes: number, seconds: number): string =>
+  seconds > 0 ? `${Format.seconds(seconds)}, ${Format.rate(bytes / seconds)}` : Format.seconds(seconds)
+
+const sent = (report: Report): Array<string> => {
+  const { needed, parity, repaired, sent } = report.pages
+  const more = needed > 0 && sent > needed ? ` (${(((sent - needed) / needed) * 100).toFixed(1)} % more)` : ""
+  // A session that was ended early has sent a part, and its speed is that of the part.
+  const part = needed > sent ? sent / needed : 1
+  const bytes = report.bytes * part
+  const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : tree(report)
+  return [
+    `sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
+    `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent${more}, ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
+    `${Format.plural(report.catchers.length, "catcher")}: ${states(report.catchers)}`
+  ]
+}
+
+const received = (report: Report): Array<string> => {
+  const self = report.catchers[0]
+  const files = self === undefined ? report.files : self.files
+  const bytes = self === undefined ? report.bytes : self.bytes
+  return [
+    `received ${Format.count(files)} of ${Format.plural(report.files, "file")}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
+    `pages: ${Format.count(report.pages.needed)} needed, ${Format.count(self?.missingPages ?? 0)} asked for again`
+  ]
+}
+
+const states = (catchers: ReadonlyArray<CatcherReport>): string =>
+  (["Complete", "Partial", "Lost"] as const)
+    .map((state) => [catchers.filter((one) => one.state === state).length, state] as const)
+    .filter(([n]) => n > 0)
+    .map(([n, state]) => `${Format.count(n)} ${state.toLowerCase()}`)
+    .join(", ") || "none"
+
+const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {
+  const who = role === "Catch" ? "" : ` ${Format.safe(one.id)} (${Format.safe(one.address)})`
+  return `${one.state.toLowerCase()}:${who} has ${Format.count(one.files)} of ${Format.plural(report.files, "file")}`
+}
+
+const list = (
+  failures: ReadonlyArray<{ readonly path: string; readonly reason: string }>,
+  bound: number,
+  indent: string
+): ReadonlyArray<string> => {
+  const out = failures.slice(0, bound).map((f) => `${indent}${Format.safe(f.path)}: ${Format.safe(f.reason)}`)
+  if (failures.length > bound)
+    out.push(`${indent}... and ${Format.count(failures.length - bound)} more (all of them with -v)`)
+  return out
+}

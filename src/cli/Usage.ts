@@ -1,0 +1,71 @@
+/** How help, the version and mistakes on the command line are shown. Only what was asked for goes to standard output. */
+import type * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Format from "./Format.ts"
+import * as Version from "./Version.ts"
+
+export const presenter = (colors: boolean): CliOutput.Presenter => {
+  const formatter = CliOutput.defaultFormatter({ colors })
+  return {
+    present: (event) => {
+      switch (event._tag) {
+        case "Version":
+          return Console.log(Version.text)
+        case "Help":
+          return event.reason === "Requested"
+            ? Console.log(formatter.formatHelpDoc(event.helpDoc))
+            : Console.error(`mrsync: expected a command: send, catch or demo\n${hint(event.commandPath)}`)
+        case "InvalidInvocation":
+          return Effect.forEach(
+            event.errors,
+            (error) => Console.error(`mrsync: ${explain(error).split("\n").map(Format.safe).join("\n")}`),
+            { discard: true }
+          ).pipe(Effect.andThen(Console.error(hint(event.commandPath))))
+      }
+    }
+  }
+}
+
+const hint = (commandPath: ReadonlyArray<string>): string => `Try "${commandPath.join(" ")} --help".`
+
+const missing: Record<string, string> = {
+  SOURCE: `SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"`,
+  DEST: `DEST is missing: say where to put it, for example "mrsync catch DIRECTORY"`
+}
+
+/** What was wrong, and what would be right. */
+export const explain = (error: CliError.NonShowHelpErrors): string => {
+  switch (error._tag) {
+    case "InvalidValue": {
+      const what = error.kind === "flag" ? `--${error.option}` : error.option
+      if (error.value === "") return `${what}: a value is missing`
+      return error.value.endsWith(" occurrences")
+        ? `${what} is given more than once: give it once`
+        : `${what} "${error.value}": ${error.expected}`
+    }
+    case "MissingArgument":
+      return missing[error.argument] ?? `${error.argument} is missing`
+    case "MissingOption":
+      return `--${error.option} is missing`
+    case "UnrecognizedOption": {
+      // Every one-letter option is near every other.
+      const near =
+        error.option.startsWith("--") && error.suggestions.length > 0
+          ? `; did you mean ${error.suggestions.join(" or ")}?`
+          : ""
+      return `there is no option ${error.option}${near}`
+    }
+    case "UnexpectedArgument":
+      return `too many arguments: ${error.arguments.map((one) => JSON.stringify(one)).join(", ")}`
+    case "UnknownSubcommand": {
+      const near = error.suggestions.length > 0 ? `; did you mean ${error.suggestions.join(" or ")}?` : ""
+      return `there is no command "${error.subcommand}": expected send, catch or demo${near}`
+    }
+    case "DuplicateOption":
+    case "ValidationError":
+    case "UserError":
+      return error.message
+  }
+}

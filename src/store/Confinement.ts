@@ -1,0 +1,200 @@
+/**
+ * Directories below a destination, from which no path leads out. A directory is reached component by component and none
+ * of them may be a symbolic link; what is done in it is done relative to the open directory, so that a link planted a
+ * moment later changes nothing. Node has no openat: on Linux /proc/self/fd/N/name is one. Elsewhere every component is
+ * looked at again right before each use, which leaves a moment for a race.
+ *
+ * The functions are synchronous and throw: DestinationEscape, or what Node's fs throws.
+ */
+import * as Context from "effect/Context"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { constants } from "node:os"
+import { display } from "../Manifest.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Errno from "./Errno.ts"
+import { DestinationEscape } from "./Store.ts"
+
+/** Whether open directories can be named as /proc/self/fd/N; found out once. */
+export const Handles = Context.Reference<boolean>("mrsync/store/Handles", { defaultValue: () => probe() })
+
+export interface Directory {
+  /** Its path below the destination, one character a byte; empty for the destination itself. */
+  readonly key: string
+  /** Names the directory itself, whatever its path has become. */
+  readonly self: Buffer
+  /** What a name in it is appended to. */
+  readonly prefix: Buffer
+}
+
+export interface Tree {
+  readonly handles: boolean
+  readonly root: Directory
+  /** The directory as it is now: throws DestinationEscape when a symbolic link is on the way. Good until the next call; `hold` it for longer. */
+  readonly directory: (key: string) => Directory
+  /** Keeps a directory open until it is let go. */
+  readonly hold: (directory: Directory) => void
+  readonly release: (directory: Directory) => void
+  readonly close: () => void
+}
+
+interface Open extends Directory {
+  readonly fd: number
+  readonly stats: fs.BigIntStats
+  holders: number
+  /** No more found by its path: closed when nobody holds it. */
+  forgotten: boolean
+}
+
+/** The path of a name in a directory. */
+export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
+
+/** A path's directory, as the key of `Tree.directory`, and its name. */
+export const split = (path: Uint8Array): { readonly parent: string; readonly name: Buffer } => {
+  const bytes = Buffer.from(path.buffer, path.byteOffset, path.length)
+  const slash = bytes.lastIndexOf(0x2f)
+  return { parent: bytes.toString("latin1", 0, Math.max(slash, 0)), name: bytes.subarray(slash + 1) }
+}
+
+/** The key of a directory in a directory. */
+export const join = (parent: string, name: Uint8Array): string => {
+  const own = Buffer.from(name.buffer, name.byteOffset, name.length).toString("latin1")
+  return parent === "" ? own : `${parent}/${own}`
+}
+
+/** Sets the mode of what has a path, never of what it may link to. */
+export const chmod = (tree: Tree, path: Buffer, mode: number): void => {
+  if (!tree.handles) return fs.chmodSync(path, mode)
+  const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
+  const changed = Result.try(() => {
+    if (fs.fstatSync(fd).isSymbolicLink()) throw Errno.toCause(ELOOP)
+    fs.chmodSync(`/proc/self/fd/${fd}`, mode)
+  })
+  fs.closeSync(fd)
+  if (Result.isFailure(changed)) throw changed.failure
+}
+
+/** Opens the destination, which may itself be reached through symbolic links: its user named it. */
+export const make = (destination: Buffer, handles: boolean): Tree =>
+  handles ? opened(destination) : named(destination)
+
+// ---- open directories ----
+
+// O_PATH: enough to name what is in a directory, and a directory that cannot be read can be had. Node does not name it.
+const O_PATH = 0o10000000
+const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
+
+const opened = (destination: Buffer): Tree => {
+  const cache = new Map<string, Open>()
+
+  const open = (key: string, path: Buffer, flags: number): Open => {
+    const fd = fs.openSync(path, flags)
+    const self = Buffer.from(`/proc/self/fd/${fd}`)
+    const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
+    const stats = fs.fstatSync(fd, { bigint: true })
+    return { key, fd, self, prefix, stats, holders: 0, forgotten: false }
+  }
+
+  const forget = (directory: Open) => {
+    cache.delete(directory.key)
+    directory.forgotten = true
+    if (directory.holders === 0) fs.closeSync(directory.fd)
+  }
+
+  const makeRoom = () => {
+    for (const directory of cache.values()) {
+      if (cache.size < Limits.openDirectories) return
+      if (directory.holders === 0) forget(directory)
+    }
+  }
+
+  const find = (key: string): Open => {
+    if (key === "") return root
+    const slash = key.lastIndexOf("/")
+    const path = at(find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
+    const known = cache.get(key)
+    if (known !== undefined) {
+      const now = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      if (now !== undefined && now.ino === known.stats.ino && now.dev === known.stats.dev) {
+        // Last in the map's order is the last to be forgotten.
+        cache.delete(key)
+        cache.set(key, known)
+        return known
+      }
+      forget(known)
+    }
+    const found = Result.try({
+      try: () => open(key, path, directoryFlags | fs.constants.O_NOFOLLOW),
+      catch: (cause) => (isSymbolicLink(path) ? escape(key) : cause)
+    })
+    if (Result.isFailure(found)) throw found.failure
+    makeRoom()
+    cache.set(key, found.success)
+    return found.success
+  }
+
+  const root = open("", destination, directoryFlags)
+  return {
+    handles: true,
+    root,
+    directory: find,
+    hold: (directory) => void (directory as Open).holders++,
+    release: (directory) => {
+      const held = directory as Open
+      if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
+    },
+    close: () => {
+      for (const directory of cache.values()) forget(directory)
+      fs.closeSync(root.fd)
+    }
+  }
+}
+
+const probe = (): boolean =>
+  process.platform === "linux" &&
+  Result.getOrElse(
+    Result.try(() => {
+      const fd = fs.openSync("/", directoryFlags)
+      const [through, direct] = [`/proc/self/fd/${fd}/.`, "/."].map((path) => fs.lstatSync(path, { bigint: true }))
+      fs.closeSync(fd)
+      return through.ino === direct.ino && through.dev === direct.dev
+    }),
+    () => false
+  )
+
+// ---- named directories ----
+
+const named = (destination: Buffer): Tree => {
+  const base = fs.realpathSync.native(destination, { encoding: "buffer" })
+  const directoryAt = (key: string, self: Buffer): Directory => ({ key, self, prefix: Buffer.concat([self, slash]) })
+  const root = directoryAt("", base)
+  const find = (key: string): Directory => {
+    if (key === "") return root
+    let self = base
+    let depth = 0
+    for (const name of key.split("/")) {
+      self = Buffer.concat([self, slash, Buffer.from(name, "latin1")])
+      depth += name.length + 1
+      const stats = fs.lstatSync(self)
+      if (stats.isSymbolicLink()) throw escape(key.slice(0, depth - 1))
+      if (!stats.isDirectory()) throw Errno.toCause(ENOTDIR)
+    }
+    return directoryAt(key, self)
+  }
+  const nothing = () => {}
+  return { handles: false, root, directory: find, hold: nothing, release: nothing, close: nothing }
+}
+
+const slash = Buffer.from("/")
+const { ELOOP, ENOTDIR } = constants.errno
+
+const isSymbolicLink = (path: Buffer): boolean =>
+  Result.getOrElse(
+    Result.try(() => fs.lstatSync(path).isSymbolicLink()),
+    () => false
+  )
+
+const escape = (key: string) => {
+  const path = display(Buffer.from(key, "latin1"))
+  return new DestinationEscape({ path, reason: `${path} is a symbolic link and leads elsewhere` })
+}

@@ -1,0 +1,613 @@
+/**
+ * The store on a disk: every entry is made below the destination, reached through Confinement; a file is written under
+ * a temporary name beside its own (`.NAME.mrsync-XXXXXX`) and renamed when it is whole, so a reader sees the old file
+ * or the new one. What fails for one entry fails for that entry alone.
+ *
+ * The trap: whatever is a path here may be changed by others at any time. So a mode or an owner is set through an open
+ * descriptor or through a call that follows no link.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import type { Carried, Entry, Metadata } from "../Manifest.ts"
+import { display, refused } from "../Manifest.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Failure } from "../wire/Message.ts"
+import * as Confinement from "./Confinement.ts"
+import { at, split } from "./Confinement.ts"
+import * as Descriptor from "./Descriptor.ts"
+import * as Errno from "./Errno.ts"
+import { Libc } from "./Libc.ts"
+import * as Mtime from "./Mtime.ts"
+import type { Slot } from "./Store.ts"
+import { DestinationEscape, Store, StoreError } from "./Store.ts"
+
+/** Entries made between two turns of the event loop: a millisecond or two. */
+const entriesPerTurn = 32
+/** Bytes from which a write is looked through for zeros: the block of most file systems, below which no hole is made. */
+const holeBytes = 4096
+/** What is remembered as "written to" in one bit; a zero range elsewhere may stay a hole. */
+const chunkBytes = 64 * 1024
+/** Longest name on nearly every file system. */
+const nameBytes = 255
+/** Temporary names tried when others exist already; six random characters do not collide this often by chance. */
+const nameAttempts = 100
+
+/** A store whose destination is created if it does not exist (its parent must). */
+export const layer = (destination: string | Uint8Array): Layer.Layer<Store, StoreError> =>
+  Layer.effect(Store, make(Buffer.from(destination as string)))
+
+const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
+  const handles = yield* Confinement.Handles
+  const libc = yield* Libc
+  const random = yield* Random.Random
+  const tree = yield* Effect.acquireRelease(
+    attempt(destination, () => {
+      admit(destination)
+      return Confinement.make(destination, handles)
+    }).pipe(Effect.catchTag("DestinationEscape", Effect.die)),
+    (tree) => Effect.sync(tree.close)
+  )
+  // Only root gives files away; another user's files stay their own.
+  const root = process.geteuid?.() === 0
+  const mtime = Mtime.setter(libc)
+
+  let entries: ReadonlyArray<Entry> = []
+  let refusals: ReadonlyMap<number, string> = new Map()
+  /** Directories that are there, and get their metadata at the end. */
+  let directories = new Set<number>()
+  /** Files that hard links will need, and those of them that arrived. */
+  let leaders = new Set<number>()
+  let arrived = new Set<number>()
+
+  // ---- names ----
+
+  const temporaryName = (name: Buffer): Buffer => {
+    let suffix = ".mrsync-"
+    for (let i = 0; i < 6; i++) suffix += alphabet[Math.floor(random.nextDoubleUnsafe() * alphabet.length)]
+    let length = Math.min(name.length, nameBytes - 1 - suffix.length)
+    // Not within a UTF-8 character: some file systems refuse half of one.
+    while (length < name.length && length > 0 && (name[length] & 0xc0) === 0x80) length--
+    return Buffer.concat([dot, name.subarray(0, length), Buffer.from(suffix)])
+  }
+
+  /** Makes something under a temporary name beside `name`. */
+  const makeTemporary = <A>(
+    directory: Confinement.Directory,
+    name: Buffer,
+    create: (path: Buffer, temporary: Buffer) => A
+  ): { readonly path: Buffer; readonly temporary: Buffer; readonly made: A } => {
+    let base = name
+    for (let attempts = 1; ; attempts++) {
+      const temporary = temporaryName(base)
+      const path = at(directory, temporary)
+      const made = Result.try(() => create(path, temporary))
+      if (Result.isSuccess(made)) return { path, temporary, made: made.success }
+      const code = Errno.codeOf(made.failure)
+      if (attempts === nameAttempts || (code !== "EEXIST" && code !== "ENAMETOOLONG")) throw made.failure
+      if (code === "ENAMETOOLONG") {
+        if (base.length === 0) throw made.failure
+        base = Buffer.alloc(0)
+      }
+    }
+  }
+
+  /** Makes something that is no directory under its own name, in place of what has it now. */
+  const place = (
+    directory: Confinement.Directory,
+    name: Buffer,
+    create: (path: Buffer, temporary: Buffer) => void,
+    inTheWay: fs.BigIntStats | undefined
+  ) => {
+    const path = at(directory, name)
+    if (inTheWay === undefined) return create(path, name)
+    const temporary = makeTemporary(directory, name, create)
+    otherwise(
+      () => moveOver(temporary.path, path),
+      () => fs.unlinkSync(temporary.path)
+    )
+  }
+
+  // ---- metadata ----
+
+  /** Owner, mode and time of an open file, in the order in which none undoes another. */
+  const describeFile = (fd: number, metadata: Metadata): void => {
+    let mode = metadata.mode
+    let failed: unknown
+    if (root) {
+      const owned = Result.try(() => fs.fchownSync(fd, metadata.uid, metadata.gid))
+      if (Result.isFailure(owned)) {
+        failed = owned.failure
+        // What was to run with its owner's rights must not run with ours.
+        mode &= 0o1777
+      }
+    }
+    fs.fchmodSync(fd, mode)
+    mtime.file(fd, metadata)
+    if (failed !== undefined) throw failed
+  }
+
+  const describeDirectory = (directory: Confinement.Directory, metadata: Metadata) => {
+    if (root) fs.chownSync(directory.self, metadata.uid, metadata.gid)
+    // The time before the mode: with the mode it may become a directory that we cannot search.
+    mtime.path(directory.self, metadata, { follow: tree.handles })
+    fs.chmodSync(directory.self, metadata.mode)
+  }
+
+  const describeSymlink = (path: Buffer, metadata: Metadata) => {
+    if (root) fs.lchownSync(path, metadata.uid, metadata.gid)
+    mtime.path(path, metadata, { follow: false })
+  }
+
+  const describeFifo = (path: Buffer, metadata: Metadata) => {
+    if (root) fs.lchownSync(path, metadata.uid, metadata.gid)
+    Confinement.chmod(tree, path, metadata.mode)
+    mtime.path(path, metadata, { follow: false })
+  }
+
+  // ---- entries without content ----
+
+  const makeDirectory = (path: Uint8Array, metadata: Metadata) => {
+    if (path.length === 0) return openUp(tree.root)
+    const { name, parent } = split(path)
+    const directory = tree.directory(parent)
+    const own = at(directory, name)
+    const inTheWay = look(own)
+    const create = (path: Buffer) => fs.mkdirSync(path, (metadata.mode & 0o777) | 0o700)
+    if (inTheWay === undefined) return create(own)
+    if (inTheWay.isDirectory()) return openUp(tree.directory(Confinement.join(parent, name)))
+    if (inTheWay.isSymbolicLink() && leadsOutside(own)) {
+      const reason = "a symbolic link to a directory elsewhere is in its place; remove it there to have a directory"
+      throw new DestinationEscape({ path: display(path), reason })
+    }
+    const temporary = makeTemporary(directory, name, create)
+    otherwise(
+      () => {
+        fs.unlinkSync(own)
+        fs.renameSync(temporary.path, own)
+      },
+      () => fs.rmdirSync(temporary.path)
+    )
+  }
+
+  /** While the session runs its directories can be written to; their own modes come last. */
+  const openUp = (directory: Confinement.Directory) => {
+    const { mode } = fs.statSync(directory.self)
+    // Refused when it is somebody else's: then it may still do as it is, or the entries in it will say what does not.
+    if ((mode & 0o700) !== 0o700) Result.try(() => fs.chmodSync(directory.self, (mode & 0o7777) | 0o700))
+  }
+
+  const leadsOutside = (link: Buffer): boolean => {
+    const followed = Result.try(() => {
+      const target = fs.realpathSync.native(link, { encoding: "buffer" })
+      return fs.statSync(target).isDirectory() ? target : undefined
+    })
+    const target = Result.getOrUndefined(followed)
+    if (target === undefined) return false
+    const base = fs.realpathSync.native(tree.root.self, { encoding: "buffer" })
+    const inside = base.equals(slash) ? base : Buffer.concat([base, slash])
+    return !target.equals(base) && !target.subarray(0, inside.length).equals(inside)
+  }
+
+  const makeSymlink = (entry: Entry & { readonly _tag: "Symlink" }) => {
+    const { name, parent } = split(entry.path)
+    const directory = tree.directory(parent)
+    const path = at(directory, name)
+    const target = Buffer.from(entry.target)
+    const inTheWay = look(path)
+    const same = inTheWay?.isSymbolicLink() === true && fs.readlinkSync(path, { encoding: "buffer" }).equals(target)
+    if (!same) place(directory, name, (path) => fs.symlinkSync(target, path), inTheWay)
+    describeSymlink(path, entry.metadata)
+  }
+
+  const makeFifo = (entry: Entry & { readonly _tag: "Fifo" }) => {
+    const { name, parent } = split(entry.path)
+    const directory = tree.directory(parent)
+    const path = at(directory, name)
+    const inTheWay = look(path)
+    if (inTheWay?.isFIFO() !== true) {
+      if (Option.isSome(libc)) place(directory, name, (path) => libc.value.mkfifo(path, 0o600), inTheWay)
+      else {
+        // The program's arguments are text, and a name may be none: so always a temporary name, which is.
+        const made = makeTemporary(directory, Buffer.alloc(0), (_, temporary) => runMkfifo(directory, temporary))
+        otherwise(
+          () => moveOver(made.path, path),
+          () => fs.unlinkSync(made.path)
+        )
+      }
+    }
+    describeFifo(path, entry.metadata)
+  }
+
+  const makeEntry = (entry: Entry, index: number) => {
+    switch (entry._tag) {
+      case "Directory":
+        makeDirectory(entry.path, entry.metadata)
+        return void directories.add(index)
+      case "Symlink":
+        return makeSymlink(entry)
+      case "Fifo":
+        return makeFifo(entry)
+      case "HardLink":
+        return void leaders.add(entry.leader)
+      case "File":
+        return
+    }
+  }
+
+  const prepare = Effect.fn("Disk.prepare")(function* (manifest: ReadonlyArray<Entry>) {
+    entries = manifest
+    refusals = refused(manifest)
+    directories = new Set()
+    leaders = new Set()
+    arrived = new Set()
+    const failures: Array<Failure> = []
+    let made = 0
+    for (let index = 0; index < entries.length; index++) {
+      const refusal = refusals.get(index)
+      if (refusal !== undefined) {
+        failures.push({ entry: index, reason: escapeReason(refusal) })
+        continue
+      }
+      const entry = entries[index]
+      if (entry._tag === "File") continue
+      tryEntry(failures, index, entry.path, () => makeEntry(entry, index))
+      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
+    }
+    return failures
+  })
+
+  // ---- files ----
+
+  const fileAt = (index: number): Entry & { readonly _tag: "File" } => {
+    const entry = entries[index]
+    if (entry?._tag === "File") return entry
+    throw refusal("EINVAL", `entry ${index} of the manifest is no file`)
+  }
+
+  const createFile = (path: Buffer): number =>
+    fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600)
+
+  const openTemporary = (index: number, size: number) => {
+    const entry = fileAt(index)
+    const refusal = refusals.get(index)
+    if (refusal !== undefined) throw new DestinationEscape({ path: display(entry.path), reason: refusal })
+    const { name, parent } = split(entry.path)
+    const directory = tree.directory(parent)
+    // Better said now than after the content has come.
+    const own = at(directory, name)
+    if (look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
+    const temporary = makeTemporary(directory, name, createFile)
+    const fd = temporary.made
+    otherwise(
+      () => fs.ftruncateSync(fd, size),
+      () => {
+        fs.closeSync(fd)
+        fs.unlinkSync(temporary.path)
+      }
+    )
+    tree.hold(directory)
+    return { entry, name, directory, temporary: temporary.temporary, descriptor: Descriptor.make(fd) }
+  }
+
+  const openSingle = Effect.fnUntraced(function* (carried: Carried) {
+    const index = carried.firstEntry
+    const { size } = carried
+    const path = entries[index]?.path ?? new Uint8Array(0)
+    let committed = false
+    const { descriptor, directory, entry, name, temporary } = yield* Effect.acquireRelease(
+      attempt(path, () => openTemporary(index, size)),
+      ({ descriptor, directory, temporary }) =>
+        Effect.andThen(
+          descriptor.close,
+          Effect.sync(() => {
+            // What stands under the name of another file's making is not ours to remove; there is nobody left to tell.
+            if (!committed) Result.try(() => fs.unlinkSync(at(again(directory), temporary)))
+            tree.release(directory)
+          })
+        )
+    )
+    const failed = storeError(path)
+    const written = new Uint8Array(Math.ceil(size / chunkBytes / 8))
+
+    const commit = () => {
+      const directoryNow = tree.directory(directory.key)
+      if (tree.handles && directoryNow !== directory) {
+        throw refusal("ESTALE", "its directory was replaced while it was received")
+      }
+      const from = at(directoryNow, temporary)
+      const stats = fs.fstatSync(descriptor.fd, { bigint: true })
+      const named = look(from)
+      if (named?.ino !== stats.ino || named.dev !== stats.dev) {
+        throw refusal("ESTALE", "its temporary file was replaced while it was received")
+      }
+      const described = Result.try(() => describeFile(descriptor.fd, entry.metadata))
+      moveOver(from, at(directoryNow, name))
+      committed = true
+      if (leaders.has(index)) arrived.add(index)
+      if (Result.isFailure(described)) throw described.failure
+    }
+
+    const slot: Slot = {
+      write: (offset, bytes) =>
+        Effect.suspend(() => {
+          if (offset + bytes.length > size) return Effect.fail(failed(outside()))
+          if (bytes.length >= holeBytes && !isWritten(written, offset, bytes.length) && isZero(bytes))
+            return Effect.void
+          markWritten(written, offset, bytes.length)
+          return Effect.mapError(descriptor.write(offset, bytes), failed)
+        }),
+      read: (offset, into) =>
+        Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
+          count === into.length ? Effect.void : Effect.fail(failed(outside()))
+        ),
+      commit: Effect.fnUntraced(function* (skip) {
+        yield* descriptor.settled
+        const failures: Array<Failure> = []
+        if (!skip(0)) tryEntry(failures, index, path, commit)
+        return failures
+      })
+    }
+    return slot
+  })
+
+  /** A directory that is held, looked at once more where it is only known by name. */
+  const again = (directory: Confinement.Directory): Confinement.Directory =>
+    tree.handles ? directory : tree.directory(directory.key)
+
+  /** One small file, whole: nothing else runs between its temporary name and its own. */
+  const writeMember = (directory: Confinement.Directory, name: Buffer, metadata: Metadata, content: Uint8Array) => {
+    const temporary = makeTemporary(directory, name, createFile)
+    const fd = temporary.made
+    let described: Result.Result<void, unknown> = Result.void
+    otherwise(
+      () => {
+        try {
+          for (let done = 0; done < content.length;)
+            done += fs.writeSync(fd, content, done, content.length - done, done)
+          described = Result.try(() => describeFile(fd, metadata))
+        } finally {
+          fs.closeSync(fd)
+        }
+        moveOver(temporary.path, at(directory, name))
+      },
+      () => fs.unlinkSync(temporary.path)
+    )
+    return described
+  }
+
+  const openBundle = Effect.fnUntraced(function* (carried: Carried) {
+    const { members, size } = carried
+    if (size > Limits.bundleBytes || members.length > Limits.bundleFiles) {
+      return yield* refusal("EFBIG", `a bundle of ${members.length} files and ${size} bytes is too large`)
+    }
+    const content = Buffer.alloc(size)
+    const inside = (offset: number, length: number) => offset >= 0 && offset + length <= size
+
+    const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
+      const failures: Array<Failure> = []
+      for (let first = 0; first < members.length; first += entriesPerTurn) {
+        // Members of one directory follow each other: it is looked up once a turn, in which nobody else runs.
+        let directory: Confinement.Directory | undefined
+        for (let member = first; member < Math.min(first + entriesPerTurn, members.length); member++) {
+          const { entry: index, offset, size } = members[member]
+          // A refused entry was reported by `prepare`.
+          if (skip(member) || refusals.has(index)) continue
+          tryEntry(failures, index, entries[index]?.path, () => {
+            const entry = fileAt(index)
+            if (!inside(offset, size)) throw outside()
+            const { name, parent } = split(entry.path)
+            if (directory?.key !== parent) {
+              // Forgotten first: a lookup, also one that fails, may close it.
+              directory = undefined
+              directory = tree.directory(parent)
+            }
+            const described = writeMember(directory, name, entry.metadata, content.subarray(offset, offset + size))
+            if (leaders.has(index)) arrived.add(index)
+            if (Result.isFailure(described)) throw described.failure
+          })
+        }
+        yield* Effect.yieldNow
+      }
+      return failures
+    })
+
+    const slot: Slot = {
+      write: (offset, bytes) =>
+        Effect.suspend(() => {
+          if (!inside(offset, bytes.length)) return Effect.fail(outside())
+          content.set(bytes, offset)
+          return Effect.void
+        }),
+      read: (offset, into) =>
+        Effect.suspend(() => {
+          if (!inside(offset, into.length)) return Effect.fail(outside())
+          into.set(content.subarray(offset, offset + into.length))
+          return Effect.void
+        }),
+      commit
+    }
+    return slot
+  })
+
+  const open = Effect.fn("Disk.open")(function* (carried: Carried) {
+    switch (carried.kind) {
+      case "Single":
+        return yield* openSingle(carried)
+      case "Bundle":
+        return yield* openBundle(carried)
+      case "Manifest":
+        return yield* refusal("EINVAL", "the manifest is not kept in the store")
+    }
+  })
+
+  // ---- the end ----
+
+  const makeHardLink = (entry: Entry & { readonly _tag: "HardLink" }) => {
+    const leader = entries[entry.leader]
+    if (!arrived.has(entry.leader)) {
+      throw refusal("ENOENT", `the file it is a hard link to, ${display(leader.path)}, did not arrive`)
+    }
+    const from = split(leader.path)
+    const source = tree.directory(from.parent)
+    tree.hold(source)
+    try {
+      const { name, parent } = split(entry.path)
+      const directory = tree.directory(parent)
+      const target = at(source, from.name)
+      const stats = fs.lstatSync(target, { bigint: true })
+      const inTheWay = look(at(directory, name))
+      // Renaming one link of a file over another does nothing, and the temporary name would stay.
+      if (inTheWay?.ino === stats.ino && inTheWay.dev === stats.dev) return
+      place(directory, name, (path) => fs.linkSync(target, path), inTheWay)
+    } finally {
+      tree.release(source)
+    }
+  }
+
+  const finish = Effect.gen(function* () {
+    const failures: Array<Failure> = []
+    let made = 0
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]
+      if (entry._tag !== "HardLink" || refusals.has(index)) continue
+      tryEntry(failures, index, entry.path, () => makeHardLink(entry))
+      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
+    }
+    // A parent comes before what is in it, so backwards is deepest first: a parent may become a directory we cannot enter.
+    for (const index of Array.from(directories).toReversed()) {
+      const entry = entries[index]
+      if (entry._tag !== "Directory") continue
+      tryEntry(failures, index, entry.path, () => {
+        const { name, parent } = split(entry.path)
+        describeDirectory(tree.directory(Confinement.join(parent, name)), entry.metadata)
+      })
+      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
+    }
+    return failures
+  }).pipe(Effect.withSpan("Disk.finish"))
+
+  return Store.of({ prepare, open, finish })
+})
+
+// ---- the destination ----
+
+const admit = (destination: Buffer) => {
+  const made = Result.try(() => fs.mkdirSync(destination))
+  if (Result.isFailure(made)) {
+    const code = Errno.codeOf(made.failure)
+    if (code === "ENOENT") throw refusal(code, "the directory it would be created in does not exist")
+    if (code !== "EEXIST") throw made.failure
+  }
+  const stats = fs.statSync(destination, { throwIfNoEntry: false })
+  if (stats === undefined) throw refusal("ENOENT", "it is a symbolic link that leads nowhere")
+  if (!stats.isDirectory()) throw refusal("ENOTDIR", "it exists and is not a directory")
+  fs.accessSync(destination, fs.constants.W_OK | fs.constants.X_OK)
+}
+
+// ---- errors ----
+
+/** Thrown where the path is known to the caller: `storeError` fills it in. */
+const refusal = (code: string, words: string) => new StoreError({ path: "", ...Errno.refusal(code, words) })
+
+const notEmpty = () => refusal("ENOTEMPTY", "a directory that is not empty is in its place")
+
+const outside = () => refusal("EINVAL", "the range lies outside the file")
+
+const escapeReason = (words: string) => `DestinationEscape: ${words}`
+
+const storeError =
+  (path: Uint8Array) =>
+  (cause: unknown): StoreError => {
+    const { code, reason } = cause instanceof StoreError ? cause : Errno.fromCause(cause)
+    return new StoreError({ path: display(path), code, reason })
+  }
+
+const attempt = <A>(path: Uint8Array, body: () => A): Effect.Effect<A, StoreError | DestinationEscape> =>
+  Effect.try({
+    try: body,
+    catch: (cause) => (cause instanceof DestinationEscape ? cause : storeError(path)(cause))
+  })
+
+/** Does something for one entry; what fails becomes that entry's failure. */
+const tryEntry = (failures: Array<Failure>, entry: number, path: Uint8Array, body: () => void) => {
+  const done = Result.try(body)
+  if (Result.isSuccess(done)) return
+  const cause = done.failure
+  const reason = cause instanceof DestinationEscape ? escapeReason(cause.reason) : storeError(path)(cause).reason
+  failures.push({ entry, reason })
+}
+
+/** Cleans up when the body throws; what cannot be cleaned up must not hide why. */
+const otherwise = (body: () => void, clean: () => void) => {
+  const done = Result.try(body)
+  if (Result.isSuccess(done)) return
+  Result.try(clean)
+  throw done.failure
+}
+
+// ---- single calls ----
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+const dot = Buffer.from(".")
+const slash = Buffer.from("/")
+
+/** What a path names, itself and not what it links to. */
+const look = (path: Buffer): fs.BigIntStats | undefined => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+
+/** Renames something that is no directory over whatever has the name, if that is not a directory with something in it. */
+const moveOver = (from: Buffer, to: Buffer) => {
+  const moved = Result.try(() => fs.renameSync(from, to))
+  if (Result.isSuccess(moved)) return
+  if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
+  const removed = Result.try(() => fs.rmdirSync(to))
+  if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
+  fs.renameSync(from, to)
+}
+
+const isEmpty = (path: Buffer): boolean => {
+  const directory = fs.opendirSync(path)
+  const first = Result.try(() => directory.readSync())
+  directory.closeSync()
+  return Result.isSuccess(first) && first.success === null
+}
+
+const runMkfifo = (directory: Confinement.Directory, name: Buffer) => {
+  // The new process changes into the directory before it becomes the program, while it still has our descriptors.
+  const cwd = directory.self.toString()
+  const run = spawnSync("mkfifo", ["-m", "600", "--", name.toString("latin1")], { cwd, stdio: "ignore" })
+  if (run.error !== undefined) {
+    throw refusal("ENOSYS", "a FIFO cannot be made here without the package koffi or the program mkfifo")
+  }
+  if (run.status !== 0) throw refusal("EIO", "the program mkfifo failed")
+}
+
+const zeros = new Uint8Array(chunkBytes)
+
+const isZero = (bytes: Uint8Array): boolean => {
+  if (bytes[0] !== 0 || bytes[bytes.length - 1] !== 0) return false
+  for (let from = 0; from < bytes.length; from += chunkBytes) {
+    const part = bytes.subarray(from, from + chunkBytes)
+    if (Buffer.compare(part, zeros.subarray(0, part.length)) !== 0) return false
+  }
+  return true
+}
+
+const isWritten = (written: Uint8Array, offset: number, length: number): boolean => {
+  const last = Math.floor((offset + length - 1) / chunkBytes)
+  for (let chunk = Math.floor(offset / chunkBytes); chunk <= last; chunk++) {
+    if ((written[Math.floor(chunk / 8)] & (1 << (chunk % 8))) !== 0) return true
+  }
+  return false
+}
+
+const markWritten = (written: Uint8Array, offset: number, length: number) => {
+  const last = Math.floor((offset + length - 1) / chunkBytes)
+  for (let chunk = Math.floor(offset / chunkBytes); chunk <= last; chunk++) {
+    written[Math.floor(chunk / 8)] |= 1 << (chunk % 8)
+  }
+}

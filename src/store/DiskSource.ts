@@ -1,0 +1,336 @@
+/**
+ * The source on a disk: what `rsync -aH` would take from the same arguments. "dir" is the directory with its name, "dir/"
+ * (and ".", "..", "dir/.") what is in it; a symbolic link is itself, unless a slash follows it.
+ *
+ * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries. What changed since
+ * it was scanned is told from size, times and inode number: within one tick of the file system's clock (some
+ * milliseconds) a change of the same length goes unseen.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { constants } from "node:os"
+import type { Entry, Metadata } from "../Manifest.ts"
+import { display } from "../Manifest.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Descriptor from "./Descriptor.ts"
+import * as Errno from "./Errno.ts"
+import type { Skipped, SourceFile } from "./Source.ts"
+import { Source, SourceChanged, SourceError } from "./Source.ts"
+
+/** Entries looked at between two turns of the event loop: a millisecond or two. */
+const entriesPerTurn = 256
+/** Files read whole between two turns. */
+const filesPerTurn = 32
+
+/** A source of the given files and directories, first to last; one that does not exist fails the layer, and the scan. */
+export const layer = (sources: ReadonlyArray<string | Uint8Array>): Layer.Layer<Source, SourceError> =>
+  Layer.effect(Source, make(sources.map((source) => argument(Buffer.from(source as string)))))
+
+/** A source argument: what to look at, and the name its entry has; none when its contents are meant. */
+interface Argument {
+  /** Ends in a slash for the contents: the system then follows a link, and refuses what is no directory. */
+  readonly path: Buffer
+  readonly name: Buffer
+}
+
+/** Where an entry was found, and what it was then. */
+interface Found {
+  /** The path on disk is the source's, and the entry's without the source's name. */
+  readonly source: Argument
+  readonly ino: bigint
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
+}
+
+const argument = (given: Buffer): Argument => {
+  const name = given.subarray(given.lastIndexOf(0x2f) + 1)
+  if (name.equals(dot) || name.equals(dots)) return { path: Buffer.concat([given, slash]), name: empty }
+  return { path: given, name }
+}
+
+const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argument>) {
+  for (const source of sources) yield* lookAt(source)
+
+  let found: Array<Found | undefined> = []
+  let entries: Array<Entry> = []
+
+  const scan = Effect.gen(function* () {
+    const skipped: Array<Skipped> = []
+    // The index of what already has a path, one character a byte.
+    const taken = new Map<string, number>()
+    // The leaders of hard links, by device and inode.
+    const leaders = new Map<string, number>()
+    found = []
+    entries = []
+    let looks = 0
+
+    /** Takes an entry in; answers whether to descend. */
+    const take = ({ path, relative, stats }: Visit, source: Argument): boolean => {
+      const skip = (kind: Skipped["kind"], reason: string) => {
+        skipped.push({ path: display(path), kind, reason })
+        return false
+      }
+      if (relative.length > Limits.pathBytes) return skip("Unreadable", "its path is too long (ENAMETOOLONG)")
+      const key = relative.toString("latin1")
+      const other = taken.get(key)
+      if (other !== undefined) {
+        const isDirectory = entries[other]._tag === "Directory"
+        if (stats.isDirectory() && isDirectory) return true
+        // Of two directories' entries of one name the first counts, as with rsync; but a tree left out is a loss.
+        if (stats.isDirectory() || isDirectory)
+          return skip("Unreadable", "an earlier source has another type of entry here")
+        return skip("Special", "an earlier source has an entry here already")
+      }
+      const made = Result.try(() => entryOf(relative, path, stats, leaders, entries.length))
+      if (Result.isFailure(made)) return skip(...lost(made.failure))
+      const entry = made.success
+      if (typeof entry === "string") return skip("Special", entry)
+      found.push(entry._tag === "File" ? foundOf(source, stats) : undefined)
+      entries.push(entry)
+      taken.set(key, entries.length - 1)
+      return entry._tag === "Directory"
+    }
+
+    /** What is in a directory, sorted; nothing when it may not be read, `undefined` when it is gone. */
+    const list = Effect.fnUntraced(function* (path: Buffer) {
+      const listed = yield* Effect.result(readdir(path))
+      if (Result.isSuccess(listed)) return listed.success.sort(Buffer.compare)
+      const [kind, reason] = lost(listed.failure)
+      skipped.push({ path: display(path), kind, reason })
+      return kind === "Vanished" ? undefined : []
+    })
+
+    for (const source of sources) {
+      const top = yield* lookAt(source)
+      const root: Visit = { path: source.path, relative: source.name, stats: top }
+      // Depth first; a directory's names are held, never its descriptor.
+      const pending: Array<Visit | Listing> = [root]
+      while (pending.length > 0) {
+        const next = pending[pending.length - 1]
+        let visit: Visit
+        if ("names" in next) {
+          if (next.at === next.names.length) {
+            pending.pop()
+            continue
+          }
+          if (++looks % entriesPerTurn === 0) yield* Effect.yieldNow
+          const name = next.names[next.at++]
+          const path = below(next.path, name)
+          const relative = next.relative.length === 0 ? name : below(next.relative, name)
+          const stats = Result.try({ try: () => fs.lstatSync(path, { bigint: true }), catch: (cause) => cause })
+          if (Result.isFailure(stats)) {
+            const [kind, reason] = lost(stats.failure)
+            skipped.push({ path: display(path), kind, reason })
+            continue
+          }
+          visit = { path, relative, stats: stats.success }
+        } else {
+          pending.pop()
+          visit = next
+        }
+        // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
+        const names = visit.stats.isDirectory() ? yield* list(visit.path) : []
+        if (names === undefined) continue
+        if (take(visit, source)) {
+          pending.push({ path: visit.path, relative: visit.relative, names, at: 0 })
+        }
+      }
+    }
+    return { entries, skipped }
+  }).pipe(Effect.withSpan("DiskSource.scan"))
+
+  const pathOf = (entry: number, { path, name }: Argument): Buffer =>
+    Buffer.concat([path, entries[entry].path.subarray(name.length)])
+
+  const foundAt = (entry: number): Effect.Effect<{ readonly path: Buffer; readonly found: Found }, SourceError> =>
+    Effect.suspend(() => {
+      const known = found[entry]
+      if (known !== undefined) return Effect.succeed({ path: pathOf(entry, known.source), found: known })
+      const path = entry < entries.length ? display(entries[entry].path) : `entry ${entry}`
+      return Effect.fail(new SourceError({ path, ...Errno.refusal("EINVAL", "it is no file of the scan") }))
+    })
+
+  const open = Effect.fn("DiskSource.open")(function* (entry: number) {
+    const { found, path } = yield* foundAt(entry)
+    const changed = new SourceChanged({ path: display(path) })
+    const failed = failure(path)
+    const descriptor = yield* Effect.acquireRelease(
+      Effect.try({ try: () => Descriptor.make(fs.openSync(path, readFlags)), catch: failed }),
+      (descriptor) => descriptor.close
+    )
+    const check = Effect.flatMap(
+      Effect.try({ try: () => isSame(found, fs.fstatSync(descriptor.fd, { bigint: true })), catch: failed }),
+      (same) => (same ? Effect.void : Effect.fail(changed))
+    )
+    yield* check
+    const file: SourceFile = {
+      read: (offset, into) =>
+        Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
+          count === into.length ? Effect.void : Effect.fail(changed)
+        ),
+      check
+    }
+    return file
+  })
+
+  const readMembers = Effect.fn("DiskSource.readMembers")(function* (members: ReadonlyArray<number>, into: Uint8Array) {
+    const failures: Array<{ readonly member: number; readonly error: SourceError | SourceChanged }> = []
+    let offset = 0
+    for (let member = 0; member < members.length; member++) {
+      if (member % filesPerTurn === filesPerTurn - 1) yield* Effect.yieldNow
+      const known = yield* Effect.result(foundAt(members[member]))
+      if (Result.isFailure(known)) {
+        failures.push({ member, error: known.failure })
+        continue
+      }
+      const { found, path } = known.success
+      const part = into.subarray(offset, offset + Number(found.size))
+      offset += part.length
+      const read = Result.try({ try: () => readWhole(path, found, part), catch: failure(path) })
+      const error = Result.isFailure(read) ? read.failure : read.success ? undefined : changedAt(path)
+      if (error === undefined) continue
+      part.fill(0)
+      failures.push({ member, error })
+    }
+    return failures
+  })
+
+  return Source.of({ scan, open, readMembers })
+})
+
+interface Visit {
+  readonly path: Buffer
+  readonly relative: Buffer
+  readonly stats: fs.BigIntStats
+}
+
+/** A directory whose entries are being visited. */
+interface Listing {
+  readonly path: Buffer
+  readonly relative: Buffer
+  readonly names: ReadonlyArray<Buffer>
+  at: number
+}
+
+// ---- entries ----
+
+/** The entry, or why there is none for it. */
+const entryOf = (
+  relative: Buffer,
+  path: Buffer,
+  stats: fs.BigIntStats,
+  leaders: Map<string, number>,
+  index: number
+): Entry | string => {
+  const metadata = metadataOf(stats)
+  if (stats.isDirectory()) return { _tag: "Directory", path: relative, metadata }
+  if (stats.isFile()) {
+    if (stats.nlink > 1n) {
+      const inode = `${stats.dev}:${stats.ino}`
+      const leader = leaders.get(inode)
+      if (leader !== undefined) return { _tag: "HardLink", path: relative, leader }
+      leaders.set(inode, index)
+    }
+    return { _tag: "File", path: relative, metadata, size: Number(stats.size) }
+  }
+  if (stats.isSymbolicLink()) {
+    return { _tag: "Symlink", path: relative, metadata, target: fs.readlinkSync(path, { encoding: "buffer" }) }
+  }
+  if (stats.isFIFO()) return { _tag: "Fifo", path: relative, metadata }
+  return stats.isSocket() ? "a socket is not sent" : "a device is not sent"
+}
+
+const metadataOf = (stats: fs.BigIntStats): Metadata => {
+  const nanos = ((stats.mtimeNs % billion) + billion) % billion
+  return {
+    mode: Number(stats.mode) & 0o7777,
+    mtimeSeconds: Number((stats.mtimeNs - nanos) / billion),
+    mtimeNanos: Number(nanos),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid)
+  }
+}
+
+const billion = 1_000_000_000n
+
+const foundOf = (source: Argument, { ctimeNs, ino, mtimeNs, size }: fs.BigIntStats): Found => ({
+  source,
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs
+})
+
+const isSame = (found: Found, now: fs.BigIntStats): boolean =>
+  now.isFile() &&
+  now.ino === found.ino &&
+  now.size === found.size &&
+  now.mtimeNs === found.mtimeNs &&
+  now.ctimeNs === found.ctimeNs
+
+// ---- the system ----
+
+// Not blocking: what is a FIFO by now must not make the master wait for a writer.
+const readFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+const lookAt = (source: Argument): Effect.Effect<fs.BigIntStats, SourceError> =>
+  Effect.try({
+    try: () => fs.lstatSync(source.path, { bigint: true }),
+    catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
+  })
+
+const readdir = (path: Buffer) =>
+  Effect.callback<Array<Buffer>, NodeJS.ErrnoException>((resume) =>
+    fs.readdir(path, { encoding: "buffer" }, (error, names) =>
+      resume(error === null ? Effect.succeed(names) : Effect.fail(error))
+    )
+  )
+
+/** Reads a file from its first byte to its last; false when it is not what it was. */
+const readWhole = (path: Buffer, found: Found, into: Uint8Array): boolean => {
+  const fd = fs.openSync(path, readFlags)
+  let done = 0
+  const read = Result.try(() => {
+    for (let count = -1; done < into.length && count !== 0; done += count) {
+      count = fs.readSync(fd, into, done, into.length - done, done)
+    }
+  })
+  // Looked at after the last byte, so that this one call also covers what changed while it was read.
+  const same = Result.try(() => isSame(found, fs.fstatSync(fd, { bigint: true })))
+  fs.closeSync(fd)
+  if (Result.isFailure(same)) throw same.failure
+  // What cannot be read may be a directory by now.
+  if (same.success && Result.isFailure(read)) throw read.failure
+  return same.success && done === into.length
+}
+
+const { ELOOP, ENOENT, ENOTDIR } = constants.errno
+const gone = new Set([-ELOOP, -ENOENT, -ENOTDIR])
+
+/** Nothing has the path any more, or something of another type. */
+const isGone = (cause: unknown): boolean =>
+  cause instanceof Error && "errno" in cause && typeof cause.errno === "number" && gone.has(cause.errno)
+
+const lost = (cause: unknown): readonly [kind: Skipped["kind"], reason: string] => [
+  isGone(cause) ? "Vanished" : "Unreadable",
+  Errno.fromCause(cause).reason
+]
+
+const below = (directory: Buffer, name: Buffer): Buffer =>
+  directory[directory.length - 1] === 0x2f ? Buffer.concat([directory, name]) : Buffer.concat([directory, slash, name])
+
+const changedAt = (path: Buffer) => new SourceChanged({ path: display(path) })
+
+const sourceError = (path: Buffer) => (cause: unknown) =>
+  new SourceError({ path: display(path), ...Errno.fromCause(cause) })
+
+const failure = (path: Buffer) => (cause: unknown) => (isGone(cause) ? changedAt(path) : sourceError(path)(cause))
+
+const slash = Buffer.from("/")
+const dot = Buffer.from(".")
+const dots = Buffer.from("..")
+const empty = Buffer.alloc(0)
+const emptyArgument = Buffer.from('""')

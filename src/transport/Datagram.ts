@@ -1,0 +1,429 @@
+/**
+ * Plain UDP multicast: one datagram a system call, on every system that Node runs on.
+ *
+ * A master holds one socket; it sends to the group from it, and answers come to it. A catcher holds two: one bound to
+ * the group's port, which all catchers of a machine share, and one of its own for its answers.
+ *
+ * Both directions go through Effect's own `DatagramSocket`. It takes datagrams from the kernel as they come: those that
+ * nobody reads wait in a queue of `Limits.socketDatagrams`, and beyond that are dropped and counted.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import * as Stream from "effect/Stream"
+import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
+import * as Dgram from "node:dgram"
+import * as Net from "node:net"
+import * as Limits from "../protocol/Limits.ts"
+import * as KernelDrops from "./KernelDrops.ts"
+import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
+
+export interface Options {
+  /** An IPv4 multicast group, e.g. 239.255.67.92. */
+  readonly group: string
+  readonly port: number
+  /** The local IPv4 address of the interface to use. */
+  readonly interface: string
+  /** Routers that a datagram may pass, plus one; 0 keeps it on this machine. */
+  readonly ttl: number
+}
+
+/** A master's end: sends to the group, receives what is sent to it. */
+export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>
+  Layer.effect(Transport, makeMaster(options))
+
+/** A catcher's end: receives the group, answers from a socket of its own. */
+export const layerCatcher = (options: Options): Layer.Layer<Transport, TransportError> =>
+  Layer.effect(Transport, makeCatcher(options))
+
+const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
+  yield* checkGroup(options)
+  const socket = yield* openOwn(options, Limits.socketDatagrams)
+  const sender = new Sender(socket, options)
+  const counters = { received: 0, dropped: 0 }
+
+  // Answers and what `listen` hears meet here. It is short: the sockets' own queues are the long ones.
+  const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.mailboxBatches)
+  yield* Effect.addFinalizer(() => Queue.fail(inbox, closed("receive")))
+  const pump = (from: Open) => {
+    const pull = pullOf(from, socket.local, counters)
+    return Effect.forever(Effect.flatMap(pull, ([batch]) => Queue.offer(inbox, batch))).pipe(
+      Effect.catch((error) => Queue.fail(inbox, error)),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  }
+  yield* pump(socket)
+
+  const listeners = new Set<Open>()
+  return Transport.of({
+    local: socket.local,
+    receiveBufferBytes: socket.receiveBufferBytes,
+    send: sender.send,
+    sendTo: sender.sendTo,
+    receive: Stream.fromQueue(inbox),
+    listen: Effect.gen(function* () {
+      const group = yield* openGroup(options)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => listeners.add(group)),
+        () =>
+          Effect.sync(() => {
+            listeners.delete(group)
+            counters.dropped += group.dropped()
+          })
+      )
+      yield* pump(group)
+    }).pipe(Effect.withSpan("Datagram.listen")),
+    stats: Effect.sync(() => {
+      let dropped = counters.dropped + sender.refused + socket.dropped()
+      for (const group of listeners) dropped += group.dropped()
+      return { sent: sender.sent, received: counters.received, dropped }
+    })
+  })
+})
+
+const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
+  yield* checkGroup(options)
+  const group = yield* openGroup(options)
+  // A master speaks by multicast only, so nobody reads this socket; a queue of one keeps strangers from filling it.
+  const own = yield* openOwn(options, 1)
+  const sender = new Sender(own, options)
+  const counters = { received: 0 }
+  const pull = pullOf(group, own.local, counters)
+  return Transport.of({
+    local: own.local,
+    receiveBufferBytes: group.receiveBufferBytes,
+    send: sender.send,
+    sendTo: sender.sendTo,
+    receive: Stream.fromPull(Effect.succeed(pull)),
+    listen: Effect.void,
+    stats: Effect.sync(() => ({
+      sent: sender.sent,
+      received: counters.received,
+      dropped: sender.refused + group.dropped()
+    }))
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Opening
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A socket that is bound, set up and read by Effect. */
+interface Open {
+  readonly reader: DatagramSocket.Reader
+  readonly writer: DatagramSocket.Writer
+  /** Once it is, the writer would wait for ever, for another reader. */
+  readonly isClosed: () => boolean
+  readonly local: Address
+  readonly receiveBufferBytes: number
+  /** Datagrams that were not read in time: in the kernel's buffer and in the reader's queue. */
+  readonly dropped: () => number
+}
+
+/** The socket of one end: any free port of its interface, set up to multicast. */
+const openOwn = (options: Options, capacity: number) =>
+  open(options, { address: options.interface, port: 0, share: false, capacity }, (socket) => {
+    socket.setMulticastInterface(options.interface)
+    socket.setMulticastTTL(options.ttl)
+    // Catchers may run on the master's machine.
+    socket.setMulticastLoopback(true)
+  })
+
+/**
+ * The socket that hears the group. Linux gives a socket only what was sent to the address that it is bound to, so that
+ * another group on the same port is not heard; other systems cannot bind to a group.
+ */
+const openGroup = (options: Options) => {
+  const address = process.platform === "linux" ? options.group : "0.0.0.0"
+  return open(options, { address, port: options.port, share: true, capacity: Limits.socketDatagrams }, (socket) =>
+    socket.addMembership(options.group, options.interface)
+  )
+}
+
+const open = Effect.fnUntraced(function* (
+  options: Options,
+  plan: { readonly address: string; readonly port: number; readonly share: boolean; readonly capacity: number },
+  configure: (socket: Dgram.Socket) => void
+): Effect.fn.Return<Open, TransportError, Scope.Scope> {
+  const fail = (operation: string) => (error: unknown) => explain(operation, error, options)
+  const before = yield* Effect.sync(KernelDrops.inodes)
+  const socket = yield* Effect.acquireRelease(
+    Effect.sync(() => Dgram.createSocket({ type: "udp4", reuseAddr: plan.share, lookup })),
+    // Effect's reader has closed it already, unless something failed before there was a reader.
+    (socket) => Effect.ignore(Effect.try(() => socket.close()))
+  )
+  yield* Effect.callback<void, TransportError>((resume) => {
+    socket.on("error", (error) => resume(Effect.fail(fail(`bind ${plan.address}:${plan.port}`)(error))))
+    socket.bind(plan.port, plan.address, () => resume(Effect.void))
+  })
+  const inode = yield* Effect.sync(() => KernelDrops.opened(before))
+  yield* Effect.try({
+    try: () => configure(socket),
+    catch: fail(`join ${options.group} on ${options.interface}`)
+  })
+  const receiveBufferBytes = yield* Effect.sync(() => enlarge(socket))
+  const adopted = yield* NodeDatagramSocket.fromSocket(Effect.succeed(socket), {
+    receiveBuffer: { capacity: plan.capacity, strategy: "dropping" }
+  })
+  const reader = yield* Effect.mapError(adopted.reader, (error) => fail("open")(causeOf(error)))
+  const writer = yield* adopted.writer
+  let isClosed = false
+  yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
+  const { address, port } = socket.address()
+  return {
+    reader,
+    writer,
+    isClosed: () => isClosed,
+    local: `${address}:${port}`,
+    receiveBufferBytes,
+    dropped: () => reader.dropped() + KernelDrops.count(inode)
+  }
+})
+
+// Every address is numeric: no name service is asked, and Node sends in the same turn.
+const lookup = (
+  host: string,
+  _options: unknown,
+  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void
+) => callback(null, host, 4)
+
+/** What to ask the system for; Linux gives as much of it as net.core.rmem_max and wmem_max allow. */
+const wantedBufferBytes = 64 * 1024 * 1024
+/** Below this there is no point in asking: every system gives more by itself. */
+const leastBufferBytes = 128 * 1024
+/** What the reader's queue holds of full pages: a larger kernel buffer does not help who is waiting, not computing. */
+const queueBytes = Limits.socketDatagrams * Limits.defaultPageBytes
+
+/** Makes both buffers as large as the system allows; returns how much may be on its way to this socket. */
+const enlarge = (socket: Dgram.Socket): number => {
+  atMost((bytes) => socket.setSendBufferSize(bytes))
+  atMost((bytes) => socket.setRecvBufferSize(bytes))
+  // Linux says twice what it was asked for, because it counts its own overhead too.
+  const kernelBytes = socket.getRecvBufferSize() / (process.platform === "linux" ? 2 : 1)
+  return Math.min(kernelBytes, queueBytes)
+}
+
+/** Linux takes any figure and clamps it; other systems refuse what is too much. */
+const atMost = (set: (bytes: number) => void): void => {
+  for (let bytes = wantedBufferBytes; bytes >= leastBufferBytes; bytes /= 2) {
+    try {
+      return set(bytes)
+    } catch {
+      // too much: try half of it
+    }
+  }
+}
+
+const checkGroup = (options: Options): Effect.Effect<void, TransportError> => {
+  const first = Number(options.group.split(".")[0])
+  return Net.isIPv4(options.group) && first >= 224 && first <= 239
+    ? Effect.void
+    : Effect.fail(
+        new TransportError({
+          operation: `join ${options.group}`,
+          reason: "not an IPv4 multicast group: choose one from 239.0.0.0 to 239.255.255.255 with --group"
+        })
+      )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Receiving
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * One pull gives what is queued. It yields first: a waiting reader is woken by the first datagram of a read, and after
+ * one turn of the event loop the rest of that read (Node takes up to 32 at once) is there too.
+ */
+const pullOf = (
+  from: Open,
+  own: Address,
+  counters: { received: number }
+): Effect.Effect<readonly [ReadonlyArray<Received>], TransportError> => {
+  const translate = translator(own)
+  const once = Effect.flatMap(Effect.yieldNow, () => from.reader.pull).pipe(
+    Effect.mapError((error) =>
+      error.reason._tag === "DatagramSocketClosedError"
+        ? closed("receive")
+        : new TransportError({ operation: "receive", reason: String(causeOf(error)) })
+    )
+  )
+  const pull: Effect.Effect<readonly [ReadonlyArray<Received>], TransportError> = Effect.flatMap(once, (datagrams) => {
+    const batch = translate(datagrams)
+    if (batch.length === 0) return pull
+    counters.received += batch.length
+    return Effect.succeed([batch] as const)
+  })
+  return pull
+}
+
+/** Gives every datagram its sender as text, and leaves out our own, which come back where we hear the group. */
+const translator = (own: Address) => {
+  let host = ""
+  let port = -1
+  let from = ""
+  return (datagrams: ReadonlyArray<DatagramSocket.Datagram>): ReadonlyArray<Received> => {
+    const batch: Array<Received> = []
+    for (let i = 0; i < datagrams.length; i++) {
+      const datagram = datagrams[i]!
+      const raw = rawAddress(datagram)
+      if (raw.port !== port || raw.host !== host) {
+        host = raw.host
+        port = raw.port
+        // Nobody can answer port 0; such a datagram is left out like our own.
+        from = port === 0 ? own : `${host}:${port}`
+      }
+      if (from !== own) batch.push({ bytes: datagram.payload, from })
+    }
+    return batch
+  }
+}
+
+/** Effect's datagrams carry the address as Node gave it; `address`, which parses it, is for those that do not. */
+const rawAddress = (datagram: DatagramSocket.Datagram): DatagramSocket.BackingAddress => {
+  const raw = datagram as Partial<DatagramSocket.BackingAddress>
+  if (typeof raw.host === "string" && typeof raw.port === "number") return raw as DatagramSocket.BackingAddress
+  return { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sending
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Datagrams sent before the event loop gets a turn: without one, answers would wait until the window is used up. */
+const turnDatagrams = 32
+
+class Sender {
+  sent = 0
+  /** Datagrams that the system would not take. */
+  refused = 0
+  private sinceTurn = 0
+  private lastTo: Address | undefined
+  private lastAddress: NetAddress.InetAddress | undefined
+  private readonly own: Open
+  private readonly group: NetAddress.InetAddress
+  private readonly options: Options
+
+  constructor(open: Open, options: Options) {
+    this.own = open
+    this.group = NetAddress.inetAddressFromIpStringUnsafe(options.group, options.port)
+    this.options = options
+  }
+
+  readonly send = (batch: Batch): Effect.Effect<void, TransportError> =>
+    Effect.suspend(() => {
+      const { bytes } = batch
+      const stepBytes = batch.datagramBytes > 0 ? batch.datagramBytes : bytes.length
+      const datagrams: [DatagramSocket.OutgoingDatagram, ...Array<DatagramSocket.OutgoingDatagram>] = [
+        { payload: bytes.subarray(0, stepBytes), address: this.group }
+      ]
+      for (let offset = stepBytes; offset < bytes.length; offset += stepBytes) {
+        datagrams.push({ payload: bytes.subarray(offset, offset + stepBytes), address: this.group })
+      }
+      return this.write(datagrams, losses)
+    })
+
+  readonly sendTo = (to: Address, datagram: Uint8Array): Effect.Effect<void, TransportError> =>
+    Effect.suspend(() => {
+      const address = to === this.lastTo ? this.lastAddress! : parse(to)
+      if (address === undefined) {
+        return Effect.fail(new TransportError({ operation: `send to ${to}`, reason: "not an IPv4 address and port" }))
+      }
+      this.lastTo = to
+      this.lastAddress = address
+      return this.write([{ payload: datagram, address }], unicastLosses)
+    })
+
+  /** Completes when the kernel has copied the bytes, also when interrupted: until then they must not change. */
+  private write(datagrams: Parameters<DatagramSocket.Writer["writeAll"]>[0], losses: ReadonlySet<string>) {
+    if (this.own.isClosed()) return Effect.fail(closed("send"))
+    const written = Effect.matchEffect(this.own.writer.writeAll(datagrams), {
+      onSuccess: () => {
+        this.sent += datagrams.length
+        return this.turn(datagrams.length)
+      },
+      onFailure: (error) => {
+        if (!losses.has(codeOf(causeOf(error)))) return Effect.fail(this.explained(error, datagrams[0]))
+        // Some may have gone out: only the first failure is told.
+        this.refused += datagrams.length
+        return this.turn(datagrams.length)
+      }
+    })
+    return Effect.uninterruptible(written)
+  }
+
+  private turn(datagrams: number): Effect.Effect<void> {
+    this.sinceTurn += datagrams
+    if (this.sinceTurn < turnDatagrams) return Effect.void
+    this.sinceTurn = 0
+    return Effect.yieldNow
+  }
+
+  private explained(error: DatagramSocket.DatagramSocketError, first: DatagramSocket.OutgoingDatagram): TransportError {
+    const to = NetAddress.formatInet(first.address as NetAddress.InetAddress)
+    if (error.reason._tag === "DatagramSocketClosedError") return closed(`send to ${to}`)
+    return explain(`send to ${to}`, causeOf(error), this.options, first.payload.length)
+  }
+}
+
+/** An IPv4 address and a port that one can send to. */
+const parse = (to: Address): NetAddress.InetAddress | undefined => {
+  const address = Result.getOrUndefined(NetAddress.inetAddressFromString(to))
+  return address !== undefined && NetAddress.isInetAddressV4(address) && address.port > 0 ? address : undefined
+}
+
+/** The network would have lost it anyway: full queues, a link that is down, a firewall, a dead port. */
+const losses: ReadonlySet<string> = new Set([
+  "ENOBUFS",
+  "ENOMEM",
+  "EPERM",
+  "ECONNREFUSED",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN"
+])
+
+/** An address that a stranger made us answer may be one that the system sends nothing to; that must not end a session. */
+const unicastLosses: ReadonlySet<string> = new Set([...losses, "EACCES", "EINVAL", "EADDRNOTAVAIL"])
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors
+// ---------------------------------------------------------------------------------------------------------------------
+
+const closed = (operation: string) => new TransportError({ operation, reason: "the transport was closed" })
+
+const causeOf = (error: DatagramSocket.DatagramSocketError): unknown =>
+  "cause" in error.reason ? error.reason.cause : error
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+
+const explain = (operation: string, error: unknown, options: Options, datagramBytes?: number): TransportError => {
+  const code = codeOf(error)
+  const reason = (): string => {
+    switch (code) {
+      case "EADDRINUSE":
+        return `UDP port ${options.port} is taken by a program that does not share it: stop that program, or choose another port with --port`
+      case "EADDRNOTAVAIL":
+      case "ENODEV":
+        return `no interface of this machine has the address ${options.interface}: choose one with --interface`
+      case "EACCES":
+        return `not allowed: ports below 1024 need privileges (choose another with --port), and a firewall may forbid ${options.group}`
+      case "EMSGSIZE":
+        return `a datagram of ${datagramBytes} bytes is too long for this network: use smaller pages, or raise the interface's MTU`
+      case "EMFILE":
+      case "ENFILE":
+        return "too many open files: raise the limit with ulimit -n"
+      case "ERR_SOCKET_DGRAM_NOT_RUNNING":
+      case "ECANCELED":
+        return "the transport was closed"
+      default:
+        return error instanceof Error ? error.message : String(error)
+    }
+  }
+  return new TransportError({ operation, reason: reason() })
+}

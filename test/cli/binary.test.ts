@@ -1,0 +1,139 @@
+/** The program itself, as a person calls it. What needs a running session is tested end to end elsewhere. */
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const program = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
+
+const mrsync = (...args: ReadonlyArray<string>) => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [program, ...args], {
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, NO_COLOR: "1" }
+  })
+  return { status, stderr, stdout }
+}
+
+describe("mrsync", () => {
+  it("can be run as a file", () => {
+    assert.strictEqual(statSync(program).mode & 0o111, 0o111)
+    assert.match(readFileSync(program, "utf8"), /^#!\/usr\/bin\/env node\n/)
+  })
+
+  it.each([["--version"], ["-V"], ["send", "--version"], ["--json", "--version"].slice(1)])("%s %s", (...args) => {
+    const result = mrsync(...args.filter((arg) => arg !== undefined))
+    assert.deepStrictEqual(result, { status: 0, stdout: `mrsync ${manifest.version}\n`, stderr: "" })
+  })
+
+  it("--version takes less than a quarter of a second", () => {
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now()
+      mrsync("--version")
+      return performance.now() - start
+    })
+    assert.isBelow(Math.min(...times), 250)
+  })
+
+  it.each([
+    [[], ["send", "catch", "demo", "EXAMPLES"]],
+    [
+      ["send"],
+      [
+        "SOURCE",
+        "--group, -g ADDR[:PORT]",
+        "--interface, -i NAME|ADDR",
+        "--catchers, -c N",
+        "--hosts, -H a,b,c|@FILE",
+        "--wait, -w SECONDS",
+        "--partial",
+        "--bwlimit RATE",
+        "--page-size BYTES",
+        "--ttl N",
+        "--timeout SECONDS",
+        "--verbose, -v",
+        "--quiet, -q",
+        "--json",
+        "--no-progress",
+        "mrsync send -c 12 photos music"
+      ]
+    ],
+    [
+      ["catch"],
+      ["DEST", "--id NAME", "--serve", "-g ADDR", "-i NAME", "-w SECONDS", "--timeout", "-v", "-q", "--json"]
+    ],
+    [["demo"], ["DIR", "--loss PERCENT", "TMPDIR"]]
+  ] as const)("%s --help", (command, expected) => {
+    const { status, stderr, stdout } = mrsync(...command, "--help")
+    assert.strictEqual(status, 0)
+    assert.strictEqual(stderr, "")
+    for (const text of expected) assert.include(stdout, text)
+    assert.strictEqual(mrsync(...command, "-h").stdout, stdout)
+  })
+})
+
+describe("a mistake on the command line: 1, what was wrong, and what would be right", () => {
+  it.each([
+    [[], "expected a command: send, catch or demo"],
+    [["sned", "x"], 'there is no command "sned": expected send, catch or demo; did you mean send?'],
+    [["send"], 'SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"'],
+    [["catch"], "DEST is missing"],
+    [["catch", "a", "b"], 'too many arguments: "b"'],
+    [["send", "--catcher", "2", "x"], "there is no option --catcher; did you mean --catchers?"],
+    [["send", "-x", "x"], "there is no option -x\n"],
+    [["send", "-g", "10.0.0.1", "x"], '--group "10.0.0.1": that is no multicast address'],
+    [["send", "-g", "239.1.2.3:0", "x"], "expected a port from 1 to 65535"],
+    [["catch", "-g", "nowhere", "x"], '--group "nowhere": expected a multicast IPv4 address'],
+    [["send", "-c", "0", "x"], '--catchers "0": expected a number of catchers from 1 to 4096'],
+    [["send", "-c"], "--catchers: a value is missing"],
+    [["send", "-c", "1", "-c", "2", "x"], "--catchers is given more than once"],
+    [["send", "-c", "2", "-H", "a,b", "x"], "--hosts and --catchers contradict each other"],
+    [["send", "-H", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
+    [["send", "-H", "@/nonexistent", "x"], '--hosts "@/nonexistent": the file cannot be read'],
+    [["send", "-w", "0", "x"], '--wait "0": expected seconds, more than 0'],
+    [["send", "--timeout", "soon", "x"], '--timeout "soon": expected seconds'],
+    [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],
+    [["send", "--page-size", "1", "x"], '--page-size "1": expected a page size in bytes from 512'],
+    [["send", "-i", "lo", "--page-size", "65500", "x"], "--page-size"],
+    [["send", "--ttl", "256", "x"], '--ttl "256": expected a time to live from 0 to 255'],
+    [["send", "-q", "-v", "x"], "--verbose and --quiet contradict each other"],
+    [["send", ""], 'SOURCE is empty: to send the directory you are in, say "."'],
+    [["catch", "--id", "a b", "x"], '--id "a b": expected a name without spaces'],
+    [["demo", "--loss", "80"], '--loss "80": expected per cent'],
+    [["demo", "/nonexistent"], 'DIR "/nonexistent" is no directory']
+  ] as const)("%j", (args, expected) => {
+    const { status, stderr, stdout } = mrsync(...args)
+    assert.strictEqual(status, 1, stderr)
+    assert.strictEqual(stdout, "")
+    assert.include(stderr, expected)
+    assert.match(stderr, /Try "mrsync.* --help"\.\n$/)
+    assert.notMatch(stderr, /\n\s+at /)
+  })
+
+  it("a list of hosts from a file is checked as well", () => {
+    const directory = mkdtempSync(join(tmpdir(), "mrsync-test-"))
+    const file = join(directory, "hosts")
+    writeFileSync(file, "# two of a name\na\na\n")
+    const { status, stderr } = mrsync("send", "-H", `@${file}`, "x")
+    rmSync(directory, { recursive: true })
+    assert.strictEqual(status, 1)
+    assert.include(stderr, '"a" is named twice')
+  })
+
+  it("control characters in it are not printed as such", () => {
+    const { stderr } = mrsync("send", "-g", "\u001b[31mred", "x")
+    assert.include(stderr, "\\x1b[31mred")
+    assert.notInclude(stderr, "\u001b")
+  })
+})
+
+describe("an interface that is not there", () => {
+  it("10, and the list of those that are", () => {
+    const { status, stderr } = mrsync("catch", "-i", "nope0", "/tmp/nowhere")
+    assert.strictEqual(status, 10)
+    assert.match(stderr, /nope0.*--interface NAME with one of: .*lo \(127\.0\.0\.1\)/)
+  })
+})

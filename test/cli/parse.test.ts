@@ -1,0 +1,142 @@
+/** Option values: what they mean, and what is said of those that mean nothing. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Parse from "../../src/cli/Parse.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+
+const good = <A>(result: Result.Result<A, string>): A => {
+  if (Result.isFailure(result)) throw new Error(result.failure)
+  return result.success
+}
+
+const bad = (result: Result.Result<unknown, string>): string => {
+  if (Result.isSuccess(result)) throw new Error(`accepted as ${JSON.stringify(result.success)}`)
+  return result.failure
+}
+
+describe("group", () => {
+  it.each([
+    ["239.255.67.92", { group: "239.255.67.92", port: 8888 }],
+    ["224.0.0.0:1", { group: "224.0.0.0", port: 1 }],
+    ["239.255.255.255:65535", { group: "239.255.255.255", port: 65_535 }]
+  ])("%s", (text, expected) => assert.deepStrictEqual(good(Parse.group(text)), expected))
+
+  it.each([
+    ["", /multicast IPv4 address/],
+    ["somewhere", /multicast IPv4 address/],
+    ["239.1.2", /multicast IPv4 address/],
+    ["ff02::1", /multicast IPv4 address/],
+    ["239.1.2.256", /IPv4 address/],
+    ["10.0.0.1", /no multicast address: expected one from 224/],
+    ["240.0.0.1:8888", /no multicast address/],
+    ["239.1.2.3:", /port from 1 to 65535/],
+    ["239.1.2.3:0", /port from 1 to 65535/],
+    ["239.1.2.3:65536", /port from 1 to 65535/],
+    ["239.1.2.3:1e3", /port from 1 to 65535/]
+  ])("refuses %s", (text, expected) => assert.match(bad(Parse.group(text)), expected))
+})
+
+describe("rate", () => {
+  it.each([
+    ["500mbit", 62_500_000],
+    ["500Mbit/s", 62_500_000],
+    ["1.5gbit", 187_500_000],
+    ["800kbit", 100_000],
+    ["800000bits", 100_000],
+    ["60MB", 60_000_000],
+    ["60MB/s", 60_000_000],
+    ["60mB", 60_000_000],
+    ["10MiB", 10_485_760],
+    ["10mib", undefined],
+    ["1 GB", 1_000_000_000],
+    ["2M", 2_000_000],
+    ["2Ki", 2048],
+    ["125000", 125_000],
+    ["1000B", 1000]
+  ])("%s", (text, expected) => {
+    if (expected === undefined) assert.match(bad(Parse.rate(text)), /bits or bytes/)
+    else assert.strictEqual(good(Parse.rate(text)), expected)
+  })
+
+  it.each([
+    ["", /expected a rate/],
+    ["fast", /expected a rate/],
+    ["-5MB", /expected a rate/],
+    ["1e9", /expected a rate/],
+    ["5TB", /expected a rate/],
+    ["60mbps", /expected a rate/],
+    ["60Mb", /"b" could be bits or bytes/],
+    ["0", /at least 1000 bytes per second/],
+    ["7999bit", /at least 1000 bytes per second/],
+    ["99999999999GB", /smaller rate/]
+  ])("refuses %s", (text, expected) => assert.match(bad(Parse.rate(text)), expected))
+})
+
+describe("hosts", () => {
+  it("a list", () => assert.deepStrictEqual(good(Parse.hosts("a, b,c.example")), ["a", "b", "c.example"]))
+
+  it("a file: one a line, comments, blank lines", () =>
+    assert.deepStrictEqual(good(Parse.hostsFile("# ours\na\n\n  b  # the old one\r\nc\n")), ["a", "b", "c"]))
+
+  it.each([
+    ["", /in the name "".*empty/],
+    ["a,,b", /empty/],
+    ["a,b,a", /"a" is named twice/],
+    ["a b", /without spaces/],
+    ["é".repeat(65), /at most 128 bytes/],
+    ["a\u001bb", /control characters/]
+  ])("refuses %j", (text, expected) => assert.match(bad(Parse.hosts(text)), expected))
+
+  it("refuses a file without names, and one with too many", () => {
+    assert.match(bad(Parse.hostsFile("# nobody\n\n")), /at least one name/)
+    const many = Array.from({ length: Limits.slots + 1 }, (_, i) => `h${i}`).join("\n")
+    assert.match(bad(Parse.hostsFile(many)), /at most 4096 names/)
+  })
+})
+
+describe("numbers", () => {
+  it.each([
+    ["30", 30_000],
+    ["2.5", 2500],
+    [".25", 250],
+    ["0.0001", 1],
+    ["1000000", 1_000_000_000]
+  ])("%s seconds", (text, expected) => assert.strictEqual(good(Parse.seconds(text)), expected))
+
+  it.each(["0", "-1", "", "1e3", "Infinity", "10s", "1000001"])("refuses %j seconds", (text) =>
+    assert.match(bad(Parse.seconds(text)), /expected seconds, more than 0/)
+  )
+
+  it("bounds", () => {
+    assert.strictEqual(good(Parse.catchers("4096")), 4096)
+    assert.match(bad(Parse.catchers("0")), /from 1 to 4096/)
+    assert.match(bad(Parse.catchers("4097")), /from 1 to 4096/)
+    assert.match(bad(Parse.catchers("two")), /from 1 to 4096/)
+    assert.strictEqual(good(Parse.ttl("0")), 0)
+    assert.strictEqual(good(Parse.ttl("255")), 255)
+    assert.match(bad(Parse.ttl("256")), /from 0 to 255/)
+    assert.strictEqual(good(Parse.pageBytes("512")), 512)
+    assert.match(bad(Parse.pageBytes("511")), /from 512 to/)
+    assert.match(bad(Parse.pageBytes(String(Limits.maxPageBytes + 1))), /from 512 to/)
+    assert.strictEqual(good(Parse.loss("0.5")), 0.5)
+    assert.match(bad(Parse.loss("51")), /from 0 to 50/)
+  })
+})
+
+describe("the page of a session", () => {
+  const network = (mtuBytes: number) => ({ name: "eth9", mtuBytes })
+
+  it("is what an Ethernet frame leaves, or the interface's MTU where that is smaller", () => {
+    assert.strictEqual(good(Parse.pageFor(undefined, network(1500))), 1432)
+    assert.strictEqual(good(Parse.pageFor(undefined, network(65_536))), 1432)
+    assert.strictEqual(good(Parse.pageFor(undefined, network(1400))), 1332)
+  })
+
+  it("may be larger on jumbo frames when asked for, and never makes fragments", () => {
+    assert.strictEqual(good(Parse.pageFor(8900, network(9000))), 8900)
+    assert.match(bad(Parse.pageFor(1433, network(1500))), /at most 1432: the MTU of eth9 is 1500.*fragments/)
+    assert.strictEqual(good(Parse.pageFor(Limits.maxPageBytes, network(65_536))), 65_467)
+    assert.match(bad(Parse.pageFor(Limits.maxPageBytes + 1, network(65_536))), /at most 65467/)
+    assert.match(bad(Parse.pageFor(undefined, network(576))), /leaves less than 512 bytes/)
+  })
+})

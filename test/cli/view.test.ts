@@ -1,0 +1,301 @@
+/** Events to lines and pictures: pure, so that what a person sees can be read here. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Format from "../../src/cli/Format.ts"
+import * as Summary from "../../src/cli/Summary.ts"
+import * as View from "../../src/cli/View.ts"
+import type * as Progress from "../../src/Progress.ts"
+import type { CatcherReport, Report } from "../../src/Report.ts"
+
+const where = "239.255.67.92:8888 (eth0, 10.0.0.9)"
+const size = { columns: 80, rows: 24 }
+
+const complete = (id: string): CatcherReport => ({
+  id,
+  address: "10.0.0.1:4000",
+  state: "Complete",
+  files: 3,
+  bytes: 3_000_000,
+  missingPages: 1,
+  failures: []
+})
+
+const report: Report = {
+  _tag: "Report",
+  session: "00000000000000aa",
+  seconds: 1.5,
+  files: 3,
+  directories: 2,
+  links: 1,
+  bytes: 3_000_000,
+  pages: { needed: 2000, sent: 2100, repaired: 80, parity: 20 },
+  catchers: [complete("anna"), complete("berta")],
+  failures: []
+}
+
+const view = (id: string, bytes: number, state: Progress.CatcherView["state"] = "Receiving"): Progress.CatcherView => ({
+  id,
+  address: "10.0.0.1:4000",
+  state,
+  files: 1,
+  bytes
+})
+
+const tick = (seconds: number, bytes: number, catchers: ReadonlyArray<Progress.CatcherView> = []): Progress.Event => ({
+  _tag: "Tick",
+  seconds,
+  bytes,
+  total: 3_000_000,
+  files: 1,
+  repairedPages: 0,
+  catchers
+})
+
+const started: Progress.Event = {
+  _tag: "Started",
+  session: "00000000000000aa",
+  catchers: 2,
+  files: 3,
+  bytes: 3_000_000
+}
+
+const session: ReadonlyArray<Progress.Event> = [
+  { _tag: "Scanned", files: 3, directories: 2, links: 1, bytes: 3_000_000 },
+  { _tag: "Waiting", joined: 0, wanted: 2 },
+  { _tag: "Joined", id: "anna", address: "10.0.0.1:4000", joined: 1, wanted: 2 },
+  { _tag: "Waiting", joined: 1, wanted: 2 },
+  { _tag: "Joined", id: "berta", address: "10.0.0.2:4000", joined: 2, wanted: 2 },
+  started,
+  tick(0.5, 1_000_000),
+  { _tag: "Lost", id: "berta", address: "10.0.0.2:4000", reason: "silent for 10 s" },
+  { _tag: "Failed", path: "a\u001b[2Jb", reason: "disk\nfull", catcher: "anna" },
+  { _tag: "Note", message: "s: a socket, skipped" },
+  tick(1, 3_000_000),
+  report
+]
+
+const fold = (
+  events: ReadonlyArray<Progress.Event>,
+  role: View.Role = "Send",
+  verbosity: View.Verbosity = "Normal"
+): readonly [View.View, ReadonlyArray<string>] => {
+  let state = View.initial({ role, verbosity, where })
+  const lines: Array<string> = []
+  for (const event of events) {
+    const [next, said] = View.step(state, event)
+    state = next
+    lines.push(...said.map((line) => `${line.to} ${line.text}`))
+  }
+  return [state, lines]
+}
+
+describe("lines", () => {
+  it("of a session, few and safe to print", () =>
+    assert.deepStrictEqual(fold(session)[1], [
+      "out 3 files, 2 directories, 1 link, 3.00 MB to send",
+      `out waiting on ${where} for 2 catchers`,
+      "out joined: anna (10.0.0.1:4000), 1 of 2",
+      "out joined: berta (10.0.0.2:4000), 2 of 2",
+      "out session 00000000000000aa: sending 3.00 MB to 2 catchers",
+      "err lost: berta (10.0.0.2:4000): silent for 10 s",
+      "err failed: anna: a\\x1b[2Jb: disk\\x0afull",
+      "err note: s: a socket, skipped",
+      "out sent 3 files, 2 directories, 1 link: 3.00 MB in 1.5 s, 2.00 MB/s",
+      "out pages: 2,000 needed, 2,100 sent (5.0 % more), 80 repaired, 20 parity",
+      "out 2 catchers: 2 complete"
+    ]))
+
+  it("with -q only bad news", () =>
+    assert.deepStrictEqual(fold(session, "Send", "Quiet")[1], [
+      "err lost: berta (10.0.0.2:4000): silent for 10 s",
+      "err failed: anna: a\\x1b[2Jb: disk\\x0afull"
+    ]))
+
+  it("with -v also how far", () => {
+    const lines = fold(session, "Send", "Verbose")[1]
+    assert.include(lines, "out 30 %: 1.00 MB in 0.50 s")
+    assert.include(lines, "out 100 %: 3.00 MB in 1.0 s")
+  })
+
+  it("of a kind that comes by the thousand: the first, then one that says so", () => {
+    const failed = Array.from({ length: 5000 }, (_, i): Progress.Event => ({
+      _tag: "Failed",
+      path: `f${i}`,
+      reason: "no"
+    }))
+    assert.strictEqual(fold(failed)[1].length, 21)
+    assert.strictEqual(fold(failed)[1][20], "err ... and more (all of them with -v)")
+    assert.strictEqual(fold(failed, "Send", "Verbose")[1].length, 5000)
+  })
+
+  it("of a report after nothing: none, the error says it", () =>
+    assert.deepStrictEqual(fold([{ _tag: "Waiting", joined: 0, wanted: 1 }, report])[1].length, 1))
+
+  it("of a catcher", () =>
+    assert.deepStrictEqual(
+      fold(
+        [
+          { _tag: "Waiting", joined: 0, wanted: 0 },
+          { _tag: "Joined", id: "", address: "10.0.0.9:8888", joined: 1, wanted: 0 },
+          started,
+          { ...report, catchers: [complete("anna")] }
+        ],
+        "Catch"
+      )[1],
+      [
+        `out waiting on ${where} for a master`,
+        "out joined the session of 10.0.0.9:8888",
+        "out session 00000000000000aa: receiving 3.00 MB",
+        "out received 3 of 3 files: 3.00 MB in 1.5 s, 2.00 MB/s",
+        "out pages: 2,000 needed, 1 asked for again"
+      ]
+    ))
+})
+
+describe("the picture", () => {
+  it("before the session", () => {
+    assert.deepStrictEqual(View.picture(fold([])[0], size), ["reading the tree"])
+    assert.deepStrictEqual(View.picture(fold(session.slice(0, 3))[0], size), [
+      `waiting on ${where}: 1 of 2 catchers joined`
+    ])
+    assert.deepStrictEqual(View.picture(fold([started])[0], size), ["sending the list of files"])
+  })
+
+  it("has a bar with rate and time left, and a line for every catcher", () => {
+    const catchers = [view("anna", 1_500_000), view("b\u001bt", 600_000, "Slow"), view("clara", 0, "Lost")]
+    const [state] = fold([started, tick(1, 500_000, catchers), tick(2, 1_500_000, catchers)])
+    assert.deepStrictEqual(View.picture(state, size), [
+      " 50 % [===============               ] 1.50 MB of 3.00 MB  1.00 MB/s  0:02 left",
+      "  anna     50 %  receiving  1 file, 1.50 MB",
+      "  b\\x1bt   20 %  slow       1 file, 600 kB",
+      "  clara     0 %  lost       1 file, 0 B"
+    ])
+  })
+
+  it("says when only repairs are left", () => {
+    const [state] = fold([
+      started,
+      tick(1, 1_000_000),
+      { ...tick(2, 3_000_000), repairedPages: 1234 } as Progress.Event
+    ])
+    assert.deepStrictEqual(View.picture(state, { columns: 120, rows: 24 }), [
+      "100 % [==============================] 3.00 MB of 3.00 MB  2.00 MB/s  finishing  1,234 pages repaired"
+    ])
+  })
+
+  it("with many catchers: counts, and the slowest few", () => {
+    const catchers = Array.from({ length: 300 }, (_, i) =>
+      view(`h${i}`, i * 1000, i === 0 ? "Lost" : i > 290 ? "Complete" : "Receiving")
+    )
+    const [state] = fold([started, tick(1, 1, catchers), tick(2, 300_000, catchers)])
+    assert.deepStrictEqual(View.picture(state, size).slice(1), [
+      "  300 catchers: 290 receiving, 9 complete, 1 lost; the slowest:",
+      "  h1    0 %  receiving  1 file, 1.00 kB",
+      "  h2    0 %  receiving  1 file, 2.00 kB",
+      "  h3    0 %  receiving  1 file, 3.00 kB",
+      "  h4    0 %  receiving  1 file, 4.00 kB",
+      "  h5    0 %  receiving  1 file, 5.00 kB"
+    ])
+  })
+
+  it("never leaves the terminal, however small", () => {
+    const catchers = Array.from({ length: 10 }, (_, i) => view(`name-${"x".repeat(100)}${i}`, i))
+    const [state] = fold([started, tick(1, 1, catchers), tick(2, 2_000_000, catchers)])
+    for (const columns of [1, 2, 20, 40, 60, 200]) {
+      for (const rows of [1, 2, 5, 50]) {
+        const lines = View.picture(state, { columns, rows })
+        assert.isAtMost(lines.length, Math.max(1, rows - 1))
+        for (const line of lines) assert.isAtMost(Format.width(line), Math.max(1, columns - 1))
+      }
+    }
+  })
+
+  it("forgets old ticks when it says how fast", () => {
+    const events = Array.from({ length: 100 }, (_, i) => tick(i, i < 90 ? 0 : (i - 89) * 1000))
+    const [state] = fold(events)
+    assert.strictEqual(View.rateOf(state), 1000)
+    assert.isAtMost(state.recent.length, 64)
+  })
+})
+
+describe("the summary", () => {
+  it("names who is not complete and why, and not more than one can read", () => {
+    const failures = Array.from({ length: 30 }, (_, i) => ({ path: `p${i}`, reason: "disk full" }))
+    const lines = Summary.lines(
+      {
+        ...report,
+        catchers: [
+          complete("anna"),
+          { ...complete("berta"), state: "Partial", files: 1, failures },
+          { ...complete("clara"), state: "Lost", files: 0 }
+        ],
+        failures: [{ path: "secret", reason: "permission denied", kind: "Unreadable" }]
+      },
+      "Send",
+      false
+    )
+    assert.deepStrictEqual(lines.slice(2, 4), [
+      "3 catchers: 1 complete, 1 partial, 1 lost",
+      "  partial: berta (10.0.0.1:4000) has 1 of 3 files"
+    ])
+    assert.strictEqual(lines[4], "    p0: disk full")
+    assert.strictEqual(lines[14], "    ... and 20 more (all of them with -v)")
+    assert.deepStrictEqual(lines.slice(15), [
+      "  lost: clara (10.0.0.1:4000) has 0 of 3 files",
+      "not sent to anybody:",
+      "  secret: permission denied"
+    ])
+  })
+
+  it("of a session that ended early says how far it came", () => {
+    const lines = Summary.lines(
+      { ...report, pages: { needed: 2000, sent: 500, repaired: 0, parity: 0 } },
+      "Send",
+      false
+    )
+    assert.strictEqual(lines[0], "sent 25 % of 3 files, 2 directories, 1 link: 750 kB in 1.5 s, 500 kB/s")
+    assert.strictEqual(lines[1], "pages: 2,000 needed, 500 sent, 0 repaired, 0 parity")
+  })
+
+  it("of nothing sent does not divide by it", () => {
+    const lines = Summary.lines(
+      { ...report, seconds: 0, bytes: 0, pages: { needed: 0, sent: 4, repaired: 0, parity: 0 }, catchers: [] },
+      "Send",
+      false
+    )
+    assert.deepStrictEqual(lines, [
+      "sent 3 files, 2 directories, 1 link: 0 B in 0.00 s",
+      "pages: 0 needed, 4 sent, 0 repaired, 0 parity",
+      "0 catchers: none"
+    ])
+  })
+})
+
+describe("numbers and names", () => {
+  it("are short", () => {
+    assert.deepStrictEqual([0, 999, 1000, 12_345, 999_499, 999_500, 1.5e9, 3e15].map(Format.bytes), [
+      "0 B",
+      "999 B",
+      "1.00 kB",
+      "12.3 kB",
+      "999 kB",
+      "1.00 MB",
+      "1.50 GB",
+      "3.00 PB"
+    ])
+    assert.deepStrictEqual([0, 6.2, 754, 3723].map(Format.clock), ["0:00", "0:07", "12:34", "1:02:03"])
+    assert.deepStrictEqual([1, 1000, 1_234_567].map(Format.count), ["1", "1,000", "1,234,567"])
+    assert.strictEqual(Format.percent(999_999, 1_000_000), 99)
+  })
+
+  it("carry no control characters and no reversed text", () => {
+    assert.strictEqual(Format.safe("a\r\n\t\u007f\u009bb"), "a\\x0d\\x0a\\x09\\x7f\\x9bb")
+    assert.strictEqual(Format.safe("txt.\u202eexe"), "txt.\\u202eexe")
+    assert.strictEqual(Format.safe("grün 文件 👩‍🚀"), "grün 文件 👩‍🚀")
+  })
+
+  it("are cut by cells, not by characters", () => {
+    assert.strictEqual(Format.fit("文件文件", 5), "文件…")
+    assert.strictEqual(Format.fit("abc", 3), "abc")
+    assert.strictEqual(Format.fit("abcd", 3), "ab…")
+  })
+})

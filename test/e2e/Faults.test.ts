@@ -1,0 +1,281 @@
+/** What goes wrong on real hosts, and that nobody else loses anything by it. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Lab from "./Lab.ts"
+import * as Trees from "./Trees.ts"
+
+const stateOf = (report: any, id: string): string => report.catchers.find((catcher: any) => catcher.id === id).state
+const isWhole = (lab: Lab.Lab, source: string, catcher: number) => {
+  assert.strictEqual(Lab.rsyncSays(source, `${lab.destination(catcher)}/`), "")
+  assert.deepStrictEqual(Lab.litter(lab.destination(catcher)), [])
+}
+/** Slow enough that a test can interfere: a few seconds for the tree below. */
+const slowly = ["--bwlimit", "10MB"]
+const tree = (lab: Lab.Lab) => {
+  const source = join(lab.folder, "source")
+  mkdirSync(source)
+  for (let i = 0; i < 3; i++) Trees.random(join(source, `large ${i}`), 10_000_000)
+  for (let i = 0; i < 50; i++) Trees.random(join(source, `small ${i}`), 20_000)
+  return source
+}
+const test = (name: string, count: number, body: (lab: Lab.Lab) => Effect.Effect<void>) =>
+  it.live(name, () => Effect.scoped(Effect.flatMap(Lab.make(count), body)))
+
+describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
+  test("a catcher is killed: it is Lost, the others complete, 23", 3, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(3)
+      const master = lab.mrsync("m", "send", "--json", "-c", "3", "--timeout", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(1000)
+      yield* catchers[1].kill("SIGKILL")
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 23)
+      assert.deepStrictEqual(
+        ["c1", "c2", "c3"].map((id) => stateOf(report, id)),
+        ["Complete", "Lost", "Complete"]
+      )
+      for (const i of [1, 3]) {
+        assert.strictEqual((yield* catchers[i - 1].ended).status, 0)
+        isWhole(lab, source, i)
+      }
+    })
+  )
+
+  test("a catcher's disk is full: it says why, the others complete, 23", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      mkdirSync(lab.destination(2))
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", lab.destination(2)])
+      const catchers = yield* lab.catchers(2)
+      const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "2", source).ended
+      assert.strictEqual(status, 23)
+      assert.strictEqual(stateOf(report, "c1"), "Complete")
+      const second = report.catchers.find((catcher: any) => catcher.id === "c2")
+      assert.strictEqual(second.state, "Partial")
+      assert.isAbove(second.failures.length, 0)
+      for (const failure of second.failures) assert.include(failure.reason, "ENOSPC")
+      assert.isAbove(second.files, 0, "it goes on with what fits")
+      isWhole(lab, source, 1)
+      const ended = yield* catchers[1].ended
+      assert.strictEqual(ended.status, 23)
+      assert.deepStrictEqual(Lab.litter(lab.destination(2)), [])
+    })
+  )
+
+  test("SIGINT to the master: everyone stops with a message, no litter", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(500)
+      yield* master.kill("SIGINT")
+      const ended = yield* master.ended
+      assert.strictEqual(ended.status, 20)
+      assert.strictEqual(ended.report._tag, "Report")
+      for (const catcher of catchers) {
+        const { err, report, status } = yield* catcher.ended
+        assert.strictEqual(status, 20)
+        assert.include(err, "interrupted")
+        assert.strictEqual(report._tag, "Report")
+      }
+      for (const i of [1, 2]) assert.deepStrictEqual(Lab.litter(lab.destination(i)), [])
+    })
+  )
+
+  test("SIGINT to a catcher: no litter, the other completes", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(500)
+      yield* catchers[0].kill("SIGINT")
+      assert.strictEqual((yield* catchers[0].ended).status, 20)
+      assert.deepStrictEqual(Lab.litter(lab.destination(1)), [])
+      assert.strictEqual((yield* master.ended).status, 23)
+      isWhole(lab, source, 2)
+    })
+  )
+
+  test("the master is killed: catchers say so after --timeout, no litter, 30", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2, "--timeout", "2")
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(500)
+      yield* master.kill("SIGKILL")
+      for (const catcher of catchers) {
+        const { err, status } = yield* catcher.ended
+        assert.strictEqual(status, 30)
+        assert.include(err, "silent for 2 s")
+      }
+      for (const i of [1, 2]) assert.deepStrictEqual(Lab.litter(lab.destination(i)), [])
+    })
+  )
+
+  test("a stopped catcher slows nobody for long, and completes when it goes on", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(500)
+      yield* catchers[0].kill("SIGSTOP")
+      yield* Effect.sleep(2000)
+      yield* catchers[0].kill("SIGCONT")
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 0, JSON.stringify(report))
+      for (const i of [1, 2]) isWhole(lab, source, i)
+    })
+  )
+
+  test("100,000 random and mutated datagrams on the group and the master's port harm nothing", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "5MB", source)
+      yield* master.says("Started")
+      const noise = new URL("./noise.mjs", import.meta.url).pathname
+      // from the master's own host and from a catcher's, to the group and to every port of the master that answers go to
+      const noises = ["m", "c1"].map((host, i) =>
+        lab.exec(host, process.execPath, noise, String(i + 1), "50000", "10.77.0.1")
+      )
+      for (const one of noises) {
+        const { err, out, status } = yield* one.ended
+        assert.strictEqual(status, 0, err)
+        assert.include(out, "sent 50000")
+      }
+      assert.isNull(master.process.exitCode, "the noise has to fall into the session")
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 0, JSON.stringify(report))
+      for (const catcher of catchers) assert.strictEqual((yield* catcher.ended).status, 0)
+      for (const i of [1, 2]) isWhole(lab, source, i)
+    })
+  )
+
+  test("a second master on the group is refused, the first goes on", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      yield* lab.catchers(1)
+      const first = lab.mrsync("m", "send", "--json", ...slowly, source)
+      yield* first.says("Tick")
+      const second = yield* lab.mrsync("c2", "send", "--json", source).ended
+      assert.strictEqual(second.status, 12)
+      assert.include(second.err, "10.77.0.1")
+      assert.strictEqual((yield* first.ended).status, 0)
+      isWhole(lab, source, 1)
+    })
+  )
+
+  test(
+    "nobody joins: 30; too few join: 30, with --partial those present are served; others than --hosts are refused",
+    2,
+    (lab) =>
+      Effect.gen(function* () {
+        const source = Trees.random(join(lab.folder, "source"), 1000)
+        const nobody = yield* lab.mrsync("m", "send", "--json", "--wait", "1", source).ended
+        assert.strictEqual(nobody.status, 30)
+        assert.include(nobody.err, "0 of 1")
+        assert.strictEqual(nobody.report._tag, "Report")
+        const unheard = yield* lab.mrsync("c1", "catch", "--json", "--wait", "1", lab.destination(1)).ended
+        assert.strictEqual(unheard.status, 30)
+        const [first] = yield* lab.catchers(1)
+        const few = yield* lab.mrsync("m", "send", "--json", "--wait", "1", "-H", "c1,c7", source).ended
+        assert.strictEqual(few.status, 30)
+        assert.include(few.err, "c7")
+        yield* first.ended
+        yield* lab.catchers(1)
+        const partial = yield* lab.mrsync("m", "send", "--json", "--wait", "1", "-c", "2", "--partial", source).ended
+        assert.strictEqual(partial.status, 0, partial.err)
+        isWhole(lab, source, 1)
+        const stranger = lab.mrsync("c2", "catch", "--id", "stranger", lab.destination(2))
+        yield* stranger.says("waiting")
+        const listed = lab.mrsync("m", "send", "--json", "--wait", "2", "-H", "c1", source)
+        const refused = yield* stranger.ended
+        assert.strictEqual(refused.status, 12)
+        assert.include(refused.err, "list of hosts")
+        yield* listed.ended
+      })
+  )
+
+  test("nothing is written outside DEST, and the rest arrives", 1, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      mkdirSync(join(source, "sub"))
+      writeFileSync(join(source, "sub", "inner"), "secret")
+      const outside = join(lab.folder, "outside")
+      mkdirSync(outside)
+      mkdirSync(join(lab.destination(1), "source"), { recursive: true })
+      // planted after the catcher's start would do as well: every step refuses to pass a link
+      symlinkSync(outside, join(lab.destination(1), "source", "sub"))
+      yield* lab.catchers(1)
+      const { report, status } = yield* lab.mrsync("m", "send", "--json", source).ended
+      assert.deepStrictEqual(readdirSync(outside), [])
+      assert.strictEqual(status, 23)
+      const { failures, files } = report.catchers[0]
+      assert.deepStrictEqual(
+        failures.map((failure: any) => [failure.path, failure.reason.split(":")[0]]),
+        [
+          ["source/sub", "DestinationEscape"],
+          ["source/sub/inner", "DestinationEscape"]
+        ]
+      )
+      assert.strictEqual(files, 53)
+    })
+  )
+
+  test("a file that changes while it is sent fails alone, 24", 1, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      yield* lab.catchers(1)
+      const master = lab.mrsync("m", "send", "--json", ...slowly, source)
+      yield* master.says("Tick")
+      writeFileSync(join(source, "large 1"), "changed")
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 24, JSON.stringify(report))
+      assert.deepStrictEqual(
+        report.failures.map((failure: any) => failure.path),
+        ["source/large 1"]
+      )
+      assert.strictEqual(existsSync(join(lab.destination(1), "source", "large 1")), false)
+      assert.strictEqual(existsSync(join(lab.destination(1), "source", "large 2")), true)
+      assert.deepStrictEqual(Lab.litter(lab.destination(1)), [])
+    })
+  )
+
+  test("--serve stays for session after session", 1, (lab) =>
+    Effect.gen(function* () {
+      const source = Trees.awkward(join(lab.folder, "source"))
+      const [serving] = yield* lab.catchers(1, "--serve")
+      for (let i = 0; i < 2; i++) {
+        const { report, status } = yield* lab.mrsync("m", "send", "--json", source).ended
+        assert.strictEqual(status, 0, JSON.stringify(report))
+        isWhole(lab, source, 1)
+      }
+      yield* serving.kill("SIGTERM")
+      assert.strictEqual((yield* serving.ended).status, 20)
+    })
+  )
+
+  test("a link that goes down for three seconds", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      yield* master.says("Tick")
+      lab.lab("link", "down", "c1")
+      yield* Effect.sleep(3000)
+      lab.lab("link", "up", "c1")
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 0, JSON.stringify(report))
+      for (const i of [1, 2]) isWhole(lab, source, i)
+    })
+  )
+})

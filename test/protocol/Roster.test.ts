@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Roster from "../../src/protocol/Roster.ts"
+import { int } from "./generators.ts"
+
+const guest = (incarnation: number, name = `c${incarnation}`): Roster.Guest => ({
+  incarnation,
+  name,
+  address: `10.0.0.${incarnation}:1`,
+  receiveBufferBytes: 1
+})
+const joined = (roster: Roster.Roster, ...guests: ReadonlyArray<Roster.Guest>) =>
+  guests.reduce((roster, guest) => {
+    const result = Roster.join(roster, guest)
+    return result._tag === "New" ? result.roster : roster
+  }, roster)
+
+describe("Roster", () => {
+  it("a slot belongs to one incarnation for ever; a restarted catcher gets a slot of its own [R-1]", () => {
+    let roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))
+    assert.deepInclude(Roster.join(roster, guest(1, "a")), { _tag: "Known", member: roster.members[0] })
+    roster = Roster.lose(roster, 0, "silent")
+    roster = joined(roster, guest(3, "a"))
+    assert.deepStrictEqual(
+      roster.members.map(({ incarnation, name, slot }) => [slot, incarnation, name]),
+      [
+        [0, 1, "a"],
+        [1, 2, "b"],
+        [2, 3, "a"]
+      ]
+    )
+    // who was lost does not come back under its old incarnation, and no incarnation changes its name
+    assert.deepStrictEqual(Roster.join(roster, guest(1, "a")), { _tag: "Refused", refusal: "Started" })
+    assert.deepStrictEqual(Roster.join(roster, guest(2, "z")), { _tag: "Refused", refusal: "Started" })
+  })
+
+  it("an answer counts only when slot and incarnation agree, and while its catcher is not lost [R-2]", () => {
+    const roster = joined(Roster.make(), guest(1), guest(2))
+    assert.strictEqual(Roster.memberOf(roster, 1, 2)?.slot, 1)
+    assert.isUndefined(Roster.memberOf(roster, 1, 1))
+    assert.isUndefined(Roster.memberOf(roster, 7, 1))
+    assert.isUndefined(Roster.memberOf(Roster.lose(roster, 1, "silent"), 1, 2))
+  })
+
+  it("of two living catchers with one name the second is refused [R-3]", () => {
+    const roster = joined(Roster.make(), guest(1, "a"))
+    assert.deepStrictEqual(Roster.join(roster, guest(2, "a")), { _tag: "Refused", refusal: "NameTaken" })
+    assert.strictEqual(Roster.join(Roster.lose(roster, 0, "silent"), guest(2, "a"))._tag, "New")
+  })
+
+  it("with a list of hosts others are refused, and who is awaited is known", () => {
+    const roster = joined(Roster.make(["a", "b"]), guest(1, "a"))
+    assert.deepStrictEqual(Roster.join(roster, guest(2, "c")), { _tag: "Refused", refusal: "NotListed" })
+    assert.deepStrictEqual(Roster.absent(roster), ["b"])
+    assert.deepStrictEqual(Roster.absent(Roster.lose(roster, 0, "silent")), ["a", "b"])
+  })
+
+  it("is full at its limit, and the first reason to be lost stays", () => {
+    const roster = joined(Roster.make(), ...Array.from({ length: Limits.slots }, (_, i) => guest(i)))
+    assert.deepStrictEqual(Roster.join(roster, guest(Limits.slots)), { _tag: "Refused", refusal: "Full" })
+    const lost = Roster.lose(Roster.lose(roster, 0, "first"), 0, "second")
+    assert.strictEqual(lost.members[0].lost, "first")
+  })
+
+  const Action = Schema.Union([
+    Schema.TaggedStruct("Join", { incarnation: int(0, 8), name: Schema.Literals(["a", "b", "c", "d"]) }),
+    Schema.TaggedStruct("Lose", { slot: int(0, 6) })
+  ])
+  it.prop("any order of joins and losses keeps [R-1] and [R-3]", [Schema.Array(Action)], ([actions]) => {
+    let roster = Roster.make()
+    for (const action of actions) {
+      const before = roster
+      if (action._tag === "Lose") roster = Roster.lose(roster, action.slot, "silent")
+      else roster = joined(roster, guest(action.incarnation, action.name))
+      before.members.forEach((member, slot) => {
+        assert.strictEqual(roster.members[slot].incarnation, member.incarnation)
+        assert.strictEqual(roster.members[slot].name, member.name)
+        if (member.lost !== undefined) assert.strictEqual(roster.members[slot].lost, member.lost)
+      })
+      roster.members.forEach((member, slot) => assert.strictEqual(member.slot, slot))
+      const names = Roster.present(roster).map((member) => member.name)
+      assert.strictEqual(new Set(names).size, names.length)
+      assert.strictEqual(new Set(roster.members.map((member) => member.incarnation)).size, roster.members.length)
+    }
+  })
+})

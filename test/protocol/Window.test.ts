@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Window from "../../src/protocol/Window.ts"
+import { int } from "./generators.ts"
+
+const large = 16 * 1024 * 1024
+const batch = Limits.batchBytes
+
+/** Opens a window with these ackers at time 0. */
+const make = (slots: ReadonlyArray<number>, receiveBufferBytes = large) =>
+  Window.setAckers(Window.make(receiveBufferBytes), slots, 0)
+
+interface Path {
+  readonly bytesPerMillis: number
+  readonly rttMillis: number
+}
+
+/** A sender, and the answers that are on their way to it. */
+interface Sender {
+  readonly window: Window.Window
+  readonly nowMillis: number
+  readonly linkFree: number
+  readonly answers: ReadonlyArray<{ readonly at: number; readonly poll: number }>
+}
+const start = (window: Window.Window): Sender => ({ window, nowMillis: 0, linkFree: 0, answers: [] })
+
+/**
+ * A sender that always has more, on a path with one queue: an answer comes a round trip after the link has taken all
+ * that was sent before its poll. Steps by a tenth of a millisecond.
+ */
+const drive = (sender: Sender, path: Path, millis: number) => {
+  const answers = [...sender.answers]
+  const end = sender.nowMillis + millis
+  let { linkFree, nowMillis: now, window: w } = sender
+  let mostBytes = 0
+  for (; now < end; now += 0.1) {
+    while (answers.length > 0 && answers[0].at <= now) w = Window.answered(w, 1, answers.shift()!.poll, now)
+    const poll = () => {
+      answers.push({ at: Math.max(linkFree, now) + path.rttMillis, poll: w.nextPoll })
+      w = Window.polled(w, now)
+    }
+    while (Window.open(w, batch, now)) {
+      w = Window.sent(w, batch)
+      linkFree = Math.max(linkFree, now) + batch / path.bytesPerMillis
+      if (Window.sinceLastPoll(w) >= Window.pollBytes(w)) poll()
+    }
+    if (Window.sinceLastPoll(w) > 0) poll()
+    mostBytes = Math.max(mostBytes, w.sentBytes - Window.ackedBytes(w, now))
+  }
+  const after: Sender = { window: w, nowMillis: now, linkFree, answers }
+  return { ...after, mostBytes, sentBytes: w.sentBytes - sender.window.sentBytes }
+}
+
+describe("Window", () => {
+  it("bytes on their way are what was sent less what the slowest acker has taken [A-1]", () => {
+    let w = make([1, 2])
+    const limit = w.bytes
+    w = Window.polled(Window.sent(w, 60_000), 1)
+    w = Window.polled(Window.sent(w, 60_000), 2)
+    w = Window.answered(w, 1, 2, 3)
+    assert.strictEqual(Window.ackedBytes(w, 3), 0)
+    assert.strictEqual(limit - 120_000 > 0, Window.open(w, 1, 3))
+    assert.isFalse(Window.open(Window.sent(w, limit - 120_000), 1, 3))
+    w = Window.answered(w, 2, 1, 4)
+    assert.strictEqual(Window.ackedBytes(w, 4), 60_000)
+    // an old answer takes nothing back, and a stranger's or an unknown poll's changes nothing
+    assert.strictEqual(Window.ackedBytes(Window.answered(w, 1, 1, 4), 4), 60_000)
+    assert.strictEqual(Window.answered(w, 9, 2, 4), w)
+    assert.strictEqual(Window.answered(w, 2, 77, 4), w)
+  })
+
+  it("a silent acker stops bounding while another answers, and does again with its next answer [A-2]", () => {
+    const patience = Limits.ackerPatienceMillis
+    let w = Window.polled(Window.sent(make([1, 2]), 100_000), 0)
+    w = Window.answered(w, 1, 1, patience)
+    assert.strictEqual(Window.ackedBytes(w, patience - 1), 0)
+    assert.strictEqual(Window.ackedBytes(w, patience), 100_000)
+    w = Window.polled(Window.sent(w, 50_000), patience)
+    w = Window.answered(w, 2, 1, patience + 10)
+    assert.strictEqual(Window.ackedBytes(w, patience + 11), 100_000)
+    assert.strictEqual(Window.bounding(w, patience + 11).length, 2)
+  })
+
+  it("when all are silent all of them go on bounding: there is nobody to send for [A-2]", () => {
+    const w = Window.polled(Window.sent(make([1, 2]), 100_000), 0)
+    assert.strictEqual(Window.ackedBytes(w, 60_000), 0)
+    assert.isFalse(Window.open(w, large, 60_000))
+  })
+
+  it("an acker that is new has all that was sent before it came", () => {
+    const w = Window.setAckers(Window.sent(make([1]), 100_000), [1, 2], 5)
+    assert.deepStrictEqual(
+      w.ackers.map((acker) => acker.ackedBytes),
+      [0, 100_000]
+    )
+  })
+
+  it("one batch always may fly, however small the window", () => {
+    const w = Window.limit(make([1], 1), 1)
+    assert.isTrue(Window.open(w, 10 * batch, 0))
+    assert.isFalse(Window.open(Window.sent(w, 1), 10 * batch, 0))
+  })
+
+  it("without ackers nothing bounds it", () => {
+    assert.isTrue(Window.open(Window.sent(make([]), large), large, 0))
+  })
+
+  // from a switch to a continent: with whole batches rounded down it stood still beyond 20 ms
+  it.for([0.2, 2, 20, 60])("grows on a fast path until the path is full, at %s ms of round trip", (rttMillis) => {
+    const path = { bytesPerMillis: 125_000, rttMillis }
+    const grown = drive(start(make([1])), path, 4000)
+    assert.isAbove(drive(grown, path, 1000).sentBytes, 0.9 * path.bytesPerMillis * 1000)
+  })
+
+  it("never goes beyond the smallest receive buffer, and not below the floor", () => {
+    const limitBytes = 512 * 1024
+    const fast = drive(start(make([1], limitBytes)), { bytesPerMillis: 1_000_000, rttMillis: 50 }, 1000)
+    assert.isAtMost(fast.window.bytes, limitBytes)
+    assert.isAtMost(fast.mostBytes, limitBytes)
+    const slow = drive(start(make([1])), { bytesPerMillis: 100, rttMillis: 1 }, 3000)
+    assert.strictEqual(slow.window.bytes, Limits.minWindowBytes)
+    // somebody with a smaller buffer comes
+    assert.isAtMost(Window.limit(fast.window, 200_000).bytes, 200_000)
+    assert.isAtMost(Window.make(Number.MAX_SAFE_INTEGER).limitBytes, Limits.maxWindowBytes)
+  })
+
+  it("shrinks when the path slows down and round trips inflate; the queue stays short", () => {
+    const fast = drive(start(make([1])), { bytesPerMillis: 125_000, rttMillis: 2 }, 1000)
+    const path = { bytesPerMillis: 25_000, rttMillis: 2 }
+    const slow = drive(fast, path, 1000)
+    assert.isBelow(slow.window.bytes, fast.window.bytes / 2)
+    // what may wait on the path: the queueing that is allowed
+    const allowed = path.bytesPerMillis * (path.rttMillis + Limits.queueingMillis)
+    assert.isAtMost(drive(slow, path, 500).mostBytes, 1.5 * allowed + batch)
+  })
+
+  it("a pause is no measure of the path: the window is after it what it was", () => {
+    const path = { bytesPerMillis: 125_000, rttMillis: 2 }
+    const { answers, ...before } = drive(start(make([1])), path, 1000)
+    let w = before.window
+    for (const { at, poll } of answers) w = Window.answered(w, 1, poll, at)
+    const full = w.bytes
+    w = Window.polled(Window.sent(w, batch), 60_000)
+    w = Window.answered(w, 1, w.nextPoll - 1, 60_002)
+    assert.strictEqual(w.bytes, full)
+    assert.isAbove(full, Limits.minWindowBytes)
+  })
+
+  const Action = Schema.Union([
+    Schema.TaggedStruct("Sent", { bytes: int(1, batch) }),
+    Schema.TaggedStruct("Polled", {}),
+    Schema.TaggedStruct("Answered", { slot: int(0, 4), back: int(-2, 140) }),
+    Schema.TaggedStruct("Ackers", { slots: Schema.Array(int(0, 4)).check(Schema.isMaxLength(4)) }),
+    Schema.TaggedStruct("Limit", { bytes: int(0, 100_000_000) }),
+    Schema.TaggedStruct("Later", { millis: int(0, 400) })
+  ])
+  it.prop(
+    "whatever happens: acknowledged is never more than sent, the window stays between its bounds",
+    [Schema.Array(Action).check(Schema.isMaxLength(60))],
+    ([actions]) => {
+      let w = make([0])
+      let now = 0
+      for (const action of actions) {
+        if (action._tag === "Sent") w = Window.sent(w, action.bytes)
+        else if (action._tag === "Polled") w = Window.polled(w, now)
+        else if (action._tag === "Answered") w = Window.answered(w, action.slot, w.nextPoll - action.back, now)
+        else if (action._tag === "Ackers") w = Window.setAckers(w, [...new Set(action.slots)], now)
+        else if (action._tag === "Limit") w = Window.limit(w, action.bytes)
+        else now += action.millis
+        assert.isAtMost(w.bytes, w.limitBytes)
+        assert.isAtLeast(w.bytes, Limits.batchBytes)
+        const acked = Window.ackedBytes(w, now)
+        assert.isTrue(acked >= 0 && acked <= w.sentBytes)
+        assert.isAtMost(w.asked.length, 128)
+        if (acked === w.sentBytes) assert.isTrue(Window.open(w, batch, now))
+      }
+    }
+  )
+})

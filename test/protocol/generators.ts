@@ -1,0 +1,83 @@
+/**
+ * What properties of the reducer are fed with: small files, and events of every kind, sensible and senseless.
+ */
+import * as Schema from "effect/Schema"
+import * as FileState from "../../src/protocol/FileState.ts"
+import * as Layout from "../../src/protocol/Layout.ts"
+
+/** 5 pages of content in 3 blocks, 3 pages of trailer; spans of 2 pages. */
+export const layout = Layout.make({ size: 160, pageBytes: 32, blockPages: 2 })
+export const emptyLayout = Layout.make({ size: 0, pageBytes: 32, blockPages: 2 })
+
+export const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+const indices = Schema.Array(int(0, layout.pages + 2)).check(Schema.isMaxLength(10))
+
+/** An event as data; `eventOf` makes the reducer's event of it. */
+export const AnyEvent = Schema.Union([
+  Schema.TaggedStruct("Open", { empty: Schema.Boolean }),
+  Schema.TaggedStruct("Opened", {}),
+  Schema.TaggedStruct("OpenFailed", {}),
+  Schema.TaggedStruct("Pages", { indices }),
+  Schema.TaggedStruct("Eof", { round: int(0, 6), first: int(0, 9), count: int(0, 8), last: Schema.Boolean }),
+  Schema.TaggedStruct("Verified", {
+    blocks: Schema.Array(int(0, 2)).check(Schema.isMaxLength(3)),
+    trailer: Schema.Boolean
+  }),
+  Schema.TaggedStruct("StoreFailed", {}),
+  Schema.TaggedStruct("Close", { from: int(0, 3) }),
+  Schema.TaggedStruct("Committed", {}),
+  Schema.TaggedStruct("Abort", {})
+])
+export const AnyEvents = Schema.Array(AnyEvent).check(Schema.isMaxLength(40))
+
+export const root = new Uint8Array(32).fill(7)
+
+export const pagesOf = (indices: ReadonlyArray<number>): FileState.Event => ({
+  _tag: "Pages",
+  batch: { indices, payloads: indices.map(() => new Uint8Array(32)) }
+})
+
+export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
+  switch (event._tag) {
+    case "Open":
+      return { _tag: "Open", layout: event.empty ? emptyLayout : layout }
+    case "OpenFailed":
+    case "StoreFailed":
+      return { _tag: event._tag, reason: "no" }
+    case "Pages":
+      return pagesOf(event.indices)
+    case "Eof":
+      return { ...event, root: event.last ? root : undefined }
+    case "Committed":
+      return { _tag: "Committed", failures: [{ entry: 2, reason: "no" }] }
+    default:
+      return event
+  }
+}
+
+/** Steps through events; the state, and every command on the way. */
+export const run = (
+  events: Iterable<FileState.Event>,
+  from: FileState.State = FileState.initial
+): readonly [FileState.State, ReadonlyArray<FileState.Command>] => {
+  let state = from
+  const out: Array<FileState.Command> = []
+  for (const event of events) {
+    const [next, commands] = FileState.step(state, event)
+    state = next
+    out.push(...commands)
+  }
+  return [state, out]
+}
+
+/** Shuffles by a list of numbers, so that a property's input says how. */
+export const shuffled = <A>(items: ReadonlyArray<A>, by: ReadonlyArray<number>): ReadonlyArray<A> => {
+  const out = [...items]
+  for (let i = out.length - 1; i > 0; i--) {
+    const other = (by.length === 0 ? 0 : by[i % by.length] + i) % (i + 1)
+    const kept = out[i]
+    out[i] = out[other]
+    out[other] = kept
+  }
+  return out
+}

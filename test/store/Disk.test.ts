@@ -1,0 +1,425 @@
+/**
+ * What only a disk has: owners, modes and times, names that are any bytes, and the ways in which a system refuses.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import { execFileSync, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import type { Entry } from "../../src/Manifest.ts"
+import * as Descriptor from "../../src/store/Descriptor.ts"
+import { asNobody, bundle, bytes, canSwitchUser, deliver, dir, directory, disk, fifo, file } from "./Sandbox.ts"
+import { hardLink, isLinux, isRoot, modeOf, names, nanos, nanosOf, none, single, symlink, ways } from "./Sandbox.ts"
+
+const indices = (failures: ReadonlyArray<{ readonly entry: number }>) => failures.map(({ entry }) => entry)
+
+describe("the destination", () => {
+  it.effect("is created if it is absent, but its parent is not", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      yield* disk(`${base}/new`)
+      assert.isTrue(fs.statSync(`${base}/new`).isDirectory())
+      yield* disk(Buffer.from(`${base}/\xff`, "latin1"))
+      assert.deepStrictEqual(names(base), ["new", "\xff"])
+      const error = yield* Effect.flip(disk(`${base}/a/b`))
+      assert.strictEqual(error.message, `${base}/a/b: the directory it would be created in does not exist (ENOENT)`)
+    })
+  )
+
+  it.effect("is refused when it is no directory", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/f`, "")
+      fs.symlinkSync("nowhere", `${base}/l`)
+      assert.strictEqual((yield* Effect.flip(disk(`${base}/f`))).reason, "it exists and is not a directory (ENOTDIR)")
+      assert.include((yield* Effect.flip(disk(`${base}/l`))).reason, "leads nowhere (ENOENT)")
+      assert.strictEqual((yield* Effect.flip(disk(`${base}/\0`))).code, "ERR_INVALID_ARG_VALUE")
+    })
+  )
+
+  // The system asks who really started the process, so root cannot play somebody else here.
+  it.effect.skipIf(isRoot)("is refused when we may not write to it", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.chmodSync(base, 0o555)
+      const error = yield* Effect.flip(disk(base))
+      assert.strictEqual(error.message, `${base}: permission denied (EACCES)`)
+    })
+  )
+})
+
+/** A small file system of its own. */
+const tmpfs = (sizeBytes: number) =>
+  Effect.acquireRelease(
+    Effect.flatMap(directory, (directory) =>
+      Effect.sync(() => {
+        fs.mkdirSync(`${directory}/mount`)
+        execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes}`, "tmpfs", `${directory}/mount`])
+        return `${directory}/mount`
+      })
+    ),
+    (mount) => Effect.sync(() => execFileSync("umount", ["-l", mount]))
+  )
+
+const canMount =
+  isRoot &&
+  Effect.runSync(
+    Effect.scoped(
+      Effect.as(
+        Effect.catchDefect(tmpfs(65_536), () => Effect.succeed("")),
+        true
+      )
+    )
+  ) &&
+  spawnSync("unshare", ["--mount", "true"]).status === 0
+
+describe.runIf(canMount)("a file system of its own (needs root)", () => {
+  it.effect("that is full fails the write, or the members that do not fit, and keeps no temporary file", () =>
+    Effect.gen(function* () {
+      const mount = yield* tmpfs(1024 * 1024)
+      const store = yield* disk(mount)
+      const large = 700_000
+      const entries = [file("alone", 3 * large), file("a", large), file("b", large), file("c", 10)]
+      yield* store.prepare(entries)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const slot = yield* store.open(single(entries, 0))
+          const error = yield* Effect.flip(slot.write(0, new Uint8Array(3 * large).fill(1)))
+          assert.strictEqual(error.message, "alone: no space left on device (ENOSPC)")
+        })
+      )
+      assert.deepStrictEqual(names(mount), [])
+      const rest: ReadonlyArray<Entry> = entries.slice(1)
+      yield* store.prepare(rest)
+      const content = new Uint8Array(2 * large + 10).fill(1)
+      assert.deepStrictEqual(yield* deliver(store, bundle(rest), content), [
+        { entry: 1, reason: "no space left on device (ENOSPC)" }
+      ])
+      assert.deepStrictEqual(names(mount), ["a", "c"])
+    })
+  )
+
+  it.effect("that is read-only is refused", () =>
+    Effect.gen(function* () {
+      const mount = yield* tmpfs(1024 * 1024)
+      const store = yield* disk(mount)
+      const entries = [file("f", 1), dir("d")]
+      yield* store.prepare(entries)
+      // The store holds the directory by its path only, so that the mount is not busy.
+      execFileSync("mount", ["-o", "remount,ro", mount])
+      assert.strictEqual((yield* Effect.flip(disk(mount))).message, `${mount}: read-only file system (EROFS)`)
+      const error = yield* Effect.flip(store.open(single(entries)))
+      assert.strictEqual(error.message, "f: read-only file system (EROFS)")
+      assert.deepStrictEqual(yield* deliver(store, bundle(entries), "x"), [
+        { entry: 0, reason: "read-only file system (EROFS)" }
+      ])
+      assert.deepStrictEqual(indices(yield* store.finish), [1])
+    })
+  )
+})
+
+for (const way of ways) {
+  describe(way.name, () => {
+    it.effect("metadata of everything", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const entries = [
+          dir("", { mode: 0o750, mtimeSeconds: 1 }),
+          dir("d", { mode: 0o2755, mtimeSeconds: -2, mtimeNanos: 1 }),
+          dir("d/locked", { mode: 0o555 }),
+          dir("d/closed", { mode: 0o000 }),
+          file("d/locked/f", 1, { mode: 0o4751, mtimeSeconds: -1_000_000_000, mtimeNanos: 999_999_999 }),
+          file("d/closed/g", 1, { mode: 0o6755, mtimeNanos: 1 }),
+          file("s", 1, { mode: 0o000 }),
+          fifo("p", { mode: 0o1620 }),
+          symlink("l", "s", { mtimeNanos: 999_999_999 }),
+          file("big", 1, { mode: 0o1777 })
+        ]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        assert.deepStrictEqual(yield* deliver(store, bundle(entries), "fgsb"), [])
+        assert.deepStrictEqual(yield* deliver(store, single(entries, 9), "B"), [])
+        assert.deepStrictEqual(yield* store.finish, [])
+        for (const entry of entries) {
+          if (entry._tag === "HardLink") continue
+          const path = `${base}/${Buffer.from(entry.path).toString()}`.replace(/\/$/, "")
+          if (entry._tag !== "Symlink") assert.strictEqual(modeOf(path), entry.metadata.mode, path)
+          const [got, wanted] = [nanos(path), nanosOf(entry.metadata)]
+          if (way.koffi) assert.strictEqual(got, wanted, path)
+          else assert.isTrue(got <= wanted && wanted - got < 2000n, `${path}: ${got} for ${wanted}`)
+          // So that anybody can look at what is in it.
+          if (entry._tag === "Directory") fs.chmodSync(path, 0o700)
+        }
+      })
+    )
+
+    it.effect("directories that cannot be written to are opened up while the session runs", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const run = Effect.gen(function* () {
+          fs.mkdirSync(`${base}/d`)
+          fs.mkdirSync(`${base}/d/e`)
+          fs.chmodSync(`${base}/d/e`, 0o000)
+          fs.chmodSync(`${base}/d`, 0o111)
+          const store = yield* disk(base, way)
+          const entries = [dir("d", { mode: 0o555 }), dir("d/e", { mode: 0o500 }), file("d/e/f", 1)]
+          assert.deepStrictEqual(yield* store.prepare(entries), [])
+          assert.deepStrictEqual(yield* deliver(store, bundle(entries), "x"), [])
+          assert.deepStrictEqual(yield* store.finish, [])
+        })
+        if (canSwitchUser) fs.chownSync(base, 65_534, 65_534)
+        yield* canSwitchUser ? asNobody(run) : run
+        assert.strictEqual(modeOf(`${base}/d`), 0o555)
+        assert.strictEqual(modeOf(`${base}/d/e`), 0o500)
+        assert.strictEqual(fs.readFileSync(`${base}/d/e/f`, "utf8"), "x")
+      })
+    )
+
+    it.effect.runIf(isRoot)("owners, when we are root", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const owner = { uid: 1234, gid: 5678 }
+        const entries = [
+          dir("d", owner),
+          file("d/f", 1, { ...owner, mode: 0o6755 }),
+          file("d/g", 1, owner),
+          symlink("d/l", "f", owner),
+          fifo("d/p", owner)
+        ]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        assert.deepStrictEqual(yield* deliver(store, single(entries, 1), "f"), [])
+        assert.deepStrictEqual(yield* deliver(store, bundle(entries.slice(0, 3)), "fg"), [])
+        assert.deepStrictEqual(yield* store.finish, [])
+        for (const name of names(base)) {
+          const { gid, uid } = fs.lstatSync(`${base}/${name}`)
+          assert.deepStrictEqual({ uid, gid }, owner, name)
+        }
+        // Giving a file away takes these bits from it, so they must come afterwards.
+        assert.strictEqual(modeOf(`${base}/d/f`), 0o6755)
+      })
+    )
+
+    it.effect.runIf(canSwitchUser)("no owners, when we are not", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.chownSync(base, 65_534, 65_534)
+        const owner = { uid: 0, gid: 0 }
+        const entries = [dir("d", owner), file("d/f", 1, owner), symlink("d/l", "f", owner), fifo("d/p", owner)]
+        yield* asNobody(
+          Effect.gen(function* () {
+            const store = yield* disk(base, way)
+            assert.deepStrictEqual(yield* store.prepare(entries), [])
+            assert.deepStrictEqual(yield* deliver(store, bundle(entries), "f"), [])
+            assert.deepStrictEqual(yield* store.finish, [])
+          })
+        )
+        for (const name of names(base)) assert.strictEqual(fs.lstatSync(`${base}/${name}`).uid, 65_534, name)
+      })
+    )
+
+    it.effect.runIf(canSwitchUser)("a directory of somebody else fails its entries alone", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.mkdirSync(`${base}/theirs`, { mode: 0o755 })
+        fs.chownSync(base, 65_534, 65_534)
+        const entries = [dir("theirs"), file("theirs/f", 1), symlink("theirs/l", "x"), dir("ours"), file("ours/f", 1)]
+        yield* asNobody(
+          Effect.gen(function* () {
+            const store = yield* disk(base, way)
+            assert.deepStrictEqual(yield* store.prepare(entries), [{ entry: 2, reason: "permission denied (EACCES)" }])
+            assert.deepStrictEqual(yield* deliver(store, bundle(entries), "xy"), [
+              { entry: 1, reason: "permission denied (EACCES)" }
+            ])
+            assert.strictEqual(
+              (yield* Effect.flip(store.open(single(entries, 1)))).message,
+              "theirs/f: permission denied (EACCES)"
+            )
+            assert.deepStrictEqual(yield* store.finish, [{ entry: 0, reason: "operation not permitted (EPERM)" }])
+          })
+        )
+        assert.deepStrictEqual(names(base), ["ours", "ours/f", "theirs"])
+      })
+    )
+
+    it.effect("awkward names", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const awkward = [
+          "a b",
+          "new\nline",
+          "-rf",
+          " ",
+          "~",
+          "*",
+          "%s",
+          "...",
+          "\\",
+          "\xff\xfe",
+          "\xc3\x28",
+          "x".repeat(255),
+          "\xc3\xa4".repeat(127) + "y",
+          ".f.mrsync-AAAAAA"
+        ].map((name) => Buffer.from(name, "latin1"))
+        const inDirectory = (name: Buffer) => Buffer.concat([Buffer.from("\xfe d/", "latin1"), name])
+        const entries = [
+          ...awkward.map((name) => file(name, 1)),
+          dir(Buffer.from("\xfe d", "latin1")),
+          ...awkward.map((name) => file(inDirectory(name), 1)),
+          symlink(Buffer.from("l\xff", "latin1"), Buffer.from("to\xff", "latin1")),
+          fifo(Buffer.from("p\xff", "latin1"))
+        ]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        assert.deepStrictEqual(yield* deliver(store, bundle(entries), "x".repeat(2 * awkward.length)), [])
+        for (let i = 0; i < awkward.length; i++) {
+          assert.deepStrictEqual(yield* deliver(store, single(entries, i), "y"), [])
+        }
+        assert.deepStrictEqual(yield* store.finish, [])
+        const expected = entries.map(({ path }) => Buffer.from(path).toString("latin1"))
+        assert.deepStrictEqual(names(base), expected.toSorted())
+        const target = fs.readlinkSync(Buffer.from(`${base}/l\xff`, "latin1"), { encoding: "buffer" })
+        assert.strictEqual(target.toString("latin1"), "to\xff")
+      })
+    )
+
+    it.effect("a name that is too long fails alone, and before its content comes", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const long = "x".repeat(256)
+        const entries = [file(long, 1), dir(`d${long}`), symlink(`l${long}`, "x"), file("f", 1)]
+        const failures = yield* store.prepare(entries)
+        assert.deepStrictEqual(failures, [
+          { entry: 1, reason: "name too long (ENAMETOOLONG)" },
+          { entry: 2, reason: "name too long (ENAMETOOLONG)" }
+        ])
+        const error = yield* Effect.flip(store.open(single(entries, 0)))
+        assert.include(error.message, "name too long (ENAMETOOLONG)")
+        assert.deepStrictEqual(indices(yield* deliver(store, bundle(entries), "xy")), [0])
+        assert.deepStrictEqual(names(base), ["f"])
+      })
+    )
+
+    it.effect("a file's temporary name is rsync's, hidden and beside it", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const entries = [dir("d"), file("d/name", 1), file(`d/${"ä".repeat(127)}`, 1)]
+        yield* store.prepare(entries)
+        yield* store.open(single(entries, 1))
+        yield* store.open(single(entries, 2))
+        const temporaries = fs.readdirSync(`${base}/d`).toSorted()
+        assert.match(temporaries[0], /^\.name\.mrsync-[A-Za-z0-9]{6}$/)
+        assert.match(temporaries[1], /^\.ä{120}\.mrsync-[A-Za-z0-9]{6}$/)
+        assert.strictEqual(modeOf(`${base}/d/${temporaries[0]}`), 0o600)
+      })
+    )
+
+    it.effect("hard links share one file, and a second run keeps them", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entries = [dir("d"), file("leader", 2), hardLink("d/link", 1), hardLink("taken", 1), hardLink("busy", 1)]
+        fs.writeFileSync(`${base}/taken`, "other")
+        fs.mkdirSync(`${base}/busy/x`, { recursive: true })
+        for (let run = 0; run < 2; run++) {
+          const store = yield* disk(base, way)
+          assert.deepStrictEqual(yield* store.prepare(entries), [])
+          assert.deepStrictEqual(yield* deliver(store, run === 0 ? single(entries) : bundle(entries), "ab"), [])
+          assert.deepStrictEqual(indices(yield* store.finish), [4])
+          const { ino, nlink } = fs.statSync(`${base}/leader`)
+          assert.strictEqual(nlink, 3)
+          for (const name of ["d/link", "taken"]) assert.strictEqual(fs.statSync(`${base}/${name}`).ino, ino)
+          // Links that are there already: a rename would do nothing, and leave its temporary name.
+          assert.deepStrictEqual(indices(yield* store.finish), [4])
+          assert.deepStrictEqual(names(base), ["busy", "busy/x", "d", "d/link", "leader", "taken"])
+        }
+        assert.strictEqual(nanos(`${base}/d`) / 1000n, nanosOf(Result.getOrThrow(metadataOf(entries[0]))) / 1000n)
+      })
+    )
+
+    it.effect("links and FIFOs that are there already stay the same", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entries = [symlink("l", "target"), fifo("p")]
+        const store = yield* disk(base, way)
+        yield* store.prepare(entries)
+        const inodes = () => ["l", "p"].map((name) => fs.lstatSync(`${base}/${name}`, { bigint: true }).ino)
+        const before = inodes()
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        assert.deepStrictEqual(inodes(), before)
+        assert.deepStrictEqual(yield* store.prepare([symlink("l", "other"), symlink("p", "other")]), [])
+        assert.strictEqual(fs.readlinkSync(`${base}/l`), "other")
+        assert.strictEqual(fs.readlinkSync(`${base}/p`), "other")
+        assert.deepStrictEqual(names(base), ["l", "p"])
+      })
+    )
+
+    it.effect("FIFOs in place of something else", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.writeFileSync(`${base}/f`, "")
+        fs.mkdirSync(`${base}/empty`)
+        fs.mkdirSync(`${base}/full/x`, { recursive: true })
+        const store = yield* disk(base, way)
+        const failures = yield* store.prepare([fifo("f"), fifo("empty"), fifo("full")])
+        assert.deepStrictEqual(indices(failures), [2])
+        assert.isTrue(fs.lstatSync(`${base}/f`).isFIFO() && fs.lstatSync(`${base}/empty`).isFIFO())
+        assert.deepStrictEqual(names(base), ["empty", "f", "full", "full/x"])
+      })
+    )
+
+    it.effect.runIf(isLinux)("zeros become holes", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const size = 8 * 1024 * 1024
+        const entries = [file("f", size)]
+        const store = yield* disk(base, way)
+        yield* store.prepare(entries)
+        const content = new Uint8Array(size)
+        content[size - 1] = 1
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const slot = yield* store.open(single(entries))
+            for (let at = 0; at < size; at += 65_536) yield* slot.write(at, content.subarray(at, at + 65_536))
+            yield* slot.commit(none)
+          })
+        )
+        const { blocks } = fs.statSync(`${base}/f`)
+        assert.isBelow(blocks * 512, size / 8)
+        assert.isTrue(fs.readFileSync(`${base}/f`).equals(content))
+      })
+    )
+
+    it.effect("a slot that is closed takes nothing more", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entries = [file("f", 4)]
+        const store = yield* disk(base, way)
+        yield* store.prepare(entries)
+        const slot = yield* Effect.scoped(store.open(single(entries)))
+        assert.strictEqual((yield* Effect.flip(slot.write(0, bytes("late")))).code, "EBADF")
+      })
+    )
+  })
+}
+
+describe("Descriptor", () => {
+  it.effect("waits for the transfers under way, also interrupted ones, before it closes", () =>
+    Effect.gen(function* () {
+      const path = `${yield* directory}/f`
+      const size = 64 * 1024 * 1024
+      const descriptor = Descriptor.make(fs.openSync(path, "wx"))
+      const write = yield* Effect.forkDetach(descriptor.write(0, new Uint8Array(size)))
+      yield* Effect.yieldNow
+      yield* Effect.forkDetach(Fiber.interrupt(write))
+      yield* descriptor.close
+      assert.strictEqual(fs.statSync(path).size, size)
+      assert.throws(() => fs.fstatSync(descriptor.fd))
+      assert.strictEqual((yield* Effect.flip(descriptor.read(0, new Uint8Array(1)))).code, "EBADF")
+    })
+  )
+})
+
+const metadataOf = (entry: Entry) => (entry._tag === "HardLink" ? Result.fail(entry) : Result.succeed(entry.metadata))

@@ -1,0 +1,159 @@
+/**
+ * What the tests of the store share: a directory that is removed afterwards, entries in a line each, and the disk as it
+ * is seen from outside.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { isMainThread } from "node:worker_threads"
+import type { Carried, Entry, Metadata } from "../../src/Manifest.ts"
+import * as Confinement from "../../src/store/Confinement.ts"
+import * as Disk from "../../src/store/Disk.ts"
+import { Libc } from "../../src/store/Libc.ts"
+import { Store } from "../../src/store/Store.ts"
+
+export const isRoot = process.geteuid?.() === 0
+export const isLinux = process.platform === "linux"
+/** A worker thread cannot become another user. */
+export const canSwitchUser = isRoot && isMainThread
+
+/** A fresh directory, removed when the test's scope closes. */
+export const directory = Effect.acquireRelease(
+  Effect.sync(() => fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "mrsync-store-")))),
+  (directory) =>
+    Effect.sync(() => {
+      execFileSync("chmod", ["-R", "u+rwX", directory])
+      fs.rmSync(directory, { recursive: true, force: true })
+    })
+)
+
+/** The ways in which the disk store reaches the system. */
+export const ways = [
+  { name: "Disk", handles: true, koffi: true },
+  { name: "Disk without koffi", handles: true, koffi: false },
+  { name: "Disk without /proc", handles: false, koffi: true }
+] as const
+
+export const disk = Effect.fnUntraced(function* (
+  destination: string | Uint8Array,
+  way: { readonly handles: boolean; readonly koffi: boolean } = ways[0]
+) {
+  let layer = Disk.layer(destination)
+  if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
+  if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
+  return Context.get(yield* Layer.build(layer), Store)
+})
+
+export const bytes = (text: string | Uint8Array): Uint8Array =>
+  typeof text === "string" ? new TextEncoder().encode(text) : text
+
+export const metadata = (options: Partial<Metadata> = {}): Metadata => ({
+  mode: 0o644,
+  mtimeSeconds: 1_600_000_000,
+  mtimeNanos: 123_456_789,
+  uid: process.geteuid?.() ?? 0,
+  gid: process.getegid?.() ?? 0,
+  ...options
+})
+
+type Path = string | Uint8Array
+
+export const dir = (path: Path, options: Partial<Metadata> = {}): Entry => ({
+  _tag: "Directory",
+  path: bytes(path),
+  metadata: metadata({ mode: 0o755, ...options })
+})
+
+export const file = (path: Path, size: number, options: Partial<Metadata> = {}): Entry => ({
+  _tag: "File",
+  path: bytes(path),
+  size,
+  metadata: metadata(options)
+})
+
+export const symlink = (path: Path, target: Path, options: Partial<Metadata> = {}): Entry => ({
+  _tag: "Symlink",
+  path: bytes(path),
+  target: bytes(target),
+  metadata: metadata({ mode: 0o777, ...options })
+})
+
+export const fifo = (path: Path, options: Partial<Metadata> = {}): Entry => ({
+  _tag: "Fifo",
+  path: bytes(path),
+  metadata: metadata(options)
+})
+
+export const hardLink = (path: Path, leader: number): Entry => ({ _tag: "HardLink", path: bytes(path), leader })
+
+/** One file carried alone, however small. */
+export const single = (entries: ReadonlyArray<Entry>, entry = entries.findIndex(isFile)): Carried => {
+  const { size } = entries[entry] as Entry & { _tag: "File" }
+  return { file: 1, kind: "Single", firstEntry: entry, entryCount: 1, size, members: [{ entry, offset: 0, size }] }
+}
+
+/** Every file of the entries in one bundle. */
+export const bundle = (entries: ReadonlyArray<Entry>): Carried => {
+  let size = 0
+  const members = entries.flatMap((entry, index) => {
+    if (entry._tag !== "File") return []
+    size += entry.size
+    return [{ entry: index, offset: size - entry.size, size: entry.size }]
+  })
+  return { file: 1, kind: "Bundle", firstEntry: 0, entryCount: entries.length, size, members }
+}
+
+const isFile = (entry: Entry) => entry._tag === "File"
+
+export const none = () => false
+
+/** Opens, writes and commits one carried file; its failures. */
+export const deliver = (store: Store["Service"], carried: Carried, content: string | Uint8Array) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const slot = yield* store.open(carried)
+      yield* slot.write(0, bytes(content))
+      return yield* slot.commit(none)
+    })
+  )
+
+/** Everything below a directory, sorted; bytes as one character each. */
+export const names = (directory: string): ReadonlyArray<string> => {
+  const out: Array<string> = []
+  const walk = (prefix: Buffer, shown: string) => {
+    for (const name of fs.readdirSync(prefix, { encoding: "buffer" })) {
+      const path = Buffer.concat([prefix, Buffer.from("/"), name])
+      out.push(shown + name.toString("latin1"))
+      if (fs.lstatSync(path).isDirectory()) walk(path, `${shown}${name.toString("latin1")}/`)
+    }
+  }
+  walk(Buffer.from(directory), "")
+  return out.toSorted()
+}
+
+export const nanos = (path: string | Buffer): bigint => fs.lstatSync(path, { bigint: true }).mtimeNs
+export const nanosOf = ({ mtimeNanos, mtimeSeconds }: Metadata): bigint =>
+  BigInt(mtimeSeconds) * 1_000_000_000n + BigInt(mtimeNanos)
+export const modeOf = (path: string): number => fs.lstatSync(path).mode & 0o7777
+
+/** Runs as another user, for what root is never refused; as we are when we are not root. */
+export const asNobody = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  isRoot
+    ? Effect.acquireUseRelease(
+        Effect.sync(() => {
+          process.setegid?.(65_534)
+          process.seteuid?.(65_534)
+        }),
+        () => effect,
+        () =>
+          Effect.sync(() => {
+            process.seteuid?.(0)
+            process.setegid?.(0)
+          })
+      )
+    : effect

@@ -1,0 +1,279 @@
+/**
+ * What every store does, whatever it keeps the tree in.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as fs from "node:fs"
+import { plan } from "../../src/Manifest.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Memory from "../../src/store/Memory.ts"
+import type { StoreError } from "../../src/store/Store.ts"
+import { Store } from "../../src/store/Store.ts"
+import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
+import { directory } from "./Sandbox.ts"
+
+interface Subject {
+  readonly store: Store["Service"]
+  readonly paths: () => ReadonlyArray<string>
+  readonly content: (path: string) => string
+}
+
+const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scope.Scope>) =>
+  describe(name, () => {
+    it.effect("a single file appears when it is committed, and not before", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const entries = [dir("d"), file("d/f", 10)]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        const slot = yield* store.open(single(entries))
+        yield* slot.write(5, bytes("world"))
+        yield* slot.write(0, bytes("hello"))
+        const into = new Uint8Array(4)
+        yield* slot.read(3, into)
+        assert.strictEqual(Buffer.from(into).toString(), "lowo")
+        assert.notInclude(paths(), "d/f")
+        assert.deepStrictEqual(yield* slot.commit(none), [])
+        assert.deepStrictEqual(paths(), ["d", "d/f"])
+        assert.strictEqual(content("d/f"), "helloworld")
+      })
+    )
+
+    it.effect("a file that is there is replaced at the commit", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const entries = [file("f", 3)]
+        yield* store.prepare(entries)
+        yield* deliver(store, single(entries), "old")
+        const slot = yield* store.open(single(entries))
+        yield* slot.write(0, bytes("new"))
+        assert.strictEqual(content("f"), "old")
+        yield* slot.commit(none)
+        assert.strictEqual(content("f"), "new")
+        assert.deepStrictEqual(paths(), ["f"])
+      })
+    )
+
+    it.effect("a slot whose scope closes without a commit leaves nothing", () =>
+      Effect.gen(function* () {
+        const { paths, store } = yield* subject
+        const entries = [file("f", 3), file("g", 3)]
+        yield* store.prepare(entries)
+        for (const carried of [single(entries), bundle(entries)]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const slot = yield* store.open(carried)
+              yield* slot.write(0, bytes("abc"))
+            })
+          )
+        }
+        assert.deepStrictEqual(paths(), [])
+      })
+    )
+
+    it.effect("zeros are zeros, also over what was written before", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        const size = 300_000
+        const entries = [file("f", size)]
+        yield* store.prepare(entries)
+        const slot = yield* store.open(single(entries))
+        yield* slot.write(100_000, new Uint8Array(100_000).fill(7))
+        yield* slot.write(0, new Uint8Array(100_000))
+        yield* slot.write(120_000, new Uint8Array(50_000))
+        yield* slot.commit(none)
+        const expected = Buffer.alloc(size)
+        expected.fill(7, 100_000, 120_000).fill(7, 170_000, 200_000)
+        assert.isTrue(Buffer.from(content("f"), "latin1").equals(expected))
+      })
+    )
+
+    it.effect("a write or a read past the end is refused", () =>
+      Effect.gen(function* () {
+        const { store } = yield* subject
+        const entries = [file("f", 4)]
+        yield* store.prepare(entries)
+        for (const carried of [single(entries), bundle(entries)]) {
+          const slot = yield* store.open(carried)
+          assert.strictEqual((yield* Effect.flip(slot.write(2, bytes("abc")))).code, "EINVAL")
+          assert.strictEqual((yield* Effect.flip(slot.read(2, new Uint8Array(3)))).code, "EINVAL")
+        }
+      })
+    )
+
+    it.effect("a bundle's members are written, but those that are skipped", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const entries = [file("a", 1), dir("d"), file("d/empty", 0), file("d/b", 2), file("z", 3)]
+        yield* store.prepare(entries)
+        const slot = yield* store.open(bundle(entries))
+        yield* slot.write(0, bytes("abbzzz"))
+        const into = new Uint8Array(3)
+        yield* slot.read(2, into)
+        assert.strictEqual(Buffer.from(into).toString(), "bzz")
+        assert.deepStrictEqual(yield* slot.commit((member) => member === 3), [])
+        assert.deepStrictEqual(paths(), ["a", "d", "d/b", "d/empty"])
+        assert.strictEqual(content("d/b"), "bb")
+        assert.strictEqual(content("d/empty"), "")
+      })
+    )
+
+    it.effect("a bundle of many files", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const entries = Array.from({ length: 500 }, (_, i) => file(`f${i}`, 3))
+        yield* store.prepare(entries)
+        const [carried] = plan(entries)
+        const text = entries.map((_, i) => String(i).padStart(3, "0")).join("")
+        assert.deepStrictEqual(yield* deliver(store, carried, text), [])
+        assert.strictEqual(paths().length, 500)
+        assert.strictEqual(content("f499"), "499")
+      })
+    )
+
+    it.effect("a bundle beyond its limit, and a manifest, are not opened", () =>
+      Effect.gen(function* () {
+        const { store } = yield* subject
+        const entries = [file("f", Limits.bundleBytes + 1)]
+        yield* store.prepare(entries)
+        assert.strictEqual(codeOf(yield* Effect.flip(store.open(bundle(entries)))), "EFBIG")
+        const manifest = { ...single(entries), kind: "Manifest" as const }
+        assert.strictEqual(codeOf(yield* Effect.flip(store.open(manifest))), "EINVAL")
+      })
+    )
+
+    it.effect("refused entries fail alone, as DestinationEscape, and are not made", () =>
+      Effect.gen(function* () {
+        const { paths, store } = yield* subject
+        const entries = [dir("d"), file("../out", 1), symlink("/abs", "x"), file("d/in", 1), file("d/in", 1)]
+        const failures = yield* store.prepare(entries)
+        assert.deepStrictEqual(
+          failures.map((failure) => failure.entry),
+          [1, 2, 4]
+        )
+        for (const { reason } of failures) assert.match(reason, /^DestinationEscape: /)
+        assert.strictEqual((yield* Effect.flip(store.open(single(entries, 1))))._tag, "DestinationEscape")
+        assert.deepStrictEqual(yield* deliver(store, bundle(entries), "xyz"), [])
+        assert.deepStrictEqual(paths(), ["d", "d/in"])
+      })
+    )
+
+    it.effect("a directory with something in it is not removed for a file or a link", () =>
+      Effect.gen(function* () {
+        const { paths, store } = yield* subject
+        const before = [dir("a"), dir("a/x"), dir("b"), dir("b/x"), dir("c"), dir("c/x")]
+        yield* store.prepare(before)
+        const entries = [file("a", 1), file("b", 1), symlink("c", "x"), file("ok", 1)]
+        const failures = yield* store.prepare(entries)
+        assert.deepStrictEqual(
+          failures.map((failure) => failure.entry),
+          [2]
+        )
+        assert.match(failures[0].reason, /not empty.*\(ENOTEMPTY\)/)
+        assert.strictEqual(codeOf(yield* Effect.flip(store.open(single(entries, 0)))), "ENOTEMPTY")
+        const inBundle = yield* deliver(store, bundle(entries), "abk")
+        assert.deepStrictEqual(
+          inBundle.map((failure) => failure.entry),
+          [0, 1]
+        )
+        assert.deepStrictEqual(paths(), ["a", "a/x", "b", "b/x", "c", "c/x", "ok"])
+      })
+    )
+
+    it.effect("an empty directory gives way to a file, and anything else to a directory", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const before = [dir("a"), dir("b"), file("c", 1), symlink("d", "nowhere")]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "c")
+        const entries = [file("a", 1), symlink("b", "x"), dir("c"), dir("c/x"), dir("d"), dir("d/x")]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        assert.deepStrictEqual(yield* deliver(store, single(entries), "a"), [])
+        assert.deepStrictEqual(paths(), ["a", "b", "c", "c/x", "d", "d/x"])
+        assert.strictEqual(content("a"), "a")
+      })
+    )
+
+    it.effect("hard links come at the end; without their leader they fail alone", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const entries = [file("lost", 1), file("leader", 6), hardLink("link", 1), hardLink("orphan", 0)]
+        assert.deepStrictEqual(yield* store.prepare(entries), [])
+        yield* deliver(store, single(entries, 1), "leader")
+        assert.notInclude(paths(), "link")
+        const failures = yield* store.finish
+        assert.deepStrictEqual(
+          failures.map((failure) => failure.entry),
+          [3]
+        )
+        assert.include(failures[0].reason, "lost, did not arrive")
+        assert.deepStrictEqual(paths(), ["leader", "link"])
+        assert.strictEqual(content("link"), "leader")
+      })
+    )
+  })
+
+const codeOf = (error: { readonly _tag: string; readonly code?: string }) => error.code
+
+contract(
+  "Memory",
+  Effect.gen(function* () {
+    const memory = Memory.make()
+    const store = Context.get(yield* Layer.build(Memory.layer(memory)), Store)
+    return {
+      store,
+      paths: () => Array.from(memory.tree.keys()).toSorted(),
+      content: (path) => Buffer.from(memory.tree.get(path)?.content ?? []).toString("latin1")
+    }
+  })
+)
+
+for (const way of ways) {
+  contract(
+    way.name,
+    Effect.gen(function* () {
+      const destination = yield* directory
+      return {
+        store: yield* disk(destination, way),
+        paths: () => names(destination),
+        content: (path) => fs.readFileSync(`${destination}/${path}`, "latin1")
+      }
+    })
+  )
+}
+
+describe("Memory's faults", () => {
+  it.effect("what does not fit meets ENOSPC, and what is given up makes room", () =>
+    Effect.gen(function* () {
+      const memory = Memory.make({ capacityBytes: 10 })
+      const entries = [file("a", 8), file("b", 8)]
+      yield* memory.store.prepare(entries)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const a = yield* memory.store.open(single(entries, 0))
+          const b = yield* memory.store.open(single(entries, 1))
+          yield* a.write(0, bytes("12345678"))
+          assert.strictEqual((yield* Effect.flip(b.write(0, bytes("12345678")))).code, "ENOSPC")
+          assert.strictEqual(memory.slots(), 2)
+        })
+      )
+      assert.strictEqual(memory.slots(), 0)
+      assert.deepStrictEqual(yield* deliver(memory.store, single(entries, 1), "12345678"), [])
+      assert.deepStrictEqual(Array.from(memory.tree.keys()), ["b"])
+    })
+  )
+
+  it.effect("operations fail on demand", () =>
+    Effect.gen(function* () {
+      const { store } = Memory.make({ refuse: (operation, path) => (path === operation ? "EROFS" : undefined) })
+      const entries = [dir("prepare"), file("open", 1), file("write", 1), file("commit", 1)]
+      assert.deepStrictEqual(yield* store.prepare(entries), [{ entry: 0, reason: "read-only file system (EROFS)" }])
+      assert.strictEqual(codeOf(yield* Effect.flip(store.open(single(entries, 1)))), "EROFS")
+      const slot = yield* store.open(single(entries, 2))
+      assert.strictEqual((yield* Effect.flip(slot.write(0, bytes("x")))).code, "EROFS")
+      assert.strictEqual((yield* deliver(store, single(entries, 3), "x")).length, 1)
+    })
+  )
+})
