@@ -38,8 +38,9 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
     pages: (file, batch) => live.get(file)?.pages(batch) ?? Effect.void,
     question: (file, event) =>
       Effect.gen(function* () {
-        // of a file that we never opened only Open is understood
-        if (event._tag !== "Open" && !live.has(file) && !past.has(file)) return
+        // of a file that we never opened nothing can be said but that it is open, or dropped
+        const isKnown = live.has(file) || past.has(file)
+        if (!isKnown && event._tag !== "Open" && event._tag !== "Abort") return
         const target = live.get(file) ?? (yield* begin(file))
         target.question(event)
       }),

@@ -305,7 +305,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
         Effect.andThen(
           descriptor.close,
           Effect.sync(() => {
-            // What stands under the name of another file's making is not ours to remove; there is nobody left to tell.
+            // There is nobody left to tell if this fails.
             if (!committed) Result.try(() => fs.unlinkSync(at(again(directory), temporary)))
             tree.release(directory)
           })

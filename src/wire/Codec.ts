@@ -24,7 +24,8 @@ const noSlot = 0xffff
 // ---- writing ----
 
 const text = new TextEncoder()
-const readText = new TextDecoder()
+// a byte order mark is part of the text
+const readText = new TextDecoder("utf-8", { ignoreBOM: true })
 
 class Writer {
   readonly bytes: Uint8Array
@@ -264,6 +265,8 @@ class Reader {
     const out: Array<number> = []
     if (this.bad) return out
     for (let i = 0; i < bitmap.length * 8; i++) if ((bitmap[i >>> 3] & (1 << (i & 7))) !== 0) out.push(base + i)
+    // the last byte may reach beyond the last slot, its bits may not
+    if (out.length > 0 && out[out.length - 1] >= Limits.slots) this.bad = true
     return out
   }
   end(): boolean {

@@ -209,17 +209,21 @@ const effects = new Set(["OpenStore", "StorePages", "Verify", "Commit", "Discard
 const snapshot = (value: unknown) => structuredClone(value)
 
 describe("properties of the reducer", () => {
-  it.prop("any events keep the invariants, and no event changes what was before [C-1] [C-5]", [AnyEvents], ([events]) => {
-    let state = FileState.initial
-    for (const event of events.map(eventOf)) {
-      const before = snapshot(state)
-      const [next, commands] = FileState.step(state, event)
-      assert.deepStrictEqual(state, before)
-      assert.deepStrictEqual(FileState.step(state, event), [next, commands])
-      assert.deepStrictEqual(FileState.invariants(next), [])
-      state = next
+  it.prop(
+    "any events keep the invariants, and no event changes what was before [C-1] [C-5]",
+    [AnyEvents],
+    ([events]) => {
+      let state = FileState.initial
+      for (const event of events.map(eventOf)) {
+        const before = snapshot(state)
+        const [next, commands] = FileState.step(state, event)
+        assert.deepStrictEqual(state, before)
+        assert.deepStrictEqual(FileState.step(state, event), [next, commands])
+        assert.deepStrictEqual(FileState.invariants(next), [])
+        state = next
+      }
     }
-  })
+  )
 
   // Most sequences of chance fall out of the sensible ones early, so these begin where it matters.
   const starts = [FileState.initial, getData, whole, run([askLast(1)], whole)[0], ready, committed]

@@ -21,14 +21,18 @@ const pagesOf = (runs: ReadonlyArray<number>) => {
 }
 
 describe("Planner", () => {
-  it.prop("the union has the pages of all answers once, in as few runs as can be", [Schema.Array(Runs)], ([answers]) => {
-    const given = answers.map(runsOf)
-    const union = Planner.union(given)
-    const model = [...new Set(given.flatMap(pagesOf))].sort((a, b) => a - b)
-    assert.deepStrictEqual(pagesOf(union), model)
-    assert.strictEqual(Planner.count(union), model.length)
-    for (let i = 2; i < union.length; i += 2) assert.isAbove(union[i], union[i - 2] + union[i - 1])
-  })
+  it.prop(
+    "the union has the pages of all answers once, in as few runs as can be",
+    [Schema.Array(Runs)],
+    ([answers]) => {
+      const given = answers.map(runsOf)
+      const union = Planner.union(given)
+      const model = [...new Set(given.flatMap(pagesOf))].sort((a, b) => a - b)
+      assert.deepStrictEqual(pagesOf(union), model)
+      assert.strictEqual(Planner.count(union), model.length)
+      for (let i = 2; i < union.length; i += 2) assert.isAbove(union[i], union[i - 2] + union[i - 1])
+    }
+  )
 
   it("nothing is missing in no answers", () => {
     assert.deepStrictEqual(Planner.union([]), [])

@@ -1,31 +1,251 @@
+/** Whole sessions on the simulated network, under virtual time. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Memory from "../../src/store/Memory.ts"
 import * as Simulation from "./Simulation.ts"
 
-const tree = [
+const tree: ReadonlyArray<Memory.Given> = [
+  Simulation.directory(""),
   Simulation.directory("d"),
-  Simulation.file("d/large", 3_000_000),
-  Simulation.file("d/small", 100),
+  Simulation.file("d/large", 900_000),
+  ...Array.from({ length: 20 }, (_, i) => Simulation.file(`d/small ${i}`, i * 997, i)),
   Simulation.file("d/empty", 0),
   Simulation.symlink("link", "d/large"),
-  Simulation.hardLink("twin", 1)
+  Simulation.hardLink("twin", 2)
 ]
 
-describe("a session", () => {
-  it.effect("ends with equal trees on a perfect network", () =>
-    Effect.gen(function* () {
-      const outcome = yield* Simulation.run({ seed: 1, catchers: 3, tree })
-      assert.strictEqual(outcome.master._tag, "Success")
-      for (const memory of outcome.memories) assert.deepStrictEqual(Simulation.differences(tree, memory), [])
-      console.log(JSON.stringify(outcome.master), outcome.millis, outcome.counters)
+/** Every catcher has the tree, and both sides say so. */
+const isWhole = (outcome: Simulation.Outcome, given = tree) => {
+  assert.strictEqual(outcome.master._tag, "Success", JSON.stringify(outcome.master))
+  if (outcome.master._tag !== "Success") return
+  outcome.memories.forEach((memory, i) =>
+    assert.deepStrictEqual(Simulation.differences(given, memory), [], `c${i + 1}`)
+  )
+  for (const { failures, state } of outcome.master.value.catchers)
+    assert.deepStrictEqual([state, failures], ["Complete", []])
+  for (const catcher of outcome.catchers) assert.strictEqual(catcher._tag, "Success", JSON.stringify(catcher))
+}
+
+const states = (outcome: Simulation.Outcome) =>
+  outcome.master._tag === "Success" ? outcome.master.value.catchers.map((catcher) => catcher.state) : []
+
+describe("a matrix of seeds, losses, delays, doubles and reordering", () => {
+  const matrix = [0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.3].flatMap((loss, i) =>
+    [1, 2, 3, 4].map((j) => {
+      const seed = i * 10 + j
+      const bad = j % 2 === 0
+      return {
+        seed,
+        loss,
+        catchers: j,
+        delayMillis: bad ? 3 : 0,
+        jitterMillis: bad ? 4 : 0,
+        duplicate: bad ? 0.05 : 0,
+        reorder: bad ? 0.05 : 0
+      }
     })
   )
-  it.effect("ends with equal trees at 10 % loss", () =>
+  for (const scenario of matrix) {
+    const name = `seed ${scenario.seed}: ${scenario.loss * 100} % loss, ${scenario.catchers} catchers`
+    it.effect(name, () =>
+      Simulation.run({ ...scenario, tree }).pipe(
+        Effect.tap((outcome) => Effect.sync(() => isWhole(outcome))),
+        Effect.tapCause(() =>
+          Effect.sync(() =>
+            console.error(`replay: npx vitest run test/session/Session.test.ts -t "seed ${scenario.seed}:"`)
+          )
+        )
+      )
+    )
+  }
+  it.effect("the same seed is the same session", () =>
     Effect.gen(function* () {
-      const outcome = yield* Simulation.run({ seed: 1, catchers: 3, tree, loss: 0.1, delayMillis: 1, duplicate: 0.05, reorder: 0.05 })
-      assert.strictEqual(outcome.master._tag, "Success")
-      console.log(JSON.stringify(outcome.master), JSON.stringify(outcome.catchers), outcome.millis, outcome.counters)
-      for (const memory of outcome.memories) assert.deepStrictEqual(Simulation.differences(tree, memory), [])
+      const run = Simulation.run({ seed: 5, catchers: 3, tree, loss: 0.1, delayMillis: 2, jitterMillis: 3 })
+      const [one, two] = [yield* run, yield* run]
+      assert.deepStrictEqual(one.counters, two.counters)
+      assert.deepStrictEqual(one.master, two.master)
+      const other = yield* Simulation.run({ seed: 6, catchers: 3, tree, loss: 0.1, delayMillis: 2, jitterMillis: 3 })
+      assert.notDeepEqual(one.counters, other.counters)
+    })
+  )
+})
+
+describe("faults", () => {
+  it.effect("damaged bytes are found by their hash and sent again", () =>
+    Effect.gen(function* () {
+      // [C-2]: a flipped bit anywhere, in pages and in questions
+      const outcome = yield* Simulation.run({ seed: 7, catchers: 2, tree, corrupt: 0.001, loss: 0.01 })
+      isWhole(outcome)
+      assert.isAbove(outcome.counters.corrupted, 2)
+    })
+  )
+
+  it.effect("a master whose buffer is small loses answers, and nothing else", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({ seed: 8, catchers: 12, tree, receiveBufferBytes: 4096, delayMillis: 1 })
+      isWhole(outcome)
+    })
+  )
+
+  it.effect("a catcher that dies is Lost, the others complete", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        seed: 9,
+        catchers: 3,
+        tree,
+        delayMillis: 5,
+        loss: 0.05,
+        meanwhile: (_, catchers) => Effect.andThen(Effect.sleep(100), Fiber.interrupt(catchers[1]))
+      })
+      assert.deepStrictEqual(states(outcome), ["Complete", "Lost", "Complete"])
+      for (const i of [0, 2]) assert.deepStrictEqual(Simulation.differences(tree, outcome.memories[i]), [])
+      assert.strictEqual(outcome.memories[1].slots(), 0, "what it had begun is removed")
+    })
+  )
+
+  it.effect("a master that is cut off: catchers say so after their time-out", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        seed: 10,
+        catchers: 2,
+        tree,
+        delayMillis: 5,
+        timeoutMillis: 3000,
+        meanwhile: (network) => Effect.andThen(Effect.sleep(100), network.partition("master"))
+      })
+      assert.deepStrictEqual(states(outcome), ["Lost", "Lost"])
+      for (const catcher of outcome.catchers) {
+        assert.include(JSON.stringify(catcher), "MasterTimeout")
+      }
+      for (const memory of outcome.memories) assert.strictEqual(memory.slots(), 0)
+    })
+  )
+
+  it.effect("a catcher that is parted for a while is made whole in later rounds", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        seed: 11,
+        catchers: 3,
+        tree,
+        delayMillis: 5,
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(100)
+            yield* network.partition("c2")
+            yield* Effect.sleep(4000)
+            yield* network.unpartition("c2")
+          })
+      })
+      isWhole(outcome)
+    })
+  )
+
+  it.effect("a full disk: that catcher sits out what does not fit, and goes on; nobody else loses anything", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        seed: 12,
+        catchers: 3,
+        tree,
+        loss: 0.02,
+        faults: (catcher) => (catcher === 1 ? { capacityBytes: 300_000 } : {})
+      })
+      assert.deepStrictEqual(states(outcome), ["Complete", "Partial", "Complete"])
+      for (const i of [0, 2]) assert.deepStrictEqual(Simulation.differences(tree, outcome.memories[i]), [])
+      if (outcome.master._tag !== "Success") return
+      const failures = outcome.master.value.catchers[1].failures
+      assert.deepStrictEqual(
+        failures.map((failure) => failure.path),
+        ["d/large", "twin"]
+      )
+      assert.include(failures[0].reason, "ENOSPC")
+      assert.isTrue(outcome.memories[1].tree.has("d/small 3"))
+    })
+  )
+
+  it.effect("a store that refuses single entries", () =>
+    Effect.gen(function* () {
+      const refuse = (operation: string, path: string) =>
+        operation === "commit" && path === "d/small 7" ? "EACCES" : undefined
+      const outcome = yield* Simulation.run({ seed: 13, catchers: 2, tree, faults: (i) => (i === 0 ? { refuse } : {}) })
+      assert.deepStrictEqual(states(outcome), ["Partial", "Complete"])
+      if (outcome.master._tag !== "Success") return
+      assert.deepStrictEqual(
+        outcome.master.value.catchers[0].failures.map((failure) => failure.path),
+        ["d/small 7"]
+      )
+    })
+  )
+
+  it.effect("source files that change or cannot be read fail alone", () =>
+    Effect.gen(function* () {
+      const given = tree.map((one): Memory.Given => {
+        const path = Buffer.from(one.entry.path).toString()
+        return path === "d/large"
+          ? { ...one, fault: "changed" }
+          : path === "d/small 4"
+            ? { ...one, fault: "EACCES" }
+            : one
+      })
+      const outcome = yield* Simulation.run({ seed: 14, catchers: 2, tree: given, loss: 0.02 })
+      assert.deepStrictEqual(states(outcome), ["Complete", "Complete"])
+      if (outcome.master._tag !== "Success") return
+      assert.deepStrictEqual(outcome.master.value.failures.map(({ kind, path }) => [path, kind]).sort(), [
+        ["d/large", "Changed"],
+        ["d/small 4", "Unreadable"]
+      ])
+      assert.isFalse(outcome.memories[0].tree.has("d/small 4"))
+      assert.isTrue(outcome.memories[0].tree.has("d/small 5"))
+    })
+  )
+
+  it.effect("a manifest that would escape: those entries are refused, the rest arrives", () =>
+    Effect.gen(function* () {
+      const escaping = [
+        Simulation.symlink("out", "/tmp"),
+        Simulation.file("out/passwd", 10),
+        Simulation.file("../up", 10),
+        Simulation.file("/absolute", 10),
+        Simulation.file("good", 10),
+        Simulation.file("good", 11)
+      ]
+      const outcome = yield* Simulation.run({ seed: 15, catchers: 1, tree: escaping })
+      assert.deepStrictEqual(states(outcome), ["Partial"])
+      if (outcome.master._tag !== "Success") return
+      const { failures } = outcome.master.value.catchers[0]
+      assert.deepStrictEqual(
+        failures.map((failure) => failure.path),
+        ["out/passwd", "../up", "/absolute", "good"]
+      )
+      for (const failure of failures) assert.include(failure.reason, "DestinationEscape")
+      assert.deepStrictEqual([...outcome.memories[0].tree.keys()].sort(), ["good", "out"])
+    })
+  )
+
+  it.effect("an empty tree, and a tree of nothing but directories", () =>
+    Effect.gen(function* () {
+      isWhole(yield* Simulation.run({ seed: 16, catchers: 2, tree: [] }), [])
+      const directories = [Simulation.directory("a"), Simulation.directory("a/b")]
+      isWhole(yield* Simulation.run({ seed: 17, catchers: 2, tree: directories, loss: 0.2 }), directories)
+    })
+  )
+
+  it.effect("nobody joins: AnnounceTimeout; too few and partial: those present", () =>
+    Effect.gen(function* () {
+      const alone = yield* Simulation.run({ seed: 18, catchers: 1, tree, master: { catchers: 2, waitMillis: 2000 } })
+      assert.include(JSON.stringify(alone.master), "AnnounceTimeout")
+      assert.include(JSON.stringify(alone.catchers[0]), "SessionAborted")
+      const options = { catchers: 2, waitMillis: 2000, partial: true }
+      isWhole(yield* Simulation.run({ seed: 19, catchers: 1, tree, master: options }))
+    })
+  )
+})
+
+describe("hundreds", () => {
+  it.effect("100 catchers at 1 % loss each", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({ seed: 20, catchers: 100, tree, loss: 0.01, delayMillis: 1 })
+      isWhole(outcome)
     })
   )
 })

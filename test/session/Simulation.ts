@@ -25,7 +25,10 @@ export interface Scenario extends Simulated.Impairments {
   /** Faults of the store, by catcher. */
   readonly faults?: (catcher: number) => Memory.Faults
   /** Runs beside the session. */
-  readonly meanwhile?: (network: Simulated.Network, catchers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) => Effect.Effect<void>
+  readonly meanwhile?: (
+    network: Simulated.Network,
+    catchers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>
+  ) => Effect.Effect<void>
   /** Virtual milliseconds after which the session counts as stuck. */
   readonly limitMillis?: number
 }
@@ -55,24 +58,20 @@ export const run = (scenario: Scenario): Effect.Effect<Outcome> =>
       const catchers = yield* Effect.forEach(memories, (memory, i) =>
         Effect.forkScoped(
           Catcher.run({ id: `c${i + 1}`, waitMillis: 60_000, timeoutMillis }).pipe(
-            Effect.provide(
-              Layer.mergeAll(network.layerCatcher(`c${i + 1}`), Memory.layer(memory), Progress.layerNone)
-            ),
-            Effect.exit
+            Effect.provide(Layer.mergeAll(network.layerCatcher(`c${i + 1}`), Memory.layer(memory), Progress.layerNone))
           )
         )
       )
       const master = yield* Effect.forkScoped(
         Master.run({ ...options, catchers: scenario.catchers, timeoutMillis, ...scenario.master }).pipe(
-          Effect.provide(Layer.mergeAll(network.layerMaster, Memory.sourceLayer(scenario.tree), Progress.layerNone)),
-          Effect.exit
+          Effect.provide(Layer.mergeAll(network.layerMaster, Memory.sourceLayer(scenario.tree), Progress.layerNone))
         )
       )
       if (scenario.meanwhile !== undefined) yield* Effect.forkScoped(scenario.meanwhile(network, catchers))
       const millis = yield* advance([master, ...catchers], scenario.limitMillis ?? 600_000)
       return {
-        master: yield* Fiber.join(master),
-        catchers: yield* Effect.forEach(catchers, (fiber) => Fiber.join(fiber)),
+        master: yield* Fiber.await(master),
+        catchers: yield* Effect.forEach(catchers, Fiber.await),
         memories,
         counters: yield* network.counters,
         millis
@@ -101,7 +100,8 @@ export const differences = (tree: ReadonlyArray<Memory.Given>, memory: Memory.Me
     const path = Buffer.from(given.entry.path).toString()
     const made = memory.tree.get(path === "" ? "." : path)
     if (made === undefined) out.push(`${path} is missing`)
-    else if (given.entry._tag === "File" && Buffer.compare(made.content!, given.content!) !== 0) out.push(`${path} differs`)
+    else if (given.entry._tag === "File" && Buffer.compare(made.content!, given.content!) !== 0)
+      out.push(`${path} differs`)
   }
   if (memory.tree.size !== tree.length) out.push(`${memory.tree.size} entries instead of ${tree.length}`)
   if (memory.slots() !== 0) out.push(`${memory.slots()} slots are still open`)

@@ -1,0 +1,391 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Chance from "../../src/transport/Chance.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
+import type { Message } from "../../src/wire/Message.ts"
+import { int } from "../protocol/generators.ts"
+import { AnyMessage } from "./generators.ts"
+
+const decoded = (bytes: Uint8Array) => {
+  const result = Codec.decode(bytes)
+  return result._tag === "Success" ? result.success : result.failure
+}
+const isSound = (result: Message | Codec.WireError) =>
+  result._tag === "WireError"
+    ? ["Foreign", "UnknownType", "Body"].includes(result.reason)
+    : result._tag in Header.types && typeof result.session === "bigint"
+
+const session = 0x0123_4567_89ab_cdefn
+const answer = { session, slot: 5, incarnation: 0x0a0b_0c0d }
+const file = 0x1122_3344
+
+describe("round trip", () => {
+  it.prop(
+    "every message comes back as it was, in at most 1200 bytes",
+    [AnyMessage],
+    ([message]) => {
+      const bytes = Codec.encode(message)
+      assert.isAtMost(bytes.length, 1200)
+      assert.strictEqual(
+        Header.split(bytes, () => {}),
+        0
+      )
+      assert.deepStrictEqual(decoded(bytes), message)
+    },
+    { arbitrary: { runs: 1000 } }
+  )
+
+  it.prop("also from the middle of a buffer", [AnyMessage, int(0, 50)], ([message, at]) => {
+    const bytes = Codec.encode(message)
+    const glued = new Uint8Array(bytes.length + 100).fill(0xee)
+    glued.set(bytes, at)
+    const result = Codec.decode(glued, at)
+    assert.deepStrictEqual(result._tag === "Success" && result.success, message)
+  })
+
+  it("a text that is too long is cut between characters", () => {
+    const message = decoded(
+      Codec.encode({ _tag: "Join", session, incarnation: 1, receiveBufferBytes: 1, name: "€".repeat(99) })
+    )
+    assert.strictEqual(message._tag === "Join" && message.name, "€".repeat(42))
+  })
+
+  it("the decoded bytes are not those of the datagram, whose memory is used again", () => {
+    const bytes = Codec.encode({
+      ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, audience: [1] },
+      root: new Uint8Array(32).fill(1)
+    })
+    const message = decoded(bytes)
+    bytes.fill(9)
+    assert.deepStrictEqual(message._tag === "Eof" && message.root, new Uint8Array(32).fill(1))
+  })
+})
+
+// The header of each: magic, version, type, length, flags, session, file, index. See the table in docs/protocol.md.
+const header = (type: string, length: string, file = "00000000", index = "00000000") =>
+  `6d72 01 ${type} ${length} 0000 efcdab8967452301 ${file} ${index} `
+
+const golden: ReadonlyArray<readonly [Message, string]> = [
+  [
+    {
+      ...{ _tag: "Announce", session, pageBytes: 1432, blockPages: 128, timeoutMillis: 10_000, uptimeMillis: 258 },
+      ...{ spreadMillis: 3, joined: 2, wanted: 4 }
+    },
+    header("01", "2a00") + "9805 8000 10270000 02010000 0300 0200 0400"
+  ],
+  [
+    { _tag: "Join", session, incarnation: 0x0a0b_0c0d, receiveBufferBytes: 212_992, name: "c1" },
+    header("02", "2300") + "0d0c0b0a 00400300 02 6331"
+  ],
+  [{ _tag: "Decline", session, incarnation: 0x0a0b_0c0d, master: "é" }, header("03", "1f00") + "0d0c0b0a 02 c3a9"],
+  [
+    {
+      ...{ _tag: "Welcome", session },
+      guests: [
+        { incarnation: 0x0a0b_0c0d, slot: 5 },
+        { incarnation: 1, refusal: "NotListed" },
+        { incarnation: 2, refusal: "NameTaken" },
+        { incarnation: 3, refusal: "Full" },
+        { incarnation: 4, refusal: "Started" }
+      ]
+    },
+    header("04", "3d00") + "0500 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03"
+  ],
+  [
+    {
+      ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, firstEntry: 9, entryCount: 7 },
+      audience: [2, 3, 12]
+    },
+    header("05", "3300", "44332211") + "02 0200000001000000 03000000 09000000 07000000 0200 0200 0304"
+  ],
+  [{ _tag: "OpenOk", ...answer, file }, header("06", "1e00", "44332211") + "0500 0d0c0b0a"],
+  [{ _tag: "SitOut", ...answer, file, reason: "full" }, header("07", "2300", "44332211") + "0500 0d0c0b0a 04 66756c6c"],
+  [{ _tag: "Poll", session, poll: 513, audience: [0] }, header("09", "1d00", "00000000", "01020000") + "0000 0100 01"],
+  [
+    { _tag: "PollOk", ...answer, poll: 513, received: 1000, dropped: 7 },
+    header("0a", "2600", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000"
+  ],
+  [
+    { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, audience: [5] },
+    header("0b", "2600", "44332211", "02000000") + "00200000 64000000 00 0500 0100 01"
+  ],
+  [
+    { _tag: "Eof", session, file, round: 2, first: 0, count: 1, root: new Uint8Array(32).fill(0xab), audience: [5] },
+    header("0b", "4600", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01`
+  ],
+  [
+    { _tag: "Missing", ...answer, file, round: 2, first: 8192, count: 100, runs: [8193, 2, 8200, 1] },
+    header("0c", "3100", "44332211", "02000000") + "0500 0d0c0b0a 00200000 64000000 00 0200 0100 0200 0500 0100"
+  ],
+  [
+    { _tag: "Missing", ...answer, file, round: 2, first: 8, count: 12, runs: [8, 1, 10, 2, 19, 1] },
+    header("0c", "2900", "44332211", "02000000") + "0500 0d0c0b0a 08000000 0c000000 01 0d08"
+  ],
+  [{ _tag: "Complete", ...answer, file }, header("0d", "1e00", "44332211") + "0500 0d0c0b0a"],
+  [
+    { _tag: "Close", session, file, from: 6, audience: [4095] },
+    header("0e", "1d00", "44332211", "06000000") + "ff0f 0100 01"
+  ],
+  [
+    { _tag: "CloseOk", ...answer, file, from: 6, failures: [{ entry: 7, reason: "no" }], next: 9 },
+    header("0f", "2b00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f"
+  ],
+  [
+    { _tag: "CloseOk", ...answer, file, from: 0, failures: [], next: undefined },
+    header("0f", "2400", "44332211") + "0500 0d0c0b0a ffffffff 0000"
+  ],
+  [
+    { _tag: "Abort", session, file, reason: "no", audience: [] },
+    header("10", "1f00", "44332211") + "02 6e6f 0000 0000"
+  ],
+  [
+    { _tag: "Abort", session, file: undefined, reason: "", audience: [] },
+    header("10", "1d00", "ffffffff") + "00 0000 0000"
+  ],
+  [{ _tag: "Aborted", ...answer, file }, header("11", "1e00", "44332211") + "0500 0d0c0b0a"],
+  [{ _tag: "Bye", session }, header("12", "1800")]
+]
+
+describe("golden vectors", () => {
+  it.for(golden)("$0._tag", ([message, hex]) => {
+    const bytes = Buffer.from(hex.replaceAll(" ", ""), "hex")
+    assert.strictEqual(Buffer.from(Codec.encode(message)).toString("hex"), bytes.toString("hex"))
+    assert.deepStrictEqual(decoded(bytes), message)
+  })
+
+  it("a page: the header, then its payload", () => {
+    const bytes = new Uint8Array(27).fill(0xff)
+    Header.put(bytes, 0, Header.types.Page, 27, Header.sessionOf(session), file, 0x0102_0304)
+    assert.strictEqual(
+      Buffer.from(bytes).toString("hex"),
+      (header("08", "1b00", "44332211", "04030201") + "ffffff").replaceAll(" ", "")
+    )
+  })
+
+  it("every type has one", () => {
+    const tags = new Set<string>([...golden.map(([message]) => message._tag), "Page"])
+    assert.deepStrictEqual(
+      Object.keys(Header.types).filter((type) => !tags.has(type)),
+      []
+    )
+    assert.strictEqual(tags.size, 18)
+  })
+})
+
+describe("hostile bytes give a message or a WireError, and nothing is thrown [W-3]", () => {
+  it("random bytes, with and without a header that is right", () => {
+    const chance = Chance.make(20)
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = Uint8Array.from({ length: Math.floor(chance.next() * 120) }, () => Math.floor(chance.next() * 256))
+      if (chance.hits(0.9) && bytes.length >= Limits.headerBytes) {
+        const type = Math.floor(chance.next() * 21)
+        Header.put(bytes, 0, type, bytes.length, Header.sessionOf(session), file, i)
+      }
+      assert.isTrue(isSound(decoded(bytes)))
+    }
+  })
+
+  it("every truncation of every message, with its length left and with its length mended", () => {
+    for (const [message] of golden) {
+      const whole = Codec.encode(message)
+      for (let length = 0; length < whole.length; length++) {
+        const cut = whole.slice(0, length)
+        assert.deepStrictEqual(decoded(cut), { _tag: "WireError", reason: "Foreign" })
+        if (length < Limits.headerBytes) continue
+        Header.putU16(cut, 4, length)
+        assert.deepStrictEqual(decoded(cut), { _tag: "WireError", reason: "Body" })
+      }
+    }
+  })
+
+  it("bytes that follow a message inside its length", () => {
+    for (const [message] of golden) {
+      const longer = new Uint8Array([...Codec.encode(message), 0])
+      Header.putU16(longer, 4, longer.length)
+      assert.deepStrictEqual(decoded(longer), { _tag: "WireError", reason: "Body" })
+    }
+  })
+
+  it("every change of a single byte of every message", () => {
+    for (const [message] of golden) {
+      const whole = Codec.encode(message)
+      for (let at = 0; at < whole.length; at++) {
+        const before = whole[at]
+        for (let value = 0; value < 256; value++) {
+          whole[at] = value
+          if (!isSound(decoded(whole))) assert.fail(`${message._tag}, byte ${at} = ${value}`)
+        }
+        whole[at] = before
+      }
+    }
+  })
+
+  it.prop(
+    "changes of several bytes of any message",
+    [AnyMessage, Schema.Array(Schema.Tuple([int(0, 1199), int(0, 255)]))],
+    ([message, changes]) => {
+      const bytes = Codec.encode(message)
+      for (const [at, value] of changes) bytes[at % bytes.length] = value
+      assert.isTrue(isSound(decoded(bytes)))
+    }
+  )
+
+  it("an unknown type, version, magic or flag [W-2]", () => {
+    const bytes = (change: (bytes: Uint8Array) => void) => {
+      const out = Codec.encode({ _tag: "Bye", session })
+      change(out)
+      return decoded(out)
+    }
+    assert.deepStrictEqual(
+      bytes((b) => (b[3] = 19)),
+      { _tag: "WireError", reason: "UnknownType" }
+    )
+    assert.deepStrictEqual(
+      bytes((b) => (b[3] = Header.types.Page)),
+      { _tag: "WireError", reason: "UnknownType" }
+    )
+    for (const at of [0, 1, 2, 6, 7]) {
+      assert.deepStrictEqual(
+        bytes((b) => (b[at] ^= 1)),
+        { _tag: "WireError", reason: "Foreign" }
+      )
+    }
+  })
+})
+
+describe("claims of a datagram are checked before they are believed [W-4]", () => {
+  const reject = (message: Message, change: (body: DataView) => void) => {
+    const bytes = Codec.encode(message)
+    change(new DataView(bytes.buffer, bytes.byteOffset + Limits.headerBytes, bytes.length - Limits.headerBytes))
+    assert.deepStrictEqual(decoded(bytes), { _tag: "WireError", reason: "Body" })
+  }
+  const announce = golden[0][0]
+  const open = golden[4][0]
+  const [runs, bitmap] = golden.flatMap(([message]) => (message._tag === "Missing" ? [message] : []))
+
+  it("Announce: sizes of page and block outside their limits", () => {
+    for (const pageBytes of [0, Limits.minPageBytes - 1, Limits.maxPageBytes + 1]) {
+      reject(announce, (body) => body.setUint16(0, pageBytes, true))
+    }
+    for (const blockPages of [0, Limits.blockPages + 1]) reject(announce, (body) => body.setUint16(2, blockPages, true))
+  })
+
+  it("Welcome: more guests than there are bytes, a slot beyond the limit, an unknown refusal", () => {
+    const welcome = golden[3][0]
+    reject(welcome, (body) => body.setUint16(0, 0xffff, true))
+    reject(welcome, (body) => body.setUint16(6, Limits.slots, true))
+    reject(welcome, (body) => body.setUint8(8 + 7, 4))
+  })
+
+  it("Open: an unknown kind, a size that no number holds", () => {
+    reject(open, (body) => body.setUint8(0, 3))
+    reject(open, (body) => body.setUint32(5, 0x20_0000, true))
+  })
+
+  it("audience: a bitmap longer than the datagram, slots beyond the limit", () => {
+    const poll: Message = { _tag: "Poll", session, poll: 1, audience: [0] }
+    reject(poll, (body) => body.setUint16(2, 2, true))
+    reject(poll, (body) => body.setUint16(2, 0xffff, true))
+    reject(poll, (body) => body.setUint16(0, Limits.slots, true))
+    reject(poll, (body) => body.setUint16(0, 0xffff, true))
+    // the last slot there is, and the one after it
+    const last: Message = { _tag: "Poll", session, poll: 1, audience: [Limits.slots - 1] }
+    assert.deepStrictEqual(decoded(Codec.encode(last)), last)
+    reject(last, (body) => body.setUint8(4, 2))
+    const all: Message = { ...poll, audience: Array.from({ length: Limits.slots }, (_, slot) => slot) }
+    assert.deepStrictEqual(decoded(Codec.encode(all)), all)
+  })
+
+  it("answers: a slot beyond the limit", () => {
+    for (const [message] of golden)
+      if ("slot" in message) reject(message, (body) => body.setUint16(0, Limits.slots, true))
+  })
+
+  it("Eof and Missing: a span longer than any", () => {
+    const eof: Message = { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root: undefined, audience: [1] }
+    reject(eof, (body) => body.setUint32(4, Limits.spanPages + 1, true))
+    reject(runs, (body) => body.setUint32(10, Limits.spanPages + 1, true))
+    reject(bitmap, (body) => body.setUint32(10, 0xffff_ffff, true))
+  })
+
+  it("Missing: runs that are empty, or leave their span; a list or a bitmap longer than the datagram", () => {
+    reject(runs, (body) => body.setUint16(19, 0, true))
+    reject(runs, (body) => body.setUint16(17, 100, true))
+    reject(runs, (body) => body.setUint16(23, 0xffff, true))
+    reject(runs, (body) => body.setUint16(15, 3, true))
+    reject(runs, (body) => body.setUint16(15, 0xffff, true))
+    reject(bitmap, (body) => body.setUint32(10, 17, true))
+  })
+
+  it("Missing: runs that touch become one; bits beyond the span are no pages", () => {
+    const bytes = Codec.encode({ ...bitmap, runs: [8, 2, 10, 1, 11, 9] })
+    const whole = decoded(bytes)
+    assert.deepStrictEqual(whole._tag === "Missing" && whole.runs, [8, 12])
+    bytes[bytes.length - 1] = 0xff
+    assert.deepStrictEqual(decoded(bytes), whole)
+  })
+
+  it("CloseOk: more failures than there are bytes; texts longer than their limit", () => {
+    const closeOk = golden.find(([message]) => message._tag === "CloseOk")![0]
+    reject(closeOk, (body) => body.setUint16(10, 0xffff, true))
+    const long = Buffer.concat([
+      Codec.encode({ _tag: "Decline", session, incarnation: 1, master: "" }),
+      Buffer.alloc(255, 97)
+    ])
+    long[28] = Limits.nameBytes + 1
+    for (const length of [Limits.nameBytes, Limits.nameBytes + 1]) {
+      long[28] = length
+      const bytes = long.subarray(0, 29 + length)
+      Header.putU16(bytes, 4, bytes.length)
+      assert.strictEqual(decoded(bytes)._tag, length > Limits.nameBytes ? "WireError" : "Decline")
+    }
+  })
+
+  it("no small datagram makes a large answer: the work is bounded by what is there", () => {
+    const chance = Chance.make(7)
+    let most = 0
+    for (let i = 0; i < 5000; i++) {
+      const bytes = new Uint8Array(60).fill(0xff)
+      for (let k = 24; k < 60; k++) if (chance.hits(0.5)) bytes[k] = Math.floor(chance.next() * 256)
+      Header.put(bytes, 0, 1 + (i % 18), 60, Header.sessionOf(session), file, 1)
+      const message = decoded(bytes)
+      const list =
+        "audience" in message
+          ? message.audience
+          : "runs" in message
+            ? message.runs
+            : "guests" in message
+              ? message.guests
+              : "failures" in message
+                ? message.failures
+                : []
+      most = Math.max(most, list.length)
+    }
+    assert.isAtMost(most, 60 * 8 * 2)
+  })
+})
+
+describe("failures of a commit", () => {
+  it.effect("any number is answered page by page, all of them and each once", () =>
+    Effect.gen(function* () {
+      const counts = yield* Arbitrary.sampleEffect(Arbitrary.schema(int(0, 40)), { count: 30, seed: 1 })
+      for (const count of counts) {
+        const failures = Array.from({ length: count }, (_, i) => ({ entry: i * 3, reason: "r".repeat(200) }))
+        const got: Array<(typeof failures)[number]> = []
+        let from: number | undefined = 0
+        while (from !== undefined) {
+          const least: number = from
+          const page = Codec.fitFailures(failures.filter(({ entry }) => entry >= least))
+          assert.isAtMost(Codec.encode({ _tag: "CloseOk", ...answer, file, from, ...page }).length, 1200)
+          got.push(...page.failures)
+          from = page.next
+        }
+        assert.deepStrictEqual(got, failures)
+      }
+    })
+  )
+})

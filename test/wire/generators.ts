@@ -1,0 +1,135 @@
+/** Every message there is, with every field from edge to edge. */
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import * as Limits from "../../src/protocol/Limits.ts"
+import type { Message } from "../../src/wire/Message.ts"
+import { int } from "../protocol/generators.ts"
+
+const u16 = Schema.Union([int(0, 0xffff), Schema.Literals([0, 1, 0xff, 0x100, 0xffff])])
+const u32 = Schema.Union([int(0, 0xffff_ffff), Schema.Literals([0, 1, 0xffff, 0x1_0000, 0x8000_0000, 0xffff_fffe])])
+const size = Schema.Union([int(0, Number.MAX_SAFE_INTEGER), Schema.Literals([0, 0xffff_ffff, 2 ** 32, 2 ** 53 - 1])])
+// One bit less than the "no file" and "no more" marks.
+const file = int(0, 0xffff_fffe)
+const slot = int(0, Limits.slots - 1)
+const audience = Schema.Union([
+  Schema.Array(slot).check(Schema.isMaxLength(70)),
+  Schema.Literals([0, 7, 8, 4095]).pipe((literals) => Schema.Array(literals))
+])
+const text = Schema.Array(
+  Schema.Literals(["a", "Z", "-", " ", "é", "\u20ac", "\u{1f408}", "\ufeff", "\n", "\0"])
+).check(Schema.isMaxLength(30))
+const runs = Schema.Struct({
+  first: int(0, 0xffff_ffff - Limits.spanPages),
+  count: Schema.Union([int(0, Limits.spanPages), Schema.Literals([0, 1, 7, 8, 9, Limits.spanPages])]),
+  parts: Schema.Array(Schema.Tuple([int(1, 300), int(1, 300)])).check(Schema.isMaxLength(40)),
+  /** Every second page: the longest bitmap. */
+  comb: Schema.Boolean
+})
+const guest = Schema.Union([
+  Schema.Struct({ incarnation: u32, slot }),
+  Schema.Struct({ incarnation: u32, refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started"]) })
+])
+const who = { slot, incarnation: u32 }
+
+const Parts = Schema.Struct({
+  session: Schema.Tuple([u32, u32]),
+  message: Schema.Union([
+    Schema.TaggedStruct("Announce", {
+      pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
+      blockPages: int(1, Limits.blockPages),
+      timeoutMillis: u32,
+      uptimeMillis: u32,
+      spreadMillis: u16,
+      joined: u16,
+      wanted: u16
+    }),
+    Schema.TaggedStruct("Join", { incarnation: u32, receiveBufferBytes: u32, name: text }),
+    Schema.TaggedStruct("Decline", { incarnation: u32, master: text }),
+    Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
+    Schema.TaggedStruct("Open", {
+      file,
+      kind: Schema.Literals(["Manifest", "Single", "Bundle"]),
+      size,
+      members: u32,
+      firstEntry: u32,
+      entryCount: u32,
+      audience
+    }),
+    Schema.TaggedStruct("Poll", { poll: u32, audience }),
+    Schema.TaggedStruct("Eof", {
+      file,
+      round: u32,
+      first: u32,
+      count: int(0, Limits.spanPages),
+      rooted: Schema.Boolean,
+      audience
+    }),
+    Schema.TaggedStruct("Close", { file, from: u32, audience }),
+    Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), reason: text, audience }),
+    Schema.TaggedStruct("Bye", {}),
+    Schema.TaggedStruct("OpenOk", { ...who, file }),
+    Schema.TaggedStruct("SitOut", { ...who, file, reason: text }),
+    Schema.TaggedStruct("Missing", { ...who, file, round: u32, runs }),
+    Schema.TaggedStruct("Complete", { ...who, file }),
+    Schema.TaggedStruct("CloseOk", {
+      ...who,
+      file,
+      from: u32,
+      failures: Schema.Array(Schema.Struct({ entry: u32, reason: text })).check(Schema.isMaxLength(5)),
+      next: Schema.UndefinedOr(file)
+    }),
+    Schema.TaggedStruct("Aborted", { ...who, file }),
+    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32 })
+  ])
+})
+
+const runsOf = ({ comb, count, first, parts }: typeof runs.Type): ReadonlyArray<number> => {
+  const out: Array<number> = []
+  if (comb) {
+    for (let page = first; page < first + count; page += 2) out.push(page, 1)
+    return out
+  }
+  let at = first
+  for (const [gap, length] of parts) {
+    if (at + gap + length > first + count) break
+    out.push(at + gap, length)
+    at += gap + length
+  }
+  return out
+}
+
+const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Message => {
+  const session = (BigInt(high) << 32n) | BigInt(low)
+  const asked = (slots: ReadonlyArray<number>) => [...new Set(slots)].sort((a, b) => a - b)
+  switch (message._tag) {
+    case "Join":
+      return { ...message, session, name: message.name.join("") }
+    case "Decline":
+      return { ...message, session, master: message.master.join("") }
+    case "Open":
+    case "Poll":
+    case "Close":
+      return { ...message, session, audience: asked(message.audience) }
+    case "Eof": {
+      const { rooted, ...eof } = message
+      const root = rooted ? Uint8Array.from({ length: 32 }, (_, i) => i * 7) : undefined
+      return { ...eof, session, root, audience: asked(message.audience) }
+    }
+    case "Abort":
+      return { ...message, session, reason: message.reason.join(""), audience: asked(message.audience) }
+    case "SitOut":
+      return { ...message, session, reason: message.reason.join("") }
+    case "Missing": {
+      const { runs, ...missing } = message
+      return { ...missing, session, first: runs.first, count: runs.count, runs: runsOf(runs) }
+    }
+    case "CloseOk": {
+      const failures = message.failures.map(({ entry, reason }) => ({ entry, reason: reason.join("") }))
+      return { ...message, session, failures }
+    }
+    default:
+      return { ...message, session }
+  }
+}
+
+export const AnyMessage: Arbitrary.Arbitrary<Message> = Arbitrary.map(Arbitrary.schema(Parts), messageOf)
