@@ -106,7 +106,11 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, round: number, au
         _tag: "Eof",
         session: session.id,
         file: content.file,
-        ...{ round, first, count, root, audience }
+        round,
+        first,
+        count,
+        root,
+        audience
       }),
     accept: (slot, answer) => {
       const ours =

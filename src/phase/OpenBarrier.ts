@@ -29,7 +29,13 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
       Codec.encode({
         _tag: "Open",
         session: session.id,
-        ...{ file, kind, size, members, firstEntry, entryCount, audience }
+        file,
+        kind,
+        size,
+        members,
+        firstEntry,
+        entryCount,
+        audience
       }),
     accept: (slot, answer) => {
       if (answer._tag === "SitOut") satOut.set(slot, answer.reason)

@@ -67,14 +67,23 @@ export class Assembly {
 
   /** Takes pages that are new; `fresh` are their positions in the batch. */
   put(batch: PageBatch, fresh: ReadonlyArray<number> | undefined): Effect.Effect<void, StoreError> {
-    const self = this
-    return Effect.gen(function* () {
+    return this.putFrom(batch, fresh, 0)
+  }
+
+  // Runs over the pages in a plain loop, and leaves it for the few that have something to write or to read.
+  private putFrom(
+    batch: PageBatch,
+    fresh: ReadonlyArray<number> | undefined,
+    from: number
+  ): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
       const length = fresh === undefined ? batch.indices.length : fresh.length
-      for (let i = 0; i < length; i++) {
+      for (let i = from; i < length; i++) {
         const at = fresh === undefined ? i : fresh[i]
-        const effect = self.putPage(batch.indices[at], batch.payloads[at])
-        if (effect !== undefined) yield* effect
+        const effect = this.putPage(batch.indices[at], batch.payloads[at])
+        if (effect !== undefined) return Effect.andThen(effect, this.putFrom(batch, fresh, i + 1))
       }
+      return Effect.void
     })
   }
 

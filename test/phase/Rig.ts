@@ -1,0 +1,97 @@
+/**
+ * A phase on a simulated network under virtual time: a master's session, and puppets that speak the wire by hand.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import { messages } from "../../src/phase/Announce.ts"
+import * as Session from "../../src/phase/Session.ts"
+import { Progress } from "../../src/Progress.ts"
+import type * as Simulated from "../../src/transport/Simulated.ts"
+import { type Received, Transport } from "../../src/transport/Transport.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import type { Message } from "../../src/wire/Message.ts"
+
+export const endpoint = (layer: Layer.Layer<Transport>): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
+  Effect.map(Layer.build(layer), (context) => Context.get(context, Transport))
+
+/** Runs while virtual time goes on; how it ended, and after how many milliseconds. */
+export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis = 60_000) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect)
+    let millis = 0
+    while (fiber.pollUnsafe() === undefined) {
+      if (millis > limitMillis) return yield* Effect.die(new Error(`stuck after ${millis} virtual ms`))
+      yield* TestClock.adjust(1)
+      millis++
+    }
+    return { exit: yield* Fiber.await(fiber), millis }
+  })
+
+export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis?: number) =>
+  Effect.flatMap(timed(effect, limitMillis), ({ exit }) => exit)
+
+/** A master's session that runs; its transport too. */
+export const master = Effect.fnUntraced(function* (network: Simulated.Network, options: Partial<Session.Options> = {}) {
+  const transport = yield* endpoint(network.layerMaster)
+  const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 1, ...options }).pipe(
+    Effect.provideService(Transport, transport),
+    Effect.provide(Progress.layerNone),
+    Random.withSeed("master")
+  )
+  yield* Effect.forkScoped(session.run)
+  return { session, transport }
+})
+
+/** Answers by hand. `say` sends to the address that was heard last. */
+export interface Puppet {
+  readonly transport: Transport["Service"]
+  readonly heard: ReadonlyArray<Message>
+}
+
+/** An endpoint that hears everything, and says what the script answers to each message. */
+export const puppet = Effect.fnUntraced(function* (
+  layer: Layer.Layer<Transport>,
+  script: (message: Message) => ReadonlyArray<Message>
+) {
+  const transport = yield* endpoint(layer)
+  const heard: Array<Message> = []
+  const answer = Effect.fnUntraced(function* ({ bytes, from }: Received) {
+    for (const message of messages(bytes)) {
+      heard.push(message)
+      for (const said of script(message)) yield* transport.sendTo(from, Codec.encode(said))
+    }
+  })
+  yield* Effect.forkScoped(
+    Stream.runForEach(transport.receive, (batch) => Effect.forEach(batch, answer, { discard: true }))
+  )
+  return { transport, heard } as Puppet
+})
+
+/** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>. All of them join. */
+export const crowd = (
+  network: Simulated.Network,
+  count: number,
+  script: (message: Message, slots: ReadonlyArray<{ slot: number; incarnation: number }>) => ReadonlyArray<Message>
+) => {
+  const slots: Array<{ slot: number; incarnation: number }> = []
+  return puppet(network.layerCatcher("crowd"), (message) => {
+    if (message._tag === "Announce") {
+      return Array.from({ length: count }, (_, i) => i + 1)
+        .filter((incarnation) => !slots.some((known) => known.incarnation === incarnation))
+        .map((incarnation) => {
+          const name = `c${incarnation}`
+          return { _tag: "Join", session: message.session, incarnation, receiveBufferBytes: 4_000_000, name } as const
+        })
+    }
+    if (message._tag === "Welcome") {
+      for (const guest of message.guests) if ("slot" in guest) slots.push(guest)
+    }
+    return script(message, slots)
+  })
+}

@@ -1,0 +1,182 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Session from "../../src/phase/Session.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Roster from "../../src/protocol/Roster.ts"
+import * as Chance from "../../src/transport/Chance.ts"
+import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import type { Message } from "../../src/wire/Message.ts"
+import { crowd, endpoint, inTime, master, timed } from "./Rig.ts"
+
+type Service = Session.Session["Service"]
+
+const joined = (session: Service, count: number) =>
+  inTime(
+    Effect.gen(function* () {
+      while (Roster.present(session.roster()).length < count) yield* Effect.sleep(1)
+      return Roster.present(session.roster()).map((member) => member.slot)
+    })
+  )
+
+const file = 3
+
+/** An open barrier's question, asked by hand; `asked` is its audience each time that it was sent. */
+const question = (session: Service, audience: ReadonlyArray<number>, more: Partial<Session.Question> = {}) => {
+  const asked: Array<ReadonlyArray<number>> = []
+  const accepted: Array<number> = []
+  const question: Session.Question = {
+    file,
+    audience,
+    encode: (slice) => {
+      asked.push(slice)
+      const open = { kind: "Single", size: 1, members: 0, firstEntry: 0, entryCount: 1 } as const
+      return Codec.encode({ _tag: "Open", session: session.id, file, ...open, audience: slice })
+    },
+    accept: (slot, answer) => {
+      if (answer._tag === "OpenOk") accepted.push(slot)
+      return answer._tag === "OpenOk"
+    },
+    ...more
+  }
+  return { asked, accepted, answered: session.ask(question) }
+}
+
+const okFrom = (
+  message: Message,
+  slots: ReadonlyArray<{ slot: number; incarnation: number }>
+): ReadonlyArray<Message> =>
+  message._tag === "Open"
+    ? slots
+        .filter(({ slot }) => message.audience.includes(slot))
+        .map((who) => ({ _tag: "OpenOk", session: message.session, file: message.file, ...who }))
+    : []
+
+describe("Session.ask", () => {
+  it.effect("repeats a question to those who owe an answer, and takes each answer once [Q-1]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session } = yield* master(network)
+      let turn = 0
+      yield* crowd(network, 3, (message, slots) => {
+        if (message._tag !== "Open") return []
+        turn++
+        // the second is deaf twice, and everybody answers twice over
+        const answers = okFrom(message, slots).filter((answer) => !("slot" in answer && answer.slot === 1 && turn < 3))
+        return [...answers, ...answers]
+      })
+      const slots = yield* joined(session, 3)
+      const { accepted, answered, asked } = question(session, slots)
+      assert.sameMembers([...(yield* inTime(answered))], [0, 1, 2])
+      assert.deepStrictEqual(asked, [[0, 1, 2], [1], [1]])
+      assert.deepStrictEqual(accepted.sort(), [0, 1, 2])
+    })
+  )
+
+  it.effect("asks slices, so that answers do not implode [Q-4]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const count = 2 * Limits.sliceSlots + 10
+      const { session } = yield* master(network, { wanted: count })
+      yield* crowd(network, count, okFrom)
+      const slots = yield* joined(session, count)
+      const { answered, asked } = question(session, slots)
+      assert.strictEqual((yield* inTime(answered)).length, count)
+      assert.isTrue(asked.every((slice) => slice.length <= Limits.sliceSlots))
+      assert.deepStrictEqual(asked.flat(), slots)
+    })
+  )
+
+  it.effect("loses who is silent for the time-out, and nobody else [Q-2]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session } = yield* master(network)
+      yield* crowd(network, 2, (message, slots) => okFrom(message, slots.slice(0, 1)))
+      const slots = yield* joined(session, 2)
+      const { exit, millis } = yield* timed(question(session, slots).answered)
+      assert.deepStrictEqual(yield* exit, [0])
+      assert.isTrue(millis >= 2000 && millis < 2000 + 2 * Limits.maxQuestionMillis, `${millis} ms`)
+      const [first, second] = session.roster().members
+      assert.isUndefined(first.lost)
+      assert.match(second.lost!, /silent for 2 s/)
+      // who is lost is not asked again
+      const again = question(session, slots)
+      yield* inTime(again.answered)
+      assert.deepStrictEqual(again.asked, [[0]])
+    })
+  )
+
+  it.effect("who lives but does not answer is given up after many time-outs [Q-2]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session } = yield* master(network, { timeoutMillis: 1000 })
+      yield* crowd(network, 1, (message, slots) =>
+        okFrom(message, slots).map((answer) => ({ ...answer, file: file + 1 }) as Message)
+      )
+      const slots = yield* joined(session, 1)
+      const { exit, millis } = yield* timed(question(session, slots).answered)
+      assert.deepStrictEqual(yield* exit, [])
+      assert.isAtLeast(millis, 1000 * Limits.questionTimeouts)
+      assert.match(session.roster().members[0].lost!, /alive/)
+    })
+  )
+
+  it.effect("with patience of its own it leaves out who is late, and loses nobody", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session } = yield* master(network)
+      yield* crowd(network, 2, (message, slots) => okFrom(message, slots.slice(0, 1)))
+      const slots = yield* joined(session, 2)
+      const { exit, millis } = yield* timed(question(session, slots, { patienceMillis: 300 }).answered)
+      assert.deepStrictEqual(yield* exit, [0])
+      assert.isTrue(millis >= 300 && millis < 700, `${millis} ms`)
+      assert.isUndefined(session.roster().members[1].lost)
+    })
+  )
+
+  it.effect("counts and ignores answers of a wrong incarnation, slot, session or address [R-2]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session, transport } = yield* master(network)
+      let opened = false
+      yield* crowd(network, 1, (message, slots) =>
+        okFrom(message, slots).flatMap((answer): ReadonlyArray<Message> => {
+          if (opened || answer._tag !== "OpenOk") return [answer]
+          return [
+            { ...answer, incarnation: 99 },
+            { ...answer, slot: 7 },
+            { ...answer, session: answer.session + 1n }
+          ]
+        })
+      )
+      const slots = yield* joined(session, 1)
+      const stranger = yield* endpoint(network.layerCatcher("stranger"))
+      const right: Message = { _tag: "OpenOk", session: session.id, file, slot: 0, incarnation: 1 }
+      yield* stranger.sendTo(transport.local, Codec.encode(right))
+      const before = session.ignored()
+      const asked = question(session, slots, { patienceMillis: 300 })
+      assert.deepStrictEqual(yield* inTime(asked.answered), [])
+      assert.deepStrictEqual(asked.accepted, [])
+      assert.isAtLeast(session.ignored() - before, 3)
+      opened = true
+      assert.deepStrictEqual(yield* inTime(question(session, slots).answered), [0])
+    })
+  )
+
+  it.effect("counts and ignores any bytes, and goes on", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session, transport } = yield* master(network)
+      yield* crowd(network, 1, okFrom)
+      const slots = yield* joined(session, 1)
+      const stranger = yield* endpoint(network.layerCatcher("stranger"))
+      const chance = Chance.make(3)
+      for (let i = 0; i < 500; i++) {
+        const bytes = Uint8Array.from({ length: 1 + (i % 90) }, () => Math.floor(chance.next() * 256))
+        yield* stranger.sendTo(transport.local, bytes)
+      }
+      assert.deepStrictEqual(yield* inTime(question(session, slots).answered), [0])
+      assert.isAtLeast(session.ignored(), 500)
+    })
+  )
+})
