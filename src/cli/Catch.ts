@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../Catcher.ts"
-import { Machine } from "./Machine.ts"
+import { Machine, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
@@ -16,6 +16,7 @@ import * as Status from "./Status.ts"
 export interface Input extends Session.Talk {
   readonly group: Parse.Group
   readonly network: string | undefined
+  readonly transport: TransportKind
   readonly timeoutMillis: number
   readonly id: string | undefined
   readonly serve: boolean
@@ -46,7 +47,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   // Layers of its own for every session: nothing of one is left in the next.
   const layers = () =>
     Layer.mergeAll(
-      machine.catcher({ ...input.group, interface: network.address, ttl: 1 }),
+      machine.catcher({ ...input.group, transport: input.transport, interface: network.address, ttl: 1 }),
       machine.store(input.destination),
       Reporter.layer({
         role: "Catch",

@@ -7,6 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
+import { transports } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 
 const settle = <A>(option: string, value: string, parsed: Result.Result<A, string>) =>
@@ -66,6 +67,12 @@ const place = {
     Flag.withMetavar("NAME|ADDR"),
     Flag.withDescription("Network interface (that of the default route)"),
     orUndefined
+  ),
+  transport: Flag.Literals("transport", transports).pipe(
+    Flag.withDescription(
+      "How datagrams reach the kernel: offload needs Linux and koffi, auto takes it where it is (auto)"
+    ),
+    Flag.withDefault("auto")
   )
 }
 

@@ -3,24 +3,36 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
-import { Machine } from "./Machine.ts"
+import { Machine, type TransportKind } from "./Machine.ts"
 import { Screen } from "./Screen.ts"
 
 // Loaded when a command wants them: --help needs no network.
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
+const offload = Effect.promise(() => import("../transport/Offload.ts"))
 const interfaces = Effect.promise(() => import("../transport/Interfaces.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../store/DiskSource.ts"))
 const disk = Effect.promise(() => import("../store/Disk.ts"))
 
+const transport = Effect.fnUntraced(function* (kind: TransportKind) {
+  if (kind === "datagram") return yield* datagram
+  const module = yield* offload
+  if (kind === "offload" || (yield* module.supported)) return module
+  yield* Effect.logWarning(
+    "no segmentation offload here (it needs Linux and koffi): plain datagrams are several times slower"
+  )
+  return yield* datagram
+})
+
 const machine = (packageDirectory: string): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
   temporaryDirectory: Os.tmpdir(),
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
-  master: (options) => Layer.unwrap(Effect.map(datagram, (module) => module.layerMaster(options))),
-  catcher: (options) => Layer.unwrap(Effect.map(datagram, (module) => module.layerCatcher(options))),
+  master: (options) => Layer.unwrap(Effect.map(transport(options.transport), (module) => module.layerMaster(options))),
+  catcher: (options) =>
+    Layer.unwrap(Effect.map(transport(options.transport), (module) => module.layerCatcher(options))),
   lossy: (options) =>
     Layer.unwrap(
       Effect.gen(function* () {

@@ -17,7 +17,12 @@ export interface Network {
   readonly mtuBytes: number
 }
 
+/** Segmentation offload, plain datagrams, or the best that this machine has. */
+export const transports = ["auto", "offload", "datagram"] as const
+export type TransportKind = (typeof transports)[number]
+
 export interface TransportOptions {
+  readonly transport: TransportKind
   readonly group: string
   readonly port: number
   /** The interface's IPv4 address. */

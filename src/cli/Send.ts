@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Master from "../Master.ts"
-import { Machine } from "./Machine.ts"
+import { Machine, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Session from "./Session.ts"
@@ -12,6 +12,7 @@ import { UsageError } from "./Status.ts"
 export interface Input extends Session.Talk {
   readonly group: Parse.Group
   readonly network: string | undefined
+  readonly transport: TransportKind
   readonly timeoutMillis: number
   readonly catchers: number | undefined
   readonly hosts: ReadonlyArray<string> | undefined
@@ -49,7 +50,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   const report = yield* Master.run(options).pipe(
     Effect.provide(
       Layer.mergeAll(
-        machine.master({ ...input.group, interface: network.address, ttl: input.ttl }),
+        machine.master({ ...input.group, transport: input.transport, interface: network.address, ttl: input.ttl }),
         machine.source(input.sources),
         Reporter.layer({
           role: "Send",

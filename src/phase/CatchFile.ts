@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as FileState from "../protocol/FileState.ts"
@@ -11,6 +12,7 @@ import * as Layout from "../protocol/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Assembly, type BlockPool, type Verdict } from "../store/Assembly.ts"
 import type { DestinationEscape, Slot, StoreError } from "../store/Store.ts"
+import * as WriteBehind from "../store/WriteBehind.ts"
 import type { TransportError } from "../transport/Transport.ts"
 
 export interface Options {
@@ -25,7 +27,7 @@ export interface Options {
 }
 
 export interface CatchFile {
-  /** Pages wait for room, so that the receiver waits. Pages that no state would take are dropped. */
+  /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
@@ -49,6 +51,12 @@ const sound = (layout: Layout.Layout, batch: FileState.PageBatch): FileState.Pag
   return { indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
 }
 
+/** An event in the mailbox; `taken` opens once it has been worked on. */
+interface Letter {
+  readonly event: FileState.Event
+  readonly taken?: Latch.Latch
+}
+
 /** What the commands work on while the file is open. */
 interface Opened {
   readonly slot: Slot
@@ -58,7 +66,7 @@ interface Opened {
 
 export const make = (options: Options): Effect.Effect<CatchFile> =>
   Effect.gen(function* () {
-    const mailbox = yield* Queue.bounded<FileState.Event>(Limits.mailboxBatches)
+    const mailbox = yield* Queue.bounded<Letter>(Limits.mailboxBatches)
     let state = options.past
     let opened: Opened | undefined
 
@@ -76,10 +84,12 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         Effect.provideService(Scope.Scope, scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      opened = { slot, scope, assembly: new Assembly(layout, slot, options.pool) }
+      const behind = yield* Effect.provideService(WriteBehind.make(slot), Scope.Scope, scope)
+      opened = { slot, scope, assembly: new Assembly(layout, slot, behind, options.pool) }
     })
 
     const verify = Effect.fnUntraced(function* (root: Uint8Array, { assembly }: Opened) {
+      yield* assembly.settled
       const verdict: Verdict = assembly.verify(root)
       if (verdict.blocks.length === 0 && !verdict.trailer) yield* options.verified
       return { _tag: "Verified", ...verdict } as const
@@ -130,17 +140,25 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       }
     })
 
+    // The bytes of pages are the receiver's: it waits until they have been copied.
+    const post = (event: FileState.Event) =>
+      Effect.suspend(() => {
+        const taken = Latch.makeUnsafe(false)
+        return Effect.andThen(Queue.offer(mailbox, { event, taken }), taken.await)
+      })
+
     return {
       pages: (batch) =>
-        state._tag === "GetData"
-          ? Effect.asVoid(Queue.offer(mailbox, { _tag: "Pages", batch: sound(state.layout, batch) }))
-          : Effect.void,
-      question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, event)),
+        state._tag === "GetData" ? post({ _tag: "Pages", batch: sound(state.layout, batch) }) : Effect.void,
+      question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, { event })),
       state: () => state,
       run: Effect.onExit(
         Effect.gen(function* () {
-          do yield* handle(yield* Queue.take(mailbox))
-          while (Queue.sizeUnsafe(mailbox) > 0 || !isOver(state))
+          do {
+            const { event, taken } = yield* Queue.take(mailbox)
+            yield* handle(event)
+            taken?.openUnsafe()
+          } while (Queue.sizeUnsafe(mailbox) > 0 || !isOver(state))
         }),
         release
       )

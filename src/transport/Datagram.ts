@@ -17,20 +17,10 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Stream from "effect/Stream"
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as Dgram from "node:dgram"
-import * as Net from "node:net"
 import * as Limits from "../protocol/Limits.ts"
 import * as KernelDrops from "./KernelDrops.ts"
+import { checkGroup, closed, codeOf, explain, losses, type Options, unicastLosses } from "./Udp.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
-
-export interface Options {
-  /** An IPv4 multicast group, e.g. 239.255.67.92. */
-  readonly group: string
-  readonly port: number
-  /** The local IPv4 address of the interface to use. */
-  readonly interface: string
-  /** Routers that a datagram may pass, plus one; 0 keeps it on this machine. */
-  readonly ttl: number
-}
 
 /** A master's end: sends to the group, receives what is sent to it. */
 export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>
@@ -218,18 +208,6 @@ const atMost = (set: (bytes: number) => void): void => {
   }
 }
 
-const checkGroup = (options: Options): Effect.Effect<void, TransportError> => {
-  const first = Number(options.group.split(".")[0])
-  return Net.isIPv4(options.group) && first >= 224 && first <= 239
-    ? Effect.void
-    : Effect.fail(
-        new TransportError({
-          operation: `join ${options.group}`,
-          reason: "not an IPv4 multicast group: choose one from 239.0.0.0 to 239.255.255.255 with --group"
-        })
-      )
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Receiving
 // ---------------------------------------------------------------------------------------------------------------------
@@ -375,55 +353,5 @@ const parse = (to: Address): NetAddress.InetAddress | undefined => {
   return address !== undefined && NetAddress.isInetAddressV4(address) && address.port > 0 ? address : undefined
 }
 
-/** The network would have lost it anyway: full queues, a link that is down, a firewall, a dead port. */
-const losses: ReadonlySet<string> = new Set([
-  "ENOBUFS",
-  "ENOMEM",
-  "EPERM",
-  "ECONNREFUSED",
-  "ENETUNREACH",
-  "ENETDOWN",
-  "EHOSTUNREACH",
-  "EHOSTDOWN"
-])
-
-/** An address that a stranger made us answer may be one that the system sends nothing to; that must not end a session. */
-const unicastLosses: ReadonlySet<string> = new Set([...losses, "EACCES", "EINVAL", "EADDRNOTAVAIL"])
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Errors
-// ---------------------------------------------------------------------------------------------------------------------
-
-const closed = (operation: string) => new TransportError({ operation, reason: "the transport was closed" })
-
 const causeOf = (error: DatagramSocket.DatagramSocketError): unknown =>
   "cause" in error.reason ? error.reason.cause : error
-
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
-
-const explain = (operation: string, error: unknown, options: Options, datagramBytes?: number): TransportError => {
-  const code = codeOf(error)
-  const reason = (): string => {
-    switch (code) {
-      case "EADDRINUSE":
-        return `UDP port ${options.port} is taken by a program that does not share it: stop that program, or choose another port with --port`
-      case "EADDRNOTAVAIL":
-      case "ENODEV":
-        return `no interface of this machine has the address ${options.interface}: choose one with --interface`
-      case "EACCES":
-        return `not allowed: ports below 1024 need privileges (choose another with --port), and a firewall may forbid ${options.group}`
-      case "EMSGSIZE":
-        return `a datagram of ${datagramBytes} bytes is too long for this network: use smaller pages, or raise the interface's MTU`
-      case "EMFILE":
-      case "ENFILE":
-        return "too many open files: raise the limit with ulimit -n"
-      case "ERR_SOCKET_DGRAM_NOT_RUNNING":
-      case "ECANCELED":
-        return "the transport was closed"
-      default:
-        return error instanceof Error ? error.message : String(error)
-    }
-  }
-  return new TransportError({ operation, reason: reason() })
-}

@@ -10,7 +10,7 @@ export const inodes = (): ReadonlySet<string> => {
   const found = new Set<string>()
   if (process.platform !== "linux") return found
   for (const descriptor of listed("/proc/self/fd")) {
-    const inode = /^socket:\[(\d+)\]$/.exec(target(`/proc/self/fd/${descriptor}`))?.[1]
+    const inode = ofDescriptor(Number(descriptor))
     if (inode !== undefined) found.add(inode)
   }
   return found
@@ -21,6 +21,10 @@ export const opened = (before: ReadonlySet<string>): string | undefined => {
   const fresh = [...inodes()].filter((inode) => !before.has(inode))
   return fresh.length === 1 ? fresh[0] : undefined
 }
+
+/** The inode of one of our descriptors. */
+export const ofDescriptor = (fd: number): string | undefined =>
+  /^socket:\[(\d+)\]$/.exec(target(`/proc/self/fd/${fd}`))?.[1]
 
 /** What the kernel has dropped of one socket so far. */
 export const count = (inode: string | undefined): number => {

@@ -20,7 +20,7 @@ export interface Batch {
   readonly datagramBytes: number
 }
 
-/** What one receive gave: one datagram, or several glued. The bytes are the consumer's to keep. */
+/** What one receive gave: one datagram, or several glued. The bytes are there until the next pull. */
 export interface Received {
   readonly bytes: Uint8Array
   readonly from: Address

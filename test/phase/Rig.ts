@@ -95,3 +95,7 @@ export const crowd = (
     return script(message, slots)
   })
 }
+
+/** The messages of one kind. */
+export const messagesOf = <T extends Message["_tag"]>(heard: ReadonlyArray<Message>, tag: T) =>
+  heard.filter((message): message is Extract<Message, { readonly _tag: T }> => message._tag === tag)

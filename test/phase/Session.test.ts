@@ -83,7 +83,8 @@ describe("Session.ask", () => {
       const { answered, asked } = question(session, slots)
       assert.strictEqual((yield* inTime(answered)).length, count)
       assert.isTrue(asked.every((slice) => slice.length <= Limits.sliceSlots))
-      assert.deepStrictEqual(asked.flat(), slots)
+      assert.deepStrictEqual(asked[0], slots.slice(0, Limits.sliceSlots))
+      assert.deepStrictEqual([...new Set(asked.flat())], slots)
     })
   )
 

@@ -94,7 +94,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(answer._tag === "Missing" && answer.runs.length > 0, true)
   })
 
-  it("GetData, hashes wrong too often: SitOut, Sick", () => {
+  it("GetData, hashes wrong too often: SitOut, Sick [C-6]", () => {
     let state = whole
     const wrong: FileState.Event = { _tag: "Verified", blocks: [0], trailer: false }
     for (let i = 0; i < Limits.rejectedHashes; i++) {
@@ -113,7 +113,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(state._tag, "GetData")
   })
 
-  it("GetData, the last Eof when its own span is whole: Missing of the span with the first gap", () => {
+  it("GetData, the last Eof when its own span is whole: Missing of the span with the first gap [Q-7]", () => {
     const some = run([pagesOf([0, 1, 2, 4, 5, 6, 7])], getData)[0]
     const [, commands] = FileState.step(some, askLast(1))
     assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, first: 2, count: 2, runs: [3, 1] }])
@@ -125,7 +125,7 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(tags(commands), ["Discard", "SitOut"])
   })
 
-  it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress", () => {
+  it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress [C-6]", () => {
     const rounds = (from: number, count: number) => Array.from({ length: count }, (_, i) => ask(from + i))
     const most = run(rounds(1, Limits.stalledRounds), getData)[0]
     assert.strictEqual(most._tag, "GetData")

@@ -5,6 +5,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { Assembly, BlockPool } from "../../src/store/Assembly.ts"
 import { hash } from "../../src/store/Hash.ts"
 import { type Slot, StoreError } from "../../src/store/Store.ts"
+import * as WriteBehind from "../../src/store/WriteBehind.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 
 const pageBytes = 32
@@ -57,10 +58,14 @@ const memorySlot = (size: number) => {
   return { slot, content, writes, fail: (operation: typeof fault) => void (fault = operation) }
 }
 
-const begin = (file: Sent, pool = new BlockPool(blockPages * pageBytes)) => {
+const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
   const memory = memorySlot(file.layout.size)
-  return { ...memory, pool, assembly: new Assembly(file.layout, memory.slot, pool) }
-}
+  const behind = yield* WriteBehind.make(memory.slot)
+  const assembly = new Assembly(file.layout, memory.slot, behind, pool)
+  /** Once all that was put has been written. */
+  const verified = (root: Uint8Array) => Effect.map(assembly.settled, () => assembly.verify(root))
+  return { ...memory, pool, assembly, verified }
+})
 
 const batchOf = (file: Sent, pages: ReadonlyArray<number>, damaged: ReadonlySet<number> = new Set()) => ({
   indices: pages,
@@ -111,9 +116,9 @@ describe("Assembly", () => {
     Effect.gen(function* () {
       for (const size of sizes) {
         const file = sent(size)
-        const { assembly, content, pool, writes } = begin(file)
+        const { assembly, content, pool, writes, verified } = yield* begin(file)
         yield* put(assembly, file, everyPage(file))
-        assert.deepStrictEqual(assembly.verify(file.root), clean)
+        assert.deepStrictEqual(yield* verified(file.root), clean)
         assert.deepStrictEqual(content, file.content)
         assert.strictEqual(writes.length, file.layout.blocks)
         assembly.release()
@@ -127,9 +132,9 @@ describe("Assembly", () => {
       for (const size of [...sizes, many]) {
         for (const seed of [1, 2, 3]) {
           const file = sent(size)
-          const { assembly, content, pool } = begin(file)
+          const { assembly, content, pool, verified } = yield* begin(file)
           yield* put(assembly, file, shuffled(everyPage(file), seed))
-          assert.deepStrictEqual(assembly.verify(file.root), clean)
+          assert.deepStrictEqual(yield* verified(file.root), clean)
           assert.deepStrictEqual(content, file.content)
           assembly.release()
           assertWhole(pool)
@@ -141,11 +146,16 @@ describe("Assembly", () => {
   it.effect("more blocks begun than there are buffers: the oldest are spilled and read back", () =>
     Effect.gen(function* () {
       const file = sent(many)
-      const { assembly, content, pool, writes } = begin(file)
+      const { assembly, content, pool, writes, verified } = yield* begin(file)
       yield* put(assembly, file, striped(file))
-      assert.deepStrictEqual(assembly.verify(file.root), clean)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
       assert.deepStrictEqual(content, file.content)
       assert.isAbove(writes.length, file.layout.blocks)
+      // each byte once, although some blocks are written in pieces
+      assert.strictEqual(
+        writes.reduce((sum, bytes) => sum + bytes, 0),
+        file.layout.size
+      )
       assembly.release()
       assertWhole(pool)
     })
@@ -154,10 +164,10 @@ describe("Assembly", () => {
   it.effect("without a single buffer, because other files have them all", () =>
     Effect.gen(function* () {
       const file = sent(1000)
-      const { assembly, content, pool } = begin(file)
+      const { assembly, content, pool, verified } = yield* begin(file)
       while (pool.take() !== undefined);
       yield* put(assembly, file, shuffled(everyPage(file), 4))
-      assert.deepStrictEqual(assembly.verify(file.root), clean)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
       assert.deepStrictEqual(content, file.content)
     })
   )
@@ -165,10 +175,10 @@ describe("Assembly", () => {
   it.effect("only the fresh pages of a batch are taken", () =>
     Effect.gen(function* () {
       const file = sent(128)
-      const { assembly, content } = begin(file)
+      const { assembly, content, verified } = yield* begin(file)
       const pages = [0, 0, 1, 2, 3, 4]
       yield* assembly.put(batchOf(file, pages), [0, 2, 3, 4, 5])
-      assert.deepStrictEqual(assembly.verify(file.root), clean)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
       assert.deepStrictEqual(content, file.content)
     })
   )
@@ -180,21 +190,21 @@ describe("Assembly", () => {
     it.effect(`wrong pages: exactly their blocks disagree, and can be put again (${name})`, () =>
       Effect.gen(function* () {
         const file = sent(many)
-        const { assembly, content, pool } = begin(file)
+        const { assembly, content, pool, verified } = yield* begin(file)
         const last = file.layout.blocks - 1
         const blocks = [0, 7, 200, last]
         const damaged = new Set([0, 7 * blockPages + 3, 200 * blockPages + 1, last * blockPages])
         yield* put(assembly, file, order(file), damaged)
-        assert.deepStrictEqual(assembly.verify(file.root), { blocks, trailer: false })
+        assert.deepStrictEqual(yield* verified(file.root), { blocks, trailer: false })
         const again = blocks.flatMap((block) => {
           const [first, count] = Layout.blockSpan(file.layout, block)
           return Array.from({ length: count }, (_, i) => first + i)
         })
         // wrong once more, and then right
         yield* put(assembly, file, again, new Set([0]))
-        assert.deepStrictEqual(assembly.verify(file.root), { blocks: [0], trailer: false })
+        assert.deepStrictEqual(yield* verified(file.root), { blocks: [0], trailer: false })
         yield* put(assembly, file, [3, 2, 1, 0])
-        assert.deepStrictEqual(assembly.verify(file.root), clean)
+        assert.deepStrictEqual(yield* verified(file.root), clean)
         assert.deepStrictEqual(content, file.content)
         assembly.release()
         assertWhole(pool)
@@ -205,16 +215,16 @@ describe("Assembly", () => {
   it.effect("a damaged trailer says nothing of the blocks, and can be put again", () =>
     Effect.gen(function* () {
       const file = sent(1000)
-      const { assembly, content } = begin(file)
+      const { assembly, content, verified } = yield* begin(file)
       const { dataPages, pages } = file.layout
       yield* put(assembly, file, everyPage(file), new Set([dataPages + 1]))
-      assert.deepStrictEqual(assembly.verify(file.root), { blocks: [], trailer: true })
+      assert.deepStrictEqual(yield* verified(file.root), { blocks: [], trailer: true })
       yield* put(
         assembly,
         file,
         Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
       )
-      assert.deepStrictEqual(assembly.verify(file.root), clean)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
       assert.deepStrictEqual(content, file.content)
     })
   )
@@ -222,7 +232,7 @@ describe("Assembly", () => {
   it.effect("given up half way, all buffers come back", () =>
     Effect.gen(function* () {
       const file = sent(many)
-      const { assembly, pool } = begin(file)
+      const { assembly, pool } = yield* begin(file)
       yield* put(assembly, file, striped(file).slice(0, 400))
       assembly.release()
       assembly.release()
@@ -234,15 +244,15 @@ describe("Assembly", () => {
     Effect.gen(function* () {
       const files = [sent(many), sent(many - 100)]
       const pool = new BlockPool(blockPages * pageBytes)
-      const begun = files.map((file) => begin(file, pool))
+      const begun = yield* Effect.forEach(files, (file) => begin(file, pool))
       const orders = files.map((file) => shuffled(everyPage(file), 9))
       for (let i = 0; i < Math.max(...orders.map((order) => order.length)); i += 5) {
         for (const [f, { assembly }] of begun.entries()) {
           yield* assembly.put(batchOf(files[f], orders[f].slice(i, i + 5)), undefined)
         }
       }
-      for (const [f, { assembly, content }] of begun.entries()) {
-        assert.deepStrictEqual(assembly.verify(files[f].root), clean)
+      for (const [f, { assembly, content, verified }] of begun.entries()) {
+        assert.deepStrictEqual(yield* verified(files[f].root), clean)
         assert.deepStrictEqual(content, files[f].content)
         assembly.release()
       }
@@ -254,11 +264,20 @@ describe("Assembly", () => {
     Effect.gen(function* () {
       const unread = [0, 8, 19]
       const file = sent(100, unread, 20)
-      const { assembly } = begin(file)
+      const { assembly, verified } = yield* begin(file)
       yield* put(assembly, file, everyPage(file))
-      assert.deepStrictEqual(assembly.verify(file.root), clean)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
       const skipped = Array.from({ length: 40 }, (_, member) => member).filter(assembly.skipped)
       assert.deepStrictEqual(skipped, unread)
+    })
+  )
+
+  it.effect("a write that fails behind is told by a later put, not only at the end", () =>
+    Effect.gen(function* () {
+      const file = sent(many)
+      const { assembly, fail } = yield* begin(file)
+      fail("write")
+      assert.strictEqual((yield* Effect.flip(put(assembly, file, everyPage(file)))).code, "ENOSPC")
     })
   )
 
@@ -266,11 +285,12 @@ describe("Assembly", () => {
     Effect.gen(function* () {
       for (const operation of ["write", "read"] as const) {
         const file = sent(many)
-        const { assembly, fail, pool } = begin(file)
+        const { assembly, fail, pool } = yield* begin(file)
         const half = striped(file).slice(0, file.layout.blocks)
         yield* put(assembly, file, half)
         fail(operation)
-        const error = yield* Effect.flip(put(assembly, file, striped(file).slice(half.length)))
+        const rest = put(assembly, file, striped(file).slice(half.length))
+        const error = yield* Effect.flip(Effect.andThen(rest, assembly.settled))
         assert.strictEqual(error._tag, "StoreError")
         assert.strictEqual(error.code, "ENOSPC")
         assembly.release()

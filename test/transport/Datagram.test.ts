@@ -5,11 +5,12 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Dgram from "node:dgram"
 import * as Datagram from "../../src/transport/Datagram.ts"
+import type { Options } from "../../src/transport/Udp.ts"
 import { conformance, endpoint, pattern, reading } from "./conformance.ts"
 
 let tests = 0
 /** Apart from those of other runs on this machine, as far as process ids tell. */
-const options = (): Datagram.Options => {
+const options = (): Options => {
   const run = process.pid % 1000
   tests++
   return { group: `239.255.${run & 255}.${tests}`, port: 20_000 + run * 30 + tests, interface: "127.0.0.1", ttl: 0 }
@@ -57,7 +58,7 @@ describe("Datagram", () => {
       const before = sockets()
       yield* bound(Dgram.createSocket({ type: "udp4" }), on.port, "0.0.0.0")
       const error = yield* Effect.flip(Effect.scoped(endpoint(Datagram.layerCatcher(on))))
-      assert.match(error.message, new RegExp(`^bind .*${on.port}: UDP port ${on.port} is taken.*--port`))
+      assert.match(error.message, new RegExp(`^bind .*${on.port}: UDP port ${on.port} is taken.*--group`))
       yield* Effect.sleep(10)
       assert.strictEqual(sockets(), before + 1)
     })

@@ -1,0 +1,30 @@
+/**
+ * A pipeline of one's own: the phases composed by hand, so that a master sends one buffer to two catchers, without a
+ * tree, a manifest or a disk. The program gives what the two have in memory at the end. Its catchers: receiver.ts.
+ */
+import * as Effect from "effect/Effect"
+import { Announce, Close, Layout, MissingRounds, OpenBarrier, PageStream, Progress } from "../src/index.ts"
+import { Session, type Simulated } from "../src/index.ts"
+import { receive } from "./receiver.ts"
+
+const send = Effect.fn("send")(function* (bytes: Uint8Array) {
+  const { air, id, lastWords, pageBytes } = yield* Session.Session
+  const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes }), bytes)
+  const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size: bytes.length, members: [] } as const
+  const present = yield* Announce.gather({ wanted: 2, waitMillis: 5000, partial: false })
+  const { opened } = yield* OpenBarrier.open(carried, present)
+  yield* PageStream.send(content, [0, content.layout.pages], air.fresh, true)
+  yield* air.fresh.drained
+  const { complete } = yield* MissingRounds.finish(content, new MissingRounds.RoundCounter(), opened)
+  yield* Close.close(1, complete)
+  yield* lastWords({ _tag: "Bye", session: id })
+})
+
+export const program = Effect.fn("pipeline")(function* (bytes: Uint8Array, network: Simulated.Network) {
+  const sending = Effect.gen(function* () {
+    const session = yield* Session.make({ pageBytes: 1432, timeoutMillis: 5000, wanted: 2 })
+    yield* Effect.raceFirst(Effect.provideService(send(bytes), Session.Session, session), session.run)
+  }).pipe(Effect.scoped, Effect.provide(network.layerMaster), Effect.as(bytes))
+  const receiving = ["a", "b"].map((name) => Effect.provide(receive(name), network.layerCatcher(name)))
+  return yield* Effect.all([sending, ...receiving], { concurrency: "unbounded" })
+}, Effect.provide(Progress.Progress.layerNone))

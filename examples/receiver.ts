@@ -1,0 +1,47 @@
+/**
+ * A catcher of one's own: joins a session, keeps each file that it is sent in memory, and gives the last one committed.
+ * What it decides is the four-state reducer's, which CatchFiles runs; here is only what arrives and where it goes.
+ */
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
+import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Transport } from "../src/index.ts"
+
+export const receive = Effect.fn("receive")(function* (name: string) {
+  const { receive, sendTo } = yield* Transport.Transport
+  const ear = Pull.catchDone(yield* Stream.toPull(receive), () => Effect.never)
+  const place = yield* Announce.join(ear, { name, waitMillis: 5000 })
+  const counts = { pages: 0, ignored: 0 }
+  let committed = new Uint8Array(0)
+  const files = yield* CatchFiles.make((file) => ({
+    pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),
+    open: ({ size }) =>
+      Effect.sync(() => {
+        const bytes = new Uint8Array(size)
+        return {
+          write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
+          read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+          commit: () =>
+            Effect.sync(() => {
+              committed = bytes
+              return []
+            })
+        }
+      }),
+    verified: Effect.void,
+    answer: (answer) => sendTo(place.master, Answers.encode(answer, file, place))
+  }))
+  const hear = Effect.fnUntraced(function* (heard: PageReceiver.Heard) {
+    if (heard._tag === "Pages") yield* files.pages(heard.file, heard.batch)
+    if (heard._tag !== "Message") return
+    const asked = Answers.eventOf(heard.message, place)
+    if (asked !== undefined) yield* files.question(asked.file, asked.event)
+    const polled = heard.message._tag === "Poll" ? Answers.toPoll(heard.message, counts.pages, place) : undefined
+    if (polled !== undefined) yield* sendTo(place.master, polled)
+  })
+  yield* PageReceiver.events(ear, place, counts).pipe(
+    Stream.takeUntil((heard) => heard._tag === "Message" && heard.message._tag === "Bye"),
+    Stream.runForEach(hear)
+  )
+  return committed
+}, Effect.scoped)

@@ -1,0 +1,39 @@
+/**
+ * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the datagrams that answer.
+ */
+import type * as FileState from "../protocol/FileState.ts"
+import * as Layout from "../protocol/Layout.ts"
+import * as Codec from "../wire/Codec.ts"
+import type { FromMaster, Poll } from "../wire/Message.ts"
+import type { Membership } from "./Announce.ts"
+
+/** The event of a file's reducer that a message is, when it is a question about a file and asks us. */
+export const eventOf = (
+  message: FromMaster,
+  membership: Membership
+): { readonly file: number; readonly event: FileState.Event } | undefined => {
+  if (!("file" in message) || message.file === undefined || !message.audience.includes(membership.slot))
+    return undefined
+  const { file } = message
+  if (message._tag !== "Open") return { file, event: message }
+  const { blockPages, pageBytes } = membership
+  const { members, size } = message
+  return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }) } }
+}
+
+/** A reducer's answer as a datagram. */
+export const encode = (answer: FileState.Answer, file: number, membership: Membership): Uint8Array => {
+  const { incarnation, session, slot } = membership
+  const who = { session, slot, incarnation, file }
+  return answer._tag === "CloseOk"
+    ? Codec.encode({ ...answer, ...Codec.fitFailures(answer.failures), ...who })
+    : Codec.encode({ ...answer, ...who })
+}
+
+/** The answer to a poll that asks us; `received`: page datagrams so far. */
+export const toPoll = (poll: Poll, received: number, membership: Membership): Uint8Array | undefined => {
+  const { incarnation, session, slot } = membership
+  if (!poll.audience.includes(slot)) return undefined
+  const counts = { received: received >>> 0, dropped: 0 }
+  return Codec.encode({ _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts })
+}

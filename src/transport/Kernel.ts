@@ -1,0 +1,260 @@
+/**
+ * Linux's own socket calls, for what Node does not offer: datagrams that the kernel cuts apart and glues together
+ * (UDP_SEGMENT, UDP_GRO), many of them in one call (recvmmsg), and receive buffers beyond the system's limit. They go
+ * through koffi, an optional dependency. This is the transport's only module of unsafe memory: every structure that the
+ * kernel sees is laid out here, in buffers that live as long as their socket, and nothing but plain values leaves.
+ *
+ * Layouts and numbers are those of 64-bit Linux (include/uapi/linux: socket.h, in.h, udp.h).
+ */
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { createRequire } from "node:module"
+import * as Os from "node:os"
+import type { Address, Received } from "./Transport.ts"
+
+export interface Plan {
+  /** The local IPv4 address and port to bind; port 0: any. */
+  readonly address: string
+  readonly port: number
+  /** The interface's IPv4 address, and how far datagrams to a group go. */
+  readonly interface: string
+  readonly ttl: number
+  /** Joins this group, whose port others of this machine share. */
+  readonly group?: string
+}
+
+export interface Socket {
+  readonly local: Address
+  /** What the kernel keeps for us, as Linux counts it, halved. */
+  readonly receiveBufferBytes: number
+  /** Sends datagrams of `datagramBytes` glued together, the last may be shorter; 0, or the system's error number. */
+  readonly send: (bytes: Uint8Array, datagramBytes: number, to: Destination) => number
+  /** What is there now, without waiting; datagrams of one sender may be glued. The bytes last until the next call. */
+  readonly receive: () => ReadonlyArray<Received>
+  /** Calls back once, when there is something to read, room to write, or an end; gives the way to stop waiting. */
+  readonly when: (what: "readable" | "writable", then: () => void) => () => void
+  /** The file descriptor's number, for what /proc says of it. */
+  readonly fd: number
+  readonly isClosed: () => boolean
+  readonly close: () => void
+}
+
+/** An address in the kernel's form. */
+export type Destination = Uint8Array
+
+export interface Kernel {
+  /** Throws an error with the system's `code`, as Node's own calls do. */
+  readonly open: (plan: Plan) => Socket
+}
+
+/** An IPv4 "ip:port" in the kernel's form (sockaddr_in). */
+export const destination = (address: string, port: number): Destination => {
+  const out = new Uint8Array(16)
+  out[0] = afInet
+  out[2] = port >>> 8
+  out[3] = port
+  out.set(quad(address), 4)
+  return out
+}
+
+const quad = (address: string): ReadonlyArray<number> => address.split(".").map(Number)
+
+/** Loads koffi and the C library; none where they, or offload, cannot be had. */
+export const load = (): Option.Option<Kernel> => {
+  if (process.platform !== "linux" || !layouts.has(process.arch)) return Option.none()
+  return Result.getSuccess(Result.try(bindLibrary))
+}
+
+/** Where a pointer and a size_t are 64 bits, little end first. */
+const layouts = new Set<string>(["x64", "arm64", "riscv64", "loong64"])
+
+const afInet = 2
+const sockDatagram = 2
+const sockNonBlocking = 0o4000
+const sockCloseOnExec = 0o2000000
+const level = { ip: 0, socket: 1, udp: 17 } as const
+const socketOption = { reuse: 2, sendBuffer: 7, receiveBuffer: 8, sendForce: 32, receiveForce: 33 } as const
+const ipOption = { multicastInterface: 32, ttl: 33, loop: 34, join: 35, all: 49 } as const
+const udpOption = { segment: 103, gro: 104 } as const
+const dontWait = 0x40
+
+/** Messages of one recvmmsg, and the largest that a glued one gets (the kernel glues up to 64 KiB). */
+const messages = 16
+const messageBytes = 65_536
+/** struct mmsghdr, struct iovec, sockaddr_in. */
+const headerBytes = 64
+const vectorBytes = 16
+const nameBytes = 16
+/** What to ask for; without privileges net.core.rmem_max and wmem_max cut it. */
+const wantedBufferBytes = 32 * 1024 * 1024
+
+const bindLibrary = (): Kernel => {
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi")
+  const library = koffi.load(null)
+  const calls = {
+    socket: library.func("int socket(int, int, int)"),
+    setsockopt: library.func("int setsockopt(int, int, int, const void *, uint32_t)"),
+    getsockopt: library.func("int getsockopt(int, int, int, void *, void *)"),
+    bind: library.func("int bind(int, const void *, uint32_t)"),
+    getsockname: library.func("int getsockname(int, void *, void *)"),
+    sendto: library.func("int64_t sendto(int, const void *, uint64_t, int, const void *, uint32_t)"),
+    recvmmsg: library.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
+    close: library.func("int close(int)")
+  }
+  const fail = (syscall: string): never => {
+    const errno = koffi.errno()
+    const code = codeOf(errno)
+    throw Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+  }
+
+  const open = (plan: Plan): Socket => {
+    const fd: number = calls.socket(afInet, sockDatagram | sockNonBlocking | sockCloseOnExec, 0)
+    if (fd < 0) fail("socket")
+    const opened = Result.try(() => configure(fd, plan))
+    if (opened._tag === "Failure") {
+      calls.close(fd)
+      throw opened.failure
+    }
+    return opened.success
+  }
+
+  const set = (fd: number, level: number, option: number, value: Uint8Array) =>
+    calls.setsockopt(fd, level, option, value, value.length) === 0
+  const need = (fd: number, level: number, option: number, value: Uint8Array) =>
+    set(fd, level, option, value) || fail("setsockopt")
+
+  const configure = (fd: number, plan: Plan): Socket => {
+    if (plan.group !== undefined) need(fd, level.socket, socketOption.reuse, int(1))
+    const local = destination(plan.address, plan.port)
+    if (calls.bind(fd, local, local.length) !== 0) fail("bind")
+    const own = Uint8Array.from(quad(plan.interface))
+    need(fd, level.ip, ipOption.multicastInterface, own)
+    need(fd, level.ip, ipOption.ttl, int(plan.ttl))
+    // catchers may run on the master's machine
+    need(fd, level.ip, ipOption.loop, int(1))
+    // hear only what this socket has joined, not what others of this machine have
+    set(fd, level.ip, ipOption.all, int(0))
+    if (plan.group !== undefined) {
+      need(fd, level.ip, ipOption.join, Uint8Array.from([...quad(plan.group), ...own]))
+    }
+    const wanted = int(wantedBufferBytes)
+    if (!set(fd, level.socket, socketOption.receiveForce, wanted))
+      set(fd, level.socket, socketOption.receiveBuffer, wanted)
+    if (!set(fd, level.socket, socketOption.sendForce, wanted)) set(fd, level.socket, socketOption.sendBuffer, wanted)
+    need(fd, level.udp, udpOption.gro, int(1))
+    need(fd, level.udp, udpOption.segment, int(0))
+    return socketOf(fd)
+  }
+
+  const socketOf = (fd: number): Socket => {
+    const ring = makeRing(koffi.address)
+    const name = new Uint8Array(nameBytes)
+    const length = int(4)
+    const value = int(0)
+    calls.getsockopt(fd, level.socket, socketOption.receiveBuffer, value, length)
+    const receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
+    if (calls.getsockname(fd, name, int(nameBytes)) !== 0) fail("getsockname")
+    let segment = 0
+    let closed = false
+    const waiting = new Set<() => void>()
+    return {
+      local: addressAt(name, 0),
+      receiveBufferBytes,
+      send: (bytes, datagramBytes, to) => {
+        if (closed) return errno.ECANCELED
+        // what is not longer than one segment is sent as it is
+        if (bytes.length > datagramBytes && datagramBytes !== segment) {
+          if (!set(fd, level.udp, udpOption.segment, int(datagramBytes))) return koffi.errno()
+          segment = datagramBytes
+        }
+        const status: number = calls.sendto(fd, bytes, bytes.length, dontWait, to, to.length)
+        return status < 0 ? koffi.errno() : 0
+      },
+      receive: () => {
+        if (closed) return []
+        ring.reset()
+        const count: number = calls.recvmmsg(fd, ring.headers, messages, dontWait, null)
+        return count <= 0 ? [] : ring.take(count)
+      },
+      when: (what, then) => {
+        const stop = () => {
+          if (waiting.delete(wake)) handle.close()
+        }
+        const wake = () => {
+          stop()
+          then()
+        }
+        const handle = koffi.node.poll(fd, { [what]: true }, wake)
+        waiting.add(wake)
+        return stop
+      },
+      fd,
+      isClosed: () => closed,
+      close: () => {
+        if (closed) return
+        closed = true
+        for (const wake of waiting) wake()
+        calls.close(fd)
+      }
+    }
+  }
+  return { open }
+}
+
+const int = (value: number): Uint8Array<ArrayBuffer> => {
+  const out = new Uint8Array(4)
+  new DataView(out.buffer).setInt32(0, value, true)
+  return out
+}
+
+/** The system's name of an error number. */
+export const codeOf = (errno: number): string =>
+  Object.entries(Os.constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`
+
+export const errno = Os.constants.errno
+
+const addressAt = (bytes: Uint8Array, at: number): Address =>
+  `${bytes[at + 4]}.${bytes[at + 5]}.${bytes[at + 6]}.${bytes[at + 7]}:${(bytes[at + 2] << 8) | bytes[at + 3]}`
+
+/** The memory of one socket's recvmmsg: headers that point to vectors, names and the messages' bytes. */
+const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
+  const headers = new Uint8Array(messages * headerBytes)
+  const vectors = new Uint8Array(messages * vectorBytes)
+  const names = new Uint8Array(messages * nameBytes)
+  const bytes = new Uint8Array(messages * messageBytes)
+  const view = new DataView(headers.buffer)
+  const vectorView = new DataView(vectors.buffer)
+  for (let i = 0; i < messages; i++) {
+    vectorView.setBigUint64(i * vectorBytes, addressOf(bytes) + BigInt(i * messageBytes), true)
+    vectorView.setBigUint64(i * vectorBytes + 8, BigInt(messageBytes), true)
+    const at = i * headerBytes
+    view.setBigUint64(at, addressOf(names) + BigInt(i * nameBytes), true)
+    view.setBigUint64(at + 16, addressOf(vectors) + BigInt(i * vectorBytes), true)
+    view.setBigUint64(at + 24, 1n, true)
+  }
+  let sender = new Uint8Array(nameBytes)
+  let from: Address = addressAt(sender, 0)
+  return {
+    headers,
+    // what the headers point to lives as long as they do
+    vectors,
+    names,
+    /** The kernel wrote its own lengths over these. */
+    reset: () => {
+      for (let i = 0; i < messages; i++) view.setUint32(i * headerBytes + 8, nameBytes, true)
+    },
+    take: (count: number): ReadonlyArray<Received> => {
+      const out: Array<Received> = []
+      for (let i = 0; i < count; i++) {
+        const length = view.getUint32(i * headerBytes + 56, true)
+        const name = names.subarray(i * nameBytes, (i + 1) * nameBytes)
+        if (Buffer.compare(name, sender) !== 0) {
+          sender = name.slice()
+          from = addressAt(name, 0)
+        }
+        out.push({ bytes: bytes.subarray(i * messageBytes, i * messageBytes + length), from })
+      }
+      return out
+    }
+  }
+}

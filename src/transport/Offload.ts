@@ -1,0 +1,174 @@
+/**
+ * UDP multicast with segmentation offload: the kernel cuts one buffer of glued datagrams apart as late as it can, often
+ * never on this machine, and hands several to a receiver at once. Same datagrams on the wire as Datagram, for a fraction
+ * of the system calls. Linux with koffi only; `supported` tells.
+ *
+ * The trap: what a pull gives lies in the socket's own memory, and is overwritten by the next pull.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Limits from "../protocol/Limits.ts"
+import * as Kernel from "./Kernel.ts"
+import * as KernelDrops from "./KernelDrops.ts"
+import { type Address, type Received, Transport, TransportError } from "./Transport.ts"
+import { checkGroup, closed, explain, losses, type Options, unicastLosses } from "./Udp.ts"
+
+/** Are the library and both socket options there? One socket is opened on the loopback interface to see. */
+export const supported: Effect.Effect<boolean> = Effect.sync(() => {
+  const probed = Option.map(kernel(), (kernel) =>
+    Result.try(() => kernel.open({ address: "127.0.0.1", port: 0, interface: "127.0.0.1", ttl: 0 }).close())
+  )
+  return Option.isSome(probed) && Result.isSuccess(probed.value)
+})
+
+let loaded: Option.Option<Kernel.Kernel> | undefined
+const kernel = () => (loaded ??= Kernel.load())
+
+/** A master's end: sends to the group, receives what is sent to it. */
+export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>
+  Layer.effect(Transport, makeMaster(options))
+
+/** A catcher's end: receives the group, answers from a socket of its own. */
+export const layerCatcher = (options: Options): Layer.Layer<Transport, TransportError> =>
+  Layer.effect(Transport, makeCatcher(options))
+
+const makeMaster = Effect.fn("Offload.master")(function* (options: Options) {
+  yield* checkGroup(options)
+  const own = yield* open(options, { address: options.interface, port: 0 })
+  const sender = senderOf(own, options)
+  const counters = { received: 0 }
+  const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.mailboxBatches)
+  yield* Effect.addFinalizer(() => Queue.fail(inbox, closed("receive")))
+  // what two sockets hear meets in the inbox, where it waits longer than the sockets' memory lasts: so it is copied,
+  // which costs little, because a master hears answers only
+  const pump = (from: Kernel.Socket) => {
+    const pull = pullOf(from, own.local, counters)
+    const copied = Effect.map(pull, (batch) => batch.map(({ bytes, from }) => ({ bytes: bytes.slice(), from })))
+    return Effect.forever(Effect.flatMap(copied, (batch) => Queue.offer(inbox, batch))).pipe(
+      Effect.catch((error) => Queue.fail(inbox, error)),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  }
+  yield* pump(own)
+  return Transport.of({
+    local: own.local,
+    receiveBufferBytes: own.receiveBufferBytes,
+    ...sender,
+    receive: Stream.fromQueue(inbox),
+    listen: Effect.flatMap(openGroup(options), pump),
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: counters.received, dropped: droppedOf(own) }))
+  })
+})
+
+const makeCatcher = Effect.fn("Offload.catcher")(function* (options: Options) {
+  yield* checkGroup(options)
+  const group = yield* openGroup(options)
+  const own = yield* open(options, { address: options.interface, port: 0 })
+  const sender = senderOf(own, options)
+  const counters = { received: 0 }
+  const pull = pullOf(group, own.local, counters)
+  return Transport.of({
+    local: own.local,
+    receiveBufferBytes: group.receiveBufferBytes,
+    ...sender,
+    receive: Stream.fromPull(Effect.succeed(Effect.map(pull, (batch) => [batch] as const))),
+    listen: Effect.void,
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: counters.received, dropped: droppedOf(group) }))
+  })
+})
+
+const openGroup = (options: Options) =>
+  open(options, { address: options.group, port: options.port, group: options.group })
+
+const open = (
+  options: Options,
+  plan: Pick<Kernel.Plan, "address" | "port" | "group">
+): Effect.Effect<Kernel.Socket, TransportError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() =>
+      Option.match(kernel(), {
+        onNone: () =>
+          Effect.fail(new TransportError({ operation: "offload", reason: "Linux with koffi is needed for it" })),
+        onSome: (kernel) =>
+          Effect.try({
+            try: () => kernel.open({ ...plan, interface: options.interface, ttl: options.ttl }),
+            catch: (error) => explain(`bind ${plan.address}:${plan.port}`, error, options)
+          })
+      })
+    ),
+    (socket) => Effect.sync(socket.close)
+  )
+
+/** What is there now, or what comes next. Each pull gives the event loop a turn, so that a busy socket starves nobody. */
+const pullOf = (
+  socket: Kernel.Socket,
+  own: Address,
+  counters: { received: number }
+): Effect.Effect<ReadonlyArray<Received>, TransportError> => {
+  const readable = Effect.callback<void>((resume) => Effect.sync(socket.when("readable", () => resume(Effect.void))))
+  const take: Effect.Effect<ReadonlyArray<Received>, TransportError> = Effect.suspend(() => {
+    if (socket.isClosed()) return Effect.fail(closed("receive"))
+    const batch = socket.receive()
+    if (batch.length === 0) return Effect.andThen(readable, take)
+    // our own come back where we hear the group
+    const heard = batch.filter(({ from }) => from !== own)
+    counters.received += heard.length
+    return heard.length === 0 ? pull : Effect.succeed(heard)
+  })
+  const pull = Effect.andThen(Effect.yieldNow, take)
+  return pull
+}
+
+const droppedOf = (socket: Kernel.Socket): number =>
+  socket.isClosed() ? 0 : KernelDrops.count(KernelDrops.ofDescriptor(socket.fd))
+
+const senderOf = (socket: Kernel.Socket, options: Options) => {
+  const group = Kernel.destination(options.group, options.port)
+  const destinations = new Map<Address, Kernel.Destination>()
+  let sent = 0
+  const writable = Effect.callback<void>((resume) => Effect.sync(socket.when("writable", () => resume(Effect.void))))
+
+  const push = (
+    bytes: Uint8Array,
+    datagramBytes: number,
+    to: Kernel.Destination,
+    lost: ReadonlySet<string>
+  ): Effect.Effect<void, TransportError> =>
+    Effect.suspend(() => {
+      const errno = socket.send(bytes, datagramBytes, to)
+      if (errno === Kernel.errno.EAGAIN) return Effect.andThen(writable, push(bytes, datagramBytes, to, lost))
+      if (errno === 0) sent += Math.max(1, Math.ceil(bytes.length / Math.max(1, datagramBytes)))
+      else if (!lost.has(Kernel.codeOf(errno))) {
+        return Effect.fail(explain("send", { code: Kernel.codeOf(errno) }, options, datagramBytes))
+      }
+      return Effect.void
+    })
+
+  return {
+    sent: () => sent,
+    send: (batch: { readonly bytes: Uint8Array; readonly datagramBytes: number }) =>
+      Effect.andThen(push(batch.bytes, batch.datagramBytes, group, losses), Effect.yieldNow),
+    sendTo: (to: Address, datagram: Uint8Array) =>
+      Effect.suspend(() => {
+        const known = destinations.get(to) ?? parse(to)
+        if (known === undefined) {
+          return Effect.fail(new TransportError({ operation: `send to ${to}`, reason: "not an IPv4 address and port" }))
+        }
+        // a master speaks to few; a flood of strangers is forgotten at once
+        if (destinations.size < Limits.slots) destinations.set(to, known)
+        return push(datagram, datagram.length, known, unicastLosses)
+      })
+  }
+}
+
+const parse = (to: Address): Kernel.Destination | undefined => {
+  const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(to)
+  if (match === null || Number(match[2]) < 1 || Number(match[2]) > 65_535) return undefined
+  if (match[1].split(".").some((part) => Number(part) > 255)) return undefined
+  return Kernel.destination(match[1], Number(match[2]))
+}

@@ -1,0 +1,80 @@
+/**
+ * What the UDP transports share: where they are bound, which failures of a send are no more than a lost datagram, and
+ * what to say of the others.
+ */
+import * as Effect from "effect/Effect"
+import * as Net from "node:net"
+import { TransportError } from "./Transport.ts"
+
+export interface Options {
+  /** An IPv4 multicast group, e.g. 239.255.67.92. */
+  readonly group: string
+  readonly port: number
+  /** The local IPv4 address of the interface to use. */
+  readonly interface: string
+  /** Routers that a datagram may pass, plus one; 0 keeps it on this machine. */
+  readonly ttl: number
+}
+
+export const checkGroup = (options: Options): Effect.Effect<void, TransportError> => {
+  const first = Number(options.group.split(".")[0])
+  return Net.isIPv4(options.group) && first >= 224 && first <= 239
+    ? Effect.void
+    : Effect.fail(
+        new TransportError({
+          operation: `join ${options.group}`,
+          reason: "not an IPv4 multicast group: choose one from 239.0.0.0 to 239.255.255.255 with --group"
+        })
+      )
+}
+
+/** The network would have lost it anyway: full queues, a link that is down, a firewall, a dead port. */
+export const losses: ReadonlySet<string> = new Set([
+  "ENOBUFS",
+  "ENOMEM",
+  "EPERM",
+  "ECONNREFUSED",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN"
+])
+
+/** An address that a stranger made us answer may be one that the system sends nothing to; that must not end a session. */
+export const unicastLosses: ReadonlySet<string> = new Set([...losses, "EACCES", "EINVAL", "EADDRNOTAVAIL"])
+
+export const closed = (operation: string) => new TransportError({ operation, reason: "the transport was closed" })
+
+export const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+
+export const explain = (
+  operation: string,
+  error: unknown,
+  options: Options,
+  datagramBytes?: number
+): TransportError => {
+  const code = codeOf(error)
+  const reason = (): string => {
+    switch (code) {
+      case "EADDRINUSE":
+        return `UDP port ${options.port} is taken by a program that does not share it: stop that program, or choose another port with --group ADDR:PORT`
+      case "EADDRNOTAVAIL":
+      case "ENODEV":
+        return `no interface of this machine has the address ${options.interface}: choose one with --interface`
+      case "EACCES":
+        return `not allowed: ports below 1024 need privileges (choose another with --group ADDR:PORT), and a firewall may forbid ${options.group}`
+      case "EMSGSIZE":
+        return `a datagram of ${datagramBytes} bytes is too long for this network: use smaller pages, or raise the interface's MTU`
+      case "EMFILE":
+      case "ENFILE":
+        return "too many open files: raise the limit with ulimit -n"
+      case "ERR_SOCKET_DGRAM_NOT_RUNNING":
+      case "ECANCELED":
+        return "the transport was closed"
+      default:
+        return error instanceof Error ? error.message : String(error)
+    }
+  }
+  return new TransportError({ operation, reason: reason() })
+}

@@ -1,0 +1,269 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Announce from "../../src/phase/Announce.ts"
+import { Session } from "../../src/phase/Session.ts"
+import { Progress } from "../../src/Progress.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Chance from "../../src/transport/Chance.ts"
+import * as Simulated from "../../src/transport/Simulated.ts"
+import { Transport } from "../../src/transport/Transport.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import type * as Message from "../../src/wire/Message.ts"
+import { crowd, endpoint, inTime, master, messagesOf, puppet, timed } from "./Rig.ts"
+
+const announceOf = (session: bigint, more: Partial<Message.Announce> = {}): Message.Announce => ({
+  ...{ _tag: "Announce", session, pageBytes: 700, blockPages: 64, timeoutMillis: 2000, uptimeMillis: 0 },
+  ...{ spreadMillis: 0, joined: 0, wanted: 1, ...more }
+})
+
+/** A master by hand: announces now and then, and answers each join. */
+const announcing = Effect.fnUntraced(function* (
+  network: Simulated.Network,
+  name: string,
+  session: bigint,
+  answer: (join: Message.Join) => Message.Welcome["guests"]
+) {
+  const joins: Array<Message.Join> = []
+  const { transport } = yield* puppet(network.layerMasterNamed(name), (message) => {
+    if (message._tag === "Join" && message.session === session) joins.push(message)
+    return []
+  })
+  const say = (message: Message.Message) => {
+    const bytes = Codec.encode(message)
+    return transport.send({ bytes, datagramBytes: bytes.length })
+  }
+  let answered = 0
+  const round = Effect.gen(function* () {
+    yield* say(announceOf(session))
+    yield* Effect.sleep(100)
+    for (; answered < joins.length; answered++) {
+      const guests = answer(joins[answered])
+      if (guests.length > 0) yield* say({ _tag: "Welcome", session, guests })
+    }
+  })
+  yield* Effect.forkScoped(Effect.forever(round))
+  return { transport, joins, say }
+})
+
+const joining = Effect.fnUntraced(function* (network: Simulated.Network, options: Partial<Announce.JoinOptions> = {}) {
+  const transport = yield* endpoint(network.layerCatcher("c"))
+  const pull = yield* Stream.toPull(transport.receive)
+  const ear = pull as Announce.Ear
+  return Announce.join(ear, { name: "c", waitMillis: 5000, ...options }).pipe(
+    Effect.provideService(Transport, transport),
+    Effect.provide(Progress.layerNone)
+  )
+})
+
+const slotFor = (join: Message.Join, slot: number) => [{ incarnation: join.incarnation, slot }]
+
+describe("Announce.join", () => {
+  it.effect("a catcher that hears a master joins it, and knows all it needs once it is welcomed [J-1]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { joins, transport } = yield* announcing(network, "m", 5n, (join) => [
+        { incarnation: join.incarnation ^ 1, slot: 3 },
+        { incarnation: join.incarnation, slot: 4 }
+      ])
+      const membership = yield* inTime(yield* joining(network))
+      const { incarnation, name, receiveBufferBytes } = joins[0]
+      assert.strictEqual(name, "c")
+      assert.strictEqual(receiveBufferBytes, Simulated.defaultReceiveBufferBytes)
+      assert.deepStrictEqual(membership, {
+        ...{ session: 5n, slot: 4, incarnation, master: transport.local, pageBytes: 700, blockPages: 64 }
+      })
+    })
+  )
+
+  it.effect("nobody there: MasterTimeout after the wait", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { exit, millis } = yield* timed(Effect.flip(yield* joining(network)))
+      assert.strictEqual((yield* exit)._tag, "MasterTimeout")
+      assert.approximately(millis, 5000, 50)
+    })
+  )
+
+  it.effect("a name that is taken is asked for again, until it is free [J-3]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      let asked = 0
+      yield* announcing(network, "m", 5n, (join) =>
+        ++asked < 4 ? [{ incarnation: join.incarnation, refusal: "NameTaken" }] : slotFor(join, 0)
+      )
+      assert.strictEqual((yield* inTime(yield* joining(network))).slot, 0)
+      assert.strictEqual(asked, 4)
+    })
+  )
+
+  it.effect("a name that stays taken until the wait ends: JoinRefused, which says what to do [J-3]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      yield* announcing(network, "m", 5n, ({ incarnation }) => [{ incarnation, refusal: "NameTaken" }])
+      const { exit, millis } = yield* timed(Effect.flip(yield* joining(network)))
+      const error = yield* exit
+      assert.strictEqual(error._tag, "JoinRefused")
+      assert.include(error.message, "--id")
+      assert.approximately(millis, 5000, 50)
+    })
+  )
+
+  for (const refusal of ["NotListed", "Full", "Started"] as const) {
+    it.effect(`${refusal}: JoinRefused at once [J-3]`, () =>
+      Effect.gen(function* () {
+        const network = yield* Simulated.make({ seed: 1 })
+        yield* announcing(network, "m", 5n, ({ incarnation }) => [{ incarnation, refusal }])
+        const { exit, millis } = yield* timed(Effect.flip(yield* joining(network)))
+        assert.strictEqual((yield* exit)._tag, "JoinRefused")
+        assert.isBelow(millis, 1000)
+      })
+    )
+  }
+
+  it.effect("who serves for ever passes over a session that refused it, and joins the next [J-3]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const first = yield* announcing(network, "m", 5n, ({ incarnation }) => [{ incarnation, refusal: "NotListed" }])
+      yield* Effect.forkScoped(
+        Effect.andThen(
+          Effect.sleep(3000),
+          announcing(network, "n", 6n, (join) => slotFor(join, 2))
+        )
+      )
+      const { session, slot } = yield* inTime(yield* joining(network, { waitMillis: undefined }))
+      assert.deepStrictEqual([session, slot], [6n, 2])
+      assert.strictEqual(first.joins.length, 1)
+    })
+  )
+
+  it.effect("of two masters it holds on to the one heard first, and takes no welcome from another address [J-2]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const joined = yield* joining(network)
+      let rounds = 0
+      const first = yield* announcing(network, "m", 5n, (join) => (++rounds > 3 ? slotFor(join, 1) : []))
+      const second = yield* announcing(network, "n", 6n, (join) => slotFor(join, 2))
+      // the second also welcomes in the name of the first
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.gen(function* () {
+            yield* Effect.sleep(10)
+            for (const join of first.joins) {
+              yield* second.say({ _tag: "Welcome", session: 5n, guests: slotFor(join, 9) })
+            }
+          })
+        )
+      )
+      const membership = yield* inTime(joined)
+      assert.deepStrictEqual([membership.session, membership.slot], [5n, 1])
+      assert.strictEqual(membership.master, first.transport.local)
+      assert.strictEqual(second.joins.length, 0)
+    })
+  )
+
+  it.effect("any bytes on the group are ignored", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const joined = yield* joining(network)
+      const noise = yield* endpoint(network.layerMasterNamed("noise"))
+      const chance = Chance.make(5)
+      const model = Codec.encode(announceOf(7n))
+      const garbage = Effect.gen(function* () {
+        for (let i = 0; i < 50; i++) {
+          // random bytes, and announcements with one byte wrong where it shows
+          const bytes = i % 2 === 0 ? model.slice() : new Uint8Array(1 + Math.floor(chance.next() * 80))
+          if (i % 2 === 0) bytes[[0, 1, 2, 4, 6][(i / 2) % 5]] ^= 0x15
+          else for (let k = 0; k < bytes.length; k++) bytes[k] = Math.floor(chance.next() * 256)
+          yield* noise.send({ bytes, datagramBytes: bytes.length })
+        }
+        yield* Effect.sleep(20)
+      })
+      yield* Effect.forkScoped(Effect.forever(garbage))
+      yield* Effect.forkScoped(
+        Effect.andThen(
+          Effect.sleep(500),
+          announcing(network, "m", 5n, (join) => slotFor(join, 0))
+        )
+      )
+      assert.strictEqual((yield* inTime(joined)).session, 5n)
+    })
+  )
+})
+
+describe("Announce.gather", () => {
+  const gathering = Effect.fnUntraced(function* (
+    network: Simulated.Network,
+    options: Partial<Announce.GatherOptions> & { readonly hosts?: ReadonlyArray<string> } = {}
+  ) {
+    const { hosts, ...gather } = options
+    const { session, transport } = yield* master(network, hosts === undefined ? {} : { hosts })
+    const gathered = Announce.gather({ wanted: 2, waitMillis: 3000, partial: false, ...gather }).pipe(
+      Effect.provideService(Transport, transport),
+      Effect.provideService(Session, session),
+      Effect.provide(Progress.layerNone)
+    )
+    return { session, gathered }
+  })
+
+  it.effect("waits until as many have joined, and gives their slots [J-1]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { gathered } = yield* gathering(network)
+      const { heard } = yield* crowd(network, 2, () => [])
+      assert.deepStrictEqual(yield* inTime(gathered), [0, 1])
+      const [announce] = messagesOf(heard, "Announce")
+      assert.strictEqual(announce.pageBytes, 512)
+      assert.strictEqual(announce.blockPages, Limits.blockPages)
+    })
+  )
+
+  it.effect("too few in time: AnnounceTimeout names the absent; partial: goes on with those present", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const options = { wanted: 2, hosts: ["c1", "x"] }
+      const strict = yield* gathering(network, options)
+      yield* crowd(network, 1, () => [])
+      const error = yield* inTime(Effect.flip(strict.gathered))
+      assert.deepInclude(error, { _tag: "AnnounceTimeout", joined: 1, wanted: 2, absent: ["x"] })
+      const other = yield* Simulated.make({ seed: 1 })
+      const partial = yield* gathering(other, { ...options, partial: true })
+      yield* crowd(other, 1, () => [])
+      assert.deepStrictEqual(yield* inTime(partial.gathered), [0])
+    })
+  )
+
+  it.effect("partial, and nobody at all: AnnounceTimeout", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { gathered } = yield* gathering(network, { partial: true })
+      assert.strictEqual((yield* inTime(Effect.flip(gathered)))._tag, "AnnounceTimeout")
+    })
+  )
+
+  const rival = Effect.fnUntraced(function* (network: Simulated.Network, bytes: (session: bigint) => Uint8Array) {
+    const { gathered, session } = yield* gathering(network)
+    const other = yield* endpoint(network.layerMasterNamed("rival"))
+    const datagram = bytes(session.id)
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(other.send({ bytes: datagram, datagramBytes: datagram.length }), Effect.sleep(100)))
+    )
+    return { error: yield* inTime(Effect.flip(gathered)), address: other.local }
+  })
+
+  it.effect("an older master on the group: GroupBusy, with its address [J-4]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { address, error } = yield* rival(network, () => Codec.encode(announceOf(1n, { uptimeMillis: 60_000 })))
+      assert.deepInclude(error, { _tag: "GroupBusy", address })
+    })
+  )
+
+  it.effect("a younger one yields to us [J-4]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { error } = yield* rival(network, (id) => Codec.encode(announceOf(id + 1n)))
+      assert.strictEqual(error._tag, "AnnounceTimeout")
+    })
+  )
+})

@@ -1,0 +1,131 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as PageReceiver from "../../src/phase/PageReceiver.ts"
+import { TransportError } from "../../src/transport/Transport.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
+import type { Message } from "../../src/wire/Message.ts"
+
+const session = 77n
+const master = "10.0.0.1:1"
+const membership = { session, slot: 0, incarnation: 1, master, pageBytes: 512, blockPages: 128 }
+
+const page = (file: number, index: number, of = session) => {
+  const bytes = new Uint8Array(24 + 4).fill(index)
+  Header.put(bytes, 0, Header.types.Page, bytes.length, Header.sessionOf(of), file, index)
+  return bytes
+}
+const eof = (file: number, round: number): Message => ({
+  ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, audience: [0] }
+})
+
+type Datagram = Uint8Array | { readonly bytes: Uint8Array; readonly from: string }
+
+/** What is heard of what arrives, pull by pull. */
+const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
+  Effect.gen(function* () {
+    const counts: PageReceiver.Counts = { pages: 0, ignored: 0 }
+    const left = [...pulls]
+    const ear = Effect.suspend(() => {
+      const next = left.shift()
+      if (next === undefined) return Effect.fail(new TransportError({ operation: "end", reason: "" }))
+      return Effect.succeed([
+        next.map((given) => (given instanceof Uint8Array ? { bytes: given, from: master } : given))
+      ])
+    })
+    const heard: Array<PageReceiver.Heard> = []
+    yield* Stream.runForEach(PageReceiver.events(ear, membership, counts), (event) =>
+      Effect.sync(() => heard.push(event))
+    ).pipe(Effect.ignore)
+    return { heard, counts }
+  })
+
+const brief = (heard: ReadonlyArray<PageReceiver.Heard>) =>
+  heard.map((event) =>
+    event._tag === "Pages"
+      ? `pages ${event.file}: ${Array.from(event.batch.indices).join(" ")}`
+      : event._tag === "Message"
+        ? `${event.message._tag}`
+        : `stranger ${event.from}`
+  )
+
+describe("PageReceiver", () => {
+  it.effect("pages of one file come as one batch, in the order of arrival, with their payloads", () =>
+    Effect.gen(function* () {
+      const glued = Buffer.concat([page(1, 5), page(1, 4)])
+      const { counts, heard } = yield* hear([glued, page(1, 9)])
+      assert.deepStrictEqual(brief(heard), ["pages 1: 5 4 9"])
+      const [event] = heard
+      assert.deepStrictEqual(
+        event._tag === "Pages" && event.batch.payloads.map((payload) => [...payload]),
+        [5, 4, 9].map((index) => [index, index, index, index])
+      )
+      assert.deepStrictEqual(counts, { pages: 3, ignored: 0 })
+    })
+  )
+
+  it.effect("a question keeps its place among the pages, and so do files [P-2]", () =>
+    Effect.gen(function* () {
+      const { heard } = yield* hear([
+        Buffer.concat([page(1, 0), page(2, 0), page(2, 1), page(1, 1), Codec.encode(eof(1, 1)), page(1, 2)])
+      ])
+      assert.deepStrictEqual(brief(heard), ["pages 1: 0", "pages 2: 0 1", "pages 1: 1", "Eof", "pages 1: 2"])
+    })
+  )
+
+  it.effect("another session is counted and ignored, from the master's own address too [P-1]", () =>
+    Effect.gen(function* () {
+      const other = Codec.encode({ ...eof(1, 1), session: 78n } as Message)
+      const { counts, heard } = yield* hear([page(1, 0, 78n), other, page(1, 1)])
+      assert.deepStrictEqual(brief(heard), ["pages 1: 1"])
+      assert.deepStrictEqual(counts, { pages: 1, ignored: 2 })
+    })
+  )
+
+  it.effect("another source address is counted and ignored, with our session too [P-1]", () =>
+    Effect.gen(function* () {
+      const from = "10.0.0.2:1"
+      const all = [page(1, 0), Codec.encode(eof(1, 1)), Codec.encode({ _tag: "Bye", session })]
+      const { counts, heard } = yield* hear(all.map((bytes) => ({ bytes, from })))
+      assert.deepStrictEqual(heard, [])
+      assert.deepStrictEqual(counts, { pages: 0, ignored: 3 })
+    })
+  )
+
+  it.effect("another master that announces itself is a stranger, to be told so; our own session's name is not", () =>
+    Effect.gen(function* () {
+      const from = "10.0.0.2:1"
+      const announce = (session: bigint) =>
+        Codec.encode({
+          ...{ _tag: "Announce", session, pageBytes: 512, blockPages: 1, timeoutMillis: 1, uptimeMillis: 1 },
+          ...{ spreadMillis: 0, joined: 0, wanted: 1 }
+        })
+      const { counts, heard } = yield* hear([
+        { bytes: announce(5n), from },
+        { bytes: announce(session), from }
+      ])
+      assert.deepStrictEqual(brief(heard), [`stranger ${from}`])
+      assert.strictEqual(counts.ignored, 2)
+    })
+  )
+
+  it.effect("what cannot be read is counted; what came before it in its buffer is taken [P-1]", () =>
+    Effect.gen(function* () {
+      const broken = page(1, 6)
+      broken[0] ^= 1
+      const bodiless = Codec.encode(eof(1, 1)).slice(0, 30)
+      Header.putU16(bodiless, 4, 30)
+      const fromCatcher = Codec.encode({ _tag: "OpenOk", session, slot: 0, incarnation: 1, file: 1 })
+      const unknown = Codec.encode({ _tag: "Bye", session })
+      unknown[3] = 99
+      const { counts, heard } = yield* hear(
+        [Buffer.from("any bytes"), Buffer.concat([page(1, 0), broken, page(1, 7)])],
+        [bodiless, fromCatcher, unknown],
+        [page(1, 1)]
+      )
+      assert.deepStrictEqual(brief(heard), ["pages 1: 0", "pages 1: 1"])
+      assert.deepStrictEqual(counts, { pages: 2, ignored: 5 })
+    })
+  )
+})

@@ -1,0 +1,258 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Close from "../../src/phase/Close.ts"
+import * as MissingRounds from "../../src/phase/MissingRounds.ts"
+import * as OpenBarrier from "../../src/phase/OpenBarrier.ts"
+import * as PageStream from "../../src/phase/PageStream.ts"
+import { type Options, Session } from "../../src/phase/Session.ts"
+import * as Layout from "../../src/protocol/Layout.ts"
+import * as Roster from "../../src/protocol/Roster.ts"
+import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
+import type { Message } from "../../src/wire/Message.ts"
+import { crowd, endpoint, inTime, master } from "./Rig.ts"
+
+type Slots = ReadonlyArray<{ slot: number; incarnation: number }>
+
+const size = 20 * 512
+const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size, members: [] } as const
+const content = PageStream.inMemory(1, Layout.make({ size, pageBytes: 512 }), new Uint8Array(size))
+
+/** A session with catchers that answer by script, and what goes over the air: pages by number, rounds as "Eof 1". */
+const rig = Effect.fnUntraced(function* (
+  count: number,
+  script: (message: Message, slots: Slots) => ReadonlyArray<Message>,
+  options: Partial<Options> = {}
+) {
+  const network = yield* Simulated.make({ seed: 1 })
+  const air: Array<number | string> = []
+  const listener = yield* endpoint(network.layerCatcher("listener"))
+  yield* Effect.forkScoped(
+    Stream.runForEach(listener.receive, (batch) =>
+      Effect.sync(() => {
+        for (const { bytes } of batch) {
+          Header.split(bytes, (at) => {
+            if (Header.typeOf(bytes, at) === Header.types.Page) air.push(Header.indexOf(bytes, at))
+            const message = Codec.decode(bytes, at)
+            if (message._tag === "Success" && message.success._tag === "Eof") air.push(`Eof ${message.success.round}`)
+          })
+        }
+      })
+    )
+  )
+  const { session } = yield* master(network, { wanted: count, ...options })
+  yield* crowd(network, count, script)
+  yield* inTime(
+    Effect.gen(function* () {
+      while (Roster.present(session.roster()).length < count) yield* Effect.sleep(1)
+    })
+  )
+  const run = <A, E>(phase: Effect.Effect<A, E, Session>) => inTime(Effect.provideService(phase, Session, session))
+  return { session, air, run }
+})
+
+/** What the asked ones of a crowd answer, by slot. */
+const answering =
+  (answer: (message: Message, slot: number) => object | undefined) =>
+  (message: Message, slots: Slots): ReadonlyArray<Message> =>
+    slots.flatMap((who) => {
+      if (!("audience" in message) || !message.audience.includes(who.slot)) return []
+      const said = answer(message, who.slot)
+      return said === undefined ? [] : [{ session: message.session, file: 1, ...who, ...said } as Message]
+    })
+
+describe("OpenBarrier", () => {
+  it.effect("ends when each has opened the file or sits it out, with the reason [O-1] [O-3]", () =>
+    Effect.gen(function* () {
+      const { run, session } = yield* rig(
+        3,
+        answering((message, slot) => {
+          if (message._tag !== "Open") return undefined
+          return slot === 1 ? { _tag: "SitOut", reason: "disk full" } : { _tag: "OpenOk" }
+        })
+      )
+      const { opened, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2]))
+      assert.sameMembers([...opened], [0, 2])
+      assert.deepStrictEqual([...satOut], [[1, "disk full"]])
+      assert.strictEqual(Roster.present(session.roster()).length, 3)
+    })
+  )
+
+  it.effect("nobody answers: OpenBarrierTimeout", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(2, () => [])
+      const error = yield* run(Effect.flip(OpenBarrier.open(carried, [0, 1])))
+      assert.strictEqual(error._tag, "OpenBarrierTimeout")
+    })
+  )
+})
+
+describe("MissingRounds", () => {
+  const missing = (message: Extract<Message, { _tag: "Eof" }>, ...runs: ReadonlyArray<number>) => {
+    const { count, first, round } = message
+    return { _tag: "Missing", first, count, round, runs }
+  }
+
+  it.effect("sends the union of what is missing, and asks on only after it has left [Q-3] [Q-5]", () =>
+    Effect.gen(function* () {
+      const { air, run } = yield* rig(
+        3,
+        answering((message, slot) => {
+          if (message._tag !== "Eof") return undefined
+          if (message.round === 1 && slot < 2) return missing(message, 1 + slot, 2, 19, 1)
+          if (message.round === 2 && slot === 0) return missing(message, 2, 1)
+          return { _tag: "Complete" }
+        })
+      )
+      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.RoundCounter(), [0, 1, 2]))
+      assert.sameMembers([...repaired.complete], [0, 1, 2])
+      assert.deepStrictEqual(
+        air.filter((item, i) => item !== air[i - 1]),
+        ["Eof 1", 1, 2, 3, 19, "Eof 2", 2, "Eof 3"]
+      )
+      assert.deepStrictEqual(
+        [...repaired.missingPages],
+        [
+          [0, 4],
+          [1, 3]
+        ]
+      )
+    })
+  )
+
+  it.effect("on a slow air too: all batches of a repair have left before the next round is asked [Q-3]", () =>
+    Effect.gen(function* () {
+      const bytes = new Uint8Array(200 * 512)
+      const large = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes: 512 }), bytes)
+      const { air, run } = yield* rig(
+        1,
+        answering((message) => {
+          if (message._tag !== "Eof") return undefined
+          return message.round === 1 ? missing(message, 0, 200) : { _tag: "Complete" }
+        }),
+        { bytesPerSecond: 200_000 }
+      )
+      yield* run(MissingRounds.finish(large, new MissingRounds.RoundCounter(), [0]))
+      const second = air.indexOf("Eof 2")
+      assert.strictEqual(air.slice(0, second).filter((item) => typeof item === "number").length, 200)
+    })
+  )
+
+  it.effect("takes no answer to an earlier round, and none that leaves the file", () =>
+    Effect.gen(function* () {
+      const wrong: Array<string> = []
+      const { air, run } = yield* rig(
+        1,
+        answering((message) => {
+          if (message._tag !== "Eof") return undefined
+          if (wrong.length === 0) {
+            wrong.push("round")
+            return { ...missing(message, 5, 1), round: message.round - 1 }
+          }
+          if (wrong.length === 1) {
+            wrong.push("span")
+            return { ...missing(message, 900, 1), first: 900, count: 1 }
+          }
+          return { _tag: "Complete" }
+        })
+      )
+      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.RoundCounter(), [0]))
+      assert.deepStrictEqual([...repaired.complete], [0])
+      assert.deepStrictEqual(wrong, ["round", "span"])
+      assert.deepStrictEqual(new Set(air), new Set(["Eof 1"]))
+    })
+  )
+
+  it.effect("rounds of a span leave out who is slow, and end when nobody misses anything [Q-8]", () =>
+    Effect.gen(function* () {
+      const { run, session } = yield* rig(
+        2,
+        answering((message, slot) => (message._tag === "Eof" && slot === 0 ? missing(message) : undefined))
+      )
+      const repaired = yield* run(MissingRounds.span(content, new MissingRounds.RoundCounter(), [0, 1], 0, 10))
+      assert.deepStrictEqual([...repaired.complete], [])
+      assert.strictEqual(repaired.satOut.size, 0)
+      assert.strictEqual(Roster.present(session.roster()).length, 2)
+    })
+  )
+
+  it.effect("who sits out in the rounds is out; nobody at all left: RoundsExhausted", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        2,
+        answering((message, slot) =>
+          message._tag === "Eof" && slot === 1 ? { _tag: "SitOut", reason: "I/O" } : undefined
+        )
+      )
+      const counter = new MissingRounds.RoundCounter()
+      const repaired = yield* run(MissingRounds.finish(content, counter, [0, 1]))
+      assert.deepStrictEqual([...repaired.complete], [])
+      assert.deepStrictEqual([...repaired.satOut], [[1, "I/O"]])
+      const error = yield* run(Effect.flip(MissingRounds.finish(content, counter, [0])))
+      assert.strictEqual(error._tag, "RoundsExhausted")
+    })
+  )
+})
+
+describe("Close", () => {
+  const closeOk = (from: number, next: number | undefined, ...entries: ReadonlyArray<number>) => ({
+    ...{ _tag: "CloseOk", from, next, failures: entries.map((entry) => ({ entry, reason: "no" })) }
+  })
+
+  it.effect("asks on for failures until all are known, each catcher by itself [F-2]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        3,
+        answering((message, slot) => {
+          if (message._tag !== "Close") return undefined
+          if (slot === 0) return closeOk(message.from, undefined)
+          if (slot === 1 && message.from === 0) return closeOk(0, 8, 1, 7)
+          if (slot === 1) return closeOk(message.from, undefined, message.from)
+          return { _tag: "SitOut", reason: "EXDEV" }
+        })
+      )
+      const { committed, satOut } = yield* run(Close.close(1, [0, 1, 2]))
+      const entries = [...committed].map(([slot, failures]) => [slot, failures.map(({ entry }) => entry)] as const)
+      assert.deepStrictEqual(Object.fromEntries(entries), { 0: [], 1: [1, 7, 8] })
+      assert.deepStrictEqual([...satOut], [[2, "EXDEV"]])
+    })
+  )
+
+  it.effect("a catcher that would be asked for ever is not [F-2]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        1,
+        answering((message) => (message._tag === "Close" ? closeOk(message.from, message.from, 3) : undefined))
+      )
+      const { committed } = yield* run(Close.close(1, [0]))
+      assert.strictEqual(committed.get(0)?.length, 1)
+    })
+  )
+
+  it.effect("nobody answers: CloseTimeout; abort ends as well", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(1, () => [])
+      assert.strictEqual((yield* run(Effect.flip(Close.close(1, [0]))))._tag, "CloseTimeout")
+      yield* run(Close.abort(1, "changed", [0]))
+    })
+  )
+
+  it.effect("abort asks until each has said so [F-4]", () =>
+    Effect.gen(function* () {
+      const reasons: Array<string> = []
+      const { run, session } = yield* rig(
+        2,
+        answering((message) => {
+          if (message._tag !== "Abort") return undefined
+          reasons.push(message.reason)
+          return reasons.length > 3 ? { _tag: "Aborted" } : undefined
+        })
+      )
+      yield* run(Close.abort(1, "changed", [0, 1]))
+      assert.isAtLeast(reasons.length, 5)
+      assert.strictEqual(Roster.present(session.roster()).length, 2)
+    })
+  )
+})
