@@ -11,6 +11,7 @@ import { BadManifest, MasterTimeout, SessionAborted } from "./Errors.ts"
 import { counts } from "./Ledger.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
+import * as Answers from "./phase/Answers.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
 import { Progress } from "./Progress.ts"
@@ -24,7 +25,7 @@ import { type Slot, Store, StoreError } from "./store/Store.ts"
 import { Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
-import type { Failure, FromCatcher, FromMaster } from "./wire/Message.ts"
+import type { Failure, FromMaster } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -179,43 +180,23 @@ const answerTo = Effect.fnUntraced(function* (
   book: Book,
   files: CatchFiles.CatchFiles
 ) {
-  const { master, session, slot } = membership
+  const { master } = membership
   switch (message._tag) {
     case "Bye":
       return true
+    case "Poll": {
+      const answer = Answers.toPoll(message, book.received.pages, membership)
+      const transport = yield* Transport
+      if (answer !== undefined) yield* transport.sendTo(master, answer)
+      return false
+    }
     case "Abort":
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
-      if (message.audience.includes(slot)) yield* files.question(message.file, message)
-      return false
-    case "Poll": {
-      if (!message.audience.includes(slot)) return false
-      const transport = yield* Transport
-      const { incarnation } = membership
-      const { poll } = message
-      const received = book.received.pages >>> 0
-      const answer = { _tag: "PollOk", session, slot, incarnation, poll, received, dropped: 0 } as const
-      yield* transport.sendTo(master, Codec.encode(answer))
-      return false
-    }
-    case "Open": {
-      if (!message.audience.includes(slot)) return false
-      // files are opened by the manifest's plan, so nothing but the manifest can come before it
-      if (message.file > 0 && book.entries === undefined) return false
-      const { members, size } = message
-      const { blockPages, pageBytes } = membership
-      yield* files.question(message.file, {
-        _tag: "Open",
-        layout: Layout.make({ size, pageBytes, blockPages, members })
-      })
-      return false
-    }
-    case "Eof":
-    case "Close":
-      if (message.audience.includes(slot)) yield* files.question(message.file, message)
-      return false
-    default:
-      return false
   }
+  const asked = Answers.eventOf(message, membership)
+  // the manifest's plan says which files there are; before it there is only the manifest
+  if (asked !== undefined && asked.file <= book.plan.length) yield* files.question(asked.file, asked.event)
+  return false
 })
 
 /** The files of this session: how each is opened, put to use and answered for. */
@@ -223,16 +204,14 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   const transport = yield* Transport
   const store = yield* Store
   const progress = yield* Progress
-  const { blockPages, incarnation, master, pageBytes, session, slot } = membership
-  const who = { session, slot, incarnation }
+  const { blockPages, master, pageBytes, session } = membership
   const pool = new BlockPool(blockPages * pageBytes)
-  const say = (message: FromCatcher) => transport.sendTo(master, Codec.encode(message))
+  let openFiles = 0
 
   const answer = (file: number, answer: FileState.Answer) => {
-    if (answer._tag === "CloseOk") return say({ ...answer, ...Codec.fitFailures(answer.failures), ...who, file })
     if (answer._tag === "Missing") book.missingPages += Planner.count(answer.runs)
     if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    return say({ ...answer, ...who, file })
+    return transport.sendTo(master, Answers.encode(answer, file, membership))
   }
 
   const sitOut = (file: number, reason: string) => {
@@ -249,6 +228,17 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
     }
+    if (openFiles >= Limits.openFiles) {
+      return yield* new StoreError({
+        code: "EMFILE",
+        path: "",
+        reason: `the master has ${openFiles} files open already`
+      })
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => openFiles++),
+      () => Effect.sync(() => openFiles--)
+    )
     const opened = yield* store.open(carried)
     return {
       ...opened,
@@ -273,7 +263,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
 
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
-    if (layout.size > Limits.manifestBytes) {
+    if (layout.size > Limits.manifestBytes || layout.members > 0) {
       return yield* new StoreError({
         code: "EFBIG",
         path: "",

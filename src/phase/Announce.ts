@@ -121,9 +121,10 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
       for (const message of messages(bytes)) {
         const nowMillis = yield* Clock.currentTimeMillis
         if (!seeker.heeds(message, nowMillis)) continue
+        if (seeker.master?.announce.session === message.session && seeker.master.address !== from) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
-          // its last announcement may have come after its last words
-          seeker.passedOver.add(message.session)
+          // its last announcement may come after its last words
+          if (seeker.master !== undefined) seeker.passedOver.add(message.session)
           seeker.master = undefined
         } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }

@@ -89,8 +89,12 @@ class Asked {
     this.owing = new Set(audience)
   }
   nextSlice(): Message.Audience {
-    const slice = [...this.owing].slice(0, Limits.sliceSlots).sort((a, b) => a - b)
+    const slice = [...this.owing].slice(0, Limits.sliceSlots)
     this.slice = new Set(slice)
+    // asked again after all others have been, so that the silent hold up nobody
+    for (const slot of slice) this.owing.delete(slot)
+    for (const slot of slice) this.owing.add(slot)
+    slice.sort((a, b) => a - b)
     this.sliceAnswered.closeUnsafe()
     return slice
   }
@@ -236,7 +240,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     // ---- asking ----
 
-    const isPresent = (slot: number) => roster.members[slot]?.lost === undefined
+    const isPresent = (slot: number) => slot < roster.members.length && roster.members[slot].lost === undefined
 
     const ask = (question: Question) =>
       Effect.suspend(() => {
@@ -290,7 +294,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         blockPages: Limits.blockPages,
         timeoutMillis: options.timeoutMillis,
         uptimeMillis: Math.floor(now() - startedMillis),
-        spreadMillis: 0,
+        spreadMillis: Math.min(Limits.spreadMillis, Math.floor(options.wanted / 4)),
         joined: Roster.present(roster).length,
         wanted: options.wanted
       }

@@ -84,6 +84,8 @@ export const rejectedHashes = 8
 
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
+/** Hundreds of catchers spread their answers to an announcement over this time at most. */
+export const spreadMillis = 100
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */
 export const forgetMillis = 1000
 /** A master listens at least this long for another master before it begins. */

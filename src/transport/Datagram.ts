@@ -104,6 +104,7 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
 
 /** A socket that is bound, set up and read by Effect. */
 interface Open {
+  readonly socket: Dgram.Socket
   readonly reader: DatagramSocket.Reader
   readonly writer: DatagramSocket.Writer
   /** Once it is, the writer would wait for ever, for another reader. */
@@ -165,6 +166,7 @@ const open = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
   const { address, port } = socket.address()
   return {
+    socket,
     reader,
     writer,
     isClosed: () => isClosed,
@@ -294,15 +296,43 @@ class Sender {
   readonly send = (batch: Batch): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
       const { bytes } = batch
-      const stepBytes = batch.datagramBytes > 0 ? batch.datagramBytes : bytes.length
-      const datagrams: [DatagramSocket.OutgoingDatagram, ...Array<DatagramSocket.OutgoingDatagram>] = [
-        { payload: bytes.subarray(0, stepBytes), address: this.group }
-      ]
-      for (let offset = stepBytes; offset < bytes.length; offset += stepBytes) {
-        datagrams.push({ payload: bytes.subarray(offset, offset + stepBytes), address: this.group })
-      }
-      return this.write(datagrams, losses)
+      return bytes.length > batch.datagramBytes && batch.datagramBytes > 0
+        ? this.sendGlued(batch)
+        : this.write([{ payload: bytes, address: this.group }], losses)
     })
+
+  /**
+   * A batch goes straight to Node's socket: Effect's writer makes an object and a callback for every datagram, which cost
+   * a tenth of the rate. The first and the last datagram tell how it went; one lost in between is lost as on a network.
+   */
+  private sendGlued({ bytes, datagramBytes }: Batch): Effect.Effect<void, TransportError> {
+    const { socket } = this.own
+    const { group, port } = this.options
+    const pushed = Effect.callback<number, TransportError>((resume) => {
+      if (this.own.isClosed()) return resume(Effect.fail(closed("send")))
+      let failure: unknown
+      const first = (error: Error | null) => (failure = error)
+      const last = (error: Error | null) => {
+        const told = error ?? failure
+        if (told == null) resume(Effect.succeed(Math.ceil(bytes.length / datagramBytes)))
+        else if (losses.has(codeOf(told))) resume(Effect.succeed(0))
+        else resume(Effect.fail(explain(`send to ${group}:${port}`, told, this.options, datagramBytes)))
+      }
+      for (let at = 0; at < bytes.length; at += datagramBytes) {
+        const length = Math.min(datagramBytes, bytes.length - at)
+        const done = at + length === bytes.length ? last : at === 0 ? first : undefined
+        socket.send(bytes, at, length, port, group, done)
+      }
+    })
+    return Effect.uninterruptible(
+      Effect.flatMap(pushed, (count) => {
+        const all = Math.ceil(bytes.length / datagramBytes)
+        this.sent += count
+        this.refused += all - count
+        return this.turn(all)
+      })
+    )
+  }
 
   readonly sendTo = (to: Address, datagram: Uint8Array): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
