@@ -12,7 +12,6 @@ import * as Layout from "../protocol/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Assembly, type BlockPool, type Verdict } from "../store/Assembly.ts"
 import type { DestinationEscape, Slot, StoreError } from "../store/Store.ts"
-import * as WriteBehind from "../store/WriteBehind.ts"
 import type { TransportError } from "../transport/Transport.ts"
 
 export interface Options {
@@ -84,12 +83,10 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         Effect.provideService(Scope.Scope, scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      const behind = yield* Effect.provideService(WriteBehind.make(slot), Scope.Scope, scope)
-      opened = { slot, scope, assembly: new Assembly(layout, slot, behind, options.pool) }
+      opened = { slot, scope, assembly: new Assembly(layout, slot, options.pool) }
     })
 
     const verify = Effect.fnUntraced(function* (root: Uint8Array, { assembly }: Opened) {
-      yield* assembly.settled
       const verdict: Verdict = assembly.verify(root)
       if (verdict.blocks.length === 0 && !verdict.trailer) yield* options.verified
       return { _tag: "Verified", ...verdict } as const

@@ -66,8 +66,6 @@ export const ackers = 32
  * repaired. The oldest goes to the store when more begin.
  */
 export const assemblingBlocks = 256
-/** Blocks of one file being written while its next pages are taken in. */
-export const writesInFlight = 4
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
 /** Batches being filled or waiting for the air, for each of its two lanes. */

@@ -11,7 +11,6 @@ import * as Limits from "../protocol/Limits.ts"
 import type { PageBatch } from "../protocol/FileState.ts"
 import { agrees, hash } from "./Hash.ts"
 import type { Slot, StoreError } from "./Store.ts"
-import type { WriteBehind } from "./WriteBehind.ts"
 
 /** Block buffers, made on first use and used again. */
 export class BlockPool {
@@ -48,7 +47,6 @@ export interface Verdict {
 export class Assembly {
   private readonly layout: Layout.Layout
   private readonly slot: Slot
-  private readonly behind: WriteBehind
   private readonly pool: BlockPool
   private readonly trailer: Uint8Array
   /** Hashes of the blocks that are whole. */
@@ -58,10 +56,9 @@ export class Assembly {
   /** Blocks in memory, oldest first. */
   private readonly assembling = new Map<number, Assembling>()
 
-  constructor(layout: Layout.Layout, slot: Slot, behind: WriteBehind, pool: BlockPool) {
+  constructor(layout: Layout.Layout, slot: Slot, pool: BlockPool) {
     this.layout = layout
     this.slot = slot
-    this.behind = behind
     this.pool = pool
     this.trailer = new Uint8Array(layout.trailerBytes)
     this.hashes = new Uint8Array(layout.blocks * Limits.hashBytes)
@@ -142,7 +139,10 @@ export class Assembly {
     const bytes = buffer.subarray(0, Layout.blockBytes(this.layout, block))
     this.hashes.set(hash(bytes), block * Limits.hashBytes)
     this.assembling.delete(block)
-    return this.behind.write(this.offset(block), bytes, () => this.pool.give(buffer))
+    return Effect.ensuring(
+      this.slot.write(this.offset(block), bytes),
+      Effect.sync(() => this.pool.give(buffer))
+    )
   }
 
   private offset(block: number): number {
@@ -190,11 +190,6 @@ export class Assembly {
         Effect.sync(() => (pooled === undefined ? undefined : this.pool.give(pooled)))
       )
     })
-  }
-
-  /** Waits until all that was put is in the slot. */
-  get settled(): Effect.Effect<void, StoreError> {
-    return this.behind.settled
   }
 
   /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */

@@ -1,6 +1,9 @@
 /**
- * An open file for positional reads and writes. The trap it is there for: a descriptor that is closed while the thread
- * pool still works on it may by then be another file's. So transfers cannot be interrupted, and closing waits for them.
+ * An open file for positional reads and writes of whole blocks.
+ *
+ * They are synchronous on purpose: a block (183 KB) that is in the page cache, or goes there, takes tens of microseconds,
+ * and handing it to the thread pool costs more than that in waking and in cold caches (measured: a third of the whole
+ * rate with offload, see docs/performance.md). What waits for a slow disk waits in the kernel, as in rsync.
  */
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
@@ -13,70 +16,40 @@ export interface Descriptor {
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, NodeJS.ErrnoException>
   /** Reads until `into` is full or the file ends; answers how many bytes were read. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<number, NodeJS.ErrnoException>
-  /** Completes when no transfer is under way. */
-  readonly settled: Effect.Effect<void>
   readonly close: Effect.Effect<void>
 }
 
-type Transfer = (
-  fd: number,
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  position: number,
-  done: (error: NodeJS.ErrnoException | null, count: number) => void
-) => void
+type Transfer = (fd: number, bytes: Uint8Array, at: number, length: number, position: number) => number
 
 export const make = (fd: number): Descriptor => {
-  let underWay = 0
+  // after the close the number may be another file's
   let closed = false
-  let waiting: Array<() => void> = []
 
   const transfer = (call: Transfer, offset: number, bytes: Uint8Array) =>
-    Effect.uninterruptible(
-      Effect.callback<number, NodeJS.ErrnoException>((resume) => {
-        if (closed) return resume(Effect.fail(Errno.toCause(EBADF)))
-        underWay++
-        const end = (result: Effect.Effect<number, NodeJS.ErrnoException>) => {
-          if (--underWay === 0) {
-            for (const wake of waiting) wake()
-            waiting = []
-          }
-          resume(result)
+    Effect.try({
+      try: () => {
+        if (closed) throw Errno.toCause(EBADF)
+        let done = 0
+        while (done < bytes.length) {
+          const count = call(fd, bytes, done, bytes.length - done, offset + done)
+          if (count === 0) break
+          done += count
         }
-        const step = (at: number) => {
-          if (at === bytes.length) return end(Effect.succeed(at))
-          call(fd, bytes, at, bytes.length - at, offset + at, (error, count) => {
-            if (error !== null) end(Effect.fail(error))
-            else if (count === 0) end(Effect.succeed(at))
-            else step(at + count)
-          })
-        }
-        step(0)
-      })
-    )
-
-  const settled = Effect.uninterruptible(
-    Effect.callback<void>((resume) => {
-      if (underWay === 0) resume(Effect.void)
-      else waiting.push(() => resume(Effect.void))
+        return done
+      },
+      catch: (error) => error as NodeJS.ErrnoException
     })
-  )
 
   return {
     fd,
     write: (offset, bytes) =>
-      Effect.flatMap(transfer(fs.write, offset, bytes), (count) =>
+      Effect.flatMap(transfer(fs.writeSync, offset, bytes), (count) =>
         count === bytes.length ? Effect.void : Effect.fail(Errno.toCause(EIO))
       ),
-    read: (offset, into) => transfer(fs.read, offset, into),
-    settled,
-    close: Effect.suspend(() => {
+    read: (offset, into) => transfer(fs.readSync, offset, into),
+    close: Effect.sync(() => {
+      if (!closed) fs.closeSync(fd)
       closed = true
-      return Effect.andThen(
-        settled,
-        Effect.sync(() => fs.closeSync(fd))
-      )
     })
   }
 }

@@ -346,7 +346,6 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
           count === into.length ? Effect.void : Effect.fail(failed(outside()))
         ),
       commit: Effect.fnUntraced(function* (skip) {
-        yield* descriptor.settled
         const failures: Array<Failure> = []
         if (!skip(0)) tryEntry(failures, index, path, commit)
         return failures

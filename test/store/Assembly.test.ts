@@ -5,7 +5,6 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { Assembly, BlockPool } from "../../src/store/Assembly.ts"
 import { hash } from "../../src/store/Hash.ts"
 import { type Slot, StoreError } from "../../src/store/Store.ts"
-import * as WriteBehind from "../../src/store/WriteBehind.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 
 const pageBytes = 32
@@ -60,10 +59,8 @@ const memorySlot = (size: number) => {
 
 const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
   const memory = memorySlot(file.layout.size)
-  const behind = yield* WriteBehind.make(memory.slot)
-  const assembly = new Assembly(file.layout, memory.slot, behind, pool)
-  /** Once all that was put has been written. */
-  const verified = (root: Uint8Array) => Effect.map(assembly.settled, () => assembly.verify(root))
+  const assembly = new Assembly(file.layout, memory.slot, pool)
+  const verified = (root: Uint8Array) => Effect.sync(() => assembly.verify(root))
   return { ...memory, pool, assembly, verified }
 })
 
@@ -272,15 +269,6 @@ describe("Assembly", () => {
     })
   )
 
-  it.effect("a write that fails behind is told by a later put, not only at the end", () =>
-    Effect.gen(function* () {
-      const file = sent(many)
-      const { assembly, fail } = yield* begin(file)
-      fail("write")
-      assert.strictEqual((yield* Effect.flip(put(assembly, file, everyPage(file)))).code, "ENOSPC")
-    })
-  )
-
   it.effect("a slot that fails is an error of the put, and keeps no buffer", () =>
     Effect.gen(function* () {
       for (const operation of ["write", "read"] as const) {
@@ -290,7 +278,7 @@ describe("Assembly", () => {
         yield* put(assembly, file, half)
         fail(operation)
         const rest = put(assembly, file, striped(file).slice(half.length))
-        const error = yield* Effect.flip(Effect.andThen(rest, assembly.settled))
+        const error = yield* Effect.flip(rest)
         assert.strictEqual(error._tag, "StoreError")
         assert.strictEqual(error.code, "ENOSPC")
         assembly.release()
