@@ -20,7 +20,8 @@ scripts/lab.sh up "$catchers"
 tree() {
   case $1 in
   include) echo /usr/include ;;
-  modules) echo "$PWD/node_modules" ;;
+  # a copy, because tools write into the real one
+  modules) [[ -d $work/node_modules ]] || cp -a node_modules "$work/"; echo "$work/node_modules" ;;
   large) [[ -f $work/large ]] || head -c 1073741824 /dev/urandom >"$work/large"; echo "$work/large" ;;
   sparse)
     if [[ ! -f $work/sparse ]]; then
