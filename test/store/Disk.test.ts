@@ -8,10 +8,17 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Entry } from "../../src/Manifest.ts"
 import * as Descriptor from "../../src/store/Descriptor.ts"
-import { asNobody, bundle, bytes, canSwitchUser, deliver, dir, directory, disk, fifo, file } from "./Sandbox.ts"
 import {
   asNobody,
+  bundle,
+  bytes,
   canSwitchUser,
+  deliver,
+  dir,
+  directory,
+  disk,
+  fifo,
+  file,
   hardLink,
   isLinux,
   isRoot,
