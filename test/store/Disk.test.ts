@@ -59,14 +59,17 @@ describe("the destination", () => {
   )
 
   // The system asks who really started the process, so root cannot play somebody else here.
-  it.effect.runIf(canSwitchUser || !isRoot)("is refused when we may not write to it", () =>
-    Effect.gen(function* () {
-      const base = yield* directory
-      fs.chmodSync(base, 0o555)
-      const error = yield* Effect.flip(asNobody(disk(base)))
-      assert.strictEqual(error.message, `${base}: permission denied (EACCES)`)
-    })
-  )
+  // root may write everywhere; for root a read-only file system below stands for it
+  if (!isRoot) {
+    it.effect("is refused when we may not write to it", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.chmodSync(base, 0o555)
+        const error = yield* Effect.flip(disk(base))
+        assert.strictEqual(error.message, `${base}: permission denied (EACCES)`)
+      })
+    )
+  }
 })
 
 /** A small file system of its own. */
