@@ -1,0 +1,330 @@
+/**
+ * npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE]
+ *
+ * mrsync beside its peers on the lab's hosts (scripts/lab.sh), from tmpfs to tmpfs. Every scenario runs its contestants
+ * in turn, so that a slow minute of the machine meets all of them, and prints medians and ratios; a ratio says how often
+ * mrsync is faster. Peers that are not installed (Debian: rsync, udpcast, uftp) are left out with a message. Needs root,
+ * what scripts/lab.sh needs, and a built dist.
+ */
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const program = join(root, "dist/bin.js")
+const lab = join(root, "scripts/lab.sh")
+const prefix = "bench"
+const argument = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined)
+const rounds = Number(argument("--rounds") ?? 3)
+const only = argument("--only")?.split(",")
+const MiB = 1024 * 1024
+
+const work = mkdtempSync("/dev/shm/mrsync-bench-")
+const running = new Set()
+const labDo = (...args) =>
+  execFileSync(lab, args, { env: { ...process.env, LAB: prefix }, stdio: ["ignore", "ignore", "inherit"] })
+const tidy = () => {
+  for (const child of running) child.kill("SIGKILL")
+  spawnSync(lab, ["down"], { env: { ...process.env, LAB: prefix }, stdio: "ignore" })
+  rmSync(work, { recursive: true, force: true })
+}
+process.on("SIGINT", () => {
+  tidy()
+  process.exit(20)
+})
+
+const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
+const has = (tool) => spawnSync("which", [tool]).status === 0
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** A process on a host; `ended` gives its exit, output and peak memory. */
+const on = (host, ...command) => {
+  const child = spawn("ip", ["netns", "exec", `${prefix}-${host}`, ...command], { stdio: ["ignore", "pipe", "pipe"] })
+  running.add(child)
+  const self = { child, out: "", err: "", peakKiB: 0 }
+  child.stdout.on("data", (data) => (self.out += data))
+  child.stderr.on("data", (data) => (self.err += data))
+  const look = setInterval(() => {
+    const status = existsSync(`/proc/${child.pid}/status`) ? readFileSync(`/proc/${child.pid}/status`, "utf8") : ""
+    self.peakKiB = Math.max(self.peakKiB, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0))
+  }, 100)
+  self.ended = new Promise((resolve) =>
+    child.on("close", (status) => {
+      clearInterval(look)
+      running.delete(child)
+      resolve({ ...self, status })
+    })
+  )
+  return self
+}
+
+const until = async (what, millis = 10_000) => {
+  for (const end = Date.now() + millis; Date.now() < end; await sleep(20)) if (what()) return
+  throw new Error("a receiver did not get ready")
+}
+
+const fresh = (count) => {
+  rmSync(join(work, "out"), { recursive: true, force: true })
+  for (let i = 1; i <= count; i++) mkdirSync(join(work, "out", `c${i}`), { recursive: true })
+}
+const out = (i) => join(work, "out", `c${i}`)
+const hosts = (count) => Array.from({ length: count }, (_, i) => i + 1)
+const timed = async (body) => {
+  const start = performance.now()
+  const result = await body()
+  return { seconds: (performance.now() - start) / 1000, ...result }
+}
+
+// ---- contestants: each sends a source to so many catchers and gives the wall seconds of the sender ----
+
+const mrsync =
+  (...extra) =>
+  async (source, count) => {
+    fresh(count)
+    const catchers = hosts(count).map((i) => on(`c${i}`, "node", program, "catch", "--json", "--id", `c${i}`, out(i)))
+    await until(() => catchers.every((one) => one.out.includes("Waiting")))
+    await sleep(100)
+    const run = await timed(async () => {
+      const master = await on("m", "node", program, "send", "--json", "-c", String(count), ...extra, source).ended
+      if (master.status !== 0) throw new Error(`mrsync: ${master.err}`)
+      return { report: JSON.parse(master.out.trim().split("\n").at(-1)), masterKiB: master.peakKiB }
+    })
+    const ended = await Promise.all(catchers.map((one) => one.ended))
+    return { ...run, catcherKiB: Math.max(...ended.map((one) => one.peakKiB)) }
+  }
+
+const rsync = async (source, count) => {
+  fresh(count)
+  const daemons = hosts(count).map((i) => {
+    const config = join(work, `rsyncd-${i}.conf`)
+    writeFileSync(config, `uid=root\ngid=root\nuse chroot=no\nmunge symlinks=no\n[d]\npath=${out(i)}\nread only=no\n`)
+    return on(`c${i}`, "rsync", "--daemon", "--no-detach", `--config=${config}`, "--port", "8730")
+  })
+  await sleep(500)
+  const run = await timed(async () => {
+    const ended = await Promise.all(
+      hosts(count).map((i) => on("m", "rsync", "-aHW", source, `rsync://10.77.0.${i + 1}:8730/d/`).ended)
+    )
+    if (ended.some((one) => one.status !== 0)) throw new Error(`rsync: ${ended[0].err}`)
+    return {}
+  })
+  for (const { child } of daemons) child.kill("SIGTERM")
+  await Promise.all(daemons.map((one) => one.ended))
+  return run
+}
+
+const udpcast = async (source, count) => {
+  fresh(count)
+  const common = ["--interface", "lan0", "--mcast-rdv-address", "239.1.1.1", "--nokbd"]
+  const receivers = hosts(count).map((i) =>
+    on(`c${i}`, "udp-receiver", "--file", join(out(i), "f"), "--nosync", ...common)
+  )
+  await sleep(1000)
+  const run = await timed(async () => {
+    const sender = ["--min-receivers", String(count), "--max-wait", "5", "--autostart", "1"]
+    const tuned = ["--full-duplex", "--blocksize", "1456"]
+    await on("m", "udp-sender", "--file", source, ...common, ...sender, ...tuned).ended
+    await Promise.all(receivers.map((one) => one.ended))
+    return {}
+  })
+  return run
+}
+
+const uftp = (rateKbit) => async (source, count) => {
+  fresh(count)
+  const receivers = hosts(count).map((i) => on(`c${i}`, "uftpd", "-d", "-D", out(i), "-I", "lan0", "-B", "4000000"))
+  await sleep(1000)
+  const run = await timed(async () => {
+    await on("m", "uftp", "-R", String(rateKbit), "-I", "lan0", "-B", "4000000", source).ended
+    return {}
+  })
+  for (const { child } of receivers) child.kill("SIGTERM")
+  await Promise.all(receivers.map((one) => one.ended))
+  return run
+}
+
+// ---- sources ----
+
+const made = new Map()
+const random = (mebibytes) => {
+  const path = join(work, `random-${mebibytes}`)
+  if (!made.has(path)) {
+    execFileSync("bash", ["-c", `head -c ${mebibytes * MiB} /dev/urandom > ${path}`])
+    made.set(path, true)
+  }
+  return path
+}
+const copied = (source, name) => {
+  const path = join(work, name)
+  if (!made.has(path)) execFileSync("cp", ["-a", source, path])
+  made.set(path, true)
+  return path
+}
+
+// ---- the scenarios of a race: contestants run in turn ----
+
+const results = []
+const say = (line) => process.stdout.write(`${line}\n`)
+
+/** Each contestant: [name, run, source, catchers, before]. The first is measured against the others. */
+const race = async (name, contestants, times = rounds) => {
+  if (only !== undefined && !only.includes(name)) return
+  const seconds = new Map(contestants.map(([who]) => [who, []]))
+  const notes = []
+  for (let round = 0; round < times; round++) {
+    for (const [who, run, source, count, before] of contestants) {
+      labDo("clear")
+      before?.()
+      const result = await run(source(), count)
+      seconds.get(who).push(result.seconds)
+      if (result.report !== undefined) notes.push(result)
+    }
+  }
+  const medians = Object.fromEntries([...seconds].map(([who, all]) => [who, median(all)]))
+  const [first] = contestants[0]
+  const row = { name, medians, runs: Object.fromEntries(seconds) }
+  row.ratios = Object.fromEntries(
+    Object.entries(medians)
+      .filter(([who]) => who !== first)
+      .map(([who, value]) => [who, value / medians[first]])
+  )
+  const pages = notes.map(({ report }) => report.pages)
+  row.repaired = median(pages.map((one) => one.repaired / one.needed))
+  row.masterMB = Math.max(...notes.map((one) => one.masterKiB)) / 1000
+  row.catcherMB = Math.max(...notes.map((one) => one.catcherKiB)) / 1000
+  results.push(row)
+  say(`${name}`)
+  for (const [who, value] of Object.entries(medians)) {
+    const against = who === first ? "" : `   ${first} is ${row.ratios[who].toFixed(2)} x as fast`
+    say(`  ${who.padEnd(22)} ${value.toFixed(2).padStart(8)} s${against}`)
+  }
+  say(
+    `  repaired pages ${(row.repaired * 100).toFixed(3)} %, peak memory: master ${row.masterMB.toFixed(0)} MB, catcher ${row.catcherMB.toFixed(0)} MB`
+  )
+}
+
+const peers = (source, count, names) => {
+  const all = { rsync: ["rsync", rsync], udpcast: ["udp-sender", udpcast], uftp: ["uftp", uftp(2_000_000)] }
+  return names.flatMap((name) => {
+    const [tool, run] = all[name]
+    if (has(tool)) return [[name, run, source, count]]
+    say(`(${name} is not installed and left out)`)
+    return []
+  })
+}
+
+const figure = (name, value, unit) => {
+  results.push({ name, value, unit })
+  say(`${name.padEnd(40)} ${value} ${unit}`)
+}
+
+const wants = (name) => only === undefined || only.includes(name)
+
+const main = async () => {
+  labDo("up", "24")
+  const large = () => random(1024)
+  const include = () => copied("/usr/include", "include")
+  const modules = () => copied(join(root, "node_modules"), "node_modules")
+  const shaped = (rate) => () => labDo("shape", rate)
+  const lossy = (rate, loss) => () => {
+    labDo("shape", rate)
+    labDo("loss", loss)
+  }
+
+  await race("1GiB-1", [["mrsync", mrsync(), large, 1], ...peers(large, 1, ["rsync", "udpcast", "uftp"])])
+  await race("1GiB-4", [["mrsync", mrsync(), large, 4], ...peers(large, 4, ["rsync", "udpcast"])])
+  await race("1GiB-4-1gbit", [
+    ["mrsync", mrsync(), large, 4, shaped("1gbit")],
+    ["rsync to ONE", rsync, large, 1, shaped("1gbit")],
+    ["mrsync, 1 % loss each", mrsync(), large, 4, lossy("1gbit", "1")]
+  ])
+  await race(
+    "128MiB-100mbit",
+    [
+      ["mrsync to 24", mrsync(), () => random(128), 24, shaped("100mbit")],
+      ["mrsync to 1", mrsync(), () => random(128), 1, shaped("100mbit")]
+    ],
+    Math.min(rounds, 2)
+  )
+  await race("include-1", [["mrsync", mrsync(), include, 1], ...peers(include, 1, ["rsync"])])
+  await race("include-4", [["mrsync", mrsync(), include, 4], ...peers(include, 4, ["rsync"])])
+  await race("modules-4", [["mrsync", mrsync(), modules, 4], ...peers(modules, 4, ["rsync"])])
+  await race("4GiB-1-memory", [["mrsync", mrsync(), () => random(4096), 1]], 1)
+
+  if (wants("version")) {
+    const times = hosts(15).map(() => {
+      const start = performance.now()
+      spawnSync("node", [program, "--version"])
+      return performance.now() - start
+    })
+    figure("mrsync --version, median", (median(times) / 1000).toFixed(3), "s")
+  }
+  if (wants("idle")) {
+    fresh(1)
+    const serving = on("c1", "node", program, "catch", "--serve", "-q", out(1))
+    await sleep(3000)
+    const ticks = () => {
+      const fields = readFileSync(`/proc/${serving.child.pid}/stat`, "utf8").split(") ")[1].split(" ")
+      return Number(fields[11]) + Number(fields[12])
+    }
+    const before = ticks()
+    await sleep(30_000)
+    figure("idle catch --serve, of a core", (((ticks() - before) / 100 / 30) * 100).toFixed(3), "%")
+    serving.child.kill("SIGKILL")
+    await serving.ended
+  }
+  if (wants("protocol")) for (const [name, value, unit] of await protocol()) figure(name, value, unit)
+}
+
+/** The reducer and the codecs alone, in this process. */
+const protocol = async () => {
+  const load = (path) => import(join(root, "dist", path))
+  const [FileState, Layout, Codec] = [
+    await load("protocol/FileState.js"),
+    await load("protocol/Layout.js"),
+    await load("wire/Codec.js")
+  ]
+  const pages = 4_000_000
+  const layout = Layout.make({ size: pages * 1432, pageBytes: 1432 })
+  const payloads = []
+  const reduce = (lossOf) => {
+    let [state] = FileState.step(FileState.initial, { _tag: "Open", layout })
+    ;[state] = FileState.step(state, { _tag: "Opened" })
+    const start = performance.now()
+    for (let first = 0; first < pages; first += 44) {
+      const indices = []
+      for (let page = first; page < Math.min(first + 44, pages); page++) if (!lossOf(page)) indices.push(page)
+      ;[state] = FileState.step(state, { _tag: "Pages", batch: { indices, payloads } })
+    }
+    return pages / (performance.now() - start) / 1000
+  }
+  let seed = 1
+  const lost = () => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+    return seed / 2 ** 32 < 0.05
+  }
+  reduce(() => false)
+  const inOrder = median(hosts(5).map(() => reduce(() => false)))
+  const lossy = median(hosts(5).map(() => reduce(lost)))
+  const message = { _tag: "PollOk", session: 1n, slot: 3, incarnation: 7, poll: 9, received: 5, dropped: 0 }
+  const start = performance.now()
+  for (let i = 0; i < 300_000; i++) Codec.decode(Codec.encode(message))
+  const codec = 300_000 / (performance.now() - start)
+  return [
+    ["reducer in order", inOrder.toFixed(1), "million pages a second"],
+    ["reducer at 5 % random loss", lossy.toFixed(1), "million pages a second"],
+    ["codec, PollOk to bytes and back", codec.toFixed(0), "thousand a second"]
+  ]
+}
+
+if (!existsSync(program) || statSync(program).size === 0) throw new Error("build it first: npm run build")
+try {
+  await main()
+  const file = argument("--json")
+  const json = JSON.stringify({ node: process.version, rounds, results }, undefined, 2)
+  if (file === undefined) say(json)
+  else writeFileSync(file, `${json}\n`)
+} finally {
+  tidy()
+}
