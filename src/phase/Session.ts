@@ -252,18 +252,27 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         )
       })
 
+    // Twice the usual round trip, as far as one is known; in whole milliseconds, as timers are.
+    const firstPause = () => {
+      const { rttMillis } = air.window()
+      if (rttMillis === undefined) return Limits.questionMillis
+      return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
+    }
+
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
       const { owing, question } = asked
       const began = now()
       const patience = question.patienceMillis ?? options.timeoutMillis * Limits.questionTimeouts
       const firstAsked = new Map<number, number>()
-      let pause = Limits.questionMillis
+      let pause = firstPause()
       while (owing.size > 0 && now() - began < patience) {
         const slice = asked.nextSlice()
+        const before = asked.answered.length
         for (const slot of slice) if (!firstAsked.has(slot)) firstAsked.set(slot, now())
         yield* air.say(question.encode(slice))
-        const inTime = yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
-        pause = inTime._tag === "Some" ? Limits.questionMillis : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
+        // silence backs off; where some answer, the others' answers were lost
+        pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
         for (const slot of owing) {
           const silent = now() - Math.max(firstAsked.get(slot) ?? now(), heardMillis[slot] ?? 0)
           if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)

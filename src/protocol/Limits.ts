@@ -88,8 +88,9 @@ export const spreadMillis = 100
 export const forgetMillis = 1000
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
-/** First repetition of a question, and the longest pause between two. */
+/** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */
 export const questionMillis = 20
+export const minQuestionMillis = 4
 export const maxQuestionMillis = 500
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12

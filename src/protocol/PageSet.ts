@@ -6,9 +6,13 @@
  */
 import type { Runs } from "../wire/Message.ts"
 
-const leafPages = 8192
+// Powers of two, so that places are found by shifts; pages stay below 2^30 (Limits.maxPages).
+const leafShift = 13
+const leafPages = 1 << leafShift
+const leafMask = leafPages - 1
 const leafWords = leafPages / 32
-const nodeLeaves = 256
+const nodeShift = 8
+const nodeLeaves = 1 << nodeShift
 const nodePages = leafPages * nodeLeaves
 
 type Leaf = Uint32Array
@@ -32,8 +36,12 @@ export const empty = (pages: number): PageSet => ({
 })
 
 export const has = (self: PageSet, page: number): boolean => {
-  const leaf = self.nodes[Math.floor(page / nodePages)][Math.floor((page % nodePages) / leafPages)]
-  return (leaf[(page % leafPages) >>> 5] & (1 << (page & 31))) !== 0
+  return (leafIn(self, page)[(page & leafMask) >>> 5] & (1 << (page & 31))) !== 0
+}
+
+const leafIn = (self: PageSet, page: number): Leaf => {
+  const leafAt = page >>> leafShift
+  return self.nodes[leafAt >>> nodeShift][leafAt & (nodeLeaves - 1)]
 }
 
 export const isFull = (self: PageSet): boolean => self.held === self.pages
@@ -59,9 +67,9 @@ class Draft {
 
   /** The leaf of a page, copied on its first use in this draft. */
   leafOf(page: number): Leaf {
-    const leafAt = Math.floor(page / leafPages)
+    const leafAt = page >>> leafShift
     if (leafAt === this.leafAt) return this.leaf
-    const nodeAt = Math.floor(page / nodePages)
+    const nodeAt = leafAt >>> nodeShift
     if (nodeAt !== this.nodeAt) {
       if (!this.rootCopied) {
         this.nodes = this.nodes.slice()
@@ -73,7 +81,7 @@ class Draft {
       this.nodes[nodeAt] = this.node
       this.nodeAt = nodeAt
     }
-    const within = leafAt % nodeLeaves
+    const within = leafAt & (nodeLeaves - 1)
     const leaf = this.node[within]
     this.leaf = leaf === this.original[nodeAt][within] ? leaf.slice() : leaf
     this.node[within] = this.leaf
@@ -95,23 +103,26 @@ export const add = (
   batch: ArrayLike<number>
 ): { readonly set: PageSet; readonly fresh: ReadonlyArray<number> | undefined } => {
   const draft = new Draft(self)
+  const { pages } = self
   let fresh: Array<number> | undefined
+  let held = 0
+  let leafAt = -1
+  let leaf: Leaf = blank
   for (let i = 0; i < batch.length; i++) {
     const page = batch[i]
-    let isFresh = false
-    if (page < self.pages) {
-      const leaf = draft.leafOf(page)
-      const word = (page % leafPages) >>> 5
-      const bit = 1 << (page & 31)
-      isFresh = (leaf[word] & bit) === 0
-      if (isFresh) {
-        leaf[word] |= bit
-        draft.held++
-      }
+    if (page < pages && page >>> leafShift !== leafAt) {
+      leafAt = page >>> leafShift
+      leaf = draft.leafOf(page)
     }
-    if (isFresh) fresh?.push(i)
-    else fresh ??= Array.from({ length: i }, (_, k) => k)
+    const word = (page & leafMask) >>> 5
+    const bit = 1 << (page & 31)
+    if (page < pages && (leaf[word] & bit) === 0) {
+      leaf[word] |= bit
+      held++
+      fresh?.push(i)
+    } else fresh ??= Array.from({ length: i }, (_, k) => k)
   }
+  draft.held += held
   return fresh?.length === 0 ? { set: self, fresh } : { set: draft.seal(), fresh }
 }
 
@@ -121,7 +132,7 @@ export const remove = (self: PageSet, first: number, count: number): PageSet => 
   const end = Math.min(first + count, self.pages)
   for (let page = first; page < end; page++) {
     const leaf = draft.leafOf(page)
-    const word = (page % leafPages) >>> 5
+    const word = (page & leafMask) >>> 5
     const bit = 1 << (page & 31)
     if ((leaf[word] & bit) !== 0) {
       leaf[word] &= ~bit
@@ -157,8 +168,7 @@ const next = (self: PageSet, from: number, end: number, held: boolean): number =
   const same = held ? 0 : 0xffff_ffff
   let page = from
   while (page < end) {
-    const leaf = self.nodes[Math.floor(page / nodePages)][Math.floor((page % nodePages) / leafPages)]
-    const word = leaf[(page % leafPages) >>> 5]
+    const word = leafIn(self, page)[(page & leafMask) >>> 5]
     if ((page & 31) === 0 && word === same) page += 32
     else if (((word >>> (page & 31)) & 1) === (held ? 1 : 0)) return page
     else page++

@@ -34,6 +34,8 @@ export interface Window {
   readonly asked: ReadonlyArray<Asked>
   readonly ackers: ReadonlyArray<Acker>
   readonly minRttMillis: number
+  /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
+  readonly rttMillis: number | undefined
   /** Best rate of the last samples, bytes a millisecond. */
   readonly rates: ReadonlyArray<number>
   /** Where the current rate sample began. */
@@ -55,6 +57,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   asked: [],
   ackers: [],
   minRttMillis: Number.POSITIVE_INFINITY,
+  rttMillis: undefined,
   rates: [],
   sampleBytes: 0,
   sampleMillis: Number.NEGATIVE_INFINITY
@@ -98,8 +101,11 @@ export const answered = (self: Window, slot: number, poll: number, nowMillis: nu
   if (asked === undefined || before === undefined) return self
   const acker = { slot, ackedBytes: Math.max(before.ackedBytes, asked.sentBytes), heardMillis: nowMillis }
   const ackers = self.ackers.map((other) => (other.slot === slot ? acker : other))
-  const minRttMillis = Math.min(self.minRttMillis, Math.max(0, nowMillis - asked.atMillis))
-  return paced({ ...self, ackers, minRttMillis }, nowMillis)
+  const sampleMillis = Math.max(0, nowMillis - asked.atMillis)
+  const minRttMillis = Math.min(self.minRttMillis, sampleMillis)
+  // the classical smoothing of round trips (RFC 6298)
+  const rttMillis = self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
+  return paced({ ...self, ackers, minRttMillis, rttMillis }, nowMillis)
 }
 
 // Measures the slowest bounding acker's progress and sets the window by it.
