@@ -231,6 +231,7 @@ export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, s
   }
   if (u32() !== version) return Result.fail(wrong ?? "it is of another version")
   const count = u32()
+  if (count > Limits.manifestEntries) wrong ??= `it has ${count} entries`
   while (wrong === undefined && out.length < count) {
     const tag = tags[u8()]
     const path = data()

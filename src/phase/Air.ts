@@ -30,11 +30,11 @@ type Work =
   | { readonly _tag: "Marker"; readonly passed: Deferred.Deferred<void> }
 
 export interface Lane {
-  /** An empty slab; waits while all are under way. */
-  readonly slab: Effect.Effect<Uint8Array>
+  /** An empty slab; waits while all are under way. `hold` is told in the same step, so that no interruption loses it. */
+  readonly slab: (hold: (slab: Uint8Array) => void) => Effect.Effect<void>
   /** Hands a batch over. Its slab goes back to the lane once it is sent. */
   readonly carry: (batch: PageBatch) => Effect.Effect<void>
-  /** Gives back a slab that was not used. */
+  /** Gives back a slab; one that was carried is not the giver's any more, and nothing happens. */
   readonly giveBack: (slab: Uint8Array) => Effect.Effect<void>
   /** Completes when all that was handed over before has been sent. */
   readonly drained: Effect.Effect<void>
@@ -111,8 +111,7 @@ export const make = (options: {
     const send = Effect.fnUntraced(function* (batch: PageBatch, lane: OwnLane) {
       yield* waitForRoom(batch.bytes)
       yield* transport.send({ bytes: batch.slab.subarray(0, batch.bytes), datagramBytes: batch.datagramBytes })
-      lane.slabs.push(batch.slab)
-      lane.free.openUnsafe()
+      lane.release(batch.slab)
       window = Window.sent(window, batch.bytes)
       totals = {
         pages: totals.pages + batch.pages,
@@ -158,36 +157,47 @@ export const make = (options: {
 /** A lane as the sender sees it: its queue is bounded by its slabs. */
 interface OwnLane extends Lane {
   readonly queued: Array<Work>
-  readonly slabs: Array<Uint8Array>
-  readonly free: Latch.Latch
+  readonly release: (slab: Uint8Array) => void
 }
 
 const makeLane = (work: Latch.Latch): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
-    const slabs: Array<Uint8Array> = Array.from({ length: Limits.airBatches }, () => new Uint8Array(Limits.slabBytes))
+    const idle = Array.from({ length: Limits.airBatches }, () => new ArrayBuffer(Limits.slabBytes))
+    // Every use of a slab is a view of its own, so that who gives back what was carried long ago takes it from nobody.
+    const held = new Set<Uint8Array>()
     const free = Latch.makeUnsafe(true)
     const queued: Array<Work> = []
     const push = (item: Work) => {
       queued.push(item)
       work.openUnsafe()
     }
+    const release = (slab: Uint8Array) => {
+      idle.push(slab.buffer as ArrayBuffer)
+      free.openUnsafe()
+    }
+    const take = (hold: (slab: Uint8Array) => void): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const buffer = idle.pop()
+        if (buffer === undefined) {
+          free.closeUnsafe()
+          return Effect.andThen(free.await, take(hold))
+        }
+        const slab = new Uint8Array(buffer)
+        held.add(slab)
+        hold(slab)
+        return Effect.void
+      })
     return {
       queued,
-      slabs,
-      free,
-      slab: Effect.gen(function* () {
-        while (true) {
-          const slab = slabs.pop()
-          if (slab !== undefined) return slab
-          free.closeUnsafe()
-          yield* free.await
-        }
-      }),
-      carry: (batch) => Effect.sync(() => push({ _tag: "Batch", batch })),
+      release,
+      slab: take,
+      carry: (batch) =>
+        Effect.sync(() => {
+          if (held.delete(batch.slab)) push({ _tag: "Batch", batch })
+        }),
       giveBack: (slab) =>
         Effect.sync(() => {
-          slabs.push(slab)
-          free.openUnsafe()
+          if (held.delete(slab)) release(slab)
         }),
       drained: Effect.suspend(() => {
         const passed = Deferred.makeUnsafe<void>()

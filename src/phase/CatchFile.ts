@@ -79,11 +79,11 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
 
     const openStore = Effect.fnUntraced(function* (layout: Layout.Layout) {
       const scope = yield* Scope.make()
-      const slot = yield* options.open(layout).pipe(
+      opened = yield* options.open(layout).pipe(
         Effect.provideService(Scope.Scope, scope),
+        Effect.map((slot) => ({ slot, scope, assembly: new Assembly(layout, slot, options.pool) })),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      opened = { slot, scope, assembly: new Assembly(layout, slot, options.pool) }
     })
 
     const verify = Effect.fnUntraced(function* (root: Uint8Array, { assembly }: Opened) {
@@ -137,16 +137,31 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       }
     })
 
-    // The bytes of pages are the receiver's: it waits until they have been copied.
+    // The bytes of pages are the receiver's: it waits until they have been copied, or nobody is there any more to do so.
+    const untaken = new Set<Latch.Latch>()
+    let ended = false
     const post = (event: FileState.Event) =>
       Effect.suspend(() => {
+        if (ended) return Effect.void
         const taken = Latch.makeUnsafe(false)
-        return Effect.andThen(Queue.offer(mailbox, { event, taken }), taken.await)
+        untaken.add(taken)
+        return Effect.ensuring(
+          Effect.andThen(Queue.offer(mailbox, { event, taken }), taken.await),
+          Effect.sync(() => untaken.delete(taken))
+        )
       })
+    const end = Effect.suspend(() => {
+      ended = true
+      for (const taken of untaken) taken.openUnsafe()
+      // an offer that waits for room ends with the queue
+      return Queue.shutdown(mailbox)
+    })
 
     return {
       pages: (batch) =>
-        state._tag === "GetData" ? post({ _tag: "Pages", batch: sound(state.layout, batch) }) : Effect.void,
+        state._tag === "GetData" && state.verifying === undefined
+          ? post({ _tag: "Pages", batch: sound(state.layout, batch) })
+          : Effect.void,
       question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, { event })),
       state: () => state,
       run: Effect.onExit(
@@ -157,7 +172,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
             taken?.openUnsafe()
           } while (Queue.sizeUnsafe(mailbox) > 0 || !isOver(state))
         }),
-        release
+        (exit) => Effect.andThen(end, release(exit))
       )
     }
   })

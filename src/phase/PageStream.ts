@@ -62,7 +62,10 @@ export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false)
   Stream.unwrap(
     Effect.map(Session, (session) => {
       const cursor = new Cursor(content, runs, Header.sessionOf(session.id))
-      return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing))
+      return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing)).pipe(
+        // what was taken and not carried, because we were interrupted or could not read
+        Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
+      )
     })
   )
 
@@ -76,6 +79,8 @@ class Cursor {
   readonly runs: Runs
   readonly session: Header.Session
   readonly piece: Uint8Array
+  /** The slab taken last. */
+  slab: Uint8Array | undefined
   run = 0
   /** The page to send next. */
   page: number
@@ -105,14 +110,15 @@ class Cursor {
 const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: boolean) {
   if (cursor.done) return undefined
   const { layout } = cursor.content
-  const slab = yield* lane.slab
+  yield* lane.slab((slab) => (cursor.slab = slab))
+  const slab = cursor.slab!
   const datagramBytes = Limits.headerBytes + layout.pageBytes
   const most = Math.min(Limits.batchDatagrams, Math.max(1, Math.floor(Limits.batchBytes / datagramBytes)))
   let bytes = 0
   let pages = 0
   while (pages < most && !cursor.done) {
     if (cursor.page < layout.dataPages && (cursor.page < cursor.first || cursor.page >= cursor.end)) {
-      yield* Effect.onError(readPiece(cursor, hashing), () => lane.giveBack(slab))
+      yield* readPiece(cursor, hashing)
     }
     const payload = payloadOf(cursor)
     const length = Limits.headerBytes + payload.length

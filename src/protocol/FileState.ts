@@ -136,6 +136,7 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       if (state.past === "Opening") return stay(state)
       if (state.past === "Committed") return [state, [openOk]]
       if (event.layout.pages > Limits.maxPages) return sick(`it has more than ${Limits.maxPages} pages`)
+      if (event.layout.blocks > Limits.maxBlocks) return sick(`it has more than ${Limits.maxBlocks} blocks`)
       return [{ _tag: "Idle", past: "Opening", layout: event.layout }, [{ _tag: "OpenStore", layout: event.layout }]]
     case "Opened": {
       if (state.past !== "Opening") return stay(state)

@@ -25,6 +25,7 @@ export const spanPages = 8192
 export const hashBytes = 32
 /** A file's pages: 1.5 TB with the default page. What a catcher keeps for each block (66 bytes) bounds it, not the wire's 32 bits. */
 export const maxPages = 2 ** 30
+export const maxBlocks = maxPages / blockPages
 
 /** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
 export const batchBytes = 65_000
@@ -45,8 +46,10 @@ export const openFiles = 32
 export const openDirectories = 64
 /** Spans of one file in their missing rounds while the next one is streamed. */
 export const spansInFlight = 3
-/** A manifest is held in memory at both ends: about 10 million entries. */
+/** A manifest is held in memory at both ends. */
 export const manifestBytes = 1024 * 1024 * 1024
+/** Entries of a manifest: what a program's memory holds of them. */
+export const manifestEntries = 10_000_000
 /** Longest path: Linux's PATH_MAX. */
 export const pathBytes = 4096
 /** Longest name of a catcher. */
@@ -84,6 +87,8 @@ export const rejectedHashes = 8
 export const announceMillis = 200
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */
 export const spreadMillis = 100
+/** Sessions that a catcher remembers to pass over. */
+export const passedOver = 16
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */
 export const forgetMillis = 1000
 /** A master listens at least this long for another master before it begins. */

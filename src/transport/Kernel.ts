@@ -162,10 +162,11 @@ const bindLibrary = (): Kernel => {
       receiveBufferBytes,
       send: (bytes, datagramBytes, to) => {
         if (closed) return errno.ECANCELED
-        // what is not longer than one segment is sent as it is
-        if (bytes.length > datagramBytes && datagramBytes !== segment) {
-          if (!set(fd, level.udp, udpOption.segment, int(datagramBytes))) return koffi.errno()
-          segment = datagramBytes
+        // one datagram that is longer than the segments of the last batch must not be cut at their length
+        const wanted = bytes.length > datagramBytes ? datagramBytes : bytes.length > segment ? 0 : segment
+        if (wanted !== segment) {
+          if (!set(fd, level.udp, udpOption.segment, int(wanted))) return koffi.errno()
+          segment = wanted
         }
         const status: number = calls.sendto(fd, bytes, bytes.length, dontWait, to, to.length)
         return status < 0 ? koffi.errno() : 0

@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import * as Kernel from "./Kernel.ts"
 import * as KernelDrops from "./KernelDrops.ts"
-import { type Address, type Received, Transport, TransportError } from "./Transport.ts"
+import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import { checkGroup, closed, explain, losses, type Options, unicastLosses } from "./Udp.ts"
 
 /** Are the library and both socket options there? One socket is opened on the loopback interface to see. */
@@ -144,15 +144,33 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
       if (errno === Kernel.errno.EAGAIN) return Effect.andThen(writable, push(bytes, datagramBytes, to, lost))
       if (errno === 0) sent += Math.max(1, Math.ceil(bytes.length / Math.max(1, datagramBytes)))
       else if (!lost.has(Kernel.codeOf(errno))) {
-        return Effect.fail(explain("send", { code: Kernel.codeOf(errno) }, options, datagramBytes))
+        const code = Kernel.codeOf(errno)
+        return Effect.fail(explain("send", Object.assign(new Error(code), { code }), options, datagramBytes))
       }
       return Effect.void
     })
 
+  // Some interfaces take the option and refuse the datagrams (no checksum offload, tunnels): then they are sent singly.
+  let glued = true
+  const pushGlued = (batch: Batch) =>
+    Effect.catch(push(batch.bytes, batch.datagramBytes, group, losses), (error) => {
+      if (!refusedGlue.has(error.reason) || batch.bytes.length <= batch.datagramBytes) return Effect.fail(error)
+      glued = false
+      return Effect.andThen(
+        Effect.logWarning("this interface refuses segmentation offload: plain datagrams from now on"),
+        pushSingly(batch)
+      )
+    })
+  const pushSingly = ({ bytes, datagramBytes }: Batch) =>
+    Effect.gen(function* () {
+      for (let at = 0; at < bytes.length || at === 0; at += Math.max(1, datagramBytes)) {
+        yield* push(bytes.subarray(at, at + datagramBytes), datagramBytes, group, losses)
+      }
+    })
+
   return {
     sent: () => sent,
-    send: (batch: { readonly bytes: Uint8Array; readonly datagramBytes: number }) =>
-      Effect.andThen(push(batch.bytes, batch.datagramBytes, group, losses), Effect.yieldNow),
+    send: (batch: Batch) => Effect.andThen(glued ? pushGlued(batch) : pushSingly(batch), Effect.yieldNow),
     sendTo: (to: Address, datagram: Uint8Array) =>
       Effect.suspend(() => {
         const known = destinations.get(to) ?? parse(to)
@@ -165,6 +183,9 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
       })
   }
 }
+
+/** How `Udp.explain` names what it has no advice for: the system's own code. */
+const refusedGlue: ReadonlySet<string> = new Set(["EIO", "EINVAL", "EOPNOTSUPP"])
 
 const parse = (to: Address): Kernel.Destination | undefined => {
   const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(to)

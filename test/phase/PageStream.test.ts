@@ -189,7 +189,11 @@ describe("PageStream", () => {
         )
         assert.strictEqual(error._tag, "SourceChanged")
       }
-      for (let i = 0; i < Limits.airBatches; i++) yield* inTime(session.air.fresh.slab, 10)
+      for (let i = 0; i < Limits.airBatches; i++)
+        yield* inTime(
+          session.air.fresh.slab(() => {}),
+          10
+        )
     })
   )
 })
