@@ -7,13 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
-import { BadManifest, MasterTimeout, SessionAborted } from "./Errors.ts"
+import { BadManifest, JoinRefused, MasterTimeout, SessionAborted } from "./Errors.ts"
 import { counts } from "./Ledger.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Answers from "./phase/Answers.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
+import { refusals } from "./phase/Session.ts"
 import { Progress } from "./Progress.ts"
 import type * as FileState from "./protocol/FileState.ts"
 import * as Layout from "./protocol/Layout.ts"
@@ -60,8 +61,8 @@ class Book {
   total = 0
   badManifest: BadManifest | undefined
   readonly failures = new Map<number, string>()
-  /** Entries that the master could not read: not our failure, and not here. */
-  unread = 0
+  /** Entries whose failure the master knows. */
+  readonly said = new Set<number>()
   files = 0
   bytes = 0
   missingPages = 0
@@ -78,6 +79,11 @@ class Book {
   }
   fail(failures: Iterable<Failure>): void {
     for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, reason)
+  }
+  /** Entries that will not be here, as the master knows. */
+  drop(entries: ReadonlyArray<number>, reason: string): void {
+    this.fail(entries.map((entry) => ({ entry, reason })))
+    for (const entry of entries) this.said.add(entry)
   }
   pathOf(entry: number): string {
     const found = this.entries?.[entry]
@@ -192,6 +198,21 @@ const answerTo = Effect.fnUntraced(function* (
     }
     case "Abort":
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
+      if (message.audience.includes(membership.slot)) {
+        const members = book.plan[message.file - 1]?.members ?? []
+        book.drop(
+          members.map(({ entry }) => entry),
+          message.reason
+        )
+      }
+      break
+    case "Welcome":
+      // given up while we were out of reach: whoever stays (--serve) joins anew
+      for (const guest of message.guests) {
+        if (guest.incarnation === membership.incarnation && "refusal" in guest) {
+          return yield* new JoinRefused({ master, reason: refusals[guest.refusal] })
+        }
+      }
   }
   const asked = Answers.eventOf(message, membership)
   // the manifest's plan says which files there are; before it there is only the manifest
@@ -215,9 +236,12 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   }
 
   const sitOut = (file: number, reason: string) => {
-    const members = file === 0 ? [] : book.plan[file - 1].members
-    if (members.length === 0 || book.failures.has(members[0].entry)) return
-    book.fail(members.map(({ entry }) => ({ entry, reason })))
+    const members = book.plan[file - 1]?.members ?? []
+    if (members.every(({ entry }) => book.said.has(entry))) return
+    book.drop(
+      members.map(({ entry }) => entry),
+      reason
+    )
     progress.publish({ _tag: "Failed", path: book.pathOf(members[0].entry), reason })
   }
 
@@ -249,11 +273,12 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   const keep = (carried: Manifest.Carried, failures: ReadonlyArray<Failure>, skip: (member: number) => boolean) => {
     book.fail(failures)
     for (const failure of failures) {
+      book.said.add(failure.entry)
       progress.publish({ _tag: "Failed", path: book.pathOf(failure.entry), reason: failure.reason })
     }
     const failed = new Set(failures.map((failure) => failure.entry))
     carried.members.forEach(({ entry, size }, member) => {
-      if (skip(member)) book.unread++
+      if (skip(member)) book.drop([entry], "the master could not read it")
       else if (!failed.has(entry)) {
         book.files++
         book.bytes += size
@@ -263,6 +288,9 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
 
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
+    if (book.entries !== undefined) {
+      return yield* new StoreError({ code: "EPROTO", path: "", reason: "this session's manifest is here already" })
+    }
     if (layout.size > Limits.manifestBytes || layout.members > 0) {
       return yield* new StoreError({
         code: "EFBIG",
@@ -288,7 +316,10 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
     book.entries?.forEach((entry, index) => {
       if (entry._tag === "HardLink" && !failed.has(index)) book.files++
     })
-    return [...book.failures].map(([entry, reason]): Failure => ({ entry, reason }))
+    // the answers to earlier questions have said the others
+    return [...book.failures]
+      .filter(([entry]) => !book.said.has(entry))
+      .map(([entry, reason]): Failure => ({ entry, reason }))
   }
 
   const prepare = Effect.gen(function* () {

@@ -16,6 +16,9 @@ interface Account {
   readonly failed: Map<number, string>
   missingPages: number
   finished: boolean
+  /** Regular files that stand there, and their bytes. */
+  files: number
+  bytes: number
 }
 
 export class Ledger {
@@ -34,7 +37,15 @@ export class Ledger {
   private account(slot: number): Account {
     let account = this.accounts.get(slot)
     if (account === undefined) {
-      account = { committed: new Set(), satOut: new Map(), failed: new Map(), missingPages: 0, finished: false }
+      account = {
+        committed: new Set(),
+        satOut: new Map(),
+        failed: new Map(),
+        missingPages: 0,
+        finished: false,
+        files: 0,
+        bytes: 0
+      }
       this.accounts.set(slot, account)
     }
     return account
@@ -49,10 +60,13 @@ export class Ledger {
   commit(file: number, committed: ReadonlyMap<number, ReadonlyArray<Failure>>): void {
     for (const [slot, failures] of committed) {
       const account = this.account(slot)
+      if (account.committed.has(file)) continue
       account.committed.add(file)
       if (file === 0) account.finished = true
-      for (const failure of failures)
+      else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
+      for (const failure of failures) {
         if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
+      }
     }
   }
   /** Entries that the source did not give. */
@@ -83,30 +97,18 @@ export class Ledger {
     return this.unsent.has(index) || (entry?._tag === "HardLink" && this.unsent.has(entry.leader))
   }
 
-  /** Regular files committed so far at a catcher, and their bytes. */
-  progress(slot: number): { readonly files: number; readonly bytes: number } {
-    const account = this.account(slot)
-    let files = 0
-    let bytes = 0
-    for (const file of account.committed) {
-      if (file === 0) continue
-      const carried = this.plan[file - 1]
-      files += carried.members.length
-      bytes += carried.size
+  // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
+  private count(account: Account, carried: Carried, failed: ReadonlySet<number>): void {
+    for (const { entry, size } of carried.members) {
+      if (failed.has(entry) || this.unsent.has(entry)) continue
+      account.files++
+      account.bytes += size
     }
-    for (const index of new Set([...account.failed.keys(), ...this.unsent.keys()])) {
-      const entry = this.entries[index]
-      if (entry?._tag !== "File" || !account.committed.has(this.carrierOf(index))) continue
-      files--
-      bytes -= entry.size
-    }
-    return { files, bytes }
   }
 
-  private carriers: Map<number, number> | undefined
-  private carrierOf(entry: number): number {
-    this.carriers ??= new Map(this.plan.flatMap((c) => c.members.map((member) => [member.entry, c.file] as const)))
-    return this.carriers.get(entry) ?? 0
+  /** Regular files committed so far at a catcher, and their bytes. */
+  progress(slot: number): { readonly files: number; readonly bytes: number } {
+    return this.account(slot)
   }
 
   private catcherReport(member: Member): CatcherReport {
@@ -114,7 +116,9 @@ export class Ledger {
     const failures = this.failuresOf(account)
     const { bytes, files } = this.progress(member.slot)
     const linked = account.finished
-      ? this.entries.filter((entry, index) => entry._tag === "HardLink" && !account.failed.has(index)).length
+      ? this.entries.filter(
+          (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.followsUnsent(index)
+        ).length
       : 0
     const whole = account.finished && failures.length === 0
     const lost: Array<FailureReport> = member.lost === undefined ? [] : [{ path: "", reason: member.lost }]

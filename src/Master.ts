@@ -58,7 +58,8 @@ export const run = Effect.fn("Master.run")(function* (
 const conduct = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Progress
   const source = yield* Source
-  const startedMillis = yield* Clock.currentTimeMillis
+  // the session's time is counted from its beginning, not from the waiting for catchers
+  let startedMillis = yield* Clock.currentTimeMillis
   const { entries, skipped } = yield* source.scan
   for (const skip of skipped) progress.publish(skippedEvent(skip))
   progress.publish({ _tag: "Scanned", ...counts(entries) })
@@ -80,6 +81,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 
   const passes = Effect.gen(function* () {
     yield* Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
+    startedMillis = yield* Clock.currentTimeMillis
     const { bytes } = counts(entries)
     const catchers = Roster.present(session.roster()).length
     const files = ledger.plan.length
@@ -129,7 +131,11 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       discard: true
     })
   }
-  const closed = yield* Effect.catchTag(Close.close(0, present()), "CloseTimeout", () => Effect.undefined)
+  const closed = yield* Effect.catchTag(
+    Close.close(0, present(), ledger.entries.length),
+    "CloseTimeout",
+    () => Effect.undefined
+  )
   if (closed === undefined) return
   ledger.commit(0, closed.committed)
   ledger.sitOut(0, closed.satOut)
@@ -196,10 +202,10 @@ const sendFile = Effect.fnUntraced(function* (ledger: Ledger, options: Options, 
   const sending = Effect.gen(function* () {
     const { check, content } = yield* open(ledger, options, carried)
     const complete = yield* deliver(ledger, carried, content, audience, check)
-    if (complete.length === 0) return
-    // what was repaired was read again: it must still be the same file
+    // what was repaired was read again: it must still be the same file, or it is no catcher's fault
     yield* check
-    const closed = yield* Close.close(carried.file, complete)
+    if (complete.length === 0) return
+    const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)
   })

@@ -101,10 +101,14 @@ class Seeker {
   readonly incarnation: number
   master: { readonly address: Address; readonly announce: Announce; readonly heardMillis: number } | undefined
   refused: JoinRefused | undefined
-  readonly passedOver = new Set<bigint>()
+  private readonly passedOver = new Set<bigint>()
 
   constructor(incarnation: number) {
     this.incarnation = incarnation
+  }
+  passOver(session: bigint): void {
+    if (this.passedOver.size >= Limits.passedOver) this.passedOver.clear()
+    this.passedOver.add(session)
   }
   /** One master at a time; a silent one is forgotten. */
   heeds(message: Message, nowMillis: number): boolean {
@@ -124,7 +128,7 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
         if (seeker.master?.announce.session === message.session && seeker.master.address !== from) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
           // its last announcement may come after its last words
-          if (seeker.master !== undefined) seeker.passedOver.add(message.session)
+          if (seeker.master !== undefined) seeker.passOver(message.session)
           seeker.master = undefined
         } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }
@@ -142,7 +146,8 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
 
 const ask = Effect.fnUntraced(function* (options: JoinOptions, incarnation: number, to: Address, announce: Announce) {
   const transport = yield* Transport
-  if (announce.spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, announce.spreadMillis))
+  const spreadMillis = Math.min(announce.spreadMillis, Limits.spreadMillis)
+  if (spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, spreadMillis))
   const { receiveBufferBytes } = transport
   const { session } = announce
   yield* transport.sendTo(
@@ -162,7 +167,7 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   seeker.refused = new JoinRefused({ master: from, reason })
   if (own.refusal === "NameTaken") return undefined
   if (options.waitMillis !== undefined) return yield* seeker.refused
-  seeker.passedOver.add(message.session)
+  seeker.passOver(message.session)
   return undefined
 })
 

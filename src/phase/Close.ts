@@ -15,7 +15,8 @@ export interface Closed {
   readonly satOut: SatOut
 }
 
-export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience) {
+/** `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake. */
+export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, entries = 0xffff_ffff) {
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const satOut = new Map<number, string>()
   let more: ReadonlyArray<readonly [from: number, audience: Audience]> = [[0, audience]]
@@ -25,9 +26,10 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
       for (const [slot, answer] of yield* askFrom(file, from, audience)) {
         if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
         else {
-          committed.set(slot, [...(committed.get(slot) ?? []), ...answer.failures])
-          // only forwards, so that this ends
-          if (answer.next !== undefined && answer.next > from)
+          const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
+          committed.set(slot, [...(committed.get(slot) ?? []), ...failures])
+          // only forwards, and only after something was said, so that this ends
+          if (failures.length > 0 && answer.next !== undefined && answer.next > from && answer.next < entries)
             next.set(answer.next, [...(next.get(answer.next) ?? []), slot])
         }
       }

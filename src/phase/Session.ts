@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
+import * as Window from "../protocol/Window.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -125,6 +126,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const changed = Latch.makeUnsafe(false)
     const heardMillis: Array<number> = []
     const pending = new Set<Asked>()
+    const refused = new Set<number>()
     const welcomes: Array<Message.Welcome["guests"][number]> = []
     let roster = Roster.make(options.hosts)
     let rival: Address | undefined
@@ -156,6 +158,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const joined = Roster.join(roster, { incarnation, name, receiveBufferBytes, address: from })
       if (joined._tag === "Refused") {
         welcomes.push({ incarnation, refusal: joined.refusal })
+        // it may go on asking; that is told once
+        if (refused.has(incarnation)) return
+        if (refused.size >= Limits.slots) refused.clear()
+        refused.add(incarnation)
         progress.publish({ _tag: "Refused", id: name, address: from, reason: refusals[joined.refusal] })
         return
       }
@@ -170,9 +176,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     // One datagram welcomes all who joined in a batch.
-    const welcome = Effect.suspend(() => {
-      const guests = welcomes.splice(0, maxGuests)
-      return guests.length === 0 ? Effect.void : air.say(Codec.encode({ _tag: "Welcome", session: id, guests }))
+    const welcome = Effect.gen(function* () {
+      while (welcomes.length > 0) {
+        yield* air.say(Codec.encode({ _tag: "Welcome", session: id, guests: welcomes.splice(0, maxGuests) }))
+      }
     })
 
     // ---- hearing ----
@@ -194,6 +201,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         case "Aborted":
         case "PollOk": {
           const member = Roster.memberOf(roster, message.slot, message.incarnation)
+          // [J-8] one that was lost is told, so that it joins anew
+          if (message.session === id && Roster.isLost(roster, message.slot, message.incarnation)) {
+            welcomes.push({ incarnation: message.incarnation, refusal: "Started" })
+            return undefined
+          }
           if (message.session !== id || member?.address !== from) break
           heardMillis[member.slot] = now()
           if (message._tag === "PollOk") return air.answered(member.slot, message.poll)
@@ -268,16 +280,25 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       while (owing.size > 0 && now() - began < patience) {
         const slice = asked.nextSlice()
         const before = asked.answered.length
+        const askedMillis = now()
         for (const slot of slice) if (!firstAsked.has(slot)) firstAsked.set(slot, now())
         yield* air.say(question.encode(slice))
         yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
+        const waited = pause
         // silence backs off; where some answer, the others' answers were lost
         pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        // while we did not run ourselves, nobody could be heard
+        const stalledMillis = now() - askedMillis - waited
+        const quiet: Array<number> = []
         for (const slot of owing) {
+          if (stalledMillis > options.timeoutMillis / 4 && firstAsked.has(slot)) firstAsked.set(slot, now())
           const silent = now() - Math.max(firstAsked.get(slot) ?? now(), heardMillis[slot] ?? 0)
           if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
+          else if (silent >= options.timeoutMillis / 8) quiet.push(slot)
           if (!isPresent(slot)) owing.delete(slot)
         }
+        // [Q-4] whoever works on an answer (commits a thousand files) still answers polls
+        if (quiet.length > 0) yield* air.say(pollTo(quiet.slice(0, Limits.sliceSlots).sort((a, b) => a - b)))
       }
       if (question.patienceMillis === undefined) {
         for (const slot of owing) yield* lose(slot, "alive, but it did not answer a question for too long")
@@ -312,16 +333,21 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
     const watch = Effect.gen(function* () {
+      const before = now()
       yield* Effect.sleep(options.timeoutMillis / 4)
+      // while we did not run ourselves, nobody could be heard
+      if (now() - before > options.timeoutMillis / 2) return
       const window = air.window()
       for (const acker of window.ackers) {
-        const owes = acker.ackedBytes < window.sentBytes
-        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, acker.heardMillis)
-        if (owes && silent >= options.timeoutMillis) {
-          yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
-        }
+        const since = Window.owesSince(window, acker)
+        if (since === undefined) continue
+        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, since)
+        if (silent >= options.timeoutMillis) yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
       }
     })
+
+    // A poll that no window counts: it asks only whether somebody is there.
+    const pollTo = (audience: Message.Audience) => Codec.encode({ _tag: "Poll", session: id, poll: 0, audience })
 
     return {
       id,

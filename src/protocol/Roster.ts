@@ -61,6 +61,10 @@ export const memberOf = (self: Roster, slot: number, incarnation: number): Membe
   return member !== undefined && member.incarnation === incarnation && member.lost === undefined ? member : undefined
 }
 
+/** Was this incarnation given up? */
+export const isLost = (self: Roster, slot: number, incarnation: number): boolean =>
+  self.members[slot]?.incarnation === incarnation && self.members[slot].lost !== undefined
+
 export const lose = (self: Roster, slot: number, reason: string): Roster => ({
   ...self,
   members: self.members.map((member) =>

@@ -17,7 +17,7 @@ interface Asked {
   readonly atMillis: number
 }
 
-interface Acker {
+export interface Acker {
   readonly slot: number
   readonly ackedBytes: number
   readonly heardMillis: number
@@ -145,6 +145,10 @@ export const open = (self: Window, bytes: number, nowMillis: number): boolean =>
   const flying = self.sentBytes - ackedBytes(self, nowMillis)
   return flying === 0 || (flying < self.bytes && flying + bytes <= self.limitBytes)
 }
+
+/** Since when an acker owes an answer to a poll; undefined: it owes none. */
+export const owesSince = (self: Window, acker: Acker): number | undefined =>
+  self.asked.find((asked) => asked.sentBytes > acker.ackedBytes)?.atMillis
 
 /** Poll this often, so that several answers are on their way within one window. */
 export const pollBytes = (self: Window): number => Math.max(Limits.batchBytes / 2, self.bytes / 8)
