@@ -297,7 +297,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           else if (silent >= options.timeoutMillis / 8) quiet.push(slot)
           if (!isPresent(slot)) owing.delete(slot)
         }
-        // whoever works on an answer (commits a thousand files) still answers polls
+        // whoever works on an answer (commits a thousand files) still answers polls
         if (quiet.length > 0) yield* air.say(pollTo(quiet.slice(0, Limits.sliceSlots).sort((a, b) => a - b)))
       }
       if (question.patienceMillis === undefined) {

@@ -2,7 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Memory from "../../src/store/Memory.ts"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Catcher from "../../src/Catcher.ts"
+import { Progress } from "../../src/Progress.ts"
+import type { Report } from "../../src/Report.ts"
+import * as Memory from "../../src/store/Memory.ts"
 import * as Simulation from "./Simulation.ts"
 
 const tree: ReadonlyArray<Memory.Given> = [
@@ -57,6 +62,16 @@ describe("a matrix of seeds, losses, delays, doubles and reordering", () => {
           )
         )
       )
+    )
+  }
+  // more than one span, so that spans are repaired while later ones stream
+  for (const loss of [0, 0.05, 0.3]) {
+    it.effect(`seed 9${loss * 100}: spans behind the stream, ${loss * 100} % loss`, () =>
+      Effect.gen(function* () {
+        const files = [Simulation.file("large", 6_000_000), Simulation.file("small", 5000)]
+        const network = { delayMillis: 3, jitterMillis: 3, duplicate: 0.03, reorder: 0.03 }
+        isWhole(yield* Simulation.run({ seed: 90 + loss * 100, catchers: 2, tree: files, loss, ...network }), files)
+      })
     )
   }
   it.effect("the same seed is the same session", () =>
@@ -163,6 +178,84 @@ describe("faults", () => {
     })
   )
 
+  it.effect("a slow store is no lost catcher: it works for three time-outs, and answers polls", () =>
+    Effect.gen(function* () {
+      // [Q-9]; bundles, the large file, the manifest's directories and the last step all take so long
+      const outcome = yield* Simulation.run({
+        seed: 21,
+        catchers: 3,
+        tree,
+        loss: 0.02,
+        delayMillis: 1,
+        timeoutMillis: 2000,
+        slowMillis: (i) => (i === 0 ? 6000 : 0)
+      })
+      isWhole(outcome)
+    })
+  )
+
+  it.effect("a slow rate is no silence: between two polls nobody owes an answer", () =>
+    Effect.gen(function* () {
+      const small = [Simulation.file("file", 30_000)]
+      const master = { bytesPerSecond: 3000 }
+      isWhole(yield* Simulation.run({ seed: 22, catchers: 2, tree: small, timeoutMillis: 2000, master }), small)
+    })
+  )
+
+  it.effect("a catcher that was given up and comes back is told so", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        seed: 23,
+        catchers: 2,
+        tree,
+        delayMillis: 2,
+        timeoutMillis: 1000,
+        master: { bytesPerSecond: 100_000 },
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(1000)
+            // what it says is lost; it hears the master all the time, so it does not give up by itself
+            yield* network.partition("c2")
+            yield* Effect.sleep(900)
+            yield* network.unpartition("c2")
+          })
+      })
+      // parted for less than its own time-out it may be in or out, but if it is out it knows why
+      if (outcome.catchers[1]._tag === "Failure") assert.include(JSON.stringify(outcome.catchers[1]), "JoinRefused")
+      else assert.deepStrictEqual(states(outcome), ["Complete", "Complete"])
+    })
+  )
+
+  it.effect("a catcher that joins late is sent what it lacks in a further pass", () =>
+    Effect.gen(function* () {
+      // [J-6]
+      for (const lateMillis of [80, 300, 700]) {
+        const memory = Memory.make()
+        let late: Exit.Exit<Report, unknown> | undefined
+        const outcome = yield* Simulation.run({
+          seed: 24,
+          master: { bytesPerSecond: 1_000_000 },
+          catchers: 2,
+          tree,
+          loss: 0.05,
+          delayMillis: 3,
+          meanwhile: (network) =>
+            Effect.gen(function* () {
+              yield* Effect.sleep(lateMillis)
+              late = yield* Catcher.run({ id: "late", waitMillis: 60_000, timeoutMillis: 10_000 }).pipe(
+                Effect.provide(Layer.mergeAll(network.layerCatcher("late"), Memory.layer(memory), Progress.layerNone)),
+                Effect.exit
+              )
+            })
+        })
+        isWhole(outcome)
+        assert.deepStrictEqual(states(outcome), ["Complete", "Complete", "Complete"])
+        assert.deepStrictEqual(Simulation.differences(tree, memory), [])
+        assert.strictEqual(late?._tag, "Success")
+      }
+    })
+  )
+
   it.effect("a store that refuses single entries", () =>
     Effect.gen(function* () {
       const refuse = (operation: string, path: string) =>
@@ -189,7 +282,16 @@ describe("faults", () => {
       })
       const outcome = yield* Simulation.run({ seed: 14, catchers: 2, tree: given, loss: 0.02 })
       assert.deepStrictEqual(states(outcome), ["Complete", "Complete"])
+      // a catcher that lacks what could not be sent says so itself; the hard link to it is not there either
+      for (const catcher of outcome.catchers) {
+        if (catcher._tag === "Failure") assert.fail(JSON.stringify(catcher))
+        const [{ failures, files, state }] = catcher.value.catchers
+        assert.strictEqual(state, "Partial")
+        assert.deepStrictEqual(failures.map((failure) => failure.path).sort(), ["d/large", "d/small 4", "twin"])
+        assert.strictEqual(files, 20)
+      }
       if (outcome.master._tag !== "Success") return
+      assert.strictEqual(outcome.master.value.catchers[0].files, 20)
       assert.deepStrictEqual(outcome.master.value.failures.map(({ kind, path }) => [path, kind]).sort(), [
         ["d/large", "Changed"],
         ["d/small 4", "Unreadable"]

@@ -13,6 +13,7 @@ import * as Master from "../../src/Master.ts"
 import { Progress } from "../../src/Progress.ts"
 import type { Report } from "../../src/Report.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import { Store } from "../../src/store/Store.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
 
 export interface Scenario extends Simulated.Impairments {
@@ -24,6 +25,8 @@ export interface Scenario extends Simulated.Impairments {
   readonly timeoutMillis?: number
   /** Faults of the store, by catcher. */
   readonly faults?: (catcher: number) => Memory.Faults
+  /** Milliseconds that the store of a catcher takes to prepare, to commit a file, and to finish. */
+  readonly slowMillis?: (catcher: number) => number
   /** Runs beside the session. */
   readonly meanwhile?: (
     network: Simulated.Network,
@@ -58,7 +61,13 @@ export const run = (scenario: Scenario): Effect.Effect<Outcome> =>
       const catchers = yield* Effect.forEach(memories, (memory, i) =>
         Effect.forkScoped(
           Catcher.run({ id: `c${i + 1}`, waitMillis: 60_000, timeoutMillis }).pipe(
-            Effect.provide(Layer.mergeAll(network.layerCatcher(`c${i + 1}`), Memory.layer(memory), Progress.layerNone))
+            Effect.provide(
+              Layer.mergeAll(
+                network.layerCatcher(`c${i + 1}`),
+                Layer.succeed(Store, slowed(memory.store, scenario.slowMillis?.(i) ?? 0)),
+                Progress.layerNone
+              )
+            )
           )
         )
       )
@@ -78,6 +87,18 @@ export const run = (scenario: Scenario): Effect.Effect<Outcome> =>
       }
     })
   ).pipe(Random.withSeed(String(scenario.seed)))
+
+const slowed = (store: Store["Service"], millis: number): Store["Service"] => {
+  const late = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.sleep(millis), effect)
+  return millis === 0
+    ? store
+    : Store.of({
+        prepare: (entries) => late(store.prepare(entries)),
+        open: (carried) =>
+          Effect.map(store.open(carried), (slot) => ({ ...slot, commit: (skip) => late(slot.commit(skip)) })),
+        finish: late(store.finish)
+      })
+}
 
 // Moves virtual time on until all have ended; a session that does not end is a defect.
 const advance = Effect.fnUntraced(function* (
