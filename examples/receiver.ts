@@ -36,7 +36,7 @@ export const receive = Effect.fn("receive")(function* (name: string) {
     if (heard._tag !== "Message") return
     const asked = Answers.eventOf(heard.message, place)
     if (asked !== undefined) yield* files.question(asked.file, asked.event)
-    const polled = heard.message._tag === "Poll" ? Answers.toPoll(heard.message, counts.pages, place) : undefined
+    const polled = heard.message._tag === "Poll" ? Answers.toPoll(heard.message, counts.pages, 0, place) : undefined
     if (polled !== undefined) yield* sendTo(place.master, polled)
   })
   yield* PageReceiver.events(ear, place, counts).pipe(

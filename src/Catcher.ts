@@ -66,6 +66,8 @@ class Book {
   files = 0
   bytes = 0
   missingPages = 0
+  /** Datagrams lost in our own buffers, as of the last tick. */
+  dropped = 0
   /** The tree is committed. */
   done = false
   startedMillis: number
@@ -191,7 +193,7 @@ const answerTo = Effect.fnUntraced(function* (
     case "Bye":
       return true
     case "Poll": {
-      const answer = Answers.toPoll(message, book.received.pages, membership)
+      const answer = Answers.toPoll(message, book.received.pages, book.dropped, membership)
       const transport = yield* Transport
       if (answer !== undefined) yield* transport.sendTo(master, answer)
       return false
@@ -387,6 +389,8 @@ const tickMillis = 250
 const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFiles, now: () => number) {
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
+  const transport = yield* Transport
+  book.dropped = (yield* transport.stats).dropped
   let bytes = book.bytes
   for (const state of files.states()) {
     if (state._tag === "GetData") bytes += Math.min(state.layout.size, state.pages.held * state.layout.pageBytes)

@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import * as Limits from "./protocol/Limits.ts"
 import type { Report } from "./Report.ts"
 
-/** One catcher as the master sees it. `behindBytes`: content of finished spans that it still misses. */
+/** One catcher as the master sees it. */
 export interface CatcherView {
   readonly id: string
   readonly address: string

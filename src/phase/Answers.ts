@@ -30,10 +30,15 @@ export const encode = (answer: FileState.Answer, file: number, membership: Membe
     : Codec.encode({ ...answer, ...who })
 }
 
-/** The answer to a poll that asks us; `received`: page datagrams so far. */
-export const toPoll = (poll: Poll, received: number, membership: Membership): Uint8Array | undefined => {
+/** The answer to a poll that asks us; page datagrams received so far, and datagrams lost in our own buffers. */
+export const toPoll = (
+  poll: Poll,
+  received: number,
+  dropped: number,
+  membership: Membership
+): Uint8Array | undefined => {
   const { incarnation, session, slot } = membership
   if (!poll.audience.includes(slot)) return undefined
-  const counts = { received: received >>> 0, dropped: 0 }
+  const counts = { received: received >>> 0, dropped: dropped >>> 0 }
   return Codec.encode({ _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts })
 }

@@ -4,8 +4,9 @@
  * A master holds one socket; it sends to the group from it, and answers come to it. A catcher holds two: one bound to
  * the group's port, which all catchers of a machine share, and one of its own for its answers.
  *
- * Both directions go through Effect's own `DatagramSocket`. It takes datagrams from the kernel as they come: those that
- * nobody reads wait in a queue of `Limits.socketDatagrams`, and beyond that are dropped and counted.
+ * Both directions go through Effect's own `DatagramSocket`, but for whole batches (see `sendGlued`). It takes datagrams
+ * from the kernel as they come: those that nobody reads wait in a queue of `Limits.socketDatagrams`, and beyond that are
+ * dropped and counted.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -203,7 +203,6 @@ export const fitFailures = (
   let bytes = Limits.headerBytes + 16
   for (let i = 0; i < failures.length; i++) {
     bytes += 5 + Limits.reasonBytes
-    // members of one entry stay together, because `next` is an entry
     if (bytes > controlBytes) return { failures: failures.slice(0, i), next: failures[i].entry }
   }
   return { failures, next: undefined }

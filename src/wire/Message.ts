@@ -9,7 +9,7 @@ export type Kind = "Manifest" | "Single" | "Bundle"
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started"
 
-/** A failure at a catcher: an entry of the manifest (0xffffffff: none of them) and the reason in words. */
+/** A failure at a catcher: an entry of the manifest and the reason in words. */
 export interface Failure {
   readonly entry: number
   readonly reason: string

@@ -49,8 +49,8 @@ describe("Answers", () => {
 
   it("a poll is answered when it asks us", () => {
     const poll = (audience: ReadonlyArray<number>) => ({ _tag: "Poll", session, poll: 4, audience }) as const
-    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 0 }
-    assert.deepStrictEqual(decoded(Answers.toPoll(poll([3]), 2 ** 32 - 1, membership)), answer as Message)
-    assert.isUndefined(Answers.toPoll(poll([2]), 1, membership))
+    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7 }
+    assert.deepStrictEqual(decoded(Answers.toPoll(poll([3]), 2 ** 32 - 1, 7, membership)), answer as Message)
+    assert.isUndefined(Answers.toPoll(poll([2]), 1, 0, membership))
   })
 })
