@@ -136,11 +136,19 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   })
 
   const report = Effect.sync(() => {
-    const report = reportOf(options, transport.local, book, (now() - book.startedMillis) / 1000)
+    const report = reportOf(options, transport.local, book, Math.round(now() - book.startedMillis) / 1000)
     progress.publish(report)
     return report
   })
+  // [J-9] a master need not wait for whoever is stopped
+  const leave = Effect.suspend(() => {
+    if (book.membership === undefined || book.done) return Effect.void
+    const { incarnation, master, session, slot } = book.membership
+    const message = Codec.encode({ _tag: "Aborted", session, slot, incarnation, file: undefined })
+    return Effect.ignore(transport.sendTo(master, message))
+  })
   return yield* session.pipe(
+    Effect.onInterrupt(() => leave),
     Effect.onError(() => report),
     Effect.andThen(report)
   )
@@ -334,13 +342,13 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
     book.fail(yield* store.prepare(entries))
     book.plan = Manifest.plan(entries)
     book.entries = entries
-    const { bytes } = counts(entries)
+    const { bytes, files } = counts(entries)
     book.total = bytes
     progress.publish({
       _tag: "Started",
       session: displaySession(session),
       catchers: 1,
-      files: book.plan.length,
+      files,
       bytes
     })
   })

@@ -88,7 +88,7 @@ export class SessionAborted extends Schema.TaggedError<SessionAborted>()("Sessio
   reason: Schema.String
 }) {
   override get message() {
-    return `the master ${this.master} ended the session: ${this.reason}; unfinished files were removed`
+    return `the master ${this.master} ended the session: ${this.reason}; nothing unfinished was kept`
   }
 }
 

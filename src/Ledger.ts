@@ -157,7 +157,7 @@ export class Ledger {
   }): Report {
     const unsent = [...this.unsent].map(([index, error]) => ({
       path: display(this.entries[index].path),
-      reason: error.message,
+      reason: error.reason,
       kind: error instanceof SourceChanged ? ("Changed" as const) : ("Unreadable" as const)
     }))
     return {
@@ -166,7 +166,12 @@ export class Ledger {
       seconds: options.seconds,
       ...counts(this.entries),
       pages: options.pages,
-      catchers: options.members.map((member) => this.catcherReport(member)),
+      // one that was lost and came back under its name is one catcher
+      catchers: options.members
+        .filter(
+          (member, at, all) => member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
+        )
+        .map((member) => this.catcherReport(member)),
       failures: [...options.failures, ...unsent]
     }
   }

@@ -82,9 +82,8 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const passes = Effect.gen(function* () {
     yield* Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
     startedMillis = yield* Clock.currentTimeMillis
-    const { bytes } = counts(entries)
+    const { bytes, files } = counts(entries)
     const catchers = Roster.present(session.roster()).length
-    const files = ledger.plan.length
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
     yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis)))
     yield* sendAll(ledger, options)
@@ -94,7 +93,8 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
       if (Exit.isSuccess(exit)) return Effect.void
       const reason = Option.match(Cause.findErrorOption(exit.cause), {
         onNone: () => "the master was interrupted",
-        onSome: (error) => `the master gave up: ${error._tag}`
+        onSome: (error) =>
+          error._tag === "AnnounceTimeout" ? "too few catchers joined in time" : `the master gave up: ${error.message}`
       })
       return Effect.ignore(
         session.lastWords({ _tag: "Abort", session: session.id, file: undefined, reason, audience: [] })
@@ -213,8 +213,8 @@ const sendFile = Effect.fnUntraced(function* (ledger: Ledger, options: Options, 
     Effect.gen(function* () {
       ledger.drop(carried, error)
       const progress = yield* Progress
-      progress.publish({ _tag: "Failed", path: "", reason: error.message })
-      yield* Close.abort(carried.file, error.message, audience)
+      progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
+      yield* Close.abort(carried.file, error.reason, audience)
     })
   yield* Effect.scoped(sending).pipe(
     Effect.catchTag(["SourceError", "SourceChanged"], giveUp),

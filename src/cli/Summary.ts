@@ -73,7 +73,9 @@ const list = (
   bound: number,
   indent: string
 ): ReadonlyArray<string> => {
-  const out = failures.slice(0, bound).map((f) => `${indent}${Format.safe(f.path)}: ${Format.safe(f.reason)}`)
+  const out = failures
+    .slice(0, bound)
+    .map((f) => `${indent}${f.path === "" ? "" : `${Format.safe(f.path)}: `}${Format.safe(f.reason)}`)
   if (failures.length > bound)
     out.push(`${indent}... and ${Format.count(failures.length - bound)} more (all of them with -v)`)
   return out

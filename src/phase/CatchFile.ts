@@ -35,6 +35,10 @@ export interface CatchFile {
   readonly run: Effect.Effect<void, TransportError>
 }
 
+// The report names the path beside it.
+const wordsOf = (error: StoreError | DestinationEscape): string =>
+  error._tag === "StoreError" ? error.reason : `DestinationEscape: ${error.reason}`
+
 /** Nothing is open: a later question may be answered by another fiber, from this state. */
 const isOver = (state: FileState.State): boolean =>
   state._tag === "Sick" || (state._tag === "Idle" && state.past !== "Opening")
@@ -106,7 +110,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         case "OpenStore":
           return Effect.match(openStore(command.layout), {
             onSuccess: () => ({ _tag: "Opened" }) as const,
-            onFailure: (error) => ({ _tag: "OpenFailed", reason: error.message }) as const
+            onFailure: (error) => ({ _tag: "OpenFailed", reason: wordsOf(error) }) as const
           })
         case "StorePages":
           return opened === undefined
@@ -130,7 +134,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         state = stepped
         for (const command of commands) {
           const outcome = yield* Effect.catchTag(perform(command), "StoreError", (error) =>
-            Effect.succeed<FileState.Event>({ _tag: "StoreFailed", reason: error.message })
+            Effect.succeed<FileState.Event>({ _tag: "StoreFailed", reason: wordsOf(error) })
           )
           if (outcome !== undefined) events.push(outcome)
         }

@@ -209,6 +209,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (message.session !== id || member?.address !== from) break
           heardMillis[member.slot] = now()
           if (message._tag === "PollOk") return air.answered(member.slot, message.poll)
+          if (message.file === undefined) return lose(member.slot, "it was stopped there")
           for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)
           return undefined
         }

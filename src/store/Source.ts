@@ -22,8 +22,11 @@ export class SourceError extends Schema.TaggedError<SourceError>()("SourceError"
 export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceChanged", {
   path: Schema.String
 }) {
+  get reason() {
+    return "changed or vanished while it was sent; send it again when nobody writes to it"
+  }
   override get message() {
-    return `${this.path}: changed or vanished while it was sent; send it again when nobody writes to it`
+    return `${this.path}: ${this.reason}`
   }
 }
 

@@ -152,8 +152,9 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
       return w.finish("PollOk", session, 0, message.poll)
     case "OpenOk":
     case "Complete":
-    case "Aborted":
       return w.finish(message._tag, session, message.file, 0)
+    case "Aborted":
+      return w.finish("Aborted", session, message.file ?? nothing, 0)
     case "SitOut":
       w.text(message.reason, Limits.reasonBytes)
       return w.finish("SitOut", session, message.file, 0)
@@ -390,7 +391,7 @@ const decodeCatcher = (
     case Header.types.Complete:
       return { _tag: "Complete", ...who, file }
     case Header.types.Aborted:
-      return { _tag: "Aborted", ...who, file }
+      return { _tag: "Aborted", ...who, file: file === nothing ? undefined : file }
     case Header.types.SitOut:
       return { _tag: "SitOut", ...who, file, reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing: {

@@ -170,10 +170,10 @@ export interface CloseOk extends Answer {
   readonly next: number | undefined
 }
 
-/** C> Answer to Abort. */
+/** C> Answer to Abort; without a file, the one thing that is said unasked: this catcher was stopped and leaves. */
 export interface Aborted extends Answer {
   readonly _tag: "Aborted"
-  readonly file: number
+  readonly file: number | undefined
 }
 
 /** C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers. */

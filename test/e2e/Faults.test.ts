@@ -46,6 +46,27 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     })
   )
 
+  test("a killed catcher that is started again under its name is one catcher, and complete", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab)
+      const catchers = yield* lab.catchers(2)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "2", ...slowly, source)
+      yield* master.says("Tick")
+      yield* Effect.sleep(500)
+      yield* catchers[1].kill("SIGKILL")
+      yield* catchers[1].ended
+      const again = lab.mrsync("c2", "catch", "--json", "--id", "c2", lab.destination(2))
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 0, JSON.stringify(report))
+      assert.deepStrictEqual(report.catchers.map((one: any) => [one.id, one.state]).sort(), [
+        ["c1", "Complete"],
+        ["c2", "Complete"]
+      ])
+      assert.strictEqual((yield* again.ended).status, 0)
+      isWhole(lab, source, 1)
+    })
+  )
+
   test("a catcher's disk is full: it says why, the others complete, 23", 2, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab)
@@ -92,13 +113,17 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "60", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* catchers[0].kill("SIGINT")
       assert.strictEqual((yield* catchers[0].ended).status, 20)
       assert.deepStrictEqual(Lab.litter(lab.destination(1)), [])
-      assert.strictEqual((yield* master.ended).status, 23)
+      // [J-9] it said that it leaves, so nobody waits a minute for it
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 23)
+      assert.include(report.catchers.find((one: any) => one.id === "c1").failures[0].reason, "stopped")
+      assert.isBelow(report.seconds, 30)
       isWhole(lab, source, 2)
     })
   )

@@ -137,7 +137,7 @@ describe("CatchFiles", () => {
     Effect.gen(function* () {
       const { ask, live } = yield* rig({}, new StoreError({ code: "EROFS", path: "f", reason: "read-only" }))
       for (let i = 0; i < 2; i++) {
-        assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "f: read-only" }])
+        assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "read-only" }])
       }
       assert.strictEqual(live(), 0)
     })
