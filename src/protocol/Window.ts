@@ -44,7 +44,8 @@ export interface Window {
 }
 
 const keptPolls = 128
-const keptRates = 8
+/** Remembered for a third of a second or more: a catcher that commits a bundle stalls its answers, and the link is as fast after it. */
+const keptRates = 64
 /** A rate sample is at least this long; shorter ones are mostly the clock's noise. */
 const sampleMillis = 5
 
