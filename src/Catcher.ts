@@ -2,7 +2,6 @@
  * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
  * says bye. Nothing but the phases composed. It speaks only when asked.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
@@ -13,6 +12,7 @@ import * as Manifest from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Answers from "./phase/Answers.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
+import * as Monotonic from "./phase/Monotonic.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
 import { refusals } from "./phase/Session.ts"
 import { Progress } from "./Progress.ts"
@@ -96,8 +96,7 @@ class Book {
 const attend = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
   const progress = yield* Progress
-  const clock = yield* Clock.Clock
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const now = yield* Monotonic.millis
   const book = new Book(now())
 
   const pull = yield* Stream.toPull(transport.receive)

@@ -17,6 +17,7 @@ import { type Carried, encode, plan } from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Close from "./phase/Close.ts"
 import * as MissingRounds from "./phase/MissingRounds.ts"
+import * as Monotonic from "./phase/Monotonic.ts"
 import * as OpenBarrier from "./phase/OpenBarrier.ts"
 import * as PageStream from "./phase/PageStream.ts"
 import * as Session from "./phase/Session.ts"
@@ -262,12 +263,12 @@ const tick = Effect.fnUntraced(function* (ledger: Ledger, options: Options, star
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
   const nowMillis = yield* Clock.currentTimeMillis
-  const clockMillis = Number(yield* Clock.monotonicTimeNanos) / 1e6
+  const now = yield* Monotonic.millis
   const { pages, repaired } = session.air.totals()
   const total = ledger.plan.reduce((sum, carried) => sum + carried.size, 0)
   const bytes = Math.min(total, (pages - repaired) * options.pageBytes)
   const window = session.air.window()
-  const bounding = new Set(Window.bounding(window, clockMillis).map((acker) => acker.slot))
+  const bounding = new Set(Window.bounding(window, now()).map((acker) => acker.slot))
   const catchers = session.roster().members.map((member): CatcherView => {
     const done = ledger.progress(member.slot)
     const acker = window.ackers.find((acker) => acker.slot === member.slot)

@@ -6,13 +6,12 @@
  * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
  * is free. That is all the buffering there is.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/Window.ts"
+import * as Monotonic from "./Monotonic.ts"
 import { Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
@@ -68,13 +67,11 @@ const burstMillis = 5
 
 export const make = (options: {
   readonly session: bigint
-  readonly datagramBytes: number
   readonly bytesPerSecond: number | undefined
-}): Effect.Effect<Air, never, Transport | Scope.Scope> =>
+}): Effect.Effect<Air, never, Transport> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    const clock = yield* Clock.Clock
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = yield* Monotonic.millis
     const work = Latch.makeUnsafe(false)
     const room = Latch.makeUnsafe(false)
     const fresh = yield* makeLane(work)

@@ -7,7 +7,7 @@ import { CloseTimeout } from "../Errors.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
-import { Session } from "./Session.ts"
+import { type FileAnswer, Session } from "./Session.ts"
 
 export interface Closed {
   /** Failures of single entries, by slot; a slot that committed all has none. */
@@ -42,7 +42,7 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
 
 const askFrom = Effect.fnUntraced(function* (file: number, from: number, audience: Audience) {
   const session = yield* Session
-  const answers = new Map<number, Extract<Parameters<Accept>[1], { _tag: "SitOut" | "CloseOk" }>>()
+  const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" }>>()
   yield* session.ask({
     file,
     audience,
@@ -55,8 +55,6 @@ const askFrom = Effect.fnUntraced(function* (file: number, from: number, audienc
   })
   return answers
 })
-
-type Accept = Parameters<Session["Service"]["ask"]>[0]["accept"]
 
 /** Drops a file everywhere. */
 export const abort = Effect.fn("Close.abort")(function* (file: number, reason: string, audience: Audience) {

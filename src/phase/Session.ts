@@ -5,7 +5,6 @@
  * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
  * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -22,6 +21,7 @@ import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
+import * as Monotonic from "./Monotonic.ts"
 
 /** What catchers answer to questions about a file. */
 export type FileAnswer =
@@ -112,15 +112,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
   Effect.gen(function* () {
     const transport = yield* Transport
     const progress = yield* Progress
-    const clock = yield* Clock.Clock
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = yield* Monotonic.millis
     const word = Random.nextIntBetween(0, 0xffff_ffff)
     const id = (BigInt(yield* word) << 32n) | BigInt(yield* word)
     const session = Header.sessionOf(id)
     const startedMillis = now()
     const air = yield* Air.make({
       session: id,
-      datagramBytes: Limits.headerBytes + options.pageBytes,
       bytesPerSecond: options.bytesPerSecond
     })
     const changed = Latch.makeUnsafe(false)
