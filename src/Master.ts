@@ -27,6 +27,7 @@ import * as Limits from "./protocol/Limits.ts"
 import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
 import type { Report } from "./Report.ts"
+import * as Bundles from "./store/Bundles.ts"
 import { type Skipped, Source } from "./store/Source.ts"
 import type { Transport } from "./transport/Transport.ts"
 import { displaySession } from "./wire/Header.ts"
@@ -114,6 +115,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 /** Passes over the tree until nobody present lacks anything, then the commit of the tree. */
 const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   const session = yield* Session.Session
+  const bundles = Bundles.make()
   const prepared = new Set<number>()
   const present = () =>
     Roster.present(session.roster())
@@ -127,7 +129,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
     const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
     if (todo.length === 0 && present().every((slot) => prepared.has(slot))) break
-    yield* Effect.forEach(todo, (carried) => sendFile(ledger, options, carried, lacking(carried.file)), {
+    yield* Effect.forEach(todo, (carried) => sendFile(ledger, options, carried, lacking(carried.file), bundles), {
       concurrency: Limits.filesInFlight,
       discard: true
     })
@@ -154,24 +156,32 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     members: []
   }
   const content = PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes: options.pageBytes }), bytes)
-  return yield* deliver(ledger, carried, content, audience, Effect.void).pipe(
+  return yield* deliver(ledger, carried, Effect.succeed({ content, check: Effect.void }), audience).pipe(
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.succeed([])),
     // content in memory does not fail
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.succeed([]))
   )
 })
 
+/** What is sent, and whether it still is what it was when the tree was scanned. */
+interface Opened {
+  readonly content: PageStream.Content
+  readonly check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
+}
+
 /** Open barrier, page stream, missing rounds: who holds the file now, ready to commit. */
-const deliver = Effect.fnUntraced(function* (
+const deliver = Effect.fnUntraced(function* <E, R>(
   ledger: Ledger,
   carried: Carried,
-  content: PageStream.Content,
-  audience: Audience,
-  check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
+  opening: Effect.Effect<Opened, E, R>,
+  audience: Audience
 ) {
   const session = yield* Session.Session
   const counter = new MissingRounds.RoundCounter()
-  const { opened, satOut } = yield* OpenBarrier.open(carried, audience)
+  // the source is read while the catchers open
+  const [{ opened, satOut }, { check, content }] = yield* Effect.all([OpenBarrier.open(carried, audience), opening], {
+    concurrency: 2
+  })
   ledger.sitOut(carried.file, satOut)
   if (opened.length === 0) return []
   const spans = PageStream.spans(content.layout)
@@ -195,16 +205,21 @@ const deliver = Effect.fnUntraced(function* (
   const finished = yield* MissingRounds.finish(content, counter, opened)
   ledger.missing(finished.missingPages)
   ledger.sitOut(carried.file, finished.satOut)
+  // what was repaired was read again: it must still be the same file, or it is no catcher's fault
+  yield* check
   return finished.complete
 })
 
-const sendFile = Effect.fnUntraced(function* (ledger: Ledger, options: Options, carried: Carried, audience: Audience) {
+const sendFile = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  options: Options,
+  carried: Carried,
+  audience: Audience,
+  bundles: Bundles.Bundles
+) {
   if (audience.length === 0) return
   const sending = Effect.gen(function* () {
-    const { check, content } = yield* open(ledger, options, carried)
-    const complete = yield* deliver(ledger, carried, content, audience, check)
-    // what was repaired was read again: it must still be the same file, or it is no catcher's fault
-    yield* check
+    const complete = yield* deliver(ledger, carried, open(ledger, options, carried, bundles), audience)
     if (complete.length === 0) return
     const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
     ledger.commit(carried.file, closed.committed)
@@ -225,16 +240,21 @@ const sendFile = Effect.fnUntraced(function* (ledger: Ledger, options: Options, 
 })
 
 /** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */
-const open = Effect.fnUntraced(function* (ledger: Ledger, options: Options, carried: Carried) {
+const open = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  options: Options,
+  carried: Carried,
+  bundles: Bundles.Bundles
+) {
   const source = yield* Source
   const { file, members, size } = carried
   const { pageBytes } = options
   if (carried.kind === "Single") {
     const opened = yield* source.open(members[0].entry)
     const content = PageStream.content({ file, layout: Layout.make({ size, pageBytes }), read: opened.read })
-    return { content, check: opened.check }
+    return { content, check: opened.check } as Opened
   }
-  const bytes = new Uint8Array(size)
+  const bytes = yield* bundles.take(size)
   const entries = members.map((member) => member.entry)
   const unread = yield* source.readMembers(entries, bytes)
   for (const { error, member } of unread) ledger.unread([entries[member]], error)
@@ -245,7 +265,7 @@ const open = Effect.fnUntraced(function* (ledger: Ledger, options: Options, carr
     bytes,
     unread.map(({ member }) => member)
   )
-  return { content, check: Effect.void }
+  return { content, check: Effect.void } as Opened
 })
 
 const skippedEvent = (skipped: Skipped) =>

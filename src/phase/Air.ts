@@ -90,8 +90,8 @@ export const make = (options: {
     })
 
     // The answers to a poll may all be lost, so a closed window asks again after a while.
-    const waitForRoom = Effect.fnUntraced(function* (bytes: number) {
-      while (!Window.open(window, bytes, now())) {
+    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number) {
+      while (Window.room(window, batchBytes, now()) === 0) {
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, Limits.questionMillis * 2)
@@ -105,18 +105,29 @@ export const make = (options: {
       if (ahead > burstMillis) yield* Effect.sleep(ahead)
     })
 
-    const send = Effect.fnUntraced(function* (batch: PageBatch, lane: OwnLane) {
-      yield* waitForRoom(batch.bytes)
-      yield* transport.send({ bytes: batch.slab.subarray(0, batch.bytes), datagramBytes: batch.datagramBytes })
-      lane.release(batch.slab)
-      window = Window.sent(window, batch.bytes)
-      totals = {
-        pages: totals.pages + batch.pages,
-        repaired: totals.repaired + (lane === repair ? batch.pages : 0),
-        bytes: totals.bytes + batch.bytes
+    // At once goes what the window has room for, but no more than is sent between two polls.
+    const share = (batchBytes: number): number => {
+      if (options.bytesPerSecond !== undefined) return batchBytes
+      const batches = Math.min(Window.room(window, batchBytes, now()), Math.ceil(Window.pollBytes(window) / batchBytes))
+      return batches * batchBytes
+    }
+
+    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, pages, slab }: PageBatch, lane: OwnLane) {
+      const batchBytes = Limits.sendBytes(datagramBytes)
+      for (let at = 0, end = 0; at < bytes; at = end) {
+        if (Window.room(window, batchBytes, now()) === 0) yield* waitForRoom(batchBytes)
+        end = Math.min(bytes, at + share(batchBytes))
+        yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
+        window = Window.sent(window, end - at)
+        if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
+        if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
-      if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
-      if (options.bytesPerSecond !== undefined) yield* limitRate(batch.bytes, options.bytesPerSecond)
+      lane.release(slab)
+      totals = {
+        pages: totals.pages + pages,
+        repaired: totals.repaired + (lane === repair ? pages : 0),
+        bytes: totals.bytes + bytes
+      }
     })
 
     const run = Effect.gen(function* () {
@@ -159,7 +170,7 @@ interface OwnLane extends Lane {
 
 const makeLane = (work: Latch.Latch): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
-    const idle = Array.from({ length: Limits.airBatches }, () => new ArrayBuffer(Limits.slabBytes))
+    const idle = Array.from({ length: Limits.airSlabs }, () => new ArrayBuffer(Limits.slabBytes))
     // Every use of a slab is a view of its own, so that who gives back what was carried long ago takes it from nobody.
     const held = new Set<Uint8Array>()
     const free = Latch.makeUnsafe(true)

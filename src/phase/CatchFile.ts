@@ -49,7 +49,9 @@ const isSound = (layout: Layout.Layout, page: number, payload: Uint8Array): bool
 
 const sound = (layout: Layout.Layout, batch: FileState.PageBatch): FileState.PageBatch => {
   const { indices, payloads } = batch
-  if (payloads.every((payload, i) => isSound(layout, indices[i], payload))) return batch
+  let soundPages = 0
+  while (soundPages < payloads.length && isSound(layout, indices[soundPages], payloads[soundPages])) soundPages++
+  if (soundPages === payloads.length) return batch
   const kept = payloads.map((_, i) => i).filter((i) => isSound(layout, indices[i], payloads[i]))
   return { indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
 }

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { PageBatch } from "../protocol/FileState.ts"
 import type { Received } from "../transport/Transport.ts"
+import * as Limits from "../protocol/Limits.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, FromMaster } from "../wire/Message.ts"
@@ -26,14 +27,42 @@ export interface Counts {
 
 /** The events of a session, from the ear on which it was joined. `counts` is kept up to date. */
 export const events = (ear: Ear, membership: Membership, counts: Counts): Stream.Stream<Heard, Effect.Error<Ear>> =>
-  Stream.fromEffectRepeat(ear).pipe(
-    Stream.map((batches) => {
-      const gatherer = new Gatherer(membership, counts)
-      for (const batch of batches) for (const received of batch) gatherer.take(received)
-      return gatherer.finish()
-    }),
-    Stream.flattenIterable
-  )
+  Stream.suspend(() => {
+    const views = new Views()
+    return Stream.fromEffectRepeat(ear).pipe(
+      Stream.map((batches) => {
+        const gatherer = new Gatherer(membership, counts, views)
+        for (const batch of batches) for (const received of batch) gatherer.take(received)
+        return gatherer.finish()
+      }),
+      Stream.flattenIterable
+    )
+  })
+
+/** Views of the payloads in glued buffers: a transport fills the same memory again, and a view a page costs more than the page's copy. */
+class Views {
+  private readonly known = new WeakMap<Uint8Array, Array<Uint8Array>>()
+
+  of(bytes: Uint8Array): Array<Uint8Array> {
+    // a datagram alone is in memory of its own
+    if (bytes.length <= Header.lengthOf(bytes, 0)) return []
+    const known = this.known.get(bytes)
+    if (known !== undefined) return known
+    const made: Array<Uint8Array> = []
+    this.known.set(bytes, made)
+    return made
+  }
+
+  /** The body of the datagram at `at`, which is the buffer's `nth`. */
+  static body(views: Array<Uint8Array>, nth: number, bytes: Uint8Array, at: number): Uint8Array {
+    const view = views[nth]
+    const isIt =
+      view !== undefined &&
+      view.byteOffset === bytes.byteOffset + at + Limits.headerBytes &&
+      view.length === Header.lengthOf(bytes, at) - Limits.headerBytes
+    return isIt ? view : (views[nth] = Header.bodyOf(bytes, at))
+  }
+}
 
 class Gatherer {
   private readonly out: Array<Heard> = []
@@ -43,24 +72,28 @@ class Gatherer {
   private readonly session: Header.Session
   private readonly membership: Membership
   private readonly counts: Counts
+  private readonly views: Views
 
-  constructor(membership: Membership, counts: Counts) {
+  constructor(membership: Membership, counts: Counts, views: Views) {
     this.membership = membership
     this.counts = counts
+    this.views = views
     this.session = Header.sessionOf(membership.session)
   }
 
   take({ bytes, from }: Received): void {
     const ours = from === this.membership.master
+    const views = this.views.of(bytes)
+    let nth = 0
     const bad = Header.split(bytes, (at) => {
       if (!ours) this.stranger(bytes, at, from)
-      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at)
+      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
       else this.message(bytes, at)
     })
     if (bad > 0) this.counts.ignored++
   }
 
-  private page(bytes: Uint8Array, at: number): void {
+  private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
     if (!Header.isOf(bytes, at, this.session)) {
       this.counts.ignored++
       return
@@ -69,7 +102,7 @@ class Gatherer {
     if (file !== this.file) this.flush()
     this.file = file
     this.indices.push(Header.indexOf(bytes, at))
-    this.payloads.push(Header.bodyOf(bytes, at))
+    this.payloads.push(Views.body(views, nth, bytes, at))
     this.counts.pages++
   }
 

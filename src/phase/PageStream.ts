@@ -79,6 +79,8 @@ class Cursor {
   readonly runs: Runs
   readonly session: Header.Session
   readonly piece: Uint8Array
+  /** The whole pages of `piece`, made once. */
+  private readonly views: Array<Uint8Array> = []
   /** The slab taken last. */
   slab: Uint8Array | undefined
   run = 0
@@ -105,6 +107,22 @@ class Cursor {
     this.run += 2
     if (!this.done) this.page = this.runs[this.run]
   }
+  /** Is the content of the page still to be read? */
+  get lacks(): boolean {
+    return this.page < this.content.layout.dataPages && (this.page < this.first || this.page >= this.end)
+  }
+  get payload(): Uint8Array {
+    const { layout, trailer } = this.content
+    const { dataPages, pageBytes } = layout
+    const length = Layout.payloadBytes(layout, this.page)
+    if (this.page >= dataPages) {
+      const at = (this.page - dataPages) * pageBytes
+      return trailer.subarray(at, at + length)
+    }
+    const at = this.page - this.first
+    if (length < pageBytes) return this.piece.subarray(at * pageBytes, at * pageBytes + length)
+    return (this.views[at] ??= this.piece.subarray(at * pageBytes, at * pageBytes + pageBytes))
+  }
 }
 
 const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: boolean) {
@@ -113,22 +131,18 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   yield* lane.slab((slab) => (cursor.slab = slab))
   const slab = cursor.slab!
   const datagramBytes = Limits.headerBytes + layout.pageBytes
-  const most = Math.min(Limits.batchDatagrams, Math.max(1, Math.floor(Limits.batchBytes / datagramBytes)))
   let bytes = 0
   let pages = 0
-  while (pages < most && !cursor.done) {
-    if (cursor.page < layout.dataPages && (cursor.page < cursor.first || cursor.page >= cursor.end)) {
-      yield* readPiece(cursor, hashing)
-    }
-    const payload = payloadOf(cursor)
+  // glued datagrams are equal but for the last
+  while (bytes === pages * datagramBytes && bytes + datagramBytes <= slab.length && !cursor.done) {
+    if (cursor.lacks) yield* readPiece(cursor, hashing)
+    const payload = cursor.payload
     const length = Limits.headerBytes + payload.length
     Header.put(slab, bytes, Header.types.Page, length, cursor.session, cursor.content.file, cursor.page)
     slab.set(payload, bytes + Limits.headerBytes)
     bytes += length
     pages++
     cursor.advance()
-    // glued datagrams are equal but for the last
-    if (length < datagramBytes) break
   }
   return [{ slab, bytes, datagramBytes, pages } as PageBatch, cursor] as const
 })
@@ -148,12 +162,3 @@ const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean)
   cursor.end = end
   if (hashing) content.trailer.set(hash(piece), block * Limits.hashBytes)
 })
-
-const payloadOf = (cursor: Cursor): Uint8Array => {
-  const { content, page } = cursor
-  const { layout } = content
-  const length = Layout.payloadBytes(layout, page)
-  const data = page < layout.dataPages
-  const at = data ? (page - cursor.first) * layout.pageBytes : (page - layout.dataPages) * layout.pageBytes
-  return (data ? cursor.piece : content.trailer).subarray(at, at + length)
-}

@@ -30,8 +30,11 @@ export const maxBlocks = maxPages / blockPages
 /** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
 export const batchBytes = 65_000
 export const batchDatagrams = 44
-/** A slab holds one batch, and at least one of the largest datagrams. */
-export const slabBytes = 65_507
+/** Bytes of one kernel send: whole datagrams, and always one. */
+export const sendBytes = (datagramBytes: number): number =>
+  Math.max(1, Math.min(batchDatagrams, Math.floor(batchBytes / datagramBytes))) * datagramBytes
+/** A slab holds what is handed to the air at once: several kernel sends, and at least one of the largest datagrams. */
+export const slabBytes = 4 * batchBytes
 
 /** A regular file up to this size travels in a bundle. */
 export const smallFileBytes = 512 * 1024
@@ -71,8 +74,8 @@ export const ackers = 32
 export const assemblingBlocks = 256
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
-/** Batches being filled or waiting for the air, for each of its two lanes. */
-export const airBatches = 8
+/** Slabs being filled or waiting for the air, for each of its two lanes. */
+export const airSlabs = 4
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
 export const socketDatagrams = 4096
 /** Progress events waiting for a slow reader; older ones are dropped. */
@@ -115,4 +118,4 @@ export const queueingMillis = 10
 export const lingerMillis = 2000
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */
 export const lastWords = 4
-export const lastWordsMillis = 20
+export const lastWordsMillis = 5

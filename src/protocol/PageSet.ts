@@ -106,21 +106,33 @@ export const add = (
   const { pages } = self
   let fresh: Array<number> | undefined
   let held = 0
-  let leafAt = -1
-  let leaf: Leaf = blank
-  for (let i = 0; i < batch.length; i++) {
+  for (let i = 0, length = 1; i < batch.length; i += length) {
     const page = batch[i]
-    if (page < pages && page >>> leafShift !== leafAt) {
-      leafAt = page >>> leafShift
-      leaf = draft.leafOf(page)
+    length = 1
+    if (page < pages) {
+      // consecutive pages of one word are one step
+      const most = Math.min(batch.length - i, 32 - (page & 31), pages - page)
+      while (length < most && batch[i + length] === page + length) length++
+      const leaf = draft.leafOf(page)
+      const word = (page & leafMask) >>> 5
+      const run = (length === 32 ? -1 : (1 << length) - 1) << (page & 31)
+      if ((leaf[word] & run) === 0) {
+        leaf[word] |= run
+        held += length
+        if (fresh !== undefined) for (let k = 0; k < length; k++) fresh.push(i + k)
+        continue
+      }
+      // some are held: this one alone
+      length = 1
+      const bit = 1 << (page & 31)
+      if ((leaf[word] & bit) === 0) {
+        leaf[word] |= bit
+        held++
+        fresh?.push(i)
+        continue
+      }
     }
-    const word = (page & leafMask) >>> 5
-    const bit = 1 << (page & 31)
-    if (page < pages && (leaf[word] & bit) === 0) {
-      leaf[word] |= bit
-      held++
-      fresh?.push(i)
-    } else fresh ??= Array.from({ length: i }, (_, k) => k)
+    fresh ??= Array.from({ length: i }, (_, k) => k)
   }
   draft.held += held
   return fresh?.length === 0 ? { set: self, fresh } : { set: draft.seal(), fresh }

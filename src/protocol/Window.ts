@@ -139,12 +139,14 @@ export const ackedBytes = (self: Window, nowMillis: number): number =>
   bounding(self, nowMillis).reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
 /**
- * May `bytes` more be sent? One batch always may when nothing is on its way. The last one may reach over the window, but
- * not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
+ * How many batches of `batchBytes` may be sent now. One always may when nothing is on its way. The last one may reach over
+ * the window, but not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
  */
-export const open = (self: Window, bytes: number, nowMillis: number): boolean => {
+export const room = (self: Window, batchBytes: number, nowMillis: number): number => {
   const flying = self.sentBytes - ackedBytes(self, nowMillis)
-  return flying === 0 || (flying < self.bytes && flying + bytes <= self.limitBytes)
+  const wanted = Math.ceil((self.bytes - flying) / batchBytes)
+  const allowed = Math.floor((self.limitBytes - flying) / batchBytes)
+  return Math.max(flying === 0 ? 1 : 0, Math.min(wanted, allowed))
 }
 
 /** Since when an acker owes an answer to a poll; undefined: it owes none. */
@@ -152,4 +154,4 @@ export const owesSince = (self: Window, acker: Acker): number | undefined =>
   self.asked.find((asked) => asked.sentBytes > acker.ackedBytes)?.atMillis
 
 /** Poll this often, so that several answers are on their way within one window. */
-export const pollBytes = (self: Window): number => Math.max(Limits.batchBytes / 2, self.bytes / 8)
+export const pollBytes = (self: Window): number => Math.max(Limits.batchBytes / 2, self.bytes / 4)

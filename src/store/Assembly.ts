@@ -12,30 +12,39 @@ import type { PageBatch } from "../protocol/FileState.ts"
 import { agrees, hash } from "./Hash.ts"
 import type { Slot, StoreError } from "./Store.ts"
 
+/** Memory for one block. */
+export interface BlockBuffer {
+  readonly bytes: Uint8Array
+  /** One byte a page: 1 where it is in `bytes`. */
+  readonly held: Uint8Array
+}
+
 /** Block buffers, made on first use and used again. */
 export class BlockPool {
-  private readonly free: Array<Uint8Array> = []
+  private readonly free: Array<BlockBuffer> = []
   private made = 0
   private readonly blockBytes: number
   constructor(blockBytes: number) {
     this.blockBytes = blockBytes
   }
-  take(): Uint8Array | undefined {
+  take(): BlockBuffer | undefined {
     if (this.free.length > 0) return this.free.pop()
     if (this.made >= Limits.assemblingBlocks) return undefined
     this.made++
-    return new Uint8Array(this.blockBytes)
+    return { bytes: new Uint8Array(this.blockBytes), held: new Uint8Array(Limits.blockPages) }
   }
-  give(buffer: Uint8Array): void {
+  give(buffer: BlockBuffer): void {
+    buffer.held.fill(0)
     this.free.push(buffer)
   }
 }
 
 interface Assembling {
   readonly block: number
-  readonly buffer: Uint8Array
-  /** One byte a page that is in the buffer. */
-  readonly held: Uint8Array
+  readonly first: number
+  /** Pages of the block. */
+  readonly pages: number
+  readonly buffer: BlockBuffer
 }
 
 export interface Verdict {
@@ -55,6 +64,8 @@ export class Assembly {
   private readonly counts: Uint16Array
   /** Blocks in memory, oldest first. */
   private readonly assembling = new Map<number, Assembling>()
+  /** The one that took the last page, while it is in memory. */
+  private latest: Assembling | undefined
 
   constructor(layout: Layout.Layout, slot: Slot, pool: BlockPool) {
     this.layout = layout
@@ -96,6 +107,7 @@ export class Assembly {
     }
     const block = Math.floor(page / blockPages)
     const first = ++this.counts[block] === 1
+    if (this.latest?.block === block) return this.putAssembling(this.latest, page, payload)
     const assembling = this.assembling.get(block) ?? (first ? this.begin(block) : undefined)
     if (assembling !== undefined) return this.putAssembling(assembling, page, payload)
     if (!first || this.assembling.size === 0) return this.putSpilled(page, payload, block)
@@ -118,7 +130,8 @@ export class Assembly {
   private begin(block: number): Assembling | undefined {
     const buffer = this.pool.take()
     if (buffer === undefined) return undefined
-    const assembling = { block, buffer, held: new Uint8Array(this.layout.blockPages) }
+    const [first, pages] = Layout.blockSpan(this.layout, block)
+    const assembling = { block, first, pages, buffer }
     this.assembling.set(block, assembling)
     return assembling
   }
@@ -128,21 +141,27 @@ export class Assembly {
     page: number,
     payload: Uint8Array
   ): Effect.Effect<void, StoreError> | undefined {
-    const { block, buffer, held } = assembling
-    const within = page - block * this.layout.blockPages
-    buffer.set(payload, within * this.layout.pageBytes)
-    held[within] = 1
-    return this.isWhole(block) ? this.finish(block, buffer) : undefined
+    const { block, buffer, first, pages } = assembling
+    this.latest = assembling
+    const within = page - first
+    buffer.bytes.set(payload, within * this.layout.pageBytes)
+    buffer.held[within] = 1
+    return this.counts[block] === pages ? this.finish(block, buffer) : undefined
   }
 
-  private finish(block: number, buffer: Uint8Array): Effect.Effect<void, StoreError> {
-    const bytes = buffer.subarray(0, Layout.blockBytes(this.layout, block))
+  private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
+    const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
     this.hashes.set(hash(bytes), block * Limits.hashBytes)
-    this.assembling.delete(block)
+    this.forget(block)
     return Effect.ensuring(
       this.slot.write(this.offset(block), bytes),
       Effect.sync(() => this.pool.give(buffer))
     )
+  }
+
+  private forget(block: number): void {
+    this.assembling.delete(block)
+    this.latest = undefined
   }
 
   private offset(block: number): number {
@@ -158,8 +177,9 @@ export class Assembly {
   private spillOldest(): Effect.Effect<void, StoreError> {
     const oldest = this.assembling.entries().next().value
     if (oldest === undefined) return Effect.void
-    const [block, { buffer, held }] = oldest
-    this.assembling.delete(block)
+    const [block, { buffer }] = oldest
+    const { bytes, held } = buffer
+    this.forget(block)
     const { pageBytes } = this.layout
     const limit = Layout.blockBytes(this.layout, block)
     const writes: Array<Effect.Effect<void, StoreError>> = []
@@ -167,8 +187,8 @@ export class Assembly {
       if (held[first] === 0) continue
       let end = first + 1
       while (end < held.length && held[end] === 1) end++
-      const bytes = buffer.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
-      writes.push(this.slot.write(this.offset(block) + first * pageBytes, bytes))
+      const run = bytes.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
+      writes.push(this.slot.write(this.offset(block) + first * pageBytes, run))
       first = end
     }
     return Effect.ensuring(
@@ -181,7 +201,7 @@ export class Assembly {
     return Effect.suspend(() => {
       const pooled = this.pool.take()
       const length = Layout.blockBytes(this.layout, block)
-      const bytes = (pooled ?? new Uint8Array(length)).subarray(0, length)
+      const bytes = (pooled?.bytes ?? new Uint8Array(length)).subarray(0, length)
       return Effect.ensuring(
         Effect.andThen(
           this.slot.read(this.offset(block), bytes),
@@ -221,5 +241,6 @@ export class Assembly {
   release(): void {
     for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
     this.assembling.clear()
+    this.latest = undefined
   }
 }

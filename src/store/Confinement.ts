@@ -42,6 +42,8 @@ interface Open extends Directory {
   readonly fd: number
   readonly stats: fs.BigIntStats
   holders: number
+  /** The turn of the event loop in which it was last found at its path. */
+  turn: number
   /** No more found by its path: closed when nobody holds it. */
   forgotten: boolean
 }
@@ -86,13 +88,27 @@ const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
 
 const opened = (destination: Buffer): Tree => {
   const cache = new Map<string, Open>()
+  // What was found in its place a moment ago, in the same turn of the event loop, is not looked at again: looking is most
+  // of the cost of a small file, and between the look and the use there is a moment anyway.
+  let turn = 0
+  let ending = false
+  const thisTurn = (): number => {
+    if (!ending) {
+      ending = true
+      setImmediate(() => {
+        ending = false
+        turn++
+      })
+    }
+    return turn
+  }
 
   const open = (key: string, path: Buffer, flags: number): Open => {
     const fd = fs.openSync(path, flags)
     const self = Buffer.from(`/proc/self/fd/${fd}`)
     const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
     const stats = fs.fstatSync(fd, { bigint: true })
-    return { key, fd, self, prefix, stats, holders: 0, forgotten: false }
+    return { key, fd, self, prefix, stats, holders: 0, turn: thisTurn(), forgotten: false }
   }
 
   const forget = (directory: Open) => {
@@ -110,15 +126,17 @@ const opened = (destination: Buffer): Tree => {
 
   const find = (key: string): Open => {
     if (key === "") return root
+    const known = cache.get(key)
+    if (known?.turn === thisTurn()) return known
     const slash = key.lastIndexOf("/")
     const path = at(find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
-    const known = cache.get(key)
-    if (known !== undefined) {
+    if (known !== undefined && !known.forgotten) {
       const now = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
       if (now !== undefined && now.ino === known.stats.ino && now.dev === known.stats.dev) {
         // Last in the map's order is the last to be forgotten.
         cache.delete(key)
         cache.set(key, known)
+        known.turn = thisTurn()
         return known
       }
       forget(known)

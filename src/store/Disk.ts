@@ -17,6 +17,7 @@ import type { Carried, Entry, Metadata } from "../Manifest.ts"
 import { display, refused } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Failure } from "../wire/Message.ts"
+import * as Bundles from "./Bundles.ts"
 import * as Confinement from "./Confinement.ts"
 import { at, split } from "./Confinement.ts"
 import * as Descriptor from "./Descriptor.ts"
@@ -56,6 +57,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
   const root = process.geteuid?.() === 0
   const mtime = Mtime.setter(libc)
 
+  const bundles = Bundles.make()
   let entries: ReadonlyArray<Entry> = []
   let refusals: ReadonlyMap<number, string> = new Map()
   /** Directories that are there, and get their metadata at the end. */
@@ -384,7 +386,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     if (size > Limits.bundleBytes || members.length > Limits.bundleFiles) {
       return yield* refusal("EFBIG", `a bundle of ${members.length} files and ${size} bytes is too large`)
     }
-    const content = Buffer.alloc(size)
+    const content = yield* bundles.take(size)
     const inside = (offset: number, length: number) => offset >= 0 && offset + length <= size
 
     const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {

@@ -217,6 +217,11 @@ export const errno = Os.constants.errno
 const addressAt = (bytes: Uint8Array, at: number): Address =>
   `${bytes[at + 4]}.${bytes[at + 5]}.${bytes[at + 6]}.${bytes[at + 7]}:${(bytes[at + 2] << 8) | bytes[at + 3]}`
 
+const isSame = (names: Uint8Array, at: number, name: Uint8Array): boolean => {
+  for (let i = 0; i < nameBytes; i++) if (names[at + i] !== name[i]) return false
+  return true
+}
+
 /** The memory of one socket's recvmmsg: headers that point to vectors, names and the messages' bytes. */
 const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
   const headers = new Uint8Array(messages * headerBytes)
@@ -235,6 +240,8 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
   }
   let sender = new Uint8Array(nameBytes)
   let from: Address = addressAt(sender, 0)
+  // most messages are as long as the one before in their place, so the same view serves again
+  const views = Array.from({ length: messages }, () => bytes.subarray(0, 0))
   return {
     headers,
     // what the headers point to lives as long as they do
@@ -248,12 +255,12 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
       const out: Array<Received> = []
       for (let i = 0; i < count; i++) {
         const length = view.getUint32(i * headerBytes + 56, true)
-        const name = names.subarray(i * nameBytes, (i + 1) * nameBytes)
-        if (Buffer.compare(name, sender) !== 0) {
-          sender = name.slice()
-          from = addressAt(name, 0)
+        if (!isSame(names, i * nameBytes, sender)) {
+          sender = names.slice(i * nameBytes, (i + 1) * nameBytes)
+          from = addressAt(sender, 0)
         }
-        out.push({ bytes: bytes.subarray(i * messageBytes, i * messageBytes + length), from })
+        if (views[i].length !== length) views[i] = bytes.subarray(i * messageBytes, i * messageBytes + length)
+        out.push({ bytes: views[i], from })
       }
       return out
     }

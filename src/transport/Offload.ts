@@ -133,44 +133,46 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
   let sent = 0
   const writable = Effect.callback<void>((resume) => Effect.sync(socket.when("writable", () => resume(Effect.void))))
 
-  const push = (
-    bytes: Uint8Array,
-    datagramBytes: number,
-    to: Kernel.Destination,
-    lost: ReadonlySet<string>
-  ): Effect.Effect<void, TransportError> =>
-    Effect.suspend(() => {
-      const errno = socket.send(bytes, datagramBytes, to)
-      if (errno === Kernel.errno.EAGAIN) return Effect.andThen(writable, push(bytes, datagramBytes, to, lost))
-      if (errno === 0) sent += Math.max(1, Math.ceil(bytes.length / Math.max(1, datagramBytes)))
-      else if (!lost.has(Kernel.codeOf(errno))) {
-        const code = Kernel.codeOf(errno)
-        return Effect.fail(explain("send", Object.assign(new Error(code), { code }), options, datagramBytes))
-      }
-      return Effect.void
-    })
-
   // Some interfaces take the option and refuse the datagrams (no checksum offload, tunnels): then they are sent singly.
   let glued = true
-  const pushGlued = (batch: Batch) =>
-    Effect.catch(push(batch.bytes, batch.datagramBytes, group, losses), (error) => {
-      if (!refusedGlue.has(error.reason) || batch.bytes.length <= batch.datagramBytes) return Effect.fail(error)
-      glued = false
-      return Effect.andThen(
-        Effect.logWarning("this interface refuses segmentation offload: plain datagrams from now on"),
-        pushSingly(batch)
-      )
-    })
-  const pushSingly = ({ bytes, datagramBytes }: Batch) =>
-    Effect.gen(function* () {
-      for (let at = 0; at < bytes.length || at === 0; at += Math.max(1, datagramBytes)) {
-        yield* push(bytes.subarray(at, at + datagramBytes), datagramBytes, group, losses)
-      }
+
+  // A plain loop over the kernel's sends, left only to wait.
+  const push = (
+    batch: Batch,
+    to: Kernel.Destination,
+    lost: ReadonlySet<string>,
+    from = 0
+  ): Effect.Effect<void, TransportError> =>
+    Effect.suspend(() => {
+      const { bytes, datagramBytes } = batch
+      const length = Math.max(1, glued ? Limits.sendBytes(datagramBytes) : datagramBytes)
+      let at = from
+      do {
+        const part = bytes.subarray(at, at + length)
+        const errno = socket.send(part, datagramBytes, to)
+        if (errno === Kernel.errno.EAGAIN) return Effect.andThen(writable, push(batch, to, lost, at))
+        if (errno === 0) sent += Math.max(1, Math.ceil(part.length / Math.max(1, datagramBytes)))
+        else {
+          const code = Kernel.codeOf(errno)
+          if (glued && part.length > datagramBytes && refusedGlue.has(code)) {
+            glued = false
+            return Effect.andThen(
+              Effect.logWarning("this interface refuses segmentation offload: plain datagrams from now on"),
+              push(batch, to, lost, at)
+            )
+          }
+          if (!lost.has(code)) {
+            return Effect.fail(explain("send", Object.assign(new Error(code), { code }), options, datagramBytes))
+          }
+        }
+        at += length
+      } while (at < bytes.length)
+      return Effect.void
     })
 
   return {
     sent: () => sent,
-    send: (batch: Batch) => Effect.andThen(glued ? pushGlued(batch) : pushSingly(batch), Effect.yieldNow),
+    send: (batch: Batch) => Effect.andThen(push(batch, group, losses), Effect.yieldNow),
     sendTo: (to: Address, datagram: Uint8Array) =>
       Effect.suspend(() => {
         const known = destinations.get(to) ?? parse(to)
@@ -179,12 +181,12 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
         }
         // a master speaks to few; a flood of strangers is forgotten at once
         if (destinations.size < Limits.slots) destinations.set(to, known)
-        return push(datagram, datagram.length, known, unicastLosses)
+        return push({ bytes: datagram, datagramBytes: datagram.length }, known, unicastLosses)
       })
   }
 }
 
-/** How `Udp.explain` names what it has no advice for: the system's own code. */
+/** What the kernel answers where it cannot cut datagrams apart. */
 const refusedGlue: ReadonlySet<string> = new Set(["EIO", "EINVAL", "EOPNOTSUPP"])
 
 const parse = (to: Address): Kernel.Destination | undefined => {

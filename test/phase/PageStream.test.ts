@@ -146,7 +146,6 @@ describe("PageStream", () => {
         )
         for (const { bytes, datagramBytes, pages } of batches) {
           assert.isAtMost(bytes, Limits.slabBytes)
-          assert.isAtMost(pages, Limits.batchDatagrams)
           assert.strictEqual(Math.ceil(bytes / datagramBytes), pages)
         }
       }
@@ -166,8 +165,8 @@ describe("PageStream", () => {
       )
       yield* inTime(Effect.sleep(50))
       assert.isUndefined(fiber.pollUnsafe())
-      assert.strictEqual(taken, Limits.airBatches)
-      const most = Limits.airBatches * Limits.slabBytes + 8 * 512
+      assert.strictEqual(taken, Limits.airSlabs)
+      const most = Limits.airSlabs * Limits.slabBytes + 8 * 512
       assert.isAtMost(
         reads.reduce((sum, [, bytes]) => sum + bytes, 0),
         most
@@ -182,14 +181,14 @@ describe("PageStream", () => {
       const { layout } = fileOf(5000)
       const read = () => Effect.fail(new SourceChanged({ path: "f" }))
       const failing = PageStream.content({ file: 9, layout, read })
-      for (let i = 0; i < 3 * Limits.airBatches; i++) {
+      for (let i = 0; i < 3 * Limits.airSlabs; i++) {
         const error = yield* PageStream.send(failing, [0, 3], session.air.fresh).pipe(
           Effect.flip,
           Effect.provideService(Session, session)
         )
         assert.strictEqual(error._tag, "SourceChanged")
       }
-      for (let i = 0; i < Limits.airBatches; i++)
+      for (let i = 0; i < Limits.airSlabs; i++)
         yield* inTime(
           session.air.fresh.slab(() => {}),
           10

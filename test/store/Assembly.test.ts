@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layout from "../../src/protocol/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { Assembly, BlockPool } from "../../src/store/Assembly.ts"
+import { Assembly, type BlockBuffer, BlockPool } from "../../src/store/Assembly.ts"
 import { hash } from "../../src/store/Hash.ts"
 import { type Slot, StoreError } from "../../src/store/Store.ts"
 import * as Chance from "../../src/transport/Chance.ts"
@@ -84,7 +84,7 @@ const put = (assembly: Assembly, file: Sent, pages: ReadonlyArray<number>, damag
 
 /** Every buffer that the pool may make is there, and each of them once. */
 const assertWhole = (pool: BlockPool) => {
-  const buffers = new Set<Uint8Array>()
+  const buffers = new Set<BlockBuffer>()
   for (let i = 0; i < Limits.assemblingBlocks; i++) {
     const buffer = pool.take()
     assert.isDefined(buffer, `buffer ${i} did not come back`)
