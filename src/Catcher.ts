@@ -3,6 +3,7 @@
  * says bye. Nothing but the phases composed. It speaks only when asked.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
@@ -236,6 +237,9 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   const progress = yield* Progress
   const { blockPages, master, pageBytes, session } = membership
   const pool = new BlockPool(blockPages * pageBytes)
+  const scope = yield* Effect.scope
+  // Directories and the like are made while the first bundles come; what needs them waits.
+  let prepared: Effect.Effect<void, StoreError> = Effect.void
   let openFiles = 0
 
   const answer = (file: number, answer: FileState.Answer) => {
@@ -272,10 +276,15 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
       Effect.sync(() => openFiles++),
       () => Effect.sync(() => openFiles--)
     )
+    if (carried.kind === "Single") yield* prepared
     const opened = yield* store.open(carried)
     return {
       ...opened,
-      commit: (skip) => Effect.tap(opened.commit(skip), (failures) => Effect.sync(() => keep(carried, failures, skip)))
+      commit: (skip) =>
+        Effect.andThen(
+          prepared,
+          Effect.tap(opened.commit(skip), (failures) => Effect.sync(() => keep(carried, failures, skip)))
+        )
     } as Slot
   })
 
@@ -312,7 +321,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
     const slot: Slot = {
       write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
       read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
-      commit: () => Effect.map(store.finish, finish)
+      commit: () => Effect.andThen(prepared, Effect.map(store.finish, finish))
     }
     return slot
   })
@@ -338,7 +347,11 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
       return yield* new StoreError({ code: "EPROTO", path: "", reason: book.badManifest.message })
     }
     const entries = decoded.success
-    book.fail(yield* store.prepare(entries))
+    const preparing = yield* Effect.forkIn(
+      Effect.map(store.prepare(entries), (failures) => book.fail(failures)),
+      scope
+    )
+    prepared = Fiber.join(preparing)
     book.plan = Manifest.plan(entries)
     book.entries = entries
     const { bytes, files } = counts(entries)

@@ -1,5 +1,5 @@
 /**
- * The master: scan, gather, then the manifest and every carried file through open barrier, page stream, missing rounds
+ * The master: scan and gather, then the manifest and every carried file through open barrier, page stream, missing rounds
  * and close, many files at one time; at the end the close of the manifest commits the tree. Nothing but the phases
  * composed, and the books (Ledger) of what became of it.
  *
@@ -62,10 +62,15 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const source = yield* Source
   // the session's time is counted from its beginning, not from the waiting for catchers
   let startedMillis = yield* Clock.currentTimeMillis
-  const { entries, skipped } = yield* source.scan
-  for (const skip of skipped) progress.publish(skippedEvent(skip))
-  progress.publish({ _tag: "Scanned", ...counts(entries) })
-  const ledger = new Ledger(entries, plan(entries))
+  let skipped: ReadonlyArray<Skipped> = []
+  let ledger = new Ledger([], [])
+  const scan = Effect.gen(function* () {
+    const scanned = yield* source.scan
+    skipped = scanned.skipped
+    for (const skip of skipped) progress.publish(skippedEvent(skip))
+    progress.publish({ _tag: "Scanned", ...counts(scanned.entries) })
+    ledger = new Ledger(scanned.entries, plan(scanned.entries))
+  })
   const wanted = options.hosts?.length ?? options.catchers
   const session = yield* Session.make({ ...options, wanted })
 
@@ -82,9 +87,11 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   })
 
   const passes = Effect.gen(function* () {
-    yield* Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
+    // the tree is looked through while the catchers come
+    const gather = Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
+    yield* Effect.all([scan, gather], { concurrency: 2 })
     startedMillis = yield* Clock.currentTimeMillis
-    const { bytes, files } = counts(entries)
+    const { bytes, files } = counts(ledger.entries)
     const catchers = Roster.present(session.roster()).length
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
     yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis)))

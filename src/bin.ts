@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program's edge: provides the layers. `--version` alone is answered before anything is loaded. */
 import { fileURLToPath } from "node:url"
+import { setFlagsFromString } from "node:v8"
 import * as Version from "./cli/Version.ts"
 
 const [argument, ...others] = process.argv.slice(2)
@@ -8,6 +9,9 @@ const [argument, ...others] = process.argv.slice(2)
 if (others.length === 0 && (argument === "--version" || argument === "-V")) {
   process.stdout.write(`${Version.text}\n`)
 } else {
+  // Node 20 compiles so eagerly that in a session of seconds it never pays, and its threads take cores that others need:
+  // small files arrive a sixth faster without (docs/performance.md). Later versions do not have the option, nor the need.
+  if (process.versions.v8.startsWith("11.")) setFlagsFromString("--interrupt-budget=600000")
   const load = [
     import("./cli/Commands.ts"),
     import("./cli/Local.ts"),

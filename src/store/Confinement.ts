@@ -32,6 +32,11 @@ export interface Tree {
   readonly root: Directory
   /** The directory as it is now: throws DestinationEscape when a symbolic link is on the way. Good until the next call; `hold` it for longer. */
   readonly directory: (key: string) => Directory
+  /**
+   * Within this call a directory that was found in its place is not looked at again: looking is most of what a small file
+   * costs, and between the look and the use there is a moment anyway.
+   */
+  readonly atOnce: (body: () => void) => void
   /** Keeps a directory open until it is let go. */
   readonly hold: (directory: Directory) => void
   readonly release: (directory: Directory) => void
@@ -42,7 +47,7 @@ interface Open extends Directory {
   readonly fd: number
   readonly stats: fs.BigIntStats
   holders: number
-  /** The turn of the event loop in which it was last found at its path. */
+  /** When it was last found at its path. */
   turn: number
   /** No more found by its path: closed when nobody holds it. */
   forgotten: boolean
@@ -88,27 +93,15 @@ const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
 
 const opened = (destination: Buffer): Tree => {
   const cache = new Map<string, Open>()
-  // What was found in its place a moment ago, in the same turn of the event loop, is not looked at again: looking is most
-  // of the cost of a small file, and between the look and the use there is a moment anyway.
   let turn = 0
-  let ending = false
-  const thisTurn = (): number => {
-    if (!ending) {
-      ending = true
-      setImmediate(() => {
-        ending = false
-        turn++
-      })
-    }
-    return turn
-  }
+  let atOnce = false
 
   const open = (key: string, path: Buffer, flags: number): Open => {
     const fd = fs.openSync(path, flags)
     const self = Buffer.from(`/proc/self/fd/${fd}`)
     const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
     const stats = fs.fstatSync(fd, { bigint: true })
-    return { key, fd, self, prefix, stats, holders: 0, turn: thisTurn(), forgotten: false }
+    return { key, fd, self, prefix, stats, holders: 0, turn, forgotten: false }
   }
 
   const forget = (directory: Open) => {
@@ -127,7 +120,7 @@ const opened = (destination: Buffer): Tree => {
   const find = (key: string): Open => {
     if (key === "") return root
     const known = cache.get(key)
-    if (known?.turn === thisTurn()) return known
+    if (known?.turn === turn) return known
     const slash = key.lastIndexOf("/")
     const path = at(find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
     if (known !== undefined && !known.forgotten) {
@@ -136,7 +129,7 @@ const opened = (destination: Buffer): Tree => {
         // Last in the map's order is the last to be forgotten.
         cache.delete(key)
         cache.set(key, known)
-        known.turn = thisTurn()
+        known.turn = turn
         return known
       }
       forget(known)
@@ -155,7 +148,19 @@ const opened = (destination: Buffer): Tree => {
   return {
     handles: true,
     root,
-    directory: find,
+    directory: (key) => {
+      if (!atOnce) turn++
+      return find(key)
+    },
+    atOnce: (body) => {
+      turn++
+      atOnce = true
+      try {
+        body()
+      } finally {
+        atOnce = false
+      }
+    },
     hold: (directory) => void (directory as Open).holders++,
     release: (directory) => {
       const held = directory as Open
@@ -200,7 +205,15 @@ const named = (destination: Buffer): Tree => {
     return directoryAt(key, self)
   }
   const nothing = () => {}
-  return { handles: false, root, directory: find, hold: nothing, release: nothing, close: nothing }
+  return {
+    handles: false,
+    root,
+    directory: find,
+    atOnce: (body) => body(),
+    hold: nothing,
+    release: nothing,
+    close: nothing
+  }
 }
 
 const slash = Buffer.from("/")

@@ -66,6 +66,16 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
   let leaders = new Set<number>()
   let arrived = new Set<number>()
 
+  /** Does something with each of so many entries, and lets others run in between. */
+  const inTurns = Effect.fnUntraced(function* (count: number, each: (index: number) => void) {
+    for (let first = 0; first < count; first += entriesPerTurn) {
+      tree.atOnce(() => {
+        for (let index = first; index < Math.min(first + entriesPerTurn, count); index++) each(index)
+      })
+      yield* Effect.yieldNow
+    }
+  })
+
   // ---- names ----
 
   const temporaryName = (name: Buffer): Buffer => {
@@ -248,18 +258,11 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     leaders = new Set()
     arrived = new Set()
     const failures: Array<Failure> = []
-    let made = 0
-    for (let index = 0; index < entries.length; index++) {
+    yield* inTurns(entries.length, (index) => {
       const refusal = refusals.get(index)
-      if (refusal !== undefined) {
-        failures.push({ entry: index, reason: escapeReason(refusal) })
-        continue
-      }
-      const entry = entries[index]
-      if (entry._tag === "File") continue
-      tryEntry(failures, index, entry.path, () => makeEntry(entry, index))
-      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
-    }
+      if (refusal !== undefined) failures.push({ entry: index, reason: escapeReason(refusal) })
+      else tryEntry(failures, index, entries[index].path, () => makeEntry(entries[index], index))
+    })
     return failures
   })
 
@@ -391,29 +394,20 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
 
     const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
       const failures: Array<Failure> = []
-      for (let first = 0; first < members.length; first += entriesPerTurn) {
-        // Members of one directory follow each other: it is looked up once a turn, in which nobody else runs.
-        let directory: Confinement.Directory | undefined
-        for (let member = first; member < Math.min(first + entriesPerTurn, members.length); member++) {
-          const { entry: index, offset, size } = members[member]
-          // A refused entry was reported by `prepare`.
-          if (skip(member) || refusals.has(index)) continue
-          tryEntry(failures, index, entries[index]?.path, () => {
-            const entry = fileAt(index)
-            if (!inside(offset, size)) throw outside()
-            const { name, parent } = split(entry.path)
-            if (directory?.key !== parent) {
-              // Forgotten first: a lookup, also one that fails, may close it.
-              directory = undefined
-              directory = tree.directory(parent)
-            }
-            const described = writeMember(directory, name, entry.metadata, content.subarray(offset, offset + size))
-            if (leaders.has(index)) arrived.add(index)
-            if (Result.isFailure(described)) throw described.failure
-          })
-        }
-        yield* Effect.yieldNow
-      }
+      yield* inTurns(members.length, (member) => {
+        const { entry: index, offset, size } = members[member]
+        // A refused entry was reported by `prepare`.
+        if (skip(member) || refusals.has(index)) return
+        tryEntry(failures, index, entries[index]?.path, () => {
+          const entry = fileAt(index)
+          if (!inside(offset, size)) throw outside()
+          const { name, parent } = split(entry.path)
+          const part = content.subarray(offset, offset + size)
+          const described = writeMember(tree.directory(parent), name, entry.metadata, part)
+          if (leaders.has(index)) arrived.add(index)
+          if (Result.isFailure(described)) throw described.failure
+        })
+      })
       return failures
     })
 
@@ -472,23 +466,22 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
 
   const finish = Effect.gen(function* () {
     const failures: Array<Failure> = []
-    let made = 0
-    for (let index = 0; index < entries.length; index++) {
+    yield* inTurns(entries.length, (index) => {
       const entry = entries[index]
-      if (entry._tag !== "HardLink" || refusals.has(index)) continue
+      if (entry._tag !== "HardLink" || refusals.has(index)) return
       tryEntry(failures, index, entry.path, () => makeHardLink(entry))
-      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
-    }
+    })
     // A parent comes before what is in it, so backwards is deepest first: a parent may become a directory we cannot enter.
-    for (const index of Array.from(directories).toReversed()) {
+    const deepestFirst = Array.from(directories).toReversed()
+    yield* inTurns(deepestFirst.length, (at) => {
+      const index = deepestFirst[at]
       const entry = entries[index]
-      if (entry._tag !== "Directory") continue
+      if (entry._tag !== "Directory") return
       tryEntry(failures, index, entry.path, () => {
         const { name, parent } = split(entry.path)
         describeDirectory(tree.directory(Confinement.join(parent, name)), entry.metadata)
       })
-      if (++made % entriesPerTurn === 0) yield* Effect.yieldNow
-    }
+    })
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 

@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import { constants } from "node:os"
 import type { Entry, Metadata } from "../Manifest.ts"
@@ -176,7 +177,11 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     return file
   })
 
-  const readMembers = Effect.fn("DiskSource.readMembers")(function* (members: ReadonlyArray<number>, into: Uint8Array) {
+  // One bundle after the other: read in turns, all of them would be ready as late as the last.
+  const reading = Semaphore.makeUnsafe(1)
+  const readMembers: Source["Service"]["readMembers"] = (members, into) => reading.withPermit(readNow(members, into))
+
+  const readNow = Effect.fn("DiskSource.readMembers")(function* (members: ReadonlyArray<number>, into: Uint8Array) {
     const failures: Array<{ readonly member: number; readonly error: SourceError | SourceChanged }> = []
     let offset = 0
     for (let member = 0; member < members.length; member++) {
@@ -282,12 +287,12 @@ const lookAt = (source: Argument): Effect.Effect<fs.BigIntStats, SourceError> =>
     catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
   })
 
+// Synchronous as the looks at the entries are: most directories are small, and a thread's answer takes longer than they do.
 const readdir = (path: Buffer) =>
-  Effect.callback<Array<Buffer>, NodeJS.ErrnoException>((resume) =>
-    fs.readdir(path, { encoding: "buffer" }, (error, names) =>
-      resume(error === null ? Effect.succeed(names) : Effect.fail(error))
-    )
-  )
+  Effect.try({
+    try: () => fs.readdirSync(path, { encoding: "buffer" }),
+    catch: (cause) => cause as NodeJS.ErrnoException
+  })
 
 /** Reads a file from its first byte to its last; false when it is not what it was. */
 const readWhole = (path: Buffer, found: Found, into: Uint8Array): boolean => {

@@ -26,19 +26,12 @@ const scene = Effect.gen(function* () {
     assert.strictEqual(nanos(outside), 1_000_000_000_000n)
   }
   /** Puts a link to the outside in the place of a directory, which is kept under another name. */
-  const plant = (path: string) =>
-    Effect.andThen(
-      Effect.sync(() => {
-        fs.renameSync(`${inside}/${path}`, `${inside}/moved`)
-        fs.symlinkSync(outside, `${inside}/${path}`)
-      }),
-      nextTurn
-    )
+  const plant = (path: string) => {
+    fs.renameSync(`${inside}/${path}`, `${inside}/moved`)
+    fs.symlinkSync(outside, `${inside}/${path}`)
+  }
   return { inside, outside, untouched, plant }
 })
-
-/** Within one turn of the event loop what was found once counts as there. */
-const nextTurn = Effect.callback<void>((resume) => void setImmediate(() => setImmediate(() => resume(Effect.void))))
 
 const isEscape = (reason: string) => assert.match(reason, /^DestinationEscape: /)
 
@@ -175,7 +168,7 @@ for (const way of ways) {
         const { inside, plant, untouched } = yield* scene
         const store = yield* disk(inside, way)
         assert.deepStrictEqual(yield* store.prepare(planted), [])
-        yield* plant("d")
+        plant("d")
         assert.strictEqual((yield* Effect.flip(store.open(single(planted, 4))))._tag, "DestinationEscape")
         const failures = yield* deliver(store, bundle(planted), "aabbff")
         assert.deepStrictEqual(
@@ -198,7 +191,7 @@ for (const way of ways) {
             const bundled = yield* store.open(bundle(planted))
             yield* alone.write(0, bytes("aa"))
             yield* bundled.write(0, bytes("aabbff"))
-            yield* plant("d")
+            plant("d")
             for (const [slot, entries] of [[alone, [4]] as const, [bundled, [4, 5]] as const]) {
               const failures = yield* slot.commit(none)
               assert.sameOrderedMembers(
@@ -225,7 +218,7 @@ for (const way of ways) {
         const slot = yield* store.open(bundle(entries))
         const commit = yield* Effect.forkChild(slot.commit(none))
         yield* Effect.yieldNow
-        yield* plant("d")
+        plant("d")
         const failures = yield* Fiber.join(commit)
         assert.isAbove(failures.length, 0)
         assert.strictEqual(names(`${inside}/moved`).length + failures.length, 200)
@@ -240,7 +233,7 @@ for (const way of ways) {
         const store = yield* disk(inside, way)
         yield* store.prepare(planted)
         assert.deepStrictEqual(yield* deliver(store, bundle(planted), "aabbff"), [])
-        yield* plant("d")
+        plant("d")
         const failures = yield* store.finish
         assert.deepStrictEqual(
           failures.map((failure) => failure.entry),
@@ -351,12 +344,26 @@ describe.runIf(isLinux)("open directories", () => {
       fs.writeFileSync(Confinement.at(held, Buffer.from("f")), "x")
       assert.strictEqual(tree.directory("held"), held)
       fs.renameSync(`${destination}/held`, `${destination}/moved`)
-      yield* nextTurn
       assert.throws(() => tree.directory("held"))
       fs.writeFileSync(Confinement.at(held, Buffer.from("g")), "x")
       assert.deepStrictEqual(names(`${destination}/moved`), ["f", "g"])
       tree.release(held)
       assert.throws(() => fs.writeFileSync(Confinement.at(held, Buffer.from("h")), "x"))
+      tree.close()
+    })
+  )
+
+  it.effect("at once: a directory is looked at once in the call, and again after it", () =>
+    Effect.gen(function* () {
+      const destination = yield* directory
+      fs.mkdirSync(`${destination}/d`)
+      const tree = Confinement.make(Buffer.from(destination), true)
+      tree.atOnce(() => {
+        const found = tree.directory("d")
+        fs.renameSync(`${destination}/d`, `${destination}/moved`)
+        assert.strictEqual(tree.directory("d"), found)
+      })
+      assert.throws(() => tree.directory("d"))
       tree.close()
     })
   )

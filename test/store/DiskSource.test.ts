@@ -226,7 +226,7 @@ describe("entries", () => {
   it.effect("a large directory is walked without holding up the others", () =>
     Effect.gen(function* () {
       const base = yield* directory
-      for (let i = 0; i < 600; i++) fs.writeFileSync(`${base}/${i}`, "")
+      for (let i = 0; i < 1200; i++) fs.writeFileSync(`${base}/${i}`, "")
       let turns = 0
       yield* Effect.forkChild(
         Effect.forever(
@@ -238,7 +238,7 @@ describe("entries", () => {
       )
       const service = yield* source(`${base}/`)
       const { entries } = yield* service.scan
-      assert.strictEqual(entries.length, 601)
+      assert.strictEqual(entries.length, 1201)
       const scanned = turns
       assert.isAtLeast(scanned, 2)
       yield* service.readMembers(
