@@ -3,7 +3,7 @@
 # reaches no real interface. Several labs stand side by side under different prefixes.
 #
 #   lab.sh up N [MTU]          build it: one master, N catchers; MTU 1500 unless said otherwise
-#   lab.sh shape RATE          limit the master's link, e.g. 1gbit or 900mbit
+#   lab.sh shape RATE [BURST]  limit the master's link, e.g. 1gbit or 900mbit; burst 128k unless said otherwise
 #   lab.sh loss PCT [HOST]     drop PCT % (fractions allowed) of what arrives: at every catcher of the master's datagrams,
 #                              by each catcher's own luck, and at the master of their answers; or at HOST alone (c2, m)
 #   lab.sh link down|up HOST   unplug a host, and plug it in again
@@ -63,6 +63,8 @@ up() {
   ip netns add "$lab-sw"
   # No snooping: nobody here queries for members, and the bridge would forget them.
   on sw ip link add bridge0 mtu "$mtu" type bridge mcast_snooping 0 forward_delay 0
+  # A switch filters nothing; where the kernel can, a bridge's datagrams would otherwise pass through the firewall.
+  quietly on sw sysctl -w net.bridge.bridge-nf-call-iptables=0
   on sw ip link set bridge0 up
   for host in m $(seq -f 'c%g' 1 "$count"); do
     ip netns add "$lab-$host"
@@ -118,10 +120,10 @@ case "$command/$#" in
 up/1) up "$1" 1500 ;;
 up/2) up "$1" "$2" ;;
 down/0) remove ;;
-shape/1)
+shape/1 | shape/2)
   need_lab
-  # The burst is what a 10 Gb/s link sends between two ticks of a 1 kHz clock.
-  on m tc qdisc replace dev lan0 root tbf rate "$1" burst 1280k latency 20ms
+  # No link sends faster than its rate for a moment; the burst is what a timer of the kernel needs (10 Gb/s: 1280k).
+  on m tc qdisc replace dev lan0 root tbf rate "$1" burst "${2:-128k}" latency 20ms
   ;;
 loss/1 | loss/2)
   need_lab

@@ -118,7 +118,7 @@ export const make = (options: {
         if (Window.room(window, batchBytes, now()) === 0) yield* waitForRoom(batchBytes)
         end = Math.min(bytes, at + share(batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
-        window = Window.sent(window, end - at)
+        window = Window.sent(window, end - at, now())
         if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }

@@ -15,6 +15,14 @@ interface Asked {
   readonly poll: number
   readonly sentBytes: number
   readonly atMillis: number
+  readonly acked: Acked
+}
+
+/** What the slowest acker has taken: when it was asked, and when it said so. */
+interface Acked {
+  readonly bytes: number
+  readonly askedMillis: number
+  readonly heardMillis: number
 }
 
 export interface Acker {
@@ -36,18 +44,19 @@ export interface Window {
   readonly minRttMillis: number
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
   readonly rttMillis: number | undefined
-  /** Best rate of the last samples, bytes a millisecond. */
+  readonly acked: Acked
+  /** The best rate of each of the last stretches of time, bytes a millisecond. */
   readonly rates: ReadonlyArray<number>
-  /** Where the current rate sample began. */
-  readonly sampleBytes: number
-  readonly sampleMillis: number
+  /** When the latest of them began. */
+  readonly stretchMillis: number
 }
 
 const keptPolls = 128
 /** Remembered for a third of a second or more: a catcher that commits a bundle stalls its answers, and the link is as fast after it. */
 const keptRates = 64
-/** A rate sample is at least this long; shorter ones are mostly the clock's noise. */
-const sampleMillis = 5
+const stretchMillis = 5
+/** An answer that comes after more than this says nothing of the path's rate. */
+const pauseMillis = 200
 
 /** `receiveBufferBytes`: the smallest among the catchers, as their systems state it. */
 export const make = (receiveBufferBytes: number): Window => ({
@@ -59,9 +68,9 @@ export const make = (receiveBufferBytes: number): Window => ({
   ackers: [],
   minRttMillis: Number.POSITIVE_INFINITY,
   rttMillis: undefined,
+  acked: { bytes: 0, askedMillis: 0, heardMillis: 0 },
   rates: [],
-  sampleBytes: 0,
-  sampleMillis: Number.NEGATIVE_INFINITY
+  stretchMillis: Number.NEGATIVE_INFINITY
 })
 
 // A Linux buffer of n stated bytes holds 2n of kernel memory, and a 1.5 KB datagram takes up to 2.3 KB of it: about 1.2 n.
@@ -82,13 +91,24 @@ export const limit = (self: Window, receiveBufferBytes: number): Window => {
   return { ...self, limitBytes, bytes: Math.min(self.bytes, limitBytes) }
 }
 
-export const sent = (self: Window, bytes: number): Window => ({ ...self, sentBytes: self.sentBytes + bytes })
+export const sent = (self: Window, bytes: number, nowMillis: number): Window => ({
+  ...self,
+  sentBytes: self.sentBytes + bytes,
+  // nothing was on its way: what was acknowledged long ago is no beginning of a measure
+  acked:
+    self.acked.bytes === self.sentBytes
+      ? { bytes: self.sentBytes, askedMillis: nowMillis, heardMillis: nowMillis }
+      : self.acked
+})
 
 /** A poll went out; its number is the old `nextPoll`. */
 export const polled = (self: Window, nowMillis: number): Window => ({
   ...self,
   nextPoll: (self.nextPoll + 1) >>> 0,
-  asked: [...self.asked.slice(1 - keptPolls), { poll: self.nextPoll, sentBytes: self.sentBytes, atMillis: nowMillis }]
+  asked: [
+    ...self.asked.slice(1 - keptPolls),
+    { poll: self.nextPoll, sentBytes: self.sentBytes, atMillis: nowMillis, acked: self.acked }
+  ]
 })
 
 /** Bytes sent since the last poll. */
@@ -106,21 +126,29 @@ export const answered = (self: Window, slot: number, poll: number, nowMillis: nu
   const minRttMillis = Math.min(self.minRttMillis, sampleMillis)
   // the classical smoothing of round trips (RFC 6298)
   const rttMillis = self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
-  return paced({ ...self, ackers, minRttMillis, rttMillis }, nowMillis)
+  return paced({ ...self, ackers, minRttMillis, rttMillis }, asked, nowMillis)
 }
 
-// Measures the slowest bounding acker's progress and sets the window by it.
-const paced = (self: Window, nowMillis: number): Window => {
+// Measures the slowest bounding acker's progress and sets the window by it. A sample is what was taken between the last
+// answer before the poll was sent and the poll's own answer: a round trip and more. It lasted as long as the answers were
+// apart, or their polls if that is longer, so that answers which come late and together do not look like a fast path
+// (as BBR measures: draft-cheng-iccrg-delivery-rate-estimation).
+const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
   const acked = ackedBytes(self, nowMillis)
-  const millis = nowMillis - self.sampleMillis
-  if (millis < sampleMillis) return self
-  const sample = { sampleBytes: acked, sampleMillis: nowMillis }
-  // a pause (barrier, slow source) is no measure of the path
-  if (acked <= self.sampleBytes || millis > 40 * sampleMillis) return { ...self, ...sample }
-  const rates = [...self.rates.slice(1 - keptRates), (acked - self.sampleBytes) / millis]
+  if (acked <= self.acked.bytes) return self
+  const progressed = { ...self, acked: { bytes: acked, askedMillis: asked.atMillis, heardMillis: nowMillis } }
+  const millis = Math.max(nowMillis - asked.acked.heardMillis, asked.atMillis - asked.acked.askedMillis)
+  if (millis <= 0 || millis > pauseMillis) return progressed
+  const rate = (acked - asked.acked.bytes) / millis
+  // little was on its way (a barrier, a slow source): the path may be faster than that, not slower
+  const flying = asked.sentBytes - asked.acked.bytes
+  if (flying < self.bytes / 2 && rate <= Math.max(0, ...self.rates)) return progressed
+  const isNew = nowMillis - self.stretchMillis >= stretchMillis
+  const best = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
+  const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), best]
   const target = Math.max(...rates) * (self.minRttMillis + Limits.queueingMillis)
   const bytes = Math.min(self.limitBytes, Math.max(Limits.minWindowBytes, target))
-  return { ...self, ...sample, rates, bytes }
+  return { ...progressed, rates, bytes, stretchMillis: isNew ? nowMillis : self.stretchMillis }
 }
 
 /** The ackers that bound the window now: [A-2]. */
@@ -153,5 +181,12 @@ export const room = (self: Window, batchBytes: number, nowMillis: number): numbe
 export const owesSince = (self: Window, acker: Acker): number | undefined =>
   self.asked.find((asked) => asked.sentBytes > acker.ackedBytes)?.atMillis
 
-/** Poll this often, so that several answers are on their way within one window. */
-export const pollBytes = (self: Window): number => Math.max(Limits.batchBytes / 2, self.bytes / 4)
+/**
+ * Poll this often: four times while the queue that the window allows drains, so that what an answer sets free does not
+ * come as a burst that is the whole queue.
+ */
+export const pollBytes = (self: Window): number => {
+  const { minRttMillis } = self
+  const queueing = Number.isFinite(minRttMillis) ? Limits.queueingMillis / (minRttMillis + Limits.queueingMillis) : 1
+  return Math.max(Limits.batchBytes / 2, (self.bytes * queueing) / 4)
+}

@@ -78,9 +78,12 @@ const ipOption = { multicastInterface: 32, ttl: 33, loop: 34, join: 35, all: 49 
 const udpOption = { segment: 103, gro: 104 } as const
 const dontWait = 0x40
 
-/** Messages of one recvmmsg, and the largest that a glued one gets (the kernel glues up to 64 KiB). */
-const messages = 16
+/** Most messages of one recvmmsg, and the largest that a glued one gets (the kernel glues up to 64 KiB). */
+const messages = 128
 const messageBytes = 65_536
+/** What one recvmmsg is to bring, so that single datagrams do not come in small batches, nor glued ones outgrow the caches. */
+const receiveBytes = 512 * 1024
+const leastMessages = receiveBytes / messageBytes
 /** struct mmsghdr, struct iovec, sockaddr_in. */
 const headerBytes = 64
 const vectorBytes = 16
@@ -155,6 +158,7 @@ const bindLibrary = (): Kernel => {
     const receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
     if (calls.getsockname(fd, name, int(nameBytes)) !== 0) fail("getsockname")
     let segment = 0
+    let most = leastMessages
     let closed = false
     const waiting = new Set<() => void>()
     return {
@@ -174,8 +178,12 @@ const bindLibrary = (): Kernel => {
       receive: () => {
         if (closed) return []
         ring.reset()
-        const count: number = calls.recvmmsg(fd, ring.headers, messages, dontWait, null)
-        return count <= 0 ? [] : ring.take(count)
+        const count: number = calls.recvmmsg(fd, ring.headers, most, dontWait, null)
+        if (count <= 0) return []
+        const received = ring.take(count)
+        const bytes = received.reduce((sum, message) => sum + message.bytes.length, 0)
+        most = Math.max(leastMessages, Math.min(messages, Math.floor((receiveBytes * count) / Math.max(1, bytes))))
+        return received
       },
       when: (what, then) => {
         const stop = () => {

@@ -44,7 +44,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
     }
     for (let sends = 0; isOpen(w, batch, now); sends++) {
       if (sends > 10_000) assert.fail("the window never closes")
-      w = Window.sent(w, batch)
+      w = Window.sent(w, batch, now)
       linkFree = Math.max(linkFree, now) + batch / path.bytesPerMillis
       if (Window.sinceLastPoll(w) >= Window.pollBytes(w)) poll()
     }
@@ -59,12 +59,12 @@ describe("Window", () => {
   it("bytes on their way are what was sent less what the slowest acker has taken [A-1]", () => {
     let w = make([1, 2])
     const limit = w.bytes
-    w = Window.polled(Window.sent(w, 60_000), 1)
-    w = Window.polled(Window.sent(w, 60_000), 2)
+    w = Window.polled(Window.sent(w, 60_000, 1), 1)
+    w = Window.polled(Window.sent(w, 60_000, 2), 2)
     w = Window.answered(w, 1, 2, 3)
     assert.strictEqual(Window.ackedBytes(w, 3), 0)
     assert.strictEqual(limit - 120_000 > 0, isOpen(w, 1, 3))
-    assert.isFalse(isOpen(Window.sent(w, limit - 120_000), 1, 3))
+    assert.isFalse(isOpen(Window.sent(w, limit - 120_000, 3), 1, 3))
     w = Window.answered(w, 2, 1, 4)
     assert.strictEqual(Window.ackedBytes(w, 4), 60_000)
     // an old answer takes nothing back, and a stranger's or an unknown poll's changes nothing
@@ -77,24 +77,24 @@ describe("Window", () => {
 
   it("a silent acker stops bounding while another answers, and does again with its next answer [A-2]", () => {
     const patience = Limits.ackerPatienceMillis
-    let w = Window.polled(Window.sent(make([1, 2]), 100_000), 0)
+    let w = Window.polled(Window.sent(make([1, 2]), 100_000, 0), 0)
     w = Window.answered(w, 1, 1, patience)
     assert.strictEqual(Window.ackedBytes(w, patience - 1), 0)
     assert.strictEqual(Window.ackedBytes(w, patience), 100_000)
-    w = Window.polled(Window.sent(w, 50_000), patience)
+    w = Window.polled(Window.sent(w, 50_000, patience), patience)
     w = Window.answered(w, 2, 1, patience + 10)
     assert.strictEqual(Window.ackedBytes(w, patience + 11), 100_000)
     assert.strictEqual(Window.bounding(w, patience + 11).length, 2)
   })
 
   it("when all are silent all of them go on bounding: there is nobody to send for [A-2]", () => {
-    const w = Window.polled(Window.sent(make([1, 2]), 100_000), 0)
+    const w = Window.polled(Window.sent(make([1, 2]), 100_000, 0), 0)
     assert.strictEqual(Window.ackedBytes(w, 60_000), 0)
     assert.isFalse(isOpen(w, large, 60_000))
   })
 
   it("an acker that is new has all that was sent before it came", () => {
-    const w = Window.setAckers(Window.sent(make([1]), 100_000), [1, 2], 5)
+    const w = Window.setAckers(Window.sent(make([1]), 100_000, 0), [1, 2], 5)
     assert.deepStrictEqual(
       w.ackers.map((acker) => acker.ackedBytes),
       [0, 100_000]
@@ -104,11 +104,11 @@ describe("Window", () => {
   it("one batch always may fly, however small the window", () => {
     const w = Window.limit(make([1], 1), 1)
     assert.isTrue(isOpen(w, 10 * batch, 0))
-    assert.isFalse(isOpen(Window.sent(w, 1), 10 * batch, 0))
+    assert.isFalse(isOpen(Window.sent(w, 1, 0), 10 * batch, 0))
   })
 
   it("without ackers nothing bounds it", () => {
-    assert.isTrue(isOpen(Window.sent(make([]), large), large, 0))
+    assert.isTrue(isOpen(Window.sent(make([]), large, 0), large, 0))
   })
 
   // from a switch to a continent: with whole batches rounded down it stood still beyond 20 ms
@@ -146,7 +146,7 @@ describe("Window", () => {
     let w = before.window
     for (const { at, poll } of answers) w = Window.answered(w, 1, poll, at)
     const full = w.bytes
-    w = Window.polled(Window.sent(w, batch), 60_000)
+    w = Window.polled(Window.sent(w, batch, 60_000), 60_000)
     w = Window.answered(w, 1, w.nextPoll - 1, 60_002)
     assert.strictEqual(w.bytes, full)
     assert.isAbove(full, Limits.minWindowBytes)
@@ -167,7 +167,7 @@ describe("Window", () => {
       let w = make([0])
       let now = 0
       for (const action of actions) {
-        if (action._tag === "Sent") w = Window.sent(w, action.bytes)
+        if (action._tag === "Sent") w = Window.sent(w, action.bytes, now)
         else if (action._tag === "Polled") w = Window.polled(w, now)
         else if (action._tag === "Answered") w = Window.answered(w, action.slot, w.nextPoll - action.back, now)
         else if (action._tag === "Ackers") w = Window.setAckers(w, [...new Set(action.slots)], now)
