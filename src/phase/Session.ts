@@ -330,10 +330,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return Effect.andThen(air.say(Codec.encode(message)), Effect.sleep(Limits.announceMillis))
     })
 
-    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
+    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. Its last answer may
+    // have been lost, and nothing been sent since, so it is asked again before it is given up.
     const watch = Effect.gen(function* () {
       const before = now()
-      yield* Effect.sleep(options.timeoutMillis / 4)
+      const quiet: Array<number> = []
+      yield* Effect.sleep(options.timeoutMillis / 8)
       // while we did not run ourselves, nobody could be heard
       if (now() - before > options.timeoutMillis / 2) return
       const window = air.window()
@@ -342,7 +344,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         if (since === undefined) continue
         const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, since)
         if (silent >= options.timeoutMillis) yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
+        else if (silent >= options.timeoutMillis / 8) quiet.push(acker.slot)
       }
+      if (quiet.length > 0) yield* air.say(pollTo(quiet))
     })
 
     // A poll that no window counts: it asks only whether somebody is there.
