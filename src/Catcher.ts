@@ -119,14 +119,10 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     book.heardMillis = now()
     const files = yield* filesOf(membership, book)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
-    const listening = PageReceiver.events(ear, membership, book.received).pipe(
-      Stream.mapEffect((heard) => {
-        if (heard._tag !== "Stranger") book.heardMillis = now()
-        return hear(heard, membership, book, files)
-      }),
-      Stream.takeUntil((over) => over),
-      Stream.runDrain
-    )
+    const listening = Stream.runForEachWhile(PageReceiver.events(ear, membership, book.received), (heard) => {
+      if (heard._tag !== "Stranger") book.heardMillis = now()
+      return hear(heard, membership, book, files)
+    })
     yield* Effect.raceAllFirst([
       listening,
       watch(options, book, membership.master, now),
@@ -167,7 +163,7 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
   }
 })
 
-/** What is done with each event; answers whether the session is over. */
+/** What is done with each event; answers whether the session goes on. */
 const hear = (
   heard: PageReceiver.Heard,
   membership: Announce.Membership,
@@ -176,7 +172,7 @@ const hear = (
 ): Effect.Effect<boolean, Error, Transport> => {
   switch (heard._tag) {
     case "Pages":
-      return Effect.as(files.pages(heard.file, heard.batch), false)
+      return Effect.as(files.pages(heard.file, heard.batch), true)
     case "Message":
       return answerTo(heard.message, membership, book, files)
     case "Stranger": {
@@ -184,7 +180,7 @@ const hear = (
       const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
       return Effect.as(
         Effect.flatMap(Transport, (transport) => transport.sendTo(heard.from, decline)),
-        false
+        true
       )
     }
   }
@@ -199,12 +195,12 @@ const answerTo = Effect.fnUntraced(function* (
   const { master } = membership
   switch (message._tag) {
     case "Bye":
-      return true
+      return false
     case "Poll": {
       const answer = Answers.toPoll(message, book.received.pages, book.dropped, membership)
       const transport = yield* Transport
       if (answer !== undefined) yield* transport.sendTo(master, answer)
-      return false
+      return true
     }
     case "Abort":
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
@@ -227,7 +223,7 @@ const answerTo = Effect.fnUntraced(function* (
   const asked = Answers.eventOf(message, membership)
   // the manifest's plan says which files there are; before it there is only the manifest
   if (asked !== undefined && asked.file <= book.plan.length) yield* files.question(asked.file, asked.event)
-  return false
+  return true
 })
 
 /** The files of this session: how each is opened, put to use and answered for. */

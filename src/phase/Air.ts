@@ -83,9 +83,9 @@ export const make = (options: {
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
 
     const poll = Effect.suspend(() => {
-      const audience = window.ackers.map((acker) => acker.slot)
+      const audience = Window.askedNext(window)
       const number = window.nextPoll
-      window = Window.polled(window, now())
+      window = Window.polled(window, audience, now())
       return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
     })
 

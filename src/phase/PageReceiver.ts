@@ -2,6 +2,7 @@
  * Page stream, the receiving side: what arrives as a Stream of events, the pages of one file gathered into one batch, in
  * the order of arrival. Anything that is not the master's, not of this session or not to be read is counted, nothing else.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { PageBatch } from "../protocol/FileState.ts"
@@ -25,19 +26,23 @@ export interface Counts {
   ignored: number
 }
 
-/** The events of a session, from the ear on which it was joined. `counts` is kept up to date. */
+/** The events of a session, from the ear on which it was joined; those of one pull together. `counts` is kept up to date. */
 export const events = (ear: Ear, membership: Membership, counts: Counts): Stream.Stream<Heard, Effect.Error<Ear>> =>
-  Stream.suspend(() => {
-    const views = new Views()
-    return Stream.fromEffectRepeat(ear).pipe(
-      Stream.map((batches) => {
-        const gatherer = new Gatherer(membership, counts, views)
-        for (const batch of batches) for (const received of batch) gatherer.take(received)
-        return gatherer.finish()
-      }),
-      Stream.flattenIterable
-    )
-  })
+  Stream.fromPull(
+    Effect.sync(() => {
+      const views = new Views()
+      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Heard>, Effect.Error<Ear>> = Effect.flatMap(
+        ear,
+        (batches) => {
+          const gatherer = new Gatherer(membership, counts, views)
+          for (const batch of batches) for (const received of batch) gatherer.take(received)
+          const heard = gatherer.finish()
+          return Arr.isReadonlyArrayNonEmpty(heard) ? Effect.succeed(heard) : pull
+        }
+      )
+      return pull
+    })
+  )
 
 /** Views of the payloads in glued buffers: a transport fills the same memory again, and a view a page costs more than the page's copy. */
 class Views {

@@ -15,7 +15,6 @@ import * as Stream from "effect/Stream"
 import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
-import * as Window from "../protocol/Window.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -340,9 +339,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (now() - before > options.timeoutMillis / 2) return
       const window = air.window()
       for (const acker of window.ackers) {
-        const since = Window.owesSince(window, acker)
-        if (since === undefined) continue
-        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, since)
+        if (acker.owesMillis === undefined) continue
+        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, acker.owesMillis)
         if (silent >= options.timeoutMillis) yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
         else if (silent >= options.timeoutMillis / 8) quiet.push(acker.slot)
       }

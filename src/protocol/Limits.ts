@@ -64,8 +64,13 @@ export const reasonBytes = 200
 export const slots = 4096
 /** Catchers asked in one question: their answers must fit the master's receive buffer. */
 export const sliceSlots = 64
-/** Catchers that clock the window. */
+/** The window before the first answer, and its floor. */
+export const minWindowBytes = 128 * 1024
+/** Page bytes between two polls at least: half of the smallest window. A poll wakes every catcher, also those it does not ask. */
+export const minPollBytes = minWindowBytes / 2
+/** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32
+export const polledAckers = 8
 
 /**
  * Blocks that a catcher assembles in memory at one time (183 KB each): what may be incomplete while the spans in flight are
@@ -108,12 +113,12 @@ export const spanPatienceMillis = 300
 export const rounds = 400
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
-/** The window before the first answer, and its floor. */
-export const minWindowBytes = 128 * 1024
 /** No window is larger, whatever a catcher says of its buffer. */
 export const maxWindowBytes = 64 * 1024 * 1024
 /** Queueing that the window may cause on the path. */
 export const queueingMillis = 10
+/** How much later than the fastest acker the slowest may take what was sent: what a busy machine needs to get round to it. */
+export const lagMillis = 20
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
 export const lingerMillis = 2000
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */

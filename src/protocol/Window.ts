@@ -1,12 +1,15 @@
 /**
  * Pace: how many bytes may be on their way. Pure. Ackers answer polls that travel inside the data, so an answer says
- * that everything sent before its poll has been taken; the slowest acker that still answers bounds the window.
+ * that everything sent before its poll has been taken.
  *
- * The window aims at what the path delivers in its shortest round trip plus a little queueing (`rate * (minRtt +
- * queueingMillis)`): a link stays full and its queue short, and random loss does not shrink it. It never exceeds what the
- * smallest receive buffer takes, so that the kernel of a busy catcher drops nothing.
+ * Two windows, both from the rate at which the slowest acker takes: the network's, `rate * (minRtt + queueingMillis)`, which
+ * keeps a link full and its queue short, and which random loss does not shrink; and the slowest acker's, larger by what it
+ * takes in `lagMillis`, because a busy machine answers late what the network has brought long ago. The fastest acker
+ * says what the network has brought. Neither exceeds what the smallest receive buffer takes, so that the kernel of a busy
+ * catcher drops nothing.
  *
- * [A-1] bytes on their way = sent - the least acknowledged of the bounding ackers.
+ * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - the least acknowledged is how far
+ * the slowest lags.
  * [A-2] an acker that is silent for `ackerPatienceMillis` while another answers does not bound; answering, it does again.
  */
 import * as Limits from "./Limits.ts"
@@ -29,11 +32,16 @@ export interface Acker {
   readonly slot: number
   readonly ackedBytes: number
   readonly heardMillis: number
+  /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
+  readonly askedPoll: number
+  readonly owesMillis: number | undefined
 }
 
 export interface Window {
-  /** The most that may be on its way. */
+  /** The most that may be on the network. */
   readonly bytes: number
+  /** The most that the slowest acker may lag. */
+  readonly lagBytes: number
   /** The receive buffers' bound. */
   readonly limitBytes: number
   readonly sentBytes: number
@@ -61,6 +69,7 @@ const pauseMillis = 200
 /** `receiveBufferBytes`: the smallest among the catchers, as their systems state it. */
 export const make = (receiveBufferBytes: number): Window => ({
   bytes: Limits.minWindowBytes,
+  lagBytes: Limits.minWindowBytes,
   limitBytes: limitOf(receiveBufferBytes),
   sentBytes: 0,
   nextPoll: 1,
@@ -82,13 +91,24 @@ export const setAckers = (self: Window, slots: ReadonlyArray<number>, nowMillis:
   ...self,
   ackers: slots.map(
     (slot) =>
-      self.ackers.find((acker) => acker.slot === slot) ?? { slot, ackedBytes: self.sentBytes, heardMillis: nowMillis }
+      self.ackers.find((acker) => acker.slot === slot) ?? {
+        slot,
+        ackedBytes: self.sentBytes,
+        heardMillis: nowMillis,
+        askedPoll: 0,
+        owesMillis: undefined
+      }
   )
 })
 
 export const limit = (self: Window, receiveBufferBytes: number): Window => {
   const limitBytes = limitOf(receiveBufferBytes)
-  return { ...self, limitBytes, bytes: Math.min(self.bytes, limitBytes) }
+  return {
+    ...self,
+    limitBytes,
+    bytes: Math.min(self.bytes, limitBytes),
+    lagBytes: Math.min(self.lagBytes, limitBytes)
+  }
 }
 
 export const sent = (self: Window, bytes: number, nowMillis: number): Window => ({
@@ -101,10 +121,27 @@ export const sent = (self: Window, bytes: number, nowMillis: number): Window => 
       : self.acked
 })
 
-/** A poll went out; its number is the old `nextPoll`. */
-export const polled = (self: Window, nowMillis: number): Window => ({
+/**
+ * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag.
+ * The network's window needs an answer of anybody, the other one of the slowest.
+ */
+export const askedNext = (self: Window): ReadonlyArray<number> => {
+  const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
+  const lags = self.sentBytes - self.lagBytes / 2
+  return self.ackers
+    .filter((acker, i) => i % shares === self.nextPoll % shares || acker.ackedBytes < lags)
+    .map((acker) => acker.slot)
+}
+
+/** A poll went out to `slots`; its number is the old `nextPoll`. */
+export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: number): Window => ({
   ...self,
   nextPoll: (self.nextPoll + 1) >>> 0,
+  ackers: self.ackers.map((acker) =>
+    slots.includes(acker.slot)
+      ? { ...acker, askedPoll: self.nextPoll, owesMillis: acker.owesMillis ?? nowMillis }
+      : acker
+  ),
   asked: [
     ...self.asked.slice(1 - keptPolls),
     { poll: self.nextPoll, sentBytes: self.sentBytes, atMillis: nowMillis, acked: self.acked }
@@ -120,7 +157,12 @@ export const answered = (self: Window, slot: number, poll: number, nowMillis: nu
   const asked = self.asked.find((asked) => asked.poll === poll)
   const before = self.ackers.find((acker) => acker.slot === slot)
   if (asked === undefined || before === undefined) return self
-  const acker = { slot, ackedBytes: Math.max(before.ackedBytes, asked.sentBytes), heardMillis: nowMillis }
+  const acker = {
+    ...before,
+    ackedBytes: Math.max(before.ackedBytes, asked.sentBytes),
+    heardMillis: nowMillis,
+    owesMillis: before.askedPoll === poll ? undefined : nowMillis
+  }
   const ackers = self.ackers.map((other) => (other.slot === slot ? acker : other))
   const sampleMillis = Math.max(0, nowMillis - asked.atMillis)
   const minRttMillis = Math.min(self.minRttMillis, sampleMillis)
@@ -144,21 +186,24 @@ const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
   const flying = asked.sentBytes - asked.acked.bytes
   if (flying < self.bytes / 2 && rate <= Math.max(0, ...self.rates)) return progressed
   const isNew = nowMillis - self.stretchMillis >= stretchMillis
-  const best = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
-  const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), best]
-  const target = Math.max(...rates) * (self.minRttMillis + Limits.queueingMillis)
-  const bytes = Math.min(self.limitBytes, Math.max(Limits.minWindowBytes, target))
-  return { ...progressed, rates, bytes, stretchMillis: isNew ? nowMillis : self.stretchMillis }
+  const latest = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
+  const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), latest]
+  const best = Math.max(...rates)
+  const aim = Math.max(Limits.minWindowBytes, best * (self.minRttMillis + Limits.queueingMillis))
+  const bytes = Math.min(self.limitBytes, aim)
+  const lagBytes = Math.min(self.limitBytes, aim + best * Limits.lagMillis)
+  return { ...progressed, rates, bytes, lagBytes, stretchMillis: isNew ? nowMillis : self.stretchMillis }
 }
 
 /** The ackers that bound the window now: [A-2]. */
 export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> => {
-  const latest = Math.max(...self.ackers.map((acker) => acker.heardMillis))
+  let latest = 0
+  for (const acker of self.ackers) latest = Math.max(latest, acker.heardMillis)
   return self.ackers.filter(
-    (acker) =>
-      acker.ackedBytes >= self.sentBytes ||
-      nowMillis - acker.heardMillis < Limits.ackerPatienceMillis ||
-      latest - acker.heardMillis < Limits.ackerPatienceMillis
+    ({ heardMillis, owesMillis }) =>
+      owesMillis === undefined ||
+      nowMillis - Math.max(heardMillis, owesMillis) < Limits.ackerPatienceMillis ||
+      latest - heardMillis < Limits.ackerPatienceMillis
   )
 }
 
@@ -166,20 +211,23 @@ export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> 
 export const ackedBytes = (self: Window, nowMillis: number): number =>
   bounding(self, nowMillis).reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
+/** What no bounding acker has taken. */
+const onNetwork = (self: Window, nowMillis: number): number =>
+  bounding(self, nowMillis).reduce(
+    (least, acker) => Math.min(least, self.sentBytes - acker.ackedBytes),
+    self.ackers.length === 0 ? 0 : self.sentBytes
+  )
+
 /**
  * How many batches of `batchBytes` may be sent now. One always may when nothing is on its way. The last one may reach over
  * the window, but not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
  */
 export const room = (self: Window, batchBytes: number, nowMillis: number): number => {
-  const flying = self.sentBytes - ackedBytes(self, nowMillis)
-  const wanted = Math.ceil((self.bytes - flying) / batchBytes)
-  const allowed = Math.floor((self.limitBytes - flying) / batchBytes)
-  return Math.max(flying === 0 ? 1 : 0, Math.min(wanted, allowed))
+  const lag = self.sentBytes - ackedBytes(self, nowMillis)
+  const room = Math.min(self.bytes - onNetwork(self, nowMillis), self.lagBytes - lag)
+  const allowed = Math.floor((self.limitBytes - lag) / batchBytes)
+  return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(room / batchBytes), allowed))
 }
-
-/** Since when an acker owes an answer to a poll; undefined: it owes none. */
-export const owesSince = (self: Window, acker: Acker): number | undefined =>
-  self.asked.find((asked) => asked.sentBytes > acker.ackedBytes)?.atMillis
 
 /**
  * Poll this often: four times while the queue that the window allows drains, so that what an answer sets free does not
@@ -188,5 +236,5 @@ export const owesSince = (self: Window, acker: Acker): number | undefined =>
 export const pollBytes = (self: Window): number => {
   const { minRttMillis } = self
   const queueing = Number.isFinite(minRttMillis) ? Limits.queueingMillis / (minRttMillis + Limits.queueingMillis) : 1
-  return Math.max(Limits.batchBytes / 2, (self.bytes * queueing) / 4)
+  return Math.max(Limits.minPollBytes, (self.bytes * queueing) / 4)
 }
