@@ -24,7 +24,7 @@ import * as Planner from "./protocol/Planner.ts"
 import type { Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
-import { Transport } from "./transport/Transport.ts"
+import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
 import type { Failure, FromMaster } from "./wire/Message.ts"
@@ -406,7 +406,11 @@ const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFil
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
   const transport = yield* Transport
-  book.dropped = (yield* transport.stats).dropped
+  const { dropped } = yield* transport.stats
+  if (dropped > 0 && book.dropped === 0) {
+    progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
+  }
+  book.dropped = dropped
   let bytes = book.bytes
   for (const state of files.states()) {
     if (state._tag === "GetData") bytes += Math.min(state.layout.size, state.pages.held * state.layout.pageBytes)

@@ -34,6 +34,17 @@ export interface Stats {
   readonly dropped: number
 }
 
+/** What to tell when datagrams were lost in our own buffer for the first time. They are only late: they are sent again. */
+export const overflowed = (receiveBufferBytes: number): string => {
+  const lost = `datagrams were lost in the receive buffer (${Math.round(receiveBufferBytes / 1024)} KiB) and are sent again`
+  return receiveBufferBytes < ampleBufferBytes && process.platform === "linux"
+    ? `${lost}: "sysctl -w net.core.rmem_max=16777216" would let it be larger`
+    : lost
+}
+
+/** A larger buffer does not help who loses more than this. */
+const ampleBufferBytes = 8 * 1024 * 1024
+
 /** The network below failed: a socket that cannot be opened, a send that was refused. */
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
   operation: Schema.String,

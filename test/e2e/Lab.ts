@@ -52,8 +52,8 @@ export interface Lab {
   readonly folder: string
   readonly lab: (...args: ReadonlyArray<string>) => void
   readonly exec: (host: string, ...command: ReadonlyArray<string>) => Running
-  /** mrsync on a host. */
-  readonly mrsync: (host: string, ...args: ReadonlyArray<string>) => Running
+  /** A command of mrsync (send, catch) on a host, with the lab's transport. */
+  readonly mrsync: (host: string, command: string, ...args: ReadonlyArray<string>) => Running
   /** Catchers c1..cN with their destinations in the folder, ready to be announced to. */
   readonly catchers: (count: number, ...args: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Running>>
   readonly destination: (catcher: number) => string
@@ -61,8 +61,10 @@ export interface Lab {
 
 let labs = 0
 
+export type Transport = "auto" | "offload" | "datagram"
+
 /** A lab of so many catchers, until the scope closes; whatever still runs in it is killed. */
-export const make = (count: number): Effect.Effect<Lab, never, Scope.Scope> =>
+export const make = (count: number, transport: Transport = "auto"): Effect.Effect<Lab, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const prefix = `t${(process.pid % 10_000).toString(36)}${(labs++).toString(36)}`
@@ -79,7 +81,8 @@ export const make = (count: number): Effect.Effect<Lab, never, Scope.Scope> =>
         running.add(started)
         return started
       }
-      const mrsync = (host: string, ...args: ReadonlyArray<string>) => exec(host, process.execPath, program, ...args)
+      const mrsync = (host: string, command: string, ...args: ReadonlyArray<string>) =>
+        exec(host, process.execPath, program, command, "--transport", transport, ...args)
       const destination = (catcher: number) => join(folder, `c${catcher}`)
       return {
         ...{ folder, lab, exec, mrsync, destination, running },

@@ -29,75 +29,78 @@ const copies = Effect.fnUntraced(function* (
   return master.report
 })
 
-describe.skipIf(Lab.unavailable !== undefined)("on real hosts", () => {
-  for (const loss of [0, 5, 20]) {
-    it.live(`a tree of awkward names arrives at ${loss} % loss`, () =>
+describe.skipIf(Lab.unavailable !== undefined).each(["auto", "datagram"] as const)(
+  "on real hosts, transport %s",
+  (transport) => {
+    for (const loss of [0, 5, 20]) {
+      it.live(`a tree of awkward names arrives at ${loss} % loss`, () =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const lab = yield* Lab.make(2, transport)
+            if (loss > 0) lab.lab("loss", String(loss))
+            const source = Trees.awkward(join(lab.folder, "source"))
+            yield* copies(lab, 2, source)
+            yield* Effect.sync(() => lab.lab("clear"))
+            // and once more, over what is there now
+            yield* copies(lab, 2, source)
+          })
+        )
+      )
+    }
+
+    it.live("a trailing slash means what is in the directory", () =>
       Effect.scoped(
         Effect.gen(function* () {
-          const lab = yield* Lab.make(2)
-          if (loss > 0) lab.lab("loss", String(loss))
-          const source = Trees.awkward(join(lab.folder, "source"))
-          yield* copies(lab, 2, source)
-          yield* Effect.sync(() => lab.lab("clear"))
-          // and once more, over what is there now
-          yield* copies(lab, 2, source)
+          const lab = yield* Lab.make(1, transport)
+          yield* copies(lab, 1, `${Trees.awkward(join(lab.folder, "source"))}/`)
+        })
+      )
+    )
+
+    it.live("8,000 small files arrive at 1 % loss", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(3, transport)
+          lab.lab("loss", "1")
+          yield* copies(lab, 3, "/usr/include")
+        })
+      )
+    )
+
+    it.live("a large file arrives at 1 % loss, repaired while it streams", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(4, transport)
+          lab.lab("loss", "1")
+          const report = yield* copies(lab, 4, Trees.random(join(lab.folder, "large"), 100_000_000))
+          assert.isAbove(report.pages.repaired, report.pages.needed * 0.02)
+          assert.strictEqual(report.pages.sent >= report.pages.needed + report.pages.repaired, true)
+        })
+      )
+    )
+
+    it.live("jumbo and tiny pages", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(1, transport)
+          const source = Trees.random(join(lab.folder, "file"), 3_000_000)
+          yield* copies(lab, 1, source, "--page-size", "512")
+          const wrong = yield* lab.mrsync("m", "send", "--page-size", "9000", source).ended
+          assert.strictEqual(wrong.status, 1)
+          assert.include(wrong.err, "1432")
+        })
+      )
+    )
+
+    it.live("--bwlimit holds the rate", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(1, transport)
+          const source = Trees.random(join(lab.folder, "file"), 8_000_000)
+          const report = yield* copies(lab, 1, source, "--bwlimit", "4MB")
+          assert.isAbove(report.seconds, 1.9)
         })
       )
     )
   }
-
-  it.live("a trailing slash means what is in the directory", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const lab = yield* Lab.make(1)
-        yield* copies(lab, 1, `${Trees.awkward(join(lab.folder, "source"))}/`)
-      })
-    )
-  )
-
-  it.live("8,000 small files arrive at 1 % loss", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const lab = yield* Lab.make(3)
-        lab.lab("loss", "1")
-        yield* copies(lab, 3, "/usr/include")
-      })
-    )
-  )
-
-  it.live("a large file arrives at 1 % loss, repaired while it streams", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const lab = yield* Lab.make(4)
-        lab.lab("loss", "1")
-        const report = yield* copies(lab, 4, Trees.random(join(lab.folder, "large"), 100_000_000))
-        assert.isAbove(report.pages.repaired, report.pages.needed * 0.02)
-        assert.strictEqual(report.pages.sent >= report.pages.needed + report.pages.repaired, true)
-      })
-    )
-  )
-
-  it.live("jumbo and tiny pages", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const lab = yield* Lab.make(1)
-        const source = Trees.random(join(lab.folder, "file"), 3_000_000)
-        yield* copies(lab, 1, source, "--page-size", "512")
-        const wrong = yield* lab.mrsync("m", "send", "--page-size", "9000", source).ended
-        assert.strictEqual(wrong.status, 1)
-        assert.include(wrong.err, "1432")
-      })
-    )
-  )
-
-  it.live("--bwlimit holds the rate", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const lab = yield* Lab.make(1)
-        const source = Trees.random(join(lab.folder, "file"), 8_000_000)
-        const report = yield* copies(lab, 1, source, "--bwlimit", "4MB")
-        assert.isAbove(report.seconds, 1.9)
-      })
-    )
-  )
-})
+)
