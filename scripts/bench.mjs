@@ -22,6 +22,15 @@ import {
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
+const options = new Set(["--rounds", "--only", "--json", "--warm"])
+const wrong = process.argv.slice(2).filter((given, i, all) => !options.has(given) && !options.has(all[i - 1]))
+if (wrong.length > 0) {
+  const isHelp = wrong.includes("--help")
+  const usage = "npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB]"
+  process[isHelp ? "stdout" : "stderr"].write(isHelp ? `${usage}\n` : `no such option: ${wrong[0]}\n${usage}\n`)
+  process.exit(isHelp ? 0 : 1)
+}
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const program = join(root, "dist/bin.js")
 const lab = join(root, "scripts/lab.sh")
@@ -48,10 +57,12 @@ const tidy = () => {
   spawnSync(lab, ["down"], { env: { ...process.env, LAB: prefix }, stdio: "ignore" })
   rmSync(work, { recursive: true, force: true })
 }
-process.on("SIGINT", () => {
-  tidy()
-  process.exit(20)
-})
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    tidy()
+    process.exit(20)
+  })
+}
 
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
 const has = (tool) => spawnSync("which", [tool]).status === 0

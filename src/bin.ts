@@ -11,7 +11,7 @@ if (others.length === 0 && (argument === "--version" || argument === "-V")) {
 } else {
   // Node 20 compiles so eagerly that in a session of seconds it never pays, and its threads take cores that others need:
   // small files arrive a sixth faster without (docs/performance.md). Later versions do not have the option, nor the need.
-  if (process.versions.v8.startsWith("11.")) setFlagsFromString("--interrupt-budget=600000")
+  if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=600000")
   const load = [
     import("./cli/Commands.ts"),
     import("./cli/Local.ts"),

@@ -52,8 +52,12 @@ export interface Air {
   readonly repair: Lane
   /** Sends a question (or any other message) to the group at once. */
   readonly say: (datagram: Uint8Array) => Effect.Effect<void, TransportError>
-  /** The catchers that clock the window, and the smallest receive buffer among all. */
-  readonly setAckers: (slots: Audience, receiveBufferBytes: number) => Effect.Effect<void>
+  /** The catchers that clock the window, the smallest receive buffer among all, and who is on this machine. */
+  readonly setAckers: (
+    slots: Audience,
+    receiveBufferBytes: number,
+    isLocal?: (slot: number) => boolean
+  ) => Effect.Effect<void>
   /** An acker's answer to a poll. */
   readonly answered: (slot: number, poll: number) => Effect.Effect<void>
   readonly totals: () => Totals
@@ -89,9 +93,11 @@ export const make = (options: {
       return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
     })
 
-    // The answers to a poll may all be lost, so a closed window asks again after a while.
+    // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number) {
-      while (Window.room(window, batchBytes, now()) === 0) {
+      for (let batches = 0; ;) {
+        batches = Window.room(window, batchBytes, now())
+        if (batches > 0) return batches
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, Limits.questionMillis * 2)
@@ -106,39 +112,49 @@ export const make = (options: {
     })
 
     // At once goes what the window has room for, but no more than is sent between two polls.
-    const share = (batchBytes: number): number => {
-      if (options.bytesPerSecond !== undefined) return batchBytes
-      const batches = Math.min(Window.room(window, batchBytes, now()), Math.ceil(Window.pollBytes(window) / batchBytes))
-      return batches * batchBytes
-    }
+    const share = (batches: number, batchBytes: number): number =>
+      options.bytesPerSecond === undefined
+        ? Math.min(batches, Math.ceil(Window.pollBytes(window) / batchBytes)) * batchBytes
+        : batchBytes
 
-    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, pages, slab }: PageBatch, lane: OwnLane) {
+    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, slab }: PageBatch, lane: OwnLane) {
       const batchBytes = Limits.sendBytes(datagramBytes)
       for (let at = 0, end = 0; at < bytes; at = end) {
-        if (Window.room(window, batchBytes, now()) === 0) yield* waitForRoom(batchBytes)
-        end = Math.min(bytes, at + share(batchBytes))
+        // repairs go before what is left of a slab of new pages
+        if (lane === fresh) yield* sendRepairs
+        const room = Window.room(window, batchBytes, now())
+        end = Math.min(bytes, at + share(room > 0 ? room : yield* waitForRoom(batchBytes), batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         window = Window.sent(window, end - at, now())
+        const pages = Math.ceil((end - at) / datagramBytes)
+        totals = {
+          pages: totals.pages + pages,
+          repaired: totals.repaired + (lane === repair ? pages : 0),
+          bytes: totals.bytes + end - at
+        }
         if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
       lane.release(slab)
-      totals = {
-        pages: totals.pages + pages,
-        repaired: totals.repaired + (lane === repair ? pages : 0),
-        bytes: totals.bytes + bytes
-      }
+    })
+
+    const sendNext = (next: Work, lane: OwnLane): Effect.Effect<unknown, TransportError> =>
+      next._tag === "Marker" ? Deferred.succeed(next.passed, undefined) : send(next.batch, lane)
+
+    const sendRepairs: Effect.Effect<void, TransportError> = Effect.suspend(() => {
+      const next = repair.queued.shift()
+      return next === undefined ? Effect.void : Effect.andThen(sendNext(next, repair), sendRepairs)
     })
 
     const run = Effect.gen(function* () {
       while (true) {
-        const lane = repair.queued.length > 0 ? repair : fresh
-        const next = lane.queued.shift()
-        if (next === undefined) {
+        yield* sendRepairs
+        const next = fresh.queued.shift()
+        if (next !== undefined) yield* sendNext(next, fresh)
+        else if (repair.queued.length === 0) {
           work.closeUnsafe()
           yield* work.await
-        } else if (next._tag === "Marker") yield* Deferred.succeed(next.passed, undefined)
-        else yield* send(next.batch, lane)
+        }
       }
     })
 
@@ -146,9 +162,9 @@ export const make = (options: {
       fresh,
       repair,
       say,
-      setAckers: (slots, receiveBufferBytes) =>
+      setAckers: (slots, receiveBufferBytes, isLocal) =>
         Effect.sync(() => {
-          window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now())
+          window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now(), isLocal)
           room.openUnsafe()
         }),
       answered: (slot, poll) =>

@@ -49,7 +49,7 @@ class Views {
   private readonly known = new WeakMap<Uint8Array, Array<Uint8Array>>()
 
   of(bytes: Uint8Array): Array<Uint8Array> {
-    // a datagram alone is in memory of its own
+    // for a datagram alone a look-up costs as much as the view
     if (bytes.length <= Header.lengthOf(bytes, 0)) return []
     const known = this.known.get(bytes)
     if (known !== undefined) return known
@@ -88,7 +88,7 @@ class Gatherer {
 
   take({ bytes, from }: Received): void {
     const ours = from === this.membership.master
-    const views = this.views.of(bytes)
+    const views = ours ? this.views.of(bytes) : []
     let nth = 0
     const bad = Header.split(bytes, (at) => {
       if (!ours) this.stranger(bytes, at, from)

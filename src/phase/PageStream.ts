@@ -131,10 +131,13 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   yield* lane.slab((slab) => (cursor.slab = slab))
   const slab = cursor.slab!
   const datagramBytes = Limits.headerBytes + layout.pageBytes
+  // whole kernel sends: what is left over would be one of its own
+  const sendBytes = Limits.sendBytes(datagramBytes)
+  const most = Math.floor(slab.length / sendBytes) * sendBytes
   let bytes = 0
   let pages = 0
   // glued datagrams are equal but for the last
-  while (bytes === pages * datagramBytes && bytes + datagramBytes <= slab.length && !cursor.done) {
+  while (bytes === pages * datagramBytes && bytes < most && !cursor.done) {
     if (cursor.lacks) yield* readPiece(cursor, hashing)
     const payload = cursor.payload
     const length = Limits.headerBytes + payload.length

@@ -137,7 +137,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const receiveBufferBytes = present.reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
       return air.setAckers(
         present.slice(0, Limits.ackers).map((member) => member.slot),
-        receiveBufferBytes
+        receiveBufferBytes,
+        (slot) => hostOf(roster.members[slot].address) === hostOf(transport.local)
       )
     })
 
@@ -166,10 +167,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       heardMillis[joined.member.slot] = now()
       if (joined._tag === "Known") return
       roster = joined.roster
-      yield* acknowledge
-      changed.openUnsafe()
       const count = Roster.present(roster).length
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
+      yield* acknowledge
+      changed.openUnsafe()
     })
 
     // One datagram welcomes all who joined in a batch.
@@ -369,6 +370,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       ])
     }
   })
+
+const hostOf = (address: Address): string => address.slice(0, address.lastIndexOf(":"))
 
 /** Guests in one Welcome: 7 bytes each. */
 const maxGuests = 128

@@ -66,8 +66,11 @@ export const slots = 4096
 export const sliceSlots = 64
 /** The window before the first answer, and its floor. */
 export const minWindowBytes = 128 * 1024
-/** Page bytes between two polls at least: half of the smallest window. A poll wakes every catcher, also those it does not ask. */
-export const minPollBytes = minWindowBytes / 2
+/**
+ * Page bytes between two polls at least: no more than one kernel send of default pages (64,064 bytes), or a small window would be
+ * spent between two polls. A poll wakes every catcher, also those it does not ask.
+ */
+export const minPollBytes = 60_000
 /** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32
 export const polledAckers = 8

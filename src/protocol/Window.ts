@@ -32,6 +32,9 @@ export interface Acker {
   readonly slot: number
   readonly ackedBytes: number
   readonly heardMillis: number
+  readonly minRttMillis: number
+  /** On the master's own machine: what it has taken says nothing of the network. */
+  readonly isLocal: boolean
   /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
   readonly askedPoll: number
   readonly owesMillis: number | undefined
@@ -56,15 +59,16 @@ export interface Window {
   /** The best rate of each of the last stretches of time, bytes a millisecond. */
   readonly rates: ReadonlyArray<number>
   /** When the latest of them began. */
-  readonly stretchMillis: number
+  readonly stretchBeganMillis: number
 }
 
 const keptPolls = 128
 /** Remembered for a third of a second or more: a catcher that commits a bundle stalls its answers, and the link is as fast after it. */
 const keptRates = 64
 const stretchMillis = 5
-/** An answer that comes after more than this says nothing of the path's rate. */
+/** A sample of more than this, and of more than some round trips, says nothing of the path's rate. */
 const pauseMillis = 200
+const pauseRtts = 4
 
 /** `receiveBufferBytes`: the smallest among the catchers, as their systems state it. */
 export const make = (receiveBufferBytes: number): Window => ({
@@ -79,7 +83,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   rttMillis: undefined,
   acked: { bytes: 0, askedMillis: 0, heardMillis: 0 },
   rates: [],
-  stretchMillis: Number.NEGATIVE_INFINITY
+  stretchBeganMillis: Number.NEGATIVE_INFINITY
 })
 
 // A Linux buffer of n stated bytes holds 2n of kernel memory, and a 1.5 KB datagram takes up to 2.3 KB of it: about 1.2 n.
@@ -87,7 +91,12 @@ const limitOf = (receiveBufferBytes: number): number =>
   Math.max(Limits.batchBytes, Math.min(Limits.maxWindowBytes, receiveBufferBytes))
 
 /** The catchers that are to clock the window from now on. New ones count as having all that was sent so far. */
-export const setAckers = (self: Window, slots: ReadonlyArray<number>, nowMillis: number): Window => ({
+export const setAckers = (
+  self: Window,
+  slots: ReadonlyArray<number>,
+  nowMillis: number,
+  isLocal: (slot: number) => boolean = () => false
+): Window => ({
   ...self,
   ackers: slots.map(
     (slot) =>
@@ -95,6 +104,8 @@ export const setAckers = (self: Window, slots: ReadonlyArray<number>, nowMillis:
         slot,
         ackedBytes: self.sentBytes,
         heardMillis: nowMillis,
+        minRttMillis: Number.POSITIVE_INFINITY,
+        isLocal: isLocal(slot),
         askedPoll: 0,
         owesMillis: undefined
       }
@@ -127,7 +138,8 @@ export const sent = (self: Window, bytes: number, nowMillis: number): Window => 
  */
 export const askedNext = (self: Window): ReadonlyArray<number> => {
   const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
-  const lags = self.sentBytes - self.lagBytes / 2
+  const closes = Math.max(0, Math.min(self.lagBytes / 2, self.limitBytes - Limits.batchBytes))
+  const lags = self.sentBytes - closes
   return self.ackers
     .filter((acker, i) => i % shares === self.nextPoll % shares || acker.ackedBytes < lags)
     .map((acker) => acker.slot)
@@ -157,14 +169,16 @@ export const answered = (self: Window, slot: number, poll: number, nowMillis: nu
   const asked = self.asked.find((asked) => asked.poll === poll)
   const before = self.ackers.find((acker) => acker.slot === slot)
   if (asked === undefined || before === undefined) return self
+  const sampleMillis = Math.max(0, nowMillis - asked.atMillis)
   const acker = {
     ...before,
     ackedBytes: Math.max(before.ackedBytes, asked.sentBytes),
     heardMillis: nowMillis,
-    owesMillis: before.askedPoll === poll ? undefined : nowMillis
+    minRttMillis: Math.min(before.minRttMillis, sampleMillis),
+    // an answer that comes late, after that to a later poll, begins no new debt
+    owesMillis: before.askedPoll === poll || before.owesMillis === undefined ? undefined : nowMillis
   }
   const ackers = self.ackers.map((other) => (other.slot === slot ? acker : other))
-  const sampleMillis = Math.max(0, nowMillis - asked.atMillis)
   const minRttMillis = Math.min(self.minRttMillis, sampleMillis)
   // the classical smoothing of round trips (RFC 6298)
   const rttMillis = self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
@@ -180,19 +194,24 @@ const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
   if (acked <= self.acked.bytes) return self
   const progressed = { ...self, acked: { bytes: acked, askedMillis: asked.atMillis, heardMillis: nowMillis } }
   const millis = Math.max(nowMillis - asked.acked.heardMillis, asked.atMillis - asked.acked.askedMillis)
-  if (millis <= 0 || millis > pauseMillis) return progressed
+  if (millis <= 0 || millis > Math.max(pauseMillis, pauseRtts * (self.rttMillis ?? 0))) return progressed
   const rate = (acked - asked.acked.bytes) / millis
   // little was on its way (a barrier, a slow source): the path may be faster than that, not slower
   const flying = asked.sentBytes - asked.acked.bytes
   if (flying < self.bytes / 2 && rate <= Math.max(0, ...self.rates)) return progressed
-  const isNew = nowMillis - self.stretchMillis >= stretchMillis
+  const isNew = nowMillis - self.stretchBeganMillis >= stretchMillis
   const latest = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
   const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), latest]
   const best = Math.max(...rates)
   const aim = Math.max(Limits.minWindowBytes, best * (self.minRttMillis + Limits.queueingMillis))
   const bytes = Math.min(self.limitBytes, aim)
-  const lagBytes = Math.min(self.limitBytes, aim + best * Limits.lagMillis)
-  return { ...progressed, rates, bytes, lagBytes, stretchMillis: isNew ? nowMillis : self.stretchMillis }
+  // the slowest acker may also be the farthest
+  let farther = 0
+  for (const { minRttMillis } of self.ackers) {
+    if (Number.isFinite(minRttMillis)) farther = Math.max(farther, minRttMillis - self.minRttMillis)
+  }
+  const lagBytes = Math.min(self.limitBytes, aim + best * (farther + Limits.lagMillis))
+  return { ...progressed, rates, bytes, lagBytes, stretchBeganMillis: isNew ? nowMillis : self.stretchBeganMillis }
 }
 
 /** The ackers that bound the window now: [A-2]. */
@@ -211,12 +230,14 @@ export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> 
 export const ackedBytes = (self: Window, nowMillis: number): number =>
   bounding(self, nowMillis).reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
-/** What no bounding acker has taken. */
-const onNetwork = (self: Window, nowMillis: number): number =>
-  bounding(self, nowMillis).reduce(
-    (least, acker) => Math.min(least, self.sentBytes - acker.ackedBytes),
-    self.ackers.length === 0 ? 0 : self.sentBytes
-  )
+/** What no bounding acker has taken; those on the master's machine are asked only when there are no others. */
+const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
+  if (bounding.length === 0) return 0
+  let most = 0
+  const remote = bounding.some((acker) => !acker.isLocal)
+  for (const { ackedBytes, isLocal } of bounding) if (!remote || !isLocal) most = Math.max(most, ackedBytes)
+  return self.sentBytes - most
+}
 
 /**
  * How many batches of `batchBytes` may be sent now. One always may when nothing is on its way. The last one may reach over
@@ -224,9 +245,9 @@ const onNetwork = (self: Window, nowMillis: number): number =>
  */
 export const room = (self: Window, batchBytes: number, nowMillis: number): number => {
   const lag = self.sentBytes - ackedBytes(self, nowMillis)
-  const room = Math.min(self.bytes - onNetwork(self, nowMillis), self.lagBytes - lag)
+  const roomBytes = Math.min(self.bytes - onNetwork(self, bounding(self, nowMillis)), self.lagBytes - lag)
   const allowed = Math.floor((self.limitBytes - lag) / batchBytes)
-  return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(room / batchBytes), allowed))
+  return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(roomBytes / batchBytes), allowed))
 }
 
 /**

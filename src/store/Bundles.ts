@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 
 export interface Bundles {
-  /** Memory of `size` bytes, at most Limits.bundleBytes, until the scope closes. What is in it is arbitrary. */
+  /** Memory of `size` bytes until the scope closes, used again up to Limits.bundleBytes. What is in it is arbitrary. */
   readonly take: (size: number) => Effect.Effect<Uint8Array, never, Scope.Scope>
 }
 
@@ -14,12 +14,14 @@ export const make = (): Bundles => {
   const free: Array<Uint8Array> = []
   return {
     take: (size) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.sync(() => free.pop() ?? new Uint8Array(Limits.bundleBytes)),
-          (buffer) => Effect.sync(() => void (free.length < Limits.filesInFlight && free.push(buffer)))
-        ),
-        (buffer) => buffer.subarray(0, size)
-      )
+      size > Limits.bundleBytes
+        ? Effect.sync(() => new Uint8Array(size))
+        : Effect.map(
+            Effect.acquireRelease(
+              Effect.sync(() => free.pop() ?? new Uint8Array(Limits.bundleBytes)),
+              (buffer) => Effect.sync(() => void (free.length < Limits.filesInFlight && free.push(buffer)))
+            ),
+            (buffer) => buffer.subarray(0, size)
+          )
   }
 }

@@ -45,7 +45,10 @@ export class Store extends Context.Service<
   {
     /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are of single entries. */
     readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
-    /** Opens the place for a carried file; closing the scope without `commit` leaves nothing behind. */
+    /**
+     * Opens the place for a carried file. A bundle may be opened and written to before `prepare` has ended; a single file is
+     * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
+     */
     readonly open: (carried: Carried) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
     /** The last step: hard links whose leader arrived, then modes and times of directories, deepest first. */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>

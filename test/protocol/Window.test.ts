@@ -5,7 +5,7 @@ import * as Window from "../../src/protocol/Window.ts"
 import { int } from "./generators.ts"
 
 const large = 16 * 1024 * 1024
-const batch = Limits.batchBytes
+const batch = Limits.sendBytes(Limits.headerBytes + Limits.defaultPageBytes)
 
 /** Opens a window with these ackers at time 0. */
 const make = (slots: ReadonlyArray<number>, receiveBufferBytes = large) =>
@@ -63,7 +63,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
 }
 
 describe("Window", () => {
-  it("bytes on their way are what was sent less what the slowest acker has taken [A-1]", () => {
+  it("the slowest acker lags by what was sent less what it has taken [A-1]", () => {
     let w = make([1, 2])
     const limit = w.bytes
     w = polled(Window.sent(w, 60_000, 1), 1)
@@ -100,6 +100,64 @@ describe("Window", () => {
     assert.isFalse(isOpen(w, large, 60_000))
   })
 
+  /** One full window to a group in which each answers after its own time; then the windows are what they are. */
+  const measured = (rtts: ReadonlyArray<number>, isLocal?: (slot: number) => boolean) => {
+    let w = Window.setAckers(
+      Window.make(large),
+      rtts.map((_, slot) => slot),
+      0,
+      isLocal
+    )
+    w = polled(Window.sent(w, 2 * batch, 0), 0)
+    rtts.forEach((rtt, slot) => (w = Window.answered(w, slot, 1, rtt)))
+    return w
+  }
+
+  it("the fastest acker bounds what is on the network, the slowest how far it lags [A-1] [A-4]", () => {
+    const w = measured([1, 10])
+    const rate = (2 * batch) / 10
+    assert.closeTo(w.bytes, rate * (1 + Limits.queueingMillis), 1)
+    assert.closeTo(w.lagBytes, rate * (10 + Limits.queueingMillis + Limits.lagMillis), 1)
+    // the fastest has everything: only the lag bounds
+    const flying = Window.answered(polled(Window.sent(w, 300_000, 20), 20), 0, 2, 21)
+    assert.isTrue(isOpen(flying, batch, 21))
+    assert.isFalse(isOpen(Window.sent(flying, 300_000, 21), batch, 21))
+    // nobody has it: the network bounds
+    assert.isFalse(isOpen(Window.sent(w, 143_000, 20), batch, 20))
+  })
+
+  it("an acker on the master's machine says nothing of the network, unless all are there", () => {
+    const send = (w: Window.Window) => Window.answered(polled(Window.sent(w, 143_000, 20), 20), 0, 2, 21)
+    assert.isTrue(isOpen(send(measured([1, 10])), batch, 21))
+    assert.isFalse(isOpen(send(measured([1, 10], (slot) => slot === 0)), batch, 21))
+    assert.isTrue(isOpen(send(measured([1, 10], () => true)), batch, 21))
+  })
+
+  it("a poll asks a share of the ackers in turn, and all that lag [A-3]", () => {
+    const slots = Array.from({ length: 32 }, (_, slot) => slot)
+    let w = Window.setAckers(Window.make(large), slots, 0)
+    const asked = new Set<number>()
+    for (let i = 0; i < 4; i++) {
+      const next = Window.askedNext(w)
+      assert.strictEqual(next.length, Limits.polledAckers)
+      for (const slot of next) asked.add(slot)
+      w = Window.polled(w, next, i)
+    }
+    assert.strictEqual(asked.size, 32)
+    // all of them lag by more than half of what they may: whoever closes the window is asked
+    w = Window.sent(w, w.lagBytes / 2 + 1, 10)
+    assert.deepStrictEqual([...Window.askedNext(w)], slots)
+    // also where the receive buffer closes it
+    const tiny = Window.sent(Window.setAckers(Window.make(1), slots, 0), 100, 0)
+    assert.deepStrictEqual([...Window.askedNext(tiny)], slots)
+  })
+
+  it("an answer that comes after a later one begins no debt", () => {
+    let w = polled(Window.sent(polled(Window.sent(make([1]), batch, 0), 0), batch, 1), 1)
+    w = Window.answered(Window.answered(w, 1, 2, 2), 1, 1, 3)
+    assert.isUndefined(w.ackers[0].owesMillis)
+  })
+
   it("an acker that is new has all that was sent before it came", () => {
     const w = Window.setAckers(Window.sent(make([1]), 100_000, 0), [1, 2], 5)
     assert.deepStrictEqual(
@@ -118,12 +176,18 @@ describe("Window", () => {
     assert.isTrue(isOpen(Window.sent(make([]), large, 0), large, 0))
   })
 
-  // from a switch to a continent: with whole batches rounded down it stood still beyond 20 ms
-  it.for([0.2, 2, 20, 60])("grows on a fast path until the path is full, at %s ms of round trip", (rttMillis) => {
-    const path = { bytesPerMillis: 125_000, rttMillis }
-    const grown = drive(start(make([1])), path, 4000)
-    assert.isAbove(drive(grown, path, 1000).sentBytes, 0.9 * path.bytesPerMillis * 1000)
-  })
+  // from a switch to a satellite: with whole batches rounded down it stood still beyond 20 ms, with polls further apart than
+  // one batch beyond 40, with samples of less than 200 ms beyond that
+  it.for(
+    [0.2, 2, 20, 60, 120, 250].flatMap((rttMillis) => [12_500, 125_000].map((rate) => [rttMillis, rate] as const))
+  )(
+    "grows until the path is full, at %s ms of round trip and %s bytes a millisecond",
+    ([rttMillis, bytesPerMillis]) => {
+      const path = { bytesPerMillis, rttMillis }
+      const grown = drive(start(make([1], 64 * 1024 * 1024)), path, 200 * (rttMillis + 20))
+      assert.isAbove(drive(grown, path, 2000).sentBytes, 0.9 * path.bytesPerMillis * 2000)
+    }
+  )
 
   it("never goes beyond the smallest receive buffer, and not below the floor", () => {
     const limitBytes = 512 * 1024
