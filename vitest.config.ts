@@ -30,7 +30,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "inside", include: ["test/**/*.test.ts"], exclude: program, sequence: { groupOrder: 0 } }
+        test: {
+          name: "inside",
+          include: ["test/**/*.test.ts"],
+          exclude: program,
+          globalSetup: ["test/parity/build.ts"],
+          sequence: { groupOrder: 0 }
+        }
       },
       {
         extends: true,

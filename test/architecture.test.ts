@@ -99,6 +99,19 @@ const checks: ReadonlyArray<Check> = [
     ]
   },
   {
+    rule: "parity is arithmetic: it imports itself, and only Wasm.ts the system",
+    broken: imports(
+      (it) =>
+        it.room === "parity" &&
+        !reaches(it, "parity") &&
+        !(it.file === "parity/Wasm.ts" && ["node:fs", "effect/Result"].includes(it.what))
+    ),
+    breaks: [
+      ["parity/Code.ts", 'import * as fs from "node:fs"'],
+      ["parity/Wasm.ts", 'import * as Limits from "../protocol/Limits.ts"']
+    ]
+  },
+  {
     rule: "transport knows nothing of the protocol but its limits",
     broken: imports(
       (it) => it.room === "transport" && it.isOurs && !reaches(it, "transport") && it.what !== "protocol/Limits.ts"

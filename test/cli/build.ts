@@ -15,6 +15,7 @@ export const setup = (): void => {
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   const newest = Math.max(
     ...sources.map((name) => modified(join(root, "src", name))),
+    modified(join(root, "assembly/parity.ts")),
     modified(join(root, "package.json")),
     modified(join(root, "rolldown.config.ts"))
   )

@@ -1,0 +1,90 @@
+/**
+ * The kernel of parity as WebAssembly SIMD: assembly/parity.ts, built into dist/parity.wasm. Nothing is read or compiled
+ * before the first `kernel()`; where there is no file or no SIMD, that is the twin.
+ */
+import * as Result from "effect/Result"
+import { readFileSync } from "node:fs"
+import type { Kernel } from "./Code.ts"
+import { pagesOf, twin } from "./Code.ts"
+import * as Field from "./Field.ts"
+
+let loaded: Kernel | undefined
+
+/** The fastest kernel there is, loaded once. */
+export const kernel = (): Kernel => (loaded ??= load() ?? twin)
+
+/** A kernel of its own memory, or undefined. */
+export const load = (): Kernel | undefined => {
+  for (const place of places) {
+    const kernel = Result.try(() => bind(readFileSync(new URL(place, import.meta.url))))
+    if (Result.isSuccess(kernel)) return kernel.success
+  }
+  return undefined
+}
+
+// From src/parity, dist/parity and the program's parts in dist/bin; and from dist/bin.js itself.
+const places = ["../../dist/parity.wasm", "./parity.wasm"]
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
+  /** See assembly/parity.ts; places in memory and sizes, in bytes, rows and columns. */
+  readonly multiply: (
+    tables: number,
+    matrix: number,
+    rows: number,
+    columns: number,
+    pages: number,
+    pageBytes: number,
+    out: number,
+    outBytes: number
+  ) => void
+}
+
+// Neither the language's library nor Node's types have WebAssembly.
+const { WebAssembly } = globalThis as unknown as {
+  readonly WebAssembly: {
+    readonly Module: new (bytes: Uint8Array) => object
+    readonly Instance: new (module: object) => { readonly exports: Exports }
+  }
+}
+
+// Memory: tables of 32 bytes for each coefficient, the matrix, rows, pages.
+const matrixAt = 256 * 32
+const rowsAt = matrixAt + 256 * 256
+const growBytes = 65_536
+/** The loop takes 32 bytes at a time. */
+const slackBytes = 32
+
+const bind = (file: Uint8Array): Kernel => {
+  const { memory, multiply } = new WebAssembly.Instance(new WebAssembly.Module(file)).exports
+  let bytes = new Uint8Array(memory.buffer)
+  const reserve = (length: number) => {
+    if (length <= bytes.length) return
+    memory.grow(Math.ceil((length - bytes.length) / growBytes))
+    bytes = new Uint8Array(memory.buffer)
+  }
+  reserve(rowsAt)
+  for (let coefficient = 0; coefficient < 256; coefficient++) {
+    for (let nibble = 0; nibble < 16; nibble++) {
+      bytes[coefficient * 32 + nibble] = Field.multiply(coefficient, nibble)
+      bytes[coefficient * 32 + 16 + nibble] = Field.multiply(coefficient, nibble << 4)
+    }
+  }
+  return ({ block, matrix, out, pageBytes, parity, places, rows }) => {
+    const blockBytes = pagesOf(block, pageBytes) * pageBytes
+    const columns = (blockBytes + parity.length) / pageBytes
+    const rowBytes = Math.ceil(pageBytes / slackBytes) * slackBytes
+    const pagesAt = rowsAt + rows * rowBytes
+    reserve(pagesAt + blockBytes + parity.length + slackBytes)
+    bytes.set(matrix.subarray(0, rows * columns), matrixAt)
+    bytes.set(block, pagesAt)
+    bytes.fill(0, pagesAt + block.length, pagesAt + blockBytes)
+    bytes.set(parity, pagesAt + blockBytes)
+    multiply(0, matrixAt, rows, columns, pagesAt, pageBytes, rowsAt, rowBytes)
+    for (let row = 0; row < rows; row++) {
+      const from = rowsAt + row * rowBytes
+      const to = places[row] * pageBytes
+      out.set(bytes.subarray(from, from + Math.min(pageBytes, out.length - to)), to)
+    }
+  }
+}
