@@ -88,6 +88,10 @@ class Book {
     this.fail(entries.map((entry) => ({ entry, reason })))
     for (const entry of entries) this.said.add(entry)
   }
+  /** The entries that a file carries. */
+  entriesOf(file: number): ReadonlyArray<number> {
+    return (this.plan[file - 1]?.members ?? []).map(({ entry }) => entry)
+  }
   pathOf(entry: number): string {
     const found = this.entries?.[entry]
     return found === undefined ? "" : Manifest.display(found.path)
@@ -204,13 +208,7 @@ const answerTo = Effect.fnUntraced(function* (
     }
     case "Abort":
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
-      if (message.audience.includes(membership.slot)) {
-        const members = book.plan[message.file - 1]?.members ?? []
-        book.drop(
-          members.map(({ entry }) => entry),
-          message.reason
-        )
-      }
+      if (message.audience.includes(membership.slot)) book.drop(book.entriesOf(message.file), message.reason)
       break
     case "Welcome":
       // given up while we were out of reach: whoever stays (--serve) joins anew
@@ -245,13 +243,10 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   }
 
   const sitOut = (file: number, reason: string) => {
-    const members = book.plan[file - 1]?.members ?? []
-    if (members.every(({ entry }) => book.said.has(entry))) return
-    book.drop(
-      members.map(({ entry }) => entry),
-      reason
-    )
-    progress.publish({ _tag: "Failed", path: book.pathOf(members[0].entry), reason })
+    const entries = book.entriesOf(file)
+    if (entries.every((entry) => book.said.has(entry))) return
+    book.drop(entries, reason)
+    progress.publish({ _tag: "Failed", path: book.pathOf(entries[0]), reason })
   }
 
   // A file is opened by our own plan; a master whose plan differs is of another version.

@@ -95,8 +95,8 @@ export const make = (options: {
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number) {
-      for (let batches = 0; ;) {
-        batches = Window.room(window, batchBytes, now())
+      while (true) {
+        const batches = Window.room(window, batchBytes, now())
         if (batches > 0) return batches
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
@@ -122,8 +122,7 @@ export const make = (options: {
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of a slab of new pages
         if (lane === fresh) yield* sendRepairs
-        const room = Window.room(window, batchBytes, now())
-        end = Math.min(bytes, at + share(room > 0 ? room : yield* waitForRoom(batchBytes), batchBytes))
+        end = Math.min(bytes, at + share(yield* waitForRoom(batchBytes), batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         window = Window.sent(window, end - at, now())
         const pages = Math.ceil((end - at) / datagramBytes)

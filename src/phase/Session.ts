@@ -270,6 +270,21 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
     }
 
+    // Loses who has owed an answer since then and was not heard for the time-out; says whether to ask if it is there.
+    const isQuiet = Effect.fnUntraced(function* (slot: number, owesSince: number) {
+      const silent = now() - Math.max(heardMillis[slot] ?? 0, owesSince)
+      if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
+      return silent >= options.timeoutMillis / 8 && silent < options.timeoutMillis
+    })
+
+    // A poll that no window counts: it asks only whether somebody is there.
+    const areYouThere = (quiet: ReadonlyArray<number>) => {
+      const audience = quiet.slice(0, Limits.sliceSlots).sort((a, b) => a - b)
+      return audience.length === 0
+        ? Effect.void
+        : air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
+    }
+
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
       const { owing, question } = asked
       const began = now()
@@ -291,13 +306,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const quiet: Array<number> = []
         for (const slot of owing) {
           if (stalledMillis > options.timeoutMillis / 4 && firstAsked.has(slot)) firstAsked.set(slot, now())
-          const silent = now() - Math.max(firstAsked.get(slot) ?? now(), heardMillis[slot] ?? 0)
-          if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
-          else if (silent >= options.timeoutMillis / 8) quiet.push(slot)
+          if (yield* isQuiet(slot, firstAsked.get(slot) ?? now())) quiet.push(slot)
           if (!isPresent(slot)) owing.delete(slot)
         }
         // [Q-9] whoever works on an answer (commits a thousand files) still answers polls
-        if (quiet.length > 0) yield* air.say(pollTo(quiet.slice(0, Limits.sliceSlots).sort((a, b) => a - b)))
+        yield* areYouThere(quiet)
       }
       if (question.patienceMillis === undefined) {
         for (const slot of owing) yield* lose(slot, "alive, but it did not answer a question for too long")
@@ -341,15 +354,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const window = air.window()
       for (const acker of window.ackers) {
         if (acker.owesMillis === undefined) continue
-        const silent = now() - Math.max(heardMillis[acker.slot] ?? 0, acker.owesMillis)
-        if (silent >= options.timeoutMillis) yield* lose(acker.slot, `silent for ${options.timeoutMillis / 1000} s`)
-        else if (silent >= options.timeoutMillis / 8) quiet.push(acker.slot)
+        if (yield* isQuiet(acker.slot, acker.owesMillis)) quiet.push(acker.slot)
       }
-      if (quiet.length > 0) yield* air.say(pollTo(quiet))
+      yield* areYouThere(quiet)
     })
-
-    // A poll that no window counts: it asks only whether somebody is there.
-    const pollTo = (audience: Message.Audience) => Codec.encode({ _tag: "Poll", session: id, poll: 0, audience })
 
     return {
       id,

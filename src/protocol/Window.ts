@@ -198,7 +198,7 @@ const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
   const rate = (acked - asked.acked.bytes) / millis
   // little was on its way (a barrier, a slow source): the path may be faster than that, not slower
   const flying = asked.sentBytes - asked.acked.bytes
-  if (flying < self.bytes / 2 && rate <= Math.max(0, ...self.rates)) return progressed
+  if (flying < self.bytes / 2 && self.rates.some((known) => known >= rate)) return progressed
   const isNew = nowMillis - self.stretchBeganMillis >= stretchMillis
   const latest = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
   const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), latest]
@@ -227,8 +227,10 @@ export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> 
 }
 
 /** What the slowest bounding acker has taken. */
-export const ackedBytes = (self: Window, nowMillis: number): number =>
-  bounding(self, nowMillis).reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
+export const ackedBytes = (self: Window, nowMillis: number): number => leastAcked(self, bounding(self, nowMillis))
+
+const leastAcked = (self: Window, bounding: ReadonlyArray<Acker>): number =>
+  bounding.reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
 /** What no bounding acker has taken; those on the master's machine are asked only when there are no others. */
 const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
@@ -244,8 +246,9 @@ const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
  * the window, but not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
  */
 export const room = (self: Window, batchBytes: number, nowMillis: number): number => {
-  const lag = self.sentBytes - ackedBytes(self, nowMillis)
-  const roomBytes = Math.min(self.bytes - onNetwork(self, bounding(self, nowMillis)), self.lagBytes - lag)
+  const ackers = bounding(self, nowMillis)
+  const lag = self.sentBytes - leastAcked(self, ackers)
+  const roomBytes = Math.min(self.bytes - onNetwork(self, ackers), self.lagBytes - lag)
   const allowed = Math.floor((self.limitBytes - lag) / batchBytes)
   return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(roomBytes / batchBytes), allowed))
 }

@@ -66,15 +66,18 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
   let leaders = new Set<number>()
   let arrived = new Set<number>()
 
-  /** Does something with each of so many entries, and lets others run in between. */
-  const inTurns = Effect.fnUntraced(function* (count: number, each: (index: number) => void) {
-    for (let first = 0; first < count; first += entriesPerTurn) {
+  /** Does something with each of many, and lets others run in between. */
+  const inTurns = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, each: (one: A, at: number) => void) {
+    for (let first = 0; first < all.length; first += entriesPerTurn) {
       tree.atOnce(() => {
-        for (let index = first; index < Math.min(first + entriesPerTurn, count); index++) each(index)
+        for (let at = first; at < Math.min(first + entriesPerTurn, all.length); at++) each(all[at], at)
       })
       yield* Effect.yieldNow
     }
   })
+
+  const entriesThat = (test: (entry: Entry, index: number) => boolean): ReadonlyArray<number> =>
+    entries.flatMap((entry, index) => (test(entry, index) ? [index] : []))
 
   // ---- names ----
 
@@ -258,7 +261,9 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     leaders = new Set()
     arrived = new Set()
     const failures: Array<Failure> = []
-    yield* inTurns(entries.length, (index) => {
+    // files are made when they come
+    const now = entriesThat((entry, index) => entry._tag !== "File" || refusals.has(index))
+    yield* inTurns(now, (index) => {
       const refusal = refusals.get(index)
       if (refusal !== undefined) failures.push({ entry: index, reason: escapeReason(refusal) })
       else tryEntry(failures, index, entries[index].path, () => makeEntry(entries[index], index))
@@ -394,8 +399,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
 
     const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
       const failures: Array<Failure> = []
-      yield* inTurns(members.length, (member) => {
-        const { entry: index, offset, size } = members[member]
+      yield* inTurns(members, ({ entry: index, offset, size }, member) => {
         // A refused entry was reported by `prepare`.
         if (skip(member) || refusals.has(index)) return
         tryEntry(failures, index, entries[index]?.path, () => {
@@ -466,15 +470,13 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
 
   const finish = Effect.gen(function* () {
     const failures: Array<Failure> = []
-    yield* inTurns(entries.length, (index) => {
+    const links = entriesThat((entry, index) => entry._tag === "HardLink" && !refusals.has(index))
+    yield* inTurns(links, (index) => {
       const entry = entries[index]
-      if (entry._tag !== "HardLink" || refusals.has(index)) return
-      tryEntry(failures, index, entry.path, () => makeHardLink(entry))
+      if (entry._tag === "HardLink") tryEntry(failures, index, entry.path, () => makeHardLink(entry))
     })
     // A parent comes before what is in it, so backwards is deepest first: a parent may become a directory we cannot enter.
-    const deepestFirst = Array.from(directories).toReversed()
-    yield* inTurns(deepestFirst.length, (at) => {
-      const index = deepestFirst[at]
+    yield* inTurns(Array.from(directories).toReversed(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "Directory") return
       tryEntry(failures, index, entry.path, () => {
