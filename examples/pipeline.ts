@@ -15,7 +15,7 @@ const send = Effect.fn("send")(function* (bytes: Uint8Array) {
   const { opened } = yield* OpenBarrier.open(carried, present)
   yield* PageStream.send(content, [0, content.layout.pages], air.fresh, true)
   yield* air.fresh.drained
-  const { complete } = yield* MissingRounds.finish(content, new MissingRounds.RoundCounter(), opened)
+  const { complete } = yield* MissingRounds.finish(content, new MissingRounds.Repairs(content.layout), opened)
   yield* Close.close(1, complete)
   yield* lastWords({ _tag: "Bye", session: id })
 })

@@ -54,7 +54,7 @@ export const run = Effect.fn("Catcher.run")(function* (
 
 /** What this catcher knows of its session. */
 class Book {
-  readonly received: PageReceiver.Counts = { pages: 0, ignored: 0 }
+  readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
   membership: Announce.Membership | undefined
   entries: ReadonlyArray<Manifest.Entry> | undefined
   plan: ReadonlyArray<Manifest.Carried> = []
@@ -177,6 +177,8 @@ const hear = (
   switch (heard._tag) {
     case "Pages":
       return Effect.as(files.pages(heard.file, heard.batch), true)
+    case "Parity":
+      return Effect.as(files.parity(heard.file, heard.batch), true)
     case "Message":
       return answerTo(heard.message, membership, book, files)
     case "Stranger": {
@@ -237,7 +239,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   let openFiles = 0
 
   const answer = (file: number, answer: FileState.Answer) => {
-    if (answer._tag === "Missing") book.missingPages += Planner.count(answer.runs)
+    if (answer._tag === "Missing") book.missingPages += Planner.lacking(answer)
     if (answer._tag === "SitOut") sitOut(file, answer.reason)
     return transport.sendTo(master, Answers.encode(answer, file, membership))
   }
@@ -378,7 +380,7 @@ const reportOf = (options: Options, address: string, book: Book, seconds: number
       needed: book.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / pageBytes), 0),
       sent: book.received.pages,
       repaired: book.missingPages,
-      parity: 0
+      parity: book.received.parity
     },
     catchers: [
       {

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
 import { counts, Ledger } from "./Ledger.ts"
@@ -20,10 +21,12 @@ import * as MissingRounds from "./phase/MissingRounds.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as OpenBarrier from "./phase/OpenBarrier.ts"
 import * as PageStream from "./phase/PageStream.ts"
+import type { Lane } from "./phase/Air.ts"
 import * as Session from "./phase/Session.ts"
 import { type CatcherView, Progress } from "./Progress.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
+import type { Repair } from "./protocol/Planner.ts"
 import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
 import type { Report } from "./Report.ts"
@@ -46,6 +49,8 @@ export interface Options {
   readonly pageBytes: number
   /** Cap on what goes on the air. */
   readonly bytesPerSecond?: number
+  /** How what was lost is made good; "auto" where it is not given. */
+  readonly repair?: Repair
 }
 
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
@@ -75,13 +80,13 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const session = yield* Session.make({ ...options, wanted })
 
   const report = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
-    const { pages, repaired } = session.air.totals()
+    const { pages, parity, repaired } = session.air.totals()
     const needed = ledger.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / options.pageBytes), 0)
     return ledger.report({
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
       members: session.roster().members,
-      pages: { needed, sent: pages, repaired, parity: 0 },
+      pages: { needed, sent: pages, repaired, parity },
       failures: skipped.flatMap(skippedFailure)
     })
   })
@@ -123,6 +128,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   const session = yield* Session.Session
   const bundles = Bundles.make()
+  const flight = yield* Semaphore.make(Limits.filesInFlight)
   const prepared = new Set<number>()
   const present = () =>
     Roster.present(session.roster())
@@ -136,10 +142,14 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
     const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
     if (todo.length === 0 && present().every((slot) => prepared.has(slot))) break
-    yield* Effect.forEach(todo, (carried) => sendFile(ledger, options, carried, lacking(carried.file), bundles), {
-      concurrency: Limits.filesInFlight,
-      discard: true
-    })
+    yield* Effect.forEach(
+      todo,
+      (carried) => sendFile(ledger, options, carried, lacking(carried.file), bundles, flight),
+      {
+        concurrency: Limits.filesInFlight + Limits.lateFiles,
+        discard: true
+      }
+    )
   }
   const closed = yield* Effect.catchTag(
     Close.close(0, present(), ledger.entries.length),
@@ -163,11 +173,16 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     members: []
   }
   const content = PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes: options.pageBytes }), bytes)
-  return yield* deliver(ledger, carried, Effect.succeed({ content, check: Effect.void }), audience).pipe(
-    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.succeed([])),
+  const prepared: Array<number> = []
+  const hold = (slots: Audience) => Effect.sync(() => void prepared.push(...slots))
+  const opening = Effect.succeed({ content, check: Effect.void })
+  yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
+    Effect.flatMap((rest) => rest),
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
     // content in memory does not fail
-    Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.succeed([]))
+    Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
   )
+  return prepared
 })
 
 /** What is sent, and whether it still is what it was when the tree was scanned. */
@@ -176,30 +191,47 @@ interface Opened {
   readonly check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
 }
 
-/** Open barrier, page stream, missing rounds: who holds the file now, ready to commit. */
-const deliver = Effect.fnUntraced(function* <E, R>(
+/**
+ * Open barrier, page stream, missing rounds. `held` is run with those who hold the file, ready to commit; the answer is what is
+ * left to do for stragglers.
+ */
+const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   ledger: Ledger,
+  options: Options,
   carried: Carried,
   opening: Effect.Effect<Opened, E, R>,
-  audience: Audience
+  audience: Audience,
+  held: (slots: Audience) => Effect.Effect<void, E2, R2>
 ) {
-  const session = yield* Session.Session
-  const counter = new MissingRounds.RoundCounter()
+  const { air } = yield* Session.Session
   // the source is read while the catchers open
   const [{ opened, satOut }, { check, content }] = yield* Effect.all([OpenBarrier.open(carried, audience), opening], {
     concurrency: 2
   })
   ledger.sitOut(carried.file, satOut)
-  if (opened.length === 0) return []
+  const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
+  const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
+    const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
+    ledger.missing(missingPages)
+    ledger.sitOut(carried.file, satOut)
+    // what was repaired was read again: it must still be the same file, or it is no catcher's fault
+    yield* check
+    if (complete.length > 0) yield* held(complete)
+    return late
+  })
+  const finishLate = Effect.fnUntraced(function* (stragglers: Audience) {
+    for (let late = stragglers; late.length > 0;) late = yield* finish(late, air.late)
+  })
+  if (opened.length === 0) return Effect.void
   const spans = PageStream.spans(content.layout)
   yield* Stream.fromIterable(spans).pipe(
-    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, session.air.fresh, true), span)),
+    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, air.fresh, true), span)),
     Stream.filter((span) => span !== spans.at(-1)),
     Stream.mapEffect(
       ([first, count]) =>
         Effect.andThen(
-          session.air.fresh.drained,
-          Effect.map(MissingRounds.span(content, counter, opened, first, count), (repaired) =>
+          air.fresh.drained,
+          Effect.map(MissingRounds.span(content, repairs, opened, first, count), (repaired) =>
             ledger.missing(repaired.missingPages)
           )
         ),
@@ -207,14 +239,9 @@ const deliver = Effect.fnUntraced(function* <E, R>(
     ),
     Stream.runDrain
   )
-  yield* session.air.fresh.drained
+  yield* air.fresh.drained
   yield* check
-  const finished = yield* MissingRounds.finish(content, counter, opened)
-  ledger.missing(finished.missingPages)
-  ledger.sitOut(carried.file, finished.satOut)
-  // what was repaired was read again: it must still be the same file, or it is no catcher's fault
-  yield* check
-  return finished.complete
+  return finishLate(yield* finish(opened, air.repair))
 })
 
 const sendFile = Effect.fnUntraced(function* (
@@ -222,16 +249,21 @@ const sendFile = Effect.fnUntraced(function* (
   options: Options,
   carried: Carried,
   audience: Audience,
-  bundles: Bundles.Bundles
+  bundles: Bundles.Bundles,
+  flight: Semaphore.Semaphore
 ) {
   if (audience.length === 0) return
-  const sending = Effect.gen(function* () {
-    const complete = yield* deliver(ledger, carried, open(ledger, options, carried, bundles), audience)
-    if (complete.length === 0) return
+  const close = Effect.fnUntraced(function* (complete: Audience) {
     const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)
   })
+  const opening = open(ledger, options, carried, bundles)
+  // who waits for stragglers keeps no other file from the air
+  const sending = Effect.flatMap(
+    flight.withPermit(deliver(ledger, options, carried, opening, audience, close)),
+    (rest) => rest
+  )
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {
       ledger.drop(carried, error)

@@ -7,6 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
+import { repairs } from "../protocol/Planner.ts"
 import { transports } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 
@@ -121,6 +122,12 @@ export const send = {
     description: "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second",
     parse: Parse.rate
   }),
+  repair: Flag.Literals("repair", repairs).pipe(
+    Flag.withDescription(
+      "How lost pages are made good: sent again, by parity that serves everyone, or by what is cheaper, block by block (auto)"
+    ),
+    Flag.withDefault("auto")
+  ),
   pageBytes: parsed("page-size", {
     metavar: "BYTES",
     description: `Content per datagram (${Limits.defaultPageBytes}, or less where the interface's MTU is smaller)`,

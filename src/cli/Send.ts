@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Master from "../Master.ts"
+import type { Repair } from "../protocol/Planner.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
@@ -19,6 +20,7 @@ export interface Input extends Session.Talk {
   readonly waitMillis: number
   readonly partial: boolean
   readonly bwlimit: number | undefined
+  readonly repair: Repair
   readonly pageBytes: number | undefined
   readonly ttl: number
   readonly sources: ReadonlyArray<string>
@@ -45,6 +47,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     partial: input.partial,
     timeoutMillis: input.timeoutMillis,
     pageBytes,
+    repair: input.repair,
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
   const report = yield* Master.run(options).pipe(

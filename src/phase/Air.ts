@@ -1,7 +1,7 @@
 /**
- * The one sender that owns the air. Pages queue in two lanes, repairs before new pages, and leave when the window has
- * room; polls for the ackers travel among them, so that answers clock the sending and no timer paces the hot path
- * (except for a bandwidth limit). What is said (questions) goes out at once, outside the window.
+ * The one sender that owns the air. Pages queue in three lanes, repairs before new pages, and those for stragglers when there
+ * is nothing else; they leave when the window has room. Polls for the ackers travel among them, so that answers clock the
+ * sending and no timer paces the hot path (except for a bandwidth limit). What is said (questions) goes out at once, outside the window.
  *
  * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
  * is free. That is all the buffering there is.
@@ -21,7 +21,7 @@ export interface PageBatch {
   readonly slab: Uint8Array
   readonly bytes: number
   readonly datagramBytes: number
-  readonly pages: number
+  readonly isParity: boolean
 }
 
 type Work =
@@ -40,9 +40,11 @@ export interface Lane {
 }
 
 export interface Totals {
-  /** Page datagrams on the air, repairs included. */
+  /** Page datagrams on the air, repairs and parity included. */
   readonly pages: number
+  /** Those that were sent because some were missing: pages again, and parity. */
   readonly repaired: number
+  readonly parity: number
   /** Bytes of page datagrams. */
   readonly bytes: number
 }
@@ -50,6 +52,8 @@ export interface Totals {
 export interface Air {
   readonly fresh: Lane
   readonly repair: Lane
+  /** Repairs for stragglers. */
+  readonly late: Lane
   /** Sends a question (or any other message) to the group at once. */
   readonly say: (datagram: Uint8Array) => Effect.Effect<void, TransportError>
   /** The catchers that clock the window, the smallest receive buffer among all, and who is on this machine. */
@@ -80,8 +84,9 @@ export const make = (options: {
     const room = Latch.makeUnsafe(false)
     const fresh = yield* makeLane(work)
     const repair = yield* makeLane(work)
+    const late = yield* makeLane(work)
     let window = Window.make(transport.receiveBufferBytes)
-    let totals: Totals = { pages: 0, repaired: 0, bytes: 0 }
+    let totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
     let dueMillis = 0
 
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
@@ -117,18 +122,19 @@ export const make = (options: {
         ? Math.min(batches, Math.ceil(Window.pollBytes(window) / batchBytes)) * batchBytes
         : batchBytes
 
-    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, slab }: PageBatch, lane: OwnLane) {
+    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, isParity, slab }: PageBatch, lane: OwnLane) {
       const batchBytes = Limits.sendBytes(datagramBytes)
       for (let at = 0, end = 0; at < bytes; at = end) {
-        // repairs go before what is left of a slab of new pages
-        if (lane === fresh) yield* sendRepairs
+        // repairs go before what is left of another lane's slab
+        if (lane !== repair) yield* sendRepairs
         end = Math.min(bytes, at + share(yield* waitForRoom(batchBytes), batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         window = Window.sent(window, end - at, now())
         const pages = Math.ceil((end - at) / datagramBytes)
         totals = {
           pages: totals.pages + pages,
-          repaired: totals.repaired + (lane === repair ? pages : 0),
+          repaired: totals.repaired + (lane === fresh ? 0 : pages),
+          parity: totals.parity + (isParity ? pages : 0),
           bytes: totals.bytes + end - at
         }
         if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
@@ -148,8 +154,9 @@ export const make = (options: {
     const run = Effect.gen(function* () {
       while (true) {
         yield* sendRepairs
-        const next = fresh.queued.shift()
-        if (next !== undefined) yield* sendNext(next, fresh)
+        const lane = fresh.queued.length > 0 ? fresh : late
+        const next = lane.queued.shift()
+        if (next !== undefined) yield* sendNext(next, lane)
         else if (repair.queued.length === 0) {
           work.closeUnsafe()
           yield* work.await
@@ -160,6 +167,7 @@ export const make = (options: {
     return {
       fresh,
       repair,
+      late,
       say,
       setAckers: (slots, receiveBufferBytes, isLocal) =>
         Effect.sync(() => {

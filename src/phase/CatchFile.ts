@@ -28,6 +28,7 @@ export interface Options {
 export interface CatchFile {
   /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
+  readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
   readonly state: () => FileState.State
@@ -54,6 +55,17 @@ const sound = (layout: Layout.Layout, batch: FileState.PageBatch): FileState.Pag
   if (soundPages === payloads.length) return batch
   const kept = payloads.map((_, i) => i).filter((i) => isSound(layout, indices[i], payloads[i]))
   return { indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
+}
+
+const soundParity = (layout: Layout.Layout, batch: FileState.ParityBatch): FileState.ParityBatch => {
+  const { blocks, indices, payloads } = batch
+  if (payloads.every((payload) => payload.length === layout.pageBytes)) return batch
+  const kept = payloads.map((_, i) => i).filter((i) => payloads[i].length === layout.pageBytes)
+  return {
+    blocks: kept.map((i) => blocks[i]),
+    indices: kept.map((i) => indices[i]),
+    payloads: kept.map((i) => payloads[i])
+  }
 }
 
 /** An event in the mailbox; `taken` opens once it has been worked on. */
@@ -118,6 +130,16 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
           return opened === undefined
             ? Effect.undefined
             : Effect.as(opened.assembly.put(command.batch, command.fresh), undefined)
+        case "KeepParity":
+          opened?.assembly.keepParity(command.batch, command.fresh)
+          return Effect.undefined
+        case "DropParity":
+          opened?.assembly.dropParity(command.block)
+          return Effect.undefined
+        case "Recover":
+          return opened === undefined
+            ? Effect.undefined
+            : Effect.as(opened.assembly.recover(command.block, command.missing), undefined)
         case "Verify":
           return opened === undefined ? Effect.undefined : verify(command.root, opened)
         case "Commit":
@@ -167,6 +189,10 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       pages: (batch) =>
         state._tag === "GetData" && state.verifying === undefined
           ? post({ _tag: "Pages", batch: sound(state.layout, batch) })
+          : Effect.void,
+      parity: (batch) =>
+        state._tag === "GetData" && state.verifying === undefined
+          ? post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
           : Effect.void,
       question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, { event })),
       state: () => state,

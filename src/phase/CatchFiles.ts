@@ -11,6 +11,7 @@ import * as CatchFile from "./CatchFile.ts"
 
 export interface CatchFiles {
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
+  readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
   readonly question: (file: number, event: FileState.Event) => Effect.Effect<void>
   readonly states: () => Iterable<FileState.State>
   readonly stateOf: (file: number) => FileState.State | undefined
@@ -36,6 +37,7 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
 
   const files: CatchFiles = {
     pages: (file, batch) => live.get(file)?.pages(batch) ?? Effect.void,
+    parity: (file, batch) => live.get(file)?.parity(batch) ?? Effect.void,
     question: (file, event) =>
       Effect.gen(function* () {
         // of a file that we never opened nothing can be said but that it is open, or dropped

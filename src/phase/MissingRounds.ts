@@ -1,101 +1,174 @@
 /**
- * Missing rounds: ask what is missing, send that again, until nobody misses anything. Rounds of a span run while later
- * spans stream; the last rounds, which carry the root, end with every catcher complete, out, or lost.
+ * Missing rounds: ask what is missing, send that again or parity for it, until nobody misses anything. Rounds of a span run
+ * while later spans stream; the last rounds, which carry the root, end with every catcher complete, out, lost, or so far
+ * behind the others that it is to be repaired after them.
  *
  * [Q-3] a round is asked only after all that was sent for the round before has left.
  */
 import * as Effect from "effect/Effect"
 import { RoundsExhausted } from "../Errors.ts"
+import * as Layout from "../protocol/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Planner from "../protocol/Planner.ts"
 import * as Codec from "../wire/Codec.ts"
-import type { Audience, Runs } from "../wire/Message.ts"
+import type { Audience, Missing } from "../wire/Message.ts"
+import type { Lane } from "./Air.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
 import { type FileAnswer, Session } from "./Session.ts"
 
-/** Numbers the rounds of one file; they only ever grow. */
-export class RoundCounter {
-  private last = 0
-  next(): number {
-    return ++this.last
+/** What the rounds of one file remember: their number, which only ever grows, and the parity that was sent. */
+export class Repairs {
+  readonly repair: Planner.Repair
+  private readonly layout: Layout.Layout
+  private lastRound = 0
+  private wantsLists = false
+  // made when the first parity is
+  private sentParity: Uint8Array | undefined
+
+  constructor(layout: Layout.Layout, repair: Planner.Repair = "auto") {
+    this.layout = layout
+    this.repair = repair
+  }
+  nextRound(): number {
+    return ++this.lastRound
+  }
+  readonly sent = (block: number): number => this.sentParity?.[block] ?? 0
+  sending({ parity, wantsLists }: Planner.Plan): void {
+    this.wantsLists ||= wantsLists
+    this.sentParity ??= new Uint8Array(this.layout.blocks)
+    for (const { block, count, first } of parity) this.sentParity[block] = first + count
+  }
+  /** Are counts asked for? They lead to parity, lists to either. */
+  asksCounts(catchers: number): boolean {
+    const isWorthIt = this.repair === "parity" || (this.repair === "auto" && catchers > Limits.listingCatchers)
+    return isWorthIt && !this.wantsLists
   }
 }
 
 export interface Repaired {
   readonly complete: Audience
   readonly satOut: SatOut
+  /** Stragglers, who still miss something. */
+  readonly late: Audience
   /** Pages asked for again, by slot. */
   readonly missingPages: ReadonlyMap<number, number>
 }
 
 interface Rounds {
   readonly content: PageStream.Content
-  readonly counter: RoundCounter
+  readonly repairs: Repairs
   readonly audience: Audience
+  readonly lane: Lane
   readonly first: number
   readonly count: number
   readonly root: Uint8Array | undefined
 }
 
-/** Repairs one span while the file still streams. Who is slow to answer is left to the last rounds. */
-export const span = (
+/** Repairs one span while the file still streams. Who is slow to answer, or far behind, is left to the last rounds. */
+export const span = Effect.fnUntraced(function* (
   content: PageStream.Content,
-  counter: RoundCounter,
+  repairs: Repairs,
   audience: Audience,
   first: number,
   count: number
-) => rounds({ content, counter, audience, first, count, root: undefined })
+) {
+  const { air } = yield* Session
+  return yield* rounds({ content, repairs, audience, lane: air.repair, first, count, root: undefined })
+})
 
-/** The rounds at the end of a file: every page has been sent, the root is known. */
+/** The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, or on that for them. */
 export const finish = Effect.fn("MissingRounds.finish")(function* (
   content: PageStream.Content,
-  counter: RoundCounter,
-  audience: Audience
+  repairs: Repairs,
+  audience: Audience,
+  lane?: Lane
 ) {
+  const { air } = yield* Session
   const last = PageStream.spans(content.layout).at(-1) ?? [0, 0]
   const root = PageStream.root(content)
-  const repaired = yield* rounds({ content, counter, audience, first: last[0], count: last[1], root })
-  if (repaired.complete.length === 0 && repaired.satOut.size === 0) {
+  const repaired = yield* rounds({
+    content,
+    repairs,
+    audience,
+    lane: lane ?? air.repair,
+    first: last[0],
+    count: last[1],
+    root
+  })
+  if (repaired.complete.length === 0 && repaired.satOut.size === 0 && repaired.late.length === 0) {
     return yield* new RoundsExhausted({ file: content.file })
   }
   return repaired
 })
 
 const rounds = Effect.fnUntraced(function* (options: Rounds) {
-  const { content, counter, root } = options
-  const session = yield* Session
-  const repair = session.air.repair
+  const { content, count, lane, repairs, root } = options
   const complete: Array<number> = []
   const satOut = new Map<number, string>()
   const missingPages = new Map<number, number>()
-  let owing: Array<number> = [...options.audience]
-  for (let turn = 0; owing.length > 0 && turn < Limits.rounds; turn++) {
-    const answers = yield* askRound(options, counter.next(), owing)
-    const missing: Array<Runs> = []
-    owing = []
-    for (const [slot, answer] of answers) {
+  /** What each lacked when it was asked last. */
+  const lacking = new Map<number, number>()
+  let late = new Set<number>()
+  let owing: Audience = options.audience
+  // with the root an answer may be about any span
+  const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)
+  for (let turn = 0; owing.length > 0 && turn < Limits.rounds * spans; turn++) {
+    const missing = new Map<number, Missing>()
+    for (const [slot, answer] of yield* askRound(options, owing)) {
+      lacking.set(slot, 0)
       if (answer._tag === "Complete") complete.push(slot)
       else if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
-      else if (answer._tag === "Missing" && (answer.runs.length > 0 || root !== undefined)) {
-        owing.push(slot)
-        missing.push(answer.runs)
-        missingPages.set(slot, (missingPages.get(slot) ?? 0) + Planner.count(answer.runs))
+      else if (answer._tag === "Missing") {
+        const pages = Planner.lacking(answer)
+        // with the root, a catcher that misses nothing yet is not complete yet
+        if (pages === 0 && root === undefined) continue
+        lacking.set(slot, pages)
+        missing.set(slot, answer)
+        missingPages.set(slot, (missingPages.get(slot) ?? 0) + pages)
       }
     }
-    if (missing.length === 0) break
-    yield* PageStream.send(content, Planner.union(missing), repair)
-    yield* repair.drained
+    late = new Set([...late, ...Planner.stragglers(lacking, count)])
+    owing = [...missing.keys()].filter((slot) => !late.has(slot))
+    if (owing.length === 0) break
+    yield* send(
+      content,
+      repairs,
+      lane,
+      [...missing].filter(([slot]) => !late.has(slot)).map(([, answer]) => answer)
+    )
+    yield* lane.drained
   }
   // at the end whoever still misses something, after so many rounds, is given up for this file
   if (root !== undefined)
-    for (const slot of owing) satOut.set(slot, `still missing pages after ${Limits.rounds} rounds`)
-  return { complete, satOut, missingPages } as Repaired
+    for (const slot of owing) satOut.set(slot, `still missing pages after ${Limits.rounds * spans} rounds`)
+  return { complete, satOut, late: [...late], missingPages } as Repaired
 })
 
-const askRound = Effect.fnUntraced(function* (options: Rounds, round: number, audience: Audience) {
-  const { content, count, first, root } = options
+/** Sends what these answers ask for; they may be about different spans. */
+const send = Effect.fnUntraced(function* (
+  content: PageStream.Content,
+  repairs: Repairs,
+  lane: Lane,
+  answers: ReadonlyArray<Missing>
+) {
+  const spans = new Map<number, Array<Missing>>()
+  for (const answer of answers) spans.set(answer.first, [...(spans.get(answer.first) ?? []), answer])
+  for (const [first, answers] of spans) {
+    const count = Math.max(...answers.map((answer) => answer.count))
+    const { layout } = content
+    const plan = Planner.plan({ layout, first, count, answers, sent: repairs.sent, repair: repairs.repair })
+    repairs.sending(plan)
+    yield* PageStream.send(content, plan.runs, lane)
+    yield* PageStream.sendParity(content, plan.parity, lane)
+  }
+})
+
+const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience) {
+  const { content, count, first, repairs, root } = options
   const session = yield* Session
+  const round = repairs.nextRound()
+  const counts = repairs.asksCounts(audience.length)
   const answers = new Map<number, FileAnswer>()
   yield* session.ask({
     file: content.file,
@@ -110,6 +183,7 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, round: number, au
         first,
         count,
         root,
+        counts,
         audience
       }),
     accept: (slot, answer) => {
@@ -119,10 +193,22 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, round: number, au
         (answer._tag === "Missing" &&
           answer.round === round &&
           (root !== undefined || answer.first === first) &&
-          answer.first + answer.count <= content.layout.pages)
+          isSound(answer, content.layout))
       if (ours) answers.set(slot, answer)
       return ours
     }
   })
   return answers
 })
+
+/** Is it about whole blocks of this file, and does no block lack more pages than it has? */
+const isSound = ({ count, first, lacks }: Missing, layout: Layout.Layout): boolean => {
+  if (first + count > layout.pages) return false
+  if (lacks === undefined) return true
+  const [block, end] = Layout.blocksOf(layout, first, count)
+  return (
+    first % layout.blockPages === 0 &&
+    lacks.length === end - block &&
+    lacks.every((lack, i) => lack <= Layout.blockSpan(layout, block + i)[1])
+  )
+}

@@ -5,7 +5,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { PageBatch } from "../protocol/FileState.ts"
+import type { PageBatch, ParityBatch } from "../protocol/FileState.ts"
 import type { Received } from "../transport/Transport.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Codec from "../wire/Codec.ts"
@@ -15,13 +15,15 @@ import type { Ear, Membership } from "./Announce.ts"
 
 export type Heard =
   | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
+  | { readonly _tag: "Parity"; readonly file: number; readonly batch: ParityBatch }
   | { readonly _tag: "Message"; readonly message: FromMaster }
   /** Another master calls; it is told that we are taken. */
   | { readonly _tag: "Stranger"; readonly announce: Announce; readonly from: string }
 
 export interface Counts {
-  /** Page datagrams of this session. */
+  /** Page datagrams of this session, parity included. */
   pages: number
+  parity: number
   /** Datagrams that were ignored. */
   ignored: number
 }
@@ -73,6 +75,8 @@ class Gatherer {
   private readonly out: Array<Heard> = []
   private indices: Array<number> = []
   private payloads: Array<Uint8Array> = []
+  /** The blocks of parity pages; undefined while what is gathered are pages. */
+  private blocks: Array<number> | undefined
   private file = -1
   private readonly session: Header.Session
   private readonly membership: Membership
@@ -93,6 +97,7 @@ class Gatherer {
     const bad = Header.split(bytes, (at) => {
       if (!ours) this.stranger(bytes, at, from)
       else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
+      else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views, nth++)
       else this.message(bytes, at)
     })
     if (bad > 0) this.counts.ignored++
@@ -104,9 +109,26 @@ class Gatherer {
       return
     }
     const file = Header.fileOf(bytes, at)
-    if (file !== this.file) this.flush()
+    if (file !== this.file || this.blocks !== undefined) this.flush()
     this.file = file
     this.indices.push(Header.indexOf(bytes, at))
+    this.payloads.push(Views.body(views, nth, bytes, at))
+    this.counts.pages++
+  }
+
+  private parity(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
+    if (!Header.isOf(bytes, at, this.session)) {
+      this.counts.ignored++
+      return
+    }
+    const file = Header.fileOf(bytes, at)
+    if (file !== this.file || this.blocks === undefined) this.flush()
+    this.file = file
+    this.blocks ??= []
+    this.counts.parity++
+    const { block, index } = Header.parityOf(Header.indexOf(bytes, at))
+    this.blocks.push(block)
+    this.indices.push(index)
     this.payloads.push(Views.body(views, nth, bytes, at))
     this.counts.pages++
   }
@@ -138,7 +160,13 @@ class Gatherer {
 
   private flush(): void {
     if (this.indices.length === 0) return
-    this.out.push({ _tag: "Pages", file: this.file, batch: { indices: this.indices, payloads: this.payloads } })
+    const { blocks, file, indices, payloads } = this
+    this.out.push(
+      blocks === undefined
+        ? { _tag: "Pages", file, batch: { indices, payloads } }
+        : { _tag: "Parity", file, batch: { blocks, indices, payloads } }
+    )
+    this.blocks = undefined
     this.indices = []
     this.payloads = []
   }

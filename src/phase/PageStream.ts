@@ -6,8 +6,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Code from "../parity/Code.ts"
+import * as Wasm from "../parity/Wasm.ts"
 import * as Layout from "../protocol/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { BlockParity } from "../protocol/Planner.ts"
 import type { SourceChanged, SourceError } from "../store/Source.ts"
 import { hash } from "../store/Hash.ts"
 import * as Header from "../wire/Header.ts"
@@ -73,6 +76,92 @@ export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false)
 export const send = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
   Stream.runForEach(pages(content, runs, lane, hashing), lane.carry)
 
+/** Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after the other. */
+export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane) =>
+  Stream.unwrap(
+    Effect.map(Session, (session) => {
+      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session.id))
+      return Stream.unfold(cursor, (cursor) => nextParity(cursor, lane)).pipe(
+        Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
+      )
+    })
+  )
+
+export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane) =>
+  Stream.runForEach(parity(content, blocks, lane), lane.carry)
+
+/** Where a stream of parity is: the blocks that are left, and the parity pages made of the first of them. */
+class ParityCursor {
+  readonly content: Content
+  readonly session: Header.Session
+  private readonly blocks: ReadonlyArray<BlockParity>
+  private readonly piece: Uint8Array
+  private made = new Uint8Array(0)
+  slab: Uint8Array | undefined
+  private at = 0
+  private page = 0
+
+  constructor(content: Content, blocks: ReadonlyArray<BlockParity>, session: Header.Session) {
+    this.content = content
+    this.blocks = blocks
+    this.session = session
+    const { blockPages, pageBytes, size } = content.layout
+    this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
+  }
+  get done(): boolean {
+    return this.at >= this.blocks.length
+  }
+  get lacks(): boolean {
+    return this.page === 0
+  }
+  /** Makes the parity pages of the block that is next. */
+  get make() {
+    const { block, count, first } = this.blocks[this.at]
+    const { layout, read } = this.content
+    const piece = this.piece.subarray(0, Layout.blockBytes(layout, block))
+    return Effect.map(read(block * layout.blockPages * layout.pageBytes, piece), () => {
+      const bytes = count * layout.pageBytes
+      if (this.made.length < bytes) this.made = new Uint8Array(bytes)
+      const indices = Array.from({ length: count }, (_, i) => first + i)
+      Code.encode(Wasm.kernel(), piece, layout.pageBytes, indices, this.made)
+    })
+  }
+  /** Writes the next parity datagram at `at`. */
+  put(slab: Uint8Array, at: number): void {
+    const { block, count, first } = this.blocks[this.at]
+    const { file, layout } = this.content
+    const { pageBytes } = layout
+    const index = Header.parityIndex(block, first + this.page)
+    Header.put(slab, at, Header.types.Parity, Limits.headerBytes + pageBytes, this.session, file, index)
+    slab.set(this.made.subarray(this.page * pageBytes, (this.page + 1) * pageBytes), at + Limits.headerBytes)
+    this.page++
+    if (this.page < count) return
+    this.page = 0
+    this.at++
+  }
+}
+
+const nextParity = Effect.fnUntraced(function* (cursor: ParityCursor, lane: Lane) {
+  if (cursor.done) return undefined
+  yield* lane.slab((slab) => (cursor.slab = slab))
+  const slab = cursor.slab!
+  const datagramBytes = Limits.headerBytes + cursor.content.layout.pageBytes
+  const most = slabBytes(slab, datagramBytes)
+  let bytes = 0
+  while (bytes < most && !cursor.done) {
+    if (cursor.lacks) yield* cursor.make
+    cursor.put(slab, bytes)
+    bytes += datagramBytes
+  }
+  return [{ slab, bytes, datagramBytes, isParity: true } as PageBatch, cursor] as const
+})
+
+/** What a slab holds: whole kernel sends, because what is left over would be one of its own. */
+const slabBytes = (slab: Uint8Array, datagramBytes: number): number => {
+  const sendBytes = Limits.sendBytes(datagramBytes)
+  return Math.floor(slab.length / sendBytes) * sendBytes
+}
+
 /** Where a stream of pages is: the runs that are left, and the piece of content read last. */
 class Cursor {
   readonly content: Content
@@ -131,9 +220,7 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   yield* lane.slab((slab) => (cursor.slab = slab))
   const slab = cursor.slab!
   const datagramBytes = Limits.headerBytes + layout.pageBytes
-  // whole kernel sends: what is left over would be one of its own
-  const sendBytes = Limits.sendBytes(datagramBytes)
-  const most = Math.floor(slab.length / sendBytes) * sendBytes
+  const most = slabBytes(slab, datagramBytes)
   let bytes = 0
   let pages = 0
   // glued datagrams are equal but for the last
@@ -147,7 +234,7 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
     pages++
     cursor.advance()
   }
-  return [{ slab, bytes, datagramBytes, pages } as PageBatch, cursor] as const
+  return [{ slab, bytes, datagramBytes, isParity: false } as PageBatch, cursor] as const
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; a block to be hashed is read whole.

@@ -10,6 +10,7 @@
  * [C-3] a question asked again gets the same answer; its effects happen once.
  * [C-4] a duplicate or a reordered page changes nothing but the order of storing.
  * [C-5] an illegal event is answered or ignored, never thrown.
+ * [C-7] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
  */
 import type { Failure, Runs } from "../wire/Message.ts"
 import * as Layout from "./Layout.ts"
@@ -19,6 +20,13 @@ import * as PageSet from "./PageSet.ts"
 /** Payloads travel beside their indices; the reducer looks at the indices only. */
 export interface PageBatch {
   readonly indices: ArrayLike<number>
+  readonly payloads: ReadonlyArray<Uint8Array>
+}
+
+/** Parity pages that arrived together: each one's block, and which of the block's parity pages it is. */
+export interface ParityBatch {
+  readonly blocks: ReadonlyArray<number>
+  readonly indices: ReadonlyArray<number>
   readonly payloads: ReadonlyArray<Uint8Array>
 }
 
@@ -35,6 +43,8 @@ export interface GetData {
   readonly _tag: "GetData"
   readonly layout: Layout.Layout
   readonly pages: PageSet.PageSet
+  /** Parity pages held, by block, the oldest first: fewer than the block lacks. */
+  readonly parity: ReadonlyMap<number, ReadonlyArray<number>>
   /** The latest question; `held` when it came, and how many rounds brought nothing. */
   readonly round: number
   readonly heldAtRound: number
@@ -52,6 +62,8 @@ export interface Eof {
   readonly count: number
   /** Set once the master has sent every page: the trailer's hash. */
   readonly root: Uint8Array | undefined
+  /** How many pages a block lacks is enough. */
+  readonly counts: boolean
 }
 
 export type Event =
@@ -59,6 +71,7 @@ export type Event =
   | { readonly _tag: "Opened" }
   | { readonly _tag: "OpenFailed"; readonly reason: string }
   | { readonly _tag: "Pages"; readonly batch: PageBatch }
+  | { readonly _tag: "Parity"; readonly batch: ParityBatch }
   | Eof
   /** Blocks whose hash disagrees; `trailer`: the trailer itself does, so nothing can be said of the blocks. */
   | { readonly _tag: "Verified"; readonly blocks: ReadonlyArray<number>; readonly trailer: boolean }
@@ -75,6 +88,7 @@ export type Answer =
       readonly round: number
       readonly first: number
       readonly count: number
+      readonly lacks: ReadonlyArray<number> | undefined
       readonly runs: Runs
     }
   | { readonly _tag: "Complete" }
@@ -85,6 +99,11 @@ export type Command =
   | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout }
   /** Store the pages at these positions of the batch (undefined: all). */
   | { readonly _tag: "StorePages"; readonly batch: PageBatch; readonly fresh: ReadonlyArray<number> | undefined }
+  /** Keep these parity pages of the batch. */
+  | { readonly _tag: "KeepParity"; readonly batch: ParityBatch; readonly fresh: ReadonlyArray<number> }
+  /** Make the missing pages of a block from the parity kept for it. */
+  | { readonly _tag: "Recover"; readonly block: number; readonly missing: Runs }
+  | { readonly _tag: "DropParity"; readonly block: number }
   | { readonly _tag: "Verify"; readonly root: Uint8Array }
   | { readonly _tag: "Commit" }
   | { readonly _tag: "Discard" }
@@ -145,7 +164,7 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       if (layout.pages === 0) return [{ _tag: "DataReady", committing: false, from: 0 }, [openOk]]
       const pages = PageSet.empty(layout.pages)
       const counters = { round: -1, heldAtRound: 0, stalledRounds: 0, rejected: 0 }
-      return [{ _tag: "GetData", layout, pages, ...counters, verifying: undefined }, [openOk]]
+      return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, verifying: undefined }, [openOk]]
     }
     case "OpenFailed":
     case "StoreFailed":
@@ -166,8 +185,12 @@ const getData = (state: GetData, event: Event): Step => {
     case "Pages": {
       const { fresh, set } = PageSet.add(state.pages, event.batch.indices)
       if (set === state.pages) return stay(state)
-      return [{ ...state, pages: set }, [{ _tag: "StorePages", batch: event.batch, fresh }]]
+      const store: Command = { _tag: "StorePages", batch: event.batch, fresh }
+      const next = { ...state, pages: set }
+      return state.parity.size === 0 ? [next, [store]] : recover(next, blocksOf(next, event.batch.indices), [store])
     }
+    case "Parity":
+      return keepParity(state, event.batch)
     case "Eof":
       return eof(state, event)
     case "Verified":
@@ -179,13 +202,78 @@ const getData = (state: GetData, event: Event): Step => {
   }
 }
 
+const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<number> => {
+  const out = new Set<number>()
+  for (let i = 0; i < pages.length; i++) out.add(Layout.blockOf(layout, pages[i]))
+  return out
+}
+
+const lackingOf = ({ layout, pages }: GetData, block: number): number =>
+  PageSet.lacking(pages, ...Layout.blockSpan(layout, block))
+
+// Decodes those of the blocks that hold as much parity as they lack pages. [C-7]
+const recover = (state: GetData, blocks: Iterable<number>, before: ReadonlyArray<Command>): Step => {
+  const commands = [...before]
+  const parity = new Map(state.parity)
+  let { pages } = state
+  for (const block of blocks) {
+    const held = parity.get(block)
+    if (held === undefined) continue
+    const lacking = lackingOf(state, block)
+    if (lacking > held.length) continue
+    parity.delete(block)
+    const span = Layout.blockSpan(state.layout, block)
+    if (lacking === 0) commands.push({ _tag: "DropParity", block })
+    else commands.push({ _tag: "Recover", block, missing: PageSet.missing(pages, ...span) })
+    pages = PageSet.fill(pages, ...span)
+  }
+  return [{ ...state, pages, parity }, commands]
+}
+
+const keepParity = (state: GetData, batch: ParityBatch): Step => {
+  const { layout } = state
+  const parity = new Map(state.parity)
+  const fresh: Array<number> = []
+  batch.blocks.forEach((block, at) => {
+    const index = batch.indices[at]
+    const before = parity.get(block) ?? []
+    if (block >= layout.blocks || index >= Layout.parityPages(layout, block) || before.includes(index)) return
+    if (before.length >= lackingOf(state, block)) return
+    parity.set(block, [...before, index])
+    fresh.push(at)
+  })
+  if (fresh.length === 0) return stay(state)
+  const [next, commands] = recover({ ...state, parity }, new Set(batch.blocks), [{ _tag: "KeepParity", batch, fresh }])
+  return next._tag === "GetData" ? dropOldest(next, commands) : [next, commands]
+}
+
+const heldParity = (parity: GetData["parity"]): number => {
+  let held = 0
+  for (const indices of parity.values()) held += indices.length
+  return held
+}
+
+const dropOldest = (state: GetData, commands: ReadonlyArray<Command>): Step => {
+  let held = heldParity(state.parity)
+  if (held <= Limits.heldParityPages) return [state, commands]
+  const parity = new Map(state.parity)
+  const dropped: Array<Command> = []
+  for (const [block, indices] of state.parity) {
+    if (held <= Limits.heldParityPages) break
+    parity.delete(block)
+    held -= indices.length
+    dropped.push({ _tag: "DropParity", block })
+  }
+  return [{ ...state, parity }, [...commands, ...dropped]]
+}
+
 const eof = (state: GetData, event: Eof): Step => {
   if (state.verifying !== undefined) return stay(state)
   if (event.root !== undefined && PageSet.isFull(state.pages)) {
     return [{ ...state, verifying: event }, [{ _tag: "Verify", root: event.root }]]
   }
   if (event.round <= state.round) return [state, [missing(state, event)]]
-  const held = state.pages.held
+  const held = state.pages.held + heldParity(state.parity)
   const stalledRounds = held === state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
   if (stalledRounds > Limits.stalledRounds) return sick(`no page came in ${stalledRounds} rounds`)
   const next = { ...state, round: event.round, heldAtRound: held, stalledRounds }
@@ -195,15 +283,44 @@ const eof = (state: GetData, event: Eof): Step => {
 /** What is missing in the span asked about; when that is nothing but the file is not whole, in the span that has the first gap. */
 const missing = (state: GetData, event: Eof): Command => {
   const { layout, pages } = state
-  let { count, first } = event
-  let runs = PageSet.missing(pages, first, Math.min(count, layout.spanPages))
-  const gap = runs.length === 0 && event.root !== undefined ? PageSet.firstMissing(pages) : undefined
-  if (gap !== undefined) {
-    first = Math.floor(gap / layout.spanPages) * layout.spanPages
-    count = Math.min(layout.spanPages, layout.pages - first)
-    runs = PageSet.missing(pages, first, count)
+  const asked = answerAbout(state, event, event.first, Math.min(event.count, layout.spanPages))
+  const whole = asked.runs.length === 0 && (asked.lacks ?? []).every((lack) => lack === 0)
+  const gap = whole && event.root !== undefined ? PageSet.firstMissing(pages) : undefined
+  if (gap === undefined) return answer({ ...asked, count: event.count })
+  const first = Math.floor(gap / layout.spanPages) * layout.spanPages
+  return answer(answerAbout(state, event, first, Math.min(layout.spanPages, layout.pages - first)))
+}
+
+const answerAbout = (state: GetData, { counts, round }: Eof, first: number, count: number) => {
+  const { layout, pages, parity } = state
+  const [block, end] = Layout.blocksOf(layout, first, count)
+  const about = { _tag: "Missing", round, first, count } as const
+  if (!counts || end - block > Limits.spanBlocks) {
+    return { ...about, lacks: undefined, runs: withoutParity(state, PageSet.missing(pages, first, count)) }
   }
-  return answer({ _tag: "Missing", round: event.round, first, count, runs })
+  const lacks = Array.from(
+    { length: end - block },
+    (_, i) => lackingOf(state, block + i) - (parity.get(block + i)?.length ?? 0)
+  )
+  const trailer = Math.max(first, layout.dataPages)
+  return { ...about, lacks, runs: PageSet.missing(pages, trailer, Math.max(0, first + count - trailer)) }
+}
+
+// A block that holds parity needs that many pages less, whichever come.
+const withoutParity = ({ layout, parity }: GetData, runs: Runs): Runs => {
+  if (parity.size === 0) return runs
+  const spare = new Map([...parity].map(([block, indices]) => [block, indices.length]))
+  const out: Array<number> = []
+  for (let i = 0; i < runs.length; i += 2) {
+    for (let page = runs[i], end = page + runs[i + 1]; page < end; page++) {
+      const block = Layout.blockOf(layout, page)
+      const left = spare.get(block) ?? 0
+      if (left > 0) spare.set(block, left - 1)
+      else if (out.length > 0 && out[out.length - 2] + out[out.length - 1] === page) out[out.length - 1]++
+      else out.push(page, 1)
+    }
+  }
+  return out
 }
 
 const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): Step => {
@@ -246,5 +363,9 @@ export const invariants = (state: State): ReadonlyArray<string> => {
   const out = [...PageSet.invariants(state.pages)]
   if (state.pages.pages !== state.layout.pages) out.push("C-1: the page set is not the layout's")
   if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-2: verifying with pages missing")
+  for (const [block, indices] of state.parity) {
+    const lacking = lackingOf(state, block)
+    if (indices.length >= lacking) out.push(`C-7: block ${block} lacks ${lacking} and holds ${indices.length} parity`)
+  }
   return out
 }

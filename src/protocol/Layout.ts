@@ -72,3 +72,15 @@ export const blockSpan = (layout: Layout, block: number): readonly [first: numbe
   const first = block * layout.blockPages
   return [first, Math.min(layout.blockPages, layout.dataPages - first)]
 }
+
+/** The block of a data page. */
+export const blockOf = (layout: Layout, page: number): number => Math.floor(page / layout.blockPages)
+
+/** The blocks that [first, first + count) touches, trailer pages left out: the first, and one past the last. */
+export const blocksOf = (layout: Layout, first: number, count: number): readonly [first: number, end: number] => {
+  const end = Math.min(first + count, layout.dataPages)
+  return first < end ? [blockOf(layout, first), blockOf(layout, end - 1) + 1] : [0, 0]
+}
+
+/** How many parity pages a block has. */
+export const parityPages = (layout: Layout, block: number): number => Limits.codePoints - blockSpan(layout, block)[1]

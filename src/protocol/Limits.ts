@@ -21,6 +21,8 @@ export const maxPageBytes = 65_507 - headerBytes - tagBytes
 export const blockPages = 128
 /** Pages asked about in one question at most: their bitmap (1 KiB) fits into one datagram. */
 export const spanPages = 8192
+/** Blocks of a span: an answer gives each of them a byte. */
+export const spanBlocks = spanPages / blockPages
 /** BLAKE3's output. */
 export const hashBytes = 32
 /** A file's pages: 1.5 TB with the default page. What a catcher keeps for each block (66 bytes) bounds it, not the wire's 32 bits. */
@@ -80,6 +82,13 @@ export const polledAckers = 8
  * repaired. The oldest goes to the store when more begin.
  */
 export const assemblingBlocks = 256
+/**
+ * Points of the code's field, GF(256): a block's data pages and its parity pages together. The wire numbers the parity pages of
+ * all blocks in one row, this many a block.
+ */
+export const codePoints = 256
+/** Parity pages that one file keeps at a catcher until its blocks can be decoded; the oldest block's are dropped for more. */
+export const heldParityPages = 4096
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
 /** Slabs being filled or waiting for the air, for each of its two lanes. */
@@ -89,6 +98,13 @@ export const socketDatagrams = 4096
 /** Progress events waiting for a slow reader; older ones are dropped. */
 export const progressEvents = 256
 
+/** More catchers than this say how many pages of a block they lack, not which: lists grow with the group, counts do not. */
+export const listingCatchers = 8
+/** Who lacks this many times what half of the group lacks, and this share of a span besides, is repaired after the others. */
+export const stragglerMedians = 4
+export const stragglerShare = 0.05
+/** Files that only wait for stragglers, beside those in flight. */
+export const lateFiles = 8
 /** Rounds in which a file gained no page before its catcher sits it out. */
 export const stalledRounds = 100
 /** Times that the blocks of a file may fail their hash before its catcher sits it out. */

@@ -155,6 +155,42 @@ export const remove = (self: PageSet, first: number, count: number): PageSet => 
   return draft.seal()
 }
 
+/** All of [first, first + count) are held. */
+export const fill = (self: PageSet, first: number, count: number): PageSet => {
+  const draft = new Draft(self)
+  const end = Math.min(first + count, self.pages)
+  for (let page = first; page < end; page++) {
+    const leaf = draft.leafOf(page)
+    const word = (page & leafMask) >>> 5
+    const bit = 1 << (page & 31)
+    if ((leaf[word] & bit) === 0) {
+      leaf[word] |= bit
+      draft.held++
+    }
+  }
+  return draft.seal()
+}
+
+/** How many of [first, first + count) are missing. */
+export const lacking = (self: PageSet, first: number, count: number): number => {
+  const end = Math.min(first + count, self.pages)
+  let held = 0
+  for (let page = first; page < end;) {
+    const length = Math.min(end - page, 32 - (page & 31))
+    const run = (length === 32 ? -1 : (1 << length) - 1) << (page & 31)
+    held += bitsOf(leafIn(self, page)[(page & leafMask) >>> 5] & run)
+    page += length
+  }
+  return Math.max(0, end - first) - held
+}
+
+// The usual sums of neighbouring bits (Warren, Hacker's Delight, 5-1).
+const bitsOf = (word: number): number => {
+  const pairs = word - ((word >>> 1) & 0x5555_5555)
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24
+}
+
 /** The missing runs of [first, first + count). */
 export const missing = (self: PageSet, first: number, count: number): Runs => {
   const out: Array<number> = []

@@ -1,14 +1,17 @@
 /**
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and written in one
  * piece; when more blocks are begun than the pool has buffers, the oldest is spilled to the slot, and read back for its
- * hash once its last page has come.
+ * hash once its last page has come. Parity is kept beside the blocks until it is enough to decode one.
  *
  * One fiber uses an assembly; the pool is shared by the files of a catcher.
  */
 import * as Effect from "effect/Effect"
 import * as Layout from "../protocol/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { PageBatch } from "../protocol/FileState.ts"
+import * as Code from "../parity/Code.ts"
+import * as Wasm from "../parity/Wasm.ts"
+import type { PageBatch, ParityBatch } from "../protocol/FileState.ts"
+import type { Runs } from "../wire/Message.ts"
 import { agrees, hash } from "./Hash.ts"
 import type { Slot, StoreError } from "./Store.ts"
 
@@ -47,6 +50,12 @@ interface Assembling {
   readonly buffer: BlockBuffer
 }
 
+/** A block's parity pages, in the order in which they came. */
+interface Kept {
+  readonly indices: Array<number>
+  readonly pages: Array<Uint8Array>
+}
+
 export interface Verdict {
   /** Blocks whose hash disagrees; their pages have to come again. */
   readonly blocks: ReadonlyArray<number>
@@ -64,6 +73,7 @@ export class Assembly {
   private readonly counts: Uint16Array
   /** Blocks in memory, oldest first. */
   private readonly assembling = new Map<number, Assembling>()
+  private readonly parity = new Map<number, Kept>()
   /** The one that took the last page, while it is in memory. */
   private latest: Assembling | undefined
 
@@ -197,19 +207,78 @@ export class Assembly {
     )
   }
 
-  private hashSpilled(block: number): Effect.Effect<void, StoreError> {
+  /** Keeps parity pages; `fresh` are their positions in the batch. */
+  keepParity({ blocks, indices, payloads }: ParityBatch, fresh: ReadonlyArray<number>): void {
+    for (const at of fresh) {
+      const kept = this.parity.get(blocks[at]) ?? { indices: [], pages: [] }
+      this.parity.set(blocks[at], kept)
+      kept.indices.push(indices[at])
+      // the receiver's memory is used again
+      kept.pages.push(payloads[at].slice())
+    }
+  }
+
+  dropParity(block: number): void {
+    this.parity.delete(block)
+  }
+
+  /** Makes the missing pages of a block from its parity. One that comes out wrong has the wrong hash, like any other. */
+  recover(block: number, missing: Runs): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const kept = this.parity.get(block) ?? { indices: [], pages: [] }
+      this.parity.delete(block)
+      const [first, pages] = Layout.blockSpan(this.layout, block)
+      const isNew = this.counts[block] === 0
+      this.counts[block] = pages
+      const decode = (bytes: Uint8Array) => {
+        const lacking: Array<number> = []
+        for (let i = 0; i < missing.length; i += 2) {
+          for (let k = 0; k < missing[i + 1]; k++) lacking.push(missing[i] - first + k)
+        }
+        Code.decode(Wasm.kernel(), bytes, this.layout.pageBytes, lacking, Buffer.concat(kept.pages), kept.indices)
+      }
+      const assembling = this.assembling.get(block)
+      if (assembling !== undefined) {
+        decode(assembling.buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block)))
+        return this.finish(block, assembling.buffer)
+      }
+      return this.borrowing(block, (bytes) =>
+        (isNew ? Effect.void : this.slot.read(this.offset(block), bytes)).pipe(
+          Effect.andThen(
+            Effect.suspend(() => {
+              decode(bytes)
+              this.hashes.set(hash(bytes), block * Limits.hashBytes)
+              return this.slot.write(this.offset(block), bytes)
+            })
+          )
+        )
+      )
+    })
+  }
+
+  /** Memory for a block that has none of its own. */
+  private borrowing(
+    block: number,
+    use: (bytes: Uint8Array) => Effect.Effect<void, StoreError>
+  ): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       const pooled = this.pool.take()
       const length = Layout.blockBytes(this.layout, block)
       const bytes = (pooled?.bytes ?? new Uint8Array(length)).subarray(0, length)
       return Effect.ensuring(
-        Effect.andThen(
-          this.slot.read(this.offset(block), bytes),
-          Effect.sync(() => this.hashes.set(hash(bytes), block * Limits.hashBytes))
-        ),
+        use(bytes),
         Effect.sync(() => (pooled === undefined ? undefined : this.pool.give(pooled)))
       )
     })
+  }
+
+  private hashSpilled(block: number): Effect.Effect<void, StoreError> {
+    return this.borrowing(block, (bytes) =>
+      Effect.andThen(
+        this.slot.read(this.offset(block), bytes),
+        Effect.sync(() => this.hashes.set(hash(bytes), block * Limits.hashBytes))
+      )
+    )
   }
 
   /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */
@@ -241,6 +310,7 @@ export class Assembly {
   release(): void {
     for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
     this.assembling.clear()
+    this.parity.clear()
     this.latest = undefined
   }
 }

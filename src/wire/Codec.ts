@@ -20,6 +20,9 @@ const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle"]
 const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started"]
 const nothing = 0xffff_ffff
 const noSlot = 0xffff
+const eofRoot = 1
+const eofCounts = 2
+const noLacks = 0xffff
 
 // ---- writing ----
 
@@ -121,7 +124,7 @@ export const encode = (message: Message): Uint8Array => {
     case "Eof":
       w.u32(message.first)
       w.u32(message.count)
-      w.u8(message.root === undefined ? 0 : 1)
+      w.u8((message.root === undefined ? 0 : eofRoot) | (message.counts ? eofCounts : 0))
       if (message.root !== undefined) w.raw(message.root)
       w.audience(message.audience)
       return w.finish("Eof", session, message.file, message.round)
@@ -161,6 +164,8 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
     case "Missing":
       w.u32(message.first)
       w.u32(message.count)
+      w.u16(message.lacks === undefined ? noLacks : message.lacks.length)
+      for (const lack of message.lacks ?? []) w.u8(lack)
       putRuns(w, message.first, message.count, message.runs)
       return w.finish("Missing", session, message.file, message.round)
     case "CloseOk": {
@@ -340,9 +345,11 @@ const decodeMaster = (
     case Header.types.Eof: {
       const first = r.u32()
       const count = r.u32()
-      const root = r.u8() === 1 ? r.raw(Limits.hashBytes) : undefined
-      if (count > Limits.spanPages) r.bad = true
-      return { _tag: "Eof", session, file, round: index, first, count, root, audience: r.audience() }
+      const flags = r.u8()
+      const root = (flags & eofRoot) === 0 ? undefined : r.raw(Limits.hashBytes)
+      const counts = (flags & eofCounts) !== 0
+      if (count > Limits.spanPages || flags > (eofRoot | eofCounts)) r.bad = true
+      return { _tag: "Eof", session, file, round: index, first, count, root, counts, audience: r.audience() }
     }
     case Header.types.Close:
       return { _tag: "Close", session, file, from: index, audience: r.audience() }
@@ -397,7 +404,8 @@ const decodeCatcher = (
     case Header.types.Missing: {
       const first = r.u32()
       const count = r.u32()
-      return { _tag: "Missing", ...who, file, round: index, first, count, runs: takeRuns(r, first, count) }
+      const lacks = takeLacks(r)
+      return { _tag: "Missing", ...who, file, round: index, first, count, lacks, runs: takeRuns(r, first, count) }
     }
     default: {
       const next = r.u32()
@@ -418,6 +426,16 @@ const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.Missing,
   Header.types.CloseOk
 ])
+
+// A block lacks no more pages than it has.
+const takeLacks = (r: Reader): ReadonlyArray<number> | undefined => {
+  const length = r.u16()
+  if (length === noLacks) return undefined
+  if (length > Limits.spanBlocks) r.bad = true
+  const lacks = r.raw(length)
+  if (lacks.some((lack) => lack > Limits.blockPages)) r.bad = true
+  return [...lacks]
+}
 
 // Runs come out ascending, apart from each other, and inside the span, or the answer is bad.
 const takeRuns = (r: Reader, first: number, count: number): Runs => {

@@ -10,14 +10,14 @@
  *  6  2  flags (bit 0: sealed; none is defined yet otherwise)
  *  8  8  session
  * 16  4  file
- * 20  4  index: page, round, poll or sequence, as the type says
+ * 20  4  index: page, parity page, round, poll or sequence, as the type says
  * 24     body, then 16 bytes of authentication tag when sealed
  * ```
  *
  * [W-1] The length makes a datagram self-delimiting: receive offload hands over several of them glued together.
  * [W-2] An unknown magic, version or type, and a flag we do not know, is counted and ignored.
  */
-import { headerBytes } from "../protocol/Limits.ts"
+import { codePoints, headerBytes } from "../protocol/Limits.ts"
 
 export const version = 1
 
@@ -39,7 +39,8 @@ export const types = {
   CloseOk: 15,
   Abort: 16,
   Aborted: 17,
-  Bye: 18
+  Bye: 18,
+  Parity: 19
 } as const
 
 const magic = 0x726d // "mr"
@@ -115,6 +116,13 @@ export const isOf = (bytes: Uint8Array, at: number, session: Session): boolean =
   u32(bytes, at + 8) === session.low && u32(bytes, at + 12) === session.high
 export const fileOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 16)
 export const indexOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 20)
+
+/** A parity page's index: all blocks' parity pages in one row. */
+export const parityIndex = (block: number, index: number): number => block * codePoints + index
+export const parityOf = (index: number): { readonly block: number; readonly index: number } => ({
+  block: Math.floor(index / codePoints),
+  index: index % codePoints
+})
 
 /** The body of the datagram at `at`, without a copy. */
 export const bodyOf = (bytes: Uint8Array, at: number): Uint8Array =>

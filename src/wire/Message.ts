@@ -89,7 +89,10 @@ export interface Poll {
   readonly audience: Audience
 }
 
-/** M> What do you miss of this span? With the root: and is the whole file right? */
+/**
+ * M> What do you miss of this span? With the root: and is the whole file right? `counts`: how many pages of each block
+ * are enough, because parity is to come.
+ */
 export interface Eof {
   readonly _tag: "Eof"
   readonly session: bigint
@@ -99,6 +102,7 @@ export interface Eof {
   readonly count: number
   /** BLAKE3 of the trailer; only once every page has been sent. */
   readonly root: Uint8Array | undefined
+  readonly counts: boolean
   readonly audience: Audience
 }
 
@@ -145,13 +149,18 @@ export interface SitOut extends Answer {
   readonly reason: string
 }
 
-/** C> Answer to Eof: the runs that are missing in [first, first + count); none: all of it is held. */
+/**
+ * C> Answer to Eof: the pages of [first, first + count) that would make the span whole, together with the parity held; none:
+ * all of it is held. With `lacks` the first so many blocks of the span say only how many pages they lack, data or parity, and
+ * `runs` are of the trailer.
+ */
 export interface Missing extends Answer {
   readonly _tag: "Missing"
   readonly file: number
   readonly round: number
   readonly first: number
   readonly count: number
+  readonly lacks: ReadonlyArray<number> | undefined
   readonly runs: Runs
 }
 

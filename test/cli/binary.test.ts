@@ -51,6 +51,7 @@ describe("mrsync", () => {
         "--wait, -w SECONDS",
         "--partial",
         "--bwlimit RATE",
+        "--repair",
         "--page-size BYTES",
         "--ttl N",
         "--timeout SECONDS",

@@ -28,7 +28,14 @@ const batch = (...indices: ReadonlyArray<number>) => ({ indices, payloads: indic
 const all = batch(...Array.from({ length: layout.pages }, (_, page) => page))
 
 const open: FileState.Event = { _tag: "Open", layout }
-const eof = (round: number): FileState.Event => ({ _tag: "Eof", round, first: 0, count: layout.pages, root })
+const eof = (round: number): FileState.Event => ({
+  _tag: "Eof",
+  round,
+  first: 0,
+  count: layout.pages,
+  root,
+  counts: false
+})
 const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
 
@@ -168,7 +175,14 @@ describe("CatchFiles", () => {
         indices: [0, 1, layout.dataPages - 1, last, layout.pages, 0xffff_ffff],
         payloads: [evil, evil.subarray(0, 1), evil.subarray(0, pageBytes), evil, evil, evil.subarray(0, pageBytes)]
       })
-      const [answer] = yield* ask({ _tag: "Eof", round: 1, first: 0, count: layout.pages, root: undefined })
+      const [answer] = yield* ask({
+        _tag: "Eof",
+        round: 1,
+        first: 0,
+        count: layout.pages,
+        root: undefined,
+        counts: false
+      })
       assert.deepStrictEqual(answer._tag === "Missing" && answer.runs[0], 0)
       yield* pages(all)
       assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
@@ -184,7 +198,9 @@ describe("CatchFiles", () => {
       damaged.payloads[5][3] ^= 1
       yield* pages(damaged)
       const answers = yield* ask(eof(1))
-      assert.deepStrictEqual(answers, [{ _tag: "Missing", round: 1, first: 4, count: 4, runs: [4, 4] }])
+      assert.deepStrictEqual(answers, [
+        { _tag: "Missing", round: 1, first: 4, count: 4, lacks: undefined, runs: [4, 4] }
+      ])
       assert.strictEqual(did.verified, 0)
       yield* pages(all)
       assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])

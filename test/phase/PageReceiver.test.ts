@@ -17,7 +17,7 @@ const page = (file: number, index: number, of = session) => {
   return bytes
 }
 const eof = (file: number, round: number): Message => ({
-  ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, audience: [0] }
+  ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, counts: false, audience: [0] }
 })
 
 type Datagram = Uint8Array | { readonly bytes: Uint8Array; readonly from: string }
@@ -25,7 +25,7 @@ type Datagram = Uint8Array | { readonly bytes: Uint8Array; readonly from: string
 /** What is heard of what arrives, pull by pull. */
 const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
   Effect.gen(function* () {
-    const counts: PageReceiver.Counts = { pages: 0, ignored: 0 }
+    const counts: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
     const left = [...pulls]
     const ear = Effect.suspend(() => {
       const next = left.shift()
@@ -47,7 +47,9 @@ const brief = (heard: ReadonlyArray<PageReceiver.Heard>) =>
       ? `pages ${event.file}: ${Array.from(event.batch.indices).join(" ")}`
       : event._tag === "Message"
         ? `${event.message._tag}`
-        : `stranger ${event.from}`
+        : event._tag === "Parity"
+          ? `parity ${event.file}: ${event.batch.blocks.map((block, i) => `${block}/${event.batch.indices[i]}`).join(" ")}`
+          : `stranger ${event.from}`
   )
 
 describe("PageReceiver", () => {
@@ -61,7 +63,7 @@ describe("PageReceiver", () => {
         event._tag === "Pages" && event.batch.payloads.map((payload) => [...payload]),
         [5, 4, 9].map((index) => [index, index, index, index])
       )
-      assert.deepStrictEqual(counts, { pages: 3, ignored: 0 })
+      assert.deepStrictEqual(counts, { pages: 3, parity: 0, ignored: 0 })
     })
   )
 
@@ -79,7 +81,7 @@ describe("PageReceiver", () => {
       const other = Codec.encode({ ...eof(1, 1), session: 78n } as Message)
       const { counts, heard } = yield* hear([page(1, 0, 78n), other, page(1, 1)])
       assert.deepStrictEqual(brief(heard), ["pages 1: 1"])
-      assert.deepStrictEqual(counts, { pages: 1, ignored: 2 })
+      assert.deepStrictEqual(counts, { pages: 1, parity: 0, ignored: 2 })
     })
   )
 
@@ -89,7 +91,7 @@ describe("PageReceiver", () => {
       const all = [page(1, 0), Codec.encode(eof(1, 1)), Codec.encode({ _tag: "Bye", session })]
       const { counts, heard } = yield* hear(all.map((bytes) => ({ bytes, from })))
       assert.deepStrictEqual(heard, [])
-      assert.deepStrictEqual(counts, { pages: 0, ignored: 3 })
+      assert.deepStrictEqual(counts, { pages: 0, parity: 0, ignored: 3 })
     })
   )
 
@@ -125,7 +127,24 @@ describe("PageReceiver", () => {
         [page(1, 1)]
       )
       assert.deepStrictEqual(brief(heard), ["pages 1: 0", "pages 1: 1"])
-      assert.deepStrictEqual(counts, { pages: 2, ignored: 5 })
+      assert.deepStrictEqual(counts, { pages: 2, parity: 0, ignored: 5 })
+    })
+  )
+
+  it.effect("parity is a batch of its own, between pages in its place", () =>
+    Effect.gen(function* () {
+      const parity = (block: number, index: number) => {
+        const bytes = page(1, Header.parityIndex(block, index))
+        bytes[3] = Header.types.Parity
+        return bytes
+      }
+      const { counts, heard } = yield* hear([
+        Buffer.concat([page(1, 5), parity(7, 0), parity(7, 200)]),
+        parity(8, 1),
+        page(1, 6)
+      ])
+      assert.deepStrictEqual(brief(heard), ["pages 1: 5", "parity 1: 7/0 7/200 8/1", "pages 1: 6"])
+      assert.deepStrictEqual(counts, { pages: 5, parity: 3, ignored: 0 })
     })
   )
 })

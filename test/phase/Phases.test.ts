@@ -106,7 +106,7 @@ describe("MissingRounds", () => {
           return { _tag: "Complete" }
         })
       )
-      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.RoundCounter(), [0, 1, 2]))
+      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.Repairs(content.layout), [0, 1, 2]))
       assert.sameMembers([...repaired.complete], [0, 1, 2])
       assert.deepStrictEqual(
         air.filter((item, i) => item !== air[i - 1]),
@@ -134,7 +134,7 @@ describe("MissingRounds", () => {
         }),
         { bytesPerSecond: 200_000 }
       )
-      yield* run(MissingRounds.finish(large, new MissingRounds.RoundCounter(), [0]))
+      yield* run(MissingRounds.finish(large, new MissingRounds.Repairs(large.layout), [0]))
       const second = air.indexOf("Eof 2")
       assert.strictEqual(air.slice(0, second).filter((item) => typeof item === "number").length, 200)
     })
@@ -158,7 +158,7 @@ describe("MissingRounds", () => {
           return { _tag: "Complete" }
         })
       )
-      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.RoundCounter(), [0]))
+      const repaired = yield* run(MissingRounds.finish(content, new MissingRounds.Repairs(content.layout), [0]))
       assert.deepStrictEqual([...repaired.complete], [0])
       assert.deepStrictEqual(wrong, ["round", "span"])
       assert.deepStrictEqual(new Set(air), new Set(["Eof 1"]))
@@ -171,7 +171,7 @@ describe("MissingRounds", () => {
         2,
         answering((message, slot) => (message._tag === "Eof" && slot === 0 ? missing(message) : undefined))
       )
-      const repaired = yield* run(MissingRounds.span(content, new MissingRounds.RoundCounter(), [0, 1], 0, 10))
+      const repaired = yield* run(MissingRounds.span(content, new MissingRounds.Repairs(content.layout), [0, 1], 0, 10))
       assert.deepStrictEqual([...repaired.complete], [])
       assert.strictEqual(repaired.satOut.size, 0)
       assert.strictEqual(Roster.present(session.roster()).length, 2)
@@ -186,7 +186,7 @@ describe("MissingRounds", () => {
           message._tag === "Eof" && slot === 1 ? { _tag: "SitOut", reason: "I/O" } : undefined
         )
       )
-      const counter = new MissingRounds.RoundCounter()
+      const counter = new MissingRounds.Repairs(content.layout)
       const repaired = yield* run(MissingRounds.finish(content, counter, [0, 1]))
       assert.deepStrictEqual([...repaired.complete], [])
       assert.deepStrictEqual([...repaired.satOut], [[1, "I/O"]])

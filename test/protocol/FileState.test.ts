@@ -4,16 +4,28 @@ import * as FileState from "../../src/protocol/FileState.ts"
 import * as Layout from "../../src/protocol/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as PageSet from "../../src/protocol/PageSet.ts"
-import { AnyEvent, AnyEvents, emptyLayout, eventOf, int, layout, pagesOf, root, run, shuffled } from "./generators.ts"
+import {
+  AnyEvent,
+  AnyEvents,
+  emptyLayout,
+  eventOf,
+  int,
+  layout,
+  pagesOf,
+  parityOf,
+  root,
+  run,
+  shuffled
+} from "./generators.ts"
 
 const open: FileState.Event = { _tag: "Open", layout }
 const opened: FileState.Event = { _tag: "Opened" }
 const everyPage = pagesOf(Array.from({ length: layout.pages }, (_, page) => page))
 const ask = (round: number, first = 0, count = 2): FileState.Event => ({
   _tag: "Eof",
-  ...{ round, first, count, root: undefined }
+  ...{ round, first, count, root: undefined, counts: false }
 })
-const askLast = (round: number): FileState.Event => ({ _tag: "Eof", round, first: 6, count: 2, root })
+const askLast = (round: number): FileState.Event => ({ _tag: "Eof", round, first: 6, count: 2, root, counts: false })
 const agreed: FileState.Event = { _tag: "Verified", blocks: [], trailer: false }
 const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
@@ -81,7 +93,7 @@ describe("the table of the four states", () => {
   it("GetData, Eof, a block's hash is wrong: its pages are missing again", () => {
     const [state, commands] = run([askLast(1), { _tag: "Verified", blocks: [1], trailer: false }], whole)
     assert.strictEqual(held(state), layout.pages - 2)
-    const answer = { _tag: "Missing", round: 1, first: 2, count: 2, runs: [2, 2] } as const
+    const answer = { _tag: "Missing", round: 1, first: 2, count: 2, lacks: undefined, runs: [2, 2] } as const
     assert.deepStrictEqual(answers(commands), [answer])
     const mended = run([pagesOf([2, 3]), askLast(2), agreed], state)[0]
     assert.strictEqual(mended._tag, "DataReady")
@@ -109,14 +121,87 @@ describe("the table of the four states", () => {
   it("GetData, Eof with something missing: Missing of the span asked about; stay", () => {
     const some = run([pagesOf([0, 3])], getData)[0]
     const [state, commands] = FileState.step(some, ask(1, 0, 2))
-    assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, first: 0, count: 2, runs: [1, 1] }])
+    assert.deepStrictEqual(answers(commands), [
+      { _tag: "Missing", round: 1, first: 0, count: 2, lacks: undefined, runs: [1, 1] }
+    ])
     assert.strictEqual(state._tag, "GetData")
   })
 
   it("GetData, the last Eof when its own span is whole: Missing of the span with the first gap [Q-7]", () => {
     const some = run([pagesOf([0, 1, 2, 4, 5, 6, 7])], getData)[0]
     const [, commands] = FileState.step(some, askLast(1))
-    assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, first: 2, count: 2, runs: [3, 1] }])
+    assert.deepStrictEqual(answers(commands), [
+      { _tag: "Missing", round: 1, first: 2, count: 2, lacks: undefined, runs: [3, 1] }
+    ])
+  })
+
+  const parity = (...pairs: ReadonlyArray<readonly [block: number, index: number]>) => parityOf(pairs)
+  const heldParity = (state: FileState.State, block: number) =>
+    state._tag === "GetData" ? (state.parity.get(block) ?? []) : []
+
+  it("GetData, Parity: kept while the block lacks more; with the last one the block is made [C-7]", () => {
+    const [one, kept] = FileState.step(getData, parity([1, 3]))
+    assert.deepStrictEqual(tags(kept), ["KeepParity"])
+    assert.deepStrictEqual(heldParity(one, 1), [3])
+    assert.strictEqual(held(one), 0)
+    const [both, commands] = FileState.step(one, parity([1, 250]))
+    assert.deepStrictEqual(tags(commands), ["KeepParity", "Recover"])
+    assert.deepInclude(commands[1], { block: 1, missing: [2, 2] })
+    assert.strictEqual(held(both), 2)
+    assert.deepStrictEqual(heldParity(both, 1), [])
+    // its pages are duplicates now, and its parity is of no use
+    assert.deepStrictEqual(FileState.step(both, pagesOf([2, 3])), [both, []])
+    assert.deepStrictEqual(FileState.step(both, parity([1, 0])), [both, []])
+  })
+
+  it("GetData, Parity of no block, of no index, or known: ignored [C-7]", () => {
+    const [state] = FileState.step(getData, parity([0, 7]))
+    assert.deepStrictEqual(FileState.step(state, parity([3, 0], [0, 254], [0, 7])), [state, []])
+    // the last block has one page, so it has 255 parity pages
+    assert.deepStrictEqual(tags(FileState.step(state, parity([2, 254]))[1]), ["KeepParity", "Recover"])
+  })
+
+  it("GetData, Pages that leave a block lacking no more than its parity: it is made; nothing: the parity is dropped", () => {
+    const [state] = FileState.step(getData, parity([0, 0], [1, 0]))
+    const [made, commands] = FileState.step(state, pagesOf([1]))
+    assert.deepStrictEqual(tags(commands), ["StorePages", "Recover"])
+    assert.deepInclude(commands[1], { block: 0, missing: [0, 1] })
+    assert.strictEqual(held(made), 2)
+    const [whole, after] = FileState.step(made, pagesOf([2, 3]))
+    assert.deepStrictEqual(tags(after), ["StorePages", "DropParity"])
+    assert.deepStrictEqual(heldParity(whole, 1), [])
+  })
+
+  it("GetData, Eof that counts: what each block lacks, parity held taken off; the trailer in runs", () => {
+    const wide = Layout.make({ size: 640 * 5, pageBytes: 640, blockPages: 2 })
+    assert.isAbove(wide.spanPages, wide.pages)
+    const [some] = run([{ _tag: "Open", layout: wide }, opened, pagesOf([0]), parity([1, 9])])
+    const eof = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root: undefined } as const
+    const about = { _tag: "Missing", round: 1, first: 0, count: wide.pages } as const
+    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: true })[1]), [
+      { ...about, lacks: [1, 1, 1], runs: [5, 1] }
+    ])
+    // a list asks for as many pages as are lacking, whichever
+    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: false })[1]), [
+      { ...about, lacks: undefined, runs: [1, 1, 3, 3] }
+    ])
+  })
+
+  it("GetData, more parity than a file may keep: the oldest block's is dropped", () => {
+    const blocks = Math.ceil(Limits.heldParityPages / 127)
+    const big = Layout.make({ size: blocks * Limits.blockPages * 1432, pageBytes: 1432 })
+    let [state] = run([{ _tag: "Open", layout: big }, opened])
+    const dropped: Array<number> = []
+    for (let block = 0; block < blocks; block++) {
+      const pairs = Array.from({ length: 127 }, (_, index) => [block, index] as const)
+      const [next, commands] = FileState.step(state, parity(...pairs))
+      for (const command of commands) if (command._tag === "DropParity") dropped.push(command.block)
+      state = next
+    }
+    assert.deepStrictEqual(dropped, [0])
+    assert.deepStrictEqual(heldParity(state, 0), [])
+    assert.strictEqual(heldParity(state, 1).length, 127)
+    assert.deepStrictEqual(FileState.invariants(state), [])
   })
 
   it("GetData, a store that fails: SitOut with the reason, Sick", () => {
@@ -204,7 +289,7 @@ describe("the table of the four states", () => {
 })
 
 /** Commands that change something outside. */
-const effects = new Set(["OpenStore", "StorePages", "Verify", "Commit", "Discard"])
+const effects = new Set(["OpenStore", "StorePages", "KeepParity", "Recover", "Verify", "Commit", "Discard"])
 
 const snapshot = (value: unknown) => structuredClone(value)
 

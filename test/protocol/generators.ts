@@ -12,13 +12,25 @@ export const emptyLayout = Layout.make({ size: 0, pageBytes: 32, blockPages: 2 }
 export const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const indices = Schema.Array(int(0, layout.pages + 2)).check(Schema.isMaxLength(10))
 
+/** Pairs of block and index, some beyond what there is. */
+const parity = Schema.Array(
+  Schema.Tuple([int(0, layout.blocks), Schema.Union([int(0, 3), Schema.Literals([253, 254, 255])])])
+).check(Schema.isMaxLength(6))
+
 /** An event as data; `eventOf` makes the reducer's event of it. */
 export const AnyEvent = Schema.Union([
   Schema.TaggedStruct("Open", { empty: Schema.Boolean }),
   Schema.TaggedStruct("Opened", {}),
   Schema.TaggedStruct("OpenFailed", {}),
   Schema.TaggedStruct("Pages", { indices }),
-  Schema.TaggedStruct("Eof", { round: int(0, 6), first: int(0, 9), count: int(0, 8), last: Schema.Boolean }),
+  Schema.TaggedStruct("Parity", { parity }),
+  Schema.TaggedStruct("Eof", {
+    round: int(0, 6),
+    first: int(0, 9),
+    count: int(0, 8),
+    last: Schema.Boolean,
+    counts: Schema.Boolean
+  }),
   Schema.TaggedStruct("Verified", {
     blocks: Schema.Array(int(0, 2)).check(Schema.isMaxLength(3)),
     trailer: Schema.Boolean
@@ -37,6 +49,15 @@ export const pagesOf = (indices: ReadonlyArray<number>): FileState.Event => ({
   batch: { indices, payloads: indices.map(() => new Uint8Array(32)) }
 })
 
+export const parityOf = (parity: ReadonlyArray<readonly [block: number, index: number]>): FileState.Event => ({
+  _tag: "Parity",
+  batch: {
+    blocks: parity.map(([block]) => block),
+    indices: parity.map(([, index]) => index),
+    payloads: parity.map(() => new Uint8Array(32))
+  }
+})
+
 export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
   switch (event._tag) {
     case "Open":
@@ -46,6 +67,8 @@ export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
       return { _tag: event._tag, reason: "no" }
     case "Pages":
       return pagesOf(event.indices)
+    case "Parity":
+      return parityOf(event.parity)
     case "Eof":
       return { ...event, root: event.last ? root : undefined }
     case "Committed":

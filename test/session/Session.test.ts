@@ -6,6 +6,7 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Catcher from "../../src/Catcher.ts"
 import { Progress } from "../../src/Progress.ts"
+import type { Repair } from "../../src/protocol/Planner.ts"
 import type { Report } from "../../src/Report.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulation from "./Simulation.ts"
@@ -348,6 +349,31 @@ describe("hundreds", () => {
     Effect.gen(function* () {
       const outcome = yield* Simulation.run({ seed: 20, catchers: 100, tree, loss: 0.01, delayMillis: 1 })
       isWhole(outcome)
+    })
+  )
+
+  // What is lost is the same in all three, as far as chance goes; parity for the largest deficit costs a fraction of the union.
+  it.effect("12 catchers at 5 % loss: parity, lists and what is cheaper make all of them whole", () =>
+    Effect.gen(function* () {
+      const given = [Simulation.directory(""), Simulation.file("large", 700_000)]
+      const ratio = Effect.fnUntraced(function* (repair: Repair) {
+        const outcome = yield* Simulation.run({
+          ...{ seed: 30, catchers: 12, tree: given, loss: 0.05, delayMillis: 1 },
+          master: { repair }
+        })
+        isWhole(outcome, given)
+        if (outcome.master._tag === "Failure") return { ratio: 0, parity: 0 }
+        const { needed, parity, sent } = outcome.master.value.pages
+        return { ratio: sent / needed, parity }
+      })
+      const resend = yield* ratio("resend")
+      assert.strictEqual(resend.parity, 0)
+      assert.isAbove(resend.ratio, 1.4)
+      for (const repair of ["auto", "parity"] as const) {
+        const { parity, ratio: sent } = yield* ratio(repair)
+        assert.isAbove(parity, 0)
+        assert.isBelow(sent, 1.18)
+      }
     })
   )
 })

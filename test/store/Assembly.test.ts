@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Code from "../../src/parity/Code.ts"
 import * as Layout from "../../src/protocol/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Assembly, type BlockBuffer, BlockPool } from "../../src/store/Assembly.ts"
@@ -284,6 +285,74 @@ describe("Assembly", () => {
         assembly.release()
         assertWhole(pool)
       }
+    })
+  )
+
+  /** Gives parity for `lost` of a block, as the reducer would. */
+  const recover = Effect.fnUntraced(function* (
+    assembly: Assembly,
+    file: Sent,
+    block: number,
+    lost: ReadonlyArray<number>
+  ) {
+    const [first, pages] = Layout.blockSpan(file.layout, block)
+    const bytes = file.content.subarray(first * pageBytes, (first + pages) * pageBytes)
+    const indices = lost.map((_, i) => 3 + i)
+    const made = new Uint8Array(lost.length * pageBytes)
+    Code.encode(Code.twin, bytes, pageBytes, indices, made)
+    const payloads = indices.map((_, i) => made.subarray(i * pageBytes, (i + 1) * pageBytes))
+    const blocks = indices.map(() => block)
+    const fresh = indices.map((_, i) => i)
+    assembly.keepParity({ blocks, indices, payloads }, fresh)
+    // what was received is used again
+    made.fill(0)
+    yield* assembly.recover(
+      block,
+      lost.toSorted((a, b) => a - b).flatMap((page) => [page, 1])
+    )
+  })
+
+  it.effect("a block is made from parity: in memory, never begun, spilled, its last page short", () =>
+    Effect.gen(function* () {
+      for (const size of [...sizes, many]) {
+        const file = sent(size)
+        const { assembly, content, pool, verified } = yield* begin(file)
+        // every third page of the content is lost, and every fifth block altogether
+        const isLost = (page: number) =>
+          page < file.layout.dataPages && (page % 3 === 0 || Math.floor(page / blockPages) % 5 === 4)
+        yield* put(
+          assembly,
+          file,
+          striped(file).filter((page) => !isLost(page))
+        )
+        for (let block = 0; block < file.layout.blocks; block++) {
+          const [first, pages] = Layout.blockSpan(file.layout, block)
+          const lost = Array.from({ length: pages }, (_, i) => first + i).filter(isLost)
+          if (lost.length > 0) yield* recover(assembly, file, block, lost)
+        }
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
+  it.effect("parity that is damaged gives a block whose hash is wrong; its pages may come again", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const { assembly, content, verified } = yield* begin(file)
+      yield* put(
+        assembly,
+        file,
+        everyPage(file).filter((page) => page !== 5)
+      )
+      assembly.keepParity({ blocks: [1], indices: [0], payloads: [new Uint8Array(pageBytes)] }, [0])
+      yield* assembly.recover(1, [5, 1])
+      assert.deepStrictEqual(yield* verified(file.root), { blocks: [1], trailer: false })
+      yield* put(assembly, file, [4, 5, 6, 7])
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
     })
   )
 })

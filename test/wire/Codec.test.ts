@@ -56,7 +56,7 @@ describe("round trip", () => {
 
   it("the decoded bytes are not those of the datagram, whose memory is used again", () => {
     const bytes = Codec.encode({
-      ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, audience: [1] },
+      ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, counts: false, audience: [1] },
       root: new Uint8Array(32).fill(1)
     })
     const message = decoded(bytes)
@@ -110,20 +110,34 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("0a", "2600", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000"
   ],
   [
-    { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, audience: [5] },
-    header("0b", "2600", "44332211", "02000000") + "00200000 64000000 00 0500 0100 01"
+    { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, counts: true, audience: [5] },
+    header("0b", "2600", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01"
   ],
   [
-    { _tag: "Eof", session, file, round: 2, first: 0, count: 1, root: new Uint8Array(32).fill(0xab), audience: [5] },
+    {
+      _tag: "Eof",
+      session,
+      file,
+      round: 2,
+      first: 0,
+      count: 1,
+      root: new Uint8Array(32).fill(0xab),
+      counts: false,
+      audience: [5]
+    },
     header("0b", "4600", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01`
   ],
   [
-    { _tag: "Missing", ...answer, file, round: 2, first: 8192, count: 100, runs: [8193, 2, 8200, 1] },
-    header("0c", "3100", "44332211", "02000000") + "0500 0d0c0b0a 00200000 64000000 00 0200 0100 0200 0500 0100"
+    { _tag: "Missing", ...answer, file, round: 2, first: 8192, count: 100, lacks: undefined, runs: [8193, 2, 8200, 1] },
+    header("0c", "3300", "44332211", "02000000") + "0500 0d0c0b0a 00200000 64000000 ffff 00 0200 0100 0200 0500 0100"
   ],
   [
-    { _tag: "Missing", ...answer, file, round: 2, first: 8, count: 12, runs: [8, 1, 10, 2, 19, 1] },
-    header("0c", "2900", "44332211", "02000000") + "0500 0d0c0b0a 08000000 0c000000 01 0d08"
+    { _tag: "Missing", ...answer, file, round: 2, first: 8, count: 12, lacks: undefined, runs: [8, 1, 10, 2, 19, 1] },
+    header("0c", "2b00", "44332211", "02000000") + "0500 0d0c0b0a 08000000 0c000000 ffff 01 0d08"
+  ],
+  [
+    { _tag: "Missing", ...answer, file, round: 2, first: 0, count: 300, lacks: [0, 128, 7], runs: [298, 2] },
+    header("0c", "3200", "44332211", "02000000") + "0500 0d0c0b0a 00000000 2c010000 0300 008007 00 0100 2a01 0200"
   ],
   [{ _tag: "Complete", ...answer, file }, header("0d", "1e00", "44332211") + "0500 0d0c0b0a"],
   [
@@ -166,13 +180,26 @@ describe("golden vectors", () => {
     )
   })
 
+  it("a parity page: its index says the block and which of its parity pages it is", () => {
+    const index = Header.parityIndex(0x01_0203, 4)
+    assert.strictEqual(index, 0x0102_0304)
+    assert.deepStrictEqual(Header.parityOf(index), { block: 0x01_0203, index: 4 })
+    assert.deepStrictEqual(Header.parityOf(0xffff_ffff), { block: 0xff_ffff, index: 255 })
+    const bytes = new Uint8Array(27).fill(0xff)
+    Header.put(bytes, 0, Header.types.Parity, 27, Header.sessionOf(session), file, index)
+    assert.strictEqual(
+      Buffer.from(bytes).toString("hex"),
+      (header("13", "1b00", "44332211", "04030201") + "ffffff").replaceAll(" ", "")
+    )
+  })
+
   it("every type has one", () => {
-    const tags = new Set<string>([...golden.map(([message]) => message._tag), "Page"])
+    const tags = new Set<string>([...golden.map(([message]) => message._tag), "Page", "Parity"])
     assert.deepStrictEqual(
       Object.keys(Header.types).filter((type) => !tags.has(type)),
       []
     )
-    assert.strictEqual(tags.size, 18)
+    assert.strictEqual(tags.size, 19)
   })
 })
 
@@ -306,19 +333,41 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Eof and Missing: a span longer than any", () => {
-    const eof: Message = { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root: undefined, audience: [1] }
+    const eof: Message = {
+      _tag: "Eof",
+      session,
+      file,
+      round: 1,
+      first: 0,
+      count: 1,
+      root: undefined,
+      counts: false,
+      audience: [1]
+    }
     reject(eof, (body) => body.setUint32(4, Limits.spanPages + 1, true))
     reject(runs, (body) => body.setUint32(10, Limits.spanPages + 1, true))
     reject(bitmap, (body) => body.setUint32(10, 0xffff_ffff, true))
   })
 
   it("Missing: runs that are empty, or leave their span; a list or a bitmap longer than the datagram", () => {
-    reject(runs, (body) => body.setUint16(19, 0, true))
-    reject(runs, (body) => body.setUint16(17, 100, true))
-    reject(runs, (body) => body.setUint16(23, 0xffff, true))
-    reject(runs, (body) => body.setUint16(15, 3, true))
-    reject(runs, (body) => body.setUint16(15, 0xffff, true))
+    reject(runs, (body) => body.setUint16(21, 0, true))
+    reject(runs, (body) => body.setUint16(19, 100, true))
+    reject(runs, (body) => body.setUint16(25, 0xffff, true))
+    reject(runs, (body) => body.setUint16(17, 3, true))
+    reject(runs, (body) => body.setUint16(17, 0xffff, true))
     reject(bitmap, (body) => body.setUint32(10, 17, true))
+  })
+
+  it("Missing: a block that lacks more than any has, more blocks than a span has, counts longer than the datagram", () => {
+    const counted = golden.flatMap(([message]) => (message._tag === "Missing" && message.lacks ? [message] : []))[0]
+    reject(counted, (body) => body.setUint8(16, Limits.blockPages + 1))
+    reject({ ...counted, lacks: Array.from({ length: Limits.spanBlocks + 1 }, () => 0) }, () => {})
+    reject(counted, (body) => body.setUint16(14, 60, true))
+  })
+
+  it("Eof: a flag that is not known", () => {
+    const eof = golden.flatMap(([message]) => (message._tag === "Eof" ? [message] : []))[0]
+    reject(eof, (body) => body.setUint8(8, 4))
   })
 
   it("Missing: runs that touch become one; bits beyond the span are no pages", () => {

@@ -25,6 +25,7 @@ const runs = Schema.Struct({
   /** Every second page: the longest bitmap. */
   comb: Schema.Boolean
 })
+const lacks = Schema.UndefinedOr(Schema.Array(int(0, Limits.blockPages)).check(Schema.isMaxLength(Limits.spanBlocks)))
 const guest = Schema.Union([
   Schema.Struct({ incarnation: u32, slot }),
   Schema.Struct({ incarnation: u32, refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started"]) })
@@ -62,6 +63,7 @@ const Parts = Schema.Struct({
       first: u32,
       count: int(0, Limits.spanPages),
       rooted: Schema.Boolean,
+      counts: Schema.Boolean,
       audience
     }),
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
@@ -69,7 +71,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
     Schema.TaggedStruct("SitOut", { ...who, file, reason: text }),
-    Schema.TaggedStruct("Missing", { ...who, file, round: u32, runs }),
+    Schema.TaggedStruct("Missing", { ...who, file, round: u32, lacks, runs }),
     Schema.TaggedStruct("Complete", { ...who, file }),
     Schema.TaggedStruct("CloseOk", {
       ...who,
