@@ -11,7 +11,7 @@ export const receive = Effect.fn("receive")(function* (name: string) {
   const { receive, sendTo } = yield* Transport.Transport
   const ear = Pull.catchDone(yield* Stream.toPull(receive), () => Effect.never)
   const place = yield* Announce.join(ear, { name, waitMillis: 5000 })
-  const counts = { pages: 0, ignored: 0 }
+  const counts = { pages: 0, parity: 0, ignored: 0 }
   let committed = new Uint8Array(0)
   const files = yield* CatchFiles.make((file) => ({
     pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),

@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
+import * as Slices from "../protocol/Slices.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -88,8 +89,8 @@ class Asked {
     this.question = question
     this.owing = new Set(audience)
   }
-  nextSlice(): Message.Audience {
-    const slice = [...this.owing].slice(0, Limits.sliceSlots)
+  nextSlice(slots: number): Message.Audience {
+    const slice = [...this.owing].slice(0, slots)
     this.slice = new Set(slice)
     // asked again after all others have been, so that the silent hold up nobody
     for (const slot of slice) this.owing.delete(slot)
@@ -97,6 +98,9 @@ class Asked {
     slice.sort((a, b) => a - b)
     this.sliceAnswered.closeUnsafe()
     return slice
+  }
+  owingOfSlice(): number {
+    return this.slice.size
   }
   hear(slot: number, answer: FileAnswer): void {
     if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return
@@ -123,6 +127,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const changed = Latch.makeUnsafe(false)
     const heardMillis: Array<number> = []
     const pending = new Set<Asked>()
+    let slices = Slices.make(transport.receiveBufferBytes)
     const refused = new Set<number>()
     const welcomes: Array<Message.Welcome["guests"][number]> = []
     let roster = Roster.make(options.hosts)
@@ -279,7 +284,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     // A poll that no window counts: it asks only whether somebody is there.
     const areYouThere = (quiet: ReadonlyArray<number>) => {
-      const audience = quiet.slice(0, Limits.sliceSlots).sort((a, b) => a - b)
+      const audience = quiet.slice(0, slices.slots).sort((a, b) => a - b)
       return audience.length === 0
         ? Effect.void
         : air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
@@ -292,12 +297,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const firstAsked = new Map<number, number>()
       let pause = firstPause()
       while (owing.size > 0 && now() - began < patience) {
-        const slice = asked.nextSlice()
+        const slice = asked.nextSlice(slices.slots)
         const before = asked.answered.length
         const askedMillis = now()
         for (const slot of slice) if (!firstAsked.has(slot)) firstAsked.set(slot, now())
         yield* air.say(question.encode(slice))
         yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
+        slices = Slices.asked(slices, slice.length, asked.owingOfSlice())
         const waited = pause
         // silence backs off; where some answer, the others' answers were lost
         pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)

@@ -64,8 +64,11 @@ export const reasonBytes = 200
 
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */
 export const slots = 4096
-/** Catchers asked in one question: their answers must fit the master's receive buffer. */
-export const sliceSlots = 64
+/** Catchers asked in one question, at most and at least: their answers must fit the master's receive buffer. */
+export const maxSliceSlots = 512
+export const minSliceSlots = 8
+/** What one answer takes of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other answers beside it. */
+export const answerBytes = 4096
 /** The window before the first answer, and its floor. */
 export const minWindowBytes = 128 * 1024
 /**

@@ -75,15 +75,16 @@ describe("Session.ask", () => {
 
   it.effect("asks slices, so that answers do not implode [Q-4]", () =>
     Effect.gen(function* () {
-      const network = yield* Simulated.make({ seed: 1 })
-      const count = 2 * Limits.sliceSlots + 10
+      const fits = 64
+      const network = yield* Simulated.make({ seed: 1, receiveBufferBytes: fits * Limits.answerBytes })
+      const count = 2 * fits + 10
       const { session } = yield* master(network, { wanted: count })
       yield* crowd(network, count, okFrom)
       const slots = yield* joined(session, count)
       const { answered, asked } = question(session, slots)
       assert.strictEqual((yield* inTime(answered)).length, count)
-      assert.isTrue(asked.every((slice) => slice.length <= Limits.sliceSlots))
-      assert.deepStrictEqual(asked[0], slots.slice(0, Limits.sliceSlots))
+      assert.isTrue(asked.every((slice) => slice.length <= fits))
+      assert.deepStrictEqual(asked[0], slots.slice(0, fits))
       assert.deepStrictEqual([...new Set(asked.flat())], slots)
     })
   )
