@@ -8,6 +8,9 @@ import type { CatcherReport, FailureReport, Report } from "./Report.ts"
 import { SourceChanged, type SourceError } from "./store/Source.ts"
 import type { Failure } from "./wire/Message.ts"
 
+/** Why a catcher fell behind, if it did. */
+type Straggled = (slot: number, isLate: boolean) => CatcherReport["straggled"]
+
 interface Account {
   readonly committed: Set<number>
   /** Files that this catcher sat out, with the reason. */
@@ -16,6 +19,7 @@ interface Account {
   readonly failed: Map<number, string>
   missingPages: number
   finished: boolean
+  late: boolean
   /** Regular files that stand there, and their bytes. */
   files: number
   bytes: number
@@ -43,6 +47,7 @@ export class Ledger {
         failed: new Map(),
         missingPages: 0,
         finished: false,
+        late: false,
         files: 0,
         bytes: 0
       }
@@ -68,6 +73,10 @@ export class Ledger {
         if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
       }
     }
+  }
+  /** Stragglers, whom a file did not wait for. */
+  late(slots: Iterable<number>): void {
+    for (const slot of slots) this.account(slot).late = true
   }
   /** Entries that the source did not give. */
   unread(entries: Iterable<number>, error: SourceError | SourceChanged): void {
@@ -111,7 +120,7 @@ export class Ledger {
     return this.account(slot)
   }
 
-  private catcherReport(member: Member): CatcherReport {
+  private catcherReport(member: Member, straggled: Straggled): CatcherReport {
     const account = this.account(member.slot)
     const failures = this.failuresOf(account)
     const { bytes, files } = this.progress(member.slot)
@@ -129,6 +138,7 @@ export class Ledger {
       files: files + linked,
       bytes,
       missingPages: account.missingPages,
+      straggled: straggled(member.slot, account.late),
       failures: [...lost, ...failures]
     }
   }
@@ -152,6 +162,7 @@ export class Ledger {
     readonly session: string
     readonly seconds: number
     readonly members: ReadonlyArray<Member>
+    readonly straggled: Straggled
     readonly pages: Report["pages"]
     readonly failures: Report["failures"]
   }): Report {
@@ -171,7 +182,7 @@ export class Ledger {
         .filter(
           (member, at, all) => member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
         )
-        .map((member) => this.catcherReport(member)),
+        .map((member) => this.catcherReport(member, options.straggled)),
       failures: [...options.failures, ...unsent]
     }
   }

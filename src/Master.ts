@@ -86,6 +86,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
       members: session.roster().members,
+      straggled: session.straggled,
       pages: { needed, sent: pages, repaired, parity },
       failures: skipped.flatMap(skippedFailure)
     })
@@ -213,6 +214,7 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)
+    ledger.late(late)
     ledger.sitOut(carried.file, satOut)
     // what was repaired was read again: it must still be the same file, or it is no catcher's fault
     yield* check

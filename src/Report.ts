@@ -14,6 +14,8 @@ export interface CatcherReport {
   readonly bytes: number
   /** Pages asked for again. */
   readonly missingPages: number
+  /** What kept it so far behind the others that they did not wait for it; only a master knows. */
+  readonly straggled?: "loss" | "slow disk" | "slow link" | undefined
   readonly failures: ReadonlyArray<FailureReport>
 }
 

@@ -15,6 +15,13 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
   }
   if (incomplete.length > bound)
     out.push(`  ... and ${Format.count(incomplete.length - bound)} more (all of them with -v)`)
+  const behind = report.catchers.filter((one) => one.straggled !== undefined)
+  for (const one of behind.slice(0, bound)) {
+    const pages = `${Format.count(one.missingPages)} pages asked for again`
+    out.push(`  behind the others: ${Format.safe(one.id)} (${one.straggled}, ${pages})`)
+  }
+  if (behind.length > bound)
+    out.push(`  ... and ${Format.count(behind.length - bound)} more behind (all of them with -v)`)
   if (report.failures.length > 0) {
     out.push(role === "Send" ? "not sent to anybody:" : "not sent by the master:")
     out.push(...list(report.failures, bound, "  "))

@@ -92,20 +92,23 @@ export const make = (options: {
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
 
     const poll = Effect.suspend(() => {
-      const audience = Window.askedNext(window)
+      const audience = Window.askedNext(window, now())
       const number = window.nextPoll
       window = Window.polled(window, audience, now())
       return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
     })
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent.
-    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number) {
+    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
       while (true) {
-        const batches = Window.room(window, batchBytes, now())
+        const fromMillis = now()
+        const batches = Window.room(window, batchBytes, fromMillis, lane === late)
         if (batches > 0) return batches
+        const holders = lane === late ? [] : Window.holders(window, batchBytes, fromMillis)
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, Limits.questionMillis * 2)
+        window = Window.held(window, holders, fromMillis, now())
         if (answer._tag === "None") yield* poll
       }
     })
@@ -127,7 +130,7 @@ export const make = (options: {
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab
         if (lane !== repair) yield* sendRepairs
-        end = Math.min(bytes, at + share(yield* waitForRoom(batchBytes), batchBytes))
+        end = Math.min(bytes, at + share(yield* waitForRoom(batchBytes, lane), batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         window = Window.sent(window, end - at, now())
         const pages = Math.ceil((end - at) / datagramBytes)

@@ -104,6 +104,7 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
 
 const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const { content, count, lane, repairs, root } = options
+  const session = yield* Session
   const complete: Array<number> = []
   const satOut = new Map<number, string>()
   const missingPages = new Map<number, number>()
@@ -129,6 +130,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       }
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
+    yield* session.missed(lacking)
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
     yield* send(

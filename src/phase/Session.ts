@@ -43,6 +43,9 @@ export interface Question {
   readonly patienceMillis?: number
 }
 
+/** What keeps a catcher behind the others. */
+export type Straggle = "loss" | "slow disk" | "slow link"
+
 export interface Options {
   readonly pageBytes: number
   readonly timeoutMillis: number
@@ -67,6 +70,10 @@ export class Session extends Context.Service<
     /** Ends the announcements, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
+    /** What catchers missed lately, by slot: those that missed most are to clock the window. */
+    readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
+    /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. */
+    readonly straggled: (slot: number, isLate: boolean) => Straggle | undefined
     /** Datagrams that were none of ours, or not to be read. */
     readonly ignored: () => number
     /** The sender, the receiver and the announcements; fails when the transport does. */
@@ -129,6 +136,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const pending = new Set<Asked>()
     let slices = Slices.make(transport.receiveBufferBytes)
     const refused = new Set<number>()
+    /** By slot: pages missed lately, halved from round to round, and datagrams lost in the catcher's own buffers. */
+    const missedLately = new Map<number, number>()
+    const dropped: Array<number> = []
+    let ackers: Message.Audience = []
     const welcomes: Array<Message.Welcome["guests"][number]> = []
     let roster = Roster.make(options.hosts)
     let rival: Address | undefined
@@ -140,12 +151,28 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const acknowledge = Effect.suspend(() => {
       const present = Roster.present(roster)
       const receiveBufferBytes = present.reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
+      ackers = Roster.ackers(roster, missedLately)
       return air.setAckers(
-        present.slice(0, Limits.ackers).map((member) => member.slot),
+        ackers,
         receiveBufferBytes,
         (slot) => hostOf(roster.members[slot].address) === hostOf(transport.local)
       )
     })
+
+    const missed = (pages: ReadonlyMap<number, number>) =>
+      Effect.suspend(() => {
+        for (const [slot, before] of missedLately) missedLately.set(slot, Math.floor(before / 2))
+        for (const [slot, count] of pages) missedLately.set(slot, (missedLately.get(slot) ?? 0) + count)
+        const next = Roster.ackers(roster, missedLately)
+        return next.every((slot, i) => slot === ackers[i]) ? Effect.void : acknowledge
+      })
+
+    const straggled = (slot: number, isLate: boolean): Straggle | undefined => {
+      const benched = air.window().ackers.some((acker) => acker.slot === slot && acker.benches > 0)
+      if (!benched && !isLate) return undefined
+      if ((dropped[slot] ?? 0) > 0) return "slow disk"
+      return benched ? "slow link" : "loss"
+    }
 
     const lose = Effect.fnUntraced(function* (slot: number, reason: string) {
       const member = roster.members[slot]
@@ -211,7 +238,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           }
           if (message.session !== id || member?.address !== from) break
           heardMillis[member.slot] = now()
-          if (message._tag === "PollOk") return air.answered(member.slot, message.poll)
+          if (message._tag === "PollOk") {
+            dropped[member.slot] = message.dropped
+            return air.answered(member.slot, message.poll)
+          }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
           for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)
           return undefined
@@ -375,6 +405,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       ask,
       lastWords,
       lose,
+      missed,
+      straggled,
       ignored: () => ignored,
       run: Effect.raceAllFirst([
         air.run,

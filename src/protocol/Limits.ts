@@ -133,6 +133,14 @@ export const questionTimeouts = 12
 export const spanPatienceMillis = 300
 /** Rounds of one span, or of a whole file at its end, before the master gives up on who still misses something. */
 export const rounds = 400
+/** Of the ackers so many are those that missed most lately; the others are the first that joined. */
+export const worstAckers = 8
+/** Over this stretch of time it is judged who holds the group up, and from which share of it on. */
+export const heldMillis = 1000
+export const heldShare = 0.75
+/** Who does, does not bound the window for this long, twice as long each time, until the longest. */
+export const benchMillis = 2000
+export const maxBenchMillis = 64_000
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
 /** No window is larger, whatever a catcher says of its buffer. */

@@ -75,6 +75,18 @@ export const lose = (self: Roster, slot: number, reason: string): Roster => ({
 export const present = (self: Roster): ReadonlyArray<Member> =>
   self.members.filter((member) => member.lost === undefined)
 
+/** Who clocks the window: the first that joined, and instead of the last of them those who missed most lately. By slot. */
+export const ackers = (self: Roster, missed: ReadonlyMap<number, number>): ReadonlyArray<number> => {
+  const slots = present(self).map((member) => member.slot)
+  const first = slots.slice(0, Limits.ackers)
+  const worst = slots
+    .filter((slot) => (missed.get(slot) ?? 0) > 0)
+    .sort((a, b) => missed.get(b)! - missed.get(a)! || a - b)
+    .slice(0, Limits.worstAckers)
+  const others = first.filter((slot) => !worst.includes(slot))
+  return [...worst, ...others.slice(0, Limits.ackers - worst.length)].sort((a, b) => a - b)
+}
+
 /** Awaited names that are not present. */
 export const absent = (self: Roster): ReadonlyArray<string> => {
   const names = new Set(present(self).map((member) => member.name))

@@ -11,6 +11,7 @@
  * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - the least acknowledged is how far
  * the slowest lags.
  * [A-2] an acker that is silent for `ackerPatienceMillis` while another answers does not bound; answering, it does again.
+ * [A-8] few ackers for which the others wait most of the time do not bound for a while: the group would be four times as fast.
  */
 import * as Limits from "./Limits.ts"
 
@@ -38,6 +39,12 @@ export interface Acker {
   /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
   readonly askedPoll: number
   readonly owesMillis: number | undefined
+  /** How long the others have waited for it, and since when that is counted. */
+  readonly heldMillis: number
+  readonly countedMillis: number
+  /** Until when it does not bound, and how often it came to that: [A-8]. */
+  readonly benchedMillis: number
+  readonly benches: number
 }
 
 export interface Window {
@@ -107,7 +114,11 @@ export const setAckers = (
         minRttMillis: Number.POSITIVE_INFINITY,
         isLocal: isLocal(slot),
         askedPoll: 0,
-        owesMillis: undefined
+        owesMillis: undefined,
+        heldMillis: 0,
+        countedMillis: nowMillis,
+        benchedMillis: nowMillis,
+        benches: 0
       }
   )
 })
@@ -136,12 +147,15 @@ export const sent = (self: Window, bytes: number, nowMillis: number): Window => 
  * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag.
  * The network's window needs an answer of anybody, the other one of the slowest.
  */
-export const askedNext = (self: Window): ReadonlyArray<number> => {
+export const askedNext = (self: Window, nowMillis: number): ReadonlyArray<number> => {
   const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
   const closes = Math.max(0, Math.min(self.lagBytes / 2, self.limitBytes - Limits.batchBytes))
   const lags = self.sentBytes - closes
   return self.ackers
-    .filter((acker, i) => i % shares === self.nextPoll % shares || acker.ackedBytes < lags)
+    .filter(
+      (acker, i) =>
+        i % shares === self.nextPoll % shares || (acker.ackedBytes < lags && acker.benchedMillis <= nowMillis)
+    )
     .map((acker) => acker.slot)
 }
 
@@ -214,11 +228,13 @@ const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
   return { ...progressed, rates, bytes, lagBytes, stretchBeganMillis: isNew ? nowMillis : self.stretchBeganMillis }
 }
 
-/** The ackers that bound the window now: [A-2]. */
-export const bounding = (self: Window, nowMillis: number): ReadonlyArray<Acker> => {
+/** The ackers that bound the window now: [A-2], [A-8]. `stragglers`: those on the bench as well. */
+export const bounding = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
+  const quick = stragglers ? [] : self.ackers.filter((acker) => acker.benchedMillis <= nowMillis)
+  const ackers = quick.length === 0 ? self.ackers : quick
   let latest = 0
-  for (const acker of self.ackers) latest = Math.max(latest, acker.heardMillis)
-  return self.ackers.filter(
+  for (const acker of ackers) latest = Math.max(latest, acker.heardMillis)
+  return ackers.filter(
     ({ heardMillis, owesMillis }) =>
       owesMillis === undefined ||
       nowMillis - Math.max(heardMillis, owesMillis) < Limits.ackerPatienceMillis ||
@@ -245,12 +261,42 @@ const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
  * How many batches of `batchBytes` may be sent now. One always may when nothing is on its way. The last one may reach over
  * the window, but not over the receive buffers' bound: rounded down to whole batches, a window could never grow on a long path.
  */
-export const room = (self: Window, batchBytes: number, nowMillis: number): number => {
-  const ackers = bounding(self, nowMillis)
+export const room = (self: Window, batchBytes: number, nowMillis: number, stragglers = false): number => {
+  const ackers = bounding(self, nowMillis, stragglers)
   const lag = self.sentBytes - leastAcked(self, ackers)
   const roomBytes = Math.min(self.bytes - onNetwork(self, ackers), self.lagBytes - lag)
   const allowed = Math.floor((self.limitBytes - lag) / batchBytes)
   return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(roomBytes / batchBytes), allowed))
+}
+
+/** For whom all others wait: the network's window is open, theirs is not. None when they are more than half of the group. */
+export const holders = (self: Window, batchBytes: number, nowMillis: number): ReadonlyArray<number> => {
+  const ackers = bounding(self, nowMillis)
+  if (self.bytes - onNetwork(self, ackers) <= 0) return []
+  const lags = self.sentBytes + batchBytes - Math.min(self.lagBytes + batchBytes, self.limitBytes)
+  const slow = ackers.filter((acker) => acker.ackedBytes < lags)
+  return slow.length * 2 <= ackers.length ? slow.map((acker) => acker.slot) : []
+}
+
+/** The others have waited for these from `fromMillis` on: [A-8]. */
+export const held = (self: Window, slots: ReadonlyArray<number>, fromMillis: number, nowMillis: number): Window =>
+  slots.length === 0
+    ? self
+    : {
+        ...self,
+        ackers: self.ackers.map((acker) =>
+          slots.includes(acker.slot) ? judged(acker, nowMillis - fromMillis, nowMillis) : acker
+        )
+      }
+
+const judged = (acker: Acker, millis: number, nowMillis: number): Acker => {
+  const heldMillis = acker.heldMillis + millis
+  const stretchMillis = nowMillis - acker.countedMillis
+  if (stretchMillis < Limits.heldMillis) return { ...acker, heldMillis }
+  const judged = { ...acker, heldMillis: 0, countedMillis: nowMillis }
+  if (heldMillis < stretchMillis * Limits.heldShare) return judged
+  const benchMillis = Math.min(Limits.maxBenchMillis, Limits.benchMillis * 2 ** acker.benches)
+  return { ...judged, benchedMillis: nowMillis + benchMillis, benches: acker.benches + 1 }
 }
 
 /**

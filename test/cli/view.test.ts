@@ -246,6 +246,12 @@ describe("the summary", () => {
     ])
   })
 
+  it("names who fell behind, and why", () => {
+    const behind = { ...complete("berta"), missingPages: 1234, straggled: "loss" } as const
+    const lines = Summary.lines({ ...report, catchers: [complete("anna"), behind] }, "Send", false)
+    assert.deepStrictEqual(lines.slice(3), ["  behind the others: berta (loss, 1,234 pages asked for again)"])
+  })
+
   it("of a session that ended early says how far it came", () => {
     const lines = Summary.lines(
       { ...report, pages: { needed: 2000, sent: 500, repaired: 0, parity: 0 } },

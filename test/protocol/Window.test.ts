@@ -138,7 +138,7 @@ describe("Window", () => {
     let w = Window.setAckers(Window.make(large), slots, 0)
     const asked = new Set<number>()
     for (let i = 0; i < 4; i++) {
-      const next = Window.askedNext(w)
+      const next = Window.askedNext(w, 0)
       assert.strictEqual(next.length, Limits.polledAckers)
       for (const slot of next) asked.add(slot)
       w = Window.polled(w, next, i)
@@ -146,10 +146,60 @@ describe("Window", () => {
     assert.strictEqual(asked.size, 32)
     // all of them lag by more than half of what they may: whoever closes the window is asked
     w = Window.sent(w, w.lagBytes / 2 + 1, 10)
-    assert.deepStrictEqual([...Window.askedNext(w)], slots)
+    assert.deepStrictEqual([...Window.askedNext(w, 0)], slots)
     // also where the receive buffer closes it
     const tiny = Window.sent(Window.setAckers(Window.make(1), slots, 0), 100, 0)
-    assert.deepStrictEqual([...Window.askedNext(tiny)], slots)
+    assert.deepStrictEqual([...Window.askedNext(tiny, 0)], slots)
+  })
+
+  describe("stragglers [A-8]", () => {
+    /** Ackers 1 and 2 have taken all that was sent at once, 3 nothing of it. */
+    const held = (() => {
+      let w = polled(Window.sent(make([1, 2, 3]), 100_000, 0), 0)
+      for (const slot of [1, 2, 3]) w = Window.answered(w, slot, 1, 1)
+      w = polled(Window.sent(w, 2 * w.lagBytes, 1), 1)
+      for (const slot of [1, 2]) w = Window.answered(w, slot, 2, 2)
+      return w
+    })()
+    const waited = (from: number, to: number) => {
+      const w = Window.held(held, [3], 0, from)
+      return Window.held(w, [3], from, to)
+    }
+
+    it("are those for whom the others wait, if they are no more than half of the group", () => {
+      assert.isFalse(isOpen(held, batch, 2))
+      assert.deepStrictEqual(Window.holders(held, batch, 2), [3])
+      const two = Window.setAckers(held, [2, 3], 2)
+      assert.deepStrictEqual(Window.holders(two, batch, 2), [3])
+      const alone = Window.setAckers(held, [3], 2)
+      assert.deepStrictEqual(Window.holders(alone, batch, 2), [])
+    })
+
+    it("are nobody while the network itself has not brought what was sent", () => {
+      const sent = Window.sent(held, held.bytes + batch, 2)
+      assert.deepStrictEqual(Window.holders(sent, batch, 2), [])
+    })
+
+    it("do not bound once they have held the others up most of the time; after a while they do again", () => {
+      const short = waited(100, 900)
+      assert.isFalse(isOpen(short, batch, 900))
+      const long = waited(100, 1100)
+      assert.isTrue(isOpen(long, batch, 1100))
+      assert.deepStrictEqual(
+        Window.bounding(long, 1100).map((acker) => acker.slot),
+        [1, 2]
+      )
+      // what is for stragglers goes at their pace
+      assert.strictEqual(Window.room(long, batch, 1100, true), 0)
+      assert.isFalse(isOpen(long, batch, 1100 + Limits.benchMillis))
+      // a laggard on the bench is asked in its turn only
+      assert.include(Window.askedNext(held, 2), 3)
+    })
+
+    it("who held them up a part of the time stays", () => {
+      const w = Window.held(Window.held(held, [3], 0, 500), [3], 1000, 1100)
+      assert.isFalse(isOpen(w, batch, 1100))
+    })
   })
 
   it("an answer that comes after a later one begins no debt", () => {
