@@ -63,6 +63,8 @@ interface Rounds {
   readonly first: number
   readonly count: number
   readonly root: Uint8Array | undefined
+  /** How long a round waits for an answer; without it as long as the session does. */
+  readonly patienceMillis: number | undefined
 }
 
 /** Repairs one span while the file still streams. Who is slow to answer, or far behind, is left to the last rounds. */
@@ -74,10 +76,14 @@ export const span = Effect.fnUntraced(function* (
   count: number
 ) {
   const { air } = yield* Session
-  return yield* rounds({ content, repairs, audience, lane: air.repair, first, count, root: undefined })
+  const patienceMillis = Limits.spanPatienceMillis
+  return yield* rounds({ content, repairs, audience, lane: air.repair, first, count, root: undefined, patienceMillis })
 })
 
-/** The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, or on that for them. */
+/**
+ * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, or on that for them. Those
+ * for stragglers, on the lane for these, wait for an answer as long as the session does.
+ */
 export const finish = Effect.fn("MissingRounds.finish")(function* (
   content: PageStream.Content,
   repairs: Repairs,
@@ -94,7 +100,8 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
     lane: lane ?? air.repair,
     first: last[0],
     count: last[1],
-    root
+    root,
+    patienceMillis: lane === air.late ? undefined : Limits.latePatienceMillis
   })
   if (repaired.complete.length === 0 && repaired.satOut.size === 0 && repaired.late.length === 0) {
     return yield* new RoundsExhausted({ file: content.file })
@@ -112,11 +119,13 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const lacking = new Map<number, number>()
   let late = new Set<number>()
   let owing: Audience = options.audience
+  let patienceMillis = options.patienceMillis
   // with the root an answer may be about any span
   const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)
   for (let turn = 0; owing.length > 0 && turn < Limits.rounds * spans; turn++) {
     const missing = new Map<number, Missing>()
-    for (const [slot, answer] of yield* askRound(options, owing)) {
+    const answers = yield* askRound(options, owing, patienceMillis)
+    for (const [slot, answer] of answers) {
       lacking.set(slot, 0)
       if (answer._tag === "Complete") complete.push(slot)
       else if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
@@ -131,6 +140,14 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
     yield* session.missed(lacking)
+    if (root !== undefined && patienceMillis !== undefined) {
+      if (answers.size === 0) {
+        patienceMillis = undefined
+        continue
+      }
+      // others have answered: nobody waits for those that have not
+      for (const slot of owing) if (!answers.has(slot)) late.add(slot)
+    }
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
     yield* send(
@@ -166,7 +183,7 @@ const send = Effect.fnUntraced(function* (
   }
 })
 
-const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience) {
+const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience, patienceMillis: number | undefined) {
   const { content, count, first, repairs, root } = options
   const session = yield* Session
   const round = repairs.nextRound()
@@ -175,7 +192,7 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audienc
   yield* session.ask({
     file: content.file,
     audience,
-    ...(root === undefined ? { patienceMillis: Limits.spanPatienceMillis } : {}),
+    ...(patienceMillis === undefined ? {} : { patienceMillis }),
     encode: (audience) =>
       Codec.encode({
         _tag: "Eof",
