@@ -15,6 +15,7 @@ import * as Answers from "./phase/Answers.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
+import * as Recognition from "./phase/Recognition.ts"
 import { refusals } from "./phase/Session.ts"
 import { Progress } from "./Progress.ts"
 import type * as FileState from "./protocol/FileState.ts"
@@ -232,6 +233,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   const store = yield* Store
   const progress = yield* Progress
   const { blockPages, master, pageBytes, session } = membership
+  const patienceMillis = membership.timeoutMillis * Limits.recognitionTimeouts
   const pool = new BlockPool(blockPages * pageBytes)
   const scope = yield* Effect.scope
   // Directories and the like are made while the first bundles come; what needs them waits.
@@ -252,7 +254,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   }
 
   // A file is opened by our own plan; a master whose plan differs is of another version.
-  const openFile = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
+  const carriedOf = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
     const carried = book.plan[file - 1]
     const members = carried?.kind === "Bundle" ? carried.members.length : 0
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
@@ -269,6 +271,11 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
       Effect.sync(() => openFiles++),
       () => Effect.sync(() => openFiles--)
     )
+    return carried
+  })
+
+  const openFile = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
+    const carried = yield* carriedOf(file, layout)
     if (carried.kind === "Single") yield* prepared
     const opened = yield* store.open(carried)
     return {
@@ -280,6 +287,20 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
         )
     } as Slot
   })
+
+  // What cannot be looked at is opened instead, and that says why.
+  const recognise = (file: number, layout: Layout.Layout, root: Uint8Array) =>
+    Effect.gen(function* () {
+      const carried = yield* carriedOf(file, layout)
+      yield* prepared
+      const existing = yield* store.existing(carried)
+      if (existing._tag === "None") return undefined
+      const { commit, read } = existing.value
+      const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
+      return isIt
+        ? Effect.tap(commit, (failures) => Effect.sync(() => keep(carried, failures, () => false)))
+        : undefined
+    }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
 
   const keep = (carried: Manifest.Carried, failures: ReadonlyArray<Failure>, skip: (member: number) => boolean) => {
     book.fail(failures)
@@ -361,6 +382,7 @@ const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, bo
   return yield* CatchFiles.make((file) => ({
     pool,
     open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
+    recognise: (layout, root) => (file === 0 ? Effect.undefined : recognise(file, layout, root)),
     verified: file === 0 ? prepare : Effect.void,
     answer: (question) => answer(file, question)
   }))

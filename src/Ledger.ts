@@ -32,6 +32,8 @@ export class Ledger {
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, SourceError | SourceChanged>()
   private readonly dropped = new Set<number>()
+  /** The roots of files that were sent. */
+  private readonly roots = new Map<number, Uint8Array>()
 
   constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>) {
     this.entries = entries
@@ -89,6 +91,14 @@ export class Ledger {
       carried.members.map((member) => member.entry),
       error
     )
+  }
+  /** Every page of the file was sent once, and this is what it is. */
+  sent(file: number, root: Uint8Array): void {
+    this.roots.set(file, root)
+  }
+  /** By which a catcher can tell that it holds the file already; undefined: not known yet. */
+  rootOf(file: number): Uint8Array | undefined {
+    return this.roots.get(file)
   }
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {

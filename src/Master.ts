@@ -204,12 +204,31 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   audience: Audience,
   held: (slots: Audience) => Effect.Effect<void, E2, R2>
 ) {
-  const { air } = yield* Session.Session
-  // the source is read while the catchers open
-  const [{ opened, satOut }, { check, content }] = yield* Effect.all([OpenBarrier.open(carried, audience), opening], {
-    concurrency: 2
-  })
+  const root = ledger.rootOf(carried.file)
+  const barrier = OpenBarrier.open(carried, audience, root)
+  if (root === undefined) {
+    // the source is read while the catchers open
+    const [{ opened, satOut }, sent] = yield* Effect.all([barrier, opening], { concurrency: 2 })
+    ledger.sitOut(carried.file, satOut)
+    return opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, sent, opened, held)
+  }
+  // [O-4] those who come late may all hold the file already, and nobody need read it
+  const { opened, recognised, satOut } = yield* barrier
   ledger.sitOut(carried.file, satOut)
+  if (recognised.length > 0) yield* held(recognised)
+  return opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, yield* opening, opened, held)
+})
+
+/** Page stream and missing rounds of a file that is open. */
+const stream = Effect.fnUntraced(function* <E, R>(
+  ledger: Ledger,
+  options: Options,
+  carried: Carried,
+  { check, content }: Opened,
+  opened: Audience,
+  held: (slots: Audience) => Effect.Effect<void, E, R>
+) {
+  const { air } = yield* Session.Session
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
@@ -224,7 +243,6 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   const finishLate = Effect.fnUntraced(function* (stragglers: Audience) {
     for (let late = stragglers; late.length > 0;) late = yield* finish(late, air.late)
   })
-  if (opened.length === 0) return Effect.void
   const spans = PageStream.spans(content.layout)
   yield* Stream.fromIterable(spans).pipe(
     Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, air.fresh, true), span)),
@@ -243,6 +261,8 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   )
   yield* air.fresh.drained
   yield* check
+  // the manifest is in no catcher's hands before it was sent there
+  if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
   return finishLate(yield* finish(opened, air.repair))
 })
 
@@ -268,10 +288,12 @@ const sendFile = Effect.fnUntraced(function* (
   )
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {
+      // what was recognised is closed already, and stays
+      const unfinished = audience.filter((slot) => ledger.lacks(slot, carried.file))
       ledger.drop(carried, error)
       const progress = yield* Progress
       progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
-      yield* Close.abort(carried.file, error.reason, audience)
+      yield* Close.abort(carried.file, error.reason, unfinished)
     })
   yield* Effect.scoped(sending).pipe(
     Effect.catchTag(["SourceError", "SourceChanged"], giveUp),

@@ -73,6 +73,8 @@ export interface Membership {
   readonly master: Address
   readonly pageBytes: number
   readonly blockPages: number
+  /** The master's time-out. */
+  readonly timeoutMillis: number
 }
 
 export interface JoinOptions {
@@ -136,8 +138,9 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
         } else if (message._tag === "Welcome" && seeker.master?.address === from) {
           const slot = yield* welcomed(message, options, seeker, from)
           if (slot === undefined) continue
-          const { blockPages, pageBytes, session } = seeker.master.announce
-          return { session, slot, incarnation: seeker.incarnation, master: from, pageBytes, blockPages } as Membership
+          const { blockPages, pageBytes, session, timeoutMillis } = seeker.master.announce
+          const { incarnation } = seeker
+          return { session, slot, incarnation, master: from, pageBytes, blockPages, timeoutMillis } as Membership
         }
       }
     }

@@ -17,8 +17,8 @@ export const eventOf = (
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
   const { blockPages, pageBytes } = membership
-  const { members, size } = message
-  return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }) } }
+  const { members, root, size } = message
+  return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
 }
 
 /** A reducer's answer as a datagram. */

@@ -13,6 +13,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { Assembly, type BlockPool, type Verdict } from "../store/Assembly.ts"
 import type { DestinationEscape, Slot, StoreError } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
+import type { Failure } from "../wire/Message.ts"
 
 export interface Options {
   /** Where an earlier fiber of this file ended; `FileState.initial` for a new one. */
@@ -20,6 +21,14 @@ export interface Options {
   readonly pool: BlockPool
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
   readonly open: (layout: Layout.Layout) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+  /**
+   * Is the content, with this root, there already? Then its commit, which needs no page; undefined: it has to come. Like `open`
+   * it keeps in its scope what the commit needs.
+   */
+  readonly recognise?: (
+    layout: Layout.Layout,
+    root: Uint8Array
+  ) => Effect.Effect<Commit | undefined, never, Scope.Scope>
   /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
   readonly verified: Effect.Effect<void, StoreError>
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
@@ -74,10 +83,12 @@ interface Letter {
   readonly taken?: Latch.Latch
 }
 
-/** What the commands work on while the file is open. */
+export type Commit = Effect.Effect<ReadonlyArray<Failure>, StoreError>
+
+/** What the commands work on while the file is open; what was recognised takes no pages. */
 interface Opened {
-  readonly slot: Slot
-  readonly assembly: Assembly
+  readonly commit: Commit
+  readonly assembly: Assembly | undefined
   readonly scope: Scope.Closeable
 }
 
@@ -91,27 +102,42 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       Effect.suspend(() => {
         const closing = opened
         opened = undefined
-        closing?.assembly.release()
+        closing?.assembly?.release()
         return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
       })
 
-    const openStore = Effect.fnUntraced(function* (layout: Layout.Layout) {
-      const scope = yield* Scope.make()
-      opened = yield* options.open(layout).pipe(
+    const inScope = <A, E>(scope: Scope.Closeable, effect: Effect.Effect<A, E, Scope.Scope>) =>
+      effect.pipe(
         Effect.provideService(Scope.Scope, scope),
-        Effect.map((slot) => ({ slot, scope, assembly: new Assembly(layout, slot, options.pool) })),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
+
+    const recognise = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
+      if (root === undefined || options.recognise === undefined) return false
+      const scope = yield* Scope.make()
+      const commit = yield* inScope(scope, options.recognise(layout, root))
+      if (commit === undefined) yield* Scope.close(scope, Exit.void)
+      else opened = { commit, scope, assembly: undefined }
+      return commit !== undefined
     })
 
-    const verify = Effect.fnUntraced(function* (root: Uint8Array, { assembly }: Opened) {
+    const openStore = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
+      if (yield* recognise(layout, root)) return { _tag: "Recognised" } as const
+      const scope = yield* Scope.make()
+      const slot = yield* inScope(scope, options.open(layout))
+      const assembly = new Assembly(layout, slot, options.pool)
+      opened = { commit: slot.commit(assembly.skipped), scope, assembly }
+      return { _tag: "Opened" } as const
+    })
+
+    const verify = Effect.fnUntraced(function* (root: Uint8Array, assembly: Assembly) {
       const verdict: Verdict = assembly.verify(root)
       if (verdict.blocks.length === 0 && !verdict.trailer) yield* options.verified
       return { _tag: "Verified", ...verdict } as const
     })
 
-    const commit = Effect.fnUntraced(function* ({ assembly, slot }: Opened) {
-      const failures = yield* slot.commit(assembly.skipped)
+    const commitOpened = Effect.fnUntraced(function* ({ commit }: Opened) {
+      const failures = yield* commit
       yield* release(Exit.void)
       return { _tag: "Committed", failures: [...failures].sort((a, b) => a.entry - b.entry) } as const
     })
@@ -120,30 +146,30 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
     const perform = (
       command: FileState.Command
     ): Effect.Effect<FileState.Event | undefined, StoreError | TransportError> => {
+      const assembly = opened?.assembly
       switch (command._tag) {
         case "OpenStore":
-          return Effect.match(openStore(command.layout), {
-            onSuccess: () => ({ _tag: "Opened" }) as const,
-            onFailure: (error) => ({ _tag: "OpenFailed", reason: wordsOf(error) }) as const
-          })
+          return Effect.catch(openStore(command.layout, command.root), (error) =>
+            Effect.succeed({ _tag: "OpenFailed", reason: wordsOf(error) } as const)
+          )
         case "StorePages":
-          return opened === undefined
+          return assembly === undefined
             ? Effect.undefined
-            : Effect.as(opened.assembly.put(command.batch, command.fresh), undefined)
+            : Effect.as(assembly.put(command.batch, command.fresh), undefined)
         case "KeepParity":
-          opened?.assembly.keepParity(command.batch, command.fresh)
+          assembly?.keepParity(command.batch, command.fresh)
           return Effect.undefined
         case "DropParity":
-          opened?.assembly.dropParity(command.block)
+          assembly?.dropParity(command.block)
           return Effect.undefined
         case "Recover":
-          return opened === undefined
+          return assembly === undefined
             ? Effect.undefined
-            : Effect.as(opened.assembly.recover(command.block, command.missing), undefined)
+            : Effect.as(assembly.recover(command.block, command.missing), undefined)
         case "Verify":
-          return opened === undefined ? Effect.undefined : verify(command.root, opened)
+          return assembly === undefined ? Effect.undefined : verify(command.root, assembly)
         case "Commit":
-          return opened === undefined ? Effect.undefined : commit(opened)
+          return opened === undefined ? Effect.undefined : commitOpened(opened)
         case "Discard":
           return Effect.as(release(Exit.void), undefined)
         case "Answer":

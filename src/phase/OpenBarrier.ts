@@ -1,6 +1,6 @@
 /**
- * Open barrier: no page of a file is sent before every catcher has said that its file is open, or that it sits this file
- * out.
+ * Open barrier: no page of a file is sent before every catcher has said that its file is open, that it holds the content
+ * already, or that it sits this file out.
  */
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../Errors.ts"
@@ -14,14 +14,18 @@ export type SatOut = ReadonlyMap<number, string>
 
 export interface Opened {
   readonly opened: Audience
+  /** Who holds the content already: nothing has to be sent there, and the file can be closed. */
+  readonly recognised: Audience
   readonly satOut: SatOut
 }
 
-export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, audience: Audience) {
+/** `root`: of the content, where it is known because it was sent before. */
+export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, audience: Audience, root?: Uint8Array) {
   const session = yield* Session
   const { entryCount, file, firstEntry, kind, size } = carried
   const members = kind === "Bundle" ? carried.members.length : 0
   const satOut = new Map<number, string>()
+  const complete = new Set<number>()
   const answered = yield* session.ask({
     file,
     audience,
@@ -35,13 +39,16 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
         members,
         firstEntry,
         entryCount,
+        root,
         audience
       }),
     accept: (slot, answer) => {
       if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
-      return answer._tag === "OpenOk" || answer._tag === "SitOut"
+      if (answer._tag === "Complete") complete.add(slot)
+      return answer._tag === "OpenOk" || answer._tag === "SitOut" || answer._tag === "Complete"
     }
   })
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
-  return { opened: answered.filter((slot) => !satOut.has(slot)), satOut } as Opened
+  const opened = answered.filter((slot) => !satOut.has(slot) && !complete.has(slot))
+  return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened
 })

@@ -2,11 +2,11 @@
  * The four-state catcher of one file, as a pure reducer: `step(state, event)` gives the next state and the commands
  * that its driver runs. No I/O, clock, chance or visible mutation; a batch of pages is one event of constant cost a page.
  *
- * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened or OpenFailed, Verified,
- * Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
+ * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened, Recognised or OpenFailed,
+ * Verified, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
  *
  * [C-1] pages held + pages missing = all pages.
- * [C-2] DataReady is entered only with every page held and the hash agreed.
+ * [C-2] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
  * [C-3] a question asked again gets the same answer; its effects happen once.
  * [C-4] a duplicate or a reordered page changes nothing but the order of storing.
  * [C-5] an illegal event is answered or ignored, never thrown.
@@ -67,8 +67,11 @@ export interface Eof {
 }
 
 export type Event =
-  | { readonly _tag: "Open"; readonly layout: Layout.Layout }
+  /** The root, where the master knows it already: what stands there may be the content. */
+  | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
   | { readonly _tag: "Opened" }
+  /** Nothing was opened: the content stands there, and has the root. */
+  | { readonly _tag: "Recognised" }
   | { readonly _tag: "OpenFailed"; readonly reason: string }
   | { readonly _tag: "Pages"; readonly batch: PageBatch }
   | { readonly _tag: "Parity"; readonly batch: ParityBatch }
@@ -96,7 +99,7 @@ export type Answer =
   | { readonly _tag: "Aborted" }
 
 export type Command =
-  | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout }
+  | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout; readonly root: Uint8Array | undefined }
   /** Store the pages at these positions of the batch (undefined: all). */
   | { readonly _tag: "StorePages"; readonly batch: PageBatch; readonly fresh: ReadonlyArray<number> | undefined }
   /** Keep these parity pages of the batch. */
@@ -138,6 +141,8 @@ export const step = (state: State, event: Event): Step => {
 
 const isQuestion = (event: Event) => event._tag === "Open" || event._tag === "Eof" || event._tag === "Close"
 
+const ready: Step = [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
+
 /** Out of this file; the store drops what it has, and the reason answers every further question. */
 const sick = (reason: string): Step => [
   { _tag: "Sick", reason },
@@ -153,19 +158,24 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
   switch (event._tag) {
     case "Open":
       if (state.past === "Opening") return stay(state)
-      if (state.past === "Committed") return [state, [openOk]]
+      if (state.past === "Committed") return [state, [complete]]
       if (event.layout.pages > Limits.maxPages) return sick(`it has more than ${Limits.maxPages} pages`)
       if (event.layout.blocks > Limits.maxBlocks) return sick(`it has more than ${Limits.maxBlocks} blocks`)
-      return [{ _tag: "Idle", past: "Opening", layout: event.layout }, [{ _tag: "OpenStore", layout: event.layout }]]
+      return [
+        { _tag: "Idle", past: "Opening", layout: event.layout },
+        [{ _tag: "OpenStore", layout: event.layout, root: event.root }]
+      ]
     case "Opened": {
       if (state.past !== "Opening") return stay(state)
       const { layout } = state
       // nothing to carry: complete at once
-      if (layout.pages === 0) return [{ _tag: "DataReady", committing: false, from: 0 }, [openOk]]
+      if (layout.pages === 0) return ready
       const pages = PageSet.empty(layout.pages)
       const counters = { round: -1, heldAtRound: 0, stalledRounds: 0, rejected: 0 }
       return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, verifying: undefined }, [openOk]]
     }
+    case "Recognised":
+      return state.past === "Opening" ? ready : stay(state)
     case "OpenFailed":
     case "StoreFailed":
       return state.past === "Opening" ? sick(event.reason) : stay(state)
@@ -327,7 +337,7 @@ const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): 
   const { layout, verifying } = state
   if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
   if (event.blocks.length === 0 && !event.trailer) {
-    return [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
+    return ready
   }
   const rejected = state.rejected + 1
   if (rejected > Limits.rejectedHashes) return sick(`its hash was wrong ${rejected} times`)
@@ -341,7 +351,6 @@ const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): 
 const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): Step => {
   switch (event._tag) {
     case "Open":
-      return [state, [openOk]]
     case "Eof":
       return [state, [complete]]
     case "Close":

@@ -129,6 +129,8 @@ export const minQuestionMillis = 4
 export const maxQuestionMillis = 500
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12
+/** A catcher that has read for this many time-outs whether it holds a file already answers that it does not: half of the above. */
+export const recognitionTimeouts = 6
 /** How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait for it longer. */
 export const spanPatienceMillis = 300
 /** Who is silent for this long in the last rounds of a file, while others answer, is left to the rounds of stragglers. */

@@ -24,7 +24,7 @@ import * as Descriptor from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
 import { Libc } from "./Libc.ts"
 import * as Mtime from "./Mtime.ts"
-import type { Slot } from "./Store.ts"
+import type { Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 
 /** Entries made between two turns of the event loop: a millisecond or two. */
@@ -54,7 +54,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     (tree) => Effect.sync(tree.close)
   )
   // Only root gives files away; another user's files stay their own.
-  const root = process.geteuid?.() === 0
+  const user = process.geteuid?.() ?? 0
+  const root = user === 0
   const mtime = Mtime.setter(libc)
 
   const bundles = Bundles.make()
@@ -444,6 +445,90 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     }
   })
 
+  // ---- what stands there ----
+
+  /** Of a file that is what its entry says it is; undefined otherwise. */
+  const standing = (index: number, size: number): fs.BigIntStats | undefined => {
+    if (refusals.has(index)) return undefined
+    const { name, parent } = split(fileAt(index).path)
+    const found = look(at(tree.directory(parent), name))
+    if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined
+    // Another name of it may have other metadata, and what is another user's is not ours to describe.
+    return found.nlink === 1n && (root || found.uid === BigInt(user)) ? found : undefined
+  }
+
+  /** Opens what was found, if it is that still. */
+  const withStanding = (index: number, found: fs.BigIntStats, body: (fd: number) => void): void => {
+    const { name, parent } = split(fileAt(index).path)
+    const fd = fs.openSync(at(tree.directory(parent), name), standingFlags)
+    try {
+      const now = fs.fstatSync(fd, { bigint: true })
+      const same = now.ino === found.ino && now.dev === found.dev
+      if (!same || now.size !== found.size || now.mtimeNs !== found.mtimeNs) {
+        throw refusal("ESTALE", "it was changed or replaced while it was looked at")
+      }
+      body(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  const existing = Effect.fn("Disk.existing")(function* (carried: Carried) {
+    const { members } = carried
+    const found: Array<fs.BigIntStats> = []
+    // The first that is missing or of another size ends the looking.
+    for (let first = 0; first < members.length; first += entriesPerTurn) {
+      const whole = Result.try(() => {
+        tree.atOnce(() => {
+          for (const { entry, size } of members.slice(first, first + entriesPerTurn)) {
+            const stats = standing(entry, size)
+            if (stats === undefined) return
+            found.push(stats)
+          }
+        })
+      })
+      if (Result.isFailure(whole) || found.length < Math.min(members.length, first + entriesPerTurn)) {
+        return Option.none()
+      }
+      yield* Effect.yieldNow
+    }
+
+    const read = (from: number, into: Uint8Array) =>
+      members.forEach(({ entry, offset, size }, member) => {
+        const first = Math.max(from, offset)
+        const end = Math.min(from + into.length, offset + size)
+        if (first >= end) return
+        withStanding(entry, found[member], (fd) => {
+          for (let at = first; at < end;) {
+            const count = fs.readSync(fd, into, at - from, end - at, at - offset)
+            if (count === 0) throw outside()
+            at += count
+          }
+        })
+      })
+    const out: Existing = {
+      read: (offset, into) =>
+        Effect.try({
+          try: () => tree.atOnce(() => read(offset, into)),
+          catch: storeError(entries[carried.firstEntry].path)
+        }),
+      commit: Effect.gen(function* () {
+        const failures: Array<Failure> = []
+        yield* inTurns(members, ({ entry: index }, member) => {
+          const entry = fileAt(index)
+          tryEntry(failures, index, entry.path, () =>
+            withStanding(index, found[member], (fd) => {
+              if (leaders.has(index)) arrived.add(index)
+              describeFile(fd, entry.metadata)
+            })
+          )
+        })
+        return failures
+      })
+    }
+    return Option.some(out)
+  })
+
   // ---- the end ----
 
   const makeHardLink = (entry: Entry & { readonly _tag: "HardLink" }) => {
@@ -487,7 +572,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 
-  return Store.of({ prepare, open, finish })
+  return Store.of({ prepare, open, existing, finish })
 })
 
 // ---- the destination ----
@@ -550,6 +635,9 @@ const otherwise = (body: () => void, clean: () => void) => {
 }
 
 // ---- single calls ----
+
+// Not blocking: what is a FIFO by now must not make us wait for a writer.
+const standingFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 const dot = Buffer.from(".")

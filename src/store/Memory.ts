@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { constants } from "node:os"
 import type { Carried, Entry } from "../Manifest.ts"
@@ -19,7 +20,7 @@ import type { Failure } from "../wire/Message.ts"
 import * as Errno from "./Errno.ts"
 import type { Skipped, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
-import type { Slot } from "./Store.ts"
+import type { Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 
 /** An entry that was made; files and hard links have content. */
@@ -185,6 +186,38 @@ export const make = (faults: Faults = {}): Memory => {
     return yield* openSlot(carried)
   })
 
+  const existing = (carried: Carried) =>
+    Effect.sync(() => {
+      const members = carried.members.map(({ entry, offset, size }) => {
+        const standing = entries[entry] === undefined ? undefined : tree.get(display(entries[entry].path))
+        const isOne = standing?.entry._tag === "File" && standing.content?.length === size && !refusals.has(entry)
+        return isOne ? { entry, offset, content: standing.content } : undefined
+      })
+      const content = new Uint8Array(carried.size)
+      for (const member of members) {
+        if (member === undefined) return Option.none()
+        content.set(member.content, member.offset)
+      }
+      const found: Existing = {
+        read: (offset, into) => Effect.sync(() => into.set(content.subarray(offset, offset + into.length))),
+        commit: Effect.sync(() => {
+          const failures: Array<Failure> = []
+          for (const { entry: index, size } of carried.members) {
+            const entry = entries[index]
+            const ready = check("commit", entry.path)
+            if (Result.isFailure(ready)) failures.push({ entry: index, reason: ready.failure.reason })
+            else {
+              usedBytes += size
+              put(entry, tree.get(display(entry.path))?.content)
+              arrived.add(index)
+            }
+          }
+          return failures
+        })
+      }
+      return Option.some(found)
+    })
+
   const finish = Effect.sync(() => {
     const failures: Array<Failure> = []
     for (const [index, entry] of entries.entries()) {
@@ -200,7 +233,7 @@ export const make = (faults: Faults = {}): Memory => {
     return failures
   })
 
-  return { tree, slots: () => slots, store: Store.of({ prepare, open, finish }) }
+  return { tree, slots: () => slots, store: Store.of({ prepare, open, existing, finish }) }
 }
 
 /** What a memory source has: an entry, the content of a file, and how it fails. */

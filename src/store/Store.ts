@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Carried, Entry } from "../Manifest.ts"
@@ -40,6 +41,14 @@ export interface Slot {
   readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
+/** What stands under a carried file's final names, in the sizes of the plan; whether it is the content its hash must say. */
+export interface Existing {
+  /** Reads as the plan lays the content; fails when something is no longer what it was. */
+  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError>
+  /** Metadata alone: the content stays as it stands. Failures are of single entries. Call once. */
+  readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
+}
+
 export class Store extends Context.Service<
   Store,
   {
@@ -50,6 +59,11 @@ export class Store extends Context.Service<
      * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
      */
     readonly open: (carried: Carried) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+    /**
+     * What a catcher holds of a carried file already, after `prepare`: regular files that are nobody else's, each of its entry's
+     * size and reached through no symbolic link. None when one of them is not so.
+     */
+    readonly existing: (carried: Carried) => Effect.Effect<Option.Option<Existing>>
     /** The last step: hard links whose leader arrived, then modes and times of directories, deepest first. */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
   }

@@ -62,6 +62,10 @@ class Writer {
     this.u8(written)
     this.at += written
   }
+  root(root: Uint8Array | undefined) {
+    this.u8(root === undefined ? 0 : 1)
+    if (root !== undefined) this.raw(root)
+  }
   /** A bitmap from the first slot on. */
   audience(slots: Audience) {
     const base = slots.length === 0 ? 0 : slots[0]
@@ -116,6 +120,7 @@ export const encode = (message: Message): Uint8Array => {
       w.u32(message.members)
       w.u32(message.firstEntry)
       w.u32(message.entryCount)
+      w.root(message.root)
       w.audience(message.audience)
       return w.finish("Open", session, message.file, 0)
     case "Poll":
@@ -253,6 +258,9 @@ class Reader {
     const at = this.take(length)
     return this.bad ? new Uint8Array(0) : this.bytes.slice(at, at + length)
   }
+  root(): Uint8Array | undefined {
+    return this.u8() === 1 ? this.raw(Limits.hashBytes) : undefined
+  }
   text(limit: number): string {
     const length = this.u8()
     if (length > limit) this.bad = true
@@ -338,6 +346,7 @@ const decodeMaster = (
         members: r.u32(),
         firstEntry: r.u32(),
         entryCount: r.u32(),
+        root: r.root(),
         audience: r.audience()
       }
     case Header.types.Poll:

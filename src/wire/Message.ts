@@ -78,6 +78,8 @@ export interface Open {
   /** The entries of the manifest that it carries: [firstEntry, firstEntry + entryCount). */
   readonly firstEntry: number
   readonly entryCount: number
+  /** BLAKE3 of the trailer, once it is known: who holds the content already can tell by it. */
+  readonly root: Uint8Array | undefined
   readonly audience: Audience
 }
 
@@ -164,7 +166,7 @@ export interface Missing extends Answer {
   readonly runs: Runs
 }
 
-/** C> Answer to Eof: every page is held and every hash agrees. */
+/** C> Answer to Eof: every page is held and every hash agrees. Answer to Open: so it is already. */
 export interface Complete extends Answer {
   readonly _tag: "Complete"
   readonly file: number

@@ -71,7 +71,8 @@ describe("Announce.join", () => {
       assert.strictEqual(name, "c")
       assert.strictEqual(receiveBufferBytes, Simulated.defaultReceiveBufferBytes)
       assert.deepStrictEqual(membership, {
-        ...{ session: 5n, slot: 4, incarnation, master: transport.local, pageBytes: 700, blockPages: 64 }
+        ...{ session: 5n, slot: 4, incarnation, master: transport.local, pageBytes: 700, blockPages: 64 },
+        timeoutMillis: 2000
       })
     })
   )

@@ -4,7 +4,15 @@ import * as Codec from "../../src/wire/Codec.ts"
 import type { FromMaster, Message } from "../../src/wire/Message.ts"
 
 const session = 9n
-const membership = { session, slot: 3, incarnation: 7, master: "m", pageBytes: 700, blockPages: 64 }
+const membership = {
+  session,
+  slot: 3,
+  incarnation: 7,
+  master: "m",
+  pageBytes: 700,
+  blockPages: 64,
+  timeoutMillis: 1000
+}
 const who = { session, slot: 3, incarnation: 7 }
 const file = 5
 
@@ -32,8 +40,10 @@ describe("Answers", () => {
 
   it("an Open is laid out with the session's sizes of page and block", () => {
     const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, members: 9 } as const
-    const asked = Answers.eventOf({ ...open, firstEntry: 0, entryCount: 9, audience: [3] }, membership)
+    const root = new Uint8Array(32).fill(1)
+    const asked = Answers.eventOf({ ...open, firstEntry: 0, entryCount: 9, root, audience: [3] }, membership)
     const event = asked?.event
+    assert.strictEqual(event?._tag === "Open" && event.root, root)
     const { blockPages, members, pageBytes, size } = event?._tag === "Open" ? event.layout : (membership as never)
     assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 700, 64])
   })

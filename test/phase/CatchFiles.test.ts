@@ -118,7 +118,7 @@ describe("CatchFiles", () => {
       for (let i = 0; i < 3; i++) {
         assert.deepStrictEqual(yield* ask(close), closed)
         assert.deepStrictEqual(tags(yield* ask(eof(7))), ["Complete"])
-        assert.deepStrictEqual(tags(yield* ask(open)), ["OpenOk"])
+        assert.deepStrictEqual(tags(yield* ask(open)), ["Complete"])
         assert.strictEqual(live(), 0)
       }
       assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 1, verified: 1 })

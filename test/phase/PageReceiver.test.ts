@@ -9,7 +9,7 @@ import type { Message } from "../../src/wire/Message.ts"
 
 const session = 77n
 const master = "10.0.0.1:1"
-const membership = { session, slot: 0, incarnation: 1, master, pageBytes: 512, blockPages: 128 }
+const membership = { session, slot: 0, incarnation: 1, master, pageBytes: 512, blockPages: 128, timeoutMillis: 1000 }
 
 const page = (file: number, index: number, of = session) => {
   const bytes = new Uint8Array(24 + 4).fill(index)

@@ -44,11 +44,28 @@ const held = (state: FileState.State) => (state._tag === "GetData" ? state.pages
 describe("the table of the four states", () => {
   it("Idle, Open: the store is opened; opened: OpenOk, GetData", () => {
     const [opening, commands] = FileState.step(FileState.initial, open)
-    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout }])
+    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root: undefined }])
     const [state, after] = FileState.step(opening, opened)
     assert.deepStrictEqual(tags(after), ["OpenOk"])
     assert.strictEqual(state._tag, "GetData")
     assert.strictEqual(held(state), 0)
+  })
+
+  it("Idle, Open, recognised: Complete at once, DataReady, and Close commits [C-2] [O-4]", () => {
+    const [opening, commands] = FileState.step(FileState.initial, { _tag: "Open", layout, root })
+    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root }])
+    const [state, after] = FileState.step(opening, { _tag: "Recognised" })
+    assert.strictEqual(state._tag, "DataReady")
+    assert.deepStrictEqual(tags(after), ["Complete"])
+    assert.deepStrictEqual(tags(run([open, close, { _tag: "Committed", failures: [] }], state)[1]), [
+      "Complete",
+      "Commit",
+      "CloseOk"
+    ])
+    // whoever asked for no such thing is not told it
+    for (const other of [FileState.initial, getData, state]) {
+      assert.deepStrictEqual(FileState.step(other, { _tag: "Recognised" }), [other, []])
+    }
   })
 
   it("Idle, Open: failed: the reason is the answer, Sick", () => {
@@ -61,7 +78,7 @@ describe("the table of the four states", () => {
   it("Idle, Open of a file with nothing to carry: complete at once", () => {
     const [state, commands] = run([{ _tag: "Open", layout: emptyLayout }, opened])
     assert.strictEqual(state._tag, "DataReady")
-    assert.deepStrictEqual(tags(commands), ["OpenStore", "OpenOk"])
+    assert.deepStrictEqual(tags(commands), ["OpenStore", "Complete"])
     assert.deepStrictEqual(tags(run([askLast(1)], state)[1]), ["Complete"])
   })
 
@@ -257,8 +274,8 @@ describe("the table of the four states", () => {
   it("any, a question asked again: the same answer [C-3]", () => {
     const rows: ReadonlyArray<readonly [FileState.State, FileState.Event, string]> = [
       [getData, open, "OpenOk"],
-      [ready, open, "OpenOk"],
-      [committed, open, "OpenOk"],
+      [ready, open, "Complete"],
+      [committed, open, "Complete"],
       [ready, askLast(1), "Complete"],
       [committed, askLast(9), "Complete"],
       [committed, close, "CloseOk"],
@@ -335,7 +352,8 @@ describe("properties of the reducer", () => {
         const agreed = event._tag === "Verified" && event.blocks.length === 0 && !event.trailer
         const full = state._tag === "GetData" && PageSet.isFull(state.pages) && state.verifying !== undefined
         const empty = state._tag === "Idle" && state.past === "Opening" && state.layout.pages === 0
-        assert.isTrue((agreed && full) || (empty && event._tag === "Opened"))
+        const recognised = state._tag === "Idle" && state.past === "Opening" && event._tag === "Recognised"
+        assert.isTrue((agreed && full) || (empty && event._tag === "Opened") || recognised)
       }
       state = next
     }

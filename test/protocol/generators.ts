@@ -19,8 +19,9 @@ const parity = Schema.Array(
 
 /** An event as data; `eventOf` makes the reducer's event of it. */
 export const AnyEvent = Schema.Union([
-  Schema.TaggedStruct("Open", { empty: Schema.Boolean }),
+  Schema.TaggedStruct("Open", { empty: Schema.Boolean, rooted: Schema.Boolean }),
   Schema.TaggedStruct("Opened", {}),
+  Schema.TaggedStruct("Recognised", {}),
   Schema.TaggedStruct("OpenFailed", {}),
   Schema.TaggedStruct("Pages", { indices }),
   Schema.TaggedStruct("Parity", { parity }),
@@ -61,7 +62,7 @@ export const parityOf = (parity: ReadonlyArray<readonly [block: number, index: n
 export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
   switch (event._tag) {
     case "Open":
-      return { _tag: "Open", layout: event.empty ? emptyLayout : layout }
+      return { _tag: "Open", layout: event.empty ? emptyLayout : layout, root: event.rooted ? root : undefined }
     case "OpenFailed":
     case "StoreFailed":
       return { _tag: event._tag, reason: "no" }

@@ -54,7 +54,15 @@ const survives = (name: string, make: (session: bigint) => Message) =>
 
 describe("hostile questions", () => {
   const audience = [0]
-  const single = { _tag: "Open", kind: "Single", members: 0, firstEntry: 0, entryCount: 1, audience } as const
+  const single = {
+    _tag: "Open",
+    kind: "Single",
+    members: 0,
+    firstEntry: 0,
+    entryCount: 1,
+    root: undefined,
+    audience
+  } as const
   survives("a file beyond the plan", (session) => ({ ...single, session, file: 999, size: 5 }))
   survives("a file of too many pages", (session) => ({ ...single, session, file: 1, size: 2 ** 52 }))
   survives("an abort beyond the plan", (session) => ({ _tag: "Abort", session, file: 999, reason: "", audience }))

@@ -96,6 +96,7 @@ const slowed = (store: Store["Service"], millis: number): Store["Service"] => {
         prepare: (entries) => late(store.prepare(entries)),
         open: (carried) =>
           Effect.map(store.open(carried), (slot) => ({ ...slot, commit: (skip) => late(slot.commit(skip)) })),
+        existing: store.existing,
         finish: late(store.finish)
       })
 }

@@ -98,9 +98,17 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   [
     {
       ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, firstEntry: 9, entryCount: 7 },
-      audience: [2, 3, 12]
+      ...{ root: undefined, audience: [2, 3, 12] }
     },
-    header("05", "3300", "44332211") + "02 0200000001000000 03000000 09000000 07000000 0200 0200 0304"
+    header("05", "3400", "44332211") + "02 0200000001000000 03000000 09000000 07000000 00 0200 0200 0304"
+  ],
+  [
+    {
+      ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0, firstEntry: 9, entryCount: 1 },
+      ...{ root: new Uint8Array(32).fill(0xab), audience: [5] }
+    },
+    header("05", "5300", "44332211") +
+      `01 0200000000000000 00000000 09000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01`
   ],
   [{ _tag: "OpenOk", ...answer, file }, header("06", "1e00", "44332211") + "0500 0d0c0b0a"],
   [{ _tag: "SitOut", ...answer, file, reason: "full" }, header("07", "2300", "44332211") + "0500 0d0c0b0a 04 66756c6c"],

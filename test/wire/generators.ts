@@ -54,6 +54,7 @@ const Parts = Schema.Struct({
       members: u32,
       firstEntry: u32,
       entryCount: u32,
+      rooted: Schema.Boolean,
       audience
     }),
     Schema.TaggedStruct("Poll", { poll: u32, audience }),
@@ -100,6 +101,8 @@ const runsOf = ({ comb, count, first, parts }: typeof runs.Type): ReadonlyArray<
   return out
 }
 
+const root = Uint8Array.from({ length: 32 }, (_, i) => i * 7)
+
 const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Message => {
   const session = (BigInt(high) << 32n) | BigInt(low)
   const asked = (slots: ReadonlyArray<number>) => [...new Set(slots)].sort((a, b) => a - b)
@@ -108,14 +111,16 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...message, session, name: message.name.join("") }
     case "Decline":
       return { ...message, session, master: message.master.join("") }
-    case "Open":
+    case "Open": {
+      const { rooted, ...open } = message
+      return { ...open, session, root: rooted ? root : undefined, audience: asked(message.audience) }
+    }
     case "Poll":
     case "Close":
       return { ...message, session, audience: asked(message.audience) }
     case "Eof": {
       const { rooted, ...eof } = message
-      const root = rooted ? Uint8Array.from({ length: 32 }, (_, i) => i * 7) : undefined
-      return { ...eof, session, root, audience: asked(message.audience) }
+      return { ...eof, session, root: rooted ? root : undefined, audience: asked(message.audience) }
     }
     case "Abort":
       return { ...message, session, reason: message.reason.join(""), audience: asked(message.audience) }
