@@ -3,7 +3,8 @@
  * and close, many files at one time; at the end the close of the manifest commits the tree. Nothing but the phases
  * composed, and the books (Ledger) of what became of it.
  *
- * A catcher that joins while the session runs is sent what it lacks in a further pass.
+ * A catcher that joins while the session runs takes part in the files that are still to be opened, and is sent the others
+ * that it lacks in a further pass.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -125,7 +126,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   )
 })
 
-/** Passes over the tree until nobody present lacks anything, then the commit of the tree. */
+/** Passes over the tree until nobody present lacks anything, then the commit of the tree; who comes meanwhile begins it anew. */
 const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   const session = yield* Session.Session
   const bundles = Bundles.make()
@@ -135,25 +136,50 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     Roster.present(session.roster())
       .map((member) => member.slot)
       .filter((slot) => !ledger.satOutManifest(slot))
-  while (true) {
-    const newcomers = present().filter((slot) => !prepared.has(slot))
-    if (newcomers.length > 0) {
-      for (const slot of yield* sendManifest(ledger, options, newcomers)) prepared.add(slot)
-    }
-    const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
-    const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
-    if (todo.length === 0 && present().every((slot) => prepared.has(slot))) break
-    yield* Effect.forEach(
-      todo,
-      (carried) => sendFile(ledger, options, carried, lacking(carried.file), bundles, flight),
-      {
-        concurrency: Limits.filesInFlight + Limits.lateFiles,
-        discard: true
+  const newcomers = () => present().filter((slot) => !prepared.has(slot))
+  const admit = Effect.gen(function* () {
+    for (const slot of yield* sendManifest(ledger, options, newcomers())) prepared.add(slot)
+  })
+  const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
+
+  // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
+  const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
+    let over = false
+    const admitting = Effect.gen(function* () {
+      while (!over) {
+        session.changed.closeUnsafe()
+        if (newcomers().length > 0) yield* admit
+        if (!over) yield* session.changed.await
       }
+    })
+    const sending = Effect.forEach(
+      todo,
+      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), bundles, flight),
+      { concurrency: Limits.filesInFlight + Limits.lateFiles, discard: true }
     )
+    const end = Effect.sync(() => {
+      over = true
+      session.changed.openUnsafe()
+    })
+    yield* Effect.all([Effect.ensuring(sending, end), admitting], { concurrency: 2, discard: true })
+  })
+
+  while (true) {
+    const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
+    const uncommitted = present().filter((slot) => ledger.lacks(slot, 0))
+    if (newcomers().length > 0) yield* admit
+    else if (todo.length > 0) yield* pass(todo)
+    // [J-10] it may be one of ours that was started again, and comes in as soon as it asks once more
+    else if (session.knocking()) yield* Effect.sleep(Limits.announceMillis)
+    else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
+    else return
   }
+})
+
+/** The close of the manifest. */
+const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
   const closed = yield* Effect.catchTag(
-    Close.close(0, present(), ledger.entries.length),
+    Close.close(0, audience, ledger.entries.length),
     "CloseTimeout",
     () => Effect.undefined
   )
@@ -270,22 +296,25 @@ const sendFile = Effect.fnUntraced(function* (
   ledger: Ledger,
   options: Options,
   carried: Carried,
-  audience: Audience,
+  lacking: () => Audience,
   bundles: Bundles.Bundles,
   flight: Semaphore.Semaphore
 ) {
-  if (audience.length === 0) return
+  let audience: Audience = []
   const close = Effect.fnUntraced(function* (complete: Audience) {
     const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)
   })
   const opening = open(ledger, options, carried, bundles)
+  const delivering = Effect.suspend(() => {
+    audience = lacking()
+    return audience.length === 0
+      ? Effect.succeed(Effect.void)
+      : deliver(ledger, options, carried, opening, audience, close)
+  })
   // who waits for stragglers keeps no other file from the air
-  const sending = Effect.flatMap(
-    flight.withPermit(deliver(ledger, options, carried, opening, audience, close)),
-    (rest) => rest
-  )
+  const sending = Effect.flatMap(flight.withPermit(delivering), (rest) => rest)
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {
       // what was recognised is closed already, and stays

@@ -63,6 +63,8 @@ export class Session extends Context.Service<
     readonly roster: () => Roster.Roster
     /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
     readonly changed: Latch.Latch
+    /** Was somebody refused just now, because a catcher had the name that is lost since? It asks again. */
+    readonly knocking: () => boolean
     /** Another master on the group, once heard. */
     readonly rival: () => Address | undefined
     /** Asks; the slots that answered. Those who never did are lost, or, with patience, just left out. */
@@ -140,6 +142,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const missedLately = new Map<number, number>()
     const dropped: Array<number> = []
     let ackers: Message.Audience = []
+    /** When a name was asked for last that was taken. */
+    const knocks = new Map<string, number>()
     const welcomes: Array<Message.Welcome["guests"][number]> = []
     let roster = Roster.make(options.hosts)
     let rival: Address | undefined
@@ -188,6 +192,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const joined = Roster.join(roster, { incarnation, name, receiveBufferBytes, address: from })
       if (joined._tag === "Refused") {
         welcomes.push({ incarnation, refusal: joined.refusal })
+        if (joined.refusal === "NameTaken") knocks.set(name, now())
         // it may go on asking; that is told once
         if (refused.has(incarnation)) return
         if (refused.size >= Limits.slots) refused.clear()
@@ -199,11 +204,17 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       heardMillis[joined.member.slot] = now()
       if (joined._tag === "Known") return
       roster = joined.roster
+      knocks.delete(name)
       const count = Roster.present(roster).length
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
       yield* acknowledge
       changed.openUnsafe()
     })
+
+    const knocking = () => {
+      const taken = new Set(Roster.present(roster).map((member) => member.name))
+      return [...knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
+    }
 
     // One datagram welcomes all who joined in a batch.
     const welcome = Effect.gen(function* () {
@@ -401,6 +412,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       air,
       roster: () => roster,
       changed,
+      knocking,
       rival: () => rival,
       ask,
       lastWords,

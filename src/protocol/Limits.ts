@@ -121,6 +121,8 @@ export const spreadMillis = 100
 export const passedOver = 16
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */
 export const forgetMillis = 1000
+/** A catcher that was refused because of its name asks at every announcement: for this long after the last time it may still be there. */
+export const knockMillis = 1000
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
 /** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */
