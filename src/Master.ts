@@ -8,6 +8,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -144,12 +145,12 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
 
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
-    let over = false
+    const over = Deferred.makeUnsafe<void>()
     const admitting = Effect.gen(function* () {
-      while (!over) {
+      while (!Deferred.isDoneUnsafe(over)) {
         session.changed.closeUnsafe()
         if (newcomers().length > 0) yield* admit
-        if (!over) yield* session.changed.await
+        if (!Deferred.isDoneUnsafe(over)) yield* session.changed.await
       }
     })
     const sending = Effect.forEach(
@@ -158,7 +159,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       { concurrency: Limits.filesInFlight + Limits.lateFiles, discard: true }
     )
     const end = Effect.sync(() => {
-      over = true
+      Deferred.doneUnsafe(over, Effect.void)
       session.changed.openUnsafe()
     })
     yield* Effect.all([Effect.ensuring(sending, end), admitting], { concurrency: 2, discard: true })

@@ -43,5 +43,5 @@ export const recognise = Effect.fn("Recognition.recognise")(function* (options: 
     Effect.sync(() => pool.take()),
     (pooled) => hashed(pooled?.bytes ?? new Uint8Array(Layout.blockBytes(layout, 0))),
     (pooled) => Effect.sync(() => (pooled === undefined ? undefined : pool.give(pooled)))
-  ).pipe(Effect.catchTag("StoreError", () => Effect.succeed(false)))
+  ).pipe(Effect.orElseSucceed(() => false))
 })

@@ -507,11 +507,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
         })
       })
     const out: Existing = {
-      read: (offset, into) =>
-        Effect.try({
-          try: () => tree.atOnce(() => read(offset, into)),
-          catch: storeError(entries[carried.firstEntry].path)
-        }),
+      read: (offset, into) => attempt(entries[carried.firstEntry].path, () => tree.atOnce(() => read(offset, into))),
       commit: Effect.gen(function* () {
         const failures: Array<Failure> = []
         yield* inTurns(members, ({ entry: index }, member) => {

@@ -44,7 +44,7 @@ export interface Slot {
 /** What stands under a carried file's final names, in the sizes of the plan; whether it is the content its hash must say. */
 export interface Existing {
   /** Reads as the plan lays the content; fails when something is no longer what it was. */
-  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError>
+  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError | DestinationEscape>
   /** Metadata alone: the content stays as it stands. Failures are of single entries. Call once. */
   readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }

@@ -37,6 +37,44 @@ const isEscape = (reason: string) => assert.match(reason, /^DestinationEscape: /
 
 for (const way of ways) {
   describe(way.name, () => {
+    it.effect(
+      "what stands there: a link that is planted afterwards is not followed, and what it replaced fails alone",
+      () =>
+        Effect.gen(function* () {
+          const { inside, outside, plant, untouched } = yield* scene
+          const store = yield* disk(inside, way)
+          const entries = [dir("d"), file("d/kept", 4), dir("e"), file("e/kept", 4), file("kept", 4), file("other", 4)]
+          yield* store.prepare(entries)
+          yield* deliver(store, bundle(entries), "keptkeptkeptkept")
+          const looked = yield* store.existing(bundle(entries))
+          if (looked._tag === "None") return assert.fail("it stands there")
+          const { commit, read } = looked.value
+          plant("d")
+          fs.unlinkSync(`${inside}/kept`)
+          fs.symlinkSync(`${outside}/kept`, `${inside}/kept`)
+          // the same bytes, but another file
+          fs.writeFileSync(`${inside}/new`, "kept")
+          fs.renameSync(`${inside}/new`, `${inside}/other`)
+          for (const at of [0, 8, 12]) {
+            assert.strictEqual(
+              (yield* Effect.flip(read(at, new Uint8Array(4))))._tag,
+              at === 0 ? "DestinationEscape" : "StoreError"
+            )
+          }
+          yield* read(4, new Uint8Array(4))
+          const failures = yield* commit
+          assert.deepStrictEqual(
+            failures.map((failure) => failure.entry),
+            [1, 4, 5]
+          )
+          isEscape(failures[0].reason)
+          assert.include(failures[2].reason, "(ESTALE)")
+          // neither is what a link leads to found in the first place
+          for (const i of [1, 4]) assert.strictEqual((yield* store.existing(single(entries, i)))._tag, "None")
+          untouched()
+        })
+    )
+
     for (const [what, path] of [
       ["..", "../outside/x"],
       [".. further in", "d/../../outside/x"],

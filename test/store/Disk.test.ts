@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -179,6 +180,53 @@ for (const way of ways) {
           // So that anybody can look at what is in it.
           if (entry._tag === "Directory") fs.chmodSync(path, 0o700)
         }
+      })
+    )
+
+    it.effect("what stands there keeps its content and its place, and gets the metadata", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const store = yield* disk(base, way)
+        const before = [file("a", 1, { mode: 0o600, mtimeNanos: 7 }), file("b", 1, { mode: 0o400 })]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "ab")
+        const inode = fs.statSync(`${base}/a`).ino
+        const entries = [file("a", 1, { mode: 0o4755, mtimeSeconds: 77 }), file("b", 1, { mode: 0o444 })]
+        yield* store.prepare(entries)
+        for (const carried of [single(entries), bundle(entries)]) {
+          const { commit } = Option.getOrThrow(yield* store.existing(carried))
+          assert.deepStrictEqual(yield* commit, [])
+        }
+        assert.strictEqual(fs.statSync(`${base}/a`).ino, inode)
+        assert.deepStrictEqual([modeOf(`${base}/a`), modeOf(`${base}/b`)], [0o4755, 0o444])
+        assert.strictEqual(nanos(`${base}/a`) / 1_000_000_000n, 77n)
+        assert.deepStrictEqual(names(base), ["a", "b"])
+      })
+    )
+
+    it.effect("what stands there with a second name, as a FIFO, or as another user's file is not taken [O-5]", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.writeFileSync(`${base}/linked`, "x")
+        fs.linkSync(`${base}/linked`, `${base}/snapshot`)
+        execFileSync("mkfifo", [`${base}/fifo`])
+        fs.writeFileSync(`${base}/ours`, "x")
+        fs.writeFileSync(`${base}/theirs`, "x")
+        const entries = [file("linked", 1), file("fifo", 1), file("fifo", 0), file("theirs", 1), file("ours", 1)]
+        const taken = Effect.gen(function* () {
+          const store = yield* disk(base, way)
+          const out: Array<boolean> = []
+          for (const i of entries.keys()) {
+            yield* store.prepare([entries[i]])
+            out.push(Option.isSome(yield* store.existing(single([entries[i]]))))
+          }
+          return out
+        })
+        if (canSwitchUser) {
+          for (const name of ["", "ours", "linked", "fifo"]) fs.chownSync(`${base}/${name}`, 65_534, 65_534)
+          assert.deepStrictEqual(yield* asNobody(taken), [false, false, false, false, true])
+        }
+        assert.deepStrictEqual((yield* taken).slice(0, 3), [false, false, false])
       })
     )
 

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import { plan } from "../../src/Manifest.ts"
@@ -196,6 +197,50 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
       })
     )
 
+    it.effect("what stands there is read as the plan lays it, and committed without its content", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const before = [dir("d"), file("d/a", 3), file("d/b", 0), file("d/c", 4), file("d/z", 1)]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "aaaccccz")
+        const entries = [dir("d"), file("d/a", 3), file("d/b", 0), file("d/c", 4), hardLink("link", 1)]
+        yield* store.prepare(entries)
+        for (const carried of [single(entries, 1), bundle(entries)]) {
+          const { commit, read } = yield* found(store.existing(carried))
+          const into = new Uint8Array(carried.size)
+          yield* read(0, into)
+          assert.strictEqual(Buffer.from(into).toString(), "aaacccc".slice(0, carried.size))
+          const rest = into.subarray(1)
+          yield* read(1, rest)
+          assert.strictEqual(Buffer.from(rest).toString(), "aacccc".slice(0, rest.length))
+          assert.deepStrictEqual(yield* commit, [])
+        }
+        assert.deepStrictEqual(paths(), ["d", "d/a", "d/b", "d/c", "d/z"])
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.strictEqual(content("link"), "aaa")
+        assert.strictEqual(content("d/c"), "cccc")
+      })
+    )
+
+    it.effect("nothing is there that is absent, of another size or type, or refused [O-5]", () =>
+      Effect.gen(function* () {
+        const { store } = yield* subject
+        const before = [file("a", 3), file("short", 2), symlink("link", "a"), dir("dir")]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "aaass")
+        const entries = ["a", "absent", "short", "link", "dir", "../a", "a"].map((path) => file(path, 3))
+        yield* store.prepare(entries)
+        for (let i = 1; i < entries.length; i++) {
+          assert.strictEqual((yield* store.existing(single(entries, i)))._tag, "None", `entry ${i}`)
+          const both = [entries[0], entries[i]]
+          yield* store.prepare(both)
+          assert.strictEqual((yield* store.existing(bundle(both)))._tag, "None", `with entry ${i}`)
+          yield* store.prepare(entries)
+        }
+        assert.strictEqual((yield* store.existing(single(entries, 0)))._tag, "Some")
+      })
+    )
+
     it.effect("hard links come at the end; without their leader they fail alone", () =>
       Effect.gen(function* () {
         const { content, paths, store } = yield* subject
@@ -214,6 +259,8 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
       })
     )
   })
+
+const found = <A>(looked: Effect.Effect<Option.Option<A>>) => Effect.map(looked, Option.getOrThrow)
 
 const codeOf = (error: { readonly _tag: string; readonly code?: string }) => error.code
 
