@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type * as CatchFile from "../../src/phase/CatchFile.ts"
 import * as CatchFiles from "../../src/phase/CatchFiles.ts"
 import * as FileState from "../../src/protocol/FileState.ts"
 import * as Layout from "../../src/protocol/Layout.ts"
@@ -27,7 +28,7 @@ const payload = (page: number) => {
 const batch = (...indices: ReadonlyArray<number>) => ({ indices, payloads: indices.map(payload) })
 const all = batch(...Array.from({ length: layout.pages }, (_, page) => page))
 
-const open: FileState.Event = { _tag: "Open", layout }
+const open = { _tag: "Open", layout } as const
 const eof = (round: number): FileState.Event => ({
   _tag: "Eof",
   round,
@@ -40,7 +41,11 @@ const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
 
 /** A catcher's files over a store that counts what is done to it. */
-const rig = Effect.fnUntraced(function* (fault: Partial<Slot> = {}, openFault?: StoreError) {
+const rig = Effect.fnUntraced(function* (
+  fault: Partial<Slot> = {},
+  openFault?: StoreError,
+  recognise?: CatchFile.Options["recognise"]
+) {
   const did = { opened: 0, closed: 0, committed: 0, verified: 0 }
   const bytes = new Uint8Array(size)
   const answers: Array<FileState.Answer> = []
@@ -59,6 +64,7 @@ const rig = Effect.fnUntraced(function* (fault: Partial<Slot> = {}, openFault?: 
   }
   const files = yield* CatchFiles.make(() => ({
     pool: new BlockPool(4 * pageBytes),
+    ...(recognise === undefined ? {} : { recognise }),
     open: () =>
       openFault !== undefined
         ? Effect.fail(openFault)
@@ -138,6 +144,40 @@ describe("CatchFiles", () => {
       }
       assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 0, verified: 0 })
     })
+  )
+
+  it.effect(
+    "what is recognised is not opened: Complete at once, pages are not taken, its own commit at the close [O-4]",
+    () =>
+      Effect.gen(function* () {
+        const scope = { held: 0 }
+        const asked: Array<Uint8Array> = []
+        const { ask, did, live, pages } = yield* rig({}, undefined, (_, root) =>
+          Effect.gen(function* () {
+            asked.push(root)
+            yield* Effect.acquireRelease(
+              Effect.sync(() => scope.held++),
+              () => Effect.sync(() => scope.held--)
+            )
+            return Effect.succeed([{ entry: 9, reason: "EPERM" }])
+          })
+        )
+        const rooted: FileState.Event = { ...open, root }
+        for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(rooted)), ["Complete"])
+        assert.strictEqual(scope.held, 1)
+        yield* pages(all)
+        const closed = yield* ask(close)
+        assert.deepStrictEqual(closed, [{ _tag: "CloseOk", from: 0, failures: [{ entry: 9, reason: "EPERM" }] }])
+        assert.deepStrictEqual(yield* ask(close), closed)
+        assert.deepStrictEqual([scope.held, live(), asked.length], [0, 0, 1])
+        assert.deepStrictEqual(did, { opened: 0, closed: 0, committed: 0, verified: 0 })
+        // what it is not is opened and received, and without a root nobody looks
+        const other = yield* rig({}, undefined, () => Effect.undefined)
+        assert.deepStrictEqual(tags(yield* other.ask(rooted)), ["OpenOk"])
+        assert.strictEqual(other.did.opened, 1)
+        const unasked = yield* rig({}, undefined, () => Effect.die("nobody asked"))
+        assert.deepStrictEqual(tags(yield* unasked.ask(open)), ["OpenOk"])
+      })
   )
 
   it.effect("what cannot be opened is sat out", () =>

@@ -80,6 +80,25 @@ describe("OpenBarrier", () => {
     })
   )
 
+  it.effect("carries the root where it is known, and tells who recognised the content [O-4]", () =>
+    Effect.gen(function* () {
+      const root = new Uint8Array(32).fill(9)
+      const heard: Array<Uint8Array | undefined> = []
+      const { run } = yield* rig(
+        3,
+        answering((message, slot) => {
+          if (message._tag !== "Open") return undefined
+          heard.push(message.root)
+          if (slot === 0) return { _tag: "SitOut", reason: "disk full" }
+          return { _tag: slot === 1 ? "Complete" : "OpenOk" }
+        })
+      )
+      const { opened, recognised, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], root))
+      assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
+      for (const one of heard) assert.deepStrictEqual(one, root)
+    })
+  )
+
   it.effect("nobody answers: OpenBarrierTimeout", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(2, () => [])

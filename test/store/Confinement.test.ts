@@ -41,19 +41,22 @@ for (const way of ways) {
       "what stands there: a link that is planted afterwards is not followed, and what it replaced fails alone",
       () =>
         Effect.gen(function* () {
-          const { inside, outside, plant, untouched } = yield* scene
+          const { inside, plant, untouched } = yield* scene
           const store = yield* disk(inside, way)
-          const entries = [dir("d"), file("d/kept", 4), dir("e"), file("e/kept", 4), file("kept", 4), file("other", 4)]
+          const entries = [dir("d"), file("d/kept", 4), dir("e"), file("e/kept", 4), file("kept", 4)]
+          entries.push(file("other", 4, { mtimeSeconds: 5, mtimeNanos: 0 }))
           yield* store.prepare(entries)
           yield* deliver(store, bundle(entries), "keptkeptkeptkept")
           const looked = yield* store.existing(bundle(entries))
           if (looked._tag === "None") return assert.fail("it stands there")
           const { commit, read } = looked.value
           plant("d")
-          fs.unlinkSync(`${inside}/kept`)
-          fs.symlinkSync(`${outside}/kept`, `${inside}/kept`)
-          // the same bytes, but another file
+          // the same file, by a link
+          fs.renameSync(`${inside}/kept`, `${inside}/real`)
+          fs.symlinkSync("real", `${inside}/kept`)
+          // the same bytes and time, but another file
           fs.writeFileSync(`${inside}/new`, "kept")
+          fs.utimesSync(`${inside}/new`, 5, 5)
           fs.renameSync(`${inside}/new`, `${inside}/other`)
           for (const at of [0, 8, 12]) {
             assert.strictEqual(
