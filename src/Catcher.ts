@@ -103,7 +103,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
   const progress = yield* Progress
   const now = yield* Monotonic.millis
-  const book = new Book(now())
+  let book = new Book(now())
 
   const pull = yield* Stream.toPull(transport.receive)
   const ear: Announce.Ear = Effect.suspend(() => {
@@ -117,7 +117,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     )
   })
 
-  const session = Effect.gen(function* () {
+  const life = Effect.gen(function* () {
+    book = new Book(now())
     const membership = yield* Announce.join(ear, { name: options.id, waitMillis: options.waitMillis })
     book.membership = membership
     book.startedMillis = now()
@@ -135,6 +136,16 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     ])
     if (book.badManifest !== undefined) return yield* book.badManifest
   })
+
+  // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised
+  const lives = (more: number): Effect.Effect<void, Error, Transport | Store | Progress> =>
+    Effect.catchTag(Effect.scoped(life), "JoinRefused", (refused) =>
+      book.membership === undefined || more === 0
+        ? Effect.fail(refused)
+        : // the session may have ended since
+          Effect.mapError(lives(more - 1), (error) => (error._tag === "MasterTimeout" ? refused : error))
+    )
+  const session = lives(Limits.lives - 1)
 
   const report = Effect.sync(() => {
     const report = reportOf(options, transport.local, book, Math.round(now() - book.startedMillis) / 1000)
@@ -214,7 +225,6 @@ const answerTo = Effect.fnUntraced(function* (
       if (message.audience.includes(membership.slot)) book.drop(book.entriesOf(message.file), message.reason)
       break
     case "Welcome":
-      // given up while we were out of reach: whoever stays (--serve) joins anew
       for (const guest of message.guests) {
         if (guest.incarnation === membership.incarnation && "refusal" in guest) {
           return yield* new JoinRefused({ master, reason: refusals[guest.refusal] })

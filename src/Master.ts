@@ -302,11 +302,15 @@ const sendFile = Effect.fnUntraced(function* (
   flight: Semaphore.Semaphore
 ) {
   let audience: Audience = []
-  const close = Effect.fnUntraced(function* (complete: Audience) {
-    const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
-    ledger.commit(carried.file, closed.committed)
-    ledger.sitOut(carried.file, closed.satOut)
-  })
+  const close = Effect.fnUntraced(
+    function* (complete: Audience) {
+      const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
+      ledger.commit(carried.file, closed.committed)
+      ledger.sitOut(carried.file, closed.satOut)
+    },
+    // all of these were lost; who has it still to get is not
+    Effect.catchTag("CloseTimeout", () => Effect.void)
+  )
   const opening = open(ledger, options, carried, bundles)
   const delivering = Effect.suspend(() => {
     audience = lacking()
@@ -328,7 +332,7 @@ const sendFile = Effect.fnUntraced(function* (
   yield* Effect.scoped(sending).pipe(
     Effect.catchTag(["SourceError", "SourceChanged"], giveUp),
     // all of them were lost on the way: the books have it already
-    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted", "CloseTimeout"], () => Effect.void)
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void)
   )
 })
 

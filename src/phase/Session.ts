@@ -387,7 +387,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         joined: Roster.present(roster).length,
         wanted: options.wanted
       }
-      return Effect.andThen(air.say(Codec.encode(message)), Effect.sleep(Limits.announceMillis))
+      // [J-8] nobody asks them any more, so they would wait for ever
+      for (const { incarnation } of Roster.givenUp(roster)) welcomes.push({ incarnation, refusal: "Started" })
+      const announcing = Effect.andThen(air.say(Codec.encode(message)), welcome)
+      return Effect.andThen(announcing, Effect.sleep(Limits.announceMillis))
     })
 
     // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. Its last answer may

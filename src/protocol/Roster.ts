@@ -72,6 +72,12 @@ export const lose = (self: Roster, slot: number, reason: string): Roster => ({
   )
 })
 
+/** Who was given up, and has not come back under its name. */
+export const givenUp = (self: Roster): ReadonlyArray<Member> => {
+  const names = new Set(present(self).map((member) => member.name))
+  return self.members.filter((member) => member.lost !== undefined && !names.has(member.name))
+}
+
 export const present = (self: Roster): ReadonlyArray<Member> =>
   self.members.filter((member) => member.lost === undefined)
 

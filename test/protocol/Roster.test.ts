@@ -49,6 +49,16 @@ describe("Roster", () => {
     assert.strictEqual(Roster.join(Roster.lose(roster, 0, "silent"), guest(2, "a"))._tag, "New")
   })
 
+  it("given up are those who are lost, until somebody living has their name [J-8]", () => {
+    const incarnations = (roster: Roster.Roster) => Roster.givenUp(roster).map(({ incarnation }) => incarnation)
+    let roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))
+    assert.deepStrictEqual(incarnations(roster), [])
+    roster = Roster.lose(Roster.lose(roster, 0, "silent"), 1, "silent")
+    assert.deepStrictEqual(incarnations(roster), [1, 2])
+    roster = joined(roster, guest(3, "a"))
+    assert.deepStrictEqual(incarnations(roster), [2])
+  })
+
   it("with a list of hosts others are refused, and who is awaited is known", () => {
     const roster = joined(Roster.make(["a", "b"]), guest(1, "a"))
     assert.deepStrictEqual(Roster.join(roster, guest(2, "c")), { _tag: "Refused", refusal: "NotListed" })

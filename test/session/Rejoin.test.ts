@@ -260,4 +260,37 @@ describe("a catcher that comes back", () => {
       assert.strictEqual(more, lacked(held))
     })
   )
+
+  it.effect(
+    "given up while it was parted, but not so long that it left by itself, it is told so and joins anew [J-8]",
+    () =>
+      Effect.gen(function* () {
+        for (const partedMillis of [1200, 2000]) {
+          const memory = Memory.make()
+          let held: ReadonlyArray<string> = []
+          let ended: Exit.Exit<Report, unknown> | undefined
+          const outcome = yield* Simulation.run({
+            ...{ seed: 46, catchers: 1, tree, timeoutMillis: 1000, delayMillis: 1 },
+            master: { bytesPerSecond: 250_000, catchers: 2 },
+            meanwhile: (network) =>
+              Effect.gen(function* () {
+                const life = live({ network, name: "again", memory, timeoutMillis: 10_000 })
+                const fiber = yield* Effect.forkChild(life)
+                yield* Effect.sleep(4500)
+                yield* network.partition("again")
+                yield* Effect.sleep(partedMillis)
+                held = allFiles.filter((path) => memory.tree.has(path))
+                yield* network.unpartition("again")
+                ended = yield* Fiber.await(fiber)
+              })
+          })
+          assert.strictEqual(ended?._tag, "Success", JSON.stringify(ended))
+          assert.deepStrictEqual(stateOf(outcome), { c1: "Complete", again: "Complete" })
+          for (const one of [...outcome.memories, memory]) assert.deepStrictEqual(Simulation.differences(tree, one), [])
+          assert.isAbove(held.length, 0)
+          assert.isBelow(held.length, allFiles.length)
+          assert.strictEqual(sent(outcome) - pagesOfFiles(...allFiles) - 2 * manifestPages, lacked(held))
+        }
+      })
+  )
 })
