@@ -48,7 +48,8 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const layers = () =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, interface: network.address, ttl: 1 }),
-      machine.store(input.destination),
+      // of two catchers with one name, on one group of one network, only one is taken in
+      machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`),
       Reporter.layer({
         role: "Catch",
         where: Session.whereOf(input.group, network),

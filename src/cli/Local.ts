@@ -43,7 +43,7 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
       })
     ),
   source: (sources) => Layer.unwrap(Effect.map(source, (module) => module.layer(sources))),
-  store: (destination) => Layer.unwrap(Effect.map(disk, (module) => module.layer(destination)))
+  store: (destination, owner) => Layer.unwrap(Effect.map(disk, (module) => module.layer(destination, owner)))
 })
 
 /** Everything that the commands need; `packageDirectory` is where the program's package.json is. */

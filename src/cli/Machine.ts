@@ -47,6 +47,7 @@ export class Machine extends Context.Service<
       readonly seed: number
     }) => Layer.Layer<Transport, never, Transport>
     readonly source: (sources: ReadonlyArray<string>) => Layer.Layer<Source, SourceError>
-    readonly store: (destination: string) => Layer.Layer<Store, StoreError>
+    /** `owner`: see Disk.layer. */
+    readonly store: (destination: string, owner?: string) => Layer.Layer<Store, StoreError>
   }
 >()("mrsync/cli/Machine") {}

@@ -22,6 +22,7 @@ import * as Confinement from "./Confinement.ts"
 import { at, split } from "./Confinement.ts"
 import * as Descriptor from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
+import { hash } from "./Hash.ts"
 import { Libc } from "./Libc.ts"
 import * as Mtime from "./Mtime.ts"
 import type { Existing, Slot } from "./Store.ts"
@@ -38,11 +39,16 @@ const nameBytes = 255
 /** Temporary names tried when others exist already; six random characters do not collide this often by chance. */
 const nameAttempts = 100
 
-/** A store whose destination is created if it does not exist (its parent must). */
-export const layer = (destination: string | Uint8Array): Layer.Layer<Store, StoreError> =>
-  Layer.effect(Store, make(Buffer.from(destination as string)))
+/**
+ * A store whose destination is created if it does not exist (its parent must).
+ *
+ * `owner`: what no other living user of this destination has. It marks the temporary files, so that those which a killed
+ * process of the same owner left are removed where files arrive again; without it they stay.
+ */
+export const layer = (destination: string | Uint8Array, owner?: string): Layer.Layer<Store, StoreError> =>
+  Layer.effect(Store, make(Buffer.from(destination as string), owner))
 
-const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
+const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: string | undefined) {
   const handles = yield* Confinement.Handles
   const libc = yield* Libc
   const random = yield* Random.Random
@@ -66,6 +72,9 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
   /** Files that hard links will need, and those of them that arrived. */
   let leaders = new Set<number>()
   let arrived = new Set<number>()
+  /** Temporary files of our own, and directories where those of an earlier process were looked for. */
+  const temporaries = new Set<string>()
+  let cleared = new Set<string>()
 
   /** Does something with each of many, and lets others run in between. */
   const inTurns = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, each: (one: A, at: number) => void) {
@@ -82,9 +91,11 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
 
   // ---- names ----
 
+  const mark = owner === undefined ? "" : markOf(owner)
+
   const temporaryName = (name: Buffer): Buffer => {
-    let suffix = ".mrsync-"
-    for (let i = 0; i < 6; i++) suffix += alphabet[Math.floor(random.nextDoubleUnsafe() * alphabet.length)]
+    let suffix = `${temporarySuffix}${mark}`
+    for (let i = mark.length; i < 6; i++) suffix += alphabet[Math.floor(random.nextDoubleUnsafe() * alphabet.length)]
     let length = Math.min(name.length, nameBytes - 1 - suffix.length)
     // Not within a UTF-8 character: some file systems refuse half of one.
     while (length < name.length && length > 0 && (name[length] & 0xc0) === 0x80) length--
@@ -261,6 +272,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
     directories = new Set()
     leaders = new Set()
     arrived = new Set()
+    cleared = new Set()
     const failures: Array<Failure> = []
     // files are made when they come
     const now = entriesThat((entry, index) => entry._tag !== "File" || refusals.has(index))
@@ -283,12 +295,31 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
   const createFile = (path: Buffer): number =>
     fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600)
 
+  /** Removes what an earlier process of this owner left in a directory. Only single files leave something: members are made and named at once. */
+  const clear = (directory: Confinement.Directory) => {
+    if (mark === "" || cleared.has(directory.key)) return
+    cleared.add(directory.key)
+    const names = Result.try(() => fs.readdirSync(directory.self, { encoding: "buffer" }))
+    for (const name of Result.getOrElse(names, () => [])) {
+      const isMarked = name[0] === dot[0] && name.subarray(-6, -2).toString("latin1") === mark
+      const isTemporary = name.subarray(-6 - temporarySuffix.length, -6).toString("latin1") === temporarySuffix
+      if (!isMarked || !isTemporary || temporaries.has(Confinement.join(directory.key, name))) continue
+      const path = at(directory, name)
+      // What cannot be removed stays; nothing of this session needs its name.
+      Result.try(() => {
+        const stats = look(path)
+        if (stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(user)) fs.unlinkSync(path)
+      })
+    }
+  }
+
   const openTemporary = (index: number, size: number) => {
     const entry = fileAt(index)
     const refusal = refusals.get(index)
     if (refusal !== undefined) throw new DestinationEscape({ path: display(entry.path), reason: refusal })
     const { name, parent } = split(entry.path)
     const directory = tree.directory(parent)
+    clear(directory)
     // Better said now than after the content has come.
     const own = at(directory, name)
     if (look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
@@ -302,6 +333,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
       }
     )
     tree.hold(directory)
+    temporaries.add(Confinement.join(parent, temporary.temporary))
     return { entry, name, directory, temporary: temporary.temporary, descriptor: Descriptor.make(fd) }
   }
 
@@ -318,6 +350,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer) {
           Effect.sync(() => {
             // There is nobody left to tell if this fails.
             if (!committed) Result.try(() => fs.unlinkSync(at(again(directory), temporary)))
+            temporaries.delete(Confinement.join(directory.key, temporary))
             tree.release(directory)
           })
         )
@@ -637,6 +670,12 @@ const standingFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.const
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 const dot = Buffer.from(".")
+const temporarySuffix = ".mrsync-"
+
+/** Four of the six characters that end a temporary name: one in fifteen million owners has the same. */
+const markOf = (owner: string): string =>
+  Array.from(hash(Buffer.from(owner)).subarray(0, 4), (byte) => alphabet[byte % alphabet.length]).join("")
+
 const slash = Buffer.from("/")
 
 /** What a path names, itself and not what it links to. */

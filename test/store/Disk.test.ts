@@ -183,6 +183,40 @@ for (const way of ways) {
       })
     )
 
+    it.effect("what a killed process of the same owner left is removed where files arrive, and nothing else", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entries = [dir("d"), dir("e"), file("d/f", 3), file("d/g", 3), file("e/h", 3)]
+        /** Names of temporary files that are left when a process ends without closing anything. */
+        const killed = Effect.fnUntraced(function* (owner: string | undefined) {
+          const store = yield* disk(base, way, owner)
+          yield* store.prepare(entries)
+          const before = names(base)
+          yield* store.open(single(entries, 2))
+          yield* store.open(single(entries, 4))
+          return names(base).filter((name) => !before.includes(name))
+        })
+        const [ours, hours] = yield* killed("a")
+        const others = [...(yield* killed("b")), ...(yield* killed(undefined))]
+        assert.strictEqual(others.length, 4)
+        assert.match(ours, /^d\/\.f\.mrsync-[A-Za-z0-9]{6}$/)
+        const linked = `${ours.slice(0, -2)}!!`
+        fs.symlinkSync("f", `${base}/${linked}`)
+        const user = `${base}/d/notes${ours.slice(-14)}`
+        fs.writeFileSync(user, "")
+        const store = yield* disk(base, way, "a")
+        yield* store.prepare(entries)
+        yield* store.open(single(entries, 2))
+        const now = names(base)
+        assert.notInclude(now, ours)
+        for (const name of [...others, linked, hours, user.slice(base.length + 1)]) assert.include(now, name)
+        // of two files under way in one directory neither removes the other
+        yield* store.open(single(entries, 3))
+        assert.isTrue(now.every((name) => names(base).includes(name)))
+        assert.strictEqual(names(base).length, now.length + 1)
+      })
+    )
+
     it.effect("what stands there keeps its content and its place, and gets the metadata", () =>
       Effect.gen(function* () {
         const base = yield* directory

@@ -41,9 +41,10 @@ export const ways = [
 
 export const disk = Effect.fnUntraced(function* (
   destination: string | Uint8Array,
-  way: { readonly handles: boolean; readonly koffi: boolean } = ways[0]
+  way: { readonly handles: boolean; readonly koffi: boolean } = ways[0],
+  owner?: string
 ) {
-  let layer = Disk.layer(destination)
+  let layer = Disk.layer(destination, owner)
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
   if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
   return Context.get(yield* Layer.build(layer), Store)
