@@ -137,11 +137,12 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     Roster.present(session.roster())
       .map((member) => member.slot)
       .filter((slot) => !ledger.satOutManifest(slot))
-  const newcomers = () => present().filter((slot) => !prepared.has(slot))
+  const here = () => present().filter((slot) => !session.isAway(slot))
+  const newcomers = () => here().filter((slot) => !prepared.has(slot))
   const admit = Effect.gen(function* () {
     for (const slot of yield* sendManifest(ledger, options, newcomers())) prepared.add(slot)
   })
-  const lacking = (file: number) => present().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
+  const lacking = (file: number) => here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
 
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
@@ -170,8 +171,8 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     const uncommitted = present().filter((slot) => ledger.lacks(slot, 0))
     if (newcomers().length > 0) yield* admit
     else if (todo.length > 0) yield* pass(todo)
-    // [J-10] it may be one of ours that was started again, and comes in as soon as it asks once more
-    else if (session.knocking()) yield* Effect.sleep(Limits.announceMillis)
+    // [O-6] who is away comes back or is lost; [J-10] who asks for a name that was taken may have been started again
+    else if (session.knocking() || here().length < present().length) yield* Effect.sleep(Limits.announceMillis)
     else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
     else return
   }
@@ -202,7 +203,11 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
   }
   const content = PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes: options.pageBytes }), bytes)
   const prepared: Array<number> = []
-  const hold = (slots: Audience) => Effect.sync(() => void prepared.push(...slots))
+  const hold = (slots: Audience) =>
+    Effect.sync((): Audience => {
+      prepared.push(...slots)
+      return []
+    })
   const opening = Effect.succeed({ content, check: Effect.void })
   yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
     Effect.flatMap((rest) => rest),
@@ -219,17 +224,17 @@ interface Opened {
   readonly check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
 }
 
-/**
- * Open barrier, page stream, missing rounds. `held` is run with those who hold the file, ready to commit; the answer is what is
- * left to do for stragglers.
- */
+/** Those who hold a file, ready to commit, are done with; answers who is not, and is to be tried again with all patience. */
+type Held<E, R> = (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E, R>
+
+/** Open barrier, page stream, missing rounds. The answer is what is left to do for stragglers. */
 const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   ledger: Ledger,
   options: Options,
   carried: Carried,
   opening: Effect.Effect<Opened, E, R>,
   audience: Audience,
-  held: (slots: Audience) => Effect.Effect<void, E2, R2>
+  held: Held<E2, R2>
 ) {
   const root = ledger.rootOf(carried.file)
   const barrier = OpenBarrier.open(carried, audience, root)
@@ -242,8 +247,9 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   // [O-4] those who come late may all hold the file already, and nobody need read it
   const { opened, recognised, satOut } = yield* barrier
   ledger.sitOut(carried.file, satOut)
-  if (recognised.length > 0) yield* held(recognised)
-  return opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, yield* opening, opened, held)
+  const left = recognised.length === 0 ? [] : yield* held(recognised, false)
+  const rest = opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, yield* opening, opened, held)
+  return left.length === 0 ? rest : Effect.andThen(held(left, true), rest)
 })
 
 /** Page stream and missing rounds of a file that is open. */
@@ -253,7 +259,7 @@ const stream = Effect.fnUntraced(function* <E, R>(
   carried: Carried,
   { check, content }: Opened,
   opened: Audience,
-  held: (slots: Audience) => Effect.Effect<void, E, R>
+  held: Held<E, R>
 ) {
   const { air } = yield* Session.Session
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
@@ -264,11 +270,12 @@ const stream = Effect.fnUntraced(function* <E, R>(
     ledger.sitOut(carried.file, satOut)
     // what was repaired was read again: it must still be the same file, or it is no catcher's fault
     yield* check
-    if (complete.length > 0) yield* held(complete)
-    return late
+    const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
+    return { late, left }
   })
-  const finishLate = Effect.fnUntraced(function* (stragglers: Audience) {
-    for (let late = stragglers; late.length > 0;) late = yield* finish(late, air.late)
+  const finishLate = Effect.fnUntraced(function* (stragglers: Audience, left: Audience) {
+    if (left.length > 0) yield* held(left, true)
+    for (let late = stragglers; late.length > 0;) late = (yield* finish(late, air.late)).late
   })
   const spans = PageStream.spans(content.layout)
   yield* Stream.fromIterable(spans).pipe(
@@ -290,7 +297,8 @@ const stream = Effect.fnUntraced(function* <E, R>(
   yield* check
   // the manifest is in no catcher's hands before it was sent there
   if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
-  return finishLate(yield* finish(opened, air.repair))
+  const { late, left } = yield* finish(opened, air.repair)
+  return late.length + left.length === 0 ? Effect.void : finishLate(late, left)
 })
 
 const sendFile = Effect.fnUntraced(function* (
@@ -301,15 +309,18 @@ const sendFile = Effect.fnUntraced(function* (
   bundles: Bundles.Bundles,
   flight: Semaphore.Semaphore
 ) {
+  const { awayMillis } = yield* Session.Session
   let audience: Audience = []
   const close = Effect.fnUntraced(
-    function* (complete: Audience) {
-      const closed = yield* Close.close(carried.file, complete, ledger.entries.length)
+    function* (complete: Audience, isLate: boolean) {
+      const patience = isLate ? undefined : awayMillis
+      const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
       ledger.commit(carried.file, closed.committed)
       ledger.sitOut(carried.file, closed.satOut)
+      return closed.silent
     },
     // all of these were lost; who has it still to get is not
-    Effect.catchTag("CloseTimeout", () => Effect.void)
+    Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
   )
   const opening = open(ledger, options, carried, bundles)
   const delivering = Effect.suspend(() => {

@@ -13,17 +13,30 @@ export interface Closed {
   /** Failures of single entries, by slot; a slot that committed all has none. */
   readonly committed: ReadonlyMap<number, ReadonlyArray<Failure>>
   readonly satOut: SatOut
+  /** Who has not answered in time, where a time was given. */
+  readonly silent: Audience
 }
 
-/** `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake. */
-export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, entries = 0xffff_ffff) {
+/**
+ * `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake. `patienceMillis`:
+ * how long an answer is waited for; without it as long as the session does.
+ */
+export const close = Effect.fn("Close.close")(function* (
+  file: number,
+  audience: Audience,
+  entries = 0xffff_ffff,
+  patienceMillis?: number
+) {
+  const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const satOut = new Map<number, string>()
   let more: ReadonlyArray<readonly [from: number, audience: Audience]> = [[0, audience]]
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      for (const [slot, answer] of yield* askFrom(file, from, audience)) {
+      const answers = yield* askFrom(file, from, audience, patienceMillis)
+      if (patienceMillis !== undefined) for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
+      for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
         else {
           const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
@@ -36,16 +49,24 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
     }
     more = [...next]
   }
-  if (committed.size === 0 && satOut.size === 0) return yield* new CloseTimeout({ file })
-  return { committed, satOut } as Closed
+  // asked again from the beginning, it says all of it again
+  for (const slot of silent) committed.delete(slot)
+  if (committed.size === 0 && satOut.size === 0 && silent.size === 0) return yield* new CloseTimeout({ file })
+  return { committed, satOut, silent: [...silent] } as Closed
 })
 
-const askFrom = Effect.fnUntraced(function* (file: number, from: number, audience: Audience) {
+const askFrom = Effect.fnUntraced(function* (
+  file: number,
+  from: number,
+  audience: Audience,
+  patienceMillis: number | undefined
+) {
   const session = yield* Session
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" }>>()
   yield* session.ask({
     file,
     audience,
+    ...(patienceMillis === undefined ? {} : { patienceMillis }),
     encode: (audience) => Codec.encode({ _tag: "Close", session: session.id, file, from, audience }),
     accept: (slot, answer) => {
       if (answer._tag !== "SitOut" && !(answer._tag === "CloseOk" && answer.from === from)) return false

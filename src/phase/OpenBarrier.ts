@@ -7,7 +7,7 @@ import { OpenBarrierTimeout } from "../Errors.ts"
 import type { Carried } from "../Manifest.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
-import { Session } from "./Session.ts"
+import { type Question, Session } from "./Session.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, string>
@@ -26,7 +26,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
   const members = kind === "Bundle" ? carried.members.length : 0
   const satOut = new Map<number, string>()
   const complete = new Set<number>()
-  const answered = yield* session.ask({
+  const question: Question = {
     file,
     audience,
     encode: (audience) =>
@@ -47,7 +47,12 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
       if (answer._tag === "Complete") complete.add(slot)
       return answer._tag === "OpenOk" || answer._tag === "SitOut" || answer._tag === "Complete"
     }
-  })
+  }
+  const early = yield* session.ask({ ...question, patienceMillis: session.awayMillis })
+  const silent = new Set(early.length === 0 ? [] : session.leaveOut(audience.filter((slot) => !early.includes(slot))))
+  // who is slow is waited for, who is away is not: it is sent the file later
+  const slow = audience.filter((slot) => !early.includes(slot) && !silent.has(slot))
+  const answered = [...early, ...(yield* session.ask({ ...question, audience: slow }))].sort((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
   const opened = answered.filter((slot) => !satOut.has(slot) && !complete.has(slot))
   return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened

@@ -72,6 +72,11 @@ export class Session extends Context.Service<
     /** Ends the announcements, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
+    /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
+    readonly awayMillis: number
+    /** Those of them that were silent for so long are away until they are heard again, or lost; says which. */
+    readonly leaveOut: (slots: Message.Audience) => Message.Audience
+    readonly isAway: (slot: number) => boolean
     /** What catchers missed lately, by slot: those that missed most are to clock the window. */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
     /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. */
@@ -135,6 +140,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
     const changed = Latch.makeUnsafe(false)
     const heardMillis: Array<number> = []
+    /** Who is away, since when. */
+    const away = new Map<number, number>()
+    const awayMillis = options.timeoutMillis / 4
     const pending = new Set<Asked>()
     let slices = Slices.make(transport.receiveBufferBytes)
     const refused = new Set<number>()
@@ -182,6 +190,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const member = roster.members[slot]
       if (member === undefined || member.lost !== undefined) return
       roster = Roster.lose(roster, slot, reason)
+      away.delete(slot)
       progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
       yield* acknowledge
       changed.openUnsafe()
@@ -249,6 +258,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           }
           if (message.session !== id || member?.address !== from) break
           heardMillis[member.slot] = now()
+          if (away.delete(member.slot)) changed.openUnsafe()
           if (message._tag === "PollOk") {
             dropped[member.slot] = message.dropped
             return air.answered(member.slot, message.poll)
@@ -325,7 +335,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     // A poll that no window counts: it asks only whether somebody is there.
     const areYouThere = (quiet: ReadonlyArray<number>) => {
-      const audience = quiet.slice(0, slices.slots).sort((a, b) => a - b)
+      const audience = [...new Set(quiet)].slice(0, slices.slots).sort((a, b) => a - b)
       return audience.length === 0
         ? Effect.void
         : air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
@@ -333,7 +343,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
       const { owing, question } = asked
-      const began = now()
+      let began = now()
       const patience = question.patienceMillis ?? options.timeoutMillis * Limits.questionTimeouts
       const firstAsked = new Map<number, number>()
       let pause = firstPause()
@@ -350,6 +360,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
         // while we did not run ourselves, nobody could be heard
         const stalledMillis = now() - askedMillis - waited
+        began += Math.max(0, stalledMillis)
         const quiet: Array<number> = []
         for (const slot of owing) {
           if (stalledMillis > options.timeoutMillis / 4 && firstAsked.has(slot)) firstAsked.set(slot, now())
@@ -364,6 +375,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
       return asked.answered.filter(isPresent)
     })
+
+    const leaveOut = (slots: Message.Audience): Message.Audience => {
+      const silent = slots.filter((slot) => isPresent(slot) && now() - (heardMillis[slot] ?? 0) >= awayMillis)
+      // it owed an answer all the time
+      for (const slot of silent) if (!away.has(slot)) away.set(slot, now() - awayMillis)
+      return silent
+    }
 
     const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
       // nobody shall join a session that ends
@@ -406,6 +424,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         if (acker.owesMillis === undefined) continue
         if (yield* isQuiet(acker.slot, acker.owesMillis)) quiet.push(acker.slot)
       }
+      for (const [slot, sinceMillis] of away) if (yield* isQuiet(slot, sinceMillis)) quiet.push(slot)
       yield* areYouThere(quiet)
     })
 
@@ -420,6 +439,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       ask,
       lastWords,
       lose,
+      awayMillis,
+      leaveOut,
+      isAway: (slot) => away.has(slot),
       missed,
       straggled,
       ignored: () => ignored,

@@ -138,6 +138,30 @@ describe("faults", () => {
     })
   )
 
+  it.effect("nobody waits for a catcher that is away; it is sent what it missed when it is back [O-6]", () =>
+    Effect.gen(function* () {
+      const given = [
+        Simulation.directory(""),
+        ...Array.from({ length: 30 }, (_, i) => Simulation.file(`f${i}`, 600_000, i))
+      ]
+      let heldByOthers: ReadonlyArray<number> = []
+      const memories: Array<Memory.Memory> = []
+      const outcome = yield* Simulation.run({
+        ...{ seed: 12, catchers: 3, tree: given, delayMillis: 2, memories },
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(60)
+            yield* network.partition("c2")
+            yield* Effect.sleep(8000)
+            heldByOthers = [0, 2].map((i) => memories[i].tree.size)
+            yield* network.unpartition("c2")
+          })
+      })
+      assert.deepStrictEqual(heldByOthers, [31, 31])
+      isWhole(outcome, given)
+    })
+  )
+
   it.effect("a catcher that is parted for a while is made whole in later rounds", () =>
     Effect.gen(function* () {
       const outcome = yield* Simulation.run({

@@ -23,6 +23,7 @@ export interface Scenario extends Simulated.Impairments {
   readonly receiveBufferBytes?: number
   readonly master?: Partial<Master.Options>
   readonly timeoutMillis?: number
+  readonly memories?: Array<Memory.Memory>
   /** Faults of the store, by catcher. */
   readonly faults?: (catcher: number) => Memory.Faults
   /** Milliseconds that the store of a catcher takes to prepare, to commit a file, and to finish. */
@@ -58,6 +59,7 @@ export const run = (scenario: Scenario): Effect.Effect<Outcome> =>
       const network = yield* Simulated.make(scenario)
       const timeoutMillis = scenario.timeoutMillis ?? options.timeoutMillis
       const memories = Array.from({ length: scenario.catchers }, (_, i) => Memory.make(scenario.faults?.(i)))
+      scenario.memories?.push(...memories)
       const catchers = yield* Effect.forEach(memories, (memory, i) =>
         Effect.forkScoped(
           Catcher.run({ id: `c${i + 1}`, waitMillis: 60_000, timeoutMillis }).pipe(
