@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import * as Code from "../../src/parity/Code.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import { Session } from "../../src/phase/Session.ts"
 import * as Layout from "../../src/protocol/Layout.ts"
@@ -30,21 +31,24 @@ const fileOf = (size: number, options: { readonly pageBytes?: number; readonly m
   return { layout, bytes, content, reads }
 }
 
-/** A session whose air sends to one listener; what the listener gets is in `pages`. */
+/** A session whose air sends to one listener; what the listener gets is in `pages` and `parity`. */
 const rig = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 1 })
   const listener = yield* endpoint(network.layerCatcher("l"))
   const { session } = yield* master(network)
   const pages: Array<{ readonly page: number; readonly payload: Uint8Array }> = []
+  const parity: typeof pages = []
   yield* Effect.forkScoped(
     Stream.runForEach(listener.receive, (batch) =>
       Effect.sync(() => {
         for (const { bytes } of batch) {
           Header.split(bytes, (at) => {
-            if (Header.typeOf(bytes, at) !== Header.types.Page) return
+            const type = Header.typeOf(bytes, at)
+            if (type !== Header.types.Page && type !== Header.types.Parity) return
             assert.isTrue(Header.isOf(bytes, at, Header.sessionOf(session.id)))
             assert.strictEqual(Header.fileOf(bytes, at), 9)
-            pages.push({ page: Header.indexOf(bytes, at), payload: Header.bodyOf(bytes, at).slice() })
+            const to = type === Header.types.Page ? pages : parity
+            to.push({ page: Header.indexOf(bytes, at), payload: Header.bodyOf(bytes, at).slice() })
           })
         }
       })
@@ -58,7 +62,7 @@ const rig = Effect.gen(function* () {
         yield* Effect.sleep(5)
       }).pipe(Effect.provideService(Session, session))
     )
-  return { session, pages, send }
+  return { session, pages, parity, send }
 })
 
 describe("PageStream", () => {
@@ -194,6 +198,74 @@ describe("PageStream", () => {
           session.air.fresh.slab(() => {}),
           10
         )
+    })
+  )
+
+  it.effect("parity pages make good as many pages of their blocks, and count as repairs", () =>
+    Effect.gen(function* () {
+      const { parity, session } = yield* rig
+      // 3 blocks of 8 pages, the last with 2 and a half
+      const { bytes, content, layout } = fileOf(18 * 512 + 200)
+      const blocks = [
+        { block: 0, first: 0, count: 2 },
+        { block: 2, first: 200, count: 1 }
+      ]
+      yield* inTime(
+        Effect.gen(function* () {
+          yield* PageStream.sendParity(content, blocks, session.air.repair)
+          yield* session.air.repair.drained
+          yield* Effect.sleep(5)
+        }).pipe(Effect.provideService(Session, session))
+      )
+      assert.deepStrictEqual(
+        parity.map(({ page }) => Header.parityOf(page)),
+        [
+          { block: 0, index: 0 },
+          { block: 0, index: 1 },
+          { block: 2, index: 200 }
+        ]
+      )
+      assert.deepStrictEqual(session.air.totals(), {
+        ...{ pages: 3, repaired: 3, parity: 3 },
+        bytes: 3 * (Limits.headerBytes + 512)
+      })
+      const decoded = (block: number, missing: ReadonlyArray<number>, from: number) => {
+        const at = block * 8 * 512
+        const damaged = bytes.slice(at, at + Layout.blockBytes(layout, block))
+        for (const page of missing) damaged.fill(0, page * 512, (page + 1) * 512)
+        const given = parity.slice(from, from + missing.length)
+        const indices = given.map(({ page }) => Header.parityOf(page).index)
+        Code.decode(Code.twin, damaged, 512, missing, Buffer.concat(given.map(({ payload }) => payload)), indices)
+        assert.deepStrictEqual(damaged, bytes.slice(at, at + damaged.length))
+      }
+      decoded(0, [3, 7], 0)
+      decoded(2, [2], 2)
+    })
+  )
+
+  it.effect("repairs go before what is left of a slab, new pages before the next slab for stragglers", () =>
+    Effect.gen(function* () {
+      const { pages, session } = yield* rig
+      const { content } = fileOf(2000 * 512)
+      const { fresh, late, repair } = session.air
+      yield* inTime(
+        Effect.gen(function* () {
+          const sending = [
+            PageStream.send(content, [0, 1500], late),
+            PageStream.send(content, [1600, 1], fresh, true),
+            PageStream.send(content, [1700, 1], repair)
+          ]
+          yield* Effect.all(sending, { concurrency: 3 })
+          yield* late.drained
+          yield* Effect.sleep(5)
+        }).pipe(Effect.provideService(Session, session))
+      )
+      const sent = pages.map(({ page }) => page)
+      const slab = Math.floor(Limits.slabBytes / (Limits.headerBytes + 512))
+      assert.strictEqual(sent.length, 1502)
+      assert.isBelow(sent.indexOf(1700), sent.indexOf(1600))
+      assert.isBelow(sent.indexOf(1700), slab)
+      assert.isAtMost(sent.indexOf(1600), slab + 1)
     })
   )
 })
