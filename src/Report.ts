@@ -15,7 +15,7 @@ export interface CatcherReport {
   /** Pages asked for again. */
   readonly missingPages: number
   /** What kept it so far behind the others that they did not wait for it; only a master knows. */
-  readonly straggled?: "loss" | "slow disk" | "slow link" | undefined
+  readonly straggled?: "loss" | "slow disk" | "slow link" | "silence" | undefined
   readonly failures: ReadonlyArray<FailureReport>
 }
 

@@ -90,7 +90,7 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
   audience: Audience,
   lane?: Lane
 ) {
-  const { air } = yield* Session
+  const { air, awayMillis } = yield* Session
   const last = PageStream.spans(content.layout).at(-1) ?? [0, 0]
   const root = PageStream.root(content)
   const repaired = yield* rounds({
@@ -101,7 +101,7 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
     first: last[0],
     count: last[1],
     root,
-    patienceMillis: lane === air.late ? undefined : Limits.latePatienceMillis
+    patienceMillis: lane === air.late ? undefined : awayMillis
   })
   if (repaired.complete.length === 0 && repaired.satOut.size === 0 && repaired.late.length === 0) {
     return yield* new RoundsExhausted({ file: content.file })
@@ -146,7 +146,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
         continue
       }
       // others have answered: nobody waits for those that have not
-      for (const slot of owing) if (!answers.has(slot)) late.add(slot)
+      const silent = owing.filter((slot) => !answers.has(slot))
+      session.leaveOut(silent)
+      for (const slot of silent) late.add(slot)
     }
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break

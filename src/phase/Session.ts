@@ -44,7 +44,7 @@ export interface Question {
 }
 
 /** What keeps a catcher behind the others. */
-export type Straggle = "loss" | "slow disk" | "slow link"
+export type Straggle = "loss" | "slow disk" | "slow link" | "silence"
 
 export interface Options {
   readonly pageBytes: number
@@ -143,6 +143,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     /** Who is away, since when. */
     const away = new Map<number, number>()
     const awayMillis = options.timeoutMillis / 4
+    const wereAway = new Set<number>()
     const pending = new Set<Asked>()
     let slices = Slices.make(transport.receiveBufferBytes)
     const refused = new Set<number>()
@@ -181,6 +182,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const straggled = (slot: number, isLate: boolean): Straggle | undefined => {
       const benched = air.window().ackers.some((acker) => acker.slot === slot && acker.benches > 0)
+      if (wereAway.has(slot)) return "silence"
       if (!benched && !isLate) return undefined
       if ((dropped[slot] ?? 0) > 0) return "slow disk"
       return benched ? "slow link" : "loss"
@@ -379,7 +381,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const leaveOut = (slots: Message.Audience): Message.Audience => {
       const silent = slots.filter((slot) => isPresent(slot) && now() - (heardMillis[slot] ?? 0) >= awayMillis)
       // it owed an answer all the time
-      for (const slot of silent) if (!away.has(slot)) away.set(slot, now() - awayMillis)
+      for (const slot of silent) {
+        wereAway.add(slot)
+        if (!away.has(slot)) away.set(slot, now() - awayMillis)
+      }
       return silent
     }
 

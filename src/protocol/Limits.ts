@@ -137,8 +137,6 @@ export const questionTimeouts = 12
 export const recognitionTimeouts = 6
 /** How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait for it longer. */
 export const spanPatienceMillis = 300
-/** Who is silent for this long in the last rounds of a file, while others answer, is left to the rounds of stragglers. */
-export const latePatienceMillis = 1000
 /** Rounds of one span, or of a whole file at its end, before the master gives up on who still misses something. */
 export const rounds = 400
 /** Of the ackers so many are those that missed most lately; the others are the first that joined. */
