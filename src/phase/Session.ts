@@ -219,7 +219,6 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const count = Roster.present(roster).length
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
       yield* acknowledge
-      changed.openUnsafe()
     })
 
     const knocking = () => {
@@ -227,11 +226,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return [...knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
     }
 
-    // One datagram welcomes all who joined in a batch.
+    // One datagram welcomes all who joined in a batch. Nobody is asked anything before its welcome: it would not heed it.
     const welcome = Effect.gen(function* () {
+      if (welcomes.length === 0) return
       while (welcomes.length > 0) {
         yield* air.say(Codec.encode({ _tag: "Welcome", session: id, guests: welcomes.splice(0, maxGuests) }))
       }
+      changed.openUnsafe()
     })
 
     // ---- hearing ----
