@@ -35,7 +35,8 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
   readonly out: string
   readonly err: string
-  /** The last line of --json. */
+  /** What --json said, and its last line. */
+  readonly events: ReadonlyArray<any>
   readonly report: any
 }
 
@@ -45,6 +46,8 @@ export interface Running {
   readonly ended: Effect.Effect<Ended>
   /** Waits until standard output or error has this text. */
   readonly says: (text: string) => Effect.Effect<void>
+  /** Waits until --json has an event like this; a defect when the process ends without one. */
+  readonly sees: (isIt: (event: any) => boolean) => Effect.Effect<any>
 }
 
 export interface Lab {
@@ -57,6 +60,8 @@ export interface Lab {
   /** Catchers c1..cN with their destinations in the folder, ready to be announced to. */
   readonly catchers: (count: number, ...args: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Running>>
   readonly destination: (catcher: number) => string
+  /** Makes a catcher's destination a file system of its own, so large and no larger. */
+  readonly mount: (catcher: number, size: string) => void
 }
 
 let labs = 0
@@ -86,6 +91,10 @@ export const make = (count: number, transport: Transport = "auto"): Effect.Effec
       const destination = (catcher: number) => join(folder, `c${catcher}`)
       return {
         ...{ folder, lab, exec, mrsync, destination, running },
+        mount: (catcher, size) => {
+          mkdirSync(destination(catcher))
+          execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", destination(catcher)])
+        },
         catchers: (count: number, ...args: ReadonlyArray<string>) =>
           Effect.forEach(
             Array.from({ length: count }, (_, i) => i + 1),
@@ -100,8 +109,11 @@ export const make = (count: number, transport: Transport = "auto"): Effect.Effec
       }
     }),
     ({ folder, lab, running }) =>
-      Effect.sync(() => {
+      Effect.gen(function* () {
         for (const { process } of running) if (process.exitCode === null) process.kill("SIGKILL")
+        // what they hold of a mounted folder is free only when they are gone
+        const gone = Effect.forEach(running, ({ ended }) => ended, { concurrency: "unbounded", discard: true })
+        yield* Effect.timeoutOption(gone, 10_000)
         lab("down")
         spawnSync(
           "umount",
@@ -120,8 +132,15 @@ const start = (args: ReadonlyArray<string>): Running => {
   const look = () => {
     for (const check of waiting) check()
   }
-  child.stdout.on("data", (data: Buffer) => {
-    out += data.toString()
+  const events: Array<any> = []
+  let line = ""
+  child.stdout.setEncoding("utf8")
+  child.stdout.on("data", (data: string) => {
+    const lines = data.split("\n")
+    lines[0] = line + lines[0]
+    line = lines.pop() ?? ""
+    events.push(...lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)))
+    out += data
     look()
   })
   child.stderr.on("data", (data: Buffer) => {
@@ -129,7 +148,7 @@ const start = (args: ReadonlyArray<string>): Running => {
     look()
   })
   const ended = new Promise<Ended>((resolve) => {
-    child.on("close", (status, signal) => resolve({ status, signal, out, err, report: reportOf(out) }))
+    child.on("close", (status, signal) => resolve({ status, signal, out, err, events, report: events.at(-1) }))
   })
   return {
     process: child,
@@ -145,18 +164,30 @@ const start = (args: ReadonlyArray<string>): Running => {
         waiting.add(check)
         child.on("close", check)
         check()
+      }),
+    sees: (isIt) =>
+      Effect.callback<any>((resume) => {
+        let seen = 0
+        const check = () => {
+          while (seen < events.length) {
+            if (!isIt(events[seen++])) continue
+            waiting.delete(check)
+            return resume(Effect.succeed(events[seen - 1]))
+          }
+        }
+        waiting.add(check)
+        child.on("close", () => {
+          check()
+          resume(Effect.die(new Error(`it ended (${child.exitCode ?? child.signalCode}) before that: ${err}${out}`)))
+        })
+        check()
       })
   }
 }
 
-const reportOf = (out: string): any => {
-  const last = out.trimEnd().split("\n").at(-1) ?? ""
-  return last.startsWith("{") ? JSON.parse(last) : undefined
-}
-
 /** What rsync would still change: nothing, when the copy is whole. */
-export const rsyncSays = (source: string, destination: string): string =>
-  execFileSync("rsync", ["-aHn", "--checksum", "--delete", "--itemize-changes", source, destination], {
+export const rsyncSays = (source: string, destination: string, ...options: ReadonlyArray<string>): string =>
+  execFileSync("rsync", ["-aHn", "--checksum", "--delete", "--itemize-changes", ...options, source, destination], {
     encoding: "latin1",
     maxBuffer: 1 << 26
   })
