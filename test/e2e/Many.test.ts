@@ -58,9 +58,9 @@ describe.skipIf(Lab.unavailable !== undefined)("many real hosts", () => {
         const serve = ["--serve", "--timeout", "4"]
         const catchers = [...(yield* lab.catchers(count, ...serve))]
         // slow enough that all faults, and the return of who was hit, fall into the first pass
-        const master = lab.mrsync("m", "send", "--json", "-c", "32", "--timeout", "4", "--bwlimit", "500kB", source)
+        const master = lab.mrsync("m", "send", "--json", "-c", "32", "--timeout", "4", "--bwlimit", "600kB", source)
 
-        yield* master.sees((event) => event._tag === "Tick" && event.bytes > 500_000)
+        yield* master.sees((event) => event._tag === "Tick" && event.bytes > 100_000)
         const file = openSync(join(source, "large 1"), "r+")
         writeSync(file, "rewritten", 700_000)
         closeSync(file)
@@ -101,7 +101,10 @@ describe.skipIf(Lab.unavailable !== undefined)("many real hosts", () => {
           if (!killed.includes(i)) assert.deepStrictEqual(Lab.litter(there), [])
           const but = ["--exclude", "large 1", "--exclude", ".*.mrsync-*", ...(i === full ? ["--existing"] : [])]
           assert.strictEqual(Lab.rsyncSays(source, `${there}/`, ...but), "", `c${i}`)
-          assert.isFalse(existsSync(join(there, "source", "large 1")), `c${i} has a file that changed while it was sent`)
+          assert.isFalse(
+            existsSync(join(there, "source", "large 1")),
+            `c${i} has a file that changed while it was sent`
+          )
         }
       })
     )
