@@ -36,7 +36,8 @@ describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", ()
   test("longer than the time-out, stopped or unplugged: Lost, joined again, complete", 3, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab)
-      const catchers = yield* lab.catchers(3, "--serve", "--timeout", "2")
+      // their own patience lasts longer: that they were given up they must be told
+      const catchers = yield* lab.catchers(3, "--serve", "--timeout", "20")
       const master = lab.mrsync("m", "send", "--json", "-c", "3", "--timeout", "2", ...slowly, source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       yield* catchers[0].kill("SIGSTOP")
