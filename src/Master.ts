@@ -267,9 +267,9 @@ const stream = Effect.fnUntraced(function* <E, R>(
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)
     ledger.late(late)
-    ledger.sitOut(carried.file, satOut)
     // what was repaired was read again: it must still be the same file, or it is no catcher's fault
     yield* check
+    ledger.sitOut(carried.file, satOut)
     const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
     return { late, left }
   })

@@ -59,7 +59,7 @@ describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", ()
     Effect.gen(function* () {
       const source = tree(lab)
       yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "2MB", source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       for (const [host, millis] of [
         ["c1", 5000],
