@@ -117,12 +117,13 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     )
   })
 
-  const life = Effect.gen(function* () {
+  let isIn = false
+  const life = Effect.fnUntraced(function* (waitMillis: number | undefined) {
+    isIn = false
+    const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
+    isIn = true
     book = new Book(now())
-    const membership = yield* Announce.join(ear, { name: options.id, waitMillis: options.waitMillis })
     book.membership = membership
-    book.startedMillis = now()
-    book.heardMillis = now()
     const files = yield* filesOf(membership, book)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
     const listening = Stream.runForEachWhile(PageReceiver.events(ear, membership, book.received), (heard) => {
@@ -137,15 +138,20 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     if (book.badManifest !== undefined) return yield* book.badManifest
   })
 
-  // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised
-  const lives = (more: number): Effect.Effect<void, Error, Transport | Store | Progress> =>
-    Effect.catchTag(Effect.scoped(life), "JoinRefused", (refused) =>
-      book.membership === undefined || more === 0
+  // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That master is
+  // heard within the time-out, or its session has ended since.
+  const lives = (
+    more: number,
+    waitMillis: number | undefined
+  ): Effect.Effect<void, Error, Transport | Store | Progress> =>
+    Effect.catchTag(Effect.scoped(life(waitMillis)), "JoinRefused", (refused) =>
+      !isIn || more === 0
         ? Effect.fail(refused)
-        : // the session may have ended since
-          Effect.mapError(lives(more - 1), (error) => (error._tag === "MasterTimeout" ? refused : error))
+        : Effect.mapError(lives(more - 1, options.timeoutMillis), (error) =>
+            error._tag === "MasterTimeout" && !isIn ? refused : error
+          )
     )
-  const session = lives(Limits.lives - 1)
+  const session = lives(Limits.lives - 1, options.waitMillis)
 
   const report = Effect.sync(() => {
     const report = reportOf(options, transport.local, book, Math.round(now() - book.startedMillis) / 1000)
