@@ -8,6 +8,8 @@ export interface Chance {
   readonly next: () => number
   /** True with a probability from 0 to 1. A probability of 0 draws no number. */
   readonly hits: (probability: number) => boolean
+  /** How often a probability misses before it hits: Infinity at 0, which draws no number. */
+  readonly gap: (probability: number) => number
 }
 
 /** The generator is sfc32, whose state of 128 bits passes PractRand; its first numbers are thrown away to mix the seed. */
@@ -28,6 +30,8 @@ export const make = (seed: number): Chance => {
   for (let i = 0; i < 15; i++) next()
   return {
     next,
-    hits: (probability) => probability > 0 && next() < probability
+    hits: (probability) => probability > 0 && next() < probability,
+    gap: (probability) =>
+      probability <= 0 ? Infinity : probability >= 1 ? 0 : Math.floor(Math.log(1 - next()) / Math.log(1 - probability))
   }
 }

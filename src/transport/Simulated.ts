@@ -1,22 +1,28 @@
 /**
- * A network in memory, for tests and examples. Time is Effect's Clock and chance comes from one seed, so that a session
- * under TestClock runs the same way every time.
+ * A network in memory, for tests, examples and the simulator. Time is Effect's Clock and chance comes from one seed, so
+ * that a session under virtual time runs the same way every time.
  *
  * Each receiver has its own luck: every datagram is lost, doubled, held back or damaged for one catcher and not for
- * another. One fiber delivers for the whole network, from a heap ordered by time; nothing costs an Effect per datagram.
+ * another. One fiber delivers for the whole network, from a heap ordered by time. Nothing costs an Effect per datagram, and
+ * a batch whose datagrams are only lost or late costs no object per datagram either: what is left of it travels in runs.
  * The trap: with a delay, nothing arrives under TestClock until the clock is adjusted.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Limits from "../protocol/Limits.ts"
 import * as Chance from "./Chance.ts"
+import { Heap } from "./Heap.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 
-/** What the network does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
+/** What a link does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
 export interface Impairments {
   readonly loss?: number
+  /** Losses in bursts (Gilbert and Elliott): chances of a datagram to begin one and to end it, and losses within. */
+  readonly burst?: Burst | undefined
   readonly duplicate?: number
   /** Held back by `holdMillis`, so that later ones pass. */
   readonly reorder?: number
@@ -27,17 +33,47 @@ export interface Impairments {
   readonly jitterMillis?: number
 }
 
+export interface Burst {
+  readonly begin: number
+  readonly end: number
+  readonly loss: number
+}
+
 export interface Options extends Impairments {
   readonly seed: number
   /** What an endpoint holds unread; more is dropped and counted. */
   readonly receiveBufferBytes?: number
+  /** Lost at the sender, so for all receivers at once: a part of the datagrams, or bursts of them. */
+  readonly lossAtSender?: number
+  readonly burstAtSender?: Burst | undefined
+  /** The master's link: every datagram takes its bytes' time on it, one after the other. */
+  readonly bytesPerSecond?: number | undefined
+  /** Datagrams arrive glued together, as segmentation offload leaves them. */
+  readonly glued?: boolean
+  /** Sees what is done, as it is done. Whoever looks must not change the bytes. */
+  readonly observe?: ((event: Event) => void) | undefined
 }
 
-/** Datagrams, counted once for each receiver, but `sent`. */
+/** What an observer is told. */
+export type Event =
+  /** Handed to the network by an endpoint; `to` undefined: to the group. Datagrams of `datagramBytes` each, glued. */
+  | {
+      readonly _tag: "Sent"
+      readonly name: string
+      readonly isCatcher: boolean
+      readonly to: Address | undefined
+      readonly bytes: Uint8Array
+      readonly datagramBytes: number
+    }
+  /** A datagram was damaged on the link of that catcher: before, and which bit. */
+  | { readonly _tag: "Damaged"; readonly name: string; readonly bytes: Uint8Array; readonly bit: number }
+
+/** Datagrams, counted once for each receiver, but `sent` and `lostAtSender`. */
 export interface Counters {
   readonly sent: number
   readonly delivered: number
   readonly lost: number
+  readonly lostAtSender: number
   readonly duplicated: number
   readonly reordered: number
   readonly corrupted: number
@@ -47,6 +83,18 @@ export interface Counters {
   readonly parted: number
 }
 
+/** All that endpoints of one name had, over all their lives. */
+export interface Traffic {
+  readonly sent: number
+  readonly received: number
+  readonly dropped: number
+  /** The largest fill of the receive buffer. */
+  readonly peakBufferBytes: number
+}
+
+/** Group: from the network to a catcher. Answers: from a catcher to the network. */
+export type Direction = "Group" | "Answers"
+
 export interface Network {
   /** A master, named "master". */
   readonly layerMaster: Layer.Layer<Transport>
@@ -54,12 +102,22 @@ export interface Network {
   readonly layerMasterNamed: (name: string) => Layer.Layer<Transport>
   /** A catcher. Built again under the same name it is a restarted one: another address. */
   readonly layerCatcher: (name: string) => Layer.Layer<Transport>
+  /** Takes the endpoints of that name off the network without a word, as a crash does. */
+  readonly detach: (name: string) => Effect.Effect<void>
   /** Parts the endpoint of that name from the network: what it sends and what is under way to it is gone. */
   readonly partition: (name: string) => Effect.Effect<void>
   readonly unpartition: (name: string) => Effect.Effect<void>
+  /** The endpoint's link stands still: what comes to it or from it waits, `clogBytes` at most, and arrives when it flows again. */
+  readonly clog: (name: string) => Effect.Effect<void>
+  readonly unclog: (name: string) => Effect.Effect<void>
   /** Changes what the network does from now on; what is left out stays as it is. */
   readonly impair: (impairments: Impairments) => Effect.Effect<void>
+  /** Changes what one catcher's link does, in one direction, beside what the network does. */
+  readonly impairLink: (name: string, direction: Direction, impairments: Impairments) => Effect.Effect<void>
+  /** A datagram with a forged source address. */
+  readonly forge: (from: Address, to: Address, datagram: Uint8Array) => Effect.Effect<void>
   readonly counters: Effect.Effect<Counters>
+  readonly traffic: Effect.Effect<ReadonlyMap<string, Traffic>>
 }
 
 /** How long a datagram is held back that others shall pass. */
@@ -70,6 +128,12 @@ export const defaultReceiveBufferBytes = 4 * 1024 * 1024
 export const leastBufferedBytes = 256
 /** Arrivals under way in the whole network at one time; a sender without a window meets it. */
 export const maxArrivals = 1 << 20
+/** What a link that stands still holds back: a switch's memory for one port. */
+export const clogBytes = 2 * 1024 * 1024
+/** What waits in front of the master's link before a send does: a socket's send buffer. */
+export const sendBufferBytes = 256 * 1024
+/** What goes over a slow link as one piece takes no longer than this, so that it is not one jerk. */
+const pieceMillis = 2
 
 /** A network, whose delivery ends with the scope. */
 export const make = Effect.fn("Simulated.make")(function* (
@@ -93,10 +157,18 @@ export const make = Effect.fn("Simulated.make")(function* (
     layerMaster: layerOf("master", false),
     layerMasterNamed: (name) => layerOf(name, false),
     layerCatcher: (name) => layerOf(name, true),
-    partition: (name) => Effect.sync(() => void network.parted.add(name)),
-    unpartition: (name) => Effect.sync(() => void network.parted.delete(name)),
-    impair: (impairments) => Effect.sync(() => void Object.assign(network.options, impairments)),
-    counters: Effect.sync(() => ({ ...network.counters }))
+    detach: (name) =>
+      Effect.sync(() => network.endpoints.filter((it) => it.name === name).forEach((it) => network.detach(it))),
+    partition: (name) => Effect.sync(() => void (network.linkOf(name).parted = true)),
+    unpartition: (name) => Effect.sync(() => void (network.linkOf(name).parted = false)),
+    clog: (name) => Effect.sync(() => void (network.linkOf(name).clogged ??= [])),
+    unclog: (name) => Effect.sync(() => network.unclog(name)),
+    impair: (impairments) => Effect.sync(() => network.impair(impairments)),
+    impairLink: (name, direction, impairments) =>
+      Effect.sync(() => network.linkOf(name)[direction].impair(network.options, impairments)),
+    forge: (from, to, datagram) => Effect.sync(() => network.forge(from, to, datagram)),
+    counters: Effect.sync(() => ({ ...network.counters })),
+    traffic: Effect.sync(() => new Map([...network.links].map(([name, link]) => [name, { ...link.traffic }])))
   }
 })
 
@@ -104,17 +176,40 @@ export const make = Effect.fn("Simulated.make")(function* (
 // The air: who is there, and what is under way
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Datagrams that reach one endpoint at one time, in this order. */
+/** Datagrams of `datagramBytes` glued together; the last may be shorter. */
+interface Piece extends Received {
+  readonly datagrams: number
+  readonly datagramBytes: number
+}
+
+/** Pieces that leave the sender at one time. */
+interface Departure {
+  readonly at: number
+  readonly pieces: ReadonlyArray<Piece>
+}
+
+/** Pieces that reach one endpoint at one time, in this order. */
 interface Arrival {
   readonly at: number
   /** Arrivals of one time keep the order in which they were sent. */
   readonly order: number
-  readonly from: Endpoint
+  readonly from: string
   readonly to: Endpoint
-  readonly datagrams: ReadonlyArray<Received>
+  readonly pieces: ReadonlyArray<Piece>
 }
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
+const datagramsOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.datagrams, 0)
+const bytesOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
+
+/** The datagrams [first, end) of a piece. */
+const part = (piece: Piece, first: number, end: number): Piece => ({
+  bytes: piece.bytes.subarray(first * piece.datagramBytes, Math.min(end * piece.datagramBytes, piece.bytes.length)),
+  from: piece.from,
+  datagrams: end - first,
+  datagramBytes: piece.datagramBytes
+})
 
 class Air {
   readonly options: Mutable<Options>
@@ -123,6 +218,7 @@ class Air {
     sent: 0,
     delivered: 0,
     lost: 0,
+    lostAtSender: 0,
     duplicated: 0,
     reordered: 0,
     corrupted: 0,
@@ -131,9 +227,12 @@ class Air {
   }
   readonly endpoints: Array<Endpoint> = []
   readonly byAddress = new Map<Address, Endpoint>()
-  readonly parted = new Set<string>()
-  readonly arrivals = new Heap()
+  readonly links = new Map<string, Link>()
+  readonly arrivals = new Heap<Arrival>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
   readonly now: () => number
+  private readonly atSender: Losses
+  /** When the master's link has sent all that it was given. */
+  private idleAt = 0
   attached = 0
   order = 0
   /** Wakes the delivery when it waits for something to be under way, or for something later than `wakeBefore`. */
@@ -143,110 +242,180 @@ class Air {
   constructor(options: Options, now: () => number) {
     this.options = { ...options }
     this.chance = Chance.make(options.seed)
+    this.atSender = new Losses(this.chance, options.lossAtSender, options.burstAtSender)
     this.now = now
+  }
+
+  linkOf(name: string): Link {
+    let link = this.links.get(name)
+    if (link === undefined) this.links.set(name, (link = new Link(this.chance, this.options)))
+    return link
   }
 
   attach(name: string, isCatcher: boolean): Endpoint {
     this.attached++
     const n = this.attached
     const address = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:${5000 + (n & 4095)}`
-    const endpoint = new Endpoint(name, address, isCatcher, this.options.receiveBufferBytes)
+    const endpoint = new Endpoint(name, address, isCatcher, this.linkOf(name), this.options.receiveBufferBytes)
     this.endpoints.push(endpoint)
     this.byAddress.set(address, endpoint)
     return endpoint
   }
 
   detach(endpoint: Endpoint): void {
-    this.endpoints.splice(this.endpoints.indexOf(endpoint), 1)
+    const at = this.endpoints.indexOf(endpoint)
+    if (at >= 0) this.endpoints.splice(at, 1)
     this.byAddress.delete(endpoint.address)
     endpoint.close()
   }
 
-  multicast(from: Endpoint, batch: Batch): void {
-    const datagrams = this.take(from, batch.bytes, batch.datagramBytes)
+  impair(impairments: Impairments): void {
+    Object.assign(this.options, impairments)
+    for (const link of this.links.values()) {
+      link.Group.impair(this.options, {})
+      link.Answers.impair(this.options, {})
+    }
+  }
+
+  unclog(name: string): void {
+    const { clogged } = this.linkOf(name)
+    if (clogged === undefined) return
+    this.linkOf(name).clogged = undefined
+    for (const { from, pieces, to } of clogged) this.schedule(from, to, this.now(), pieces)
+  }
+
+  multicast(from: Endpoint, { bytes, datagramBytes }: Batch): void {
+    const departures = this.take(from, bytes, datagramBytes, undefined)
     for (const to of this.endpoints) {
-      if (to !== from && to.hearsGroup > 0) this.carry(from, to, datagrams)
+      if (to !== from && to.hearsGroup > 0) this.carry(from, to, departures)
     }
   }
 
   unicast(from: Endpoint, address: Address, datagram: Uint8Array): void {
-    const datagrams = this.take(from, datagram, datagram.length)
+    const departures = this.take(from, datagram, datagram.length, address)
     const to = this.byAddress.get(address)
     // As on the real network: a catcher hears its group only.
-    if (to !== undefined && !to.isCatcher) this.carry(from, to, datagrams)
+    if (to !== undefined && !to.isCatcher) this.carry(from, to, departures)
+  }
+
+  forge(from: Address, address: Address, datagram: Uint8Array): void {
+    const to = this.byAddress.get(address)
+    const piece = { bytes: datagram, from, datagrams: 1, datagramBytes: Math.max(1, datagram.length) }
+    if (to !== undefined) this.schedule("", to, this.now(), [piece])
+  }
+
+  /** How long a sender waits until its link has room again. */
+  waitMillis(from: Endpoint): number {
+    const { bytesPerSecond } = this.options
+    if (from.isCatcher || bytesPerSecond === undefined) return 0
+    return this.idleAt - this.now() - (sendBufferBytes / bytesPerSecond) * 1000
   }
 
   /** One copy serves all receivers: the sender uses its memory again, and receivers only read. */
-  private take(from: Endpoint, bytes: Uint8Array, datagramBytes: number): ReadonlyArray<Received> {
+  private take(
+    from: Endpoint,
+    bytes: Uint8Array,
+    datagramBytes: number,
+    to: Address | undefined
+  ): ReadonlyArray<Departure> {
+    const { bytesPerSecond, glued = false, observe } = this.options
     const copy = bytes.slice()
-    const datagrams: Array<Received> = []
-    const stepBytes = datagramBytes > 0 ? datagramBytes : copy.length
-    if (copy.length <= stepBytes) datagrams.push({ bytes: copy, from: from.address })
-    else {
-      for (let offset = 0; offset < copy.length; offset += stepBytes) {
-        datagrams.push({ bytes: copy.subarray(offset, offset + stepBytes), from: from.address })
-      }
+    const stepBytes = Math.max(1, datagramBytes > 0 ? datagramBytes : copy.length)
+    const datagrams = Math.max(1, Math.ceil(copy.length / stepBytes))
+    from.sent += datagrams
+    from.link.traffic.sent += datagrams
+    this.counters.sent += datagrams
+    const { isCatcher, name } = from
+    observe?.({ _tag: "Sent", name, isCatcher, to, bytes: copy, datagramBytes: stepBytes })
+    const whole: Piece = { bytes: copy, from: from.address, datagrams, datagramBytes: stepBytes }
+    const shaped = !isCatcher && bytesPerSecond !== undefined
+    const atOnce = glued ? Limits.sendBytes(stepBytes) / stepBytes : 1
+    const perPiece = shaped
+      ? Math.max(1, Math.min(atOnce, Math.floor((bytesPerSecond * pieceMillis) / 1000 / stepBytes)))
+      : atOnce
+    const departures: Array<Departure> = []
+    const pieces: Array<Piece> = []
+    for (let first = 0; first < datagrams; first += perPiece) {
+      const piece = datagrams <= perPiece ? whole : part(whole, first, Math.min(datagrams, first + perPiece))
+      const kept = isCatcher ? [piece] : this.atSender.cut(piece)
+      this.counters.lostAtSender += piece.datagrams - datagramsOf(kept)
+      if (shaped) {
+        const bytes = piece.bytes.length + piece.datagrams * Limits.udpHeaderBytes
+        this.idleAt = Math.max(this.now(), this.idleAt) + (bytes / bytesPerSecond) * 1000
+        departures.push({ at: this.idleAt, pieces: kept })
+      } else for (const one of kept) pieces.push(one)
     }
-    from.sent += datagrams.length
-    this.counters.sent += datagrams.length
-    return datagrams
+    if (!shaped) departures.push({ at: this.now(), pieces })
+    return departures
   }
 
-  private carry(from: Endpoint, to: Endpoint, datagrams: ReadonlyArray<Received>): void {
-    if (this.isParted(from, to)) {
-      this.counters.parted += datagrams.length
-      return
-    }
-    const { loss = 0, duplicate = 0, reorder = 0, corrupt = 0, delayMillis = 0, jitterMillis = 0 } = this.options
-    const at = this.now() + delayMillis
-    if (loss + duplicate + reorder + corrupt + jitterMillis === 0) return this.schedule(from, to, at, datagrams)
-    // What keeps its place travels together; what does not travels alone.
-    const together: Array<Received> = []
-    for (const datagram of datagrams) {
-      if (this.chance.hits(loss)) {
-        this.counters.lost++
+  private carry(from: Endpoint, to: Endpoint, departures: ReadonlyArray<Departure>): void {
+    const way = to.isCatcher ? to.link.Group : from.link.Answers
+    for (const { at, pieces } of departures) {
+      if (from.link.parted || to.link.parted) {
+        this.counters.parted += datagramsOf(pieces)
         continue
       }
-      let copies = 1
-      if (this.chance.hits(duplicate)) {
-        copies = 2
-        this.counters.duplicated++
-      }
-      for (; copies > 0; copies--) {
-        const received = this.chance.hits(corrupt) ? this.damage(datagram) : datagram
-        let later = jitterMillis > 0 ? Math.round(this.chance.next() * jitterMillis) : 0
-        if (this.chance.hits(reorder)) {
-          later += holdMillis
-          this.counters.reordered++
-        }
-        if (later === 0) together.push(received)
-        else this.schedule(from, to, at + later, [received])
-      }
+      const due = at + way.delayMillis
+      if (!way.isRough) {
+        const kept = way.losses.cutAll(pieces)
+        if (kept !== pieces) this.counters.lost += datagramsOf(pieces) - datagramsOf(kept)
+        if (kept.length > 0) this.schedule(from.name, to, due, kept)
+      } else this.roughly(from, to, way, due, pieces)
     }
-    if (together.length > 0) this.schedule(from, to, at, together)
   }
 
-  private damage(datagram: Received): Received {
+  /** Datagram by datagram: what keeps its place travels together, what does not travels alone. */
+  private roughly(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
+    const { corrupt = 0, duplicate = 0, jitterMillis = 0, reorder = 0 } = way.impairments
+    const together: Array<Piece> = []
+    for (const piece of pieces) {
+      for (let i = 0; i < piece.datagrams; i++) {
+        if (way.losses.next()) {
+          this.counters.lost++
+          continue
+        }
+        const datagram = piece.datagrams === 1 ? piece : part(piece, i, i + 1)
+        let copies = 1
+        if (this.chance.hits(duplicate)) {
+          copies = 2
+          this.counters.duplicated++
+        }
+        for (; copies > 0; copies--) {
+          const received = this.chance.hits(corrupt) ? this.damage(datagram, to.isCatcher ? to : from) : datagram
+          let later = jitterMillis > 0 ? Math.round(this.chance.next() * jitterMillis) : 0
+          if (this.chance.hits(reorder)) {
+            later += holdMillis
+            this.counters.reordered++
+          }
+          if (later === 0) together.push(received)
+          else this.schedule(from.name, to, at + later, [received])
+        }
+      }
+    }
+    if (together.length > 0) this.schedule(from.name, to, at, together)
+  }
+
+  private damage(datagram: Piece, whose: Endpoint): Piece {
     if (datagram.bytes.length === 0) return datagram
     const bytes = datagram.bytes.slice()
     const bit = Math.floor(this.chance.next() * bytes.length * 8)
+    this.options.observe?.({ _tag: "Damaged", name: whose.name, bytes: datagram.bytes, bit })
     bytes[bit >> 3]! ^= 1 << (bit & 7)
     this.counters.corrupted++
-    return { bytes, from: datagram.from }
+    return { ...datagram, bytes }
   }
 
-  private schedule(from: Endpoint, to: Endpoint, at: number, datagrams: ReadonlyArray<Received>): void {
-    if (this.arrivals.size >= maxArrivals) {
-      this.counters.overflowed += datagrams.length
-      to.dropped += datagrams.length
-      return
-    }
-    this.arrivals.push({ at, order: this.order++, from, to, datagrams })
+  private schedule(from: string, to: Endpoint, at: number, pieces: ReadonlyArray<Piece>): void {
+    if (this.arrivals.size >= maxArrivals) return this.overflow(to, pieces)
+    this.arrivals.push({ at, order: this.order++, from, to, pieces })
     if (at < this.wakeBefore) this.wake?.()
   }
 
-  isParted(from: Endpoint, to: Endpoint): boolean {
-    return this.parted.size > 0 && (this.parted.has(from.name) || this.parted.has(to.name))
+  private overflow(to: Endpoint, pieces: ReadonlyArray<Piece>): void {
+    const datagrams = datagramsOf(pieces)
+    this.counters.overflowed += datagrams
+    to.drop(datagrams)
   }
 
   /** Puts what is due into the receivers' buffers, and only then wakes them, so that each finds all of it. */
@@ -254,14 +423,23 @@ class Air {
     const now = this.now()
     const woken: Array<Endpoint> = []
     while (this.arrivals.size > 0 && this.arrivals.first.at <= now) {
-      const { datagrams, from, to } = this.arrivals.pop()
-      if (to.closed || this.isParted(from, to)) this.counters.parted += datagrams.length
-      else {
-        if (to.buffer.length === 0) woken.push(to)
-        const taken = to.accept(datagrams)
-        this.counters.delivered += taken
-        this.counters.overflowed += datagrams.length - taken
+      const arrival = this.arrivals.pop()
+      const { from, pieces, to } = arrival
+      const sender = this.links.get(from)
+      if (to.closed || to.link.parted || sender?.parted === true) {
+        this.counters.parted += datagramsOf(pieces)
+        continue
       }
+      const clogged = to.link.clogged ?? sender?.clogged
+      if (clogged !== undefined) {
+        if (clogged.reduce((sum, held) => sum + bytesOf(held.pieces), 0) > clogBytes) this.overflow(to, pieces)
+        else clogged.push(arrival)
+        continue
+      }
+      if (to.buffer.length === 0) woken.push(to)
+      const taken = to.accept(pieces)
+      this.counters.delivered += taken
+      this.counters.overflowed += datagramsOf(pieces) - taken
     }
     for (const endpoint of woken) endpoint.wake?.()
   }
@@ -275,7 +453,7 @@ const deliver = Effect.fnUntraced(function* (air: Air) {
       const { at } = air.arrivals.first
       const waitMillis = at - air.now()
       // Something sent meanwhile may be due earlier than what it sleeps for.
-      if (waitMillis > 0) yield* Effect.raceFirst(Effect.sleep(Math.ceil(waitMillis)), until(air, at))
+      if (waitMillis > 0) yield* Effect.raceFirst(Effect.sleep(waitMillis), until(air, at))
     }
     // Never inside the sender's own turn.
     yield* Effect.yieldNow
@@ -301,6 +479,141 @@ const until = (air: Air, before: number) =>
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Links
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Which datagrams are lost: gaps between losses are drawn, and not every datagram is rolled for. */
+class Losses {
+  private readonly chance: Chance.Chance
+  private loss = 0
+  private burst: Burst | undefined
+  private inBurst = false
+  /** Datagrams until this state ends, and until the next loss in it. */
+  private stay = Infinity
+  private gap = Infinity
+
+  constructor(chance: Chance.Chance, loss = 0, burst?: Burst) {
+    this.chance = chance
+    this.set(loss, burst)
+  }
+
+  set(loss: number, burst: Burst | undefined): void {
+    if (loss === this.loss && burst === this.burst) return
+    this.loss = loss
+    this.burst = burst
+    this.enter(false)
+  }
+
+  private enter(inBurst: boolean): void {
+    const { burst } = this
+    this.inBurst = inBurst && burst !== undefined
+    this.stay = burst === undefined ? Infinity : this.chance.gap(this.inBurst ? burst.end : burst.begin)
+    this.draw()
+  }
+
+  private draw(): void {
+    this.gap = this.chance.gap(this.inBurst && this.burst !== undefined ? this.burst.loss : this.loss)
+  }
+
+  /** Of the next datagrams, how many come before one is lost, `count` at most. */
+  private pass(count: number): number {
+    let passed = 0
+    while (passed < count) {
+      const step = Math.min(count - passed, this.gap, this.stay)
+      passed += step
+      this.gap -= step
+      this.stay -= step
+      if (passed === count) break
+      if (this.stay === 0) this.enter(!this.inBurst)
+      else if (this.gap === 0) break
+    }
+    return passed
+  }
+
+  /** Is the next one lost? */
+  next(): boolean {
+    if (this.pass(1) === 1) return false
+    this.lose()
+    return true
+  }
+
+  private lose(): void {
+    this.stay--
+    this.draw()
+  }
+
+  /** What is left of a piece. */
+  cut(piece: Piece): ReadonlyArray<Piece> {
+    const { datagrams } = piece
+    let first = 0
+    let at = this.pass(datagrams)
+    if (at === datagrams) return [piece]
+    const kept: Array<Piece> = []
+    while (at < datagrams) {
+      if (at > first) kept.push(part(piece, first, at))
+      this.lose()
+      first = at + 1
+      at = first + this.pass(datagrams - first)
+    }
+    if (first < datagrams) kept.push(part(piece, first, datagrams))
+    return kept
+  }
+
+  /** What is left of the pieces; themselves when nothing is lost. */
+  cutAll(pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> {
+    if (this.gap === Infinity && this.stay === Infinity) return pieces
+    let out: Array<Piece> | undefined
+    pieces.forEach((piece, i) => {
+      const kept = this.cut(piece)
+      if (out === undefined && kept[0] === piece) return
+      out ??= pieces.slice(0, i)
+      out.push(...kept)
+    })
+    return out ?? pieces
+  }
+}
+
+/** One direction of a link. */
+class Way {
+  impairments: Impairments = {}
+  delayMillis = 0
+  /** Something happens to datagrams beside being lost and late. */
+  isRough = false
+  readonly losses: Losses
+  private own: Impairments = {}
+
+  constructor(chance: Chance.Chance, options: Impairments) {
+    this.losses = new Losses(chance)
+    this.impair(options, {})
+  }
+
+  impair(network: Impairments, own: Impairments): void {
+    this.own = { ...this.own, ...own }
+    const all: Impairments = { ...network, ...this.own }
+    const { burst, corrupt = 0, delayMillis = 0, duplicate = 0, jitterMillis = 0, loss = 0, reorder = 0 } = all
+    this.impairments = all
+    this.delayMillis = delayMillis
+    this.isRough = corrupt + duplicate + jitterMillis + reorder > 0
+    this.losses.set(loss, burst)
+  }
+}
+
+/** What connects one machine, over all the lives of its endpoint. */
+class Link {
+  readonly Group: Way
+  readonly Answers: Way
+  parted = false
+  /** What waits while it stands still. */
+  clogged: Array<Arrival> | undefined
+  readonly traffic: Mutable<Traffic> = { sent: 0, received: 0, dropped: 0, peakBufferBytes: 0 }
+
+  constructor(chance: Chance.Chance, options: Impairments) {
+    this.Group = new Way(chance, options)
+    this.Answers = new Way(chance, options)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Endpoints
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -308,10 +621,11 @@ class Endpoint {
   readonly name: string
   readonly address: Address
   readonly isCatcher: boolean
+  readonly link: Link
   readonly bufferLimitBytes: number
   /** More than 0: multicast reaches it. */
   hearsGroup: number
-  buffer: Array<Received> = []
+  buffer: Array<Piece> = []
   bufferedBytes = 0
   sent = 0
   received = 0
@@ -319,35 +633,54 @@ class Endpoint {
   closed = false
   wake: (() => void) | undefined
 
-  constructor(name: string, address: Address, isCatcher: boolean, receiveBufferBytes = defaultReceiveBufferBytes) {
+  constructor(
+    name: string,
+    address: Address,
+    isCatcher: boolean,
+    link: Link,
+    receiveBufferBytes = defaultReceiveBufferBytes
+  ) {
     this.name = name
     this.address = address
     this.isCatcher = isCatcher
+    this.link = link
     this.bufferLimitBytes = receiveBufferBytes
     this.hearsGroup = isCatcher ? 1 : 0
   }
 
-  /** Returns how many found room. */
-  accept(datagrams: ReadonlyArray<Received>): number {
+  drop(datagrams: number): void {
+    this.dropped += datagrams
+    this.link.traffic.dropped += datagrams
+  }
+
+  /** Returns how many datagrams found room. */
+  accept(pieces: ReadonlyArray<Piece>): number {
     let taken = 0
-    for (const datagram of datagrams) {
-      const bytes = Math.max(datagram.bytes.length, leastBufferedBytes)
-      if (this.bufferedBytes + bytes > this.bufferLimitBytes) this.dropped++
-      else {
-        this.bufferedBytes += bytes
-        this.buffer.push(datagram)
-        taken++
-      }
+    for (const piece of pieces) {
+      const eachBytes = Math.max(piece.datagramBytes, leastBufferedBytes)
+      // the last datagram may be shorter
+      const allBytes = Math.max(piece.bytes.length, piece.datagrams * leastBufferedBytes)
+      const room = this.bufferLimitBytes - this.bufferedBytes
+      const fit = allBytes <= room ? piece.datagrams : Math.min(piece.datagrams - 1, Math.floor(room / eachBytes))
+      this.drop(piece.datagrams - fit)
+      if (fit === 0) continue
+      this.bufferedBytes += fit === piece.datagrams ? allBytes : fit * eachBytes
+      this.buffer.push(fit === piece.datagrams ? piece : part(piece, 0, fit))
+      taken += fit
     }
+    const { traffic } = this.link
+    traffic.peakBufferBytes = Math.max(traffic.peakBufferBytes, this.bufferedBytes)
     return taken
   }
 
   drain(): ReadonlyArray<Received> {
-    const batch = this.buffer
+    const pieces = this.buffer
     this.buffer = []
     this.bufferedBytes = 0
-    this.received += batch.length
-    return batch
+    const datagrams = datagramsOf(pieces)
+    this.received += datagrams
+    this.link.traffic.received += datagrams
+    return pieces
   }
 
   close(): void {
@@ -360,13 +693,15 @@ class Endpoint {
 const closed = (operation: string) => Effect.fail(new TransportError({ operation, reason: "the transport was closed" }))
 
 const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
-  const some = Effect.callback<void>((resume) => {
+  const some = Effect.callback<void>(function (this: Scheduler, resume) {
     const leave = () => {
       if (endpoint.wake === wake) endpoint.wake = undefined
     }
+    // in a turn of the receiver's own: its scheduler may be one that stands still
+    const dispatcher = this.makeDispatcher()
     const wake = () => {
       leave()
-      resume(Effect.void)
+      dispatcher.scheduleTask(() => resume(Effect.void), 0)
     }
     endpoint.wake = wake
     return Effect.sync(leave)
@@ -381,7 +716,8 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
     Effect.suspend(() => {
       if (endpoint.closed) return closed(operation)
       send()
-      return Effect.yieldNow
+      const waitMillis = air.waitMillis(endpoint)
+      return waitMillis > 0 ? Effect.sleep(waitMillis) : Effect.yieldNow
     })
   return {
     local: endpoint.address,
@@ -398,53 +734,3 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
     stats: Effect.sync(() => ({ sent: endpoint.sent, received: endpoint.received, dropped: endpoint.dropped }))
   }
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// What is under way, the earliest first
-// ---------------------------------------------------------------------------------------------------------------------
-
-class Heap {
-  private readonly items: Array<Arrival> = []
-
-  get size(): number {
-    return this.items.length
-  }
-
-  /** Only of a heap that is not empty. */
-  get first(): Arrival {
-    return this.items[0]!
-  }
-
-  push(arrival: Arrival): void {
-    const items = this.items
-    let i = items.length
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (isBefore(items[parent]!, arrival)) break
-      items[i] = items[parent]!
-      i = parent
-    }
-    items[i] = arrival
-  }
-
-  pop(): Arrival {
-    const items = this.items
-    const first = items[0]!
-    const last = items.pop()!
-    const size = items.length
-    if (size === 0) return first
-    let i = 0
-    while (true) {
-      let child = 2 * i + 1
-      if (child >= size) break
-      if (child + 1 < size && isBefore(items[child + 1]!, items[child]!)) child++
-      if (isBefore(last, items[child]!)) break
-      items[i] = items[child]!
-      i = child
-    }
-    items[i] = last
-    return first
-  }
-}
-
-const isBefore = (a: Arrival, b: Arrival): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
