@@ -36,6 +36,8 @@ export interface Options {
   readonly waitMillis: number | undefined
   /** Silence after which the master counts as lost. */
   readonly timeoutMillis: number
+  /** Blocks assembled in memory at one time, the rest goes to the store: fewer where hundreds of catchers share one memory. */
+  readonly assemblingBlocks?: number
 }
 
 export type Error =
@@ -124,7 +126,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     isIn = true
     book = new Book(now())
     book.membership = membership
-    const files = yield* filesOf(membership, book)
+    const files = yield* filesOf(membership, book, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
     const listening = Stream.runForEachWhile(PageReceiver.events(ear, membership, book.received), (heard) => {
       if (heard._tag !== "Stranger") book.heardMillis = now()
@@ -244,13 +246,17 @@ const answerTo = Effect.fnUntraced(function* (
 })
 
 /** The files of this session: how each is opened, put to use and answered for. */
-const filesOf = Effect.fnUntraced(function* (membership: Announce.Membership, book: Book) {
+const filesOf = Effect.fnUntraced(function* (
+  membership: Announce.Membership,
+  book: Book,
+  assemblingBlocks: number | undefined
+) {
   const transport = yield* Transport
   const store = yield* Store
   const progress = yield* Progress
   const { blockPages, master, pageBytes, session } = membership
   const patienceMillis = membership.timeoutMillis * Limits.recognitionTimeouts
-  const pool = new BlockPool(blockPages * pageBytes)
+  const pool = new BlockPool(blockPages * pageBytes, assemblingBlocks)
   const scope = yield* Effect.scope
   // Directories and the like are made while the first bundles come; what needs them waits.
   let prepared: Effect.Effect<void, StoreError> = Effect.void

@@ -27,12 +27,14 @@ export class BlockPool {
   private readonly free: Array<BlockBuffer> = []
   private made = 0
   private readonly blockBytes: number
-  constructor(blockBytes: number) {
+  private readonly limit: number
+  constructor(blockBytes: number, limit: number = Limits.assemblingBlocks) {
     this.blockBytes = blockBytes
+    this.limit = limit
   }
   take(): BlockBuffer | undefined {
     if (this.free.length > 0) return this.free.pop()
-    if (this.made >= Limits.assemblingBlocks) return undefined
+    if (this.made >= this.limit) return undefined
     this.made++
     return { bytes: new Uint8Array(this.blockBytes), held: new Uint8Array(Limits.blockPages) }
   }

@@ -132,8 +132,11 @@ export const maxArrivals = 1 << 20
 export const clogBytes = 2 * 1024 * 1024
 /** What waits in front of the master's link before a send does: a socket's send buffer. */
 export const sendBufferBytes = 256 * 1024
-/** What goes over a slow link as one piece takes no longer than this, so that it is not one jerk. */
-const pieceMillis = 2
+/** What leaves a shaped link within this time arrives together: receivers are woken by the batch, as interrupts are. */
+const togetherMillis = 2
+
+/** What is due this soon is due: a clock's sums of fractions never meet exactly. */
+const dueMillis = 0.001
 
 /** A network, whose delivery ends with the scope. */
 export const make = Effect.fn("Simulated.make")(function* (
@@ -329,23 +332,25 @@ class Air {
     observe?.({ _tag: "Sent", name, isCatcher, to, bytes: copy, datagramBytes: stepBytes })
     const whole: Piece = { bytes: copy, from: from.address, datagrams, datagramBytes: stepBytes }
     const shaped = !isCatcher && bytesPerSecond !== undefined
-    const atOnce = glued ? Limits.sendBytes(stepBytes) / stepBytes : 1
-    const perPiece = shaped
-      ? Math.max(1, Math.min(atOnce, Math.floor((bytesPerSecond * pieceMillis) / 1000 / stepBytes)))
-      : atOnce
+    const together = shaped ? Math.max(1, Math.floor((bytesPerSecond * togetherMillis) / 1000 / stepBytes)) : Infinity
+    const atOnce = glued ? Math.min(together, Limits.sendBytes(stepBytes) / stepBytes) : 1
     const departures: Array<Departure> = []
-    const pieces: Array<Piece> = []
-    for (let first = 0; first < datagrams; first += perPiece) {
-      const piece = datagrams <= perPiece ? whole : part(whole, first, Math.min(datagrams, first + perPiece))
+    let pieces: Array<Piece> = []
+    let leftAt = this.now()
+    for (let first = 0; first < datagrams; first += atOnce) {
+      const piece = datagrams <= atOnce ? whole : part(whole, first, Math.min(datagrams, first + atOnce))
       const kept = isCatcher ? [piece] : this.atSender.cut(piece)
       this.counters.lostAtSender += piece.datagrams - datagramsOf(kept)
-      if (shaped) {
-        const bytes = piece.bytes.length + piece.datagrams * Limits.udpHeaderBytes
-        this.idleAt = Math.max(this.now(), this.idleAt) + (bytes / bytesPerSecond) * 1000
-        departures.push({ at: this.idleAt, pieces: kept })
-      } else for (const one of kept) pieces.push(one)
+      for (const one of kept) pieces.push(one)
+      if (!shaped) continue
+      const bytes = piece.bytes.length + piece.datagrams * Limits.udpHeaderBytes
+      this.idleAt = Math.max(this.now(), this.idleAt) + (bytes / bytesPerSecond) * 1000
+      if (this.idleAt - leftAt < togetherMillis) continue
+      leftAt = this.idleAt
+      departures.push({ at: leftAt, pieces })
+      pieces = []
     }
-    if (!shaped) departures.push({ at: this.now(), pieces })
+    if (pieces.length > 0) departures.push({ at: shaped ? this.idleAt : leftAt, pieces })
     return departures
   }
 
@@ -422,7 +427,7 @@ class Air {
   deliverDue(): void {
     const now = this.now()
     const woken: Array<Endpoint> = []
-    while (this.arrivals.size > 0 && this.arrivals.first.at <= now) {
+    while (this.arrivals.size > 0 && this.arrivals.first.at <= now + dueMillis) {
       const arrival = this.arrivals.pop()
       const { from, pieces, to } = arrival
       const sender = this.links.get(from)
@@ -453,7 +458,7 @@ const deliver = Effect.fnUntraced(function* (air: Air) {
       const { at } = air.arrivals.first
       const waitMillis = at - air.now()
       // Something sent meanwhile may be due earlier than what it sleeps for.
-      if (waitMillis > 0) yield* Effect.raceFirst(Effect.sleep(waitMillis), until(air, at))
+      if (waitMillis > dueMillis) yield* Effect.raceFirst(Effect.sleep(waitMillis), until(air, at))
     }
     // Never inside the sender's own turn.
     yield* Effect.yieldNow

@@ -1,0 +1,289 @@
+/**
+ * A whole session in memory: the real master and catchers, each a process of its own on a machine with a disk, on a
+ * simulated network under virtual time, all from one seed.
+ *
+ * ```ts
+ * const outcome = Simulation.run({ seed: 1, catchers: 300, tree: [Tree.file("image", 32 << 20)], network: { loss: 0.01 } })
+ * ```
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import * as Catcher from "../Catcher.ts"
+import * as Master from "../Master.ts"
+import { type Event, Progress } from "../Progress.ts"
+import type { Report } from "../Report.ts"
+import * as Memory from "../store/Memory.ts"
+import { type Change, Volume } from "../store/Volume.ts"
+import * as Simulated from "../transport/Simulated.ts"
+import * as Tree from "./Tree.ts"
+import * as VirtualTime from "./VirtualTime.ts"
+
+/** What is wrong with a machine's disk. */
+export type Disk = Omit<Memory.Options, "volume" | "known">
+
+/** Sees what happens, as it happens. */
+export interface Observer {
+  /** Something was changed on the disk of a catcher's machine. */
+  readonly changed?: (host: Host, change: Change) => void
+  readonly network?: (event: Simulated.Event) => void
+  readonly masterReports?: (report: Report) => void
+  readonly catcherReports?: (host: Host, report: Report) => void
+}
+
+export interface Scenario {
+  readonly seed: number
+  readonly catchers: number
+  readonly tree: ReadonlyArray<Memory.Given>
+  readonly network?: Omit<Simulated.Options, "seed" | "observe">
+  readonly master?: Partial<Master.Options>
+  /** Silence after which either side counts as lost. */
+  readonly timeoutMillis?: number
+  readonly disk?: (catcher: number) => Disk
+  /** When a catcher is started (0). */
+  readonly startMillis?: (catcher: number) => number
+  /** What stands on a disk before the session. */
+  readonly before?: (catcher: number, volume: Volume) => void
+  /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
+  readonly assemblingBlocks?: number
+  /** Runs beside the session, until that ends. */
+  readonly meanwhile?: (world: World) => Effect.Effect<void>
+  readonly observer?: Observer
+  /** Virtual milliseconds after which the session counts as stuck. */
+  readonly limitMillis?: number
+}
+
+/** What `meanwhile` can lay hands on. */
+export interface World {
+  readonly network: Simulated.Network
+  readonly hosts: ReadonlyArray<Host>
+  readonly master: MasterHost
+  /** The virtual clock. */
+  readonly now: () => number
+}
+
+export interface Outcome {
+  /** undefined: it was killed. */
+  readonly master: Exit.Exit<Report, Master.Error> | undefined
+  /** How the last life of each catcher ended; undefined: it was killed, or ran still. */
+  readonly catchers: ReadonlyArray<Exit.Exit<Report, Catcher.Error> | undefined>
+  readonly hosts: ReadonlyArray<Host>
+  readonly counters: Simulated.Counters
+  readonly traffic: ReadonlyMap<string, Simulated.Traffic>
+  /** How long it took, virtual. */
+  readonly millis: number
+  readonly isStuck: boolean
+}
+
+export const defaults: Master.Options = {
+  catchers: 1,
+  waitMillis: 30_000,
+  partial: false,
+  timeoutMillis: 10_000,
+  pageBytes: 512
+}
+
+/** How long a catcher waits for a master. */
+const catcherWaitMillis = 60_000
+
+/** A machine whose program can be killed, frozen and started again. */
+class Machine<A, E> {
+  readonly name: string
+  /** How many programs have run on it. */
+  life = 0
+  exit: Exit.Exit<A, E> | undefined
+  private process: VirtualTime.Process | undefined
+  private forked: VirtualTime.Forked<A, E> | undefined
+  private readonly time: VirtualTime.VirtualTime
+  private readonly network: Simulated.Network
+  private readonly program: (life: number) => Effect.Effect<A, E>
+  private readonly ended: () => void
+
+  constructor(
+    name: string,
+    time: VirtualTime.VirtualTime,
+    network: Simulated.Network,
+    program: (life: number) => Effect.Effect<A, E>,
+    ended: () => void
+  ) {
+    this.name = name
+    this.time = time
+    this.network = network
+    this.program = program
+    this.ended = ended
+  }
+
+  get runs(): boolean {
+    return this.process !== undefined
+  }
+
+  /** Starts its program, as another process than any before. */
+  start(): void {
+    if (this.process !== undefined) return
+    this.life++
+    this.exit = undefined
+    const process = this.time.process()
+    this.process = process
+    this.forked = process.fork(this.program(this.life), (exit) => {
+      if (this.process !== process) return
+      this.process = undefined
+      this.exit = exit
+      this.ended()
+    })
+  }
+
+  /** As kill -9 or a power cut: nothing is said and nothing cleaned up, what is on the disk stays. */
+  get crash(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.process === undefined) return Effect.void
+      this.process.kill()
+      this.process = undefined
+      return Effect.andThen(
+        this.network.detach(this.name),
+        Effect.sync(() => this.ended())
+      )
+    })
+  }
+
+  /** As Ctrl-C: it cleans up and ends by itself. */
+  stop(): void {
+    const { forked } = this
+    this.process?.post(() => forked?.fiber?.interruptUnsafe())
+  }
+
+  freeze(): void {
+    this.process?.freeze()
+  }
+
+  thaw(): void {
+    this.process?.thaw()
+  }
+}
+
+export class MasterHost extends Machine<Report, Master.Error> {
+  /** What it said last, also when it failed. */
+  report: Report | undefined
+}
+
+export class Host extends Machine<Report, Catcher.Error> {
+  readonly volume = new Volume()
+  disk: Disk = {}
+  /** The store of its latest program. */
+  memory: Memory.Memory = Memory.make({ volume: this.volume })
+  /** Start its program again when that fails, while the master runs (`--serve`, or a supervisor). */
+  isPersistent = false
+}
+
+/** Runs a scenario to its end. */
+export const run = (scenario: Scenario): Effect.Effect<Outcome> => VirtualTime.run((time) => direct(scenario, time))
+
+/** How long a program that failed is left alone before it is started again. */
+const restartMillis = 300
+
+const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { observer, seed, timeoutMillis = defaults.timeoutMillis } = scenario
+      const network = yield* Simulated.make({ ...scenario.network, seed, observe: observer?.network })
+      const known = Tree.contents(scenario.tree)
+      const over = Deferred.makeUnsafe<void>()
+      const look = () => {
+        const isOver = !master.runs && hosts.every((host) => !host.runs)
+        // nobody is started again for a session that is over
+        if (isOver) Deferred.doneUnsafe(over, Effect.void)
+      }
+
+      const hosts = Array.from({ length: scenario.catchers }, (_, i): Host => {
+        const name = `c${i + 1}`
+        const host: Host = new Host(
+          name,
+          time,
+          network,
+          (life) =>
+            Effect.suspend(() => {
+              const { disk, volume } = host
+              host.memory = Memory.make({ ...disk, volume, known: (path) => known.get(path) })
+              return Catcher.run({
+                id: name,
+                waitMillis: catcherWaitMillis,
+                timeoutMillis,
+                ...(scenario.assemblingBlocks === undefined ? {} : { assemblingBlocks: scenario.assemblingBlocks })
+              }).pipe(
+                Effect.provide(
+                  Layer.mergeAll(
+                    network.layerCatcher(name),
+                    Memory.layer(host.memory),
+                    reporting((report) => observer?.catcherReports?.(host, report))
+                  )
+                ),
+                Random.withSeed(`${seed} ${name} ${life}`)
+              )
+            }),
+          () => {
+            if (host.isPersistent && host.exit?._tag === "Failure" && master.runs) {
+              time.after(director, restartMillis, () => (master.runs ? host.start() : undefined))
+            }
+            look()
+          }
+        )
+        scenario.before?.(i, host.volume)
+        host.disk = scenario.disk?.(i) ?? {}
+        host.volume.capacityBytes = host.disk.capacityBytes ?? Infinity
+        host.volume.observe = (change) => observer?.changed?.(host, change)
+        return host
+      })
+
+      const master: MasterHost = new MasterHost(
+        "master",
+        time,
+        network,
+        () =>
+          Master.run({ ...defaults, catchers: scenario.catchers, timeoutMillis, ...scenario.master }).pipe(
+            Effect.provide(
+              Layer.mergeAll(
+                network.layerMaster,
+                Memory.sourceLayer(scenario.tree),
+                reporting((report) => {
+                  master.report = report
+                  observer?.masterReports?.(report)
+                })
+              )
+            ),
+            Random.withSeed(`${seed} master`)
+          ),
+        look
+      )
+
+      const director = time.process()
+      hosts.forEach((host, i) => {
+        const startMillis = scenario.startMillis?.(i) ?? 0
+        if (startMillis > 0) time.after(director, startMillis, () => host.start())
+        else host.start()
+      })
+      master.start()
+      const world: World = { network, hosts, master, now: () => time.nowMillis }
+      const story = yield* Effect.forkScoped(scenario.meanwhile?.(world) ?? Effect.void)
+      const inTime = yield* Effect.timeoutOption(Deferred.await(over), scenario.limitMillis ?? 600_000)
+      const millis = time.nowMillis
+      yield* Fiber.interrupt(story)
+      return {
+        master: master.exit,
+        catchers: hosts.map((host) => host.exit),
+        hosts,
+        counters: yield* network.counters,
+        traffic: yield* network.traffic,
+        millis,
+        isStuck: inTime._tag === "None"
+      } as Outcome
+    })
+  )
+
+const reporting = (report: (report: Report) => void): Layer.Layer<Progress> =>
+  Layer.succeed(Progress, {
+    publish: (event: Event) => (event._tag === "Report" ? report(event) : undefined),
+    events: Stream.empty
+  })

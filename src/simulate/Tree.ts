@@ -1,0 +1,48 @@
+/** Trees to simulate with: entries, and content that depends on nothing but a seed. */
+import type { Metadata } from "../Manifest.ts"
+import { display } from "../Manifest.ts"
+import type { Given } from "../store/Memory.ts"
+
+const text = new TextEncoder()
+const metadata: Metadata = { mode: 0o644, mtimeSeconds: 1_700_000_000, mtimeNanos: 123_456_789, uid: 0, gid: 0 }
+
+/** Bytes that do not repeat and do not compress. */
+export const bytes = (size: number, seed: number): Uint8Array => {
+  const words = new Uint32Array(Math.ceil(size / 4))
+  let state = Math.imul(seed + 1, 0x9e37_79b1) ^ size
+  for (let i = 0; i < words.length; i++) {
+    state = (state + 0x6d2b_79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    words[i] = mixed ^ (mixed >>> 14)
+  }
+  return new Uint8Array(words.buffer, 0, size)
+}
+
+export const file = (path: string, size: number, seed = 1): Given => ({
+  entry: { _tag: "File", path: text.encode(path), metadata, size },
+  content: bytes(size, seed)
+})
+
+export const directory = (path: string): Given => ({
+  entry: { _tag: "Directory", path: text.encode(path), metadata: { ...metadata, mode: 0o755 } }
+})
+
+export const symlink = (path: string, target: string): Given => ({
+  entry: { _tag: "Symlink", path: text.encode(path), metadata, target: text.encode(target) }
+})
+
+export const fifo = (path: string): Given => ({ entry: { _tag: "Fifo", path: text.encode(path), metadata } })
+
+/** `leader`: the index of the file that it is a link to. */
+export const hardLink = (path: string, leader: number): Given => ({
+  entry: { _tag: "HardLink", path: text.encode(path), leader }
+})
+
+/** The content of every file, by its path. */
+export const contents = (tree: ReadonlyArray<Given>): ReadonlyMap<string, Uint8Array> =>
+  new Map(
+    tree.flatMap(({ content, entry }) =>
+      entry._tag === "File" ? [[display(entry.path), content ?? new Uint8Array(0)] as const] : []
+    )
+  )
