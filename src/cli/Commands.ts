@@ -70,13 +70,36 @@ const demo = Command.make("demo", Flags.demo, (input) =>
   ])
 )
 
+const simulate = Command.make("simulate", Flags.simulate, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Simulate.ts")),
+    (module) => module.simulate(input)
+  )
+).pipe(
+  Command.withDescription(
+    "Plans a roll-out: the real master and catchers on a network in memory, under virtual time. Says what would be sent, how long it would take, and who would have it all. The same seed gives the same run."
+  ),
+  Command.withShortDescription("Plan a roll-out: simulate a network and its catchers"),
+  Command.withExamples([
+    { command: "mrsync simulate", description: "Ten catchers on a gigabit network that loses one per cent" },
+    {
+      command: "mrsync simulate -c 300 --loss 1 --size 32MiB --slow 5 --crash 5",
+      description: "Hundreds, of which five have a bad link and five crash"
+    },
+    {
+      command: "mrsync simulate -c 20 --rate 20mbit --delay 40 --json",
+      description: "A far and narrow link, for a script"
+    }
+  ])
+)
+
 export const root = Command.make("mrsync").pipe(
   Command.withDescription("Sends a tree of files to many machines at once over UDP multicast."),
   Command.withExamples([
     { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
     { command: "mrsync send -c 12 photos/", description: "On the machine that has the files, for 12 of them" }
   ]),
-  Command.withSubcommands([send, catching, demo])
+  Command.withSubcommands([send, catching, demo, simulate])
 )
 
 // The library's own has the alias -v, which is --verbose here.

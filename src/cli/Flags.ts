@@ -174,3 +174,38 @@ export const demo = {
     Argument.optional
   )
 }
+
+const number = (
+  name: string,
+  metavar: string,
+  description: string,
+  parse: (text: string) => Result.Result<number, string>,
+  otherwise: number
+) => parsed(name, { metavar, description, parse }).pipe(Flag.map((value) => value ?? otherwise))
+
+export const simulate = {
+  catchers: number("catchers", "N", "Catchers (10)", Parse.catchers, 10).pipe(Flag.withAlias("c")),
+  sizeBytes: number("size", "BYTES", "One file of this size: 32MiB, 1.5GB (32MiB)", Parse.size, 32 * 1024 * 1024),
+  pageBytes: number(
+    "page-size",
+    "BYTES",
+    `Content per datagram (${Limits.defaultPageBytes})`,
+    Parse.pageBytes,
+    Limits.defaultPageBytes
+  ),
+  lossPercent: number("loss", "PERCENT", "Datagrams lost, for each catcher and both ways (1)", Parse.loss, 1),
+  bytesPerSecond: number(
+    "rate",
+    "RATE",
+    "What the master's link carries: 1gbit, 60MB (1gbit)",
+    Parse.rate,
+    125_000_000
+  ),
+  delayMillis: number("delay", "MILLISECONDS", "How long a datagram travels one way (1)", Parse.delay, 1),
+  seed: number("seed", "S", "Another seed, another run; the same seed, the same run (1)", Parse.seed, 1),
+  slow: number("slow", "K", "So many of the catchers have a bad link (0)", Parse.some, 0),
+  slowLossPercent: number("slow-loss", "PERCENT", "Datagrams lost on a bad link (20)", Parse.loss, 20),
+  crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
+  verbose: given("verbose", "List every catcher", "v"),
+  json: given("json", "Print one JSON object, all catchers in it")
+}

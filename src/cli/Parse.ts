@@ -50,6 +50,21 @@ export const rate = (text: string): Parsed<number> => {
   return Result.succeed(Math.round(value))
 }
 
+/** The most content that is simulated: it is in memory. */
+const maxSizeBytes = 1024 ** 3
+
+/** A size in bytes: a plain number is bytes, prefixes as in a rate. */
+export const size = (text: string): Parsed<number> => {
+  const example = "for example 32MiB, 1.5GB or 700kB"
+  const match = /^(\d+(?:\.\d+)?|\.\d+) ?([kmg]i?)?b?$/i.exec(text)
+  if (match === null) return Result.fail(`expected a size in bytes, ${example}`)
+  const [, number, prefix = ""] = match
+  const value = Math.round(Number(number) * prefixes[prefix.toLowerCase()])
+  return value >= 1 && value <= maxSizeBytes
+    ? Result.succeed(value)
+    : Result.fail(`expected a size from 1 byte to 1GiB, ${example}`)
+}
+
 /** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
 export const name = (text: string): Parsed<string> => {
   if (text === "") return Result.fail("expected a name, and it is empty")
@@ -108,9 +123,22 @@ export const catchers = whole("a number of catchers", 1, Limits.slots)
 export const ttl = whole("a time to live", 0, 255)
 export const pageBytes = whole("a page size in bytes", Limits.minPageBytes, Limits.maxPageBytes)
 
-/** Per cent of datagrams that the demo loses on purpose. */
+const decimal = (text: string): number => (/^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN)
+
+/** Milliseconds that a datagram travels in a simulation. */
+export const delay = (text: string): Parsed<number> => {
+  const value = decimal(text)
+  return value >= 0 && value <= 2000
+    ? Result.succeed(value)
+    : Result.fail("expected milliseconds from 0 to 2000, for example 1 or 0.2")
+}
+
+export const seed = whole("a whole number", 0, 0xffff_ffff)
+export const some = whole("a number of catchers", 0, Limits.slots)
+
+/** Per cent of datagrams that are lost on purpose. */
 export const loss = (text: string): Parsed<number> => {
-  const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  const value = decimal(text)
   return value >= 0 && value <= 50
     ? Result.succeed(value)
     : Result.fail("expected per cent of datagrams to lose, from 0 to 50, for example 2")

@@ -1,0 +1,115 @@
+/** `mrsync simulate`: the real master and catchers on a network in memory, under virtual time, and what a roll-out costs. */
+import * as Effect from "effect/Effect"
+import type { Report } from "../Report.ts"
+import { exitStatus } from "../Report.ts"
+import * as Forecast from "../simulate/Forecast.ts"
+import * as Simulated from "../transport/Simulated.ts"
+import * as Format from "./Format.ts"
+import { Screen } from "./Screen.ts"
+import * as Session from "./Session.ts"
+import { Incomplete, UsageError } from "./Status.ts"
+
+export interface Input {
+  readonly catchers: number
+  readonly sizeBytes: number
+  readonly pageBytes: number
+  readonly lossPercent: number
+  readonly bytesPerSecond: number
+  readonly delayMillis: number
+  readonly seed: number
+  readonly slow: number
+  readonly slowLossPercent: number
+  readonly crash: number
+  readonly verbose: boolean
+  readonly json: boolean
+}
+
+/** Catchers in the table before it becomes a summary (all with -v). */
+const listed = 20
+
+export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
+  const { catchers, crash, slow } = input
+  if (slow + crash > catchers) {
+    return yield* new UsageError({
+      command: "simulate",
+      reason: `--slow ${slow} and --crash ${crash} are ${slow + crash} catchers, and there are ${catchers}: give more --catchers`
+    })
+  }
+  const screen = yield* Screen
+  if (!input.json) for (const line of heading(input)) screen.print("out", line)
+  const forecast = yield* Forecast.make({
+    ...input,
+    loss: input.lossPercent / 100,
+    slowLoss: input.slowLossPercent / 100
+  })
+  if (input.json) screen.print("out", JSON.stringify(json(input, forecast)))
+  else for (const line of lines(input, forecast)) screen.print("out", line)
+  if (forecast.isStuck) {
+    return yield* new Incomplete({
+      status: exitStatus.partial,
+      reason: "the session did not end: too much is lost, or the rate is too low for what is asked"
+    })
+  }
+  if (forecast.master?._tag === "Failure") return yield* forecast.master
+  if (forecast.report !== undefined) return yield* Session.settle(forecast.report)
+})
+
+const heading = (input: Input): ReadonlyArray<string> => {
+  const rate = `${Format.rate(input.bytesPerSecond)}, ${input.delayMillis} ms one way`
+  const out = [
+    `simulating ${Format.plural(input.catchers, "catcher")}: ${Format.bytes(input.sizeBytes)} at ${rate}, ${input.lossPercent} % lost, seed ${input.seed}`
+  ]
+  if (input.slow > 0) out.push(`${Format.plural(input.slow, "catcher")} with ${input.slowLossPercent} % lost`)
+  if (input.crash > 0) out.push(`${Format.plural(input.crash, "catcher")} that crash and start again`)
+  return out
+}
+
+const lines = (input: Input, forecast: Forecast.Forecast): ReadonlyArray<string> => {
+  const { answers, dropped, pages, peakBufferBytes, peakBufferOf, ratio, rounds, seconds } = forecast
+  const { needed, parity, repaired, sent } = pages
+  return [
+    `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent (ratio ${ratio.toFixed(3)}), ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
+    `rounds: ${Format.count(rounds)}`,
+    `virtual time: ${Format.seconds(seconds)}, ${Format.rate(input.sizeBytes / seconds)}`,
+    `master: ${Format.plural(answers, "answer")} received`,
+    `receive buffers: ${Format.bytes(peakBufferBytes)} at most (${peakBufferOf}) of ${Format.bytes(Simulated.defaultReceiveBufferBytes)}, ${Format.plural(dropped, "datagram")} dropped`,
+    ...fates(forecast.catchers, input.verbose)
+  ]
+}
+
+const fates = (catchers: ReadonlyArray<Forecast.Fate>, all: boolean): ReadonlyArray<string> => {
+  const shown = all || catchers.length <= listed ? catchers : catchers.filter((one) => one.state !== "Complete")
+  const rows = shown
+    .slice(0, all ? Infinity : listed)
+    .map(({ dropped, id, missingPages, peakBufferBytes, starts, state }) => [
+      id,
+      state.toLowerCase(),
+      Format.count(missingPages),
+      Format.bytes(peakBufferBytes),
+      Format.count(dropped),
+      Format.count(starts)
+    ])
+  const states = (["Complete", "Partial", "Lost"] as const)
+    .map((state) => [catchers.filter((one) => one.state === state).length, state.toLowerCase()] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, state]) => `${Format.count(count)} ${state}`)
+  const out = [`${Format.plural(catchers.length, "catcher")}: ${states.join(", ")}`]
+  if (rows.length > 0) out.push(...table([["", "", "asked again", "buffer", "dropped", "starts"], ...rows]))
+  if (shown.length > rows.length)
+    out.push(`  ... and ${Format.count(shown.length - rows.length)} more (all of them with -v)`)
+  return out
+}
+
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => Format.width(row[column]))))
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => (column < 2 ? Format.pad(cell, widths[column]) : cell.padStart(widths[column]))).join("  ")}`.trimEnd()
+  )
+}
+
+const json = (input: Input, forecast: Forecast.Forecast) => {
+  const { json: _json, verbose: _verbose, ...options } = input
+  const { master: _master, report, ...counted } = forecast
+  const failures: Report["failures"] = report?.failures ?? []
+  return { _tag: "Simulation", options, ...counted, failures }
+}

@@ -1,0 +1,144 @@
+/** What a roll-out comes to: one file to so many catchers over a network of this kind, simulated, and what was counted. */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Master from "../Master.ts"
+import type { CatcherReport, Report } from "../Report.ts"
+import * as Chance from "../transport/Chance.ts"
+import * as Simulated from "../transport/Simulated.ts"
+import * as Header from "../wire/Header.ts"
+import * as Simulation from "./Simulation.ts"
+import * as Tree from "./Tree.ts"
+
+export interface Options {
+  readonly seed: number
+  readonly catchers: number
+  readonly sizeBytes: number
+  readonly pageBytes: number
+  /** From 0 to 1, for each catcher by itself and both ways. */
+  readonly loss: number
+  /** Of the master's link. */
+  readonly bytesPerSecond: number
+  /** One way. */
+  readonly delayMillis: number
+  /** The first so many catchers have a bad link, which loses `slowLoss`. */
+  readonly slow: number
+  readonly slowLoss: number
+  /** The last so many catchers crash at some time while the file is sent, and start again. */
+  readonly crash: number
+}
+
+export interface Forecast {
+  readonly master: Exit.Exit<Report, Master.Error> | undefined
+  /** What the master reported. */
+  readonly report: Report | undefined
+  readonly isStuck: boolean
+  readonly pages: Report["pages"]
+  /** Pages sent for each one needed. */
+  readonly ratio: number
+  /** Questions about what is missing, each asked of all whom it concerns and again where an answer was lost. */
+  readonly rounds: number
+  /** Virtual, from the first page to the last word. */
+  readonly seconds: number
+  /** Datagrams that the catchers sent to the master and that arrived. */
+  readonly answers: number
+  readonly peakBufferBytes: number
+  /** The catcher, or "master", whose receive buffer was that full. */
+  readonly peakBufferOf: string
+  /** Datagrams that no receive buffer had room for. */
+  readonly dropped: number
+  readonly catchers: ReadonlyArray<Fate>
+}
+
+export interface Fate {
+  readonly id: string
+  readonly state: CatcherReport["state"]
+  readonly missingPages: number
+  readonly peakBufferBytes: number
+  readonly dropped: number
+  /** How often its program was started. */
+  readonly starts: number
+}
+
+/** Blocks that one of hundreds of catchers holds in memory: 1.5 MB each instead of 47. */
+const assemblingBlocks = 8
+/** How long a machine that crashed takes to start its catcher again. */
+const rebootMillis = 500
+/** A session that takes this much longer than its bytes at the given rate is stuck. */
+const patienceMillis = 600_000
+const patienceTimes = 50
+
+export const make = Effect.fn("Forecast.make")(function* (options: Options) {
+  const { bytesPerSecond, catchers, delayMillis, loss, pageBytes, seed, sizeBytes, slow, slowLoss } = options
+  const sendMillis = (sizeBytes / bytesPerSecond) * 1000
+  const rounds = new Set<string>()
+  const network = (event: Simulated.Event) => {
+    if (event._tag !== "Sent" || event.isCatcher || event.bytes[3] !== Header.types.Eof) return
+    rounds.add(`${Header.fileOf(event.bytes, 0)} ${Header.indexOf(event.bytes, 0)}`)
+  }
+  const chance = Chance.make(seed)
+  const crashes = Array.from({ length: options.crash }, (_, i) => ({
+    catcher: catchers - 1 - i,
+    // a session begins some 50 ms after its catchers
+    atMillis: 50 + chance.next() * (sendMillis + 20 * delayMillis)
+  }))
+  const outcome = yield* Simulation.run({
+    seed,
+    catchers,
+    tree: [Tree.file("image", sizeBytes, seed)],
+    network: { loss, delayMillis, bytesPerSecond, glued: true },
+    master: { pageBytes },
+    assemblingBlocks,
+    observer: { network },
+    limitMillis: patienceMillis + patienceTimes * sendMillis,
+    meanwhile: ({ hosts, network }) =>
+      Effect.gen(function* () {
+        for (const { name } of hosts.slice(0, slow)) {
+          yield* network.impairLink(name, "Group", { loss: slowLoss })
+          yield* network.impairLink(name, "Answers", { loss: slowLoss })
+        }
+        yield* Effect.forEach(
+          crashes,
+          ({ atMillis, catcher }) =>
+            Effect.gen(function* () {
+              yield* Effect.sleep(atMillis)
+              yield* hosts[catcher].crash
+              yield* Effect.sleep(rebootMillis)
+              hosts[catcher].start()
+            }),
+          { concurrency: "unbounded", discard: true }
+        )
+      })
+  })
+  return forecast(outcome, rounds.size)
+})
+
+const forecast = (outcome: Simulation.Outcome, rounds: number): Forecast => {
+  const { hosts, isStuck, master, traffic } = outcome
+  const report = master?._tag === "Success" ? master.value : undefined
+  const reported = new Map(report?.catchers.map((catcher) => [catcher.id, catcher]))
+  const [peakBufferOf, { peakBufferBytes }] = [...traffic].reduce((most, one) =>
+    one[1].peakBufferBytes > most[1].peakBufferBytes ? one : most
+  )
+  const pages = report?.pages ?? { needed: 0, sent: 0, repaired: 0, parity: 0 }
+  return {
+    master,
+    report,
+    isStuck,
+    pages,
+    ratio: pages.needed === 0 ? 1 : pages.sent / pages.needed,
+    rounds,
+    seconds: report?.seconds ?? outcome.millis / 1000,
+    answers: traffic.get("master")?.received ?? 0,
+    peakBufferBytes,
+    peakBufferOf,
+    dropped: [...traffic.values()].reduce((sum, { dropped }) => sum + dropped, 0),
+    catchers: hosts.map(({ life, name }): Fate => ({
+      id: name,
+      state: reported.get(name)?.state ?? "Lost",
+      missingPages: reported.get(name)?.missingPages ?? 0,
+      peakBufferBytes: traffic.get(name)?.peakBufferBytes ?? 0,
+      dropped: traffic.get(name)?.dropped ?? 0,
+      starts: life
+    }))
+  }
+}
