@@ -114,8 +114,10 @@ export interface Network {
   readonly impair: (impairments: Impairments) => Effect.Effect<void>
   /** Changes what one catcher's link does, in one direction, beside what the network does. */
   readonly impairLink: (name: string, direction: Direction, impairments: Impairments) => Effect.Effect<void>
-  /** A datagram with a forged source address. */
-  readonly forge: (from: Address, to: Address, datagram: Uint8Array) => Effect.Effect<void>
+  /** Sends a datagram with a forged source address to the endpoint of that name; an observer may do so, too. */
+  readonly forge: (from: Address, to: string, datagram: Uint8Array) => void
+  /** Where the endpoint of that name is now. */
+  readonly addressOf: (name: string) => Address | undefined
   readonly counters: Effect.Effect<Counters>
   readonly traffic: Effect.Effect<ReadonlyMap<string, Traffic>>
 }
@@ -169,7 +171,8 @@ export const make = Effect.fn("Simulated.make")(function* (
     impair: (impairments) => Effect.sync(() => network.impair(impairments)),
     impairLink: (name, direction, impairments) =>
       Effect.sync(() => network.linkOf(name)[direction].impair(network.options, impairments)),
-    forge: (from, to, datagram) => Effect.sync(() => network.forge(from, to, datagram)),
+    forge: (from, to, datagram) => network.forge(from, to, datagram),
+    addressOf: (name) => network.endpoints.find((it) => it.name === name)?.address,
     counters: Effect.sync(() => ({ ...network.counters })),
     traffic: Effect.sync(() => new Map([...network.links].map(([name, link]) => [name, { ...link.traffic }])))
   }
@@ -301,8 +304,8 @@ class Air {
     if (to !== undefined && !to.isCatcher) this.carry(from, to, departures)
   }
 
-  forge(from: Address, address: Address, datagram: Uint8Array): void {
-    const to = this.byAddress.get(address)
+  forge(from: Address, name: string, datagram: Uint8Array): void {
+    const to = this.endpoints.find((it) => it.name === name)
     const piece = { bytes: datagram, from, datagrams: 1, datagramBytes: Math.max(1, datagram.length) }
     if (to !== undefined) this.schedule("", to, this.now(), [piece])
   }

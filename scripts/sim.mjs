@@ -1,0 +1,52 @@
+/**
+ * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose]
+ *
+ * Sessions with all faults mixed, one for each seed, and what must hold in every one of them (src/simulate). A seed that
+ * fails says what was wrong and how to run it again; the exit status is 1 then.
+ */
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import * as Effect from "effect/Effect"
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    verbose: { type: "boolean", default: false },
+    // where the built library is: scripts/mutants.mjs looks at changed copies
+    dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
+  }
+})
+const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
+
+const from = Number(values.seed ?? values.from)
+const count = values.seed === undefined ? Number(values.seeds) : 1
+if (!Number.isSafeInteger(from) || !(count >= 1)) throw new Error("expected numbers after --seeds, --from and --seed")
+
+const started = performance.now()
+const failed = []
+let slowest = { millis: 0, seed: 0 }
+for (let seed = from; seed < from + count; seed++) {
+  const began = performance.now()
+  const { endings, problems, telling } = await Effect.runPromise(Sweep.run(seed)).catch((error) => ({
+    problems: [String(error?.stack ?? error)],
+    telling: [],
+    endings: []
+  }))
+  const millis = performance.now() - began
+  if (millis > slowest.millis) slowest = { millis, seed }
+  if (problems.length > 0) {
+    failed.push(seed)
+    console.log(`seed ${seed} failed:`)
+    for (const problem of problems) console.log(`  ${problem}`)
+    console.log(`  replay: npm run sim -- --seed ${seed} --verbose`)
+  }
+  if (values.verbose) for (const line of [...telling, ...endings]) console.log(`  ${line}`)
+}
+const seconds = (performance.now() - started) / 1000
+console.log(
+  `${count} ${count === 1 ? "seed" : "seeds"}, ${failed.length} failed, ${seconds.toFixed(1)} s (${((seconds * 1000) / count).toFixed(0)} ms each; seed ${slowest.seed} took ${slowest.millis.toFixed(0)} ms)`
+)
+process.exitCode = failed.length > 0 ? 1 : 0

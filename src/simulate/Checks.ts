@@ -1,0 +1,200 @@
+/**
+ * What must hold in every session, looked at from outside while it happens: from the changes on the disks, the datagrams
+ * on the network and the reports. Nothing of the protocol is used here, so that its mistakes are not made twice.
+ *
+ * - A file under its final name has the source's content, at every instant; what was there before stays until then.
+ * - Nothing is changed outside of the destination, and no name appears that is neither the tree's nor a temporary one.
+ * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
+ *   this holds for a catcher that crashed meanwhile, too.
+ * - Datagrams keep their limits; a store has no more files open than it may.
+ * - Every program ends; whom no fault has hit ends complete, if the master lived; who was not killed leaves nothing behind.
+ */
+import type { Metadata } from "../Manifest.ts"
+import { display } from "../Manifest.ts"
+import type { Report } from "../Report.ts"
+import { destination, type Given } from "../store/Memory.ts"
+import type { Change, Directory, Node, Volume } from "../store/Volume.ts"
+import type { Event } from "../transport/Simulated.ts"
+import type { Host, Observer, Outcome } from "./Simulation.ts"
+import * as Tree from "./Tree.ts"
+
+export interface Expectations {
+  readonly tree: ReadonlyArray<Given>
+  /** Paths that are to fail everywhere. */
+  readonly refused: ReadonlySet<string>
+  /** Why that catcher need not be complete; undefined: it must be. */
+  readonly excuse: (host: Host) => string | undefined
+  readonly masterLives: boolean
+}
+
+/** Problems told; one defect shows itself many times. */
+const maxProblems = 20
+/** As docs/protocol.md has them. */
+const maxDatagramBytes = 65_507
+const maxControlBytes = 1200
+const pageType = 8
+const maxOpenFiles = 32
+/** `.NAME.mrsync-XXXXXX` */
+const temporaryName = /(^|\/)\.[^/]*\.mrsync-[A-Za-z0-9]{6}$/
+
+export class Checks implements Observer {
+  readonly problems: Array<string> = []
+  private readonly expectations: Expectations
+  private readonly contents: ReadonlyMap<string, Uint8Array>
+  private readonly now: () => number
+
+  constructor(expectations: Expectations, now: () => number) {
+    this.expectations = expectations
+    this.contents = new Map([...Tree.contents(expectations.tree), ...linked(expectations.tree)])
+    this.now = now
+  }
+
+  private problem(who: string, what: string): void {
+    if (this.problems.length < maxProblems) this.problems.push(`${this.now().toFixed(1)} ms: ${who}: ${what}`)
+  }
+
+  // ---- the disks ----
+
+  readonly changed = (host: Host, { node, operation, path }: Change): void => {
+    if (path !== destination && !path.startsWith(`${destination}/`)) {
+      return this.problem(host.name, `${operation} outside of its destination: ${path}`)
+    }
+    if (host.memory.slots() > maxOpenFiles) this.problem(host.name, `${host.memory.slots()} files are open`)
+    const name = path.slice(destination.length + 1)
+    if (temporaryName.test(name)) return
+    if (node._tag !== "File") {
+      if (!this.isOfTree(name)) this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
+      return
+    }
+    const content = this.contents.get(name)
+    if (operation === "unlink") {
+      if (content !== undefined) this.problem(host.name, `${name} was removed, and nothing put in its place`)
+      return
+    }
+    if (content === undefined) return this.problem(host.name, `${operation} of ${name}, which is no file of the tree`)
+    if (!node.content.equals(content))
+      this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+  }
+
+  private isOfTree(name: string): boolean {
+    return this.expectations.tree.some(({ entry }) => display(entry.path) === (name === "" ? "." : name))
+  }
+
+  /** What of the tree is not, or not rightly, on a disk. */
+  lacks(volume: Volume, failed: ReadonlySet<string>): ReadonlyArray<string> {
+    const out: Array<string> = []
+    for (const { entry } of this.expectations.tree) {
+      const path = display(entry.path)
+      if (failed.has(path)) continue
+      const node = volume.find(entry.path.length === 0 ? destination : `${destination}/${path}`)
+      const wrong = node === undefined ? "is not there" : this.isWrong(volume, entry, node)
+      if (wrong !== undefined) out.push(`${path} ${wrong}`)
+    }
+    return out
+  }
+
+  private isWrong(volume: Volume, entry: Given["entry"], node: Node): string | undefined {
+    const path = display(entry.path)
+    if (entry._tag === "HardLink") {
+      const leader = display(this.expectations.tree[entry.leader].entry.path)
+      return volume.find(`${destination}/${leader}`) === node ? undefined : "is no link to its leader"
+    }
+    if (entry._tag !== node._tag) return `is a ${node._tag}`
+    if (node._tag === "File" && !node.content.equals(this.contents.get(path)!)) return "has other content"
+    if (node._tag === "Symlink" && node.target !== new TextDecoder().decode((entry as { target: Uint8Array }).target))
+      return "leads elsewhere"
+    const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
+    return metadata !== undefined && agree(metadata, entry.metadata) ? undefined : "has other metadata"
+  }
+
+  private standing(volume: Volume): number {
+    return [...this.contents].filter(([path, content]) => {
+      const node = volume.find(`${destination}/${path}`)
+      return node?._tag === "File" && node.content.equals(content)
+    }).length
+  }
+
+  // ---- the network ----
+
+  readonly network = (event: Event): void => {
+    if (event._tag !== "Sent") return
+    const { bytes, datagramBytes, isCatcher, name, to } = event
+    if (Math.min(bytes.length, datagramBytes) > maxDatagramBytes)
+      this.problem(name, `a datagram of ${datagramBytes} bytes`)
+    if (bytes[3] !== pageType && bytes.length > maxControlBytes)
+      this.problem(name, `a datagram of type ${bytes[3]} has ${bytes.length} bytes`)
+    if (isCatcher && to === undefined) this.problem(name, "it speaks to the group")
+  }
+
+  // ---- the reports ----
+
+  /** At the time of the report. */
+  masterReported(report: Report, hosts: ReadonlyArray<Host>): void {
+    const unsent = report.failures.map((failure) => failure.path)
+    for (const { failures, files, id, state } of report.catchers) {
+      const host = hosts.find((host) => host.name === id)
+      if (host === undefined) continue
+      const standing = this.standing(host.volume)
+      if (files > standing) this.problem("master", `${id} is said to have ${files} files, and has ${standing}`)
+      if (state !== "Complete") continue
+      if (failures.length > 0) this.problem("master", `${id} is complete with failures`)
+      for (const lack of this.lacks(host.volume, new Set(unsent)))
+        this.problem("master", `${id} is said to be complete: ${lack}`)
+    }
+  }
+
+  readonly catcherReports = (host: Host, report: Report): void => {
+    const [{ failures, state }] = report.catchers
+    if (state !== "Complete") return
+    for (const lack of this.lacks(host.volume, new Set(failures.map((failure) => failure.path))))
+      this.problem(host.name, `says that it is complete: ${lack}`)
+  }
+
+  // ---- the end ----
+
+  ended(outcome: Outcome): void {
+    const { hosts, isStuck, master } = outcome
+    if (isStuck) {
+      const running = hosts.filter((host) => host.runs).map((host) => host.name)
+      return this.problem("session", `it does not end; still running: ${running.join(", ") || "the master"}`)
+    }
+    for (const host of hosts) {
+      const top = host.volume.find(destination) as Directory
+      const left = [...host.volume.walk(top)].filter(([name]) => temporaryName.test(name))
+      if (host.life === 1 && host.exit !== undefined && left.length > 0)
+        this.problem(host.name, `left behind: ${left.map(([name]) => name).join(", ")}`)
+    }
+    if (!this.expectations.masterLives) return
+    const innocent = hosts.filter((host) => this.expectations.excuse(host) === undefined)
+    if (innocent.length === 0) return
+    if (master?._tag !== "Success") return this.problem("master", `it failed: ${JSON.stringify(master)}`)
+    for (const host of innocent) {
+      const said = master.value.catchers.find((catcher) => catcher.id === host.name)
+      if (said === undefined) this.problem(host.name, "the master does not know it")
+      else this.isComplete(host, "for the master", said)
+      if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
+      else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
+      for (const lack of this.lacks(host.volume, this.expectations.refused)) this.problem(host.name, lack)
+    }
+  }
+
+  private isComplete(host: Host, whose: string, { failures, state }: Report["catchers"][number]): void {
+    const others = failures.filter((failure) => !this.expectations.refused.has(failure.path))
+    if (state === "Lost" || others.length > 0 || (state === "Partial" && this.expectations.refused.size === 0))
+      this.problem(host.name, `nothing has hit it, and ${whose} it is ${state}: ${JSON.stringify(others)}`)
+  }
+}
+
+const agree = (a: Metadata, b: Metadata): boolean =>
+  a.mode === b.mode &&
+  a.mtimeSeconds === b.mtimeSeconds &&
+  a.mtimeNanos === b.mtimeNanos &&
+  a.uid === b.uid &&
+  a.gid === b.gid
+
+/** Hard links have their leader's content. */
+const linked = (tree: ReadonlyArray<Given>): ReadonlyArray<readonly [string, Uint8Array]> =>
+  tree.flatMap(({ entry }) => {
+    const content = entry._tag === "HardLink" ? tree[entry.leader]?.content : undefined
+    return content === undefined ? [] : [[display(entry.path), content] as const]
+  })

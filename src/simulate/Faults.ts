@@ -1,0 +1,416 @@
+/**
+ * What befalls a session, from a seed: its tree, its network, its disks, and what happens to which machine and when. Faults
+ * come alone and mixed. Who is hit by one that excuses it, and why, is noted; the others must end complete.
+ */
+import * as Effect from "effect/Effect"
+import type { Given } from "../store/Memory.ts"
+import { destination, type Operation } from "../store/Memory.ts"
+import type { Volume } from "../store/Volume.ts"
+import * as Chance from "../transport/Chance.ts"
+import type * as Simulated from "../transport/Simulated.ts"
+import * as Codec from "../wire/Codec.ts"
+import type { FromMaster, Message } from "../wire/Message.ts"
+import type { Disk, Host, Scenario, World } from "./Simulation.ts"
+import * as Tree from "./Tree.ts"
+
+/** A scenario and what is to be known of it. */
+export interface Story {
+  readonly scenario: Scenario
+  /** What was decided, line by line, for whoever looks for a defect. */
+  readonly telling: ReadonlyArray<string>
+  /** Paths that every catcher is to refuse. */
+  readonly refused: ReadonlySet<string>
+  readonly masterLives: boolean
+  /** Why a catcher need not be complete, by name. Grows while the session runs. */
+  readonly hit: Map<string, string>
+  /** What observes the network for the forger and the damage. */
+  readonly network: (event: Simulated.Event) => void
+}
+
+const timeoutMillis = 8000
+/** What lasts no longer than this is no excuse. */
+const shortMillis = timeoutMillis / 4
+const pageBytes = 512
+
+class Dice {
+  readonly chance: Chance.Chance
+  constructor(seed: number) {
+    this.chance = Chance.make(seed)
+  }
+  hits(probability: number): boolean {
+    return this.chance.next() < probability
+  }
+  pick<A>(...of: ReadonlyArray<A>): A {
+    return of[Math.floor(this.chance.next() * of.length)]
+  }
+  whole(least: number, most: number): number {
+    return least + Math.floor(this.chance.next() * (most - least + 1))
+  }
+  /** From `least` to `most`, small ones as often as large ones. */
+  scaled(least: number, most: number): number {
+    return least * (most / least) ** this.chance.next()
+  }
+}
+
+export const story = (seed: number): Story => {
+  const dice = new Dice(seed)
+  const telling: Array<string> = []
+  const tell = (line: string) => void telling.push(line)
+  const hit = new Map<string, string>()
+  const excuse = (name: string, why: string) => void (hit.has(name) || hit.set(name, why))
+
+  const catchers = dice.whole(1, 12)
+  const { refused, tree } = treeOf(dice, seed, catchers)
+  tell(`${catchers} catchers, ${tree.length} entries${refused.size > 0 ? ", some of which would escape" : ""}`)
+  const network = networkOf(dice)
+  tell(`network ${JSON.stringify(network)}`)
+  const master = {
+    pageBytes,
+    // whoever crashes before it joins shall not keep the others waiting for long
+    partial: true,
+    waitMillis: 3000,
+    ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
+  }
+  tell(`master ${JSON.stringify(master)}`)
+  const befallen = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuse, tell))
+  const masterCrash = dice.hits(0.04) ? dice.scaled(5, 1000) : undefined
+  const masterFreeze = dice.hits(0.05) ? dice.scaled(5, 1000) : undefined
+  const freezeMillis = dice.whole(10, shortMillis)
+  if (masterCrash !== undefined) tell(`the master crashes at ${masterCrash.toFixed(1)}`)
+  if (masterFreeze !== undefined) tell(`the master is frozen at ${masterFreeze.toFixed(1)} for ${freezeMillis}`)
+  const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
+  if (forger !== undefined) tell("somebody forges answers and pages")
+
+  const meanwhile = (world: World) =>
+    Effect.gen(function* () {
+      forger?.begin(world)
+      const acts = befallen.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
+      if (masterCrash !== undefined) acts.push(Effect.andThen(Effect.sleep(masterCrash), world.master.crash))
+      if (masterFreeze !== undefined) {
+        const { master } = world
+        acts.push(
+          Effect.sleep(masterFreeze).pipe(
+            Effect.andThen(Effect.sync(() => master.freeze())),
+            Effect.andThen(Effect.sleep(freezeMillis)),
+            Effect.andThen(Effect.sync(() => master.thaw()))
+          )
+        )
+      }
+      world.hosts.forEach((host, i) => void (host.isPersistent = befallen[i].isPersistent))
+      yield* Effect.all(acts, { concurrency: "unbounded", discard: true })
+    })
+
+  return {
+    telling,
+    refused,
+    masterLives: masterCrash === undefined,
+    hit,
+    network: (event) => {
+      if (event._tag === "Damaged" && isHarmful(event.bytes, event.bit))
+        excuse(event.name, "a question or an answer was damaged")
+      if (event._tag === "Sent" && !event.isCatcher) forger?.hear(event.bytes)
+    },
+    scenario: {
+      seed,
+      catchers,
+      tree,
+      timeoutMillis,
+      network,
+      master,
+      limitMillis: 400_000,
+      disk: (i) => befallen[i].disk,
+      startMillis: (i) => befallen[i].startMillis,
+      before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),
+      // so few that blocks are spilled
+      ...(dice.hits(0.3) ? { assemblingBlocks: dice.whole(1, 3) } : {}),
+      meanwhile
+    }
+  }
+}
+
+const pageType = 8
+
+// A damaged page is found by its hash. A damaged question or answer is not: nothing but the kernel's checksum protects it.
+const isHarmful = (bytes: Uint8Array, bit: number): boolean => bytes[3] !== pageType || bit >> 3 === 3
+
+// ---- what is sent ----
+
+const treeOf = (dice: Dice, seed: number, catchers: number) => {
+  const tree: Array<Given> = []
+  const refused = new Set<string>()
+  const refuse = (given: Given) => {
+    refused.add(new TextDecoder().decode(given.entry.path))
+    tree.push(given)
+  }
+  if (dice.hits(0.5)) tree.push(Tree.directory(""))
+  const directories = [""]
+  for (let i = dice.whole(0, 2); i > 0; i--) {
+    const path = `${dice.pick(...directories)}d${i}`
+    tree.push(Tree.directory(path))
+    directories.push(`${path}/`)
+  }
+  for (let i = dice.whole(0, 12); i > 0; i--) {
+    tree.push(
+      Tree.file(`${dice.pick(...directories)}f${i}`, dice.pick(0, 1, 512, 513, 3000, dice.whole(0, 20_000)), seed + i)
+    )
+  }
+  // above 512 KiB a file travels alone; above 1.8 MB it has more than one span
+  if (dice.hits(0.35)) {
+    const size = dice.hits(0.1) && catchers <= 3 ? dice.whole(1_900_000, 2_300_000) : dice.whole(524_289, 560_000)
+    tree.push(Tree.file(`${dice.pick(...directories)}large`, size, seed))
+  }
+  if (dice.hits(0.3)) tree.push(Tree.symlink("link", "../outside"))
+  if (dice.hits(0.2)) tree.push(Tree.fifo("fifo"))
+  const leader = tree.findIndex(({ entry }) => entry._tag === "File")
+  if (leader >= 0 && dice.hits(0.4)) tree.push(Tree.hardLink("twin", leader))
+  if (dice.hits(0.1)) {
+    refuse(Tree.file("../outside/up", 10, seed))
+    refuse(Tree.file("/outside/absolute", 10, seed))
+    if (tree.some(({ entry }) => entry._tag === "Symlink")) refuse(Tree.file("link/through", 10, seed))
+  }
+  return { tree, refused }
+}
+
+/** What stands on a disk before: outside of the destination, and in it. */
+const furnish = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>) => {
+  volume.mkdir("outside")
+  if (dice.hits(0.6)) return
+  for (const { content, entry } of tree) {
+    const path = `${destination}/${new TextDecoder().decode(entry.path)}`
+    if (entry._tag !== "File" || content === undefined || path.includes("..") || dice.hits(0.5)) continue
+    if (dice.hits(0.1)) volume.symlink(path, "../outside/stray")
+    else {
+      const size = dice.hits(0.5) ? content.length : dice.whole(0, 5000)
+      const file = volume.create(path, size)
+      if (file._tag === "Failure") continue
+      volume.write(file.success, 0, Tree.bytes(size, 77))
+      volume.close(file.success)
+    }
+  }
+}
+
+// ---- the network ----
+
+const burst = (dice: Dice): Simulated.Burst => ({
+  begin: dice.scaled(0.0005, 0.02),
+  end: dice.scaled(0.02, 0.5),
+  loss: dice.pick(0.3, 0.7, 1)
+})
+
+const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => ({
+  loss: dice.pick(0, 0, 0.01, 0.05, 0.2),
+  ...(dice.hits(0.25) ? { burst: burst(dice) } : {}),
+  ...(dice.hits(0.15) ? { lossAtSender: dice.pick(0.01, 0.1) } : {}),
+  ...(dice.hits(0.15) ? { burstAtSender: burst(dice) } : {}),
+  ...(dice.hits(0.4) ? { duplicate: dice.pick(0.01, 0.1, 0.3) } : {}),
+  ...(dice.hits(0.3) ? { reorder: dice.pick(0.01, 0.1, 0.3) } : {}),
+  ...(dice.hits(0.25) ? { corrupt: dice.pick(0.0005, 0.005, 0.02) } : {}),
+  delayMillis: dice.pick(0, 0.2, 2, 20),
+  ...(dice.hits(0.3) ? { jitterMillis: dice.pick(2, 10, 50) } : {}),
+  glued: dice.hits(0.5),
+  receiveBufferBytes: dice.pick(16_384, 131_072, 4_194_304),
+  ...(dice.hits(0.3) ? { bytesPerSecond: dice.pick(500_000, 5_000_000, 125_000_000) } : {})
+})
+
+// ---- machines ----
+
+interface Befallen {
+  readonly disk: Disk
+  readonly startMillis: number
+  readonly isPersistent: boolean
+  readonly act: ((world: World, host: Host) => Effect.Effect<void>) | undefined
+}
+
+const machineOf = (
+  dice: Dice,
+  name: string,
+  excuse: (name: string, why: string) => void,
+  tell: (line: string) => void
+): Befallen => {
+  const startMillis = dice.hits(0.12) ? Math.round(dice.scaled(50, 2000)) : 0
+  if (startMillis > 0) tell(`${name} starts at ${startMillis}`)
+  const isPersistent = dice.hits(0.5)
+  const disk = diskOf(dice, name, excuse, tell)
+  const atMillis = dice.scaled(3, 3000)
+  const answers = dice.hits(0.08) ? dice.pick(0.2, 0.5) : 0
+  if (answers > 0) tell(`${name} loses ${answers} of its answers`)
+  const lasts = dice.hits(0.5) ? dice.whole(5, shortMillis) : dice.whole(shortMillis, 3 * timeoutMillis)
+  const returns = dice.hits(0.7) ? dice.scaled(5, 2 * timeoutMillis) : undefined
+  const again = dice.hits(0.3)
+  const kind = dice.pick("none", "none", "none", "none", "crash", "crash", "freeze", "partition", "clog", "stop")
+  if (kind !== "none") {
+    tell(
+      `${name}: ${kind} at ${atMillis.toFixed(1)}, lasts ${lasts}, returns ${returns?.toFixed(1)}${isPersistent ? ", persistent" : ""}`
+    )
+    if (kind === "crash" || kind === "stop" || lasts > shortMillis) excuse(name, kind)
+  }
+
+  const toggle = (on: Effect.Effect<void>, off: Effect.Effect<void>) =>
+    Effect.sleep(atMillis).pipe(Effect.andThen(on), Effect.andThen(Effect.sleep(lasts)), Effect.andThen(off))
+
+  const act = (world: World, host: Host): Effect.Effect<void> => {
+    const { network } = world
+    const comeBack = Effect.sync(() => (world.master.runs ? host.start() : undefined))
+    const once = Effect.suspend(() => {
+      switch (kind) {
+        case "crash":
+          return Effect.sleep(atMillis).pipe(
+            Effect.andThen(host.crash),
+            Effect.andThen(returns === undefined ? Effect.void : Effect.andThen(Effect.sleep(returns), comeBack))
+          )
+        case "stop":
+          return Effect.sleep(atMillis).pipe(Effect.andThen(Effect.sync(() => host.stop())))
+        case "freeze":
+          return toggle(
+            Effect.sync(() => host.freeze()),
+            Effect.sync(() => host.thaw())
+          )
+        case "partition":
+          return toggle(network.partition(name), network.unpartition(name))
+        case "clog":
+          return toggle(network.clog(name), network.unclog(name))
+        case "none":
+          return Effect.void
+      }
+    })
+    return Effect.andThen(
+      answers > 0 ? network.impairLink(name, "Answers", { loss: answers }) : Effect.void,
+      again && kind === "crash" ? Effect.andThen(once, once) : once
+    )
+  }
+  return { disk, startMillis, isPersistent, act }
+}
+
+const diskOf = (
+  dice: Dice,
+  name: string,
+  excuse: (name: string, why: string) => void,
+  tell: (line: string) => void
+): Disk => {
+  const slowMillis = dice.pick(0, 0, 0.1, 2, 30)
+  const own = new Dice(dice.whole(0, 0xffff_ffff))
+  const turn = (_: Operation) => Effect.suspend(() => Effect.sleep(own.chance.next() * slowMillis))
+  const kind = dice.hits(0.1) ? dice.pick("full", "failing", "renames") : "well"
+  const capacityBytes = dice.whole(0, 60_000)
+  const often = dice.pick(0.02, 0.3)
+  const code = dice.pick("EIO", "EACCES", "EROFS", "EDQUOT")
+  if (slowMillis > 0) tell(`${name}'s disk takes up to ${slowMillis} for each step`)
+  if (kind !== "well") {
+    tell(`${name}'s disk: ${kind} (${kind === "full" ? capacityBytes : `${code}, ${often}`})`)
+    excuse(name, `its disk is ${kind}`)
+  }
+  const slow = slowMillis > 0 ? { turn } : {}
+  switch (kind) {
+    case "well":
+      return slow
+    case "full":
+      return { ...slow, capacityBytes }
+    case "failing":
+      return { ...slow, refuse: () => (own.hits(often) ? code : undefined) }
+    case "renames":
+      return { ...slow, refuse: (operation) => (operation === "commit" && own.hits(often) ? code : undefined) }
+  }
+}
+
+// ---- somebody who is not of the session ----
+
+/**
+ * Hears the group, so that it knows the session, its files and its slots, and forges the catchers' addresses. What it does not
+ * know is what a catcher told the master alone: its incarnation. To the catchers it speaks from an address of its own.
+ */
+class Forger {
+  private readonly dice: Dice
+  private readonly catchers: number
+  private world: World | undefined
+
+  constructor(seed: number, catchers: number) {
+    this.dice = new Dice(seed ^ 0x5bd1_e995)
+    this.catchers = catchers
+  }
+
+  begin(world: World): void {
+    this.world = world
+  }
+
+  hear(bytes: Uint8Array): void {
+    if (bytes[3] === pageType || !this.dice.hits(0.15)) return
+    const heard = Codec.decode(bytes)
+    if (heard._tag === "Failure") return
+    const said = heard.success as FromMaster
+    const slot = this.dice.whole(0, this.catchers - 1)
+    const who = { session: said.session, slot, incarnation: this.dice.whole(0, 0xffff_ffff) }
+    for (const answer of answersTo(said, who, this.dice)) this.forge(slot, Codec.encode(answer))
+    const target = `c${this.dice.whole(1, this.catchers)}`
+    this.world?.network.forge("10.255.0.1:4000", target, garbage(said, this.dice))
+  }
+
+  // slots are given in the order of joining, so any catcher may have any
+  private forge(slot: number, bytes: Uint8Array): void {
+    const { network } = this.world ?? {}
+    if (network === undefined) return
+    for (let i = 0; i < this.catchers; i++) {
+      const from = network.addressOf(`c${((slot + i) % this.catchers) + 1}`)
+      if (from !== undefined) network.forge(from, "master", bytes)
+    }
+  }
+}
+
+interface Who {
+  readonly session: bigint
+  readonly slot: number
+  readonly incarnation: number
+}
+
+const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Message> => {
+  switch (said._tag) {
+    case "Open":
+      return [
+        dice.hits(0.7)
+          ? { _tag: "OpenOk", ...who, file: said.file }
+          : { _tag: "SitOut", ...who, file: said.file, reason: "forged" }
+      ]
+    case "Eof":
+      return dice.hits(0.5)
+        ? [{ _tag: "Complete", ...who, file: said.file }]
+        : [
+            {
+              _tag: "Missing",
+              ...who,
+              file: said.file,
+              round: said.round,
+              first: said.first,
+              count: said.count,
+              runs: []
+            }
+          ]
+    case "Close":
+      return [{ _tag: "CloseOk", ...who, file: said.file, from: said.from, failures: [], next: undefined }]
+    case "Poll":
+      return [{ _tag: "PollOk", ...who, poll: said.poll, received: 1, dropped: 0 }]
+    case "Announce":
+      return [{ _tag: "Aborted", ...who, file: undefined }]
+    default:
+      return []
+  }
+}
+
+/** A message as the master sends them, from an address that is not the master's. */
+const garbage = (said: FromMaster, dice: Dice): Uint8Array => {
+  const bytes = Codec.encode(said)
+  if (!("file" in said) || said.file === undefined || dice.hits(0.5)) {
+    return Codec.encode(
+      dice.pick<Message>(
+        { _tag: "Bye", session: said.session },
+        { _tag: "Abort", session: said.session, file: undefined, reason: "forged", audience: [] }
+      )
+    )
+  }
+  // a page of that file
+  const page = new Uint8Array(24 + pageBytes).fill(dice.whole(0, 255))
+  page.set(bytes.subarray(0, 24))
+  page[3] = pageType
+  page[4] = page.length & 255
+  page[5] = page.length >> 8
+  page.set([dice.whole(0, 40), 0, 0, 0], 20)
+  return page
+}
