@@ -2,7 +2,7 @@
  * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
  * manifest; its close is the commit of the tree.
  */
-import { type Carried, display, type Entry } from "./Manifest.ts"
+import { type Carried, display, type Entry, refused } from "./Manifest.ts"
 import type { Member } from "./protocol/Roster.ts"
 import type { CatcherReport, FailureReport, Report } from "./Report.ts"
 import { SourceChanged, type SourceError } from "./store/Source.ts"
@@ -34,10 +34,13 @@ export class Ledger {
   private readonly dropped = new Set<number>()
   /** The roots of files that were sent. */
   private readonly roots = new Map<number, Uint8Array>()
+  /** Entries that every catcher refuses: they say so only when the tree is closed. */
+  private readonly refused: ReadonlyMap<number, string>
 
   constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>) {
     this.entries = entries
     this.plan = plan
+    this.refused = refused(entries)
   }
 
   private account(slot: number): Account {
@@ -119,7 +122,7 @@ export class Ledger {
   // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
   private count(account: Account, carried: Carried, failed: ReadonlySet<number>): void {
     for (const { entry, size } of carried.members) {
-      if (failed.has(entry) || this.unsent.has(entry)) continue
+      if (failed.has(entry) || this.unsent.has(entry) || this.refused.has(entry)) continue
       account.files++
       account.bytes += size
     }
