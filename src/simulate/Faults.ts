@@ -204,7 +204,7 @@ const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => ({
   ...(dice.hits(0.15) ? { burstAtSender: burst(dice) } : {}),
   ...(dice.hits(0.4) ? { duplicate: dice.pick(0.01, 0.1, 0.3) } : {}),
   ...(dice.hits(0.3) ? { reorder: dice.pick(0.01, 0.1, 0.3) } : {}),
-  ...(dice.hits(0.25) ? { corrupt: dice.pick(0.0005, 0.005, 0.02) } : {}),
+  ...(dice.hits(0.25) ? { corrupt: dice.pick(0.0005, 0.002) } : {}),
   delayMillis: dice.pick(0, 0.2, 2, 20),
   ...(dice.hits(0.3) ? { jitterMillis: dice.pick(2, 10, 50) } : {}),
   glued: dice.hits(0.5),
