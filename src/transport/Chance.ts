@@ -10,6 +10,8 @@ export interface Chance {
   readonly hits: (probability: number) => boolean
   /** How often a probability misses before it hits: Infinity at 0, which draws no number. */
   readonly gap: (probability: number) => number
+  /** A time between two events that have no memory, of that mean. */
+  readonly exponential: (mean: number) => number
 }
 
 /** The generator is sfc32, whose state of 128 bits passes PractRand; its first numbers are thrown away to mix the seed. */
@@ -30,6 +32,7 @@ export const make = (seed: number): Chance => {
   for (let i = 0; i < 15; i++) next()
   return {
     next,
+    exponential: (mean) => -mean * Math.log(1 - next()),
     hits: (probability) => probability > 0 && next() < probability,
     gap: (probability) =>
       probability <= 0 ? Infinity : probability >= 1 ? 0 : Math.floor(Math.log(1 - next()) / Math.log(1 - probability))

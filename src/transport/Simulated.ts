@@ -21,7 +21,7 @@ import { type Address, type Batch, type Received, Transport, TransportError } fr
 /** What a link does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
 export interface Impairments {
   readonly loss?: number
-  /** Losses in bursts (Gilbert and Elliott): chances of a datagram to begin one and to end it, and losses within. */
+  /** Losses in bursts (Gilbert and Elliott). */
   readonly burst?: Burst | undefined
   readonly duplicate?: number
   /** Held back by `holdMillis`, so that later ones pass. */
@@ -33,9 +33,11 @@ export interface Impairments {
   readonly jitterMillis?: number
 }
 
+/** Times are means. In datagrams instead, a burst would not end on a link where few travel. */
 export interface Burst {
-  readonly begin: number
-  readonly end: number
+  readonly apartMillis: number
+  readonly lastsMillis: number
+  /** Within a burst. */
   readonly loss: number
 }
 
@@ -248,13 +250,13 @@ class Air {
   constructor(options: Options, now: () => number) {
     this.options = { ...options }
     this.chance = Chance.make(options.seed)
-    this.atSender = new Losses(this.chance, options.lossAtSender, options.burstAtSender)
     this.now = now
+    this.atSender = new Losses(this.chance, now, options.lossAtSender, options.burstAtSender)
   }
 
   linkOf(name: string): Link {
     let link = this.links.get(name)
-    if (link === undefined) this.links.set(name, (link = new Link(this.chance, this.options)))
+    if (link === undefined) this.links.set(name, (link = new Link(this.chance, this.now, this.options)))
     return link
   }
 
@@ -493,15 +495,17 @@ const until = (air: Air, before: number) =>
 /** Which datagrams are lost: gaps between losses are drawn, and not every datagram is rolled for. */
 class Losses {
   private readonly chance: Chance.Chance
+  private readonly now: () => number
   private loss = 0
   private burst: Burst | undefined
   private inBurst = false
-  /** Datagrams until this state ends, and until the next loss in it. */
-  private stay = Infinity
+  private changesAt = Infinity
+  /** Datagrams until the next loss. */
   private gap = Infinity
 
-  constructor(chance: Chance.Chance, loss = 0, burst?: Burst) {
+  constructor(chance: Chance.Chance, now: () => number, loss = 0, burst?: Burst) {
     this.chance = chance
+    this.now = now
     this.set(loss, burst)
   }
 
@@ -509,13 +513,8 @@ class Losses {
     if (loss === this.loss && burst === this.burst) return
     this.loss = loss
     this.burst = burst
-    this.enter(false)
-  }
-
-  private enter(inBurst: boolean): void {
-    const { burst } = this
-    this.inBurst = inBurst && burst !== undefined
-    this.stay = burst === undefined ? Infinity : this.chance.gap(this.inBurst ? burst.end : burst.begin)
+    this.inBurst = false
+    this.changesAt = burst === undefined ? Infinity : this.now() + this.chance.exponential(burst.apartMillis)
     this.draw()
   }
 
@@ -523,35 +522,35 @@ class Losses {
     this.gap = this.chance.gap(this.inBurst && this.burst !== undefined ? this.burst.loss : this.loss)
   }
 
+  private look(): void {
+    const { burst } = this
+    const now = this.now()
+    if (now < this.changesAt || burst === undefined) return
+    while (this.changesAt <= now) {
+      this.inBurst = !this.inBurst
+      this.changesAt += this.chance.exponential(this.inBurst ? burst.lastsMillis : burst.apartMillis)
+    }
+    this.draw()
+  }
+
   /** Of the next datagrams, how many come before one is lost, `count` at most. */
   private pass(count: number): number {
-    let passed = 0
-    while (passed < count) {
-      const step = Math.min(count - passed, this.gap, this.stay)
-      passed += step
-      this.gap -= step
-      this.stay -= step
-      if (passed === count) break
-      if (this.stay === 0) this.enter(!this.inBurst)
-      else if (this.gap === 0) break
-    }
+    const passed = Math.min(count, this.gap)
+    this.gap -= passed
     return passed
   }
 
   /** Is the next one lost? */
   next(): boolean {
+    this.look()
     if (this.pass(1) === 1) return false
-    this.lose()
-    return true
-  }
-
-  private lose(): void {
-    this.stay--
     this.draw()
+    return true
   }
 
   /** What is left of a piece. */
   cut(piece: Piece): ReadonlyArray<Piece> {
+    this.look()
     const { datagrams } = piece
     let first = 0
     let at = this.pass(datagrams)
@@ -559,7 +558,7 @@ class Losses {
     const kept: Array<Piece> = []
     while (at < datagrams) {
       if (at > first) kept.push(part(piece, first, at))
-      this.lose()
+      this.draw()
       first = at + 1
       at = first + this.pass(datagrams - first)
     }
@@ -569,7 +568,7 @@ class Losses {
 
   /** What is left of the pieces; themselves when nothing is lost. */
   cutAll(pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> {
-    if (this.gap === Infinity && this.stay === Infinity) return pieces
+    if (this.gap === Infinity && this.burst === undefined) return pieces
     let out: Array<Piece> | undefined
     pieces.forEach((piece, i) => {
       const kept = this.cut(piece)
@@ -590,8 +589,8 @@ class Way {
   readonly losses: Losses
   private own: Impairments = {}
 
-  constructor(chance: Chance.Chance, options: Impairments) {
-    this.losses = new Losses(chance)
+  constructor(chance: Chance.Chance, now: () => number, options: Impairments) {
+    this.losses = new Losses(chance, now)
     this.impair(options, {})
   }
 
@@ -615,9 +614,9 @@ class Link {
   clogged: Array<Arrival> | undefined
   readonly traffic: Mutable<Traffic> = { sent: 0, received: 0, dropped: 0, peakBufferBytes: 0 }
 
-  constructor(chance: Chance.Chance, options: Impairments) {
-    this.Group = new Way(chance, options)
-    this.Answers = new Way(chance, options)
+  constructor(chance: Chance.Chance, now: () => number, options: Impairments) {
+    this.Group = new Way(chance, now, options)
+    this.Answers = new Way(chance, now, options)
   }
 }
 
