@@ -35,7 +35,7 @@ export const close = Effect.fn("Close.close")(function* (
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
       const answers = yield* askFrom(file, from, audience, patienceMillis)
-      if (patienceMillis !== undefined) for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
+      for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
         else {
@@ -49,10 +49,11 @@ export const close = Effect.fn("Close.close")(function* (
     }
     more = [...next]
   }
-  // asked again from the beginning, it says all of it again
+  // asked again from the beginning, it says all of it again; who was lost in its list has not said what it lacks
   for (const slot of silent) committed.delete(slot)
-  if (committed.size === 0 && satOut.size === 0 && silent.size === 0) return yield* new CloseTimeout({ file })
-  return { committed, satOut, silent: [...silent] } as Closed
+  const awaited = patienceMillis === undefined ? [] : [...silent]
+  if (committed.size === 0 && satOut.size === 0 && awaited.length === 0) return yield* new CloseTimeout({ file })
+  return { committed, satOut, silent: awaited } as Closed
 })
 
 const askFrom = Effect.fnUntraced(function* (
