@@ -28,11 +28,11 @@ const mutants = [
     to: "past: FileState.initial"
   },
   {
-    name: "answer-once",
-    rule: "an answer counts once a slot",
-    file: "phase/Session.ts",
-    from: "if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return",
-    to: "if (!this.question.accept(slot, answer)) return"
+    name: "effects-once",
+    rule: "a question asked again does nothing twice: a committed file is not opened again [C-3]",
+    file: "protocol/FileState.ts",
+    from: 'if (state.past === "Committed") return [state, [openOk]]',
+    to: ""
   },
   {
     name: "incarnation",

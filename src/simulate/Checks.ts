@@ -3,6 +3,7 @@
  * on the network and the reports. Nothing of the protocol is used here, so that its mistakes are not made twice.
  *
  * - A file under its final name has the source's content, at every instant; what was there before stays until then.
+ * - A program puts a file in place once, and does not begin it again.
  * - Nothing is changed outside of the destination, and no name appears that is neither the tree's nor a temporary one.
  * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
  *   this holds for a catcher that crashed meanwhile, too.
@@ -42,6 +43,8 @@ export class Checks implements Observer {
   private readonly expectations: Expectations
   private readonly contents: ReadonlyMap<string, Uint8Array>
   private readonly now: () => number
+  /** What each program has put in place, by machine and life. */
+  private readonly placed = new Set<string>()
 
   constructor(expectations: Expectations, now: () => number) {
     this.expectations = expectations
@@ -61,7 +64,16 @@ export class Checks implements Observer {
     }
     if (host.memory.slots() > maxOpenFiles) this.problem(host.name, `${host.memory.slots()} files are open`)
     const name = path.slice(destination.length + 1)
-    if (temporaryName.test(name)) return
+    const life = `${host.name} ${host.life} `
+    if (temporaryName.test(name)) {
+      const own = name.replace(/(^|\/)\.([^/]*)\.mrsync-[A-Za-z0-9]{6}$/, "$1$2")
+      if (operation === "create" && this.placed.has(life + own)) this.problem(host.name, `${own} is begun again`)
+      return
+    }
+    if (operation === "rename") {
+      if (this.placed.has(life + name)) this.problem(host.name, `${name} is put in place twice`)
+      this.placed.add(life + name)
+    }
     if (node._tag !== "File") {
       if (!this.isOfTree(name)) this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
       return

@@ -24,6 +24,8 @@ export interface Impairments {
   /** Losses in bursts (Gilbert and Elliott). */
   readonly burst?: Burst | undefined
   readonly duplicate?: number
+  /** The second of a doubled datagram comes up to so many whole milliseconds later. */
+  readonly echoMillis?: number
   /** Held back by `holdMillis`, so that later ones pass. */
   readonly reorder?: number
   /** One bit of it flipped. */
@@ -377,7 +379,7 @@ class Air {
 
   /** Datagram by datagram: what keeps its place travels together, what does not travels alone. */
   private roughly(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
-    const { corrupt = 0, duplicate = 0, jitterMillis = 0, reorder = 0 } = way.impairments
+    const { corrupt = 0, duplicate = 0, echoMillis = 0, jitterMillis = 0, reorder = 0 } = way.impairments
     const together: Array<Piece> = []
     for (const piece of pieces) {
       for (let i = 0; i < piece.datagrams; i++) {
@@ -398,6 +400,7 @@ class Air {
             later += holdMillis
             this.counters.reordered++
           }
+          if (copies === 2 && echoMillis > 0) later += Math.round(this.chance.next() * echoMillis)
           if (later === 0) together.push(received)
           else this.schedule(from.name, to, at + later, [received])
         }
