@@ -234,7 +234,9 @@ const answerTo = Effect.fnUntraced(function* (
       break
     case "Welcome":
       for (const guest of message.guests) {
-        if (guest.incarnation === membership.incarnation && "refusal" in guest) {
+        // a refusal from before we had a slot may come late
+        const isLost = "refusal" in guest && guest.refusal === "Started"
+        if (guest.incarnation === membership.incarnation && isLost) {
           return yield* new JoinRefused({ master, reason: refusals[guest.refusal] })
         }
       }
