@@ -118,7 +118,7 @@ export const story = (seed: number): Story => {
       timeoutMillis,
       network,
       master,
-      limitMillis: 400_000,
+      limitMillis: 600_000,
       disk: (i) => befallen[i].disk,
       startMillis: (i) => befallen[i].startMillis,
       before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),
