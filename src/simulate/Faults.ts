@@ -385,7 +385,8 @@ const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Messag
               round: said.round,
               first: said.first,
               count: said.count,
-              runs: []
+              runs: [],
+              lacks: undefined
             }
           ]
     case "Close":

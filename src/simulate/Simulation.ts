@@ -50,7 +50,7 @@ export interface Scenario {
   readonly before?: (catcher: number, volume: Volume) => void
   /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
   readonly assemblingBlocks?: number
-  /** Runs beside the session, until that ends. */
+  /** Runs beside the session, and is interrupted soon after that has ended. */
   readonly meanwhile?: (world: World) => Effect.Effect<void>
   readonly observer?: Observer
   /** Virtual milliseconds after which the session counts as stuck. */
@@ -184,6 +184,9 @@ export const run = (scenario: Scenario): Effect.Effect<Outcome> => VirtualTime.r
 /** How long a program that failed is left alone before it is started again. */
 const restartMillis = 300
 
+/** How long what runs beside a session may go on after it. */
+const graceMillis = 5000
+
 const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -269,6 +272,7 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
       const story = yield* Effect.forkScoped(scenario.meanwhile?.(world) ?? Effect.void)
       const inTime = yield* Effect.timeoutOption(Deferred.await(over), scenario.limitMillis ?? 600_000)
       const millis = time.nowMillis
+      yield* Effect.timeoutOption(Fiber.await(story), graceMillis)
       yield* Fiber.interrupt(story)
       return {
         master: master.exit,
