@@ -33,7 +33,8 @@ const maxProblems = 20
 /** As docs/protocol.md has them. */
 const maxDatagramBytes = 65_507
 const maxControlBytes = 1200
-const pageType = 8
+/** Page and Parity: the types of what carries content. */
+const contentTypes: ReadonlySet<number> = new Set([8, 19])
 const maxOpenFiles = 32
 /** `.NAME.mrsync-XXXXXX` */
 const temporaryName = /(^|\/)\.[^/]*\.mrsync-[A-Za-z0-9]{6}$/
@@ -133,7 +134,7 @@ export class Checks implements Observer {
     const { bytes, datagramBytes, isCatcher, name, to } = event
     if (Math.min(bytes.length, datagramBytes) > maxDatagramBytes)
       this.problem(name, `a datagram of ${datagramBytes} bytes`)
-    if (bytes[3] !== pageType && bytes.length > maxControlBytes)
+    if (!contentTypes.has(bytes[3]) && bytes.length > maxControlBytes)
       this.problem(name, `a datagram of type ${bytes[3]} has ${bytes.length} bytes`)
     if (isCatcher && to === undefined) this.problem(name, "it speaks to the group")
   }

@@ -129,10 +129,11 @@ export const story = (seed: number): Story => {
   }
 }
 
-const pageType = 8
+/** Page and Parity: the types of what carries content. */
+const contentTypes: ReadonlySet<number> = new Set([8, 19])
 
 // A damaged page is found by its hash. A damaged question or answer is not: nothing but the kernel's checksum protects it.
-const isHarmful = (bytes: Uint8Array, bit: number): boolean => bytes[3] !== pageType || bit >> 3 === 3
+const isHarmful = (bytes: Uint8Array, bit: number): boolean => !contentTypes.has(bytes[3]) || bit >> 3 === 3
 
 // ---- what is sent ----
 
@@ -338,7 +339,7 @@ class Forger {
   }
 
   hear(bytes: Uint8Array): void {
-    if (bytes[3] === pageType || !this.dice.hits(0.15)) return
+    if (contentTypes.has(bytes[3]) || !this.dice.hits(0.15)) return
     const heard = Codec.decode(bytes)
     if (heard._tag === "Failure") return
     const said = heard.success as FromMaster
@@ -414,7 +415,7 @@ const garbage = (said: FromMaster, dice: Dice): Uint8Array => {
   // a page of that file
   const page = new Uint8Array(24 + pageBytes).fill(dice.whole(0, 255))
   page.set(bytes.subarray(0, 24))
-  page[3] = pageType
+  page[3] = 8
   page[4] = page.length & 255
   page[5] = page.length >> 8
   page.set([dice.whole(0, 40), 0, 0, 0], 20)
