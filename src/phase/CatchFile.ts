@@ -126,7 +126,8 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       const scope = yield* Scope.make()
       const slot = yield* inScope(scope, options.open(layout))
       const assembly = new Assembly(layout, slot, options.pool)
-      opened = { commit: slot.commit(assembly.skipped), scope, assembly }
+      // only when it is asked for: what it waits for may begin after the open
+      opened = { commit: Effect.suspend(() => slot.commit(assembly.skipped)), scope, assembly }
       return { _tag: "Opened" } as const
     })
 
