@@ -31,7 +31,7 @@ const mutants = [
     name: "effects-once",
     rule: "a question asked again does nothing twice: a committed file is not opened again [C-3]",
     file: "protocol/FileState.ts",
-    from: 'if (state.past === "Committed") return [state, [openOk]]',
+    from: 'if (state.past === "Committed") return [state, [complete]]',
     to: ""
   },
   {

@@ -49,9 +49,9 @@ export class VirtualTime {
     return () => void (timer.task = undefined)
   }
 
-  /** Takes so many turns at most; false when there is nothing left to do, ever. */
-  run(turns: number): boolean {
-    for (let turn = 0; turn < turns; turn++) {
+  /** Takes so many turns at most, or until it is done; false when there is nothing left to do, ever. */
+  run(turns: number, isDone: () => boolean): boolean {
+    for (let turn = 0; turn < turns && !isDone(); turn++) {
       if (this.at === this.tasks.length && !this.nextTimer()) return false
       const process = this.processes[this.at]
       const task = this.tasks[this.at++]
@@ -173,7 +173,7 @@ export const run = <A, E>(program: (time: VirtualTime) => Effect.Effect<A, E>): 
     let exit: Exit.Exit<A, E> | undefined
     time.process().fork(program(time), (ended) => void (exit = ended))
     const drive: Effect.Effect<A, E> = Effect.suspend(() => {
-      const goesOn = time.run(turnsAtOnce)
+      const goesOn = time.run(turnsAtOnce, () => exit !== undefined)
       if (exit !== undefined) return exit
       return goesOn
         ? Effect.andThen(Effect.yieldNow, drive)

@@ -1,0 +1,152 @@
+/** Every check sees what it is there for: each is broken here once, by hand. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Report } from "../../src/Report.ts"
+import { Checks } from "../../src/simulate/Checks.ts"
+import * as Simulation from "../../src/simulate/Simulation.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import { destination } from "../../src/store/Memory.ts"
+import type { Volume } from "../../src/store/Volume.ts"
+
+const tree = [Tree.directory("d"), Tree.file("d/f", 1000), Tree.file("g", 10, 2), Tree.symlink("link", "g")]
+const content = Tree.contents(tree)
+
+const checking = (refused: ReadonlyArray<string> = []) =>
+  new Checks({ tree, refused: new Set(refused), excuse: () => undefined, masterLives: true }, () => 7)
+
+/** A session that went well, to be tampered with afterwards. */
+const session = (observer: Simulation.Observer = {}) => Simulation.run({ seed: 1, catchers: 1, tree, observer })
+
+/** What the checks say when somebody does this to a catcher's disk after a session. */
+const tampering = (tamper: (volume: Volume) => void) =>
+  Effect.gen(function* () {
+    const outcome = yield* session()
+    const checks = checking()
+    const [host] = outcome.hosts
+    host.volume.observe = (change) => checks.changed(host, change)
+    tamper(host.volume)
+    return { checks, outcome, host }
+  })
+
+const saysOnly = (problems: ReadonlyArray<string>, ...words: ReadonlyArray<RegExp>) => {
+  assert.strictEqual(problems.length, words.length, problems.join("\n"))
+  words.forEach((word, i) => assert.match(problems[i], word))
+}
+
+describe("checks", () => {
+  it.effect("say nothing of a session that goes well", () =>
+    Effect.gen(function* () {
+      const checks = checking()
+      const observer: Simulation.Observer = {
+        changed: checks.changed,
+        network: checks.network,
+        catcherReports: checks.catcherReports
+      }
+      const outcome = yield* session(observer)
+      if (outcome.master?._tag === "Success") checks.masterReported(outcome.master.value, outcome.hosts)
+      checks.ended(outcome)
+      assert.deepStrictEqual(checks.problems, [])
+    })
+  )
+
+  const cases: ReadonlyArray<readonly [what: string, tamper: (volume: Volume) => void, words: RegExp]> = [
+    ["something outside of the destination", (volume) => volume.mkdir("elsewhere"), /mkdir outside .*elsewhere/],
+    ["a way out through ..", (volume) => volume.mkdir(`${destination}/d/../../up`), /mkdir outside .*up/],
+    [
+      "a directory of nobody's",
+      (volume) => volume.mkdir(`${destination}/more`),
+      /mkdir of more, which is not in the tree/
+    ],
+    ["a file of nobody's", (volume) => volume.create(`${destination}/more`, 0), /create of more, which is no file/],
+    ["a file that goes away", (volume) => volume.unlink(`${destination}/g`), /g was removed/],
+    [
+      "one byte of a file that stands",
+      (volume) => {
+        const node = volume.find(`${destination}/d/f`)
+        if (node?._tag === "File") volume.write(node, 999, Uint8Array.of(content.get("d/f")![999] ^ 1))
+      },
+      /write: d\/f does not have the source's content/
+    ]
+  ]
+  for (const [what, tamper, words] of cases) {
+    it.effect(`see ${what}`, () =>
+      Effect.gen(function* () {
+        const { checks } = yield* tampering(tamper)
+        saysOnly(checks.problems, words)
+      })
+    )
+  }
+
+  it.effect("see a file that is renamed before it is whole, that comes twice, and that is begun again", () =>
+    Effect.gen(function* () {
+      const { checks } = yield* tampering((volume) => {
+        for (const size of [10, 9]) {
+          const temporary = volume.temporaryName(`${destination}/g`)
+          const file = volume.create(temporary, 10)
+          if (file._tag === "Success") volume.write(file.success, 0, content.get("g")!.subarray(0, size))
+          volume.rename(temporary, `${destination}/g`)
+        }
+      })
+      saysOnly(checks.problems, /g is begun again/, /g is put in place twice/, /rename: g does not have the source's/)
+    })
+  )
+
+  it.effect("see reports that claim too much", () =>
+    Effect.gen(function* () {
+      const { checks, host, outcome } = yield* tampering(() => {})
+      if (outcome.master?._tag !== "Success") return assert.fail("the session failed")
+      const report = outcome.master.value
+      host.volume.observe = undefined
+      host.volume.unlink(`${destination}/link`)
+      host.volume.unlink(`${destination}/g`)
+      checks.masterReported(report, outcome.hosts)
+      saysOnly(
+        checks.problems,
+        /c1 is said to have 2 files, and has 1/,
+        /complete: g is not there/,
+        /complete: link is/
+      )
+      checks.catcherReports(host, report)
+      assert.strictEqual(checks.problems.length, 5)
+    })
+  )
+
+  it.effect("see who is not complete without an excuse, and who leaves something behind", () =>
+    Effect.gen(function* () {
+      const { checks, host, outcome } = yield* tampering((volume) =>
+        volume.create(`${destination}/.g.mrsync-00000z`, 1)
+      )
+      if (outcome.master?._tag !== "Success") return assert.fail("the session failed")
+      checks.ended(outcome)
+      saysOnly(checks.problems, /left behind: .g.mrsync-00000z/)
+      const lost: Report = {
+        ...outcome.master.value,
+        catchers: [{ ...outcome.master.value.catchers[0], state: "Lost", failures: [{ path: "", reason: "silent" }] }]
+      }
+      const again = checking()
+      again.ended({ ...outcome, hosts: [host], master: Exit.succeed(lost) })
+      assert.isTrue(again.problems.some((problem) => /nothing has hit it, and for the master it is Lost/.test(problem)))
+      const stuck = checking()
+      stuck.ended({ ...outcome, isStuck: true })
+      saysOnly(stuck.problems, /it does not end/)
+    })
+  )
+
+  it("see datagrams beyond their limits, and a catcher that speaks to the group", () => {
+    const checks = checking()
+    const sent = { _tag: "Sent", name: "x", isCatcher: false, to: undefined } as const
+    const of = (type: number, length: number) => {
+      const bytes = new Uint8Array(length)
+      bytes[3] = type
+      return { bytes, datagramBytes: length }
+    }
+    checks.network({ ...sent, ...of(8, 65_507) })
+    checks.network({ ...sent, ...of(11, 1200) })
+    assert.deepStrictEqual(checks.problems, [])
+    checks.network({ ...sent, ...of(8, 65_508) })
+    checks.network({ ...sent, ...of(11, 1201) })
+    checks.network({ ...sent, ...of(13, 40), isCatcher: true })
+    saysOnly(checks.problems, /65508 bytes/, /type 11 has 1201/, /speaks to the group/)
+  })
+})

@@ -1,0 +1,107 @@
+/** The simulator's engine: what can be done to a machine, and that a seed says it all. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Simulation from "../../src/simulate/Simulation.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import { destination } from "../../src/store/Memory.ts"
+
+const tree = [Tree.directory("d"), Tree.file("d/large", 900_000), Tree.file("d/small", 1000, 2)]
+const slow = { bytesPerSecond: 500_000 }
+
+const namesOn = (host: Simulation.Host): ReadonlyArray<string> => {
+  const top = host.volume.find(destination)
+  return top?._tag === "Directory" ? [...host.volume.walk(top)].map(([name]) => name).sort() : []
+}
+
+const stateOf = (outcome: Simulation.Outcome, id: string) =>
+  outcome.master?._tag === "Success" ? outcome.master.value.catchers.find((one) => one.id === id)?.state : undefined
+
+describe("the engine", () => {
+  it.effect("the same seed is the same session, to the datagram", () =>
+    Effect.gen(function* () {
+      const run = (seed: number) =>
+        Simulation.run({
+          seed,
+          catchers: 4,
+          tree,
+          network: { loss: 0.1, delayMillis: 1.5, jitterMillis: 3, glued: true }
+        })
+      const [one, two, other] = [yield* run(1), yield* run(1), yield* run(2)]
+      assert.deepStrictEqual([one.counters, one.millis, one.master], [two.counters, two.millis, two.master])
+      assert.notDeepEqual(one.counters, other.counters)
+    })
+  )
+
+  it.effect("a crash says nothing and cleans nothing up; its disk is there for the next life", () =>
+    Effect.gen(function* () {
+      let afterCrash: ReadonlyArray<string> = []
+      const outcome = yield* Simulation.run({
+        ...{ seed: 3, catchers: 2, tree, timeoutMillis: 2000, master: slow },
+        // so that parts of the large file are on the disk early
+        assemblingBlocks: 1,
+        meanwhile: ({ hosts: [host] }) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(800)
+            yield* host.crash
+            afterCrash = namesOn(host)
+            assert.isFalse(host.runs)
+            yield* Effect.sleep(500)
+            host.start()
+          })
+      })
+      assert.isTrue(
+        afterCrash.some((name) => /^d\/\.large\.mrsync-/.test(name)),
+        afterCrash.join()
+      )
+      assert.notInclude(afterCrash, "d/large")
+      assert.strictEqual(outcome.hosts[0].life, 2)
+      assert.deepStrictEqual([stateOf(outcome, "c1"), stateOf(outcome, "c2")], ["Complete", "Complete"])
+      assert.include(namesOn(outcome.hosts[0]), "d/large")
+    })
+  )
+
+  it.effect("a catcher that is frozen for a while is late, and complete; one that is frozen for long is lost", () =>
+    Effect.gen(function* () {
+      const frozen = (millis: number) =>
+        Simulation.run({
+          ...{ seed: 4, catchers: 2, tree, timeoutMillis: 2000, master: slow },
+          meanwhile: ({ hosts: [host] }) =>
+            Effect.gen(function* () {
+              yield* Effect.sleep(500)
+              host.freeze()
+              yield* Effect.sleep(millis)
+              host.thaw()
+            })
+        })
+      assert.strictEqual(stateOf(yield* frozen(1000), "c1"), "Complete")
+      const long = yield* frozen(60_000)
+      assert.deepStrictEqual([stateOf(long, "c1"), stateOf(long, "c2")], ["Lost", "Complete"])
+      // it hears of it when it runs again
+      assert.strictEqual(long.catchers[0]?._tag, "Failure")
+    })
+  )
+
+  it.effect("a master that is killed: the catchers end by themselves and leave nothing", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        ...{ seed: 5, catchers: 2, tree, timeoutMillis: 2000, master: slow },
+        meanwhile: ({ master }) => Effect.andThen(Effect.sleep(800), master.crash)
+      })
+      assert.isUndefined(outcome.master)
+      for (const exit of outcome.catchers) assert.include(JSON.stringify(exit), "MasterTimeout")
+      for (const host of outcome.hosts)
+        assert.deepStrictEqual(
+          namesOn(host).filter((name) => name.includes("mrsync")),
+          []
+        )
+    })
+  )
+
+  it.effect("a session that does not end in its time is told as stuck", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({ seed: 6, catchers: 1, tree, master: slow, limitMillis: 300 })
+      assert.isTrue(outcome.isStuck)
+      assert.strictEqual(outcome.millis, 300)
+    })
+  )
+})
