@@ -59,7 +59,7 @@ const imports =
 
 const reaches = ({ isOurs, what }: Import, ...rooms: ReadonlyArray<string>) => isOurs && rooms.includes(roomOf(what))
 
-const top = ["Master.ts", "Catcher.ts", "Ledger.ts", "index.ts", "bin.ts", "cli"]
+const top = ["Master.ts", "Catcher.ts", "Ledger.ts", "index.ts", "bin.ts", "cli", "simulate"]
 
 /** Words that belong to Effect's Clock, Random and fibers. */
 const words = (word: RegExp, except: ReadonlyArray<string> = []): Rule => {
@@ -165,6 +165,25 @@ const checks: ReadonlyArray<Check> = [
     rule: "only cli and bin.ts import cli",
     broken: imports((it) => reaches(it, "cli") && it.room !== "cli" && it.room !== "bin.ts"),
     breaks: [["Master.ts", 'import * as View from "./cli/View.ts"']]
+  },
+  {
+    rule: "only cli and index.ts import the simulator",
+    broken: imports((it) => reaches(it, "simulate") && !["cli", "index.ts", "simulate"].includes(it.room)),
+    breaks: [["Master.ts", 'import * as Simulation from "./simulate/Simulation.ts"']]
+  },
+  {
+    rule: "the simulator's checks use nothing of the code that they check",
+    broken: imports(
+      (it) =>
+        it.file === "simulate/Checks.ts" &&
+        !it.isType &&
+        !["Manifest.ts", "store/Memory.ts", "simulate/Tree.ts"].includes(it.what)
+    ),
+    breaks: [
+      ["simulate/Checks.ts", 'import * as Codec from "../wire/Codec.ts"'],
+      ["simulate/Checks.ts", 'import * as Limits from "../protocol/Limits.ts"'],
+      ["simulate/Checks.ts", 'import * as Close from "../phase/Close.ts"']
+    ]
   },
   {
     rule: "only bin.ts and cli take the layers of Node; the socket belongs to Datagram",

@@ -183,6 +183,8 @@ export interface Options {
 
 const maxLinks = 40
 
+const namesOf = (path: string): Array<string> => path.split("/").filter((name) => name !== "" && name !== ".")
+
 export class Volume {
   readonly root: Directory = directoryOf(undefined, "")
   capacityBytes: number
@@ -207,31 +209,30 @@ export class Volume {
     return name === "" ? directory : directory.entries.get(name)
   }
 
-  private place(path: string, from: Directory = this.root, links = 0): Refused<Place> {
-    let directory = path.startsWith("/") ? this.root : from
-    const names = path.split("/").filter((name) => name !== "" && name !== ".")
-    for (const [i, name] of names.entries()) {
-      const isLast = i === names.length - 1
-      if (name === "..") {
-        directory = directory.parent ?? directory
-        if (isLast) return Result.succeed({ directory, name: "" })
-        continue
-      }
-      if (isLast) return Result.succeed({ directory, name })
-      const node = directory.entries.get(name)
+  private place(path: string): Refused<Place> {
+    const names = namesOf(path)
+    const name = names.pop()
+    if (name === undefined) return Result.succeed({ directory: this.root, name: "" })
+    if (name !== "..") return Result.map(this.walkTo(names, this.root), (directory) => ({ directory, name }))
+    return Result.map(this.walkTo([...names, name], this.root), (directory) => ({ directory, name: "" }))
+  }
+
+  /** The directory that names lead to, links followed. */
+  private walkTo(names: ReadonlyArray<string>, from: Directory, links = 0): Refused<Directory> {
+    let directory = from
+    for (const name of names) {
+      const node = name === ".." ? (directory.parent ?? directory) : directory.entries.get(name)
       if (node === undefined) return Result.fail("ENOENT")
       if (node._tag === "Directory") directory = node
       else if (node._tag !== "Symlink") return Result.fail("ENOTDIR")
       else {
         if (links >= maxLinks) return Result.fail("ELOOP")
-        const led = this.place(`${node.target}/.`, directory, links + 1)
+        const led = this.walkTo(namesOf(node.target), node.target.startsWith("/") ? this.root : directory, links + 1)
         if (Result.isFailure(led)) return led
-        const there = this.nodeAt(led.success)
-        if (there?._tag !== "Directory") return Result.fail("ENOTDIR")
-        directory = there
+        directory = led.success
       }
     }
-    return Result.succeed({ directory, name: "" })
+    return Result.succeed(directory)
   }
 
   private add(path: string, node: Node, operation: Change["operation"]): Refused {

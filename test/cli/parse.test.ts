@@ -140,3 +140,22 @@ describe("the page of a session", () => {
     assert.match(bad(Parse.pageFor(undefined, network(576))), /leaves less than 512 bytes/)
   })
 })
+
+describe("sizes and delays", () => {
+  it.each([
+    ["32MiB", 32 * 1024 * 1024],
+    ["1.5MB", 1_500_000],
+    ["700 kB", 700_000],
+    ["100", 100],
+    ["1Gi", 1024 ** 3]
+  ])("%s is %d bytes", (text, bytes) => assert.strictEqual(good(Parse.size(text)), bytes))
+  it.each(["", "0", "-1", "5TB", "1.1GiB", "10mbit", "x"])("refuses %j bytes", (text) =>
+    assert.match(bad(Parse.size(text)), /for example 32MiB/)
+  )
+  it.each([
+    ["0", 0],
+    ["0.2", 0.2],
+    ["2000", 2000]
+  ])("%s is %d ms", (text, millis) => assert.strictEqual(good(Parse.delay(text)), millis))
+  it.each(["", "-1", "2001", "1s"])("refuses %j ms", (text) => assert.match(bad(Parse.delay(text)), /from 0 to 2000/))
+})

@@ -1,12 +1,16 @@
 /**
- * Sessions with all faults mixed, a hundred seeds; more of them: `npm run sim -- --seeds 1000`.
+ * Sessions with all faults mixed, 120 seeds; more of them: `npm run sim -- --seeds 1000`.
  *
  * Each of these rules, taken out alone, makes a seed of the sweep fail (`node scripts/mutants.mjs` takes them out of a copy and
  * looks for it):
  *
  * | without | seed | it says |
  * |---|---|---|
- * MUTANTS
+ * | the hash check (Assembly.verify, [C-2]) | 9 | rename: large does not have the source's content |
+ * | the same answer to a question asked again (CatchFiles, [C-3]) | 1 | c5, whom nothing has hit, is Lost |
+ * | effects that happen once (FileState, [C-3]) | 108 | large is begun again |
+ * | the incarnation of an answer (Roster.memberOf, [R-2]) | 13 | f10 is begun again |
+ * | the rename at the end (Volume.temporaryName, [F-1]) | 1 | f2 was removed, and nothing put in its place |
  *
  * That a second answer of a slot is not counted (Session, `owing`) cannot be seen from outside: whoever counts answers keeps
  * them by slot, so that a second one changes nothing.
@@ -15,7 +19,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Sweep from "../../src/simulate/Sweep.ts"
 
-const seeds = 100
+const seeds = 120
 /** So many are one test, so that a failure is told soon. */
 const together = 10
 

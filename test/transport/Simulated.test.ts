@@ -280,3 +280,125 @@ describe("Simulated", () => {
     20_000
   )
 })
+
+describe("what a simulator needs of it", () => {
+  /** Every datagram that one catcher received, its number and when, after `act` beside 2000 sent ones a millisecond apart. */
+  const numbered = (options: Simulated.Options, act?: (network: Simulated.Network) => Effect.Effect<void>) =>
+    Effect.map(traceOf(options, 2000, act), ({ counters, traces }) => ({ counters, got: traces.map(numbers) }))
+
+  it.effect("glued datagrams come in runs, without those that were lost", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 3, glued: true, loss: 0.2 })
+      const [m, c] = [yield* endpoint(network.layerMaster), yield* endpoint(network.layerCatcher("a"))]
+      const sizes: Array<number> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(c.receive, (batch) =>
+          Effect.sync(() => sizes.push(...batch.map(({ bytes }) => bytes.length)))
+        ),
+        { startImmediately: true }
+      )
+      for (let i = 0; i < 50; i++) yield* m.send({ bytes: pattern(39 * 1000 + 1), datagramBytes: 1000 })
+      yield* turns
+      const { delivered, lost } = yield* network.counters
+      assert.strictEqual(delivered + lost, 50 * 40)
+      assert.approximately(lost / 2000, 0.2, 0.04)
+      assert.isAbove(sizes.length, 100)
+      assert.isBelow(sizes.length, lost + 50)
+      assert.isTrue(sizes.every((size) => size % 1000 <= 1))
+      assert.strictEqual((yield* c.stats).received, delivered)
+    })
+  )
+
+  it.effect("bursts lose what they lose in a row; the sender's losses are everybody's", () =>
+    Effect.gen(function* () {
+      const burst = { apartMillis: 30, lastsMillis: 10, loss: 1 }
+      const { counters, got } = yield* numbered({ seed: 4, burst })
+      assert.approximately(counters.lost / 4000, 0.25, 0.12)
+      // ten datagrams a millisecond: few gaps, and long ones
+      const gaps = got[0].filter((n, i) => i > 0 && n > got[0][i - 1] + 1).length
+      assert.isBelow(gaps, counters.lost / 2 / 10)
+      assert.notDeepEqual(got[0], got[1])
+      const shared = yield* numbered({ seed: 4, lossAtSender: 0.1, burstAtSender: burst })
+      assert.strictEqual(shared.counters.lost, 0)
+      assert.isAbove(shared.counters.lostAtSender, 200)
+      assert.deepStrictEqual(shared.got[0], shared.got[1])
+    })
+  )
+
+  it.effect("a link that stands still loses nothing and delivers in order when it flows again", () =>
+    Effect.gen(function* () {
+      const clog = (network: Simulated.Network) =>
+        Effect.asVoid(
+          Effect.forkDetach(
+            Effect.sleep(50).pipe(
+              Effect.andThen(network.clog("a")),
+              Effect.andThen(Effect.sleep(100)),
+              Effect.andThen(network.unclog("a"))
+            )
+          )
+        )
+      const { counters, traces } = yield* traceOf({ seed: 5 }, 2000, clog)
+      assert.strictEqual(counters.delivered, 4000)
+      assert.deepStrictEqual(numbers(traces[0]), numbers(traces[1]))
+      const times = traces[0].map((entry) => Number(entry.split(":")[0]))
+      assert.isAbove(Math.max(...times.map((time, i) => (i === 0 ? 0 : time - times[i - 1]))), 90)
+    })
+  )
+
+  it.effect("an echo comes long after; one link may be worse than the others, one way", () =>
+    Effect.gen(function* () {
+      const { counters, traces } = yield* traceOf({ seed: 6, duplicate: 0.1, echoMillis: 500 })
+      assert.approximately(counters.duplicated / 4000, 0.1, 0.02)
+      const late = numbers(traces[0]).filter((n, i, all) => i > 0 && n < all[i - 1] - 500).length
+      assert.isAbove(late, 50)
+      const worse = yield* numbered({ seed: 6 }, (network) => network.impairLink("b", "Group", { loss: 0.5 }))
+      assert.strictEqual(worse.got[0].length, 2000)
+      assert.approximately(worse.got[1].length, 1000, 100)
+    })
+  )
+
+  it.effect("a link of so many bytes a second spreads datagrams, and makes a sender wait whose buffer is full", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 7, bytesPerSecond: 1_000_000 })
+      const [m, c] = [yield* endpoint(network.layerMaster), yield* endpoint(network.layerCatcher("a"))]
+      const trace: Array<string> = []
+      yield* record(c, trace)
+      const bytes = 100 * 972
+      const sending = yield* Effect.forkChild(
+        Effect.forEach([1, 2, 3, 4], () => m.send({ bytes: new Uint8Array(bytes), datagramBytes: 972 }))
+      )
+      yield* TestClock.adjust(50)
+      // 1000 bytes with their headers: one a millisecond
+      assert.approximately(trace.length, 50, 3)
+      assert.isUndefined(sending.pollUnsafe())
+      yield* TestClock.adjust(200)
+      assert.isDefined(sending.pollUnsafe())
+      yield* TestClock.adjust(200)
+      assert.strictEqual(trace.length, 400)
+    })
+  )
+
+  it.effect("forged datagrams have the address that they claim; a detached endpoint hears no more", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const observe = (event: Simulated.Event) => void seen.push(`${event._tag} ${event.name}`)
+      const network = yield* Simulated.make({ seed: 8, observe })
+      const [m, c] = [yield* endpoint(network.layerMaster), yield* endpoint(network.layerCatcher("a"))]
+      const inbox = yield* reading(m)
+      network.forge(network.addressOf("a")!, "master", pattern(5))
+      assert.deepStrictEqual(yield* inbox.take(1), [{ bytes: pattern(5), from: c.local }])
+      yield* m.send({ bytes: pattern(10), datagramBytes: 10 })
+      assert.deepStrictEqual(seen, ["Sent master"])
+      yield* network.detach("a")
+      assert.isUndefined(network.addressOf("a"))
+      assert.strictEqual((yield* Effect.flip(c.sendTo(m.local, pattern(1))))._tag, "TransportError")
+      yield* turns
+      assert.deepStrictEqual((yield* network.traffic).get("master"), {
+        sent: 1,
+        received: 1,
+        dropped: 0,
+        peakBufferBytes: Simulated.leastBufferedBytes
+      })
+    })
+  )
+})

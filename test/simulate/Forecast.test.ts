@@ -1,0 +1,129 @@
+/** What a roll-out comes to, and what `mrsync simulate` says of it. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { type Input, simulate } from "../../src/cli/Simulate.ts"
+import { Screen } from "../../src/cli/Screen.ts"
+import * as Forecast from "../../src/simulate/Forecast.ts"
+
+const input: Input = {
+  catchers: 4,
+  sizeBytes: 1_000_000,
+  pageBytes: 1432,
+  lossPercent: 1,
+  bytesPerSecond: 12_500_000,
+  delayMillis: 1,
+  seed: 1,
+  slow: 0,
+  slowLossPercent: 20,
+  crash: 0,
+  verbose: false,
+  json: false
+}
+const options: Forecast.Options = { ...input, loss: 0.01, slowLoss: 0.2 }
+
+const saying = Effect.fnUntraced(function* (changes: Partial<Input>) {
+  const out: Array<string> = []
+  const screen = Screen.of({
+    print: (_, line) => void out.push(line),
+    drawable: false,
+    size: () => ({ columns: 80, rows: 24 }),
+    draw: () => {},
+    erase: () => {}
+  })
+  const exit = yield* Effect.exit(Effect.provideService(simulate({ ...input, ...changes }), Screen, screen))
+  return { out, exit }
+})
+
+describe("a forecast", () => {
+  it.effect("without loss every page is sent once, at the rate of the link", () =>
+    Effect.gen(function* () {
+      const { catchers, dropped, pages, peakBufferBytes, ratio, seconds } = yield* Forecast.make({
+        ...options,
+        loss: 0
+      })
+      assert.strictEqual(pages.needed, Math.ceil(1_000_000 / 1432))
+      // the manifest and the trailer, beside the content
+      assert.isAtMost(pages.sent - pages.needed, 4)
+      assert.approximately(ratio, 1, 0.01)
+      assert.isAbove(seconds, 1_000_000 / 12_500_000)
+      assert.isBelow(seconds, 0.2)
+      assert.strictEqual(dropped, 0)
+      assert.isAbove(peakBufferBytes, 1000)
+      assert.deepStrictEqual(
+        catchers.map((one) => one.state),
+        ["Complete", "Complete", "Complete", "Complete"]
+      )
+    })
+  )
+
+  it.effect("bad links ask for more, who crashed was started twice, and all are complete", () =>
+    Effect.gen(function* () {
+      const { catchers, ratio, rounds } = yield* Forecast.make({ ...options, slow: 1, crash: 1 })
+      assert.isAbove(catchers[0].missingPages, 3 * catchers[1].missingPages)
+      assert.deepStrictEqual(
+        catchers.map((one) => [one.state, one.starts]),
+        [
+          ["Complete", 1],
+          ["Complete", 1],
+          ["Complete", 1],
+          ["Complete", 2]
+        ]
+      )
+      assert.isAbove(ratio, 1.01)
+      assert.isAbove(rounds, 1)
+    })
+  )
+})
+
+describe("mrsync simulate", () => {
+  it.effect("prints what was counted, and a table", () =>
+    Effect.gen(function* () {
+      const { exit, out } = yield* saying({})
+      assert.strictEqual(exit._tag, "Success")
+      const text = out.join("\n")
+      for (const words of [
+        /^simulating 4 catchers: 1\.00 MB at 12\.5 MB\/s/,
+        /pages: 699 needed, \d+ sent \(ratio 1\./
+      ]) {
+        assert.match(text, words)
+      }
+      for (const words of [
+        /rounds: \d/,
+        /virtual time: 0\.\d+ s/,
+        /\d+ answers received/,
+        /receive buffers: .* of 4\.19 MB/
+      ]) {
+        assert.match(text, words)
+      }
+      assert.match(text, /4 catchers: 4 complete\n {14,}asked again +buffer +dropped +starts\n {2}c1 +complete/)
+    })
+  )
+
+  it.effect("prints a summary of many, and all of them with -v", () =>
+    Effect.gen(function* () {
+      const many = yield* saying({ catchers: 25, sizeBytes: 10_000 })
+      assert.strictEqual(many.out.at(-1), "25 catchers: 25 complete")
+      const all = yield* saying({ catchers: 25, sizeBytes: 10_000, verbose: true })
+      assert.match(all.out.at(-1)!, /^ {2}c25 +complete/)
+    })
+  )
+
+  it.effect("prints one JSON object with every catcher", () =>
+    Effect.gen(function* () {
+      const { out } = yield* saying({ json: true })
+      assert.strictEqual(out.length, 1)
+      const said = JSON.parse(out[0]) as Record<string, unknown>
+      assert.strictEqual(said["_tag"], "Simulation")
+      assert.strictEqual((said["catchers"] as ReadonlyArray<unknown>).length, 4)
+      assert.include(said["options"] as object, { seed: 1, lossPercent: 1 })
+    })
+  )
+
+  it.effect("refuses more slow and crashing catchers than there are", () =>
+    Effect.gen(function* () {
+      const { exit, out } = yield* saying({ slow: 3, crash: 2 })
+      assert.include(JSON.stringify(exit), "give more --catchers")
+      assert.deepStrictEqual(out, [])
+    })
+  )
+})
