@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Given } from "../store/Memory.ts"
-import { destination, type Operation } from "../store/Memory.ts"
+import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
 import type * as Simulated from "../transport/Simulated.ts"
@@ -295,7 +295,7 @@ const diskOf = (
 ): Disk => {
   const slowMillis = dice.pick(0, 0, 0.1, 2, 30)
   const own = new Dice(dice.whole(0, 0xffff_ffff))
-  const turn = (_: Operation) => Effect.suspend(() => Effect.sleep(own.chance.next() * slowMillis))
+  const turn = () => Effect.suspend(() => Effect.sleep(own.chance.next() * slowMillis))
   const kind = dice.hits(0.1) ? dice.pick("full", "failing", "renames") : "well"
   const capacityBytes = dice.whole(0, 60_000)
   const often = dice.pick(0.02, 0.3)

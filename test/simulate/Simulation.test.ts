@@ -50,7 +50,7 @@ describe("the engine", () => {
           })
       })
       assert.isTrue(
-        afterCrash.some((name) => /^d\/\.large\.mrsync-/.test(name)),
+        afterCrash.some((name) => name.startsWith("d/.large.mrsync-")),
         afterCrash.join()
       )
       assert.notInclude(afterCrash, "d/large")
