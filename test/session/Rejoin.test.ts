@@ -169,15 +169,16 @@ describe("a catcher that comes back", () => {
     readonly seed: number
     readonly timeoutMillis: number
     readonly firstMillis: number
+    readonly bytesPerSecond?: number
     readonly end: (network: Simulated.Network, first: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void>
   }) {
-    const { firstMillis, seed, timeoutMillis } = options
+    const { bytesPerSecond = slow.bytesPerSecond, firstMillis, seed, timeoutMillis } = options
     const memory = Memory.make()
     let held: ReadonlyArray<string> = []
     let first: Exit.Exit<Report, unknown> | undefined
     let second: Exit.Exit<Report, unknown> | undefined
     const outcome = yield* Simulation.run({
-      ...{ seed, catchers: 1, tree, timeoutMillis, master: { ...slow, catchers: 2 } },
+      ...{ seed, catchers: 1, tree, timeoutMillis, master: { bytesPerSecond, catchers: 2 } },
       meanwhile: (network) =>
         Effect.gen(function* () {
           const life = live({ network, name: "again", memory, timeoutMillis })
@@ -248,7 +249,8 @@ describe("a catcher that comes back", () => {
   it.effect("parted for longer than the time-out recognises in its second life what it has from the first", () =>
     Effect.gen(function* () {
       const { first, held, more } = yield* twice({
-        ...{ seed: 45, firstMillis: 1200, timeoutMillis: 1000 },
+        // nobody waits for it, so the others must still be at work when it is back
+        ...{ seed: 45, firstMillis: 2400, timeoutMillis: 1000, bytesPerSecond: slow.bytesPerSecond / 2 },
         end: (network) =>
           Effect.andThen(
             network.partition("again"),
