@@ -108,12 +108,20 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   let book = new Book(now())
 
   const pull = yield* Stream.toPull(transport.receive)
+  // What came with the welcome is heard once more: the master's first question may be among it.
+  let last: Effect.Success<Announce.Ear> = []
+  let isAgain = false
   const ear: Announce.Ear = Effect.suspend(() => {
+    if (isAgain) {
+      isAgain = false
+      return Effect.succeed(last)
+    }
     book.waitingMillis = now()
     return Effect.map(
       Pull.catchDone(pull, () => Effect.never),
       (batches) => {
         book.waitingMillis = undefined
+        last = batches
         return batches
       }
     )
@@ -122,8 +130,10 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   let isIn = false
   const life = Effect.fnUntraced(function* (waitMillis: number | undefined) {
     isIn = false
+    isAgain = false
     const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
     isIn = true
+    isAgain = true
     book = new Book(now())
     book.membership = membership
     const files = yield* filesOf(membership, book, options.assemblingBlocks)

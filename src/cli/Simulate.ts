@@ -73,17 +73,28 @@ const lines = (input: Input, forecast: Forecast.Forecast): ReadonlyArray<string>
     `virtual time: ${Format.seconds(seconds)}, ${Format.rate(input.sizeBytes / seconds)}`,
     `master: ${Format.plural(answers, "answer")} received`,
     `receive buffers: ${Format.bytes(peakBufferBytes)} at most (${peakBufferOf}) of ${Format.bytes(Simulated.defaultReceiveBufferBytes)}, ${Format.plural(dropped, "datagram")} dropped`,
+    ...arrivals(forecast.catchers),
     ...fates(forecast.catchers, input.verbose)
   ]
+}
+
+/** When the file stood at half of the catchers, and when at the last. */
+const arrivals = (catchers: ReadonlyArray<Forecast.Fate>): ReadonlyArray<string> => {
+  const seconds = catchers.flatMap((one) => one.seconds ?? []).sort((a, b) => a - b)
+  if (seconds.length === 0) return []
+  const half = seconds[Math.ceil(seconds.length / 2) - 1]
+  const last = seconds[seconds.length - 1]
+  return [`there: at half of them after ${Format.seconds(half)}, at the last after ${Format.seconds(last)}`]
 }
 
 const fates = (catchers: ReadonlyArray<Forecast.Fate>, all: boolean): ReadonlyArray<string> => {
   const shown = all || catchers.length <= listed ? catchers : catchers.filter((one) => one.state !== "Complete")
   const rows = shown
     .slice(0, all ? Infinity : listed)
-    .map(({ dropped, id, missingPages, peakBufferBytes, starts, state }) => [
+    .map(({ dropped, id, missingPages, peakBufferBytes, seconds, starts, state }) => [
       id,
       state.toLowerCase(),
+      seconds === undefined ? "never" : Format.seconds(seconds),
       Format.count(missingPages),
       Format.bytes(peakBufferBytes),
       Format.count(dropped),
@@ -94,7 +105,8 @@ const fates = (catchers: ReadonlyArray<Forecast.Fate>, all: boolean): ReadonlyAr
     .filter(([count]) => count > 0)
     .map(([count, state]) => `${Format.count(count)} ${state}`)
   const out = [`${Format.plural(catchers.length, "catcher")}: ${states.join(", ")}`]
-  if (rows.length > 0) out.push(...table([["", "", "asked again", "buffer", "dropped", "starts"], ...rows]))
+  if (rows.length > 0)
+    out.push(...table([["", "", "there after", "asked again", "buffer", "dropped", "starts"], ...rows]))
   if (shown.length > rows.length)
     out.push(`  ... and ${Format.count(shown.length - rows.length)} more (all of them with -v)`)
   return out

@@ -469,5 +469,6 @@ export const refusals: Readonly<Record<Message.Refusal, string>> = {
   NotListed: "its name is not on the master's list of hosts",
   NameTaken: "another catcher has the same name; start it with --id and a name of its own",
   Full: "the session has no room for more catchers",
+  TooOften: "it has joined this session too often already",
   Started: "it was given up in this session; restart it to join again"
 }

@@ -62,6 +62,8 @@ export const nameBytes = 128
 /** Longest reason in an answer. */
 export const reasonBytes = 200
 
+/** How often one name joins a session. */
+export const joinsOfName = 16
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */
 export const slots = 4096
 /** Catchers asked in one question, at most and at least: their answers must fit the master's receive buffer. */

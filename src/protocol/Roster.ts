@@ -4,6 +4,7 @@
  * [R-1] a slot belongs to one incarnation for ever; a restarted catcher gets a slot of its own.
  * [R-2] an answer counts only when slot and incarnation agree.
  * [R-3] of two living catchers with one name the second is refused.
+ * [R-4] a name joins a session so many times at most: who comes and dies again and again must not keep it from ending.
  */
 import type { Refusal } from "../wire/Message.ts"
 import * as Limits from "./Limits.ts"
@@ -50,6 +51,9 @@ export const join = (self: Roster, guest: Guest): Joined => {
   }
   if (self.hosts !== undefined && !self.hosts.has(guest.name)) return { _tag: "Refused", refusal: "NotListed" }
   if (present(self).some((member) => member.name === guest.name)) return { _tag: "Refused", refusal: "NameTaken" }
+  if (self.members.filter((member) => member.name === guest.name).length >= Limits.joinsOfName) {
+    return { _tag: "Refused", refusal: "TooOften" }
+  }
   if (self.members.length >= Limits.slots) return { _tag: "Refused", refusal: "Full" }
   const member: Member = { ...guest, slot: self.members.length, lost: undefined }
   return { _tag: "New", member, roster: { ...self, members: [...self.members, member] } }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Master from "../Master.ts"
 import type { CatcherReport, Report } from "../Report.ts"
+import type { Change } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
 import * as Simulated from "../transport/Simulated.ts"
 import * as Header from "../wire/Header.ts"
@@ -52,6 +53,8 @@ export interface Forecast {
 export interface Fate {
   readonly id: string
   readonly state: CatcherReport["state"]
+  /** Virtual, from the first page until the file had its name there; undefined: it never had. */
+  readonly seconds: number | undefined
   readonly missingPages: number
   readonly peakBufferBytes: number
   readonly dropped: number
@@ -59,6 +62,8 @@ export interface Fate {
   readonly starts: number
 }
 
+/** The file's name. */
+const image = "image"
 /** Blocks that one of hundreds of catchers holds in memory: 1.5 MB each instead of 47. */
 const assemblingBlocks = 8
 /** How long a machine that crashed takes to start its catcher again. */
@@ -71,9 +76,17 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
   const { bytesPerSecond, catchers, delayMillis, loss, pageBytes, seed, sizeBytes, slow, slowLoss } = options
   const sendMillis = (sizeBytes / bytesPerSecond) * 1000
   const rounds = new Set<string>()
+  let now = () => 0
+  let firstPageMillis: number | undefined
+  const stoodMillis = new Map<string, number>()
   const network = (event: Simulated.Event) => {
-    if (event._tag !== "Sent" || event.isCatcher || event.bytes[3] !== Header.types.Eof) return
-    rounds.add(`${Header.fileOf(event.bytes, 0)} ${Header.indexOf(event.bytes, 0)}`)
+    if (event._tag !== "Sent" || event.isCatcher) return
+    const type = Header.typeOf(event.bytes, 0)
+    if (type === Header.types.Page) firstPageMillis ??= now()
+    if (type === Header.types.Eof) rounds.add(`${Header.fileOf(event.bytes, 0)} ${Header.indexOf(event.bytes, 0)}`)
+  }
+  const changed = ({ name }: Simulation.Host, { operation, path }: Change) => {
+    if (operation === "rename" && path.endsWith(`/${image}`)) stoodMillis.set(name, now())
   }
   const chance = Chance.make(seed)
   const crashes = Array.from({ length: options.crash }, (_, i) => ({
@@ -84,14 +97,15 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
   const outcome = yield* Simulation.run({
     seed,
     catchers,
-    tree: [Tree.file("image", sizeBytes, seed)],
+    tree: [Tree.file(image, sizeBytes, seed)],
     network: { loss, delayMillis, bytesPerSecond, glued: true },
     master: { pageBytes },
     assemblingBlocks,
-    observer: { network },
+    observer: { network, changed },
     limitMillis: patienceMillis + patienceTimes * sendMillis,
-    meanwhile: ({ hosts, network }) =>
+    meanwhile: ({ hosts, network, now: clock }) =>
       Effect.gen(function* () {
+        now = clock
         for (const { name } of hosts.slice(0, slow)) {
           yield* network.impairLink(name, "Group", { loss: slowLoss })
           yield* network.impairLink(name, "Answers", { loss: slowLoss })
@@ -109,10 +123,18 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
         )
       })
   })
-  return forecast(outcome, rounds.size)
+  const secondsOf = (name: string) => {
+    const stood = stoodMillis.get(name)
+    return stood === undefined ? undefined : (stood - (firstPageMillis ?? 0)) / 1000
+  }
+  return forecast(outcome, rounds.size, secondsOf)
 })
 
-const forecast = (outcome: Simulation.Outcome, rounds: number): Forecast => {
+const forecast = (
+  outcome: Simulation.Outcome,
+  rounds: number,
+  secondsOf: (name: string) => number | undefined
+): Forecast => {
   const { hosts, isStuck, master, traffic } = outcome
   const report = master?._tag === "Success" ? master.value : undefined
   const reported = new Map(report?.catchers.map((catcher) => [catcher.id, catcher]))
@@ -135,6 +157,7 @@ const forecast = (outcome: Simulation.Outcome, rounds: number): Forecast => {
     catchers: hosts.map(({ life, name }): Fate => ({
       id: name,
       state: reported.get(name)?.state ?? "Lost",
+      seconds: secondsOf(name),
       missingPages: reported.get(name)?.missingPages ?? 0,
       peakBufferBytes: traffic.get(name)?.peakBufferBytes ?? 0,
       dropped: traffic.get(name)?.dropped ?? 0,

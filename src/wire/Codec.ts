@@ -17,7 +17,7 @@ const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
 
 const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle"]
-const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started"]
+const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften"]
 const nothing = 0xffff_ffff
 const noSlot = 0xffff
 const eofRoot = 1

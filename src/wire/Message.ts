@@ -7,7 +7,7 @@
 export type Kind = "Manifest" | "Single" | "Bundle"
 
 /** Why a catcher was not taken in. */
-export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started"
+export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften"
 
 /** A failure at a catcher: an entry of the manifest and the reason in words. */
 export interface Failure {

@@ -49,6 +49,16 @@ describe("Roster", () => {
     assert.strictEqual(Roster.join(Roster.lose(roster, 0, "silent"), guest(2, "a"))._tag, "New")
   })
 
+  it("a name joins so many times, and not more [R-4]", () => {
+    let roster = joined(Roster.make(), guest(1, "b"))
+    for (let i = 0; i < Limits.joinsOfName; i++) {
+      roster = Roster.lose(joined(roster, guest(10 + i, "a")), roster.members.length, "silent")
+    }
+    assert.strictEqual(roster.members.length, 1 + Limits.joinsOfName)
+    assert.deepStrictEqual(Roster.join(roster, guest(99, "a")), { _tag: "Refused", refusal: "TooOften" })
+    assert.strictEqual(Roster.join(roster, guest(99, "c"))._tag, "New")
+  })
+
   it("given up are those who are lost, until somebody living has their name [J-8]", () => {
     const incarnations = (roster: Roster.Roster) => Roster.givenUp(roster).map(({ incarnation }) => incarnation)
     let roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))

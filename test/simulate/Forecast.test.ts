@@ -56,6 +56,31 @@ describe("a forecast", () => {
     })
   )
 
+  it.effect("150 catchers take no longer than one, and few pages more at 1 % loss", () =>
+    Effect.gen(function* () {
+      const large = { ...options, sizeBytes: 4_000_000, loss: 0 }
+      const { seconds: alone } = yield* Forecast.make({ ...large, catchers: 1 })
+      const { seconds: together } = yield* Forecast.make({ ...large, catchers: 150 })
+      assert.isBelow(together, 1.02 * alone)
+      const { ratio } = yield* Forecast.make({ ...large, catchers: 150, loss: 0.01 })
+      assert.isBelow(ratio, 1.1)
+    })
+  )
+
+  it.effect("a straggler holds up nobody but itself", () =>
+    Effect.gen(function* () {
+      const large = { ...options, catchers: 40, sizeBytes: 4_000_000, loss: 0.001 }
+      const othersOf = ({ catchers }: Forecast.Forecast) =>
+        Math.max(...catchers.slice(1).map((one) => one.seconds ?? 99))
+      const even = yield* Forecast.make(large)
+      const uneven = yield* Forecast.make({ ...large, slow: 1 })
+      assert.isBelow(othersOf(uneven), 1.1 * othersOf(even))
+      assert.isAbove(uneven.catchers[0].seconds ?? 0, 1.1 * othersOf(uneven))
+      assert.strictEqual(uneven.report?.catchers.find(({ id }) => id === "c1")?.straggled, "loss")
+      assert.isBelow(uneven.ratio, 1.35)
+    })
+  )
+
   it.effect("bad links ask for more, who crashed was started twice, and all are complete", () =>
     Effect.gen(function* () {
       const { catchers, ratio, rounds } = yield* Forecast.make({ ...options, slow: 1, crash: 1 })
@@ -71,6 +96,7 @@ describe("a forecast", () => {
       )
       assert.isAbove(ratio, 1.01)
       assert.isAbove(rounds, 1)
+      for (const one of catchers) assert.isAbove(one.seconds ?? 0, 0.08)
     })
   )
 })
@@ -88,6 +114,7 @@ describe("mrsync simulate", () => {
         assert.match(text, words)
       }
       for (const words of [
+        /there: at half of them after 0\.\d+ s, at the last after 0\.\d+ s/,
         /rounds: \d/,
         /virtual time: 0\.\d+ s/,
         /\d+ answers received/,
@@ -95,7 +122,10 @@ describe("mrsync simulate", () => {
       ]) {
         assert.match(text, words)
       }
-      assert.match(text, /4 catchers: 4 complete\n {14,}asked again +buffer +dropped +starts\n {2}c1 +complete/)
+      assert.match(
+        text,
+        /4 catchers: 4 complete\n {14,}there after +asked again +buffer +dropped +starts\n {2}c1 +complete/
+      )
     })
   )
 

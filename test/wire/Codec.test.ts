@@ -313,7 +313,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const welcome = golden[3][0]
     reject(welcome, (body) => body.setUint16(0, 0xffff, true))
     reject(welcome, (body) => body.setUint16(6, Limits.slots, true))
-    reject(welcome, (body) => body.setUint8(8 + 7, 4))
+    reject(welcome, (body) => body.setUint8(8 + 7, 5))
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {

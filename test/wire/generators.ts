@@ -28,7 +28,10 @@ const runs = Schema.Struct({
 const lacks = Schema.UndefinedOr(Schema.Array(int(0, Limits.blockPages)).check(Schema.isMaxLength(Limits.spanBlocks)))
 const guest = Schema.Union([
   Schema.Struct({ incarnation: u32, slot }),
-  Schema.Struct({ incarnation: u32, refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started"]) })
+  Schema.Struct({
+    incarnation: u32,
+    refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started", "TooOften"])
+  })
 ])
 const who = { slot, incarnation: u32 }
 
