@@ -100,6 +100,13 @@ const hosts = Flag.String("hosts").pipe(
   orUndefined
 )
 
+const repair = Flag.Literals("repair", repairs).pipe(
+  Flag.withDescription(
+    "How lost pages are made good: sent again, by parity that serves everyone, or by what is cheaper, block by block (auto)"
+  ),
+  Flag.withDefault("auto")
+)
+
 export const send = {
   ...place,
   catchers: parsed("catchers", {
@@ -122,12 +129,7 @@ export const send = {
     description: "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second",
     parse: Parse.rate
   }),
-  repair: Flag.Literals("repair", repairs).pipe(
-    Flag.withDescription(
-      "How lost pages are made good: sent again, by parity that serves everyone, or by what is cheaper, block by block (auto)"
-    ),
-    Flag.withDefault("auto")
-  ),
+  repair,
   pageBytes: parsed("page-size", {
     metavar: "BYTES",
     description: `Content per datagram (${Limits.defaultPageBytes}, or less where the interface's MTU is smaller)`,
@@ -205,6 +207,7 @@ export const simulate = {
   seed: number("seed", "S", "Another seed, another run; the same seed, the same run (1)", Parse.seed, 1),
   slow: number("slow", "K", "So many of the catchers have a bad link (0)", Parse.some, 0),
   slowLossPercent: number("slow-loss", "PERCENT", "Datagrams lost on a bad link (20)", Parse.loss, 20),
+  repair,
   crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
   verbose: given("verbose", "List every catcher", "v"),
   json: given("json", "Print one JSON object, all catchers in it")

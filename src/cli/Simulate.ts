@@ -1,5 +1,6 @@
 /** `mrsync simulate`: the real master and catchers on a network in memory, under virtual time, and what a roll-out costs. */
 import * as Effect from "effect/Effect"
+import type { Repair } from "../protocol/Planner.ts"
 import type { Report } from "../Report.ts"
 import { exitStatus } from "../Report.ts"
 import * as Forecast from "../simulate/Forecast.ts"
@@ -20,6 +21,7 @@ export interface Input {
   readonly slow: number
   readonly slowLossPercent: number
   readonly crash: number
+  readonly repair: Repair
   readonly verbose: boolean
   readonly json: boolean
 }

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Master from "../Master.ts"
+import type { Repair } from "../protocol/Planner.ts"
 import type { CatcherReport, Report } from "../Report.ts"
 import type { Change } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
@@ -26,6 +27,7 @@ export interface Options {
   readonly slowLoss: number
   /** The last so many catchers crash at some time while the file is sent, and start again. */
   readonly crash: number
+  readonly repair: Repair
 }
 
 export interface Forecast {
@@ -99,7 +101,7 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
     catchers,
     tree: [Tree.file(image, sizeBytes, seed)],
     network: { loss, delayMillis, bytesPerSecond, glued: true },
-    master: { pageBytes },
+    master: { pageBytes, repair: options.repair },
     assemblingBlocks,
     observer: { network, changed },
     limitMillis: patienceMillis + patienceTimes * sendMillis,

@@ -16,6 +16,7 @@ const input: Input = {
   slow: 0,
   slowLossPercent: 20,
   crash: 0,
+  repair: "auto",
   verbose: false,
   json: false
 }
