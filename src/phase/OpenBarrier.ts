@@ -43,9 +43,11 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
         audience
       }),
     accept: (slot, answer) => {
+      // what nobody has been sent yet nobody can have recognised: taken for an answer, it would be asked for ever
+      const isComplete = answer._tag === "Complete" && root !== undefined
       if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
-      if (answer._tag === "Complete") complete.add(slot)
-      return answer._tag === "OpenOk" || answer._tag === "SitOut" || answer._tag === "Complete"
+      if (isComplete) complete.add(slot)
+      return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
     }
   }
   const early = yield* session.ask({ ...question, patienceMillis: session.awayMillis })
