@@ -67,6 +67,8 @@ class Book {
   readonly failures = new Map<number, string>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
+  /** Files that were committed. */
+  readonly committed = new Set<number>()
   files = 0
   bytes = 0
   missingPages = 0
@@ -337,6 +339,7 @@ const filesOf = Effect.fnUntraced(function* (
     }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
 
   const keep = (carried: Manifest.Carried, failures: ReadonlyArray<Failure>, skip: (member: number) => boolean) => {
+    book.committed.add(carried.file)
     book.fail(failures)
     for (const failure of failures) {
       book.said.add(failure.entry)
@@ -376,6 +379,10 @@ const filesOf = Effect.fnUntraced(function* (
   let manifest = new Uint8Array(0)
 
   const finish = (failures: ReadonlyArray<Failure>) => {
+    // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
+    for (const { file } of book.plan) {
+      if (!book.committed.has(file)) book.drop(book.entriesOf(file), "the master did not send it")
+    }
     book.fail(failures)
     book.done = true
     const failed = new Set(book.failures.keys())

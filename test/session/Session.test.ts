@@ -331,6 +331,31 @@ describe("faults", () => {
     })
   )
 
+  it.effect("who comes after a file was given up says as well that it lacks it", () =>
+    Effect.gen(function* () {
+      const given = tree.map((one): Memory.Given =>
+        Buffer.from(one.entry.path).toString() === "d/large" ? { ...one, fault: "changed" } : one
+      )
+      const memory = Memory.make()
+      let late: Exit.Exit<Report, unknown> | undefined
+      yield* Simulation.run({
+        ...{ seed: 14, catchers: 2, tree: given, master: { bytesPerSecond: 200_000 } },
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(300)
+            late = yield* Catcher.run({ id: "late", waitMillis: 60_000, timeoutMillis: 10_000 }).pipe(
+              Effect.provide(Layer.mergeAll(network.layerCatcher("late"), Memory.layer(memory), Progress.layerNone)),
+              Effect.exit
+            )
+          })
+      })
+      if (late?._tag !== "Success") return assert.fail(JSON.stringify(late))
+      const [{ failures, state }] = late.value.catchers
+      assert.strictEqual(state, "Partial")
+      assert.deepStrictEqual(failures.map((failure) => failure.path).sort(), ["d/large", "twin"])
+    })
+  )
+
   it.effect("a manifest that would escape: those entries are refused, the rest arrives", () =>
     Effect.gen(function* () {
       const escaping = [
