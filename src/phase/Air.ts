@@ -82,9 +82,14 @@ export const make = (options: {
     const now = yield* Monotonic.millis
     const work = Latch.makeUnsafe(false)
     const room = Latch.makeUnsafe(false)
-    const fresh = yield* makeLane(work)
-    const repair = yield* makeLane(work)
-    const late = yield* makeLane(work)
+    const queued = () => {
+      work.openUnsafe()
+      // what waits for room on the late lane steps aside
+      room.openUnsafe()
+    }
+    const fresh = yield* makeLane(queued)
+    const repair = yield* makeLane(queued)
+    const late = yield* makeLane(queued)
     let window = Window.make(transport.receiveBufferBytes)
     let totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
     let dueMillis = 0
@@ -98,12 +103,14 @@ export const make = (options: {
       return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
     })
 
-    // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent.
+    // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
+    // stragglers would be waited for although there is something else to send.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
       while (true) {
         const fromMillis = now()
         const batches = Window.room(window, batchBytes, fromMillis, lane === late)
         if (batches > 0) return batches
+        if (lane === late && repair.queued.length + fresh.queued.length > 0) return 0
         const holders = lane === late ? [] : Window.holders(window, batchBytes, fromMillis)
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
@@ -128,9 +135,12 @@ export const make = (options: {
     const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, isParity, slab }: PageBatch, lane: OwnLane) {
       const batchBytes = Limits.sendBytes(datagramBytes)
       for (let at = 0, end = 0; at < bytes; at = end) {
-        // repairs go before what is left of another lane's slab
-        if (lane !== repair) yield* sendRepairs
-        end = Math.min(bytes, at + share(yield* waitForRoom(batchBytes, lane), batchBytes))
+        // repairs go before what is left of another lane's slab, and everything before a straggler's
+        if (lane !== repair) yield* sendQueued(repair)
+        if (lane === late) yield* sendQueued(fresh)
+        const batches = yield* waitForRoom(batchBytes, lane)
+        if (batches === 0) continue
+        end = Math.min(bytes, at + share(batches, batchBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         window = Window.sent(window, end - at, now())
         const pages = Math.ceil((end - at) / datagramBytes)
@@ -149,14 +159,15 @@ export const make = (options: {
     const sendNext = (next: Work, lane: OwnLane): Effect.Effect<unknown, TransportError> =>
       next._tag === "Marker" ? Deferred.succeed(next.passed, undefined) : send(next.batch, lane)
 
-    const sendRepairs: Effect.Effect<void, TransportError> = Effect.suspend(() => {
-      const next = repair.queued.shift()
-      return next === undefined ? Effect.void : Effect.andThen(sendNext(next, repair), sendRepairs)
-    })
+    const sendQueued = (lane: OwnLane): Effect.Effect<void, TransportError> =>
+      Effect.suspend(() => {
+        const next = lane.queued.shift()
+        return next === undefined ? Effect.void : Effect.andThen(sendNext(next, lane), sendQueued(lane))
+      })
 
     const run = Effect.gen(function* () {
       while (true) {
-        yield* sendRepairs
+        yield* sendQueued(repair)
         const lane = fresh.queued.length > 0 ? fresh : late
         const next = lane.queued.shift()
         if (next !== undefined) yield* sendNext(next, lane)
@@ -194,7 +205,7 @@ interface OwnLane extends Lane {
   readonly release: (slab: Uint8Array) => void
 }
 
-const makeLane = (work: Latch.Latch): Effect.Effect<OwnLane> =>
+const makeLane = (onQueued: () => void): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
     const idle = Array.from({ length: Limits.airSlabs }, () => new ArrayBuffer(Limits.slabBytes))
     // Every use of a slab is a view of its own, so that who gives back what was carried long ago takes it from nobody.
@@ -203,7 +214,7 @@ const makeLane = (work: Latch.Latch): Effect.Effect<OwnLane> =>
     const queued: Array<Work> = []
     const push = (item: Work) => {
       queued.push(item)
-      work.openUnsafe()
+      onQueued()
     }
     const release = (slab: Uint8Array) => {
       idle.push(slab.buffer as ArrayBuffer)

@@ -47,7 +47,13 @@ for (const file of [0, 1]) {
           [
             master,
             catcher("honest", network.layerCatcher("honest")),
-            catcher("boaster", Layer.provide(boasting((other) => other === file), network.layerCatcher("boaster")))
+            catcher(
+              "boaster",
+              Layer.provide(
+                boasting((other) => other === file),
+                network.layerCatcher("boaster")
+              )
+            )
           ],
           { concurrency: 3 }
         )
