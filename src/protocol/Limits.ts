@@ -108,6 +108,8 @@ export const listingCatchers = 8
 /** Who lacks this many times what half of the group lacks, and this share of a span besides, is repaired after the others. */
 export const stragglerMedians = 4
 export const stragglerShare = 0.05
+/** Fewer pages hold nobody up: of a small file one lost page would be a large share. */
+export const stragglerPages = 64
 /** Files that only wait for stragglers, beside those in flight. */
 export const lateFiles = 8
 /** Rounds in which a file gained no page before its catcher sits it out. */

@@ -133,11 +133,12 @@ export const lacking = ({ lacks, runs }: Lack): number => {
 
 /**
  * Who lacks so much more than the group that its repairs would hold the others back: more than `stragglerMedians` times
- * the median, and more than `stragglerShare` of what was asked about. Never the whole group. `lacking`: pages by slot.
+ * the median, and more than `stragglerShare` of what was asked about (`stragglerPages` at least). Never the whole group. `lacking`: pages by slot.
  */
 export const stragglers = (lacking: ReadonlyMap<number, number>, askedPages: number): ReadonlySet<number> => {
   const sorted = [...lacking.values()].sort((a, b) => a - b)
   const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
-  const limit = Limits.stragglerMedians * median + Limits.stragglerShare * askedPages
+  const share = Math.max(Limits.stragglerPages, Limits.stragglerShare * askedPages)
+  const limit = Limits.stragglerMedians * median + share
   return new Set([...lacking].filter(([, pages]) => pages > limit).map(([slot]) => slot))
 }

@@ -119,14 +119,18 @@ describe("Planner", () => {
   })
 
   it("stragglers lack far more than half of the group and a share of the span; never all", () => {
-    const stragglers = (...lacking: ReadonlyArray<number>) => [
-      ...Planner.stragglers(new Map(lacking.map((pages, slot) => [slot, pages])), 1000)
+    const stragglersOf = (asked: number, ...lacking: ReadonlyArray<number>) => [
+      ...Planner.stragglers(new Map(lacking.map((pages, slot) => [slot, pages])), asked)
     ]
+    const stragglers = (...lacking: ReadonlyArray<number>) => stragglersOf(1000, ...lacking)
     assert.deepStrictEqual(stragglers(1, 2, 3, 300), [3])
     assert.deepStrictEqual(stragglers(1, 2, 3, 40), [])
     assert.deepStrictEqual(stragglers(200, 200, 200, 300), [])
     assert.deepStrictEqual(stragglers(300), [])
     assert.deepStrictEqual(stragglers(0, 300), [1])
     assert.deepStrictEqual(stragglers(), [])
+    // of a small file a page or two is a large share
+    assert.deepStrictEqual(stragglersOf(10, 0, 0, 2), [])
+    assert.deepStrictEqual(stragglersOf(100, 0, 0, 70), [2])
   })
 })
