@@ -22,6 +22,8 @@ export class Repairs {
   readonly repair: Planner.Repair
   private readonly layout: Layout.Layout
   private lastRound = 0
+  /** Rounds with the root, for whomever: a straggler that is left for later again and again has no more of them than others. */
+  lastRounds = 0
   private wantsLists = false
   // made when the first parity is
   private sentParity: Uint8Array | undefined
@@ -122,7 +124,12 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   let patienceMillis = options.patienceMillis
   // with the root an answer may be about any span
   const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)
-  for (let turn = 0; owing.length > 0 && turn < Limits.rounds * spans; turn++) {
+  for (
+    let turn = root === undefined ? 0 : repairs.lastRounds;
+    owing.length > 0 && turn < Limits.rounds * spans;
+    turn++
+  ) {
+    if (root !== undefined) repairs.lastRounds++
     const missing = new Map<number, Missing>()
     const answers = yield* askRound(options, owing, patienceMillis)
     for (const [slot, answer] of answers) {

@@ -197,6 +197,37 @@ describe("MissingRounds", () => {
     })
   )
 
+  it.effect(
+    "stragglers that never get on are given up as well, however often they are left for later [Q-8] [Q-11]",
+    () =>
+      Effect.gen(function* () {
+        const bytes = new Uint8Array(2000 * 512)
+        const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes: 512 }), bytes)
+        const repairs = new MissingRounds.Repairs(content.layout)
+        // by turns each falls far behind the other
+        const { session } = yield* rig(
+          2,
+          answering((message, slot) => {
+            if (message._tag === "Poll") return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
+            if (message._tag !== "Eof") return undefined
+            return missing(message, 0, slot === 1 ? 150 : message.round % 2 === 1 ? 1 : 1900)
+          })
+        )
+        const out = new Set<number>()
+        yield* inTime(
+          Effect.gen(function* () {
+            for (let late: ReadonlyArray<number> = [0, 1]; late.length > 0;) {
+              const repaired = yield* MissingRounds.finish(content, repairs, late, session.air.late)
+              for (const slot of repaired.satOut.keys()) out.add(slot)
+              late = repaired.late
+            }
+          }).pipe(Effect.provideService(Session, session)),
+          10_000
+        )
+        assert.sameMembers([...out], [0, 1])
+      })
+  )
+
   it.effect("who sits out in the rounds is out; nobody at all left: RoundsExhausted", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(
