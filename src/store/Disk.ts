@@ -486,8 +486,9 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     const { name, parent } = split(fileAt(index).path)
     const found = look(at(tree.directory(parent), name))
     if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined
-    // Another name of it may have other metadata, and what is another user's is not ours to describe.
-    return found.nlink === 1n && (root || found.uid === BigInt(user)) ? found : undefined
+    // Another name of it may have other metadata. Whoever it was taken from might still have it open and write to it.
+    const keepsOwner = found.uid === BigInt(user) || (root && found.uid === BigInt(fileAt(index).metadata.uid))
+    return found.nlink === 1n && keepsOwner ? found : undefined
   }
 
   /** Opens what was found, if it is that still. */

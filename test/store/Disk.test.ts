@@ -286,6 +286,24 @@ for (const way of ways) {
       })
     )
 
+    it.effect.runIf(isRoot)(
+      "root recognises no file that it would take from another user, who may have it open [O-5]",
+      () =>
+        Effect.gen(function* () {
+          const base = yield* directory
+          const store = yield* disk(base, way)
+          const entries = [file("f", 3, { uid: 1234 })]
+          yield* store.prepare(entries)
+          const out: Array<boolean> = []
+          fs.writeFileSync(`${base}/f`, "abc")
+          for (const uid of [0, 1234, 4321]) {
+            fs.chownSync(`${base}/f`, uid, 0)
+            out.push(Option.isSome(yield* store.existing(single(entries))))
+          }
+          assert.deepStrictEqual(out, [true, true, false])
+        })
+    )
+
     it.effect.runIf(isRoot)("owners, when we are root", () =>
       Effect.gen(function* () {
         const base = yield* directory
