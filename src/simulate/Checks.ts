@@ -3,7 +3,7 @@
  * on the network and the reports. Nothing of the protocol is used here, so that its mistakes are not made twice.
  *
  * - A file under its final name has the source's content, at every instant; what was there before stays until then.
- * - A program puts a file in place once, and does not begin it again.
+ * - A program puts a file in place once, and does not begin it again, unless it was given up and has joined anew.
  * - Nothing is changed outside of the destination, and no name appears that is neither the tree's nor a temporary one.
  * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
  *   this holds for a catcher that crashed meanwhile, too.
@@ -37,14 +37,14 @@ const maxControlBytes = 1200
 const contentTypes: ReadonlySet<number> = new Set([8, 19])
 const maxOpenFiles = 32
 /** `.NAME.mrsync-XXXXXX` */
-const temporaryName = /(^|\/)\.[^/]*\.mrsync-[A-Za-z0-9]{6}$/
+const temporaryName = /(^|\/)\.([^/]*)\.mrsync-[A-Za-z0-9]{6}$/
 
 export class Checks implements Observer {
   readonly problems: Array<string> = []
   private readonly expectations: Expectations
   private readonly contents: ReadonlyMap<string, Uint8Array>
   private readonly now: () => number
-  /** What each program has put in place, by machine and life. */
+  /** What was put in place, by machine and attempt. */
   private readonly placed = new Set<string>()
 
   constructor(expectations: Expectations, now: () => number) {
@@ -65,15 +65,16 @@ export class Checks implements Observer {
     }
     if (host.memory.slots() > maxOpenFiles) this.problem(host.name, `${host.memory.slots()} files are open`)
     const name = path.slice(destination.length + 1)
-    const life = `${host.name} ${host.life} `
+    const attempt = `${host.name} ${host.life} ${host.attempts} `
     if (temporaryName.test(name)) {
-      const own = name.replace(/(^|\/)\.([^/]*)\.mrsync-[A-Za-z0-9]{6}$/, "$1$2")
-      if (operation === "create" && this.placed.has(life + own)) this.problem(host.name, `${own} is begun again`)
+      const own = name.replace(temporaryName, "$1$2")
+      if (!this.isOfTree(own)) this.problem(host.name, `${operation} of ${name}, whose own name is not in the tree`)
+      if (operation === "create" && this.placed.has(attempt + own)) this.problem(host.name, `${own} is begun again`)
       return
     }
     if (operation === "rename") {
-      if (this.placed.has(life + name)) this.problem(host.name, `${name} is put in place twice`)
-      this.placed.add(life + name)
+      if (this.placed.has(attempt + name)) this.problem(host.name, `${name} is put in place twice`)
+      this.placed.add(attempt + name)
     }
     if (node._tag !== "File") {
       if (!this.isOfTree(name)) this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
@@ -81,7 +82,9 @@ export class Checks implements Observer {
     }
     const content = this.contents.get(name)
     if (operation === "unlink") {
-      if (content !== undefined) this.problem(host.name, `${name} was removed, and nothing put in its place`)
+      // what has another type than the tree's entry makes way for it
+      if (content !== undefined || !this.isOfTree(name))
+        this.problem(host.name, `${name} was removed, and nothing put in its place`)
       return
     }
     if (content === undefined) return this.problem(host.name, `${operation} of ${name}, which is no file of the tree`)
@@ -159,8 +162,8 @@ export class Checks implements Observer {
   readonly catcherReports = (host: Host, report: Report): void => {
     const [{ failures, state }] = report.catchers
     if (state !== "Complete") return
-    for (const lack of this.lacks(host.volume, new Set(failures.map((failure) => failure.path))))
-      this.problem(host.name, `says that it is complete: ${lack}`)
+    if (failures.length > 0) this.problem(host.name, "says that it is complete, with failures")
+    for (const lack of this.lacks(host.volume, new Set())) this.problem(host.name, `says that it is complete: ${lack}`)
   }
 
   // ---- the end ----
@@ -174,10 +177,10 @@ export class Checks implements Observer {
     for (const host of hosts) {
       const top = host.volume.find(destination) as Directory
       const left = [...host.volume.walk(top)].filter(([name]) => temporaryName.test(name))
-      if (host.life === 1 && host.exit !== undefined && left.length > 0)
+      if (host.crashes === 0 && host.exit !== undefined && left.length > 0)
         this.problem(host.name, `left behind: ${left.map(([name]) => name).join(", ")}`)
     }
-    if (!this.expectations.masterLives) return
+    if (master === undefined && !this.expectations.masterLives) return
     const innocent = hosts.filter((host) => this.expectations.excuse(host) === undefined)
     if (innocent.length === 0) return
     if (master?._tag !== "Success") return this.problem("master", `it failed: ${JSON.stringify(master)}`)

@@ -1,6 +1,6 @@
 /**
  * What befalls a session, from a seed: its tree, its network, its disks, and what happens to which machine and when. Faults
- * come alone and mixed. Who is hit by one that excuses it, and why, is noted; the others must end complete.
+ * come alone and mixed. Who is hit by one that excuses it, and why, is noted when it happens; the others must end complete.
  */
 import * as Effect from "effect/Effect"
 import type { Given } from "../store/Memory.ts"
@@ -117,7 +117,8 @@ export const story = (seed: number): Story => {
       tree,
       timeoutMillis,
       network,
-      master,
+      // whoever is started later is not waited for, and joins what runs
+      master: { ...master, catchers: Math.max(1, befallen.filter(({ startMillis }) => startMillis === 0).length) },
       limitMillis: 600_000,
       disk: (i) => befallen[i].disk,
       startMillis: (i) => befallen[i].startMillis,
@@ -248,24 +249,29 @@ const machineOf = (
     tell(
       `${name}: ${kind} at ${atMillis.toFixed(1)}, lasts ${lasts}, returns ${returns?.toFixed(1)}${isPersistent ? ", persistent" : ""}`
     )
-    if (kind === "crash" || kind === "stop" || lasts > shortMillis) excuse(name, kind)
   }
 
   const toggle = (on: Effect.Effect<void>, off: Effect.Effect<void>) =>
-    Effect.sleep(atMillis).pipe(Effect.andThen(on), Effect.andThen(Effect.sleep(lasts)), Effect.andThen(off))
+    Effect.andThen(on, Effect.andThen(Effect.sleep(lasts), off))
 
   const act = (world: World, host: Host): Effect.Effect<void> => {
     const { network } = world
+    // who has it all already, or does not run, is not hit
+    const hits = Effect.sync(() => {
+      const isExcuse = kind === "crash" || kind === "stop" || lasts > shortMillis
+      const isHit = kind === "partition" || kind === "clog" ? host.exit?._tag !== "Success" : host.runs
+      if (isExcuse && isHit) excuse(name, kind)
+    })
     const comeBack = Effect.sync(() => (world.master.runs ? host.start() : undefined))
-    const once = Effect.suspend(() => {
+    const befall = Effect.suspend(() => {
       switch (kind) {
         case "crash":
-          return Effect.sleep(atMillis).pipe(
-            Effect.andThen(host.crash),
-            Effect.andThen(returns === undefined ? Effect.void : Effect.andThen(Effect.sleep(returns), comeBack))
+          return Effect.andThen(
+            host.crash,
+            returns === undefined ? Effect.void : Effect.andThen(Effect.sleep(returns), comeBack)
           )
         case "stop":
-          return Effect.sleep(atMillis).pipe(Effect.andThen(Effect.sync(() => host.stop())))
+          return Effect.sync(() => host.stop())
         case "freeze":
           return toggle(
             Effect.sync(() => host.freeze()),
@@ -279,6 +285,8 @@ const machineOf = (
           return Effect.void
       }
     })
+    const once =
+      kind === "none" ? Effect.void : Effect.sleep(atMillis).pipe(Effect.andThen(hits), Effect.andThen(befall))
     return Effect.andThen(
       answers > 0 ? network.impairLink(name, "Answers", { loss: answers }) : Effect.void,
       again && kind === "crash" ? Effect.andThen(once, once) : once
@@ -303,7 +311,11 @@ const diskOf = (
   if (slowMillis > 0) tell(`${name}'s disk takes up to ${slowMillis} for each step`)
   if (kind !== "well") {
     tell(`${name}'s disk: ${kind} (${kind === "full" ? capacityBytes : `${code}, ${often}`})`)
+  }
+  const refuse = () => {
+    if (!own.hits(often)) return undefined
     excuse(name, `its disk is ${kind}`)
+    return code
   }
   const slow = slowMillis > 0 ? { turn } : {}
   switch (kind) {
@@ -312,9 +324,9 @@ const diskOf = (
     case "full":
       return { ...slow, capacityBytes }
     case "failing":
-      return { ...slow, refuse: () => (own.hits(often) ? code : undefined) }
+      return { ...slow, refuse }
     case "renames":
-      return { ...slow, refuse: (operation) => (operation === "commit" && own.hits(often) ? code : undefined) }
+      return { ...slow, refuse: (operation) => (operation === "commit" ? refuse() : undefined) }
   }
 }
 

@@ -95,6 +95,8 @@ class Machine<A, E> {
   readonly name: string
   /** How many programs have run on it. */
   life = 0
+  /** How many of them were killed. */
+  crashes = 0
   exit: Exit.Exit<A, E> | undefined
   private process: VirtualTime.Process | undefined
   private forked: VirtualTime.Forked<A, E> | undefined
@@ -142,6 +144,7 @@ class Machine<A, E> {
       if (this.process === undefined) return Effect.void
       this.process.kill()
       this.process = undefined
+      this.crashes++
       return Effect.andThen(
         this.network.detach(this.name),
         Effect.sync(() => this.ended())
@@ -164,14 +167,13 @@ class Machine<A, E> {
   }
 }
 
-export class MasterHost extends Machine<Report, Master.Error> {
-  /** What it said last, also when it failed. */
-  report: Report | undefined
-}
+export type MasterHost = Machine<Report, Master.Error>
 
 export class Host extends Machine<Report, Catcher.Error> {
   readonly volume = new Volume()
   disk: Disk = {}
+  /** How often a program of its took the tree's manifest: one that was given up and joins anew does so again. */
+  attempts = 0
   /** The store of its latest program. */
   memory: Memory.Memory = Memory.make({ volume: this.volume })
   /** Start its program again when that fails, while the master runs (`--serve`, or a supervisor). */
@@ -220,7 +222,10 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
                   Layer.mergeAll(
                     network.layerCatcher(name),
                     Memory.layer(host.memory),
-                    reporting((report) => observer?.catcherReports?.(host, report))
+                    listening((event) => {
+                      if (event._tag === "Started") host.attempts++
+                      if (event._tag === "Report") observer?.catcherReports?.(host, event)
+                    })
                   )
                 ),
                 Random.withSeed(`${seed} ${name} ${life}`)
@@ -240,7 +245,7 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
         return host
       })
 
-      const master: MasterHost = new MasterHost(
+      const master: MasterHost = new Machine(
         "master",
         time,
         network,
@@ -250,10 +255,7 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
               Layer.mergeAll(
                 network.layerMaster,
                 Memory.sourceLayer(scenario.tree),
-                reporting((report) => {
-                  master.report = report
-                  observer?.masterReports?.(report)
-                })
+                listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
               )
             ),
             Random.withSeed(`${seed} master`)
@@ -286,8 +288,5 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
     })
   )
 
-const reporting = (report: (report: Report) => void): Layer.Layer<Progress> =>
-  Layer.succeed(Progress, {
-    publish: (event: Event) => (event._tag === "Report" ? report(event) : undefined),
-    events: Stream.empty
-  })
+const listening = (publish: (event: Event) => void): Layer.Layer<Progress> =>
+  Layer.succeed(Progress, { publish, events: Stream.empty })

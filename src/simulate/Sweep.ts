@@ -1,5 +1,6 @@
 /** One seed: what befalls the session, how it went, and what was wrong with it. */
 import * as Effect from "effect/Effect"
+import type { Report } from "../Report.ts"
 import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
 import * as Simulation from "./Simulation.ts"
@@ -15,24 +16,34 @@ export interface Verdict {
   readonly millis: number
 }
 
-/** A catcher that starts so shortly before the end comes too late. */
+/** A catcher that starts so shortly before the end comes too late; so does one that nobody waited for in a session this short. */
 const tooLateMillis = 2000
 
-export const run = Effect.fn("Sweep.run")(function* (seed: number) {
-  const story = Faults.story(seed)
+export const run = (seed: number) => judge(Faults.story(seed))
+
+/** How a session went under what befell it. */
+export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
+  const { catchers: count, master: { catchers: wanted = count } = {}, startMillis = () => 0 } = story.scenario
+  const isTooLate = (host: Simulation.Host) => {
+    const atMillis = startMillis(hosts.indexOf(host))
+    if (atMillis > 0 && atMillis > masterEndedAt - tooLateMillis) return true
+    const { catchers = [], seconds = Infinity } = report ?? {}
+    const isKnown = catchers.some(({ id }) => id === host.name)
+    return !isKnown && wanted < count && catchers.length >= wanted && seconds * 1000 < tooLateMillis
+  }
   let now = () => 0
   let hosts: ReadonlyArray<Simulation.Host> = []
   let masterEndedAt = Infinity
+  let report: Report | undefined
   const checks = new Checks(
     {
       tree: story.scenario.tree,
       refused: story.refused,
       masterLives: story.masterLives,
-      excuse: (host) =>
-        story.hit.get(host.name) ??
-        ((story.scenario.startMillis?.(hosts.indexOf(host)) ?? 0) > masterEndedAt - tooLateMillis
-          ? "too late"
-          : undefined)
+      excuse: (host) => {
+        const why = story.hit.get(host.name) ?? (host.volume.wasFull ? "its disk was full" : undefined)
+        return why ?? (isTooLate(host) ? "too late" : undefined)
+      }
     },
     () => now()
   )
@@ -45,9 +56,10 @@ export const run = Effect.fn("Sweep.run")(function* (seed: number) {
         story.network(event)
       },
       catcherReports: checks.catcherReports,
-      masterReports: (report) => {
+      masterReports: (said) => {
         masterEndedAt = now()
-        checks.masterReported(report, hosts)
+        report = said
+        checks.masterReported(said, hosts)
       }
     },
     meanwhile: (world) => {
@@ -68,5 +80,5 @@ export const run = Effect.fn("Sweep.run")(function* (seed: number) {
     `network: ${JSON.stringify(counters)}`,
     `${millis.toFixed(1)} virtual ms`
   ]
-  return { seed, problems: checks.problems, telling: story.telling, endings, millis } as Verdict
+  return { seed: story.scenario.seed, problems: checks.problems, telling: story.telling, endings, millis } as Verdict
 })

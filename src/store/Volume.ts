@@ -189,6 +189,8 @@ export class Volume {
   readonly root: Directory = directoryOf(undefined, "")
   capacityBytes: number
   usedBytes = 0
+  /** A write has met ENOSPC. */
+  wasFull = false
   observe: ((change: Change) => void) | undefined
   private temporary = 0
 
@@ -280,7 +282,10 @@ export class Volume {
   write(file: File, offset: number, bytes: Uint8Array): Refused {
     if (offset < 0 || offset + bytes.length > file.content.size) return Result.fail("EINVAL")
     const growth = Math.max(0, usedBytesOf(offset, bytes) - file.content.usedBytes)
-    if (this.usedBytes + growth > this.capacityBytes) return Result.fail("ENOSPC")
+    if (this.usedBytes + growth > this.capacityBytes) {
+      this.wasFull = true
+      return Result.fail("ENOSPC")
+    }
     this.usedBytes += growth
     file.content.write(offset, bytes)
     for (const path of file.names) this.observe?.({ operation: "write", path, node: file })

@@ -59,6 +59,22 @@ describe("checks", () => {
       /mkdir of more, which is not in the tree/
     ],
     ["a file of nobody's", (volume) => volume.create(`${destination}/more`, 0), /create of more, which is no file/],
+    [
+      "a temporary file of nobody's",
+      (volume) => volume.create(`${destination}/d/.more.mrsync-00000z`, 0),
+      /create of d\/.more.mrsync-00000z, whose own name is not in the tree/
+    ],
+    [
+      "that a file which is not of the tree goes away",
+      (volume) => {
+        const { observe } = volume
+        volume.observe = undefined
+        volume.create(`${destination}/own`, 0)
+        volume.observe = observe
+        volume.unlink(`${destination}/own`)
+      },
+      /own was removed/
+    ],
     ["a file that goes away", (volume) => volume.unlink(`${destination}/g`), /g was removed/],
     [
       "one byte of a file that stands",

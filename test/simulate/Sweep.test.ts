@@ -17,7 +17,10 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type * as Faults from "../../src/simulate/Faults.ts"
+import type { World } from "../../src/simulate/Simulation.ts"
 import * as Sweep from "../../src/simulate/Sweep.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
 
 const seeds = 120
 /** So many are one test, so that a failure is told soon. */
@@ -44,6 +47,56 @@ describe("sessions with all faults mixed", () => {
       const [one, two] = [yield* Sweep.run(31), yield* Sweep.run(31)]
       assert.deepStrictEqual(one, two)
     })
+  )
+})
+
+describe("a story without an excuse", () => {
+  const story = (meanwhile: (world: World) => Effect.Effect<void>, masterLives = true): Faults.Story => ({
+    ...{ telling: [], refused: new Set(), hit: new Map(), masterLives, network: () => {} },
+    scenario: {
+      ...{ seed: 1, catchers: 3, tree: [Tree.file("f", 600_000)], meanwhile },
+      startMillis: (catcher) => (catcher === 2 ? 1500 : 0),
+      // sends for six seconds; the third is not waited for
+      master: { bytesPerSecond: 100_000, catchers: 2 }
+    }
+  })
+  const problemsOf = (...[meanwhile, masterLives]: Parameters<typeof story>) =>
+    Effect.map(Sweep.judge(story(meanwhile, masterLives)), ({ problems }) => problems.join("\n"))
+
+  it.effect("is well when nothing happens", () =>
+    Effect.map(
+      problemsOf(() => Effect.void),
+      (said) => assert.strictEqual(said, "")
+    )
+  )
+  it.effect("fails with a master that gives up at once", () =>
+    Effect.map(
+      problemsOf(({ master }) =>
+        Effect.andThen(
+          Effect.sleep(100),
+          Effect.sync(() => master.stop())
+        )
+      ),
+      (said) => assert.match(said, /master: it failed/)
+    )
+  )
+  it.effect("fails with a catcher that ends before the others", () =>
+    Effect.map(
+      problemsOf(({ hosts: [host] }) => Effect.andThen(Effect.sleep(300), host.crash)),
+      (said) => assert.match(said, /c1: nothing has hit it, and for the master it is Lost/)
+    )
+  )
+  it.effect("fails with a late catcher that is not let in", () =>
+    Effect.map(
+      problemsOf(({ network }) => network.partition("c3")),
+      (said) => assert.match(said, /c3: the master does not know it/)
+    )
+  )
+  it.effect("fails all the same when the master was to crash, and was through before", () =>
+    Effect.map(
+      problemsOf(({ hosts: [host] }) => Effect.andThen(Effect.sleep(300), host.crash), false),
+      (said) => assert.match(said, /c1: nothing has hit it/)
+    )
   )
 })
 
