@@ -270,6 +270,21 @@ describe("Close", () => {
     })
   )
 
+  it.effect("who is lost while it lists its failures has committed nothing that is known [F-2]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag !== "Close") return undefined
+          if (slot === 0) return closeOk(message.from, undefined)
+          return message.from === 0 ? closeOk(0, 8, 1) : undefined
+        })
+      )
+      const { committed } = yield* run(Close.close(1, [0, 1]))
+      assert.deepStrictEqual([...committed], [[0, []]])
+    })
+  )
+
   it.effect("a catcher that would be asked for ever is not [F-2]", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(

@@ -103,6 +103,4 @@ describe("a story without an excuse", () => {
 describe("seeds that have failed", () => {
   it.effect("16: the report counted files that every catcher refuses", () => check(16))
   it.effect("192: the commit of the tree did not wait for directories and links", () => check(192))
-  it.effect("413: an old refusal ended a catcher that had its slot, again and again", () => check(413))
-  it.effect("873: a catcher was lost while it listed its failures, and the rest counted as files", () => check(873))
 })
