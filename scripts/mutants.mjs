@@ -51,7 +51,8 @@ const mutants = [
 ]
 
 const { positionals, values } = parseArgs({
-  options: { seeds: { type: "string", default: "300" } },
+  // as many as test/simulate/Sweep.test.ts sweeps
+  options: { seeds: { type: "string", default: "120" } },
   allowPositionals: true
 })
 const root = fileURLToPath(new URL("..", import.meta.url))

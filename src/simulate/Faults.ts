@@ -208,7 +208,7 @@ const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => {
     ...(bad === "burst" ? { burst: burst(dice, 0.3) } : dice.hits(0.2) ? { burst: burst(dice, 0.03) } : {}),
     ...(bad === "lossAtSender" ? { lossAtSender: 0.1 } : dice.hits(0.2) ? { lossAtSender: 0.01 } : {}),
     ...(bad === "burstAtSender" ? { burstAtSender: burst(dice, 0.3) } : {}),
-    ...(dice.hits(0.4) ? { duplicate: dice.pick(0.01, 0.1, 0.3), echoMillis: dice.pick(0, 50, 3000) } : {}),
+    ...(dice.hits(0.4) ? { duplicate: dice.pick(0.01, 0.1, 0.3), echoMillis: dice.pick(50, 3000, 3000) } : {}),
     ...(dice.hits(0.3) ? { reorder: dice.pick(0.01, 0.1, 0.3) } : {}),
     ...(dice.hits(0.25) ? { corrupt: dice.pick(0.0005, 0.002) } : {}),
     delayMillis: dice.pick(0, 0.2, 2, 20),
