@@ -486,6 +486,8 @@ const until = (air: Air, before: number) =>
       leave()
       resume(Effect.void)
     }
+    // the fiber may have given way to others after it looked
+    if (air.arrivals.size > 0 && air.arrivals.first.at < before) return resume(Effect.void)
     air.wakeBefore = before
     air.wake = wake
     return Effect.sync(leave)
@@ -713,6 +715,8 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
       leave()
       dispatcher.scheduleTask(() => resume(Effect.void), 0)
     }
+    // the fiber may have given way to others after it looked
+    if (endpoint.buffer.length > 0 || endpoint.closed) return resume(Effect.void)
     endpoint.wake = wake
     return Effect.sync(leave)
   })

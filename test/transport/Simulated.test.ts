@@ -2,9 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as VirtualTime from "../../src/simulate/VirtualTime.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
 import type { Transport } from "../../src/transport/Transport.ts"
 import { conformance, endpoint, pattern, reading } from "./conformance.ts"
@@ -375,6 +377,32 @@ describe("what a simulator needs of it", () => {
       assert.isDefined(sending.pollUnsafe())
       yield* TestClock.adjust(200)
       assert.strictEqual(trace.length, 400)
+    })
+  )
+
+  it.effect("a receiver that gives way to others between looking and waiting is woken all the same", () =>
+    Effect.gen(function* () {
+      // so few steps at a time that it does so at every place
+      for (let steps = 3; steps <= 12; steps++) {
+        const heard = yield* VirtualTime.run(() =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const network = yield* Simulated.make({ seed: 1 })
+              const [m, c] = [yield* endpoint(network.layerMaster), yield* endpoint(network.layerCatcher("a"))]
+              let heard = 0
+              const hear = Stream.runForEach(c.receive, (batch) => Effect.sync(() => void (heard += batch.length)))
+              yield* Effect.forkScoped(hear)
+              for (let i = 0; i < 40; i++) {
+                yield* m.send({ bytes: pattern(1), datagramBytes: 1 })
+                for (let turn = 0; turn < i % 7; turn++) yield* Effect.yieldNow
+              }
+              yield* Effect.sleep(10)
+              return heard
+            })
+          ).pipe(Effect.provideService(References.MaxOpsBeforeYield, steps))
+        )
+        assert.strictEqual(heard, 40, `${steps} steps at a time`)
+      }
     })
   )
 
