@@ -16,6 +16,11 @@ import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { Heap } from "../transport/Heap.ts"
 
+/** Turns that are done and still in the queue. */
+const keptTurns = 1 << 16
+/** Turns at one time: a program that takes more of them goes round and round. */
+const maxTurnsAtOneTime = 50_000_000
+
 interface Timer {
   readonly atMillis: number
   readonly order: number
@@ -26,6 +31,8 @@ interface Timer {
 
 export class VirtualTime {
   nowMillis = 0
+  /** Turns taken since time moved last. */
+  turnsAtNow = 0
   private processes: Array<Process> = []
   private tasks: Array<() => void> = []
   private at = 0
@@ -55,10 +62,12 @@ export class VirtualTime {
       if (this.at === this.tasks.length && !this.nextTimer()) return false
       const process = this.processes[this.at]
       const task = this.tasks[this.at++]
+      this.turnsAtNow++
       process.take(task)
-      if (this.at === this.tasks.length) {
-        this.processes = []
-        this.tasks = []
+      // what is done is dropped, also where a turn always brings another
+      if (this.at === this.tasks.length || this.at >= keptTurns) {
+        this.processes = this.processes.slice(this.at)
+        this.tasks = this.tasks.slice(this.at)
         this.at = 0
       }
     }
@@ -69,7 +78,10 @@ export class VirtualTime {
     while (this.timers.size > 0) {
       const { atMillis, process, task } = this.timers.pop()
       if (task === undefined || process.state === "Dead") continue
-      this.nowMillis = Math.max(this.nowMillis, atMillis)
+      if (atMillis > this.nowMillis) {
+        this.nowMillis = atMillis
+        this.turnsAtNow = 0
+      }
       this.post(process, task)
       return true
     }
@@ -175,6 +187,10 @@ export const run = <A, E>(program: (time: VirtualTime) => Effect.Effect<A, E>): 
     const drive: Effect.Effect<A, E> = Effect.suspend(() => {
       const goesOn = time.run(turnsAtOnce, () => exit !== undefined)
       if (exit !== undefined) return exit
+      if (time.turnsAtNow > maxTurnsAtOneTime)
+        return Effect.die(
+          new Error(`at ${time.nowMillis} virtual ms something goes round and round, and time stands still`)
+        )
       return goesOn
         ? Effect.andThen(Effect.yieldNow, drive)
         : Effect.die(new Error(`after ${time.nowMillis} virtual ms everybody waits, and nothing can happen any more`))

@@ -41,6 +41,22 @@ describe("virtual time", () => {
     })
   )
 
+  it.effect("dies when something goes round and round while time stands still", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        VirtualTime.run((time) =>
+          Effect.suspend(() => {
+            // most of the way that it would have to go
+            time.turnsAtNow = 50_000_000 - 200_000
+            return Effect.forever(Effect.yieldNow)
+          })
+        )
+      )
+      if (exit._tag !== "Failure") return assert.fail("it ended")
+      assert.include(Cause.pretty(exit.cause), "goes round and round")
+    })
+  )
+
   const ticking = (told: Array<number>) =>
     Effect.forever(
       Effect.andThen(
