@@ -55,6 +55,16 @@ const { positionals, values } = parseArgs({
   options: { seeds: { type: "string", default: "120" } },
   allowPositionals: true
 })
+const names = mutants.map(({ name }) => name)
+const unknown = positionals.find((name) => !names.includes(name))
+if (unknown !== undefined || !/^[1-9]\d{0,6}$/.test(values.seeds)) {
+  const wrong =
+    unknown === undefined
+      ? `--seeds ${values.seeds}: a number of 1 or more`
+      : `"${unknown}": one of ${names.join(", ")}`
+  console.error(`mutants.mjs: ${wrong} is expected`)
+  process.exit(2)
+}
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** The library, built from a copy of the sources with one change. */
@@ -93,7 +103,9 @@ try {
     if (positionals.length > 0 && !positionals.includes(mutant.name)) continue
     const found = await find(await build(mutant, place))
     console.log(`${mutant.name}: without "${mutant.rule}"`)
-    console.log(found === undefined ? "  NO SEED FAILS" : `  seed ${found.seed} fails: ${found.problem}`)
+    console.log(
+      found === undefined ? "  no seed of ${values.seeds} fails" : `  seed ${found.seed} fails: ${found.problem}`
+    )
     if (found === undefined) process.exitCode = 1
   }
 } finally {
