@@ -63,7 +63,11 @@ export interface Air {
     isLocal?: (slot: number) => boolean
   ) => Effect.Effect<void>
   /** An acker's answer to a poll. */
-  readonly answered: (slot: number, poll: number) => Effect.Effect<void>
+  readonly answered: (answer: {
+    readonly slot: number
+    readonly poll: number
+    readonly received: number
+  }) => Effect.Effect<void>
   readonly totals: () => Totals
   readonly window: () => Window.Window
   /** Sends until interrupted. */
@@ -106,7 +110,7 @@ export const make = (options: {
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
     // stragglers would be waited for although there is something else to send.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
-      while (true) {
+      for (let pause = Window.pauseMillis(window); ;) {
         const fromMillis = now()
         const batches = Window.room(window, batchBytes, fromMillis, lane === late)
         if (batches > 0) return batches
@@ -114,9 +118,12 @@ export const make = (options: {
         const holders = lane === late ? [] : Window.holders(window, batchBytes, fromMillis)
         if (Window.sinceLastPoll(window) > 0) yield* poll
         room.closeUnsafe()
-        const answer = yield* Effect.timeoutOption(room.await, Limits.questionMillis * 2)
+        const answer = yield* Effect.timeoutOption(room.await, pause)
         window = Window.held(window, holders, fromMillis, now())
-        if (answer._tag === "None") yield* poll
+        if (answer._tag === "None") {
+          pause = Math.min(pause * 2, Limits.maxPollMillis)
+          yield* poll
+        }
       }
     })
 
@@ -127,30 +134,31 @@ export const make = (options: {
     })
 
     // At once goes what the window has room for, but no more than is sent between two polls.
-    const share = (batches: number, batchBytes: number): number =>
+    const share = (batches: number, batchBytes: number, pollBytes: number): number =>
       options.bytesPerSecond === undefined
-        ? Math.min(batches, Math.ceil(Window.pollBytes(window) / batchBytes)) * batchBytes
+        ? Math.min(batches, Math.max(1, Math.ceil(pollBytes / batchBytes))) * batchBytes
         : batchBytes
 
     const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, isParity, slab }: PageBatch, lane: OwnLane) {
-      const batchBytes = Limits.sendBytes(datagramBytes)
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
         if (lane === late) yield* sendQueued(fresh)
+        const batchBytes = Window.batchBytes(window, datagramBytes, now(), lane === late)
         const batches = yield* waitForRoom(batchBytes, lane)
         if (batches === 0) continue
-        end = Math.min(bytes, at + share(batches, batchBytes))
+        const pollBytes = Window.pollBytes(window, now(), lane === late)
+        end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
-        window = Window.sent(window, end - at, now())
         const pages = Math.ceil((end - at) / datagramBytes)
+        window = Window.sent(window, end - at, pages, now())
         totals = {
           pages: totals.pages + pages,
           repaired: totals.repaired + (lane === fresh ? 0 : pages),
           parity: totals.parity + (isParity ? pages : 0),
           bytes: totals.bytes + end - at
         }
-        if (Window.sinceLastPoll(window) >= Window.pollBytes(window)) yield* poll
+        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
       lane.release(slab)
@@ -188,9 +196,9 @@ export const make = (options: {
           window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now(), isLocal)
           room.openUnsafe()
         }),
-      answered: (slot, poll) =>
+      answered: (answer) =>
         Effect.sync(() => {
-          window = Window.answered(window, slot, poll, now())
+          window = Window.answered(window, answer, now())
           room.openUnsafe()
         }),
       totals: () => totals,

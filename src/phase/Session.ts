@@ -264,7 +264,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (away.delete(member.slot)) changed.openUnsafe()
           if (message._tag === "PollOk") {
             dropped[member.slot] = message.dropped
-            return air.answered(member.slot, message.poll)
+            return air.answered(message)
           }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
           for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)

@@ -71,13 +71,16 @@ export const maxSliceSlots = 512
 export const minSliceSlots = 8
 /** What one answer takes of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other answers beside it. */
 export const answerBytes = 4096
-/** The window before the first answer, and its floor. */
-export const minWindowBytes = 128 * 1024
+/** The window before the first answer, and its floor: at 10 Mb/s 13 ms. */
+export const firstWindowBytes = 128 * 1024
+export const minWindowBytes = 16 * 1024
 /**
  * Page bytes between two polls at least: no more than one kernel send of default pages (64,064 bytes), or a small window would be
  * spent between two polls. A poll wakes every catcher, also those it does not ask.
  */
 export const minPollBytes = 60_000
+/** A closed window polls again after two usual round trips and `minQuestionMillis`, twice as long each time, at most after this. */
+export const maxPollMillis = 40
 /** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32
 export const polledAckers = 8
@@ -148,15 +151,24 @@ export const worstAckers = 8
 /** Over this stretch of time it is judged who holds the group up, and from which share of it on. */
 export const heldMillis = 1000
 export const heldShare = 0.75
-/** Who does, does not bound the window for this long, twice as long each time, until the longest. */
+/** Who does, does not bound the window for this long, twice as long each time, until the longest; nor after it while half of the group is this many times as fast. */
+export const benchTimes = 4
 export const benchMillis = 2000
 export const maxBenchMillis = 64_000
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
 /** No window is larger, whatever a catcher says of its buffer. */
 export const maxWindowBytes = 64 * 1024 * 1024
-/** Queueing that the window may cause on the path. */
+/** Queueing that the window may cause on the path, and what it is brought down to where a queue is shorter. */
 export const queueingMillis = 10
+export const minQueueingMillis = 0.25
+/** Loss that is repaired and not looked into. */
+export const toleratedLoss = 0.04
+/** Page datagrams from which it is judged what less queueing, or more, brings. */
+export const trialPages = 512
+/** Such stretches between two trials, at least and after trials that brought nothing. */
+export const minTrialRest = 4
+export const maxTrialRest = 64
 /** How much later than the fastest acker the slowest may take what was sent: what a busy machine needs to get round to it. */
 export const lagMillis = 20
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */

@@ -1,39 +1,35 @@
 /**
  * Pace: how many bytes may be on their way. Pure. Ackers answer polls that travel inside the data, so an answer says
- * that everything sent before its poll has been taken.
+ * that everything sent before its poll has been taken, or is lost.
  *
- * Two windows, both from the rate at which the slowest acker takes: the network's, `rate * (minRtt + queueingMillis)`, which
- * keeps a link full and its queue short, and which random loss does not shrink; and the slowest acker's, larger by what it
+ * Two windows, both from the rates at which the bounding ackers take, see Path: the network's, what the slowest of them
+ * takes in a round trip and some queueing, which keeps a link full and its queue short; and one for each acker, larger by what it
  * takes in `lagMillis`, because a busy machine answers late what the network has brought long ago. The fastest acker
  * says what the network has brought. Neither exceeds what the smallest receive buffer takes, so that the kernel of a busy
  * catcher drops nothing.
  *
- * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - the least acknowledged is how far
- * the slowest lags.
+ * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - what an acker acknowledged is how far
+ * it lags.
  * [A-2] an acker that is silent for `ackerPatienceMillis` while another answers does not bound; answering, it does again.
- * [A-8] few ackers for which the others wait most of the time do not bound for a while: the group would be four times as fast.
+ * [A-8] few ackers for which the others wait most of the time do not bound for a while, nor while the group is four times as fast.
  */
 import * as Limits from "./Limits.ts"
+import * as Path from "./Path.ts"
 
 interface Asked {
   readonly poll: number
   readonly sentBytes: number
+  readonly sentPages: number
   readonly atMillis: number
-  readonly acked: Acked
-}
-
-/** What the slowest acker has taken: when it was asked, and when it said so. */
-interface Acked {
-  readonly bytes: number
-  readonly askedMillis: number
-  readonly heardMillis: number
+  /** The ackers as they were then. */
+  readonly ackers: ReadonlyArray<Acker>
 }
 
 export interface Acker {
   readonly slot: number
   readonly ackedBytes: number
   readonly heardMillis: number
-  readonly minRttMillis: number
+  readonly path: Path.Path
   /** On the master's own machine: what it has taken says nothing of the network. */
   readonly isLocal: boolean
   /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
@@ -48,13 +44,10 @@ export interface Acker {
 }
 
 export interface Window {
-  /** The most that may be on the network. */
-  readonly bytes: number
-  /** The most that the slowest acker may lag. */
-  readonly lagBytes: number
   /** The receive buffers' bound. */
   readonly limitBytes: number
   readonly sentBytes: number
+  readonly sentPages: number
   readonly nextPoll: number
   /** Recent polls, oldest first. */
   readonly asked: ReadonlyArray<Asked>
@@ -62,35 +55,23 @@ export interface Window {
   readonly minRttMillis: number
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
   readonly rttMillis: number | undefined
-  readonly acked: Acked
-  /** The best rate of each of the last stretches of time, bytes a millisecond. */
-  readonly rates: ReadonlyArray<number>
-  /** When the latest of them began. */
-  readonly stretchBeganMillis: number
 }
 
 const keptPolls = 128
-/** Remembered for a third of a second or more: a catcher that commits a bundle stalls its answers, and the link is as fast after it. */
-const keptRates = 64
-const stretchMillis = 5
 /** A sample of more than this, and of more than some round trips, says nothing of the path's rate. */
-const pauseMillis = 200
-const pauseRtts = 4
+const longMillis = 200
+const longRtts = 4
 
 /** `receiveBufferBytes`: the smallest among the catchers, as their systems state it. */
 export const make = (receiveBufferBytes: number): Window => ({
-  bytes: Limits.minWindowBytes,
-  lagBytes: Limits.minWindowBytes,
   limitBytes: limitOf(receiveBufferBytes),
   sentBytes: 0,
+  sentPages: 0,
   nextPoll: 1,
   asked: [],
   ackers: [],
   minRttMillis: Number.POSITIVE_INFINITY,
-  rttMillis: undefined,
-  acked: { bytes: 0, askedMillis: 0, heardMillis: 0 },
-  rates: [],
-  stretchBeganMillis: Number.NEGATIVE_INFINITY
+  rttMillis: undefined
 })
 
 // A Linux buffer of n stated bytes holds 2n of kernel memory, and a 1.5 KB datagram takes up to 2.3 KB of it: about 1.2 n.
@@ -111,7 +92,7 @@ export const setAckers = (
         slot,
         ackedBytes: self.sentBytes,
         heardMillis: nowMillis,
-        minRttMillis: Number.POSITIVE_INFINITY,
+        path: Path.make(self.sentBytes, self.sentPages, nowMillis),
         isLocal: isLocal(slot),
         askedPoll: 0,
         owesMillis: undefined,
@@ -123,40 +104,34 @@ export const setAckers = (
   )
 })
 
-export const limit = (self: Window, receiveBufferBytes: number): Window => {
-  const limitBytes = limitOf(receiveBufferBytes)
+export const limit = (self: Window, receiveBufferBytes: number): Window => ({
+  ...self,
+  limitBytes: limitOf(receiveBufferBytes)
+})
+
+export const sent = (self: Window, bytes: number, pages: number, nowMillis: number): Window => {
+  const rests = ({ path }: Acker) => path.mark.sentBytes === self.sentBytes
   return {
     ...self,
-    limitBytes,
-    bytes: Math.min(self.bytes, limitBytes),
-    lagBytes: Math.min(self.lagBytes, limitBytes)
+    sentBytes: self.sentBytes + bytes,
+    sentPages: self.sentPages + pages,
+    ackers: self.ackers.some(rests)
+      ? self.ackers.map((acker) => (rests(acker) ? { ...acker, path: Path.rested(acker.path, nowMillis) } : acker))
+      : self.ackers
   }
 }
 
-export const sent = (self: Window, bytes: number, nowMillis: number): Window => ({
-  ...self,
-  sentBytes: self.sentBytes + bytes,
-  // nothing was on its way: what was acknowledged long ago is no beginning of a measure
-  acked:
-    self.acked.bytes === self.sentBytes
-      ? { bytes: self.sentBytes, askedMillis: nowMillis, heardMillis: nowMillis }
-      : self.acked
-})
-
 /**
  * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag.
- * The network's window needs an answer of anybody, the other one of the slowest.
+ * The network's window needs an answer of anybody, an acker's own one of its.
  */
 export const askedNext = (self: Window, nowMillis: number): ReadonlyArray<number> => {
   const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
-  const closes = Math.max(0, Math.min(self.lagBytes / 2, self.limitBytes - Limits.batchBytes))
-  const lags = self.sentBytes - closes
-  return self.ackers
-    .filter(
-      (acker, i) =>
-        i % shares === self.nextPoll % shares || (acker.ackedBytes < lags && acker.benchedMillis <= nowMillis)
-    )
-    .map((acker) => acker.slot)
+  const most = self.limitBytes - Limits.batchBytes
+  const lags = (acker: Acker) =>
+    acker.benchedMillis <= nowMillis &&
+    self.sentBytes - acker.ackedBytes > Math.max(0, Math.min(lagBytes(self, acker, nowMillis) / 2, most))
+  return self.ackers.filter((acker, i) => i % shares === self.nextPoll % shares || lags(acker)).map(({ slot }) => slot)
 }
 
 /** A poll went out to `slots`; its number is the old `nextPoll`. */
@@ -170,7 +145,13 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
   ),
   asked: [
     ...self.asked.slice(1 - keptPolls),
-    { poll: self.nextPoll, sentBytes: self.sentBytes, atMillis: nowMillis, acked: self.acked }
+    {
+      poll: self.nextPoll,
+      sentBytes: self.sentBytes,
+      sentPages: self.sentPages,
+      atMillis: nowMillis,
+      ackers: self.ackers
+    }
   ]
 })
 
@@ -178,59 +159,65 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
 export const sinceLastPoll = (self: Window): number =>
   self.sentBytes - (self.asked.length === 0 ? 0 : self.asked[self.asked.length - 1].sentBytes)
 
-/** An acker answered a poll. Answers to polls that are no longer known, or from others, change nothing. */
-export const answered = (self: Window, slot: number, poll: number, nowMillis: number): Window => {
+/**
+ * An acker answered a poll; `received`: page datagrams that it has counted. Answers to polls that are no longer known, or from
+ * others, change nothing.
+ */
+export const answered = (
+  self: Window,
+  { poll, received, slot }: { readonly slot: number; readonly poll: number; readonly received: number },
+  nowMillis: number
+): Window => {
   const asked = self.asked.find((asked) => asked.poll === poll)
   const before = self.ackers.find((acker) => acker.slot === slot)
   if (asked === undefined || before === undefined) return self
   const sampleMillis = Math.max(0, nowMillis - asked.atMillis)
+  const { atMillis: askedMillis, sentBytes, sentPages } = asked
+  const mark = { sentBytes, sentPages, received, askedMillis, heardMillis: nowMillis }
   const acker = {
     ...before,
-    ackedBytes: Math.max(before.ackedBytes, asked.sentBytes),
+    ackedBytes: Math.max(before.ackedBytes, sentBytes),
     heardMillis: nowMillis,
-    minRttMillis: Math.min(before.minRttMillis, sampleMillis),
+    path: Path.answered(before.path, mark, {
+      before: asked.ackers.find((acker) => acker.slot === slot)?.path,
+      fullBytes: bytes(self, nowMillis),
+      longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0))
+    }),
     // an answer that comes late, after that to a later poll, begins no new debt
     owesMillis: before.askedPoll === poll || before.owesMillis === undefined ? undefined : nowMillis
   }
-  const ackers = self.ackers.map((other) => (other.slot === slot ? acker : other))
-  const minRttMillis = Math.min(self.minRttMillis, sampleMillis)
-  // the classical smoothing of round trips (RFC 6298)
-  const rttMillis = self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
-  return paced({ ...self, ackers, minRttMillis, rttMillis }, asked, nowMillis)
+  return {
+    ...self,
+    ackers: self.ackers.map((other) => (other.slot === slot ? acker : other)),
+    minRttMillis: Math.min(self.minRttMillis, sampleMillis),
+    // the classical smoothing of round trips (RFC 6298)
+    rttMillis: self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
+  }
 }
 
-// Measures the slowest bounding acker's progress and sets the window by it. A sample is what was taken between the last
-// answer before the poll was sent and the poll's own answer: a round trip and more. It lasted as long as the answers were
-// apart, or their polls if that is longer, so that answers which come late and together do not look like a fast path
-// (as BBR measures: draft-cheng-iccrg-delivery-rate-estimation).
-const paced = (self: Window, asked: Asked, nowMillis: number): Window => {
-  const acked = ackedBytes(self, nowMillis)
-  if (acked <= self.acked.bytes) return self
-  const progressed = { ...self, acked: { bytes: acked, askedMillis: asked.atMillis, heardMillis: nowMillis } }
-  const millis = Math.max(nowMillis - asked.acked.heardMillis, asked.atMillis - asked.acked.askedMillis)
-  if (millis <= 0 || millis > Math.max(pauseMillis, pauseRtts * (self.rttMillis ?? 0))) return progressed
-  const rate = (acked - asked.acked.bytes) / millis
-  // little was on its way (a barrier, a slow source): the path may be faster than that, not slower
-  const flying = asked.sentBytes - asked.acked.bytes
-  if (flying < self.bytes / 2 && self.rates.some((known) => known >= rate)) return progressed
-  const isNew = nowMillis - self.stretchBeganMillis >= stretchMillis
-  const latest = isNew ? rate : Math.max(rate, self.rates.at(-1) ?? 0)
-  const rates = [...(isNew ? self.rates.slice(1 - keptRates) : self.rates.slice(0, -1)), latest]
-  const best = Math.max(...rates)
-  const aim = Math.max(Limits.minWindowBytes, best * (self.minRttMillis + Limits.queueingMillis))
-  const bytes = Math.min(self.limitBytes, aim)
-  // the slowest acker may also be the farthest
-  let farther = 0
-  for (const { minRttMillis } of self.ackers) {
-    if (Number.isFinite(minRttMillis)) farther = Math.max(farther, minRttMillis - self.minRttMillis)
+/** The most that may be on the network: what the slowest bounding acker takes; `stragglers`: of all. */
+export const bytes = (self: Window, nowMillis: number, stragglers = false): number =>
+  flightBytes(self, bounding(self, nowMillis, stragglers))
+
+const flightBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
+  let least = Number.POSITIVE_INFINITY
+  for (const { path } of bounding) {
+    const rate = Path.rate(path)
+    if (rate !== undefined) least = Math.min(least, Path.flightBytes(path, rate, self.minRttMillis))
   }
-  const lagBytes = Math.min(self.limitBytes, aim + best * (farther + Limits.lagMillis))
-  return { ...progressed, rates, bytes, lagBytes, stretchBeganMillis: isNew ? nowMillis : self.stretchBeganMillis }
+  return Math.min(self.limitBytes, Number.isFinite(least) ? least : Limits.firstWindowBytes)
+}
+
+/** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
+export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number => {
+  const rate = Path.rate(path)
+  if (rate === undefined) return bytes(self, nowMillis)
+  return Math.min(self.limitBytes, Path.flightBytes(path, rate, path.minRttMillis, Limits.lagMillis))
 }
 
 /** The ackers that bound the window now: [A-2], [A-8]. `stragglers`: those on the bench as well. */
 export const bounding = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
-  const quick = stragglers ? [] : self.ackers.filter((acker) => acker.benchedMillis <= nowMillis)
+  const quick = stragglers ? [] : self.ackers.filter((acker) => !isBenched(self, acker, nowMillis))
   const ackers = quick.length === 0 ? self.ackers : quick
   let latest = 0
   for (const acker of ackers) latest = Math.max(latest, acker.heardMillis)
@@ -240,6 +227,14 @@ export const bounding = (self: Window, nowMillis: number, stragglers = false): R
       nowMillis - Math.max(heardMillis, owesMillis) < Limits.ackerPatienceMillis ||
       latest - heardMillis < Limits.ackerPatienceMillis
   )
+}
+
+const isBenched = (self: Window, { benchedMillis, benches, path }: Acker, nowMillis: number): boolean => {
+  if (nowMillis < benchedMillis) return true
+  const rate = Path.rate(path)
+  if (benches === 0 || rate === undefined) return false
+  const faster = self.ackers.filter((other) => (Path.rate(other.path) ?? 0) > rate * Limits.benchTimes)
+  return faster.length * 2 >= self.ackers.length
 }
 
 /** What the slowest bounding acker has taken. */
@@ -264,7 +259,10 @@ const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
 export const room = (self: Window, batchBytes: number, nowMillis: number, stragglers = false): number => {
   const ackers = bounding(self, nowMillis, stragglers)
   const lag = self.sentBytes - leastAcked(self, ackers)
-  const roomBytes = Math.min(self.bytes - onNetwork(self, ackers), self.lagBytes - lag)
+  let roomBytes = flightBytes(self, ackers) - onNetwork(self, ackers)
+  for (const acker of ackers) {
+    roomBytes = Math.min(roomBytes, lagBytes(self, acker, nowMillis) - (self.sentBytes - acker.ackedBytes))
+  }
   const allowed = Math.floor((self.limitBytes - lag) / batchBytes)
   return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(roomBytes / batchBytes), allowed))
 }
@@ -272,9 +270,11 @@ export const room = (self: Window, batchBytes: number, nowMillis: number, stragg
 /** For whom all others wait: the network's window is open, theirs is not. None when they are more than half of the group. */
 export const holders = (self: Window, batchBytes: number, nowMillis: number): ReadonlyArray<number> => {
   const ackers = bounding(self, nowMillis)
-  if (self.bytes - onNetwork(self, ackers) <= 0) return []
-  const lags = self.sentBytes + batchBytes - Math.min(self.lagBytes + batchBytes, self.limitBytes)
-  const slow = ackers.filter((acker) => acker.ackedBytes < lags)
+  if (flightBytes(self, ackers) - onNetwork(self, ackers) <= 0) return []
+  const slow = ackers.filter((acker) => {
+    const may = Math.min(lagBytes(self, acker, nowMillis) + batchBytes, self.limitBytes)
+    return self.sentBytes + batchBytes - acker.ackedBytes > may
+  })
   return slow.length * 2 <= ackers.length ? slow.map((acker) => acker.slot) : []
 }
 
@@ -301,10 +301,22 @@ const judged = (acker: Acker, millis: number, nowMillis: number): Acker => {
 
 /**
  * Poll this often: four times while the queue that the window allows drains, so that what an answer sets free does not
- * come as a burst that is the whole queue.
+ * come as a burst that is the whole queue. At once before the first answer: with little sent it shows the true round trip.
  */
-export const pollBytes = (self: Window): number => {
+export const pollBytes = (self: Window, nowMillis: number, stragglers = false): number => {
   const { minRttMillis } = self
-  const queueing = Number.isFinite(minRttMillis) ? Limits.queueingMillis / (minRttMillis + Limits.queueingMillis) : 1
-  return Math.max(Limits.minPollBytes, (self.bytes * queueing) / 4)
+  if (!Number.isFinite(minRttMillis)) return 0
+  const windowBytes = bytes(self, nowMillis, stragglers)
+  const queueing = Limits.queueingMillis / (minRttMillis + Limits.queueingMillis)
+  return Math.max(Math.min(Limits.minPollBytes, windowBytes / 4), (windowBytes * queueing) / 4)
+}
+
+/** How long a closed window waits for an answer before it polls again: all answers may be lost. Whole milliseconds, as timers are. */
+export const pauseMillis = ({ rttMillis = Limits.maxPollMillis }: Window): number =>
+  Math.min(Limits.maxPollMillis, Math.ceil(2 * rttMillis) + Limits.minQuestionMillis)
+
+/** One kernel send: as large as it can be, but not more than a quarter of a small window. Whole datagrams, and always one. */
+export const batchBytes = (self: Window, datagramBytes: number, nowMillis: number, stragglers = false): number => {
+  const datagrams = Math.floor(bytes(self, nowMillis, stragglers) / 4 / datagramBytes)
+  return Math.min(Limits.sendBytes(datagramBytes), Math.max(1, datagrams) * datagramBytes)
 }

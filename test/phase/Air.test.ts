@@ -29,9 +29,11 @@ describe("Air", () => {
         })
         for (const message of messages(bytes)) {
           if (message._tag !== "Poll") continue
-          if (message.audience.includes(0)) yield* air.answered(0, message.poll)
+          if (message.audience.includes(0)) yield* air.answered({ slot: 0, poll: message.poll, received: 0 })
           if (!message.audience.includes(1)) continue
-          yield* Effect.forkScoped(Effect.andThen(Effect.sleep(200), air.answered(1, message.poll)))
+          yield* Effect.forkScoped(
+            Effect.andThen(Effect.sleep(200), air.answered({ slot: 1, poll: message.poll, received: 0 }))
+          )
         }
       })
       yield* Effect.forkScoped(
