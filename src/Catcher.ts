@@ -12,6 +12,7 @@ import { counts } from "./Ledger.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Answers from "./phase/Answers.ts"
+import * as Close from "./phase/Close.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
@@ -242,7 +243,9 @@ const answerTo = Effect.fnUntraced(function* (
     }
     case "Abort":
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
-      if (message.audience.includes(membership.slot)) book.drop(book.entriesOf(message.file), message.reason)
+      // what is only put off is opened again
+      if (message.reason !== Close.putOff && message.audience.includes(membership.slot))
+        book.drop(book.entriesOf(message.file), message.reason)
       break
     case "Welcome":
       for (const guest of message.guests) {

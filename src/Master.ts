@@ -132,6 +132,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   const session = yield* Session.Session
   const bundles = Bundles.make()
   const flight = yield* Semaphore.make(Limits.filesInFlight)
+  const lateness = yield* Semaphore.make(Limits.lateFiles)
   const prepared = new Set<number>()
   const present = () =>
     Roster.present(session.roster())
@@ -156,7 +157,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     })
     const sending = Effect.forEach(
       todo,
-      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), bundles, flight),
+      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), { bundles, flight, lateness }),
       { concurrency: Limits.filesInFlight + Limits.lateFiles, discard: true }
     )
     const end = Effect.sync(() => {
@@ -210,7 +211,7 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     })
   const opening = Effect.succeed({ content, check: Effect.void })
   yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
-    Effect.flatMap((rest) => rest),
+    Effect.flatMap((rest) => rest?.finish ?? Effect.void),
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
     // content in memory does not fail
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
@@ -227,7 +228,7 @@ interface Opened {
 /** Those who hold a file, ready to commit, are done with; answers who is not, and is to be tried again with all patience. */
 type Held<E, R> = (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E, R>
 
-/** Open barrier, page stream, missing rounds. The answer is what is left to do for stragglers. */
+/** Open barrier, page stream, missing rounds. Answers who is late, if somebody is, and how that is finished. */
 const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   ledger: Ledger,
   options: Options,
@@ -242,14 +243,16 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
     // the source is read while the catchers open
     const [{ opened, satOut }, sent] = yield* Effect.all([barrier, opening], { concurrency: 2 })
     ledger.sitOut(carried.file, satOut)
-    return opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, sent, opened, held)
+    return opened.length === 0 ? undefined : yield* stream(ledger, options, carried, sent, opened, held)
   }
   // [O-4] those who come late may all hold the file already, and nobody need read it
   const { opened, recognised, satOut } = yield* barrier
   ledger.sitOut(carried.file, satOut)
   const left = recognised.length === 0 ? [] : yield* held(recognised, false)
-  const rest = opened.length === 0 ? Effect.void : yield* stream(ledger, options, carried, yield* opening, opened, held)
-  return left.length === 0 ? rest : Effect.andThen(held(left, true), rest)
+  const rest = opened.length === 0 ? undefined : yield* stream(ledger, options, carried, yield* opening, opened, held)
+  if (left.length === 0) return rest
+  const finish = Effect.andThen(held(left, true), rest?.finish ?? Effect.void)
+  return { late: rest?.late ?? [], finish }
 })
 
 /** Page stream and missing rounds of a file that is open. */
@@ -261,8 +264,11 @@ const stream = Effect.fnUntraced(function* <E, R>(
   opened: Audience,
   held: Held<E, R>
 ) {
-  const { air } = yield* Session.Session
+  const { air, isBenched } = yield* Session.Session
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
+  // what only stragglers are to get goes at their pace from the beginning
+  const isForStragglers = opened.every(isBenched)
+  const lanes = isForStragglers ? { fresh: air.late, repair: air.late } : { fresh: air.fresh, repair: air.repair }
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)
@@ -279,13 +285,13 @@ const stream = Effect.fnUntraced(function* <E, R>(
   })
   const spans = PageStream.spans(content.layout)
   yield* Stream.fromIterable(spans).pipe(
-    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, air.fresh, true), span)),
+    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true), span)),
     Stream.filter((span) => span !== spans.at(-1)),
     Stream.mapEffect(
-      ([first, count]) =>
+      (span) =>
         Effect.andThen(
-          air.fresh.drained,
-          Effect.map(MissingRounds.span(content, repairs, opened, first, count), (repaired) =>
+          lanes.fresh.drained,
+          Effect.map(MissingRounds.span(content, repairs, opened, span, lanes.repair), (repaired) =>
             ledger.missing(repaired.missingPages)
           )
         ),
@@ -293,12 +299,12 @@ const stream = Effect.fnUntraced(function* <E, R>(
     ),
     Stream.runDrain
   )
-  yield* air.fresh.drained
+  yield* lanes.fresh.drained
   yield* check
   // the manifest is in no catcher's hands before it was sent there
   if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
-  const { late, left } = yield* finish(opened, air.repair)
-  return late.length + left.length === 0 ? Effect.void : finishLate(late, left)
+  const { late, left } = yield* finish(opened, lanes.repair)
+  return late.length + left.length === 0 ? undefined : { late, finish: finishLate(late, left) }
 })
 
 const sendFile = Effect.fnUntraced(function* (
@@ -306,10 +312,15 @@ const sendFile = Effect.fnUntraced(function* (
   options: Options,
   carried: Carried,
   lacking: () => Audience,
-  bundles: Bundles.Bundles,
-  flight: Semaphore.Semaphore
+  shared: {
+    readonly bundles: Bundles.Bundles
+    /** Files on the air, and files that wait for stragglers. */
+    readonly flight: Semaphore.Semaphore
+    readonly lateness: Semaphore.Semaphore
+  }
 ) {
-  const { awayMillis } = yield* Session.Session
+  const { bundles, flight, lateness } = shared
+  const { awayMillis, isAway } = yield* Session.Session
   let audience: Audience = []
   const close = Effect.fnUntraced(
     function* (complete: Audience, isLate: boolean) {
@@ -325,12 +336,21 @@ const sendFile = Effect.fnUntraced(function* (
   const opening = open(ledger, options, carried, bundles)
   const delivering = Effect.suspend(() => {
     audience = lacking()
-    return audience.length === 0
-      ? Effect.succeed(Effect.void)
-      : deliver(ledger, options, carried, opening, audience, close)
+    return audience.length === 0 ? Effect.undefined : deliver(ledger, options, carried, opening, audience, close)
   })
+  // a pass for the stragglers comes later, and nobody waits for them now; who is away need not be told
+  const putOff = (late: Audience) =>
+    Effect.suspend(() => {
+      const here = late.filter((slot) => !isAway(slot))
+      return here.length === 0 ? Effect.void : Close.abort(carried.file, Close.putOff, here)
+    })
   // who waits for stragglers keeps no other file from the air
-  const sending = Effect.flatMap(flight.withPermit(delivering), (rest) => rest)
+  const sending = Effect.gen(function* () {
+    const rest = yield* flight.withPermit(delivering)
+    if (rest === undefined) return
+    const finished = yield* lateness.withPermitsIfAvailable(1)(rest.finish)
+    if (Option.isNone(finished)) yield* putOff(rest.late)
+  })
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {
       // what was recognised is closed already, and stays

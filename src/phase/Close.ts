@@ -78,7 +78,10 @@ const askFrom = Effect.fnUntraced(function* (
   return answers
 })
 
-/** Drops a file everywhere. */
+/** The reason of an abort that is none: the file will be opened again. */
+export const putOff = ""
+
+/** Drops a file at these catchers. */
 export const abort = Effect.fn("Close.abort")(function* (file: number, reason: string, audience: Audience) {
   const session = yield* Session
   yield* session.ask({

@@ -69,17 +69,29 @@ interface Rounds {
   readonly patienceMillis: number | undefined
 }
 
-/** Repairs one span while the file still streams. Who is slow to answer, or far behind, is left to the last rounds. */
+/**
+ * Repairs one span while the file still streams, on the lane for repairs or on `lane`. Who is slow to answer, or far behind, is
+ * left to the last rounds.
+ */
 export const span = Effect.fnUntraced(function* (
   content: PageStream.Content,
   repairs: Repairs,
   audience: Audience,
-  first: number,
-  count: number
+  [first, count]: readonly [first: number, count: number],
+  lane?: Lane
 ) {
   const { air } = yield* Session
   const patienceMillis = Limits.spanPatienceMillis
-  return yield* rounds({ content, repairs, audience, lane: air.repair, first, count, root: undefined, patienceMillis })
+  return yield* rounds({
+    content,
+    repairs,
+    audience,
+    lane: lane ?? air.repair,
+    first,
+    count,
+    root: undefined,
+    patienceMillis
+  })
 })
 
 /**

@@ -16,6 +16,7 @@ import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
 import * as Slices from "../protocol/Slices.ts"
+import * as Window from "../protocol/Window.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -77,6 +78,8 @@ export class Session extends Context.Service<
     /** Those of them that were silent for so long are away until they are heard again, or lost; says which. */
     readonly leaveOut: (slots: Message.Audience) => Message.Audience
     readonly isAway: (slot: number) => boolean
+    /** Does the window not wait for it, because it would wait most of the time? */
+    readonly isBenched: (slot: number) => boolean
     /** What catchers missed lately, by slot: those that missed most are to clock the window. */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
     /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. */
@@ -448,6 +451,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       awayMillis,
       leaveOut,
       isAway: (slot) => away.has(slot),
+      isBenched: (slot) => Window.isBenched(air.window(), slot, now()),
       missed,
       straggled,
       ignored: () => ignored,

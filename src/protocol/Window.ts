@@ -217,7 +217,7 @@ export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): numb
 
 /** The ackers that bound the window now: [A-2], [A-8]. `stragglers`: those on the bench as well. */
 export const bounding = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
-  const quick = stragglers ? [] : self.ackers.filter((acker) => !isBenched(self, acker, nowMillis))
+  const quick = stragglers ? [] : self.ackers.filter((acker) => !sits(self, acker, nowMillis))
   const ackers = quick.length === 0 ? self.ackers : quick
   let latest = 0
   for (const acker of ackers) latest = Math.max(latest, acker.heardMillis)
@@ -229,7 +229,11 @@ export const bounding = (self: Window, nowMillis: number, stragglers = false): R
   )
 }
 
-const isBenched = (self: Window, { benchedMillis, benches, path }: Acker, nowMillis: number): boolean => {
+/** Is that acker one of the few for whom nobody waits? [A-8] */
+export const isBenched = (self: Window, slot: number, nowMillis: number): boolean =>
+  self.ackers.some((acker) => acker.slot === slot && sits(self, acker, nowMillis))
+
+const sits = (self: Window, { benchedMillis, benches, path }: Acker, nowMillis: number): boolean => {
   if (nowMillis < benchedMillis) return true
   const rate = Path.rate(path)
   if (benches === 0 || rate === undefined) return false

@@ -190,7 +190,9 @@ describe("MissingRounds", () => {
         2,
         answering((message, slot) => (message._tag === "Eof" && slot === 0 ? missing(message) : undefined))
       )
-      const repaired = yield* run(MissingRounds.span(content, new MissingRounds.Repairs(content.layout), [0, 1], 0, 10))
+      const repaired = yield* run(
+        MissingRounds.span(content, new MissingRounds.Repairs(content.layout), [0, 1], [0, 10])
+      )
       assert.deepStrictEqual([...repaired.complete], [])
       assert.strictEqual(repaired.satOut.size, 0)
       assert.strictEqual(Roster.present(session.roster()).length, 2)
