@@ -206,7 +206,16 @@ export const simulate = {
   delayMillis: number("delay", "MILLISECONDS", "How long a datagram travels one way (1)", Parse.delay, 1),
   seed: number("seed", "S", "Another seed, another run; the same seed, the same run (1)", Parse.seed, 1),
   slow: number("slow", "K", "So many of the catchers have a bad link (0)", Parse.some, 0),
-  slowLossPercent: number("slow-loss", "PERCENT", "Datagrams lost on a bad link (20)", Parse.loss, 20),
+  slowLossPercent: parsed("slow-loss", {
+    metavar: "PERCENT",
+    description: `Datagrams lost on a bad link (${Parse.badLossPercent}; with --slow-rate as on the others)`,
+    parse: Parse.loss
+  }),
+  slowBytesPerSecond: parsed("slow-rate", {
+    metavar: "RATE",
+    description: "What a bad link carries: 10mbit (as the others)",
+    parse: Parse.rate
+  }),
   repair,
   crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
   verbose: given("verbose", "List every catcher", "v"),

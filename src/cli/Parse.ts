@@ -12,6 +12,9 @@ export interface Group {
 /** The group and port of the original program. */
 export const defaultGroup: Group = { group: "239.255.67.92", port: 8888 }
 
+/** What a simulated bad link loses, if nothing is said of it. */
+export const badLossPercent = 20
+
 type Parsed<A> = Result.Result<A, string>
 
 /** ADDR[:PORT]. */

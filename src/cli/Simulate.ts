@@ -6,6 +6,7 @@ import { exitStatus } from "../Report.ts"
 import * as Forecast from "../simulate/Forecast.ts"
 import * as Simulated from "../transport/Simulated.ts"
 import * as Format from "./Format.ts"
+import * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { Incomplete, UsageError } from "./Status.ts"
@@ -19,7 +20,9 @@ export interface Input {
   readonly delayMillis: number
   readonly seed: number
   readonly slow: number
-  readonly slowLossPercent: number
+  /** Of a bad link; undefined: Parse's, or, where its rate is given, that of the others. */
+  readonly slowLossPercent: number | undefined
+  readonly slowBytesPerSecond: number | undefined
   readonly crash: number
   readonly repair: Repair
   readonly verbose: boolean
@@ -42,7 +45,7 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
   const forecast = yield* Forecast.make({
     ...input,
     loss: input.lossPercent / 100,
-    slowLoss: input.slowLossPercent / 100
+    slowLoss: badLossPercent(input) / 100
   })
   if (input.json) screen.print("out", JSON.stringify(json(input, forecast)))
   else for (const line of lines(input, forecast)) screen.print("out", line)
@@ -61,9 +64,18 @@ const heading = (input: Input): ReadonlyArray<string> => {
   const out = [
     `simulating ${Format.plural(input.catchers, "catcher")}: ${Format.bytes(input.sizeBytes)} at ${rate}, ${input.lossPercent} % lost, seed ${input.seed}`
   ]
-  if (input.slow > 0) out.push(`${Format.plural(input.slow, "catcher")} with ${input.slowLossPercent} % lost`)
+  if (input.slow > 0) out.push(`${Format.plural(input.slow, "catcher")} with ${badLink(input)}`)
   if (input.crash > 0) out.push(`${Format.plural(input.crash, "catcher")} that crash and start again`)
   return out
+}
+
+const badLossPercent = ({ lossPercent, slowBytesPerSecond, slowLossPercent }: Input): number =>
+  slowLossPercent ?? (slowBytesPerSecond === undefined ? Parse.badLossPercent : lossPercent)
+
+const badLink = (input: Input): string => {
+  const { slowBytesPerSecond } = input
+  const rate = slowBytesPerSecond === undefined ? "" : `${Format.rate(slowBytesPerSecond)} and `
+  return `${rate}${badLossPercent(input)} % lost`
 }
 
 const lines = (input: Input, forecast: Forecast.Forecast): ReadonlyArray<string> => {

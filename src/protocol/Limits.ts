@@ -150,7 +150,7 @@ export const rounds = 400
 export const worstAckers = 8
 /** Over this stretch of time it is judged who holds the group up, and from which share of it on. */
 export const heldMillis = 1000
-export const heldShare = 0.6
+export const heldShare = 2 / 3
 /** Who does, does not bound the window for this long, twice as long each time, until the longest; nor after it while half of the group is this many times as fast. */
 export const benchTimes = 4
 export const benchMillis = 2000

@@ -79,12 +79,16 @@ export const story = (seed: number): Story => {
   const freezeMillis = dice.whole(10, shortMillis)
   if (masterCrash !== undefined) tell(`the master crashes at ${masterCrash.toFixed(1)}`)
   if (masterFreeze !== undefined) tell(`the master is frozen at ${masterFreeze.toFixed(1)} for ${freezeMillis}`)
+  // dice of its own, so that what was found with a seed before stays there
+  const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
+  for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
   const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
   if (forger !== undefined) tell("somebody forges answers and pages")
 
   const meanwhile = (world: World) =>
     Effect.gen(function* () {
       forger?.begin(world)
+      for (const [name, narrowed] of narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
       const acts = befallen.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
       if (masterCrash !== undefined) acts.push(Effect.andThen(Effect.sleep(masterCrash), world.master.crash))
       if (masterFreeze !== undefined) {
@@ -217,6 +221,17 @@ const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => {
     receiveBufferBytes: dice.pick(16_384, 131_072, 4_194_304),
     ...(dice.hits(0.3) ? { bytesPerSecond: dice.pick(500_000, 5_000_000, 125_000_000) } : {})
   }
+}
+
+/** Some have links of a rate of their own, behind a queue that is long or short. */
+const narrowLinksOf = (dice: Dice, catchers: number) => {
+  const share = dice.hits(0.25) ? dice.pick(0.1, 0.5, 1) : 0
+  const links: Array<[name: string, narrow: NonNullable<Simulated.Impairments["narrow"]>]> = []
+  for (let i = 1; i <= catchers; i++) {
+    if (!dice.hits(share)) continue
+    links.push([`c${i}`, { bytesPerSecond: dice.pick(100_000, 1_000_000), queueBytes: dice.pick(4096, 65_536) }])
+  }
+  return links
 }
 
 // ---- machines ----

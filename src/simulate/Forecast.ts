@@ -22,9 +22,10 @@ export interface Options {
   readonly bytesPerSecond: number
   /** One way. */
   readonly delayMillis: number
-  /** The first so many catchers have a bad link, which loses `slowLoss`. */
+  /** The first so many catchers have a bad link: it loses `slowLoss`, carries `slowBytesPerSecond`, or does both. */
   readonly slow: number
   readonly slowLoss: number
+  readonly slowBytesPerSecond: number | undefined
   /** The last so many catchers crash at some time while the file is sent, and start again. */
   readonly crash: number
   readonly repair: Repair
@@ -64,6 +65,8 @@ export interface Fate {
   readonly starts: number
 }
 
+/** What waits before a link of a rate of its own: a switch's memory for a port. */
+const queueBytes = 64 * 1024
 /** The file's name. */
 const image = "image"
 /** Blocks that one of hundreds of catchers holds in memory: 1.5 MB each instead of 47. */
@@ -75,8 +78,21 @@ const patienceMillis = 600_000
 const patienceTimes = 50
 
 export const make = Effect.fn("Forecast.make")(function* (options: Options) {
-  const { bytesPerSecond, catchers, delayMillis, loss, pageBytes, seed, sizeBytes, slow, slowLoss } = options
-  const sendMillis = (sizeBytes / bytesPerSecond) * 1000
+  const {
+    bytesPerSecond,
+    catchers,
+    delayMillis,
+    loss,
+    pageBytes,
+    seed,
+    sizeBytes,
+    slow,
+    slowBytesPerSecond,
+    slowLoss
+  } = options
+  const narrow = slowBytesPerSecond === undefined ? undefined : { bytesPerSecond: slowBytesPerSecond, queueBytes }
+  const slowest = slow > 0 ? Math.min(bytesPerSecond, slowBytesPerSecond ?? Infinity) : bytesPerSecond
+  const sendMillis = (sizeBytes / slowest) * 1000
   const rounds = new Set<string>()
   let now = () => 0
   let firstPageMillis: number | undefined
@@ -109,7 +125,7 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
       Effect.gen(function* () {
         now = clock
         for (const { name } of hosts.slice(0, slow)) {
-          yield* network.impairLink(name, "Group", { loss: slowLoss })
+          yield* network.impairLink(name, "Group", { loss: slowLoss, narrow })
           yield* network.impairLink(name, "Answers", { loss: slowLoss })
         }
         yield* Effect.forEach(

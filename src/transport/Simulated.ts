@@ -33,6 +33,8 @@ export interface Impairments {
   readonly delayMillis?: number
   /** Up to so many whole milliseconds are added, to each datagram by itself: datagrams may pass each other. */
   readonly jitterMillis?: number
+  /** What one link carries, and what waits before it at most; more is dropped. */
+  readonly narrow?: { readonly bytesPerSecond: number; readonly queueBytes: number } | undefined
 }
 
 /** Times are means. In datagrams instead, a burst would not end on a link where few travel. */
@@ -372,14 +374,26 @@ class Air {
       if (!way.isRough) {
         const kept = way.losses.cutAll(pieces)
         if (kept !== pieces) this.counters.lost += datagramsOf(pieces) - datagramsOf(kept)
-        if (kept.length > 0) this.schedule(from.name, to, due, kept)
+        if (kept.length === 0) continue
+        if (way.impairments.narrow === undefined) this.schedule(from.name, to, due, kept)
+        else this.squeeze(from, to, way, at, kept)
       } else this.roughly(from, to, way, due, pieces)
+    }
+  }
+
+  /** Through a narrow link: each datagram takes its time on it, after those before it, or finds the queue full. */
+  private squeeze(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
+    for (const piece of pieces) {
+      const taken = way.queue(at, piece)
+      this.counters.overflowed += piece.datagrams - taken
+      // a switch drops in silence: it is not the receiver's buffer that overflows
+      if (taken > 0) this.schedule(from.name, to, way.idleAt + way.delayMillis, [part(piece, 0, taken)])
     }
   }
 
   /** Datagram by datagram: what keeps its place travels together, what does not travels alone. */
   private roughly(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
-    const { corrupt = 0, duplicate = 0, echoMillis = 0, jitterMillis = 0, reorder = 0 } = way.impairments
+    const { corrupt = 0, duplicate = 0, echoMillis = 0, jitterMillis = 0, narrow, reorder = 0 } = way.impairments
     const together: Array<Piece> = []
     for (const piece of pieces) {
       for (let i = 0; i < piece.datagrams; i++) {
@@ -401,12 +415,14 @@ class Air {
             this.counters.reordered++
           }
           if (copies === 2 && echoMillis > 0) later += Math.round(this.chance.next() * echoMillis)
-          if (later === 0) together.push(received)
+          if (later === 0 || narrow !== undefined) together.push(received)
           else this.schedule(from.name, to, at + later, [received])
         }
       }
     }
-    if (together.length > 0) this.schedule(from.name, to, at, together)
+    if (together.length === 0) return
+    if (narrow === undefined) this.schedule(from.name, to, at, together)
+    else this.squeeze(from, to, way, at - way.delayMillis, together)
   }
 
   private damage(datagram: Piece, whose: Endpoint): Piece {
@@ -592,6 +608,8 @@ class Way {
   /** Something happens to datagrams beside being lost and late. */
   isRough = false
   readonly losses: Losses
+  /** When a narrow link has carried all that it took. */
+  idleAt = 0
   private own: Impairments = {}
 
   constructor(chance: Chance.Chance, now: () => number, options: Impairments) {
@@ -607,6 +625,21 @@ class Way {
     this.delayMillis = delayMillis
     this.isRough = corrupt + duplicate + jitterMillis + reorder > 0
     this.losses.set(loss, burst)
+  }
+
+  /** How many datagrams of a piece a narrow link takes at that time. */
+  queue(at: number, { bytes, datagramBytes, datagrams }: Piece): number {
+    const { narrow } = this.impairments
+    if (narrow === undefined) return datagrams
+    const perMilli = narrow.bytesPerSecond / 1000
+    const wireBytes = datagramBytes + Limits.udpHeaderBytes
+    const roomBytes = narrow.queueBytes - Math.max(0, this.idleAt - at) * perMilli
+    // an idle link takes one of any size
+    const least = this.idleAt <= at ? 1 : 0
+    const taken = Math.max(least, Math.min(datagrams, Math.floor(roomBytes / wireBytes)))
+    const takenBytes = Math.min(bytes.length, taken * datagramBytes) + taken * Limits.udpHeaderBytes
+    if (taken > 0) this.idleAt = Math.max(at, this.idleAt) + takenBytes / perMilli
+    return taken
   }
 }
 

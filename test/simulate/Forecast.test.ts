@@ -14,7 +14,8 @@ const input: Input = {
   delayMillis: 1,
   seed: 1,
   slow: 0,
-  slowLossPercent: 20,
+  slowLossPercent: undefined,
+  slowBytesPerSecond: undefined,
   crash: 0,
   repair: "auto",
   verbose: false,
@@ -80,6 +81,21 @@ describe("a forecast", () => {
       assert.strictEqual(uneven.report?.catchers.find(({ id }) => id === "c1")?.straggled, "loss")
       assert.isBelow(uneven.ratio, 1.35)
     })
+  )
+
+  it.effect.each([10_000_000, 1_000_000])(
+    "a link of %s bits a second holds up nobody, and gets what it carries",
+    (bits) =>
+      Effect.gen(function* () {
+        const large = { ...options, catchers: 20, sizeBytes: 2_000_000, loss: 0, bytesPerSecond: 125_000_000 }
+        const slow = yield* Forecast.make({ ...large, slow: 1, slowLoss: 0, slowBytesPerSecond: bits / 8 })
+        const own = slow.catchers[0].seconds ?? 99
+        const others = Math.max(...slow.catchers.slice(1).map((one) => one.seconds ?? 99))
+        assert.isBelow(own, (1.3 * 2_000_000 * 8) / bits)
+        assert.isBelow(others, 2)
+        assert.isBelow(slow.ratio, 2.3)
+        assert.strictEqual(slow.report?.catchers.find(({ id }) => id === "c1")?.straggled, "slow link")
+      })
   )
 
   it.effect("bad links ask for more, who crashed was started twice, and all are complete", () =>
