@@ -9,7 +9,7 @@ import { SourceChanged, type SourceError } from "./store/Source.ts"
 import type { Failure } from "./wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
-type Straggled = (slot: number, isLate: boolean) => CatcherReport["straggled"]
+type Straggled = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
 
 interface Account {
   readonly committed: Set<number>
@@ -151,7 +151,7 @@ export class Ledger {
       files: files + linked,
       bytes,
       missingPages: account.missingPages,
-      straggled: straggled(member.slot, account.late),
+      straggled: straggled(member.slot, account.late, account.missingPages),
       failures: [...lost, ...failures]
     }
   }

@@ -279,10 +279,14 @@ const stream = Effect.fnUntraced(function* <E, R>(
     const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
     return { late, left }
   })
-  const finishLate = Effect.fnUntraced(function* (stragglers: Audience, left: Audience) {
-    if (left.length > 0) yield* held(left, true)
+  const repairLate = Effect.fnUntraced(function* (stragglers: Audience) {
     for (let late = stragglers; late.length > 0;) late = (yield* finish(late, air.late)).late
   })
+  const finishLate = (stragglers: Audience, left: Audience) =>
+    Effect.all([left.length === 0 ? Effect.void : held(left, true), repairLate(stragglers)], {
+      concurrency: 2,
+      discard: true
+    })
   const spans = PageStream.spans(content.layout)
   yield* Stream.fromIterable(spans).pipe(
     Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true), span)),

@@ -133,7 +133,8 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const lacking = new Map<number, number>()
   let late = new Set<number>()
   let owing: Audience = options.audience
-  let patienceMillis = options.patienceMillis
+  /** Nobody answered: now it is waited for somebody who does. */
+  let isAlone = false
   // with the root an answer may be about any span
   const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)
   for (
@@ -143,7 +144,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   ) {
     if (root !== undefined) repairs.lastRounds++
     const missing = new Map<number, Missing>()
-    const answers = yield* askRound(options, owing, patienceMillis)
+    const answers = yield* askRound(options, owing, isAlone)
     for (const [slot, answer] of answers) {
       lacking.set(slot, 0)
       if (answer._tag === "Complete") complete.push(slot)
@@ -159,15 +160,16 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
     yield* session.missed(lacking)
-    if (root !== undefined && patienceMillis !== undefined) {
-      if (answers.size === 0) {
-        patienceMillis = undefined
+    if (root !== undefined && options.patienceMillis !== undefined) {
+      if (answers.size === 0 && !isAlone) {
+        isAlone = true
         continue
       }
+      isAlone = false
       // others have answered: nobody waits for those that have not
       const silent = owing.filter((slot) => !answers.has(slot))
       session.leaveOut(silent)
-      for (const slot of silent) late.add(slot)
+      if (answers.size > 0) for (const slot of silent) late.add(slot)
     }
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
@@ -204,8 +206,8 @@ const send = Effect.fnUntraced(function* (
   }
 })
 
-const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience, patienceMillis: number | undefined) {
-  const { content, count, first, repairs, root } = options
+const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience, isAlone: boolean) {
+  const { content, count, first, patienceMillis, repairs, root } = options
   const session = yield* Session
   const round = repairs.nextRound()
   const counts = repairs.asksCounts(audience.length)
@@ -213,7 +215,7 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audienc
   yield* session.ask({
     file: content.file,
     audience,
-    ...(patienceMillis === undefined ? {} : { patienceMillis }),
+    ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
     encode: (audience) =>
       Codec.encode({
         _tag: "Eof",

@@ -29,6 +29,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
   const question: Question = {
     file,
     audience,
+    // who is slow is waited for, who is away is not: it is sent the file later
+    leavesOut: true,
     encode: (audience) =>
       Codec.encode({
         _tag: "Open",
@@ -50,11 +52,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
       return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
     }
   }
-  const early = yield* session.ask({ ...question, patienceMillis: session.awayMillis })
-  const silent = new Set(early.length === 0 ? [] : session.leaveOut(audience.filter((slot) => !early.includes(slot))))
-  // who is slow is waited for, who is away is not: it is sent the file later
-  const slow = audience.filter((slot) => !early.includes(slot) && !silent.has(slot))
-  const answered = [...early, ...(yield* session.ask({ ...question, audience: slow }))].sort((a, b) => a - b)
+  const answered = [...(yield* session.ask(question))].sort((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
   const opened = answered.filter((slot) => !satOut.has(slot) && !complete.has(slot))
   return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened

@@ -42,6 +42,8 @@ export interface Question {
   readonly accept: (slot: number, answer: FileAnswer) => boolean
   /** Who has not answered by then is left out; without it the session's own patience holds. */
   readonly patienceMillis?: number
+  /** Who is away, while another answers, is left out as well. */
+  readonly leavesOut?: boolean
 }
 
 /** What keeps a catcher behind the others. */
@@ -68,22 +70,22 @@ export class Session extends Context.Service<
     readonly knocking: () => boolean
     /** Another master on the group, once heard. */
     readonly rival: () => Address | undefined
-    /** Asks; the slots that answered. Those who never did are lost, or, with patience, just left out. */
+    /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
     /** Ends the announcements, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
     /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
     readonly awayMillis: number
-    /** Those of them that were silent for so long are away until they are heard again, or lost; says which. */
-    readonly leaveOut: (slots: Message.Audience) => Message.Audience
+    /** Those of them that were silent for so long are away until they are heard again, or lost. */
+    readonly leaveOut: (slots: Message.Audience) => void
     readonly isAway: (slot: number) => boolean
     /** Does the window not wait for it, because it would wait most of the time? */
     readonly isBenched: (slot: number) => boolean
     /** What catchers missed lately, by slot: those that missed most are to clock the window. */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
-    /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. */
-    readonly straggled: (slot: number, isLate: boolean) => Straggle | undefined
+    /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
+    readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
     /** Datagrams that were none of ours, or not to be read. */
     readonly ignored: () => number
     /** The sender, the receiver and the announcements; fails when the transport does. */
@@ -161,6 +163,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     let rival: Address | undefined
     let ignored = 0
     let over = false
+    /** Since when we have been running: while we did not, nobody could be heard. */
+    let awakeMillis = startedMillis
 
     // ---- who is in it ----
 
@@ -183,12 +187,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         return next.every((slot, i) => slot === ackers[i]) ? Effect.void : acknowledge
       })
 
-    const straggled = (slot: number, isLate: boolean): Straggle | undefined => {
+    const straggled = (slot: number, isLate: boolean, missedPages: number): Straggle | undefined => {
       const benched = air.window().ackers.some((acker) => acker.slot === slot && acker.benches > 0)
       if (wereAway.has(slot)) return "silence"
       if (!benched && !isLate) return undefined
       if ((dropped[slot] ?? 0) > 0) return "slow disk"
-      return benched ? "slow link" : "loss"
+      if (benched) return "slow link"
+      // who got everything at once took long to put it away
+      return missedPages > 0 ? "loss" : "slow disk"
     }
 
     const lose = Effect.fnUntraced(function* (slot: number, reason: string) {
@@ -214,6 +220,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         progress.publish({ _tag: "Refused", id: name, address: from, reason: refusals[joined.refusal] })
         return
       }
+      // somebody who has overheard an incarnation is not who joined with it
+      if (joined.member.address !== from) return
       welcomes.push({ incarnation, slot: joined.member.slot })
       heardMillis[joined.member.slot] = now()
       if (joined._tag === "Known") return
@@ -332,9 +340,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
     }
 
+    const silentMillis = (slot: number, owesSince: number) =>
+      now() - Math.max(heardMillis[slot] ?? 0, owesSince, awakeMillis)
+
     // Loses who has owed an answer since then and was not heard for the time-out; says whether to ask if it is there.
     const isQuiet = Effect.fnUntraced(function* (slot: number, owesSince: number) {
-      const silent = now() - Math.max(heardMillis[slot] ?? 0, owesSince)
+      const silent = silentMillis(slot, owesSince)
       if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
       return silent >= options.timeoutMillis / 8 && silent < options.timeoutMillis
     })
@@ -364,14 +375,17 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const waited = pause
         // silence backs off; where some answer, the others' answers were lost
         pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
-        // while we did not run ourselves, nobody could be heard
         const stalledMillis = now() - askedMillis - waited
         began += Math.max(0, stalledMillis)
+        if (stalledMillis > options.timeoutMillis / 4) awakeMillis = now()
         const quiet: Array<number> = []
         for (const slot of owing) {
-          if (stalledMillis > options.timeoutMillis / 4 && firstAsked.has(slot)) firstAsked.set(slot, now())
-          if (yield* isQuiet(slot, firstAsked.get(slot) ?? now())) quiet.push(slot)
-          if (!isPresent(slot)) owing.delete(slot)
+          const since = firstAsked.get(slot) ?? now()
+          if (yield* isQuiet(slot, since)) quiet.push(slot)
+          const isLeftOut =
+            question.leavesOut === true && asked.answered.length > 0 && silentMillis(slot, since) >= awayMillis
+          if (isLeftOut) leaveOut([slot])
+          if (isLeftOut || !isPresent(slot)) owing.delete(slot)
         }
         // [Q-9] whoever works on an answer (commits a thousand files) still answers polls
         yield* areYouThere(quiet)
@@ -382,14 +396,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return asked.answered.filter(isPresent)
     })
 
-    const leaveOut = (slots: Message.Audience): Message.Audience => {
-      const silent = slots.filter((slot) => isPresent(slot) && now() - (heardMillis[slot] ?? 0) >= awayMillis)
-      // it owed an answer all the time
-      for (const slot of silent) {
+    const leaveOut = (slots: Message.Audience): void => {
+      for (const slot of slots.filter((slot) => isPresent(slot) && silentMillis(slot, 0) >= awayMillis)) {
         wereAway.add(slot)
+        // it owed an answer all the time
         if (!away.has(slot)) away.set(slot, now() - awayMillis)
       }
-      return silent
     }
 
     const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
@@ -426,8 +438,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const before = now()
       const quiet: Array<number> = []
       yield* Effect.sleep(options.timeoutMillis / 8)
-      // while we did not run ourselves, nobody could be heard
-      if (now() - before > options.timeoutMillis / 2) return
+      if (now() - before > options.timeoutMillis / 2) awakeMillis = now()
       const window = air.window()
       for (const acker of window.ackers) {
         if (acker.owesMillis === undefined) continue

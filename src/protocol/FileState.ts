@@ -45,7 +45,7 @@ export interface GetData {
   readonly pages: PageSet.PageSet
   /** Parity pages held, by block, the oldest first: fewer than the block lacks. */
   readonly parity: ReadonlyMap<number, ReadonlyArray<number>>
-  /** The latest question; `held` when it came, and how many rounds brought nothing. */
+  /** The latest question; the most pages and parity held at one, and how many rounds brought nothing. */
   readonly round: number
   readonly heldAtRound: number
   readonly stalledRounds: number
@@ -264,12 +264,13 @@ const heldParity = (parity: GetData["parity"]): number => {
 }
 
 const dropOldest = (state: GetData, commands: ReadonlyArray<Command>): Step => {
+  const most = Limits.heldParityPages(state.layout.pageBytes)
   let held = heldParity(state.parity)
-  if (held <= Limits.heldParityPages) return [state, commands]
+  if (held <= most) return [state, commands]
   const parity = new Map(state.parity)
   const dropped: Array<Command> = []
   for (const [block, indices] of state.parity) {
-    if (held <= Limits.heldParityPages) break
+    if (held <= most) break
     parity.delete(block)
     held -= indices.length
     dropped.push({ _tag: "DropParity", block })
@@ -284,9 +285,10 @@ const eof = (state: GetData, event: Eof): Step => {
   }
   if (event.round <= state.round) return [state, [missing(state, event)]]
   const held = state.pages.held + heldParity(state.parity)
-  const stalledRounds = held === state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
+  // parity that is dropped and comes again is no progress
+  const stalledRounds = held <= state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
   if (stalledRounds > Limits.stalledRounds) return sick(`no page came in ${stalledRounds} rounds`)
-  const next = { ...state, round: event.round, heldAtRound: held, stalledRounds }
+  const next = { ...state, round: event.round, heldAtRound: Math.max(held, state.heldAtRound), stalledRounds }
   return [next, [missing(next, event)]]
 }
 

@@ -86,17 +86,24 @@ export const ackers = 32
 export const polledAckers = 8
 
 /**
- * Blocks that a catcher assembles in memory at one time (183 KB each): what may be incomplete while the spans in flight are
- * repaired. The oldest goes to the store when more begin.
+ * Blocks that a catcher assembles in memory at one time: what may be incomplete while the spans in flight are repaired. The
+ * oldest goes to the store when more begin. Of large pages (the master says how large they are) there are fewer.
  */
 export const assemblingBlocks = 256
+export const leastAssemblingBlocks = 8
+export const assemblingBytes = 48 * 1024 * 1024
 /**
  * Points of the code's field, GF(256): a block's data pages and its parity pages together. The wire numbers the parity pages of
  * all blocks in one row, this many a block.
  */
 export const codePoints = 256
-/** Parity pages that one file keeps at a catcher until its blocks can be decoded; the oldest block's are dropped for more. */
-export const heldParityPages = 4096
+/**
+ * Parity pages that one file keeps at a catcher until its blocks can be decoded; the oldest block's are dropped for more. Of
+ * large pages fewer, but enough for one block.
+ */
+export const heldParityPages = (pageBytes: number): number =>
+  Math.max(blockPages, Math.min(4096, Math.floor(heldParityBytes / pageBytes)))
+const heldParityBytes = 6 * 1024 * 1024
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
 /** Slabs being filled or waiting for the air, for each of its two lanes. */

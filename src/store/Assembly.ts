@@ -30,7 +30,8 @@ export class BlockPool {
   private readonly limit: number
   constructor(blockBytes: number, limit: number = Limits.assemblingBlocks) {
     this.blockBytes = blockBytes
-    this.limit = limit
+    const affordable = Math.floor(Limits.assemblingBytes / blockBytes)
+    this.limit = Math.min(limit, Math.max(Limits.leastAssemblingBlocks, affordable))
   }
   take(): BlockBuffer | undefined {
     if (this.free.length > 0) return this.free.pop()

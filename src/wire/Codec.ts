@@ -259,7 +259,9 @@ class Reader {
     return this.bad ? new Uint8Array(0) : this.bytes.slice(at, at + length)
   }
   root(): Uint8Array | undefined {
-    return this.u8() === 1 ? this.raw(Limits.hashBytes) : undefined
+    const form = this.u8()
+    if (form > 1) this.bad = true
+    return form === 1 ? this.raw(Limits.hashBytes) : undefined
   }
   text(limit: number): string {
     const length = this.u8()
@@ -454,7 +456,9 @@ const takeRuns = (r: Reader, first: number, count: number): Runs => {
     if (out.length > 0 && out[out.length - 2] + out[out.length - 1] === page) out[out.length - 1] += length
     else out.push(page, length)
   }
-  if (r.u8() === 0) {
+  const form = r.u8()
+  if (form > 1) r.bad = true
+  if (form === 0) {
     const length = r.u16()
     let at = first
     for (let i = 0; i < length && !r.bad; i++) {

@@ -204,22 +204,27 @@ describe("the table of the four states", () => {
     ])
   })
 
-  it("GetData, more parity than a file may keep: the oldest block's is dropped", () => {
-    const blocks = Math.ceil(Limits.heldParityPages / 127)
-    const big = Layout.make({ size: blocks * Limits.blockPages * 1432, pageBytes: 1432 })
-    let [state] = run([{ _tag: "Open", layout: big }, opened])
-    const dropped: Array<number> = []
-    for (let block = 0; block < blocks; block++) {
-      const pairs = Array.from({ length: 127 }, (_, index) => [block, index] as const)
-      const [next, commands] = FileState.step(state, parity(...pairs))
-      for (const command of commands) if (command._tag === "DropParity") dropped.push(command.block)
-      state = next
+  it.for([1432, 9000, Limits.maxPageBytes])(
+    "GetData, more parity of %s bytes than a file may keep: the oldest block's is dropped",
+    (pageBytes) => {
+      const most = Limits.heldParityPages(pageBytes)
+      assert.isAtMost(most * pageBytes, 10_000_000)
+      const blocks = Math.floor(most / 127) + 1
+      const big = Layout.make({ size: blocks * Limits.blockPages * pageBytes, pageBytes })
+      let [state] = run([{ _tag: "Open", layout: big }, opened])
+      const dropped: Array<number> = []
+      for (let block = 0; block < blocks; block++) {
+        const pairs = Array.from({ length: 127 }, (_, index) => [block, index] as const)
+        const [next, commands] = FileState.step(state, parity(...pairs))
+        for (const command of commands) if (command._tag === "DropParity") dropped.push(command.block)
+        state = next
+      }
+      assert.deepStrictEqual(dropped, [0])
+      assert.deepStrictEqual(heldParity(state, 0), [])
+      assert.strictEqual(heldParity(state, 1).length, 127)
+      assert.deepStrictEqual(FileState.invariants(state), [])
     }
-    assert.deepStrictEqual(dropped, [0])
-    assert.deepStrictEqual(heldParity(state, 0), [])
-    assert.strictEqual(heldParity(state, 1).length, 127)
-    assert.deepStrictEqual(FileState.invariants(state), [])
-  })
+  )
 
   it("GetData, a store that fails: SitOut with the reason, Sick", () => {
     const [state, commands] = FileState.step(getData, { _tag: "StoreFailed", reason: "disk full" })

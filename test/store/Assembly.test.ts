@@ -95,6 +95,14 @@ const assertWhole = (pool: BlockPool) => {
   assert.strictEqual(buffers.size, Limits.assemblingBlocks)
 }
 
+it("of large blocks fewer are assembled at one time", () => {
+  const blockBytes = Limits.maxPageBytes * Limits.blockPages
+  const pool = new BlockPool(blockBytes)
+  let taken = 0
+  while (taken < Limits.assemblingBlocks && pool.take() !== undefined) taken++
+  assert.strictEqual(taken, Limits.leastAssemblingBlocks)
+})
+
 const clean = { blocks: [], trailer: false }
 
 const shuffled = (pages: ReadonlyArray<number>, seed: number) => {
