@@ -12,7 +12,7 @@ import * as Simulated from "../../src/transport/Simulated.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { Message } from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master } from "./Rig.ts"
+import { crowd, endpoint, inTime, master, timed } from "./Rig.ts"
 
 type Slots = ReadonlyArray<{ slot: number; incarnation: number }>
 
@@ -96,6 +96,28 @@ describe("OpenBarrier", () => {
       const { opened, recognised, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], root))
       assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
       for (const one of heard) assert.deepStrictEqual(one, root)
+    })
+  )
+
+  it.effect("who falls silent while it is waited for is left out after a quarter of the time-out [O-6]", () =>
+    Effect.gen(function* () {
+      let polls = 0
+      const { session } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag === "Open" && slot === 0) return { _tag: "OpenOk" }
+          // it works on an answer at first, and then it is gone
+          if (message._tag !== "Poll" || slot === 0 || polls++ >= 3) return undefined
+          return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
+        })
+      )
+      const opening = Effect.provideService(OpenBarrier.open(carried, [0, 1]), Session, session)
+      const { exit, millis } = yield* timed(opening)
+      assert.deepStrictEqual((yield* exit).opened, [0])
+      assert.isAtLeast(polls, 4)
+      assert.isTrue(millis > 1000 && millis < 2000, `${millis} ms`)
+      assert.isTrue(session.isAway(1))
+      assert.strictEqual(Roster.present(session.roster()).length, 2)
     })
   )
 

@@ -108,6 +108,23 @@ describe("Session.ask", () => {
     })
   )
 
+  it.effect("a join from another address is no sign of life of who joined [R-2]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session, transport } = yield* master(network)
+      yield* crowd(network, 1, () => [])
+      const slots = yield* joined(session, 1)
+      const stranger = yield* endpoint(network.layerCatcher("stranger"))
+      const who = { incarnation: 1, name: "c1", receiveBufferBytes: 4_000_000 }
+      const join = Codec.encode({ _tag: "Join", session: session.id, ...who })
+      const joining = Effect.andThen(stranger.sendTo(transport.local, join), Effect.sleep(100))
+      yield* Effect.forkScoped(Effect.forever(joining))
+      const { exit, millis } = yield* timed(question(session, slots).answered)
+      assert.deepStrictEqual(yield* exit, [])
+      assert.isBelow(millis, 2000 + 2 * Limits.maxQuestionMillis)
+    })
+  )
+
   it.effect("who lives but does not answer is given up after many time-outs [Q-2]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })

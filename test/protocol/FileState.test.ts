@@ -232,6 +232,18 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(tags(commands), ["Discard", "SitOut"])
   })
 
+  it("GetData, parity that is dropped and comes again is no progress [C-6]", () => {
+    const pageBytes = Limits.maxPageBytes
+    const big = Layout.make({ size: 3 * Limits.blockPages * pageBytes, pageBytes })
+    const parities = (block: number) => parity(...Array.from({ length: 127 }, (_, i) => [block, i] as const))
+    let [state] = run([{ _tag: "Open", layout: big }, opened])
+    for (let round = 0; round < 2 * Limits.stalledRounds && state._tag === "GetData"; round++) {
+      // 127 and one, and one and 127 again
+      state = run([parities(round % 2), parity([2, round % 100]), ask(round)], state)[0]
+    }
+    assert.strictEqual(state._tag, "Sick")
+  })
+
   it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress [C-6]", () => {
     const rounds = (from: number, count: number) => Array.from({ length: count }, (_, i) => ask(from + i))
     const most = run(rounds(1, Limits.stalledRounds), getData)[0]

@@ -81,6 +81,60 @@ describe("the engine", () => {
     })
   )
 
+  it.effect("a master that stood still for longer than its time-out counts nobody's silence meanwhile", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        ...{ seed: 4, catchers: 3, tree, timeoutMillis: 20_000, master: { ...slow, timeoutMillis: 1000 } },
+        meanwhile: ({ master, network }) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(300)
+            yield* network.partition("c2")
+            // it is away by now
+            yield* Effect.sleep(700)
+            master.freeze()
+            yield* Effect.sleep(3000)
+            master.thaw()
+            yield* Effect.sleep(300)
+            yield* network.unpartition("c2")
+          })
+      })
+      assert.deepStrictEqual(
+        ["c1", "c2", "c3"].map((id) => stateOf(outcome, id)),
+        ["Complete", "Complete", "Complete"]
+      )
+      if (outcome.master?._tag === "Success") assert.strictEqual(outcome.master.value.catchers.length, 3)
+      assert.strictEqual(outcome.hosts[1].attempts, 1)
+    })
+  )
+
+  it.effect("one catcher behind a slow link does not keep a tree of many files from the others [Q-12]", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 40 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
+      const latest = new Map<string, number>()
+      let now = () => 0
+      const outcome = yield* Simulation.run({
+        ...{ seed: 4, catchers: 3, tree: many, master: { pageBytes: 1432 } },
+        network: { glued: true, delayMillis: 0.2, bytesPerSecond: 125_000_000 },
+        observer: {
+          changed: ({ name }, { operation }) => (operation === "rename" ? void latest.set(name, now()) : undefined)
+        },
+        meanwhile: (world) => {
+          now = world.now
+          return world.network.impairLink("c2", "Group", {
+            narrow: { bytesPerSecond: 1_250_000, queueBytes: 65_536 }
+          })
+        }
+      })
+      const [one, slowest, other] = ["c1", "c2", "c3"].map((name) => latest.get(name) ?? Infinity)
+      assert.isBelow(Math.max(one, other), 0.25 * slowest)
+      assert.isBelow(slowest, (1.3 * (40 * 600_000)) / 1250)
+      assert.deepStrictEqual(
+        ["c1", "c2", "c3"].map((id) => stateOf(outcome, id)),
+        ["Complete", "Complete", "Complete"]
+      )
+    })
+  )
+
   it.effect("a master that is killed: the catchers end by themselves and leave nothing", () =>
     Effect.gen(function* () {
       const outcome = yield* Simulation.run({

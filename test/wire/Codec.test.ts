@@ -321,6 +321,12 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     reject(open, (body) => body.setUint32(5, 0x20_0000, true))
   })
 
+  it("a form or a flag that there is not", () => {
+    // a root is there or not; runs are pairs or a bitmap
+    reject(open, (body) => body.setUint8(21, 2))
+    reject(bitmap, (body) => body.setUint8(16, 2))
+  })
+
   it("audience: a bitmap longer than the datagram, slots beyond the limit", () => {
     const poll: Message = { _tag: "Poll", session, poll: 1, audience: [0] }
     reject(poll, (body) => body.setUint16(2, 2, true))
