@@ -4,6 +4,8 @@
 #
 #   lab.sh up N [MTU]          build it: one master, N catchers; MTU 1500 unless said otherwise
 #   lab.sh shape RATE [BURST]  limit the master's link, e.g. 1gbit or 900mbit; burst 128k unless said otherwise
+#   lab.sh narrow HOST RATE [QUEUE]
+#                              limit what reaches one host, behind a queue of so many milliseconds (50ms)
 #   lab.sh loss PCT [HOST]     drop PCT % (fractions allowed) of what arrives: at every catcher of the master's datagrams,
 #                              by each catcher's own luck, and at the master of their answers; or at HOST alone (c2, m)
 #   lab.sh link down|up HOST   unplug a host, and plug it in again
@@ -103,6 +105,7 @@ clear_all() {
   local host
   for host in $(hosts); do
     quietly on "$host" tc qdisc del dev lan0 root
+    quietly on sw tc qdisc del dev "port-$host" root
     quietly on "$host" nft delete table ip lab
     plug "$host" up
   done
@@ -124,6 +127,11 @@ shape/1 | shape/2)
   need_lab
   # No link sends faster than its rate for a moment; the burst is what a timer of the kernel needs (10 Gb/s: 1280k).
   on m tc qdisc replace dev lan0 root tbf rate "$1" burst "${2:-128k}" latency 20ms
+  ;;
+narrow/2 | narrow/3)
+  need_lab
+  need_host "$1"
+  on sw tc qdisc replace dev "port-$1" root tbf rate "$2" burst 32k latency "${3:-50ms}"
   ;;
 loss/1 | loss/2)
   need_lab

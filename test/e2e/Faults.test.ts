@@ -100,6 +100,43 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     })
   )
 
+  // by a queue that drops what is too much in silence, a master that counts it as taken sends everything twenty times
+  test("one link of three is slow: the others have the tree first, and little is sent twice", 3, (lab) =>
+    Effect.gen(function* () {
+      const source = join(lab.folder, "source")
+      mkdirSync(source)
+      for (let i = 0; i < 30; i++) Trees.random(join(source, `large ${i}`), 1_000_000)
+      lab.lab("narrow", "c3", "30mbit")
+      yield* lab.catchers(3)
+      const master = lab.mrsync("m", "send", "--json", "-c", "3", source)
+      const others = yield* master.sees(
+        ({ _tag, catchers }) =>
+          _tag === "Tick" && ["c1", "c2"].every((id) => catchers.find((one: any) => one.id === id).files === 30)
+      )
+      const { report, status } = yield* master.ended
+      assert.strictEqual(status, 0)
+      for (const i of [1, 2, 3]) isWhole(lab, source, i)
+      assert.isBelow(others.seconds, 0.7 * report.seconds)
+      assert.isBelow(report.pages.sent / report.pages.needed, 2.3)
+      assert.strictEqual(report.catchers.find((one: any) => one.id === "c3").straggled, "slow link")
+    })
+  )
+
+  test("all links are slow, behind queues of 3 ms: the pace is theirs", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = join(lab.folder, "source")
+      mkdirSync(source)
+      Trees.random(join(source, "large"), 30_000_000)
+      for (const host of ["c1", "c2"]) lab.lab("narrow", host, "200mbit", "3ms")
+      yield* lab.catchers(2)
+      const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "2", source).ended
+      assert.strictEqual(status, 0)
+      for (const i of [1, 2]) isWhole(lab, source, i)
+      assert.isBelow(report.pages.sent / report.pages.needed, 1.3)
+      assert.isBelow(report.seconds, 3)
+    })
+  )
+
   test("SIGINT to the master: everyone stops with a message, no litter", 2, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab)
