@@ -23,7 +23,7 @@ import * as MissingRounds from "./phase/MissingRounds.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as OpenBarrier from "./phase/OpenBarrier.ts"
 import * as PageStream from "./phase/PageStream.ts"
-import type { Lane } from "./phase/Air.ts"
+import type { Air, Lane } from "./phase/Air.ts"
 import * as Session from "./phase/Session.ts"
 import { type CatcherView, Progress } from "./Progress.ts"
 import * as Layout from "./protocol/Layout.ts"
@@ -255,6 +255,17 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   return { late: rest?.late ?? [], finish }
 })
 
+const lanesOf = (
+  air: Air,
+  { file }: Carried,
+  areStragglers: boolean
+): { readonly fresh: Lane; readonly repair: Lane } => {
+  // what only stragglers are to get goes at their pace from the beginning
+  if (areStragglers) return { fresh: air.late, repair: air.late }
+  // who comes late need not wait for the files that are on the air before it can take part in the next
+  return { fresh: file === 0 ? air.repair : air.fresh, repair: air.repair }
+}
+
 /** Page stream and missing rounds of a file that is open. */
 const stream = Effect.fnUntraced(function* <E, R>(
   ledger: Ledger,
@@ -266,9 +277,7 @@ const stream = Effect.fnUntraced(function* <E, R>(
 ) {
   const { air, isBenched } = yield* Session.Session
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
-  // what only stragglers are to get goes at their pace from the beginning
-  const isForStragglers = opened.every(isBenched)
-  const lanes = isForStragglers ? { fresh: air.late, repair: air.late } : { fresh: air.fresh, repair: air.repair }
+  const lanes = lanesOf(air, carried, opened.every(isBenched))
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)

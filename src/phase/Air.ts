@@ -21,7 +21,8 @@ export interface PageBatch {
   readonly slab: Uint8Array
   readonly bytes: number
   readonly datagramBytes: number
-  readonly isParity: boolean
+  /** Pages for the first time, pages again because some are missing, or parity because some are. */
+  readonly kind: "First" | "Again" | "Parity"
 }
 
 type Work =
@@ -139,7 +140,7 @@ export const make = (options: {
         ? Math.min(batches, Math.max(1, Math.ceil(pollBytes / batchBytes))) * batchBytes
         : batchBytes
 
-    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, isParity, slab }: PageBatch, lane: OwnLane) {
+    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, kind, slab }: PageBatch, lane: OwnLane) {
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
@@ -154,8 +155,8 @@ export const make = (options: {
         window = Window.sent(window, end - at, pages, now())
         totals = {
           pages: totals.pages + pages,
-          repaired: totals.repaired + (lane === fresh ? 0 : pages),
-          parity: totals.parity + (isParity ? pages : 0),
+          repaired: totals.repaired + (kind === "First" ? 0 : pages),
+          parity: totals.parity + (kind === "Parity" ? pages : 0),
           bytes: totals.bytes + end - at
         }
         if (Window.sinceLastPoll(window) >= pollBytes) yield* poll

@@ -60,7 +60,7 @@ export const spans = (layout: Layout.Layout): ReadonlyArray<readonly [first: num
     return [first, Math.min(layout.spanPages, layout.pages - first)] as const
   })
 
-/** The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: blocks are seen for the first time. */
+/** The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are read for the first time in a pass, and their blocks hashed. */
 export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
   Stream.unwrap(
     Effect.map(Session, (session) => {
@@ -153,7 +153,7 @@ const nextParity = Effect.fnUntraced(function* (cursor: ParityCursor, lane: Lane
     cursor.put(slab, bytes)
     bytes += datagramBytes
   }
-  return [{ slab, bytes, datagramBytes, isParity: true } as PageBatch, cursor] as const
+  return [{ slab, bytes, datagramBytes, kind: "Parity" } as PageBatch, cursor] as const
 })
 
 /** What a slab holds: whole kernel sends, because what is left over would be one of its own. */
@@ -234,7 +234,7 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
     pages++
     cursor.advance()
   }
-  return [{ slab, bytes, datagramBytes, isParity: false } as PageBatch, cursor] as const
+  return [{ slab, bytes, datagramBytes, kind: hashing ? "First" : "Again" } as PageBatch, cursor] as const
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; a block to be hashed is read whole.

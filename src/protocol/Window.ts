@@ -312,15 +312,19 @@ export const pollBytes = (self: Window, nowMillis: number, stragglers = false): 
   if (!Number.isFinite(minRttMillis)) return 0
   const windowBytes = bytes(self, nowMillis, stragglers)
   const queueing = Limits.queueingMillis / (minRttMillis + Limits.queueingMillis)
-  return Math.max(Math.min(Limits.minPollBytes, windowBytes / 4), (windowBytes * queueing) / 4)
+  return Math.max(Math.min(Limits.minPollBytes, windowBytes / parts(self)), (windowBytes * queueing) / 4)
 }
+
+/** Sends in a window, at least. Each wakes every catcher, so there are no more of them than the path's queue needs. */
+const parts = ({ ackers }: Window): number =>
+  ackers.some(({ path }) => path.queueing.millis < Limits.queueingMillis) ? 4 : 2
 
 /** How long a closed window waits for an answer before it polls again: all answers may be lost. Whole milliseconds, as timers are. */
 export const pauseMillis = ({ rttMillis = Limits.maxPollMillis }: Window): number =>
   Math.min(Limits.maxPollMillis, Math.ceil(2 * rttMillis) + Limits.minQuestionMillis)
 
-/** One kernel send: as large as it can be, but not more than a quarter of a small window. Whole datagrams, and always one. */
+/** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */
 export const batchBytes = (self: Window, datagramBytes: number, nowMillis: number, stragglers = false): number => {
-  const datagrams = Math.floor(bytes(self, nowMillis, stragglers) / 4 / datagramBytes)
+  const datagrams = Math.floor(bytes(self, nowMillis, stragglers) / parts(self) / datagramBytes)
   return Math.min(Limits.sendBytes(datagramBytes), Math.max(1, datagrams) * datagramBytes)
 }

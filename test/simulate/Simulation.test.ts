@@ -107,6 +107,24 @@ describe("the engine", () => {
     })
   )
 
+  it.effect("who comes late has the manifest soon, and takes part in the next file [J-6]", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 20 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
+      let startedMillis = Infinity
+      const outcome = yield* Simulation.run({
+        ...{ seed: 4, catchers: 2, tree: many, network: { delayMillis: 0.2 }, startMillis: (i) => i * 1000 },
+        master: { catchers: 1, pageBytes: 1432, bytesPerSecond: 2_000_000 },
+        meanwhile: ({ hosts, now }) =>
+          Effect.gen(function* () {
+            while (hosts[1].attempts === 0) yield* Effect.sleep(10)
+            startedMillis = now()
+          })
+      })
+      assert.isBelow(startedMillis, 1000 + 600)
+      assert.deepStrictEqual([stateOf(outcome, "c1"), stateOf(outcome, "c2")], ["Complete", "Complete"])
+    })
+  )
+
   it.effect("one catcher behind a slow link does not keep a tree of many files from the others [Q-12]", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 40 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
