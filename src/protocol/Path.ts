@@ -34,6 +34,8 @@ export interface Path {
   readonly stretch: number
   readonly stretchBeganMillis: number
   readonly queueing: Queueing.Queueing
+  /** Of the pages sent in the last whole trial, what arrived. */
+  readonly share: number
   /** Pages sent and arrived since the queueing changed. */
   readonly trial: { readonly beganMillis: number; readonly sent: number; readonly received: number }
 }
@@ -60,6 +62,7 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
   stretch: 0,
   stretchBeganMillis: Number.NEGATIVE_INFINITY,
   queueing: Queueing.start,
+  share: 1,
   trial: { beganMillis: nowMillis, sent: 0, received: 0 }
 })
 
@@ -126,9 +129,11 @@ const tried = (self: Path, from: Mark): Path => {
   const sent = self.trial.sent + self.mark.sentPages - from.sentPages
   const received = self.trial.received + arrived(from, self.mark)
   if (sent < Limits.trialPages) return { ...self, trial: { ...self.trial, sent, received } }
+  const share = received / sent
   return {
     ...self,
-    queueing: Queueing.heard(self.queueing, received / sent),
+    share,
+    queueing: Queueing.heard(self.queueing, share),
     trial: { beganMillis: self.mark.heardMillis, sent: 0, received: 0 }
   }
 }

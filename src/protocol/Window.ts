@@ -235,10 +235,17 @@ export const isBenched = (self: Window, slot: number, nowMillis: number): boolea
 
 const sits = (self: Window, { benchedMillis, benches, path }: Acker, nowMillis: number): boolean => {
   if (nowMillis < benchedMillis) return true
-  const rate = Path.rate(path)
-  if (benches === 0 || rate === undefined) return false
-  const faster = self.ackers.filter((other) => (Path.rate(other.path) ?? 0) > rate * Limits.benchTimes)
-  return faster.length * 2 >= self.ackers.length
+  // next to nothing arrives there, whatever the pace
+  if (isFarBehind(self, path, (other) => other.share)) return true
+  return benches > 0 && isFarBehind(self, path, (other) => Path.rate(other) ?? 0)
+}
+
+/** Is that figure many times as good at half of the ackers? */
+const isFarBehind = ({ ackers }: Window, path: Path.Path, figure: (path: Path.Path) => number): boolean => {
+  const enough = figure(path) * Limits.benchTimes
+  let better = 0
+  for (const other of ackers) if (figure(other.path) > enough) better++
+  return better * 2 >= ackers.length && better > 0
 }
 
 /** What the slowest bounding acker has taken. */

@@ -247,6 +247,20 @@ describe("Window", () => {
       assert.include(Window.askedNext(held, 2), 3)
     })
 
+    it("are those, too, at which next to nothing arrives", () => {
+      let w = make([1, 2, 3])
+      for (let now = 0; now < 100; now++) {
+        w = polled(sent(w, batch, now), now)
+        for (const slot of [1, 2, 3]) {
+          const received = slot === 3 ? 0 : w.sentPages
+          w = Window.answered(w, { slot, poll: w.nextPoll - 1, received }, now + 0.5)
+        }
+      }
+      assert.isTrue(Window.isBenched(w, 3, 100))
+      assert.isFalse(Window.isBenched(w, 1, 100))
+      assert.isAbove(Window.bytes(w, 100), 10 * Limits.minWindowBytes)
+    })
+
     it("who held them up a part of the time stays", () => {
       const w = Window.held(Window.held(held, [3], 0, 500), [3], 1000, 1100)
       assert.isFalse(isOpen(w, batch, 1100))
