@@ -99,6 +99,8 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],
     [["send", "--page-size", "1", "x"], '--page-size "1": expected a page size in bytes from 512'],
     [["send", "-i", "lo", "--page-size", "65500", "x"], "--page-size"],
+    [["send", "--repair", "foo", "x"], '--repair "foo": expected auto, resend or parity\n'],
+    [["catch", "--transport", "foo", "x"], '--transport "foo": expected auto, offload or datagram\n'],
     [["send", "--ttl", "256", "x"], '--ttl "256": expected a time to live from 0 to 255'],
     [["send", "-q", "-v", "x"], "--verbose and --quiet contradict each other"],
     [["send", ""], 'SOURCE is empty: to send the directory you are in, say "."'],
