@@ -3,7 +3,6 @@ import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
@@ -87,16 +86,9 @@ const hosts = Flag.String("hosts").pipe(
   Flag.withAlias("H"),
   Flag.withMetavar("a,b,c|@FILE"),
   Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
-  Flag.mapEffect((text) => {
-    if (!text.startsWith("@")) return settle("hosts", text, Parse.hosts(text))
-    return Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(text.slice(1))).pipe(
-      Effect.match({
-        onFailure: (error) => Result.fail(`the file cannot be read (${error.reason.message})`),
-        onSuccess: Parse.hostsFile
-      }),
-      Effect.flatMap((result) => settle("hosts", text, result))
-    )
-  }),
+  Flag.mapEffect((text): Effect.Effect<Parse.Hosts, CliError.CliError> =>
+    text.startsWith("@") ? Effect.succeed({ file: text.slice(1) }) : settle("hosts", text, Parse.hosts(text))
+  ),
   orUndefined
 )
 

@@ -90,6 +90,9 @@ const distinct = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> =
   return Result.succeed(names)
 }
 
+/** Names, or where they are. */
+export type Hosts = ReadonlyArray<string> | { readonly file: string }
+
 /** "a,b,c". */
 export const hosts = (text: string): Parsed<ReadonlyArray<string>> =>
   distinct(text.split(",").map((part) => part.trim()))

@@ -39,7 +39,10 @@ const missing: Record<string, string> = {
 const choice = /^"[^"]*"(?: \| "[^"]*")+$/
 
 const choices = (expected: string): string =>
-  `expected ${expected.replaceAll('"', "").replaceAll(" | ", ", ").replace(/, ([^,]*)$/, " or $1")}`
+  `expected ${expected
+    .replaceAll('"', "")
+    .replaceAll(" | ", ", ")
+    .replace(/, ([^,]*)$/, " or $1")}`
 
 /** What was wrong, and what would be right. */
 export const explain = (error: CliError.NonShowHelpErrors): string => {

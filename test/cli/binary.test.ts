@@ -93,7 +93,6 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "-c", "1", "-c", "2", "x"], "--catchers is given more than once"],
     [["send", "-c", "2", "-H", "a,b", "x"], "--hosts and --catchers contradict each other"],
     [["send", "-H", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
-    [["send", "-H", "@/nonexistent", "x"], '--hosts "@/nonexistent": the file cannot be read'],
     [["send", "-w", "0", "x"], '--wait "0": expected seconds, more than 0'],
     [["send", "--timeout", "soon", "x"], '--timeout "soon": expected seconds'],
     [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],
@@ -125,6 +124,13 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     assert.strictEqual(status, 1)
     assert.include(stderr, '"a" is named twice')
   })
+
+  it("a list that cannot be read is no usage but a file, like a source: 11", () =>
+    assert.deepStrictEqual(mrsync("send", "-H", "@/nonexistent", "x"), {
+      status: 11,
+      stdout: "",
+      stderr: "mrsync: @/nonexistent: no such file or directory (ENOENT)\n"
+    }))
 
   it("control characters in it are not printed as such", () => {
     const { stderr } = mrsync("send", "-g", "\u001b[31mred", "x")
