@@ -63,9 +63,7 @@ export const size = (text: string): Parsed<number> => {
   if (match === null) return Result.fail(`expected a size in bytes, ${example}`)
   const [, number, prefix = ""] = match
   const value = Math.round(Number(number) * prefixes[prefix.toLowerCase()])
-  return value >= 1 && value <= maxSizeBytes
-    ? Result.succeed(value)
-    : Result.fail(`expected a size from 1 byte to 1GiB, ${example}`)
+  return value <= maxSizeBytes ? Result.succeed(value) : Result.fail(`expected a size from 0 to 1GiB, ${example}`)
 }
 
 /** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
