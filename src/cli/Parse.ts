@@ -129,23 +129,28 @@ export const pageBytes = whole("a page size in bytes", Limits.minPageBytes, Limi
 
 const decimal = (text: string): number => (/^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN)
 
+export const maxDelayMillis = 2000
+
 /** Milliseconds that a datagram travels in a simulation. */
 export const delay = (text: string): Parsed<number> => {
   const value = decimal(text)
-  return value >= 0 && value <= 2000
+  return value >= 0 && value <= maxDelayMillis
     ? Result.succeed(value)
-    : Result.fail("expected milliseconds from 0 to 2000, for example 1 or 0.2")
+    : Result.fail(`expected milliseconds from 0 to ${maxDelayMillis}, for example 1 or 0.2`)
 }
 
-export const seed = whole("a whole number", 0, 0xffff_ffff)
+export const maxSeed = 0xffff_ffff
+export const seed = whole("a whole number", 0, maxSeed)
 export const some = whole("a number of catchers", 0, Limits.slots)
+
+export const maxLossPercent = 50
 
 /** Per cent of datagrams that are lost on purpose. */
 export const loss = (text: string): Parsed<number> => {
   const value = decimal(text)
-  return value >= 0 && value <= 50
+  return value >= 0 && value <= maxLossPercent
     ? Result.succeed(value)
-    : Result.fail("expected per cent of datagrams to lose, from 0 to 50, for example 2")
+    : Result.fail(`expected per cent of datagrams to lose, from 0 to ${maxLossPercent}, for example 2`)
 }
 
 const overheadBytes = Limits.udpHeaderBytes + Limits.headerBytes + Limits.tagBytes

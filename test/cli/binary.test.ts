@@ -47,13 +47,16 @@ describe("mrsync", () => {
         "--group, -g ADDR[:PORT]",
         "--interface, -i NAME|ADDR",
         "--catchers, -c N",
+        "(1 to 4096; 1)",
         "--hosts, -H a,b,c|@FILE",
         "--wait, -w SECONDS",
         "--partial",
         "--bwlimit RATE",
         "--repair",
         "--page-size BYTES",
+        "(512 to 65467; 1432, or less",
         "--ttl N",
+        "(0 to 255; 1: this network only",
         "--timeout SECONDS",
         "--verbose, -v",
         "--quiet, -q",
@@ -64,9 +67,22 @@ describe("mrsync", () => {
     ],
     [
       ["catch"],
-      ["DEST", "--id NAME", "--serve", "-g ADDR", "-i NAME", "-w SECONDS", "--timeout", "-v", "-q", "--json"]
+      [
+        "DEST",
+        "--id NAME",
+        "--serve",
+        "-g ADDR",
+        "-i NAME",
+        "-w SECONDS",
+        "--timeout",
+        "-v",
+        "-q",
+        "--json",
+        "status 30"
+      ]
     ],
-    [["demo"], ["DIR", "--loss PERCENT", "TMPDIR"]]
+    [["demo"], ["DIR", "--loss PERCENT", "(0 to 50; 2)", "TMPDIR"]],
+    [["simulate"], ["(1 to 4096; 10)", "(0 to 1GiB; 32MiB)", "(0 to 2000; 1)", "(0 to 50; 1)", "(0 to 4294967295; 1)"]]
   ] as const)("%s --help", (command, expected) => {
     const { status, stderr, stdout } = mrsync(...command, "--help")
     assert.strictEqual(status, 0)
