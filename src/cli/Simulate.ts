@@ -74,7 +74,7 @@ const telling = Effect.fnUntraced(function* (screen: Screen["Service"], input: I
   const estimate = estimateSeconds(input)
   if (estimate < patienceSeconds) return yield* Effect.never
   for (let seconds = 0; ; seconds += noteSeconds) {
-    screen.print("err", `simulating: ${Format.clock(seconds)} of some ${Format.clock(estimate)} minutes`)
+    screen.print("err", `simulating takes ${Format.clock(estimate)} or more: ${Format.clock(seconds)} so far`)
     yield* Effect.sleep(noteSeconds * 1000)
   }
 })

@@ -42,9 +42,9 @@ it.effect("a simulation that takes minutes tells so at once, and goes on telling
     yield* TestClock.adjust("65 seconds")
     yield* Fiber.interrupt(fiber)
     assert.deepStrictEqual(said, [
-      "err simulating: 0:00 of some 1:20 minutes",
-      "err simulating: 0:30 of some 1:20 minutes",
-      "err simulating: 1:00 of some 1:20 minutes"
+      "err simulating takes 1:20 or more: 0:00 so far",
+      "err simulating takes 1:20 or more: 0:30 so far",
+      "err simulating takes 1:20 or more: 1:00 so far"
     ])
   })
 )
