@@ -9,8 +9,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
+import * as Options from "./options.mjs"
 
 const mutants = [
   {
@@ -50,21 +50,15 @@ const mutants = [
   }
 ]
 
-const { positionals, values } = parseArgs({
+const { positionals, values } = Options.parse({
   // as many as test/simulate/Sweep.test.ts sweeps
   options: { seeds: { type: "string", default: "120" } },
   allowPositionals: true
 })
 const names = mutants.map(({ name }) => name)
 const unknown = positionals.find((name) => !names.includes(name))
-if (unknown !== undefined || !/^[1-9]\d{0,6}$/.test(values.seeds)) {
-  const wrong =
-    unknown === undefined
-      ? `--seeds ${values.seeds}: a number of 1 or more`
-      : `"${unknown}": one of ${names.join(", ")}`
-  console.error(`mutants.mjs: ${wrong} is expected`)
-  process.exit(2)
-}
+if (unknown !== undefined) Options.refuse(`"${unknown}": one of ${names.join(", ")} is expected`)
+const seeds = Options.whole("--seeds", values.seeds, 1)
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** The library, built from a copy of the sources with one change. */
@@ -88,7 +82,7 @@ const build = ({ file, from, name, to }, place) => {
 
 /** The first seed that fails. */
 const find = async (Sweep) => {
-  for (let seed = 1; seed <= Number(values.seeds); seed++) {
+  for (let seed = 1; seed <= seeds; seed++) {
     const problems = await Effect.runPromise(Sweep.run(seed)).then(
       (verdict) => verdict.problems,
       (error) => [String(error)]
@@ -103,9 +97,7 @@ try {
     if (positionals.length > 0 && !positionals.includes(mutant.name)) continue
     const found = await find(await build(mutant, place))
     console.log(`${mutant.name}: without "${mutant.rule}"`)
-    console.log(
-      found === undefined ? "  no seed of ${values.seeds} fails" : `  seed ${found.seed} fails: ${found.problem}`
-    )
+    console.log(found === undefined ? `  no seed of ${seeds} fails` : `  seed ${found.seed} fails: ${found.problem}`)
     if (found === undefined) process.exitCode = 1
   }
 } finally {

@@ -1,19 +1,21 @@
 /**
- * npm run build && node scripts/parity.mjs [-- --page BYTES]
+ * npm run build && node scripts/parity.mjs [--page BYTES]
  *
  * The parity code on one core: MB/s of data, for blocks of 128 pages, in WebAssembly and in its twin. The best of many
  * short runs, because other work on the machine can only make one slower. Every decode is looked at.
  */
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Options from "./options.mjs"
+
+const { values } = Options.parse({ options: { page: { type: "string", default: "1432" } } })
+const pageBytes = Options.whole("--page", values.page, 1, 0xffff)
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const load = (name) => import(join(root, "dist/parity", `${name}.js`))
 const [Code, Wasm] = await Promise.all([load("Code"), load("Wasm")])
 
 const pages = 128
-const at = process.argv.indexOf("--page")
-const pageBytes = at < 0 ? 1432 : Number(process.argv[at + 1])
 const block = Uint8Array.from({ length: pages * pageBytes }, (_, i) => (i * 2_654_435_761) >>> 13)
 
 const rate = (work) => {

@@ -6,10 +6,10 @@
  */
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
+import * as Options from "./options.mjs"
 
-const { values } = parseArgs({
+const { values } = Options.parse({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
@@ -19,11 +19,10 @@ const { values } = parseArgs({
     dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
   }
 })
+const one = values.seed === undefined ? undefined : Options.whole("--seed", values.seed, 0)
+const from = one ?? Options.whole("--from", values.from, 0)
+const count = one === undefined ? Options.whole("--seeds", values.seeds, 1) : 1
 const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
-
-const from = Number(values.seed ?? values.from)
-const count = values.seed === undefined ? Number(values.seeds) : 1
-if (!Number.isSafeInteger(from) || !(count >= 1)) throw new Error("expected numbers after --seeds, --from and --seed")
 
 const started = performance.now()
 const failed = []

@@ -49,7 +49,7 @@ export type Error =
   | Errors.TransportError
   | Errors.StoreError
 
-/** One session. The last event it publishes is the report, also when it fails or is interrupted. */
+/** One session. The last event it publishes is the report, also when it fails or is interrupted; without a session there is none. */
 export const run = Effect.fn("Catcher.run")(function* (
   options: Options
 ): Effect.fn.Return<Report, Error, Transport | Store | Progress> {
@@ -68,23 +68,30 @@ class Book {
   readonly failures = new Map<number, string>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
+  /** Files that have a place in the store and have not given it up. */
+  readonly open = new Set<number>()
   /** Files that were committed. */
   readonly committed = new Set<number>()
   files = 0
   bytes = 0
+  /** The most bytes that were here at one time, as of the last tick: what was dropped again comes again. */
+  reached = 0
   missingPages = 0
   /** Datagrams lost in our own buffers, as of the last tick. */
   dropped = 0
   /** The tree is committed. */
   done = false
-  startedMillis: number
+  /** When the first page came: before it a master waits for others. */
+  startedMillis: number | undefined
   heardMillis: number
   /** Since when the ear waits; undefined while what it brought is worked on. */
   waitingMillis: number | undefined
 
   constructor(nowMillis: number) {
-    this.startedMillis = nowMillis
     this.heardMillis = nowMillis
+  }
+  seconds(nowMillis: number): number {
+    return (nowMillis - (this.startedMillis ?? nowMillis)) / 1000
   }
   fail(failures: Iterable<Failure>): void {
     for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, reason)
@@ -143,6 +150,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
     const listening = Stream.runForEachWhile(PageReceiver.events(ear, membership, book.received), (heard) => {
       if (heard._tag !== "Stranger") book.heardMillis = now()
+      if (heard._tag === "Pages") book.startedMillis ??= now()
       return hear(heard, membership, book, files)
     })
     yield* Effect.raceAllFirst([
@@ -169,7 +177,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const session = lives(Limits.lives - 1, options.waitMillis)
 
   const report = Effect.sync(() => {
-    const report = reportOf(options, transport.local, book, Math.round(now() - book.startedMillis) / 1000)
+    const report = reportOf(options, transport.local, book, now())
     progress.publish(report)
     return report
   })
@@ -182,7 +190,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   })
   return yield* session.pipe(
     Effect.onInterrupt(() => leave),
-    Effect.onError(() => report),
+    Effect.onError(() => (book.membership === undefined ? Effect.void : report)),
     Effect.andThen(report)
   )
 })
@@ -277,7 +285,6 @@ const filesOf = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   // Directories and the like are made while the first bundles come; what needs them waits.
   let prepared: Effect.Effect<void, StoreError> = Effect.void
-  let openFiles = 0
 
   const answer = (file: number, answer: FileState.Answer) => {
     if (answer._tag === "Missing") book.missingPages += Planner.lacking(answer)
@@ -299,16 +306,16 @@ const filesOf = Effect.fnUntraced(function* (
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
     }
-    if (openFiles >= Limits.openFiles) {
+    if (book.open.size >= Limits.openFiles) {
       return yield* new StoreError({
         code: "EMFILE",
         path: "",
-        reason: `the master has ${openFiles} files open already`
+        reason: `the master has ${book.open.size} files open already`
       })
     }
     yield* Effect.acquireRelease(
-      Effect.sync(() => openFiles++),
-      () => Effect.sync(() => openFiles--)
+      Effect.sync(() => book.open.add(file)),
+      () => Effect.sync(() => book.open.delete(file))
     )
     return carried
   })
@@ -432,15 +439,15 @@ const filesOf = Effect.fnUntraced(function* (
   }))
 })
 
-const reportOf = (options: Options, address: string, book: Book, seconds: number): Report => {
+const reportOf = (options: Options, address: string, book: Book, nowMillis: number): Report => {
   const entries = book.entries ?? []
   const failures = [...book.failures].sort((a, b) => a[0] - b[0])
   const tree = counts(entries)
   const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
   return {
     _tag: "Report",
-    session: book.membership === undefined ? "" : displaySession(session),
-    seconds,
+    session: displaySession(session),
+    seconds: Math.round(book.seconds(nowMillis) * 1000) / 1000,
     ...tree,
     pages: {
       needed: book.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / pageBytes), 0),
@@ -474,15 +481,21 @@ const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFil
     progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
   }
   book.dropped = dropped
+  // how far it is nobody knows before the manifest
+  if (book.entries === undefined) return
   let bytes = book.bytes
-  for (const state of files.states()) {
-    if (state._tag === "GetData") bytes += Math.min(state.layout.size, state.pages.held * state.layout.pageBytes)
+  for (const file of book.open) {
+    const state = book.committed.has(file) ? undefined : files.stateOf(file)
+    const { size } = book.plan[file - 1]
+    if (state?._tag === "DataReady") bytes += size
+    if (state?._tag === "GetData") bytes += Math.min(size, state.pages.held * state.layout.pageBytes)
   }
   const { total } = book
+  book.reached = Math.max(book.reached, Math.min(bytes, total))
   progress.publish({
     _tag: "Tick",
-    seconds: (now() - book.startedMillis) / 1000,
-    bytes: Math.min(bytes, total),
+    seconds: book.seconds(now()),
+    bytes: book.reached,
     total,
     files: book.files,
     repairedPages: book.missingPages,

@@ -46,7 +46,7 @@ export type Event =
       readonly files: number
       readonly bytes: number
     }
-  /** Both, a few times a second: how far. `bytes`: content on the air so far (master), or stored (catcher). */
+  /** Both, a few times a second: how far. `bytes`: content on the air so far (master), or stored, at the most so far (catcher). */
   | {
       readonly _tag: "Tick"
       readonly seconds: number

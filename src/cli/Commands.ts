@@ -41,7 +41,7 @@ const catching = Command.make("catch", Flags.catching, (input) =>
   )
 ).pipe(
   Command.withDescription(
-    "A catcher: waits for a master, receives its files into DEST, verifies them, and exits when they are complete."
+    "A catcher: waits for a master, receives its files into DEST, verifies them, and exits when they are complete; or with status 30 when it hears no master within --wait, or the master no more for --timeout."
   ),
   Command.withShortDescription("A catcher: receive what a master sends"),
   Command.withExamples([

@@ -3,7 +3,6 @@ import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
@@ -77,26 +76,22 @@ const place = {
   )
 }
 
-const timeoutMillis = parsed("timeout", {
-  metavar: "SECONDS",
-  description: "Silence after which somebody counts as lost (10)",
-  parse: Parse.seconds
-}).pipe(Flag.map((millis) => millis ?? 10_000))
+const timeoutMillis = (description: string) =>
+  parsed("timeout", { metavar: "SECONDS", description, parse: Parse.seconds }).pipe(
+    Flag.map((millis) => millis ?? 10_000)
+  )
+
+const pageRange = `${Limits.minPageBytes} to ${Limits.maxPageBytes}; ${Limits.defaultPageBytes}`
+const catchersRange = `1 to ${Limits.slots}`
+const lossRange = `0 to ${Parse.maxLossPercent}`
 
 const hosts = Flag.String("hosts").pipe(
   Flag.withAlias("H"),
   Flag.withMetavar("a,b,c|@FILE"),
   Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
-  Flag.mapEffect((text) => {
-    if (!text.startsWith("@")) return settle("hosts", text, Parse.hosts(text))
-    return Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(text.slice(1))).pipe(
-      Effect.match({
-        onFailure: (error) => Result.fail(`the file cannot be read (${error.reason.message})`),
-        onSuccess: Parse.hostsFile
-      }),
-      Effect.flatMap((result) => settle("hosts", text, result))
-    )
-  }),
+  Flag.mapEffect((text): Effect.Effect<Parse.Hosts, CliError.CliError> =>
+    text.startsWith("@") ? Effect.succeed({ file: text.slice(1) }) : settle("hosts", text, Parse.hosts(text))
+  ),
   orUndefined
 )
 
@@ -112,7 +107,7 @@ export const send = {
   catchers: parsed("catchers", {
     alias: "c",
     metavar: "N",
-    description: "Begin when so many catchers have joined (1)",
+    description: `Begin when so many catchers have joined (${catchersRange}; 1)`,
     parse: Parse.catchers
   }),
   hosts,
@@ -123,21 +118,22 @@ export const send = {
     parse: Parse.seconds
   }).pipe(Flag.map((millis) => millis ?? 30_000)),
   partial: given("partial", "After the wait, go on with those that have joined"),
-  timeoutMillis,
+  timeoutMillis: timeoutMillis("Silence after which a catcher counts as lost (10)"),
   bwlimit: parsed("bwlimit", {
     metavar: "RATE",
-    description: "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second",
+    description:
+      "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second, 1000 at least",
     parse: Parse.rate
   }),
   repair,
   pageBytes: parsed("page-size", {
     metavar: "BYTES",
-    description: `Content per datagram (${Limits.defaultPageBytes}, or less where the interface's MTU is smaller)`,
+    description: `Content per datagram (${pageRange}, or less where the interface's MTU is smaller)`,
     parse: Parse.pageBytes
   }),
   ttl: parsed("ttl", {
     metavar: "N",
-    description: "Routers that the datagrams may pass, plus one (1: this network only, 0: this machine only)",
+    description: "Routers that the datagrams may pass, plus one (0 to 255; 1: this network only, 0: this machine only)",
     parse: Parse.ttl
   }).pipe(Flag.map((ttl) => ttl ?? 1)),
   ...talk,
@@ -149,15 +145,19 @@ export const send = {
 
 export const catching = {
   ...place,
-  id: parsed("id", { metavar: "NAME", description: "This catcher's name (the host's name)", parse: Parse.name }),
+  id: parsed("id", {
+    metavar: "NAME",
+    description: `This catcher's name, ${Limits.nameBytes} bytes at most (the host's name)`,
+    parse: Parse.name
+  }),
   serve: given("serve", "Stay for session after session, until interrupted"),
   waitMillis: parsed("wait", {
     alias: "w",
     metavar: "SECONDS",
-    description: "How long to wait for a master (30; with --serve for ever)",
+    description: "How long to wait for a master before it ends (30; with --serve for ever)",
     parse: Parse.seconds
   }),
-  timeoutMillis,
+  timeoutMillis: timeoutMillis("Silence of the master after which it ends, or with --serve looks for another (10)"),
   ...talk,
   destination: Argument.String("DEST").pipe(
     Argument.withDescription("Directory to receive into; made when it is not there")
@@ -167,7 +167,7 @@ export const catching = {
 export const demo = {
   loss: parsed("loss", {
     metavar: "PERCENT",
-    description: "Datagrams to lose on purpose, for each catcher (2)",
+    description: `Datagrams to lose on purpose, for each catcher (${lossRange}; 2)`,
     parse: Parse.loss
   }).pipe(Flag.map((percent) => percent ?? 2)),
   ...talk,
@@ -186,16 +186,22 @@ const number = (
 ) => parsed(name, { metavar, description, parse }).pipe(Flag.map((value) => value ?? otherwise))
 
 export const simulate = {
-  catchers: number("catchers", "N", "Catchers (10)", Parse.catchers, 10).pipe(Flag.withAlias("c")),
-  sizeBytes: number("size", "BYTES", "One file of this size: 32MiB, 1.5GB (32MiB)", Parse.size, 32 * 1024 * 1024),
+  catchers: number("catchers", "N", `Catchers (${catchersRange}; 10)`, Parse.catchers, 10).pipe(Flag.withAlias("c")),
+  sizeBytes: number("size", "BYTES", "One file of this size (0 to 1GiB; 32MiB)", Parse.size, 32 * 1024 * 1024),
   pageBytes: number(
     "page-size",
     "BYTES",
-    `Content per datagram (${Limits.defaultPageBytes})`,
+    `Content per datagram (${pageRange})`,
     Parse.pageBytes,
     Limits.defaultPageBytes
   ),
-  lossPercent: number("loss", "PERCENT", "Datagrams lost, for each catcher and both ways (1)", Parse.loss, 1),
+  lossPercent: number(
+    "loss",
+    "PERCENT",
+    `Datagrams lost, for each catcher and both ways (${lossRange}; 1)`,
+    Parse.loss,
+    1
+  ),
   bytesPerSecond: number(
     "rate",
     "RATE",
@@ -203,12 +209,24 @@ export const simulate = {
     Parse.rate,
     125_000_000
   ),
-  delayMillis: number("delay", "MILLISECONDS", "How long a datagram travels one way (1)", Parse.delay, 1),
-  seed: number("seed", "S", "Another seed, another run; the same seed, the same run (1)", Parse.seed, 1),
+  delayMillis: number(
+    "delay",
+    "MILLISECONDS",
+    `How long a datagram travels one way (0 to ${Parse.maxDelayMillis}; 1)`,
+    Parse.delay,
+    1
+  ),
+  seed: number(
+    "seed",
+    "S",
+    `Another seed, another run; the same seed, the same run (0 to ${Parse.maxSeed}; 1)`,
+    Parse.seed,
+    1
+  ),
   slow: number("slow", "K", "So many of the catchers have a bad link (0)", Parse.some, 0),
   slowLossPercent: parsed("slow-loss", {
     metavar: "PERCENT",
-    description: `Datagrams lost on a bad link (${Parse.badLossPercent}; with --slow-rate as on the others)`,
+    description: `Datagrams lost on a bad link (${lossRange}; ${Parse.badLossPercent}, with --slow-rate as on the others)`,
     parse: Parse.loss
   }),
   slowBytesPerSecond: parsed("slow-rate", {

@@ -63,9 +63,7 @@ export const size = (text: string): Parsed<number> => {
   if (match === null) return Result.fail(`expected a size in bytes, ${example}`)
   const [, number, prefix = ""] = match
   const value = Math.round(Number(number) * prefixes[prefix.toLowerCase()])
-  return value >= 1 && value <= maxSizeBytes
-    ? Result.succeed(value)
-    : Result.fail(`expected a size from 1 byte to 1GiB, ${example}`)
+  return value <= maxSizeBytes ? Result.succeed(value) : Result.fail(`expected a size from 0 to 1GiB, ${example}`)
 }
 
 /** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
@@ -89,6 +87,9 @@ const distinct = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> =
   }
   return Result.succeed(names)
 }
+
+/** Names, or where they are. */
+export type Hosts = ReadonlyArray<string> | { readonly file: string }
 
 /** "a,b,c". */
 export const hosts = (text: string): Parsed<ReadonlyArray<string>> =>
@@ -128,23 +129,28 @@ export const pageBytes = whole("a page size in bytes", Limits.minPageBytes, Limi
 
 const decimal = (text: string): number => (/^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN)
 
+export const maxDelayMillis = 2000
+
 /** Milliseconds that a datagram travels in a simulation. */
 export const delay = (text: string): Parsed<number> => {
   const value = decimal(text)
-  return value >= 0 && value <= 2000
+  return value >= 0 && value <= maxDelayMillis
     ? Result.succeed(value)
-    : Result.fail("expected milliseconds from 0 to 2000, for example 1 or 0.2")
+    : Result.fail(`expected milliseconds from 0 to ${maxDelayMillis}, for example 1 or 0.2`)
 }
 
-export const seed = whole("a whole number", 0, 0xffff_ffff)
+export const maxSeed = 0xffff_ffff
+export const seed = whole("a whole number", 0, maxSeed)
 export const some = whole("a number of catchers", 0, Limits.slots)
+
+export const maxLossPercent = 50
 
 /** Per cent of datagrams that are lost on purpose. */
 export const loss = (text: string): Parsed<number> => {
   const value = decimal(text)
-  return value >= 0 && value <= 50
+  return value >= 0 && value <= maxLossPercent
     ? Result.succeed(value)
-    : Result.fail("expected per cent of datagrams to lose, from 0 to 50, for example 2")
+    : Result.fail(`expected per cent of datagrams to lose, from 0 to ${maxLossPercent}, for example 2`)
 }
 
 const overheadBytes = Limits.udpHeaderBytes + Limits.headerBytes + Limits.tagBytes

@@ -42,11 +42,10 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
   }
   const screen = yield* Screen
   if (!input.json) for (const line of heading(input)) screen.print("out", line)
-  const forecast = yield* Forecast.make({
-    ...input,
-    loss: input.lossPercent / 100,
-    slowLoss: badLossPercent(input) / 100
-  })
+  const forecast = yield* Effect.raceFirst(
+    Forecast.make({ ...input, loss: input.lossPercent / 100, slowLoss: badLossPercent(input) / 100 }),
+    telling(screen, input)
+  )
   if (input.json) screen.print("out", JSON.stringify(json(input, forecast)))
   else for (const line of lines(input, forecast)) screen.print("out", line)
   if (forecast.isStuck) {
@@ -57,6 +56,27 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
   }
   if (forecast.master?._tag === "Failure") return yield* forecast.master
   if (forecast.report !== undefined) return yield* Session.settle(forecast.report)
+})
+
+/** What a page that arrives costs, and a catcher that hears another one join: seconds of a core, measured. */
+const pageSeconds = 3.3e-6
+const joinSeconds = 27e-6
+
+const estimateSeconds = ({ catchers, pageBytes, sizeBytes }: Input): number =>
+  catchers * (Math.ceil(sizeBytes / pageBytes) * pageSeconds + catchers * joinSeconds)
+
+/** What takes longer than this is told how far it is, so often. */
+const patienceSeconds = 10
+const noteSeconds = 30
+
+/** How long a long simulation is at it; never ends. */
+const telling = Effect.fnUntraced(function* (screen: Screen["Service"], input: Input) {
+  const estimate = estimateSeconds(input)
+  if (estimate < patienceSeconds) return yield* Effect.never
+  for (let seconds = 0; ; seconds += noteSeconds) {
+    screen.print("err", `simulating takes ${Format.clock(estimate)} or more: ${Format.clock(seconds)} so far`)
+    yield* Effect.sleep(noteSeconds * 1000)
+  }
 })
 
 const heading = (input: Input): ReadonlyArray<string> => {

@@ -35,6 +35,15 @@ const missing: Record<string, string> = {
   DEST: `DEST is missing: say where to put it, for example "mrsync catch DIRECTORY"`
 }
 
+/** What the library says of an option that is one of a few words: "a" | "b" | "c". */
+const choice = /^"[^"]*"(?: \| "[^"]*")+$/
+
+const choices = (expected: string): string =>
+  `expected ${expected
+    .replaceAll('"', "")
+    .replaceAll(" | ", ", ")
+    .replace(/, ([^,]*)$/, " or $1")}`
+
 /** What was wrong, and what would be right. */
 export const explain = (error: CliError.NonShowHelpErrors): string => {
   switch (error._tag) {
@@ -43,7 +52,7 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
       if (error.value === "") return `${what}: a value is missing`
       return error.value.endsWith(" occurrences")
         ? `${what} is given more than once: give it once`
-        : `${what} "${error.value}": ${error.expected}`
+        : `${what} "${error.value}": ${choice.test(error.expected) ? choices(error.expected) : error.expected}`
     }
     case "MissingArgument":
       return missing[error.argument] ?? `${error.argument} is missing`

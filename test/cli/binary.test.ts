@@ -47,13 +47,16 @@ describe("mrsync", () => {
         "--group, -g ADDR[:PORT]",
         "--interface, -i NAME|ADDR",
         "--catchers, -c N",
+        "(1 to 4096; 1)",
         "--hosts, -H a,b,c|@FILE",
         "--wait, -w SECONDS",
         "--partial",
         "--bwlimit RATE",
         "--repair",
         "--page-size BYTES",
+        "(512 to 65467; 1432, or less",
         "--ttl N",
+        "(0 to 255; 1: this network only",
         "--timeout SECONDS",
         "--verbose, -v",
         "--quiet, -q",
@@ -64,9 +67,22 @@ describe("mrsync", () => {
     ],
     [
       ["catch"],
-      ["DEST", "--id NAME", "--serve", "-g ADDR", "-i NAME", "-w SECONDS", "--timeout", "-v", "-q", "--json"]
+      [
+        "DEST",
+        "--id NAME",
+        "--serve",
+        "-g ADDR",
+        "-i NAME",
+        "-w SECONDS",
+        "--timeout",
+        "-v",
+        "-q",
+        "--json",
+        "status 30"
+      ]
     ],
-    [["demo"], ["DIR", "--loss PERCENT", "TMPDIR"]]
+    [["demo"], ["DIR", "--loss PERCENT", "(0 to 50; 2)", "TMPDIR"]],
+    [["simulate"], ["(1 to 4096; 10)", "(0 to 1GiB; 32MiB)", "(0 to 2000; 1)", "(0 to 50; 1)", "(0 to 4294967295; 1)"]]
   ] as const)("%s --help", (command, expected) => {
     const { status, stderr, stdout } = mrsync(...command, "--help")
     assert.strictEqual(status, 0)
@@ -93,12 +109,13 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "-c", "1", "-c", "2", "x"], "--catchers is given more than once"],
     [["send", "-c", "2", "-H", "a,b", "x"], "--hosts and --catchers contradict each other"],
     [["send", "-H", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
-    [["send", "-H", "@/nonexistent", "x"], '--hosts "@/nonexistent": the file cannot be read'],
     [["send", "-w", "0", "x"], '--wait "0": expected seconds, more than 0'],
     [["send", "--timeout", "soon", "x"], '--timeout "soon": expected seconds'],
     [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],
     [["send", "--page-size", "1", "x"], '--page-size "1": expected a page size in bytes from 512'],
     [["send", "-i", "lo", "--page-size", "65500", "x"], "--page-size"],
+    [["send", "--repair", "foo", "x"], '--repair "foo": expected auto, resend or parity\n'],
+    [["catch", "--transport", "foo", "x"], '--transport "foo": expected auto, offload or datagram\n'],
     [["send", "--ttl", "256", "x"], '--ttl "256": expected a time to live from 0 to 255'],
     [["send", "-q", "-v", "x"], "--verbose and --quiet contradict each other"],
     [["send", ""], 'SOURCE is empty: to send the directory you are in, say "."'],
@@ -123,6 +140,13 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     assert.strictEqual(status, 1)
     assert.include(stderr, '"a" is named twice')
   })
+
+  it("a list that cannot be read is no usage but a file, like a source: 11", () =>
+    assert.deepStrictEqual(mrsync("send", "-H", "@/nonexistent", "x"), {
+      status: 11,
+      stdout: "",
+      stderr: "mrsync: @/nonexistent: no such file or directory (ENOENT)\n"
+    }))
 
   it("control characters in it are not printed as such", () => {
     const { stderr } = mrsync("send", "-g", "\u001b[31mred", "x")

@@ -147,9 +147,10 @@ describe("sizes and delays", () => {
     ["1.5MB", 1_500_000],
     ["700 kB", 700_000],
     ["100", 100],
+    ["0", 0],
     ["1Gi", 1024 ** 3]
   ])("%s is %d bytes", (text, bytes) => assert.strictEqual(good(Parse.size(text)), bytes))
-  it.each(["", "0", "-1", "5TB", "1.1GiB", "10mbit", "x"])("refuses %j bytes", (text) =>
+  it.each(["", "-1", "5TB", "1.1GiB", "10mbit", "x"])("refuses %j bytes", (text) =>
     assert.match(bad(Parse.size(text)), /for example 32MiB/)
   )
   it.each([

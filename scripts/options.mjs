@@ -1,0 +1,22 @@
+/** The options of a script; where they are wrong it says what is, and ends with 2. */
+import { basename } from "node:path"
+import { parseArgs } from "node:util"
+
+export const refuse = (why) => {
+  console.error(`${basename(process.argv[1])}: ${why}`)
+  process.exit(2)
+}
+
+export const parse = (config) => {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    return refuse(error.message)
+  }
+}
+
+/** A whole number between two bounds. */
+export const whole = (option, text, min, max = 0xffff_ffff) =>
+  /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max
+    ? Number(text)
+    : refuse(`${option} ${text}: a number from ${min} to ${max} is expected`)
