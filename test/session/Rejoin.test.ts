@@ -267,7 +267,7 @@ describe("a catcher that comes back", () => {
     "given up while it was parted, but not so long that it left by itself, it is told so and joins anew [J-8]",
     () =>
       Effect.gen(function* () {
-        for (const partedMillis of [1200, 2000]) {
+        for (const partedMillis of [1500, 2000]) {
           const memory = Memory.make()
           let held: ReadonlyArray<string> = []
           let ended: Exit.Exit<Report, unknown> | undefined
