@@ -3,6 +3,7 @@
  * manifest; its close is the commit of the tree.
  */
 import { type Carried, display, type Entry, refused } from "./Manifest.ts"
+import * as Limits from "./protocol/Limits.ts"
 import type { Member } from "./protocol/Roster.ts"
 import type { CatcherReport, FailureReport, Report } from "./Report.ts"
 import { SourceChanged, type SourceError } from "./store/Source.ts"
@@ -17,6 +18,8 @@ interface Account {
   readonly satOut: Map<number, string>
   /** Failures of single entries. */
   readonly failed: Map<number, string>
+  /** Passes that ended without a file. */
+  readonly unfinished: Map<number, number>
   missingPages: number
   finished: boolean
   late: boolean
@@ -50,6 +53,7 @@ export class Ledger {
         committed: new Set(),
         satOut: new Map(),
         failed: new Map(),
+        unfinished: new Map(),
         missingPages: 0,
         finished: false,
         late: false,
@@ -77,6 +81,16 @@ export class Ledger {
       for (const failure of failures) {
         if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
       }
+    }
+  }
+  /** A pass of the file has ended: who has still to get it has so in one more, but not for ever. */
+  passed(file: number, audience: Iterable<number>): void {
+    for (const slot of audience) {
+      if (!this.lacks(slot, file)) continue
+      const { satOut, unfinished } = this.account(slot)
+      const times = (unfinished.get(file) ?? 0) + 1
+      unfinished.set(file, times)
+      if (times >= Limits.passes) satOut.set(file, `not complete after ${times} passes`)
     }
   }
   /** Stragglers, whom a file did not wait for. */

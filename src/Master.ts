@@ -378,6 +378,7 @@ const sendFile = Effect.fnUntraced(function* (
     // all of them were lost on the way: the books have it already
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void)
   )
+  ledger.passed(carried.file, audience)
 })
 
 /** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */

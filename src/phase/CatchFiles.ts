@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as FileState from "../protocol/FileState.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import * as CatchFile from "./CatchFile.ts"
 
@@ -21,10 +22,14 @@ export interface CatchFiles {
 
 export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Omit<CatchFile.Options, "past">) {
   const fibers = yield* FiberMap.make<number, void, TransportError>()
+  /** Asked about longest ago first. */
   const live = new Map<number, CatchFile.CatchFile>()
   const past = new Map<number, FileState.State>()
 
   const begin = Effect.fnUntraced(function* (file: number) {
+    // the manifest stays open until all is committed
+    const oldest = [...live].find(([file]) => file > 0)
+    if (live.size > Limits.keptFiles) oldest?.[1].question({ _tag: "Abort" })
     const created = yield* CatchFile.make({ ...optionsOf(file), past: past.get(file) ?? FileState.initial })
     live.set(file, created)
     const end = Effect.sync(() => {
@@ -44,6 +49,8 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
         const isKnown = live.has(file) || past.has(file)
         if (!isKnown && event._tag !== "Open" && event._tag !== "Abort") return
         const target = live.get(file) ?? (yield* begin(file))
+        live.delete(file)
+        live.set(file, target)
         target.question(event)
       }),
     *states() {

@@ -38,7 +38,7 @@ export const close = Effect.fn("Close.close")(function* (
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
-        else {
+        else if (answer._tag === "CloseOk") {
           const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
           committed.set(slot, [...(committed.get(slot) ?? []), ...failures])
           // only forwards, and only after something was said, so that this ends
@@ -63,14 +63,16 @@ const askFrom = Effect.fnUntraced(function* (
   patienceMillis: number | undefined
 ) {
   const session = yield* Session
-  const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" }>>()
+  const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()
   yield* session.ask({
     file,
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
     encode: (audience) => Codec.encode({ _tag: "Close", session: session.id, file, from, audience }),
     accept: (slot, answer) => {
-      if (answer._tag !== "SitOut" && !(answer._tag === "CloseOk" && answer.from === from)) return false
+      // who has dropped a file has committed nothing, and is sent it again in a further pass; the manifest is never dropped
+      const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
+      if (!isOurs && !(answer._tag === "CloseOk" && answer.from === from)) return false
       answers.set(slot, answer)
       return true
     }

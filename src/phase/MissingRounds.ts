@@ -231,6 +231,8 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audienc
     accept: (slot, answer) => {
       const ours =
         answer._tag === "SitOut" ||
+        // it has dropped the file, and is sent it again in a further pass
+        (answer._tag === "Aborted" && content.file > 0) ||
         (answer._tag === "Complete" && root !== undefined) ||
         (answer._tag === "Missing" &&
           answer.round === round &&

@@ -180,9 +180,10 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
     case "StoreFailed":
       return state.past === "Opening" ? sick(event.reason) : stay(state)
     case "Eof":
-      return state.past === "Committed" ? [state, [complete]] : stay(state)
     case "Close":
-      return state.past === "Committed" ? [state, [closeOk(state.failures, event.from)]] : stay(state)
+      if (state.past === "Aborted") return [state, [aborted]]
+      if (state.past !== "Committed") return stay(state)
+      return [state, [event._tag === "Eof" ? complete : closeOk(state.failures, event.from)]]
     default:
       return stay(state)
   }

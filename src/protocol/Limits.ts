@@ -45,7 +45,11 @@ export const bundleBytes = 4 * 1024 * 1024
 export const bundleFiles = 4096
 /** Files between their open barrier and their close at one time; bounds descriptors and memory at both ends. */
 export const filesInFlight = 8
-/** What a catcher allows a master to have open: more than any honest master uses. */
+/**
+ * What a catcher keeps open: more than a master uses at one time. What is left open when it is away again and again comes
+ * beyond that; then the file asked about longest ago is dropped, and opened again when its turn comes. More are refused.
+ */
+export const keptFiles = 24
 export const openFiles = 32
 /** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
 export const openDirectories = 64
@@ -122,6 +126,8 @@ export const stragglerShare = 0.05
 export const stragglerPages = 64
 /** Files that only wait for stragglers, beside those in flight. */
 export const lateFiles = 8
+/** Passes that end without the file at a catcher that takes part in them; then it sits the file out. */
+export const passes = 64
 /** Rounds in which a file gained no page before its catcher sits it out. */
 export const stalledRounds = 100
 /** Times that the blocks of a file may fail their hash before its catcher sits it out. */

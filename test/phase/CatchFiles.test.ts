@@ -112,6 +112,37 @@ describe("CatchFiles", () => {
     })
   )
 
+  it.effect(
+    "one more open than it keeps: the file asked about longest ago is dropped, and never the manifest [F-7]",
+    () =>
+      Effect.gen(function* () {
+        const { ask, did, files, live, settle } = yield* rig()
+        const openAll = (from: number, to: number) =>
+          Effect.forEach(
+            Array.from({ length: to - from }, (_, i) => from + i),
+            (file) => files.question(file, open)
+          )
+        yield* openAll(0, Limits.keptFiles + 1)
+        yield* settle
+        assert.strictEqual(live(), Limits.keptFiles + 1)
+        yield* files.question(1, eof(1))
+        yield* openAll(100, 101)
+        yield* settle
+        assert.strictEqual(did.closed, 1)
+        const openOf = (file: number) => files.stateOf(file)?._tag
+        assert.deepStrictEqual([openOf(0), openOf(1), openOf(2), openOf(3)], ["GetData", "GetData", "Idle", "GetData"])
+        // it says so, and can be opened again
+        yield* ask()
+        yield* files.question(2, eof(1))
+        yield* settle
+        yield* files.question(2, close)
+        yield* settle
+        yield* files.question(2, open)
+        yield* settle
+        assert.strictEqual(openOf(2), "GetData")
+      })
+  )
+
   it.effect("its fiber retires after the commit, and a later question finds the same answer [C-3]", () =>
     Effect.gen(function* () {
       const { ask, did, files, live, pages } = yield* rig()

@@ -296,7 +296,9 @@ describe("the table of the four states", () => {
       [ready, askLast(1), "Complete"],
       [committed, askLast(9), "Complete"],
       [committed, close, "CloseOk"],
-      [{ _tag: "Idle", past: "Aborted" }, abort, "Aborted"],
+      ...[abort, askLast(1), close].map(
+        (event) => [{ _tag: "Idle", past: "Aborted" } as const, event, "Aborted"] as const
+      ),
       ...[open, askLast(1), close].map(
         (event) => [{ _tag: "Sick", reason: "x" } as FileState.State, event, "SitOut"] as const
       )

@@ -1,6 +1,7 @@
 /** The simulator's engine: what can be done to a machine, and that a seed says it all. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Limits from "../../src/protocol/Limits.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { destination } from "../../src/store/Memory.ts"
@@ -151,6 +152,35 @@ describe("the engine", () => {
         ["Complete", "Complete", "Complete"]
       )
     })
+  )
+
+  // it refused files for good once 32 were open that nobody finished
+  it.effect(
+    "away again and again a catcher keeps no more files open than it may, and is complete in the end [F-7]",
+    () =>
+      Effect.gen(function* () {
+        const many = Array.from({ length: 150 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
+        let most = 0
+        const outcome = yield* Simulation.run({
+          ...{ seed: 4, catchers: 3, tree: many, timeoutMillis: 8000, network: { delayMillis: 0.2, glued: true } },
+          master: { pageBytes: 1432, bytesPerSecond: 3_000_000 },
+          meanwhile: ({ hosts, network }) =>
+            Effect.gen(function* () {
+              for (let i = 0; i < 8; i++) {
+                yield* Effect.sleep(1000)
+                yield* network.partition("c2")
+                yield* Effect.sleep(3000)
+                most = Math.max(most, hosts[1].memory.slots())
+                yield* network.unpartition("c2")
+              }
+            })
+        })
+        assert.strictEqual(most, Limits.keptFiles)
+        assert.deepStrictEqual(
+          ["c1", "c2", "c3"].map((id) => stateOf(outcome, id)),
+          ["Complete", "Complete", "Complete"]
+        )
+      })
   )
 
   it.effect("a master that is killed: the catchers end by themselves and leave nothing", () =>
