@@ -199,7 +199,10 @@ const attend = Effect.fnUntraced(function* (options: Options) {
 const watch = Effect.fnUntraced(function* (options: Options, book: Book, master: string, now: () => number) {
   while (true) {
     const patience = book.done ? Math.min(Limits.lingerMillis, options.timeoutMillis) : options.timeoutMillis
+    const before = now()
     yield* Effect.sleep(patience / 4)
+    // we stood still, and what was said meanwhile is still to be read
+    if (now() - before > patience / 2) book.heardMillis = now()
     // while the store is slow we do not listen: only silence since the ear waits counts
     if (book.waitingMillis === undefined) continue
     if (now() - Math.max(book.waitingMillis, book.heardMillis) < patience) continue

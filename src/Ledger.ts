@@ -93,9 +93,11 @@ export class Ledger {
       if (times >= Limits.passes) satOut.set(file, `not complete after ${times} passes`)
     }
   }
-  /** Stragglers, whom a file did not wait for. */
-  late(slots: Iterable<number>): void {
-    for (const slot of slots) this.account(slot).late = true
+  /** Stragglers, whom a file did not wait for; answers who is one for the first time. */
+  late(slots: ReadonlyArray<number>): ReadonlyArray<number> {
+    const first = slots.filter((slot) => !this.account(slot).late)
+    for (const slot of first) this.account(slot).late = true
+    return first
   }
   /** Entries that the source did not give. */
   unread(entries: Iterable<number>, error: SourceError | SourceChanged): void {

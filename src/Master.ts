@@ -148,6 +148,8 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
+    const before = prepared.size
+    const shared = { bundles, flight, lateness, hasNewcomers: () => prepared.size > before }
     const admitting = Effect.gen(function* () {
       while (!Deferred.isDoneUnsafe(over)) {
         session.changed.closeUnsafe()
@@ -157,7 +159,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     })
     const sending = Effect.forEach(
       todo,
-      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), { bundles, flight, lateness }),
+      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), shared),
       { concurrency: Limits.filesInFlight + Limits.lateFiles, discard: true }
     )
     const end = Effect.sync(() => {
@@ -209,7 +211,7 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
       prepared.push(...slots)
       return []
     })
-  const opening = Effect.succeed({ content, check: Effect.void })
+  const opening = Effect.succeed(content)
   yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
     Effect.flatMap((rest) => rest?.finish ?? Effect.void),
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
@@ -219,12 +221,6 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
   return prepared
 })
 
-/** What is sent, and whether it still is what it was when the tree was scanned. */
-interface Opened {
-  readonly content: PageStream.Content
-  readonly check: Effect.Effect<void, Errors.SourceError | Errors.SourceChanged>
-}
-
 /** Those who hold a file, ready to commit, are done with; answers who is not, and is to be tried again with all patience. */
 type Held<E, R> = (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E, R>
 
@@ -233,7 +229,7 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   ledger: Ledger,
   options: Options,
   carried: Carried,
-  opening: Effect.Effect<Opened, E, R>,
+  opening: Effect.Effect<PageStream.Content, E, R>,
   audience: Audience,
   held: Held<E2, R2>
 ) {
@@ -271,19 +267,23 @@ const stream = Effect.fnUntraced(function* <E, R>(
   ledger: Ledger,
   options: Options,
   carried: Carried,
-  { check, content }: Opened,
+  content: PageStream.Content,
   opened: Audience,
   held: Held<E, R>
 ) {
-  const { air, isBenched } = yield* Session.Session
+  const { air, isBenched, roster } = yield* Session.Session
+  const progress = yield* Progress
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
   const lanes = lanesOf(air, carried, opened.every(isBenched))
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)
-    ledger.late(late)
+    for (const slot of ledger.late(late)) {
+      const message = `${roster().members[slot].name} is behind the others, and is sent what it lacks after them`
+      progress.publish({ _tag: "Note", message })
+    }
     // what was repaired was read again: it must still be the same file, or it is no catcher's fault
-    yield* check
+    yield* content.check
     ledger.sitOut(carried.file, satOut)
     const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
     return { late, left }
@@ -296,27 +296,33 @@ const stream = Effect.fnUntraced(function* <E, R>(
       concurrency: 2,
       discard: true
     })
+  const isWanted = () => opened.some((slot) => roster().members[slot].lost === undefined)
   const spans = PageStream.spans(content.layout)
-  yield* Stream.fromIterable(spans).pipe(
-    Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true), span)),
-    Stream.filter((span) => span !== spans.at(-1)),
-    Stream.mapEffect(
-      (span) =>
-        Effect.andThen(
-          lanes.fresh.drained,
-          Effect.map(MissingRounds.span(content, repairs, opened, span, lanes.repair), (repaired) =>
-            ledger.missing(repaired.missingPages)
-          )
-        ),
-      { concurrency: Limits.spansInFlight }
-    ),
-    Stream.runDrain
-  )
-  yield* lanes.fresh.drained
-  yield* check
-  // the manifest is in no catcher's hands before it was sent there
-  if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
-  const { late, left } = yield* finish(opened, lanes.repair)
+  const streaming = Effect.gen(function* () {
+    yield* air.serving(opened)
+    yield* Stream.fromIterable(spans).pipe(
+      Stream.takeWhile(isWanted),
+      Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true), span)),
+      Stream.filter((span) => span !== spans.at(-1)),
+      Stream.mapEffect(
+        (span) =>
+          Effect.andThen(
+            lanes.fresh.drained,
+            Effect.map(MissingRounds.span(content, repairs, opened, span, lanes.repair), (repaired) =>
+              ledger.missing(repaired.missingPages)
+            )
+          ),
+        { concurrency: Limits.spansInFlight }
+      ),
+      Stream.runDrain
+    )
+    yield* lanes.fresh.drained
+    yield* content.check
+    // the manifest is in no catcher's hands before it was sent there; and nobody is left when not all was sent
+    if (carried.file > 0 && isWanted()) ledger.sent(carried.file, PageStream.root(content))
+    return yield* finish(opened, lanes.repair)
+  })
+  const { late, left } = yield* Effect.scoped(streaming)
   return late.length + left.length === 0 ? undefined : { late, finish: finishLate(late, left) }
 })
 
@@ -330,10 +336,12 @@ const sendFile = Effect.fnUntraced(function* (
     /** Files on the air, and files that wait for stragglers. */
     readonly flight: Semaphore.Semaphore
     readonly lateness: Semaphore.Semaphore
+    /** Has somebody come since the pass began? */
+    readonly hasNewcomers: () => boolean
   }
 ) {
-  const { bundles, flight, lateness } = shared
-  const { awayMillis, isAway } = yield* Session.Session
+  const { bundles, flight, hasNewcomers, lateness } = shared
+  const { awayMillis, isAway, isBenched } = yield* Session.Session
   let audience: Audience = []
   const close = Effect.fnUntraced(
     function* (complete: Audience, isLate: boolean) {
@@ -355,11 +363,14 @@ const sendFile = Effect.fnUntraced(function* (
   const putOff = (late: Audience) =>
     Effect.suspend(() => {
       const here = late.filter((slot) => !isAway(slot))
-      return here.length === 0 ? Effect.void : Close.abort(carried.file, Close.putOff, here)
+      return here.length === 0 ? Effect.void : Close.abort(carried.file, Close.putOff, here, awayMillis)
     })
   // who waits for stragglers keeps no other file from the air
   const sending = Effect.gen(function* () {
-    const rest = yield* flight.withPermit(delivering)
+    // what is for stragglers alone takes the place of nothing else, and is left for the next pass when somebody else has come
+    const isForStragglers = lacking().every(isBenched)
+    if (isForStragglers && hasNewcomers()) return
+    const rest = yield* (isForStragglers ? lateness : flight).withPermit(delivering)
     if (rest === undefined) return
     const finished = yield* lateness.withPermitsIfAvailable(1)(rest.finish)
     if (Option.isNone(finished)) yield* putOff(rest.late)
@@ -393,21 +404,24 @@ const open = Effect.fnUntraced(function* (
   const { pageBytes } = options
   if (carried.kind === "Single") {
     const opened = yield* source.open(members[0].entry)
-    const content = PageStream.content({ file, layout: Layout.make({ size, pageBytes }), read: opened.read })
-    return { content, check: opened.check } as Opened
+    return PageStream.content({
+      file,
+      layout: Layout.make({ size, pageBytes }),
+      read: opened.read,
+      check: opened.check
+    })
   }
   const bytes = yield* bundles.take(size)
   const entries = members.map((member) => member.entry)
   const unread = yield* source.readMembers(entries, bytes)
   for (const { error, member } of unread) ledger.unread([entries[member]], error)
   const layout = Layout.make({ size, pageBytes, members: members.length })
-  const content = PageStream.inMemory(
+  return PageStream.inMemory(
     file,
     layout,
     bytes,
     unread.map(({ member }) => member)
   )
-  return { content, check: Effect.void } as Opened
 })
 
 const skippedEvent = (skipped: Skipped) =>

@@ -9,6 +9,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/Window.ts"
 import * as Monotonic from "./Monotonic.ts"
@@ -69,6 +70,8 @@ export interface Air {
     readonly poll: number
     readonly received: number
   }) => Effect.Effect<void>
+  /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
+  readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
   readonly totals: () => Totals
   readonly window: () => Window.Window
   /** Sends until interrupted. */
@@ -98,32 +101,55 @@ export const make = (options: {
     let window = Window.make(transport.receiveBufferBytes)
     let totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
     let dueMillis = 0
+    /** How often each is served now. */
+    const served = new Map<number, number>()
+
+    const serve = (audience: Audience, times: number) => {
+      for (const slot of audience) {
+        const left = (served.get(slot) ?? 0) + times
+        if (left > 0) served.set(slot, left)
+        else served.delete(slot)
+      }
+    }
+    const isOnlyFor = (isStraggler: (slot: number) => boolean): boolean => {
+      for (const slot of served.keys()) if (!isStraggler(slot)) return false
+      return served.size > 0
+    }
+    /** Is there nobody to be faster for? */
+    const isSlow = (lane: OwnLane): boolean =>
+      lane === late || isOnlyFor((slot) => Window.isBenched(window, slot, now()))
+    const holders = (batchBytes: number, lane: OwnLane): ReadonlyArray<number> => {
+      const slots = lane === late ? [] : Window.holders(window, batchBytes, now())
+      // nobody waits for them when nobody else is served
+      return slots.length > 0 && isOnlyFor((slot) => slots.includes(slot)) ? [] : slots
+    }
 
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
 
-    const poll = Effect.suspend(() => {
-      const audience = Window.askedNext(window, now())
-      const number = window.nextPoll
-      window = Window.polled(window, audience, now())
-      return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
-    })
+    const pollFor = (lane: OwnLane) =>
+      Effect.suspend(() => {
+        const audience = Window.askedNext(window, now(), isSlow(lane))
+        const number = window.nextPoll
+        window = Window.polled(window, audience, now())
+        return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
+      })
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
     // stragglers would be waited for although there is something else to send.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
       for (let pause = Window.pauseMillis(window); ;) {
         const fromMillis = now()
-        const batches = Window.room(window, batchBytes, fromMillis, lane === late)
+        const batches = Window.room(window, batchBytes, fromMillis, isSlow(lane))
         if (batches > 0) return batches
         if (lane === late && repair.queued.length + fresh.queued.length > 0) return 0
-        const holders = lane === late ? [] : Window.holders(window, batchBytes, fromMillis)
-        if (Window.sinceLastPoll(window) > 0) yield* poll
+        const slow = holders(batchBytes, lane)
+        if (Window.sinceLastPoll(window) > 0) yield* pollFor(lane)
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, pause)
-        window = Window.held(window, holders, fromMillis, now())
+        window = Window.held(window, slow, fromMillis, now())
         if (answer._tag === "None") {
           pause = Math.min(pause * 2, Limits.maxPollMillis)
-          yield* poll
+          yield* pollFor(lane)
         }
       }
     })
@@ -145,10 +171,10 @@ export const make = (options: {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
         if (lane === late) yield* sendQueued(fresh)
-        const batchBytes = Window.batchBytes(window, datagramBytes, now(), lane === late)
+        const batchBytes = Window.batchBytes(window, datagramBytes, now(), isSlow(lane))
         const batches = yield* waitForRoom(batchBytes, lane)
         if (batches === 0) continue
-        const pollBytes = Window.pollBytes(window, now(), lane === late)
+        const pollBytes = Window.pollBytes(window, now(), isSlow(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         const pages = Math.ceil((end - at) / datagramBytes)
@@ -159,7 +185,7 @@ export const make = (options: {
           parity: totals.parity + (kind === "Parity" ? pages : 0),
           bytes: totals.bytes + end - at
         }
-        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll
+        if (Window.sinceLastPoll(window) >= pollBytes) yield* pollFor(lane)
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
       lane.release(slab)
@@ -202,6 +228,13 @@ export const make = (options: {
           window = Window.answered(window, answer, now())
           room.openUnsafe()
         }),
+      serving: (audience) =>
+        Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => serve(audience, 1)),
+            () => Effect.sync(() => serve(audience, -1))
+          )
+        ),
       totals: () => totals,
       window: () => window,
       run

@@ -83,12 +83,18 @@ const askFrom = Effect.fnUntraced(function* (
 /** The reason of an abort that is none: the file will be opened again. */
 export const putOff = ""
 
-/** Drops a file at these catchers. */
-export const abort = Effect.fn("Close.abort")(function* (file: number, reason: string, audience: Audience) {
+/** Drops a file at these catchers; with patience at those that answer within it. */
+export const abort = Effect.fn("Close.abort")(function* (
+  file: number,
+  reason: string,
+  audience: Audience,
+  patienceMillis?: number
+) {
   const session = yield* Session
   yield* session.ask({
     file,
     audience,
+    ...(patienceMillis === undefined ? {} : { patienceMillis }),
     encode: (audience) => Codec.encode({ _tag: "Abort", session: session.id, file, reason, audience }),
     accept: (_, answer) => answer._tag === "Aborted"
   })

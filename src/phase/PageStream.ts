@@ -24,16 +24,21 @@ export interface Content {
   readonly layout: Layout.Layout
   /** Fills `into` from an offset of the content. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
+  /** Is it still what it was? */
+  readonly check: Effect.Effect<void, SourceError | SourceChanged>
   /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
   readonly trailer: Uint8Array
 }
 
-export const content = (options: Omit<Content, "trailer"> & { readonly unread?: ReadonlyArray<number> }): Content => {
-  const { file, layout, read } = options
+export const content = (
+  options: Omit<Content, "trailer" | "check"> &
+    Partial<Pick<Content, "check">> & { readonly unread?: ReadonlyArray<number> }
+): Content => {
+  const { check = Effect.void, file, layout, read } = options
   const trailer = new Uint8Array(layout.trailerBytes)
   const bits = layout.blocks * Limits.hashBytes
   for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
-  return { file, layout, read, trailer }
+  return { file, layout, read, check, trailer }
 }
 
 /** Content that is in memory: the manifest, a bundle. */

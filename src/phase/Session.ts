@@ -188,11 +188,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       })
 
     const straggled = (slot: number, isLate: boolean, missedPages: number): Straggle | undefined => {
-      const benched = air.window().ackers.some((acker) => acker.slot === slot && acker.benches > 0)
+      const isSlow = Window.isSlow(air.window(), slot)
       if (wereAway.has(slot)) return "silence"
-      if (!benched && !isLate) return undefined
+      if (!isLate && !Window.wasBenched(air.window(), slot)) return undefined
       if ((dropped[slot] ?? 0) > 0) return "slow disk"
-      if (benched) return "slow link"
+      if (isSlow) return "slow link"
       // who got everything at once took long to put it away
       return missedPages > 0 ? "loss" : "slow disk"
     }

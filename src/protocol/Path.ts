@@ -48,6 +48,9 @@ const pauseStretches = 8
 /** A window of this many round trips, and of the queueing: loss at random does not let it shrink from one to the next. */
 const roundTrips = 1.5
 
+/** Of whom less arrives is not waited for anyway. */
+const leastShare = 1 / Limits.benchTimes
+
 /** A path of which nothing is known. */
 export const make = (sentBytes: number, sentPages: number, nowMillis: number): Path => ({
   mark: {
@@ -66,13 +69,27 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
   trial: { beganMillis: nowMillis, sent: 0, received: 0 }
 })
 
-/** Bytes a millisecond; undefined before the first sample. */
+/** Bytes a millisecond that it takes; undefined before the first sample. */
 export const rate = (self: Path): number | undefined => self.rates[0]?.bytesPerMilli
 
-/** What may be in flight at a rate, queueing included, in `moreMillis` more. */
-export const flightBytes = (self: Path, bytesPerMilli: number, rttMillis: number, moreMillis = 0): number => {
-  const roundMillis = Number.isFinite(rttMillis) ? rttMillis * roundTrips : 0
-  return Math.max(Limits.minWindowBytes, bytesPerMilli * (roundMillis + self.queueing.millis + moreMillis))
+/**
+ * What may be in flight at its rate, for round trips of that length and so much queueing; undefined before the first sample. What is
+ * lost at random, whatever the pace, is sent beside what arrives: it shall not let the window shrink from one round trip to the next.
+ */
+export const flightBytes = (self: Path, rttMillis: number, queueingMillis: number): number | undefined => {
+  const taken = rate(self)
+  if (taken === undefined) return undefined
+  const roundMillis = Number.isFinite(rttMillis) ? rttMillis : 0
+  const { isRandom, trying } = self.queueing
+  // less is tried without it, or it would hide what that brings
+  const sentMillis = isRandom && trying !== "less" ? (roundMillis * 1.1) / Math.max(self.share, leastShare) : 0
+  return Math.max(Limits.minWindowBytes, taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis))
+}
+
+/** What an acker may lag: its queue, and, as long as that is none too short, what a busy machine needs to get round to it. */
+export const lagBytes = (self: Path): number | undefined => {
+  const { millis } = self.queueing
+  return flightBytes(self, self.minRttMillis, millis + (Limits.lagMillis * millis) / Limits.queueingMillis)
 }
 
 /** Nothing was on its way: what was said long ago is no beginning of a measure. */

@@ -12,6 +12,8 @@ export interface Queueing {
   /** What is tried now, and what was tried last in vain: the next time it is the other. */
   readonly trying: "nothing" | "less" | "more"
   readonly failed: "less" | "more"
+  /** The loss stayed with less in flight: it is not for a queue. */
+  readonly isRandom: boolean
   /** The share that arrived before it was tried. */
   readonly share: number
   /** Stretches until the next trial, and how many there are between two. */
@@ -23,6 +25,7 @@ export const start: Queueing = {
   millis: Limits.queueingMillis,
   trying: "nothing",
   failed: "more",
+  isRandom: false,
   share: 1,
   rest: 0,
   restStretches: Limits.minTrialRest
@@ -41,8 +44,12 @@ export const heard = (self: Queueing, share: number): Queueing => {
   switch (self.trying) {
     case "less":
       // it was not for us: as before
-      if (!isBetter(share, self.share)) return longerRest({ ...self, millis: self.millis / less, failed: "less" })
-      return isLossy ? tryLess(self, share) : { ...settled(self, share), restStretches: Limits.minTrialRest }
+      if (!isBetter(share, self.share)) {
+        return longerRest({ ...self, millis: self.millis / less, failed: "less", isRandom: true })
+      }
+      return isLossy
+        ? tryLess(self, share)
+        : { ...settled(self, share), restStretches: Limits.minTrialRest, isRandom: false }
     case "more":
       if (isLossy && isBetter(self.share, share))
         return longerRest({ ...self, millis: self.millis / more, failed: "more" })

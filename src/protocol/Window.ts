@@ -2,11 +2,9 @@
  * Pace: how many bytes may be on their way. Pure. Ackers answer polls that travel inside the data, so an answer says
  * that everything sent before its poll has been taken, or is lost.
  *
- * Two windows, both from the rates at which the bounding ackers take, see Path: the network's, what the slowest of them
- * takes in a round trip and some queueing, which keeps a link full and its queue short; and one for each acker, larger by what it
- * takes in `lagMillis`, because a busy machine answers late what the network has brought long ago. The fastest acker
- * says what the network has brought. Neither exceeds what the smallest receive buffer takes, so that the kernel of a busy
- * catcher drops nothing.
+ * Each bounding acker has a window, from the rate at which it takes, see Path; and the network has one, from that of the
+ * fastest, who says what the network has brought: shorter, because a busy machine answers late what came long ago. None
+ * exceeds what the smallest receive buffer takes, so that the kernel of a busy catcher drops nothing.
  *
  * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - what an acker acknowledged is how far
  * it lags.
@@ -52,7 +50,8 @@ export interface Window {
   /** Recent polls, oldest first. */
   readonly asked: ReadonlyArray<Asked>
   readonly ackers: ReadonlyArray<Acker>
-  readonly minRttMillis: number
+  /** Those that are no ackers now, and were on the bench: what is held against them holds when they are ackers again. */
+  readonly former: ReadonlyArray<Acker>
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
   readonly rttMillis: number | undefined
 }
@@ -70,7 +69,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   nextPoll: 1,
   asked: [],
   ackers: [],
-  minRttMillis: Number.POSITIVE_INFINITY,
+  former: [],
   rttMillis: undefined
 })
 
@@ -86,23 +85,39 @@ export const setAckers = (
   isLocal: (slot: number) => boolean = () => false
 ): Window => ({
   ...self,
-  ackers: slots.map(
-    (slot) =>
-      self.ackers.find((acker) => acker.slot === slot) ?? {
-        slot,
-        ackedBytes: self.sentBytes,
-        heardMillis: nowMillis,
-        path: Path.make(self.sentBytes, self.sentPages, nowMillis),
-        isLocal: isLocal(slot),
-        askedPoll: 0,
-        owesMillis: undefined,
-        heldMillis: 0,
-        countedMillis: nowMillis,
-        benchedMillis: nowMillis,
-        benches: 0
-      }
-  )
+  former: [...self.ackers, ...self.former].filter((acker) => acker.benches > 0 && !slots.includes(acker.slot)),
+  ackers: slots.map((slot) => {
+    const known = self.ackers.find((acker) => acker.slot === slot)
+    if (known !== undefined) return known
+    const { benchedMillis = nowMillis, benches = 0 } = self.former.find((acker) => acker.slot === slot) ?? {}
+    return {
+      slot,
+      ackedBytes: self.sentBytes,
+      heardMillis: nowMillis,
+      path: Path.make(self.sentBytes, self.sentPages, nowMillis),
+      isLocal: isLocal(slot),
+      askedPoll: 0,
+      owesMillis: undefined,
+      heldMillis: 0,
+      countedMillis: nowMillis,
+      benchedMillis,
+      benches
+    }
+  })
 })
+
+const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
+  [...ackers, ...former].find((acker) => acker.slot === slot)
+
+export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
+
+/** Was it on the bench, or does it take less than half of what another takes? */
+export const isSlow = (self: Window, slot: number): boolean => {
+  const path = lately(self, slot)?.path
+  const rate = path === undefined ? undefined : Path.rate(path)
+  const isSlower = rate !== undefined && self.ackers.some((other) => (Path.rate(other.path) ?? 0) > 2 * rate)
+  return isSlower || wasBenched(self, slot)
+}
 
 export const limit = (self: Window, receiveBufferBytes: number): Window => ({
   ...self,
@@ -125,11 +140,11 @@ export const sent = (self: Window, bytes: number, pages: number, nowMillis: numb
  * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag.
  * The network's window needs an answer of anybody, an acker's own one of its.
  */
-export const askedNext = (self: Window, nowMillis: number): ReadonlyArray<number> => {
+export const askedNext = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<number> => {
   const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
   const most = self.limitBytes - Limits.batchBytes
   const lags = (acker: Acker) =>
-    acker.benchedMillis <= nowMillis &&
+    (stragglers || !sits(self, acker, nowMillis)) &&
     self.sentBytes - acker.ackedBytes > Math.max(0, Math.min(lagBytes(self, acker, nowMillis) / 2, most))
   return self.ackers.filter((acker, i) => i % shares === self.nextPoll % shares || lags(acker)).map(({ slot }) => slot)
 }
@@ -189,31 +204,40 @@ export const answered = (
   return {
     ...self,
     ackers: self.ackers.map((other) => (other.slot === slot ? acker : other)),
-    minRttMillis: Math.min(self.minRttMillis, sampleMillis),
     // the classical smoothing of round trips (RFC 6298)
     rttMillis: self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
   }
 }
 
-/** The most that may be on the network: what the slowest bounding acker takes; `stragglers`: of all. */
-export const bytes = (self: Window, nowMillis: number, stragglers = false): number =>
-  flightBytes(self, bounding(self, nowMillis, stragglers))
+/** The most that may be sent before anybody answers: of the network's window and those of the bounding ackers the least. */
+export const bytes = (self: Window, nowMillis: number, stragglers = false): number => {
+  const ackers = bounding(self, nowMillis, stragglers)
+  return ackers.reduce((least, { path }) => Math.min(least, Path.lagBytes(path) ?? least), networkBytes(self, ackers))
+}
 
-const flightBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
+/** The shortest round trip of those that say something of the network. */
+const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
   let least = Number.POSITIVE_INFINITY
-  for (const { path } of bounding) {
-    const rate = Path.rate(path)
-    if (rate !== undefined) least = Math.min(least, Path.flightBytes(path, rate, self.minRttMillis))
+  for (const { path } of remote(ackers)) least = Math.min(least, path.minRttMillis)
+  return least
+}
+
+/** The most that may be on the network: what the fastest takes. Who takes less has a window of its own. */
+const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
+  const rttMillis = minRttMillis(bounding)
+  let queueingMillis: number = Limits.queueingMillis
+  for (const { path } of bounding) queueingMillis = Math.min(queueingMillis, path.queueing.millis)
+  let most: number | undefined
+  for (const { path } of remote(bounding)) {
+    const flight = Path.flightBytes(path, rttMillis, queueingMillis)
+    if (flight !== undefined) most = Math.max(most ?? 0, flight)
   }
-  return Math.min(self.limitBytes, Number.isFinite(least) ? least : Limits.firstWindowBytes)
+  return Math.min(self.limitBytes, most ?? Limits.firstWindowBytes)
 }
 
 /** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
-export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number => {
-  const rate = Path.rate(path)
-  if (rate === undefined) return bytes(self, nowMillis)
-  return Math.min(self.limitBytes, Path.flightBytes(path, rate, path.minRttMillis, Limits.lagMillis))
-}
+export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number =>
+  Math.min(self.limitBytes, Path.lagBytes(path) ?? bytes(self, nowMillis))
 
 /** The ackers that bound the window now: [A-2], [A-8]. `stragglers`: those on the bench as well. */
 export const bounding = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
@@ -254,12 +278,18 @@ export const ackedBytes = (self: Window, nowMillis: number): number => leastAcke
 const leastAcked = (self: Window, bounding: ReadonlyArray<Acker>): number =>
   bounding.reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
-/** What no bounding acker has taken; those on the master's machine are asked only when there are no others. */
+/** Those on the master's machine count only where there are no others. */
+const remote = (ackers: ReadonlyArray<Acker>): ReadonlyArray<Acker> => {
+  if (!ackers.some((acker) => acker.isLocal)) return ackers
+  const others = ackers.filter((acker) => !acker.isLocal)
+  return others.length === 0 ? ackers : others
+}
+
+/** What no bounding acker has taken. */
 const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   if (bounding.length === 0) return 0
   let most = 0
-  const remote = bounding.some((acker) => !acker.isLocal)
-  for (const { ackedBytes, isLocal } of bounding) if (!remote || !isLocal) most = Math.max(most, ackedBytes)
+  for (const { ackedBytes } of remote(bounding)) most = Math.max(most, ackedBytes)
   return self.sentBytes - most
 }
 
@@ -270,7 +300,7 @@ const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
 export const room = (self: Window, batchBytes: number, nowMillis: number, stragglers = false): number => {
   const ackers = bounding(self, nowMillis, stragglers)
   const lag = self.sentBytes - leastAcked(self, ackers)
-  let roomBytes = flightBytes(self, ackers) - onNetwork(self, ackers)
+  let roomBytes = networkBytes(self, ackers) - onNetwork(self, ackers)
   for (const acker of ackers) {
     roomBytes = Math.min(roomBytes, lagBytes(self, acker, nowMillis) - (self.sentBytes - acker.ackedBytes))
   }
@@ -281,7 +311,7 @@ export const room = (self: Window, batchBytes: number, nowMillis: number, stragg
 /** For whom all others wait: the network's window is open, theirs is not. None when they are more than half of the group. */
 export const holders = (self: Window, batchBytes: number, nowMillis: number): ReadonlyArray<number> => {
   const ackers = bounding(self, nowMillis)
-  if (flightBytes(self, ackers) - onNetwork(self, ackers) <= 0) return []
+  if (networkBytes(self, ackers) - onNetwork(self, ackers) <= 0) return []
   const slow = ackers.filter((acker) => {
     const may = Math.min(lagBytes(self, acker, nowMillis) + batchBytes, self.limitBytes)
     return self.sentBytes + batchBytes - acker.ackedBytes > may
@@ -315,10 +345,10 @@ const judged = (acker: Acker, millis: number, nowMillis: number): Acker => {
  * come as a burst that is the whole queue. At once before the first answer: with little sent it shows the true round trip.
  */
 export const pollBytes = (self: Window, nowMillis: number, stragglers = false): number => {
-  const { minRttMillis } = self
-  if (!Number.isFinite(minRttMillis)) return 0
+  const rttMillis = minRttMillis(self.ackers)
+  if (!Number.isFinite(rttMillis)) return 0
   const windowBytes = bytes(self, nowMillis, stragglers)
-  const queueing = Limits.queueingMillis / (minRttMillis + Limits.queueingMillis)
+  const queueing = Limits.queueingMillis / (rttMillis + Limits.queueingMillis)
   return Math.max(Math.min(Limits.minPollBytes, windowBytes / parts(self)), (windowBytes * queueing) / 4)
 }
 

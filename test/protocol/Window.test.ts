@@ -156,24 +156,27 @@ describe("Window", () => {
     return w
   }
 
-  it("the fastest acker bounds what is on the network, the slowest how far it lags [A-1] [A-4]", () => {
-    const w = measured([1, 10])
-    const rate = (2 * batch) / 10
-    assert.closeTo(Window.bytes(w, 10), rate * (1.5 + Limits.queueingMillis), 1)
-    assert.closeTo(lagBytes(w, 1, 10), rate * (15 + Limits.queueingMillis + Limits.lagMillis), 1)
-    // the fastest has everything: only the lag bounds
-    const flying = answered(polled(sent(w, 300_000, 20), 20), 0, 2, 21)
-    assert.isTrue(isOpen(flying, batch, 21))
-    assert.isFalse(isOpen(sent(flying, 300_000, 21), batch, 21))
+  it("what the fastest acker takes bounds the network, each one's own rate how far it lags [A-1] [A-4]", () => {
+    const w = measured([2, 2])
+    const rate = batch
+    const network = rate * (3 + Limits.queueingMillis)
+    assert.closeTo(Window.bytes(w, 10), network, 1)
+    assert.closeTo(lagBytes(w, 1, 10), rate * (3 + Limits.queueingMillis + Limits.lagMillis), 1)
     // nobody has it: the network bounds
-    assert.isFalse(isOpen(sent(w, 148_000, 20), batch, 20))
+    assert.isFalse(isOpen(sent(w, network, 20), batch, 20))
+    // the fastest has everything: only the lag bounds
+    const flying = answered(polled(sent(w, network, 20), 20), 0, 2, 21)
+    assert.isTrue(isOpen(flying, batch, 21))
+    assert.isFalse(isOpen(sent(flying, 20 * rate, 21), batch, 21))
+    // who takes a tenth may lag a tenth of that
+    assert.closeTo(lagBytes(measured([1, 10]), 1, 10), (2 * rate * (15 + 10 + 20)) / 10, 1)
   })
 
   it("an acker on the master's machine says nothing of the network, unless all are there", () => {
-    const send = (w: Window.Window) => answered(polled(sent(w, 148_000, 20), 20), 0, 2, 21)
-    assert.isTrue(isOpen(send(measured([1, 10])), batch, 21))
-    assert.isFalse(isOpen(send(measured([1, 10], (slot) => slot === 0)), batch, 21))
-    assert.isTrue(isOpen(send(measured([1, 10], () => true)), batch, 21))
+    const send = (w: Window.Window) => answered(polled(sent(w, 14 * batch, 20), 20), 0, 2, 21)
+    assert.isTrue(isOpen(send(measured([2, 2])), batch, 21))
+    assert.isFalse(isOpen(send(measured([2, 2], (slot) => slot === 0)), batch, 21))
+    assert.isTrue(isOpen(send(measured([2, 2], () => true)), batch, 21))
   })
 
   it("a poll asks a share of the ackers in turn, and all that lag [A-3]", () => {
@@ -219,7 +222,7 @@ describe("Window", () => {
     })
 
     it("are nobody while the network itself has not brought what was sent", () => {
-      const busy = sent(held, Window.bytes(held, 2) + batch, 2)
+      const busy = sent(held, large, 2)
       assert.deepStrictEqual(Window.holders(busy, batch, 2), [])
     })
 

@@ -154,6 +154,74 @@ describe("the engine", () => {
     })
   )
 
+  /** When each catcher put its last file in place, and what was sent for each page needed. */
+  const placing = Effect.fnUntraced(function* (scenario: Simulation.Scenario) {
+    const latest = new Map<string, number>()
+    let now = () => 0
+    const outcome = yield* Simulation.run({
+      ...scenario,
+      network: { glued: true, delayMillis: 0.2, bytesPerSecond: 125_000_000, ...scenario.network },
+      observer: {
+        changed: ({ name }, { operation }) => (operation === "rename" ? void latest.set(name, now()) : undefined)
+      },
+      meanwhile: (world) => {
+        now = world.now
+        return scenario.meanwhile?.(world) ?? Effect.void
+      }
+    })
+    const report = outcome.master?._tag === "Success" ? outcome.master.value : undefined
+    const { needed = 1, sent = Infinity } = report?.pages ?? {}
+    return { outcome, latest: (name: string) => latest.get(name) ?? Infinity, ratio: sent / needed }
+  })
+  const narrow = (queueBytes: number, bytesPerSecond: number) => ({ narrow: { queueBytes, bytesPerSecond } })
+
+  it.effect("a link far away that drops at once what is too much keeps nothing from the others [A-8]", () =>
+    Effect.gen(function* () {
+      const one = [Tree.file("one", 6_000_000)]
+      const options = { seed: 4, catchers: 6, tree: one, network: { delayMillis: 10 }, master: { pageBytes: 1432 } }
+      const meanwhile = ({ network }: Simulation.World) => network.impairLink("c2", "Group", narrow(3072, 250_000))
+      const healthy = yield* placing(options)
+      const policed = yield* placing({ ...options, meanwhile })
+      for (const name of ["c1", "c3", "c4", "c5", "c6"]) {
+        assert.isBelow(policed.latest(name), healthy.latest(name) + 1200)
+      }
+      assert.strictEqual(stateOf(policed.outcome, "c2"), "Complete")
+    })
+  )
+
+  // alone on the air it was taken for one that holds others up, and what it was sent thirty times over was not its pace any more
+  it.effect("killed and started again behind its slow link, it is sent at the link's pace [A-8] [Q-12]", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 5 }, (_, i) => Tree.file(`f${i}`, 800_000, i))
+      const { outcome, ratio } = yield* placing({
+        ...{ seed: 4, catchers: 4, tree: many, timeoutMillis: 2000, master: { pageBytes: 1432 } },
+        meanwhile: ({ hosts, network }) =>
+          Effect.gen(function* () {
+            yield* network.impairLink("c3", "Group", narrow(32_768, 600_000))
+            yield* Effect.sleep(4000)
+            yield* hosts[2].crash
+            yield* Effect.sleep(500)
+            hosts[2].start()
+          })
+      })
+      assert.strictEqual(stateOf(outcome, "c3"), "Complete")
+      assert.isBelow(ratio, 4)
+    })
+  )
+
+  it.effect("who comes while only a straggler is served is served first", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 20 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
+      const { latest, outcome } = yield* placing({
+        ...{ seed: 4, catchers: 3, tree: many, startMillis: (i) => (i === 2 ? 6000 : 0) },
+        master: { catchers: 2, pageBytes: 1432 },
+        meanwhile: ({ network }) => network.impairLink("c2", "Group", narrow(65_536, 500_000))
+      })
+      assert.isBelow(latest("c3"), 6000 + 0.4 * (latest("c2") - 6000))
+      assert.deepStrictEqual([stateOf(outcome, "c2"), stateOf(outcome, "c3")], ["Complete", "Complete"])
+    })
+  )
+
   // it refused files for good once 32 were open that nobody finished
   it.effect(
     "away again and again a catcher keeps no more files open than it may, and is complete in the end [F-7]",
