@@ -29,7 +29,7 @@ import { type Slot, Store, StoreError } from "./store/Store.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
-import type { Failure, FromMaster } from "./wire/Message.ts"
+import type { Failure } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -224,7 +224,7 @@ const hear = (
     case "Parity":
       return Effect.as(files.parity(heard.file, heard.batch), true)
     case "Message":
-      return answerTo(heard.message, membership, book, files)
+      return answerTo(heard, membership, book, files)
     case "Stranger": {
       const { incarnation, master } = membership
       const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
@@ -237,7 +237,7 @@ const hear = (
 }
 
 const answerTo = Effect.fnUntraced(function* (
-  message: FromMaster,
+  { message, pages }: Extract<PageReceiver.Heard, { readonly _tag: "Message" }>,
   membership: Announce.Membership,
   book: Book,
   files: CatchFiles.CatchFiles
@@ -247,7 +247,7 @@ const answerTo = Effect.fnUntraced(function* (
     case "Bye":
       return false
     case "Poll": {
-      const answer = Answers.toPoll(message, book.received.pages, book.dropped, membership)
+      const answer = Answers.toPoll(message, pages, book.dropped, membership)
       const transport = yield* Transport
       if (answer !== undefined) yield* transport.sendTo(master, answer)
       return true

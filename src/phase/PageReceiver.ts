@@ -16,7 +16,8 @@ import type { Ear, Membership } from "./Announce.ts"
 export type Heard =
   | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
   | { readonly _tag: "Parity"; readonly file: number; readonly batch: ParityBatch }
-  | { readonly _tag: "Message"; readonly message: FromMaster }
+  /** `pages`: page datagrams of this session that came before it. */
+  | { readonly _tag: "Message"; readonly message: FromMaster; readonly pages: number }
   /** Another master calls; it is told that we are taken. */
   | { readonly _tag: "Stranger"; readonly announce: Announce; readonly from: string }
 
@@ -145,7 +146,7 @@ class Gatherer {
     }
     // a question comes after the pages sent before it
     this.flush()
-    this.out.push({ _tag: "Message", message: decoded.success })
+    this.out.push({ _tag: "Message", message: decoded.success, pages: this.counts.pages })
   }
 
   private stranger(bytes: Uint8Array, at: number, from: string): void {

@@ -73,6 +73,9 @@ describe("PageReceiver", () => {
         Buffer.concat([page(1, 0), page(2, 0), page(2, 1), page(1, 1), Codec.encode(eof(1, 1)), page(1, 2)])
       ])
       assert.deepStrictEqual(brief(heard), ["pages 1: 0", "pages 2: 0 1", "pages 1: 1", "Eof", "pages 1: 2"])
+      // what came after it in the same pull is not before it: counted so, every answer looked like loss by turns
+      const question = heard.find((event) => event._tag === "Message")
+      assert.strictEqual(question?._tag === "Message" && question.pages, 4)
     })
   )
 
