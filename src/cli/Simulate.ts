@@ -40,6 +40,12 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
       reason: `--slow ${slow} and --crash ${crash} are ${slow + crash} catchers, and there are ${catchers}: give more --catchers`
     })
   }
+  if (slow === 0 && (input.slowBytesPerSecond ?? input.slowLossPercent) !== undefined) {
+    return yield* new UsageError({
+      command: "simulate",
+      reason: "--slow-rate and --slow-loss are of bad links, and there are none: give --slow K"
+    })
+  }
   const screen = yield* Screen
   if (!input.json) for (const line of heading(input)) screen.print("out", line)
   const forecast = yield* Effect.raceFirst(

@@ -15,7 +15,7 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
   }
   if (incomplete.length > bound)
     out.push(`  ... and ${Format.count(incomplete.length - bound)} more (all of them with -v)`)
-  const behind = report.catchers.filter((one) => one.straggled !== undefined)
+  const behind = report.catchers.filter((one) => one.straggled !== undefined && one.state !== "Lost")
   for (const one of behind.slice(0, bound)) {
     const pages = `${Format.count(one.missingPages)} pages asked for again`
     out.push(`  behind the others: ${Format.safe(one.id)} (${one.straggled}, ${pages})`)

@@ -75,7 +75,7 @@ export const maxSliceSlots = 512
 export const minSliceSlots = 8
 /** What one answer takes of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other answers beside it. */
 export const answerBytes = 4096
-/** The window before the first answer, and its floor: at 10 Mb/s 13 ms. */
+/** The window before the first answer, and its floor; and the floor where a path's queue is short: at 10 Mb/s 13 ms. */
 export const firstWindowBytes = 128 * 1024
 export const minWindowBytes = 16 * 1024
 /**

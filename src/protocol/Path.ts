@@ -83,13 +83,21 @@ export const flightBytes = (self: Path, rttMillis: number, queueingMillis: numbe
   const { isRandom, trying } = self.queueing
   // less is tried without it, or it would hide what that brings
   const sentMillis = isRandom && trying !== "less" ? (roundMillis * 1.1) / Math.max(self.share, leastShare) : 0
-  return Math.max(Limits.minWindowBytes, taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis))
+  return Math.max(floorBytes(self), taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis))
 }
+
+/** Is its queue shorter than what the window may cause? */
+export const isShallow = (self: Path): boolean => self.queueing.millis < Limits.queueingMillis
+
+// Where nothing shows that it is too much: a busy machine gets round to a small window as seldom as to a large one.
+const floorBytes = (self: Path): number => (isShallow(self) ? Limits.minWindowBytes : Limits.firstWindowBytes)
 
 /** What an acker may lag: its queue, and, as long as that is none too short, what a busy machine needs to get round to it. */
 export const lagBytes = (self: Path): number | undefined => {
   const { millis } = self.queueing
-  return flightBytes(self, self.minRttMillis, millis + (Limits.lagMillis * millis) / Limits.queueingMillis)
+  const flight = flightBytes(self, self.minRttMillis, millis)
+  const lagMillis = (Limits.lagMillis * millis) / Limits.queueingMillis
+  return flight === undefined ? undefined : flight + (rate(self) ?? 0) * lagMillis
 }
 
 /** Nothing was on its way: what was said long ago is no beginning of a measure. */

@@ -3,8 +3,8 @@
  * that everything sent before its poll has been taken, or is lost.
  *
  * Each bounding acker has a window, from the rate at which it takes, see Path; and the network has one, from that of the
- * fastest, who says what the network has brought: shorter, because a busy machine answers late what came long ago. None
- * exceeds what the smallest receive buffer takes, so that the kernel of a busy catcher drops nothing.
+ * slowest, which keeps a link full and its queue short. That one is shorter, because a busy machine answers late what the network
+ * has brought long ago; the fastest acker says what it has brought. None exceeds what the smallest receive buffer takes, so that the kernel of a busy catcher drops nothing.
  *
  * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - what an acker acknowledged is how far
  * it lags.
@@ -222,17 +222,24 @@ const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
   return least
 }
 
-/** The most that may be on the network: what the fastest takes. Who takes less has a window of its own. */
+/**
+ * The most that may be on the network: what the slowest takes. Those that say nothing of it are left out: on the master's own
+ * machine, and at which half as much arrives as at the best, or less; these have windows of their own.
+ */
 const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   const rttMillis = minRttMillis(bounding)
+  let share = 0
   let queueingMillis: number = Limits.queueingMillis
-  for (const { path } of bounding) queueingMillis = Math.min(queueingMillis, path.queueing.millis)
-  let most: number | undefined
-  for (const { path } of remote(bounding)) {
-    const flight = Path.flightBytes(path, rttMillis, queueingMillis)
-    if (flight !== undefined) most = Math.max(most ?? 0, flight)
+  for (const { path } of bounding) {
+    share = Math.max(share, path.share)
+    queueingMillis = Math.min(queueingMillis, path.queueing.millis)
   }
-  return Math.min(self.limitBytes, most ?? Limits.firstWindowBytes)
+  let least: number | undefined
+  for (const { path } of remote(bounding)) {
+    const flight = path.share * 2 < share ? undefined : Path.flightBytes(path, rttMillis, queueingMillis)
+    if (flight !== undefined) least = Math.min(least ?? flight, flight)
+  }
+  return Math.min(self.limitBytes, least ?? Limits.firstWindowBytes)
 }
 
 /** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
@@ -353,12 +360,19 @@ export const pollBytes = (self: Window, nowMillis: number, stragglers = false): 
 }
 
 /** Sends in a window, at least. Each wakes every catcher, so there are no more of them than the path's queue needs. */
-const parts = ({ ackers }: Window): number =>
-  ackers.some(({ path }) => path.queueing.millis < Limits.queueingMillis) ? 4 : 2
+const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
 
-/** How long a closed window waits for an answer before it polls again: all answers may be lost. Whole milliseconds, as timers are. */
-export const pauseMillis = ({ rttMillis = Limits.maxPollMillis }: Window): number =>
-  Math.min(Limits.maxPollMillis, Math.ceil(2 * rttMillis) + Limits.minQuestionMillis)
+/** Has a path a queue that is short? */
+const isShallow = ({ ackers }: Window): boolean => ackers.some(({ path }) => Path.isShallow(path))
+
+/**
+ * How long a closed window waits for an answer before it polls again: all answers may be lost. Soon only where the path's
+ * queue loses polls as well: each wakes every catcher, and a busy machine's answer is just late. Whole milliseconds, as timers are.
+ */
+export const pauseMillis = (self: Window): number =>
+  isShallow(self) && self.rttMillis !== undefined
+    ? Math.min(Limits.maxPollMillis, Math.ceil(2 * self.rttMillis) + Limits.minQuestionMillis)
+    : Limits.maxPollMillis
 
 /** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */
 export const batchBytes = (self: Window, datagramBytes: number, nowMillis: number, stragglers = false): number => {

@@ -173,4 +173,13 @@ describe("mrsync simulate", () => {
       assert.deepStrictEqual(out, [])
     })
   )
+
+  it.effect("refuses what is said of bad links when there are none", () =>
+    Effect.gen(function* () {
+      for (const bad of [{ slowBytesPerSecond: 1_000_000 }, { slowLossPercent: 20 }]) {
+        const { exit } = yield* saying(bad)
+        assert.include(JSON.stringify(exit), "give --slow K")
+      }
+    })
+  )
 })
