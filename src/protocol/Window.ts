@@ -224,23 +224,25 @@ const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
 
 /**
  * The most that may be on the network: what the slowest takes. Those that say nothing of it are left out: on the master's own
- * machine, and at which half as much arrives as at the best, or less; these have windows of their own.
+ * machine, and at which clearly less arrives than at the best; these have windows of their own.
  */
 const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   const rttMillis = minRttMillis(bounding)
-  let share = 0
-  let queueingMillis: number = Limits.queueingMillis
-  for (const { path } of bounding) {
-    share = Math.max(share, path.share)
-    queueingMillis = Math.min(queueingMillis, path.queueing.millis)
-  }
+  const best = bounding.reduce((best, { path }) => Math.max(best, path.share), 0)
+  const telling = remote(bounding).filter(({ path }) => path.share >= best * clearShare)
+  const queueingMillis = telling.reduce(
+    (least, { path }) => Math.min(least, path.queueing.millis),
+    Limits.queueingMillis as number
+  )
   let least: number | undefined
-  for (const { path } of remote(bounding)) {
-    const flight = path.share * 2 < share ? undefined : Path.flightBytes(path, rttMillis, queueingMillis)
+  for (const { path } of telling) {
+    const flight = Path.flightBytes(path, rttMillis, queueingMillis)
     if (flight !== undefined) least = Math.min(least ?? flight, flight)
   }
   return Math.min(self.limitBytes, least ?? Limits.firstWindowBytes)
 }
+/** Of what arrives at the best: with less, a path loses more than the network does. */
+const clearShare = 0.9
 
 /** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
 export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number =>
