@@ -115,8 +115,8 @@ export const make = (options: {
       for (const slot of served.keys()) if (!isStraggler(slot)) return false
       return served.size > 0
     }
-    /** Is there nobody to be faster for? */
-    const isSlow = (lane: OwnLane): boolean =>
+    /** Is there nobody to be faster for? Then the pace is the stragglers'. */
+    const isForStragglers = (lane: OwnLane): boolean =>
       lane === late || isOnlyFor((slot) => Window.isBenched(window, slot, now()))
     const holders = (batchBytes: number, lane: OwnLane): ReadonlyArray<number> => {
       const slots = lane === late ? [] : Window.holders(window, batchBytes, now())
@@ -126,9 +126,9 @@ export const make = (options: {
 
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
 
-    const pollFor = (lane: OwnLane) =>
+    const poll = (stragglers: boolean) =>
       Effect.suspend(() => {
-        const audience = Window.askedNext(window, now(), isSlow(lane))
+        const audience = Window.askedNext(window, now(), stragglers)
         const number = window.nextPoll
         window = Window.polled(window, audience, now())
         return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
@@ -136,20 +136,21 @@ export const make = (options: {
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
     // stragglers would be waited for although there is something else to send.
-    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
-      for (let pause = Window.pauseMillis(window); ;) {
+    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane, areStragglers: boolean) {
+      let stragglers = areStragglers
+      for (let pause = Window.pauseMillis(window); ; stragglers = isForStragglers(lane)) {
         const fromMillis = now()
-        const batches = Window.room(window, batchBytes, fromMillis, isSlow(lane))
+        const batches = Window.room(window, batchBytes, fromMillis, stragglers)
         if (batches > 0) return batches
         if (lane === late && repair.queued.length + fresh.queued.length > 0) return 0
         const slow = holders(batchBytes, lane)
-        if (Window.sinceLastPoll(window) > 0) yield* pollFor(lane)
+        if (Window.sinceLastPoll(window) > 0) yield* poll(stragglers)
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, pause)
         window = Window.held(window, slow, fromMillis, now())
         if (answer._tag === "None") {
           pause = Math.min(pause * 2, Limits.maxPollMillis)
-          yield* pollFor(lane)
+          yield* poll(isForStragglers(lane))
         }
       }
     })
@@ -171,10 +172,11 @@ export const make = (options: {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
         if (lane === late) yield* sendQueued(fresh)
-        const batchBytes = Window.batchBytes(window, datagramBytes, now(), isSlow(lane))
-        const batches = yield* waitForRoom(batchBytes, lane)
+        const stragglers = isForStragglers(lane)
+        const batchBytes = Window.batchBytes(window, datagramBytes, now(), stragglers)
+        const batches = yield* waitForRoom(batchBytes, lane, stragglers)
         if (batches === 0) continue
-        const pollBytes = Window.pollBytes(window, now(), isSlow(lane))
+        const pollBytes = Window.pollBytes(window, now(), stragglers)
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         const pages = Math.ceil((end - at) / datagramBytes)
@@ -185,7 +187,7 @@ export const make = (options: {
           parity: totals.parity + (kind === "Parity" ? pages : 0),
           bytes: totals.bytes + end - at
         }
-        if (Window.sinceLastPoll(window) >= pollBytes) yield* pollFor(lane)
+        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll(stragglers)
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
       lane.release(slab)

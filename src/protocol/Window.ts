@@ -19,6 +19,8 @@ interface Asked {
   readonly sentBytes: number
   readonly sentPages: number
   readonly atMillis: number
+  /** The window then. */
+  readonly fullBytes: number
   /** The ackers as they were then. */
   readonly ackers: ReadonlyArray<Acker>
 }
@@ -50,6 +52,8 @@ export interface Window {
   /** Recent polls, oldest first. */
   readonly asked: ReadonlyArray<Asked>
   readonly ackers: ReadonlyArray<Acker>
+  /** What half of the ackers reach, or more: of what was sent to them, and bytes a millisecond. */
+  readonly half: { readonly share: number; readonly rate: number }
   /** Those that are no ackers now, and were on the bench: what is held against them holds when they are ackers again. */
   readonly former: ReadonlyArray<Acker>
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
@@ -60,6 +64,8 @@ const keptPolls = 128
 /** A sample of more than this, and of more than some round trips, says nothing of the path's rate. */
 const longMillis = 200
 const longRtts = 4
+/** Of what arrives at the best: with less, a path loses more than the network does. */
+const clearShare = 0.9
 
 /** `receiveBufferBytes`: the smallest among the catchers, as their systems state it. */
 export const make = (receiveBufferBytes: number): Window => ({
@@ -69,6 +75,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   nextPoll: 1,
   asked: [],
   ackers: [],
+  half: { share: 0, rate: 0 },
   former: [],
   rttMillis: undefined
 })
@@ -83,10 +90,9 @@ export const setAckers = (
   slots: ReadonlyArray<number>,
   nowMillis: number,
   isLocal: (slot: number) => boolean = () => false
-): Window => ({
-  ...self,
-  former: [...self.ackers, ...self.former].filter((acker) => acker.benches > 0 && !slots.includes(acker.slot)),
-  ackers: slots.map((slot) => {
+): Window => {
+  const former = [...self.ackers, ...self.former].filter((acker) => acker.benches > 0 && !slots.includes(acker.slot))
+  const ackers = slots.map((slot): Acker => {
     const known = self.ackers.find((acker) => acker.slot === slot)
     if (known !== undefined) return known
     const { benchedMillis = nowMillis, benches = 0 } = self.former.find((acker) => acker.slot === slot) ?? {}
@@ -104,7 +110,17 @@ export const setAckers = (
       benches
     }
   })
-})
+  return measured({ ...self, former, ackers })
+}
+
+const rateOf = ({ path }: Acker): number => Path.rate(path) ?? 0
+
+/** Taken once an answer: every batch asks many times who is far behind. */
+const measured = (self: Window): Window => {
+  const reached = (figure: (acker: Acker) => number) =>
+    self.ackers.map(figure).sort((a, b) => b - a)[Math.ceil(self.ackers.length / 2) - 1] ?? 0
+  return { ...self, half: { share: reached(({ path }) => path.share), rate: reached(rateOf) } }
+}
 
 const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
   [...ackers, ...former].find((acker) => acker.slot === slot)
@@ -115,7 +131,7 @@ export const wasBenched = (self: Window, slot: number): boolean => (lately(self,
 export const isSlow = (self: Window, slot: number): boolean => {
   const path = lately(self, slot)?.path
   const rate = path === undefined ? undefined : Path.rate(path)
-  const isSlower = rate !== undefined && self.ackers.some((other) => (Path.rate(other.path) ?? 0) > 2 * rate)
+  const isSlower = rate !== undefined && self.ackers.some((other) => rateOf(other) > 2 * rate)
   return isSlower || wasBenched(self, slot)
 }
 
@@ -165,6 +181,7 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
       sentBytes: self.sentBytes,
       sentPages: self.sentPages,
       atMillis: nowMillis,
+      fullBytes: bytes(self, nowMillis),
       ackers: self.ackers
     }
   ]
@@ -195,18 +212,18 @@ export const answered = (
     heardMillis: nowMillis,
     path: Path.answered(before.path, mark, {
       before: asked.ackers.find((acker) => acker.slot === slot)?.path,
-      fullBytes: bytes(self, nowMillis),
+      fullBytes: asked.fullBytes,
       longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0))
     }),
     // an answer that comes late, after that to a later poll, begins no new debt
     owesMillis: before.askedPoll === poll || before.owesMillis === undefined ? undefined : nowMillis
   }
-  return {
+  return measured({
     ...self,
     ackers: self.ackers.map((other) => (other.slot === slot ? acker : other)),
     // the classical smoothing of round trips (RFC 6298)
     rttMillis: self.rttMillis === undefined ? sampleMillis : self.rttMillis + (sampleMillis - self.rttMillis) / 8
-  }
+  })
 }
 
 /** The most that may be sent before anybody answers: of the network's window and those of the bounding ackers the least. */
@@ -228,12 +245,9 @@ const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
  */
 const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   const rttMillis = minRttMillis(bounding)
-  const best = bounding.reduce((best, { path }) => Math.max(best, path.share), 0)
+  const best = Math.max(0, ...bounding.map(({ path }) => path.share))
   const telling = remote(bounding).filter(({ path }) => path.share >= best * clearShare)
-  const queueingMillis = telling.reduce(
-    (least, { path }) => Math.min(least, path.queueing.millis),
-    Limits.queueingMillis as number
-  )
+  const queueingMillis = Math.min(Limits.queueingMillis, ...telling.map(({ path }) => path.queueing.millis))
   let least: number | undefined
   for (const { path } of telling) {
     const flight = Path.flightBytes(path, rttMillis, queueingMillis)
@@ -241,8 +255,6 @@ const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   }
   return Math.min(self.limitBytes, least ?? Limits.firstWindowBytes)
 }
-/** Of what arrives at the best: with less, a path loses more than the network does. */
-const clearShare = 0.9
 
 /** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
 export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number =>
@@ -266,19 +278,11 @@ export const bounding = (self: Window, nowMillis: number, stragglers = false): R
 export const isBenched = (self: Window, slot: number, nowMillis: number): boolean =>
   self.ackers.some((acker) => acker.slot === slot && sits(self, acker, nowMillis))
 
-const sits = (self: Window, { benchedMillis, benches, path }: Acker, nowMillis: number): boolean => {
-  if (nowMillis < benchedMillis) return true
+const sits = (self: Window, acker: Acker, nowMillis: number): boolean => {
+  if (nowMillis < acker.benchedMillis) return true
   // next to nothing arrives there, whatever the pace
-  if (isFarBehind(self, path, (other) => other.share)) return true
-  return benches > 0 && isFarBehind(self, path, (other) => Path.rate(other) ?? 0)
-}
-
-/** Is that figure many times as good at half of the ackers? */
-const isFarBehind = ({ ackers }: Window, path: Path.Path, figure: (path: Path.Path) => number): boolean => {
-  const enough = figure(path) * Limits.benchTimes
-  let better = 0
-  for (const other of ackers) if (figure(other.path) > enough) better++
-  return better * 2 >= ackers.length && better > 0
+  if (self.half.share > acker.path.share * Limits.benchTimes) return true
+  return acker.benches > 0 && self.half.rate > rateOf(acker) * Limits.benchTimes
 }
 
 /** What the slowest bounding acker has taken. */

@@ -370,19 +370,20 @@ class Air {
         this.counters.parted += datagramsOf(pieces)
         continue
       }
-      const due = at + way.delayMillis
-      if (!way.isRough) {
-        const kept = way.losses.cutAll(pieces)
-        if (kept !== pieces) this.counters.lost += datagramsOf(pieces) - datagramsOf(kept)
-        if (kept.length === 0) continue
-        if (way.impairments.narrow === undefined) this.schedule(from.name, to, due, kept)
-        else this.squeeze(from, to, way, at, kept)
-      } else this.roughly(from, to, way, due, pieces)
+      if (way.isRough) {
+        this.roughly(from, to, way, at, pieces)
+        continue
+      }
+      const kept = way.losses.cutAll(pieces)
+      if (kept !== pieces) this.counters.lost += datagramsOf(pieces) - datagramsOf(kept)
+      this.forward(from, to, way, at, kept)
     }
   }
 
-  /** Through a narrow link: each datagram takes its time on it, after those before it, or finds the queue full. */
-  private squeeze(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
+  /** On a narrow link each datagram takes its time, after those before it, or finds the queue full. */
+  private forward(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
+    if (pieces.length === 0) return
+    if (way.impairments.narrow === undefined) return this.schedule(from.name, to, at + way.delayMillis, pieces)
     for (const piece of pieces) {
       const taken = way.queue(at, piece)
       this.counters.overflowed += piece.datagrams - taken
@@ -416,13 +417,11 @@ class Air {
           }
           if (copies === 2 && echoMillis > 0) later += Math.round(this.chance.next() * echoMillis)
           if (later === 0 || narrow !== undefined) together.push(received)
-          else this.schedule(from.name, to, at + later, [received])
+          else this.schedule(from.name, to, at + way.delayMillis + later, [received])
         }
       }
     }
-    if (together.length === 0) return
-    if (narrow === undefined) this.schedule(from.name, to, at, together)
-    else this.squeeze(from, to, way, at - way.delayMillis, together)
+    this.forward(from, to, way, at, together)
   }
 
   private damage(datagram: Piece, whose: Endpoint): Piece {

@@ -1,40 +1,10 @@
 /** What a roll-out comes to, and what `mrsync simulate` says of it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type Input, simulate } from "../../src/cli/Simulate.ts"
-import { Screen } from "../../src/cli/Screen.ts"
 import * as Forecast from "../../src/simulate/Forecast.ts"
+import { input, simulated } from "../cli/simulating.ts"
 
-const input: Input = {
-  catchers: 4,
-  sizeBytes: 1_000_000,
-  pageBytes: 1432,
-  lossPercent: 1,
-  bytesPerSecond: 12_500_000,
-  delayMillis: 1,
-  seed: 1,
-  slow: 0,
-  slowLossPercent: undefined,
-  slowBytesPerSecond: undefined,
-  crash: 0,
-  repair: "auto",
-  verbose: false,
-  json: false
-}
 const options: Forecast.Options = { ...input, loss: 0.01, slowLoss: 0.2 }
-
-const saying = Effect.fnUntraced(function* (changes: Partial<Input>) {
-  const out: Array<string> = []
-  const screen = Screen.of({
-    print: (_, line) => void out.push(line),
-    drawable: false,
-    size: () => ({ columns: 80, rows: 24 }),
-    draw: () => {},
-    erase: () => {}
-  })
-  const exit = yield* Effect.exit(Effect.provideService(simulate({ ...input, ...changes }), Screen, screen))
-  return { out, exit }
-})
 
 describe("a forecast", () => {
   it.effect("without loss every page is sent once, at the rate of the link", () =>
@@ -121,7 +91,7 @@ describe("a forecast", () => {
 describe("mrsync simulate", () => {
   it.effect("prints what was counted, and a table", () =>
     Effect.gen(function* () {
-      const { exit, out } = yield* saying({})
+      const { exit, out } = yield* simulated({})
       assert.strictEqual(exit._tag, "Success")
       const text = out.join("\n")
       for (const words of [
@@ -148,16 +118,16 @@ describe("mrsync simulate", () => {
 
   it.effect("prints a summary of many, and all of them with -v", () =>
     Effect.gen(function* () {
-      const many = yield* saying({ catchers: 25, sizeBytes: 10_000 })
+      const many = yield* simulated({ catchers: 25, sizeBytes: 10_000 })
       assert.strictEqual(many.out.at(-1), "25 catchers: 25 complete")
-      const all = yield* saying({ catchers: 25, sizeBytes: 10_000, verbose: true })
+      const all = yield* simulated({ catchers: 25, sizeBytes: 10_000, verbose: true })
       assert.match(all.out.at(-1)!, /^ {2}c25 +complete/)
     })
   )
 
   it.effect("prints one JSON object with every catcher", () =>
     Effect.gen(function* () {
-      const { out } = yield* saying({ json: true })
+      const { out } = yield* simulated({ json: true })
       assert.strictEqual(out.length, 1)
       const said = JSON.parse(out[0]) as Record<string, unknown>
       assert.strictEqual(said["_tag"], "Simulation")
@@ -168,7 +138,7 @@ describe("mrsync simulate", () => {
 
   it.effect("refuses more slow and crashing catchers than there are", () =>
     Effect.gen(function* () {
-      const { exit, out } = yield* saying({ slow: 3, crash: 2 })
+      const { exit, out } = yield* simulated({ slow: 3, crash: 2 })
       assert.include(JSON.stringify(exit), "give more --catchers")
       assert.deepStrictEqual(out, [])
     })
@@ -177,7 +147,7 @@ describe("mrsync simulate", () => {
   it.effect("refuses what is said of bad links when there are none", () =>
     Effect.gen(function* () {
       for (const bad of [{ slowBytesPerSecond: 1_000_000 }, { slowLossPercent: 20 }]) {
-        const { exit } = yield* saying(bad)
+        const { exit } = yield* simulated(bad)
         assert.include(JSON.stringify(exit), "give --slow K")
       }
     })

@@ -1,0 +1,40 @@
+/** Runs what `mrsync simulate` runs, on a screen that keeps what is said. */
+import * as Effect from "effect/Effect"
+import { Screen } from "../../src/cli/Screen.ts"
+import { type Input, simulate } from "../../src/cli/Simulate.ts"
+
+export const input: Input = {
+  catchers: 4,
+  sizeBytes: 1_000_000,
+  pageBytes: 1432,
+  lossPercent: 1,
+  bytesPerSecond: 12_500_000,
+  delayMillis: 1,
+  seed: 1,
+  slow: 0,
+  slowLossPercent: undefined,
+  slowBytesPerSecond: undefined,
+  crash: 0,
+  repair: "auto",
+  verbose: false,
+  json: false
+}
+
+/** `out` and `err` are filled, line by line, while it runs. */
+export const simulating = (changes: Partial<Input>) => {
+  const said = { out: new Array<string>(), err: new Array<string>() }
+  const screen = Screen.of({
+    print: (to, line) => void said[to].push(line),
+    drawable: false,
+    size: () => ({ columns: 80, rows: 24 }),
+    draw: () => {},
+    erase: () => {}
+  })
+  return { ...said, run: Effect.provideService(simulate({ ...input, ...changes }), Screen, screen) }
+}
+
+/** The same, run to its end. */
+export const simulated = Effect.fnUntraced(function* (changes: Partial<Input>) {
+  const { run, ...said } = simulating(changes)
+  return { ...said, exit: yield* Effect.exit(run) }
+})
