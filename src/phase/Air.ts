@@ -138,7 +138,7 @@ export const make = (options: {
     // stragglers would be waited for although there is something else to send.
     const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane, areStragglers: boolean) {
       let stragglers = areStragglers
-      for (let pause = Window.pauseMillis(window); ; stragglers = isForStragglers(lane)) {
+      for (; ; stragglers = isForStragglers(lane)) {
         const fromMillis = now()
         const batches = Window.room(window, batchBytes, fromMillis, stragglers)
         if (batches > 0) return batches
@@ -146,12 +146,9 @@ export const make = (options: {
         const slow = holders(batchBytes, lane)
         if (Window.sinceLastPoll(window) > 0) yield* poll(stragglers)
         room.closeUnsafe()
-        const answer = yield* Effect.timeoutOption(room.await, pause)
+        const answer = yield* Effect.timeoutOption(room.await, Window.pauseMillis(window, now()))
         window = Window.held(window, slow, fromMillis, now())
-        if (answer._tag === "None") {
-          pause = Math.min(pause * 2, Limits.maxPollMillis)
-          yield* poll(isForStragglers(lane))
-        }
+        if (answer._tag === "None") yield* poll(isForStragglers(lane))
       }
     })
 

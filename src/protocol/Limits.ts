@@ -83,7 +83,7 @@ export const minWindowBytes = 16 * 1024
  * spent between two polls. A poll wakes every catcher, also those it does not ask.
  */
 export const minPollBytes = 60_000
-/** A closed window polls again after two usual round trips and `minQuestionMillis`, twice as long each time, at most after this. */
+/** A closed window polls again this long after the last poll; where answers may be lost, after a usual round trip and `minQuestionMillis`. */
 export const maxPollMillis = 40
 /** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32

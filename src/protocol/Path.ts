@@ -36,6 +36,8 @@ export interface Path {
   readonly queueing: Queueing.Queueing
   /** Of the pages sent in the last whole trial, what arrived. */
   readonly share: number
+  /** Trials that were judged. */
+  readonly trials: number
   /** Pages sent and arrived since the queueing changed. */
   readonly trial: { readonly beganMillis: number; readonly sent: number; readonly received: number }
 }
@@ -66,6 +68,7 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
   stretchBeganMillis: Number.NEGATIVE_INFINITY,
   queueing: Queueing.start,
   share: 1,
+  trials: 0,
   trial: { beganMillis: nowMillis, sent: 0, received: 0 }
 })
 
@@ -88,6 +91,12 @@ export const flightBytes = (self: Path, rttMillis: number, queueingMillis: numbe
 
 /** Is its queue shorter than what the window may cause? */
 export const isShallow = (self: Path): boolean => self.queueing.millis < Limits.queueingMillis
+
+/** So much is lost there that polls and answers are, too. */
+export const isLossy = (self: Path): boolean => 1 - self.share >= Limits.toleratedLoss
+
+/** Has it been seen that it is not? */
+export const isClean = (self: Path): boolean => self.trials > 0 && !isLossy(self)
 
 // Where nothing shows that it is too much: a busy machine gets round to a small window as seldom as to a large one.
 const floorBytes = (self: Path): number => (isShallow(self) ? Limits.minWindowBytes : Limits.firstWindowBytes)
@@ -158,6 +167,7 @@ const tried = (self: Path, from: Mark): Path => {
   return {
     ...self,
     share,
+    trials: self.trials + 1,
     queueing: Queueing.heard(self.queueing, share),
     trial: { beganMillis: self.mark.heardMillis, sent: 0, received: 0 }
   }

@@ -153,16 +153,19 @@ export const sent = (self: Window, bytes: number, pages: number, nowMillis: numb
 }
 
 /**
- * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag.
- * The network's window needs an answer of anybody, an acker's own one of its.
+ * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag,
+ * or whose answers are lost often. The network's window needs an answer of anybody, an acker's own one of its.
  */
 export const askedNext = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<number> => {
   const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
   const most = self.limitBytes - Limits.batchBytes
-  const lags = (acker: Acker) =>
+  const isUrgent = (acker: Acker) =>
     (stragglers || !sits(self, acker, nowMillis)) &&
-    self.sentBytes - acker.ackedBytes > Math.max(0, Math.min(lagBytes(self, acker, nowMillis) / 2, most))
-  return self.ackers.filter((acker, i) => i % shares === self.nextPoll % shares || lags(acker)).map(({ slot }) => slot)
+    (Path.isLossy(acker.path) ||
+      self.sentBytes - acker.ackedBytes > Math.max(0, Math.min(lagBytes(self, acker, nowMillis) / 2, most)))
+  return self.ackers
+    .filter((acker, i) => i % shares === self.nextPoll % shares || isUrgent(acker))
+    .map(({ slot }) => slot)
 }
 
 /** A poll went out to `slots`; its number is the old `nextPoll`. */
@@ -372,13 +375,19 @@ const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
 const isShallow = ({ ackers }: Window): boolean => ackers.some(({ path }) => Path.isShallow(path))
 
 /**
- * How long a closed window waits for an answer before it polls again: all answers may be lost. Soon only where the path's
- * queue loses polls as well: each wakes every catcher, and a busy machine's answer is just late. Whole milliseconds, as timers are.
+ * How long a closed window still waits for answers to the last poll before it polls again: polls and answers are lost as pages
+ * are. Long where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late.
  */
-export const pauseMillis = (self: Window): number =>
-  isShallow(self) && self.rttMillis !== undefined
-    ? Math.min(Limits.maxPollMillis, Math.ceil(2 * self.rttMillis) + Limits.minQuestionMillis)
-    : Limits.maxPollMillis
+export const pauseMillis = (self: Window, nowMillis: number): number => {
+  const polledMillis = self.asked.at(-1)?.atMillis ?? nowMillis
+  return Math.max(0, Math.ceil(polledMillis + repeatMillis(self) - nowMillis))
+}
+
+const repeatMillis = (self: Window): number => {
+  if (self.rttMillis === undefined) return Limits.questionMillis
+  if (!isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))) return Limits.maxPollMillis
+  return Math.min(Limits.maxPollMillis, self.rttMillis + Limits.minQuestionMillis)
+}
 
 /** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */
 export const batchBytes = (self: Window, datagramBytes: number, nowMillis: number, stragglers = false): number => {

@@ -49,7 +49,6 @@ interface Sender {
   readonly nowMillis: number
   readonly linkFree: number
   readonly arrived: number
-  readonly polledMillis: number
   readonly answers: ReadonlyArray<{ readonly at: number; readonly poll: number; readonly received: number }>
 }
 const start = (window: Window.Window): Sender => ({
@@ -57,7 +56,6 @@ const start = (window: Window.Window): Sender => ({
   nowMillis: 0,
   linkFree: 0,
   arrived: 0,
-  polledMillis: 0,
   answers: []
 })
 
@@ -69,7 +67,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
   const { bytesPerMillis, loss = 0, queueBytes = Number.POSITIVE_INFINITY, rttMillis } = path
   const answers = [...sender.answers]
   const end = sender.nowMillis + millis
-  let { arrived, linkFree, nowMillis: now, polledMillis, window: w } = sender
+  let { arrived, linkFree, nowMillis: now, window: w } = sender
   let mostBytes = 0
   const queued = () => Math.max(0, linkFree - now) * bytesPerMillis
   const poll = () => {
@@ -78,7 +76,6 @@ const drive = (sender: Sender, path: Path, millis: number) => {
       answers.push({ at: Math.max(linkFree, now) + rttMillis, poll: w.nextPoll, received: Math.round(arrived) })
     }
     w = polled(w, now)
-    polledMillis = now
   }
   for (; now < end; now += 0.1) {
     while (answers.length > 0 && answers[0].at <= now) w = Window.answered(w, { slot: 1, ...answers.shift()! }, now)
@@ -91,10 +88,10 @@ const drive = (sender: Sender, path: Path, millis: number) => {
       arrived += (taken / page) * (1 - loss)
       if (Window.sinceLastPoll(w) >= Window.pollBytes(w, now)) poll()
     }
-    if (Window.sinceLastPoll(w) > 0 || now - polledMillis > Window.pauseMillis(w)) poll()
+    if (Window.sinceLastPoll(w) > 0 || Window.pauseMillis(w, now) === 0) poll()
     mostBytes = Math.max(mostBytes, w.sentBytes - Window.ackedBytes(w, now))
   }
-  const after: Sender = { window: w, nowMillis: now, linkFree, arrived, polledMillis, answers }
+  const after: Sender = { window: w, nowMillis: now, linkFree, arrived, answers }
   const pages = w.sentPages - sender.window.sentPages
   return {
     ...after,
@@ -196,6 +193,46 @@ describe("Window", () => {
     // also where the receive buffer closes it
     const tiny = sent(Window.setAckers(Window.make(1), slots, 0), 100, 0)
     assert.deepStrictEqual([...Window.askedNext(tiny, 0)], slots)
+  })
+
+  describe("where answers are lost [A-3]", () => {
+    /** Ackers 0 to 31 of which number 5 gets four pages of five; polls and answers half a millisecond apart. */
+    const lossy = (() => {
+      let w = make(Array.from({ length: 32 }, (_, slot) => slot))
+      for (let now = 0; now < 100; now++) {
+        w = polled(sent(w, batch, now), now)
+        for (const { slot } of w.ackers) {
+          const received = Math.floor(w.sentPages * (slot === 5 ? 0.8 : 1))
+          w = Window.answered(w, { slot, poll: w.nextPoll - 1, received }, now + 0.5)
+        }
+      }
+      return w
+    })()
+    const clean = Window.setAckers(
+      lossy,
+      lossy.ackers.map(({ slot }) => slot).filter((slot) => slot !== 5),
+      100
+    )
+
+    it("every poll asks who loses many", () => {
+      let w = lossy
+      for (let i = 0; i < 8; i++) {
+        const next = Window.askedNext(w, 100)
+        assert.include(next, 5)
+        assert.isAtMost(next.length, Limits.polledAckers + 1)
+        w = Window.polled(w, next, 100)
+      }
+    })
+
+    it("a closed window polls again soon; late where they are not lost, at once when it is high time", () => {
+      assert.strictEqual(Window.pauseMillis(Window.polled(lossy, [5], 100), 101), 4)
+      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 101), Limits.maxPollMillis - 1)
+      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 200), 0)
+      // of whom nothing is known yet
+      const fresh = Window.setAckers(clean, [6, 40], 100)
+      assert.strictEqual(Window.pauseMillis(Window.polled(fresh, [6], 100), 101), 4)
+      assert.strictEqual(Window.pauseMillis(make([1]), 0), Limits.questionMillis)
+    })
   })
 
   describe("stragglers [A-8]", () => {
