@@ -253,6 +253,8 @@ const answerTo = Effect.fnUntraced(function* (
       return true
     }
     case "Abort":
+      // the tree is ours, whatever becomes of the others
+      if (message.file === undefined && book.done) return false
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
       // what is only put off is opened again
       if (message.reason !== Close.putOff && message.audience.includes(membership.slot))

@@ -18,7 +18,9 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
 }) {
   override get message() {
     const who = this.absent.length > 0 ? ` (absent: ${this.absent.join(", ")})` : ""
-    return `${this.joined} of ${this.wanted} catchers joined within ${this.waitedMillis / 1000} s${who}: start "mrsync catch DEST" on them, on the same group and network, or wait longer with --wait, or go on without them with --partial`
+    // with nobody at all there is nothing to go on with
+    const without = this.joined > 0 ? ", or go on without them with --partial" : ""
+    return `${this.joined} of ${this.wanted} catchers joined within ${this.waitedMillis / 1000} s${who}: start "mrsync catch DEST" on them, on the same group and network, or wait longer with --wait${without}`
   }
 }
 

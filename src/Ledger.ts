@@ -149,6 +149,14 @@ export class Ledger {
     return this.account(slot)
   }
 
+  /** Undefined: it is still at it. */
+  stateOf(member: Member): CatcherReport["state"] | undefined {
+    if (member.lost !== undefined) return "Lost"
+    const account = this.account(member.slot)
+    if (!account.finished) return undefined
+    return this.failuresOf(account).length === 0 ? "Complete" : "Partial"
+  }
+
   private catcherReport(member: Member, straggled: Straggled): CatcherReport {
     const account = this.account(member.slot)
     const failures = this.failuresOf(account)
@@ -158,12 +166,11 @@ export class Ledger {
           (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.followsUnsent(index)
         ).length
       : 0
-    const whole = account.finished && failures.length === 0
     const lost: Array<FailureReport> = member.lost === undefined ? [] : [{ path: "", reason: member.lost }]
     return {
       id: member.name,
       address: member.address,
-      state: member.lost !== undefined ? "Lost" : whole ? "Complete" : "Partial",
+      state: this.stateOf(member) ?? "Partial",
       files: files + linked,
       bytes,
       missingPages: account.missingPages,

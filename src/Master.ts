@@ -145,11 +145,23 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   })
   const lacking = (file: number) => here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
 
+  // Who has the manifest and every file, and has not committed the tree.
+  const whole = () =>
+    here().filter(
+      (slot) => prepared.has(slot) && ledger.lacks(slot, 0) && !ledger.plan.some(({ file }) => ledger.lacks(slot, file))
+    )
+
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
+    const aired = Deferred.makeUnsafe<void>()
+    let onAir = todo.length
+    const leavesAir = Effect.sync(() => {
+      onAir--
+      if (onAir === 0) Deferred.doneUnsafe(aired, Effect.void)
+    })
     const before = prepared.size
-    const shared = { bundles, flight, lateness, hasNewcomers: () => prepared.size > before }
+    const shared = { bundles, flight, lateness, leavesAir, hasNewcomers: () => prepared.size > before }
     const admitting = Effect.gen(function* () {
       while (!Deferred.isDoneUnsafe(over)) {
         session.changed.closeUnsafe()
@@ -166,7 +178,12 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       Deferred.doneUnsafe(over, Effect.void)
       session.changed.openUnsafe()
     })
-    yield* Effect.all([Effect.ensuring(sending, end), admitting], { concurrency: 2, discard: true })
+    // those who wait for stragglers only do not wait with their tree
+    const committing = Effect.andThen(
+      Deferred.await(aired),
+      Effect.suspend(() => commitTree(ledger, whole(), session.awayMillis))
+    )
+    yield* Effect.all([Effect.ensuring(sending, end), admitting, committing], { concurrency: 3, discard: true })
   })
 
   while (true) {
@@ -181,10 +198,11 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   }
 })
 
-/** The close of the manifest. */
-const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
+/** The close of the manifest; with patience at those that answer within it. */
+const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience, patienceMillis?: number) {
+  if (audience.length === 0) return
   const closed = yield* Effect.catchTag(
-    Close.close(0, audience, ledger.entries.length),
+    Close.close(0, audience, ledger.entries.length, patienceMillis),
     "CloseTimeout",
     () => Effect.undefined
   )
@@ -193,7 +211,7 @@ const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audien
   ledger.sitOut(0, closed.satOut)
 })
 
-/** The manifest goes through the same phases, but is closed last of all. The slots that hold it now. */
+/** The manifest goes through the same phases, but is closed last, when a catcher has all the rest. The slots that hold it now. */
 const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Options, audience: Audience) {
   const bytes = encode(ledger.entries)
   const carried: Carried = {
@@ -336,11 +354,13 @@ const sendFile = Effect.fnUntraced(function* (
     /** Files on the air, and files that wait for stragglers. */
     readonly flight: Semaphore.Semaphore
     readonly lateness: Semaphore.Semaphore
+    /** To be done once: nobody but stragglers waits for the file any more. */
+    readonly leavesAir: Effect.Effect<void>
     /** Has somebody come since the pass began? */
     readonly hasNewcomers: () => boolean
   }
 ) {
-  const { bundles, flight, hasNewcomers, lateness } = shared
+  const { bundles, flight, hasNewcomers, lateness, leavesAir } = shared
   const { awayMillis, isAway, isBenched } = yield* Session.Session
   let audience: Audience = []
   const close = Effect.fnUntraced(
@@ -369,8 +389,11 @@ const sendFile = Effect.fnUntraced(function* (
   const sending = Effect.gen(function* () {
     // what is for stragglers alone takes the place of nothing else, and is left for the next pass when somebody else has come
     const isForStragglers = lacking().every(isBenched)
+    if (isForStragglers) yield* leavesAir
     if (isForStragglers && hasNewcomers()) return
-    const rest = yield* (isForStragglers ? lateness : flight).withPermit(delivering)
+    const rest = yield* isForStragglers
+      ? lateness.withPermit(delivering)
+      : Effect.ensuring(flight.withPermit(delivering), leavesAir)
     if (rest === undefined) return
     const finished = yield* lateness.withPermitsIfAvailable(1)(rest.finish)
     if (Option.isNone(finished)) yield* putOff(rest.late)
@@ -453,7 +476,7 @@ const tick = Effect.fnUntraced(function* (ledger: Ledger, options: Options, star
     return {
       id: member.name,
       address: member.address,
-      state: member.lost !== undefined ? "Lost" : slow ? "Slow" : "Receiving",
+      state: ledger.stateOf(member) ?? (slow ? "Slow" : "Receiving"),
       files: done.files,
       bytes: member.lost !== undefined ? done.bytes : Math.max(done.bytes, taken)
     }

@@ -69,7 +69,7 @@ export const step = (view: View, event: Progress.Event): Step => {
       const who = whoIs(event)
       const text =
         view.role === "Send"
-          ? `joined: ${who}${event.wanted > 0 ? `, ${event.joined} of ${event.wanted}` : ""}`
+          ? `joined: ${who}${event.joined <= event.wanted ? `, ${event.joined} of ${event.wanted}` : ""}`
           : `joined the session of ${who}`
       return many({ ...view, waiting: { joined: event.joined, wanted: event.wanted } }, "Joined", "out", text)
     }

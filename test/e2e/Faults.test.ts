@@ -12,6 +12,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync
 } from "node:fs"
@@ -119,6 +120,35 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       assert.isBelow(others.seconds, 0.7 * report.seconds)
       assert.isBelow(report.pages.sent / report.pages.needed, 2.3)
       assert.strictEqual(report.catchers.find((one: any) => one.id === "c3").straggled, "slow link")
+    })
+  )
+
+  test("who has every file has the tree, whatever becomes of a straggler: SIGINT to the master", 3, (lab) =>
+    Effect.gen(function* () {
+      const source = join(lab.folder, "source")
+      mkdirSync(join(source, "below"), { recursive: true })
+      for (let i = 0; i < 4; i++) Trees.random(join(source, "below", `large ${i}`), 5_000_000)
+      utimesSync(join(source, "below"), 1_000_000_000, 1_000_000_000)
+      lab.lab("narrow", "c3", "10mbit")
+      const catchers = yield* lab.catchers(3)
+      const master = lab.mrsync("m", "send", "--json", "-c", "3", source)
+      yield* master.sees(
+        ({ _tag, catchers }) =>
+          _tag === "Tick" && ["c1", "c2"].every((id) => catchers.find((one: any) => one.id === id).state === "Complete")
+      )
+      yield* master.kill("SIGINT")
+      const { report } = yield* master.ended
+      assert.deepStrictEqual(
+        ["c1", "c2", "c3"].map((id) => stateOf(report, id)),
+        ["Complete", "Complete", "Partial"]
+      )
+      const ended = yield* Effect.forEach(catchers, ({ ended }) => ended)
+      assert.deepStrictEqual(
+        ended.map(({ status }) => status),
+        [0, 0, 20]
+      )
+      for (const i of [1, 2]) isWhole(lab, source, i)
+      assert.deepStrictEqual(Lab.litter(lab.destination(3)), [])
     })
   )
 
