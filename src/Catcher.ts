@@ -84,11 +84,17 @@ class Book {
   /** When the first page came: before it a master waits for others. */
   startedMillis: number | undefined
   heardMillis: number
-  /** Since when the ear waits; undefined while what it brought is worked on. */
-  waitingMillis: number | undefined
+  /** Since when what the ear brought is worked on; undefined while it listens. */
+  workingMillis: number | undefined
 
   constructor(nowMillis: number) {
     this.heardMillis = nowMillis
+  }
+  /** While the store is slow nobody listens: that is no silence of the master's. What strangers say is. */
+  listens(nowMillis: number): void {
+    const worked = nowMillis - (this.workingMillis ?? nowMillis)
+    this.heardMillis = Math.min(nowMillis, this.heardMillis + worked)
+    this.workingMillis = undefined
   }
   seconds(nowMillis: number): number {
     return (nowMillis - (this.startedMillis ?? nowMillis)) / 1000
@@ -126,11 +132,11 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       isAgain = false
       return Effect.succeed(last)
     }
-    book.waitingMillis = now()
+    book.listens(now())
     return Effect.map(
       Pull.catchDone(pull, () => Effect.never),
       (batches) => {
-        book.waitingMillis = undefined
+        book.workingMillis = now()
         last = batches
         return batches
       }
@@ -203,9 +209,7 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
     yield* Effect.sleep(patience / 4)
     // we stood still, and what was said meanwhile is still to be read
     if (now() - before > patience / 2) book.heardMillis = now()
-    // while the store is slow we do not listen: only silence since the ear waits counts
-    if (book.waitingMillis === undefined) continue
-    if (now() - Math.max(book.waitingMillis, book.heardMillis) < patience) continue
+    if (book.workingMillis !== undefined || now() - book.heardMillis < patience) continue
     if (book.done) return
     return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis })
   }

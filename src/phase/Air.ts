@@ -126,29 +126,29 @@ export const make = (options: {
 
     const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
 
-    const poll = (stragglers: boolean) =>
+    const poll = (lane: OwnLane) =>
       Effect.suspend(() => {
+        const stragglers = isForStragglers(lane)
         const audience = Window.askedNext(window, now(), stragglers)
         const number = window.nextPoll
-        window = Window.polled(window, audience, now())
+        window = Window.polled(window, audience, now(), stragglers)
         return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
       })
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
     // stragglers would be waited for although there is something else to send.
-    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane, areStragglers: boolean) {
-      let stragglers = areStragglers
-      for (; ; stragglers = isForStragglers(lane)) {
+    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
+      while (true) {
         const fromMillis = now()
-        const batches = Window.room(window, batchBytes, fromMillis, stragglers)
+        const batches = Window.room(window, batchBytes, fromMillis, isForStragglers(lane))
         if (batches > 0) return batches
         if (lane === late && repair.queued.length + fresh.queued.length > 0) return 0
         const slow = holders(batchBytes, lane)
-        if (Window.sinceLastPoll(window) > 0) yield* poll(stragglers)
+        if (Window.sinceLastPoll(window) > 0) yield* poll(lane)
         room.closeUnsafe()
         const answer = yield* Effect.timeoutOption(room.await, Window.pauseMillis(window, now()))
         window = Window.held(window, slow, fromMillis, now())
-        if (answer._tag === "None") yield* poll(isForStragglers(lane))
+        if (answer._tag === "None") yield* poll(lane)
       }
     })
 
@@ -169,11 +169,10 @@ export const make = (options: {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
         if (lane === late) yield* sendQueued(fresh)
-        const stragglers = isForStragglers(lane)
-        const batchBytes = Window.batchBytes(window, datagramBytes, now(), stragglers)
-        const batches = yield* waitForRoom(batchBytes, lane, stragglers)
+        const batchBytes = Window.batchBytes(window, datagramBytes, now(), isForStragglers(lane))
+        const batches = yield* waitForRoom(batchBytes, lane)
         if (batches === 0) continue
-        const pollBytes = Window.pollBytes(window, now(), stragglers)
+        const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
         const pages = Math.ceil((end - at) / datagramBytes)
@@ -184,7 +183,7 @@ export const make = (options: {
           parity: totals.parity + (kind === "Parity" ? pages : 0),
           bytes: totals.bytes + end - at
         }
-        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll(stragglers)
+        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll(lane)
         if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
       }
       lane.release(slab)

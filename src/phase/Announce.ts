@@ -46,7 +46,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
       }
     })
   )
-  const inTime = yield* Effect.timeoutOption(enough, options.waitMillis)
+  const inTime = yield* Effect.timeoutOption(Effect.raceFirst(enough, session.rollCall), options.waitMillis)
   const roster = session.roster()
   const present = Roster.present(roster)
   if (inTime._tag === "None" && !(options.partial && present.length > 0)) {

@@ -88,6 +88,8 @@ export class Session extends Context.Service<
     readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
     /** Datagrams that were none of ours, or not to be read. */
     readonly ignored: () => number
+    /** Gives up those who are silent, whether or not anything is asked; never ends. */
+    readonly rollCall: Effect.Effect<never, TransportError>
     /** The sender, the receiver and the announcements; fails when the transport does. */
     readonly run: Effect.Effect<never, TransportError>
   }
@@ -350,13 +352,16 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return silent >= options.timeoutMillis / 8 && silent < options.timeoutMillis
     })
 
-    // A poll that no window counts: it asks only whether somebody is there.
-    const areYouThere = (quiet: ReadonlyArray<number>) => {
-      const audience = [...new Set(quiet)].slice(0, slices.slots).sort((a, b) => a - b)
-      return audience.length === 0
-        ? Effect.void
-        : air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
-    }
+    // A poll that no window counts: it asks only whether somebody is there. All of them, or who is never asked would be given up;
+    // in parts, so that the answers do not come in one burst.
+    const areYouThere = Effect.fnUntraced(function* (quiet: ReadonlyArray<number>) {
+      const all = [...new Set(quiet)].sort((a, b) => a - b)
+      for (let at = 0; at < all.length; at += slices.most) {
+        if (at > 0) yield* Effect.sleep(firstPause())
+        const audience = all.slice(at, at + slices.most)
+        yield* air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
+      }
+    })
 
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
       const { owing, question } = asked
@@ -432,21 +437,25 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return Effect.andThen(announcing, Effect.sleep(Limits.announceMillis))
     })
 
-    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. Its last answer may
-    // have been lost, and nothing been sent since, so it is asked again before it is given up.
-    const watch = Effect.gen(function* () {
+    // Looks after those who are watched, and since when each is: who is quiet is asked before it is given up.
+    const watch = Effect.fnUntraced(function* (watched: () => Iterable<readonly [slot: number, sinceMillis: number]>) {
       const before = now()
       const quiet: Array<number> = []
       yield* Effect.sleep(options.timeoutMillis / 8)
       if (now() - before > options.timeoutMillis / 2) awakeMillis = now()
-      const window = air.window()
-      for (const acker of window.ackers) {
-        if (acker.owesMillis === undefined) continue
-        if (yield* isQuiet(acker.slot, acker.owesMillis)) quiet.push(acker.slot)
-      }
-      for (const [slot, sinceMillis] of away) if (yield* isQuiet(slot, sinceMillis)) quiet.push(slot)
+      for (const [slot, sinceMillis] of watched()) if (yield* isQuiet(slot, sinceMillis)) quiet.push(slot)
       yield* areYouThere(quiet)
     })
+
+    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
+    const owing = () => [
+      ...air
+        .window()
+        .ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const])),
+      ...away
+    ]
+    // [J-11] who joined and died before the session began is asked nothing yet
+    const joined = () => Roster.present(roster).map(({ slot }) => [slot, 0] as const)
 
     return {
       id,
@@ -466,10 +475,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       missed,
       straggled,
       ignored: () => ignored,
+      rollCall: Effect.forever(watch(joined)),
       run: Effect.raceAllFirst([
         air.run,
         Effect.forever(announce),
-        Effect.forever(watch),
+        Effect.forever(watch(owing)),
         Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)
       ])
     }

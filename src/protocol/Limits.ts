@@ -83,8 +83,12 @@ export const minWindowBytes = 16 * 1024
  * spent between two polls. A poll wakes every catcher, also those it does not ask.
  */
 export const minPollBytes = 60_000
-/** A closed window polls again this long after the last poll; where answers may be lost, after a usual round trip and `minQuestionMillis`. */
-export const maxPollMillis = 40
+/**
+ * A closed window polls again this long after the last poll; where answers may be lost, after a usual round trip and
+ * `minQuestionMillis`; twice as long after every four polls that brought nothing, at most after `maxPollMillis`.
+ */
+export const pollMillis = 40
+export const maxPollMillis = 320
 /** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32
 export const polledAckers = 8
@@ -110,7 +114,7 @@ export const heldParityPages = (pageBytes: number): number =>
 const heldParityBytes = 6 * 1024 * 1024
 /** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
 export const mailboxBatches = 16
-/** Slabs being filled or waiting for the air, for each of its two lanes. */
+/** Slabs being filled or waiting for the air, for each of its three lanes. */
 export const airSlabs = 4
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
 export const socketDatagrams = 4096

@@ -61,6 +61,8 @@ export interface Window {
 }
 
 const keptPolls = 128
+/** Polls that a closed window repeats at the same pause before it doubles it. */
+const repeatsAlike = 4
 /** A sample of more than this, and of more than some round trips, says nothing of the path's rate. */
 const longMillis = 200
 const longRtts = 4
@@ -169,7 +171,7 @@ export const askedNext = (self: Window, nowMillis: number, stragglers = false): 
 }
 
 /** A poll went out to `slots`; its number is the old `nextPoll`. */
-export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: number): Window => ({
+export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: number, stragglers = false): Window => ({
   ...self,
   nextPoll: (self.nextPoll + 1) >>> 0,
   ackers: self.ackers.map((acker) =>
@@ -184,7 +186,7 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
       sentBytes: self.sentBytes,
       sentPages: self.sentPages,
       atMillis: nowMillis,
-      fullBytes: bytes(self, nowMillis),
+      fullBytes: bytes(self, nowMillis, stragglers),
       ackers: self.ackers
     }
   ]
@@ -376,17 +378,27 @@ const isShallow = ({ ackers }: Window): boolean => ackers.some(({ path }) => Pat
 
 /**
  * How long a closed window still waits for answers to the last poll before it polls again: polls and answers are lost as pages
- * are. Long where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late.
+ * are. Long where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late. Longer and
+ * longer while nothing moves: an answer must come before its poll is forgotten, however far the catchers are.
  */
 export const pauseMillis = (self: Window, nowMillis: number): number => {
   const polledMillis = self.asked.at(-1)?.atMillis ?? nowMillis
-  return Math.max(0, Math.ceil(polledMillis + repeatMillis(self) - nowMillis))
+  const backOff = 2 ** Math.floor(repeats(self) / repeatsAlike)
+  const pause = Math.min(Limits.maxPollMillis, repeatMillis(self) * backOff)
+  return Math.max(0, Math.ceil(polledMillis + pause - nowMillis))
+}
+
+/** Polls before the last one since something was sent. */
+const repeats = ({ asked }: Window): number => {
+  let first = asked.length - 1
+  while (first > 0 && asked[first - 1].sentBytes === asked[first].sentBytes) first--
+  return asked.length - 1 - first
 }
 
 const repeatMillis = (self: Window): number => {
   if (self.rttMillis === undefined) return Limits.questionMillis
-  if (!isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))) return Limits.maxPollMillis
-  return Math.min(Limits.maxPollMillis, self.rttMillis + Limits.minQuestionMillis)
+  if (!isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))) return Limits.pollMillis
+  return Math.min(Limits.pollMillis, self.rttMillis + Limits.minQuestionMillis)
 }
 
 /** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */

@@ -219,17 +219,42 @@ describe("Announce.gather", () => {
     })
   )
 
+  /** Those who are asked say that they are there. */
+  const alive = (message: Message.Message, slots: ReadonlyArray<{ slot: number; incarnation: number }>) =>
+    message._tag !== "Poll"
+      ? []
+      : slots
+          .filter(({ slot }) => message.audience.includes(slot))
+          .map((who): Message.Message => {
+            const { poll, session } = message
+            return { _tag: "PollOk", session, ...who, poll, received: 0, dropped: 0 }
+          })
+
+  it.effect("who joins and dies meanwhile is not waited with: it is lost, and may come again", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const dead = yield* gathering(network, { waitMillis: 5000 })
+      yield* crowd(network, 1, () => [])
+      assert.deepInclude(yield* inTime(Effect.flip(dead.gathered)), { _tag: "AnnounceTimeout", joined: 0 })
+      assert.include(dead.session.roster().members[0].lost, "silent")
+      const other = yield* Simulated.make({ seed: 1 })
+      const living = yield* gathering(other, { waitMillis: 5000 })
+      yield* crowd(other, 1, alive)
+      assert.deepInclude(yield* inTime(Effect.flip(living.gathered)), { _tag: "AnnounceTimeout", joined: 1 })
+    })
+  )
+
   it.effect("too few in time: AnnounceTimeout names the absent; partial: goes on with those present", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const options = { wanted: 2, hosts: ["c1", "x"] }
       const strict = yield* gathering(network, options)
-      yield* crowd(network, 1, () => [])
+      yield* crowd(network, 1, alive)
       const error = yield* inTime(Effect.flip(strict.gathered))
       assert.deepInclude(error, { _tag: "AnnounceTimeout", joined: 1, wanted: 2, absent: ["x"] })
       const other = yield* Simulated.make({ seed: 1 })
       const partial = yield* gathering(other, { ...options, partial: true })
-      yield* crowd(other, 1, () => [])
+      yield* crowd(other, 1, alive)
       assert.deepStrictEqual(yield* inTime(partial.gathered), [0])
     })
   )

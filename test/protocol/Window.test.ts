@@ -226,8 +226,13 @@ describe("Window", () => {
 
     it("a closed window polls again soon; late where they are not lost, at once when it is high time", () => {
       assert.strictEqual(Window.pauseMillis(Window.polled(lossy, [5], 100), 101), 4)
-      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 101), Limits.maxPollMillis - 1)
+      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 101), Limits.pollMillis - 1)
       assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 200), 0)
+      // nothing moves: later and later, so that an answer comes before its poll is forgotten
+      let w = sent(clean, batch, 100)
+      for (let i = 0; i < 128; i++) w = Window.polled(w, [6], 100)
+      assert.strictEqual(Window.pauseMillis(w, 100), Limits.maxPollMillis)
+      assert.strictEqual(Window.pauseMillis(polled(sent(w, batch, 100), 100), 100), Limits.pollMillis)
       // of whom nothing is known yet
       const fresh = Window.setAckers(clean, [6, 40], 100)
       assert.strictEqual(Window.pauseMillis(Window.polled(fresh, [6], 100), 101), 4)

@@ -5,9 +5,12 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Catcher from "../../src/Catcher.ts"
 import { Progress } from "../../src/Progress.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import type { Repair } from "../../src/protocol/Planner.ts"
 import type { Report } from "../../src/Report.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
 import * as Simulation from "./Simulation.ts"
 
 const tree: ReadonlyArray<Memory.Given> = [
@@ -139,6 +142,92 @@ describe("faults", () => {
       }
       for (const memory of outcome.memories) assert.strictEqual(memory.slots(), 0)
     })
+  )
+
+  it.effect("other masters that call are not the one that is gone", () =>
+    Effect.gen(function* () {
+      const memories: Array<Memory.Memory> = []
+      const call = Codec.encode({
+        ...{ _tag: "Announce", session: 99n, pageBytes: 1432, blockPages: 128, timeoutMillis: 3000, uptimeMillis: 0 },
+        ...{ spreadMillis: 0, joined: 0, wanted: 1 }
+      })
+      let under: ReadonlyArray<number> = []
+      let after: ReadonlyArray<number> = []
+      yield* Simulation.run({
+        ...{
+          seed: 10,
+          catchers: 2,
+          tree: [Simulation.file("f", 2_000_000)],
+          timeoutMillis: 3000,
+          memories,
+          delayMillis: 5
+        },
+        master: { bytesPerSecond: 1_000_000 },
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(500)
+            under = memories.map((memory) => memory.tree.size)
+            yield* network.partition("master")
+            for (let i = 0; i < 40; i++) {
+              yield* Effect.sleep(100)
+              for (const name of ["c1", "c2"]) network.forge("10.9.9.9:1", name, call)
+            }
+            after = memories.map((memory) => memory.tree.size)
+          })
+      })
+      assert.deepStrictEqual(under, [1, 1], "what is under way")
+      assert.deepStrictEqual(after, [0, 0], "both have ended, and tidied up")
+    })
+  )
+
+  it.effect("a round trip that grows far beyond what it was stops nothing [A-3]", () =>
+    Effect.gen(function* () {
+      const given = [Simulation.file("f", 4_000_000)]
+      const outcome = yield* Simulation.run({
+        ...{ seed: 1, catchers: 1, tree: given, delayMillis: 0.3, bytesPerSecond: 12_500_000, glued: true },
+        master: { pageBytes: 1432 },
+        meanwhile: (network) => Effect.andThen(Effect.sleep(57), network.impair({ delayMillis: 700 }))
+      })
+      isWhole(outcome, given)
+    })
+  )
+
+  it.effect(
+    "all who are away are asked whether they are there, however few answers the master has room for [O-6]",
+    () =>
+      Effect.gen(function* () {
+        const given = [Simulation.file("f", 600_000)]
+        const [count, parted, dead] = [60, 56, 40]
+        let opens = () => {}
+        const outcome = yield* Simulation.run({
+          ...{ seed: 1, catchers: count, tree: given, delayMillis: 1, receiveBufferBytes: 8 * Limits.answerBytes },
+          observer: {
+            network: (event) => {
+              if (event._tag !== "Sent" || event.isCatcher) return
+              if (Header.typeOf(event.bytes, 0) === Header.types.Open && Header.fileOf(event.bytes, 0) > 0) opens()
+            }
+          },
+          meanwhile: (network, hosts) =>
+            Effect.gen(function* () {
+              const some = (from: number, end: number) => hosts.slice(from, end).map(({ name }) => name)
+              yield* Effect.callback<void>((resume) => {
+                opens = () => resume(Effect.void)
+              })
+              opens = () => {}
+              yield* Effect.forEach(some(0, parted), network.partition)
+              yield* Effect.sleep(3500)
+              yield* Effect.forEach(some(dead, parted), network.unpartition)
+            })
+        })
+        const expected = Array.from({ length: count }, (_, i) => (i < dead ? "Lost" : "Complete"))
+        assert.strictEqual(outcome.master._tag, "Success")
+        if (outcome.master._tag !== "Success") return
+        const { catchers } = outcome.master.value
+        assert.deepStrictEqual(
+          expected.map((_, i) => catchers.find(({ id }) => id === `c${i + 1}`)?.state),
+          expected
+        )
+      })
   )
 
   it.effect("nobody waits for a catcher that is away; it is sent what it missed when it is back [O-6]", () =>
