@@ -91,7 +91,10 @@ const heading = (input: Input): ReadonlyArray<string> => {
     `simulating ${Format.plural(input.catchers, "catcher")}: ${Format.bytes(input.sizeBytes)} at ${rate}, ${input.lossPercent} % lost, seed ${input.seed}`
   ]
   if (input.slow > 0) out.push(`${Format.plural(input.slow, "catcher")} with ${badLink(input)}`)
-  if (input.crash > 0) out.push(`${Format.plural(input.crash, "catcher")} that crash and start again`)
+  if (input.crash > 0)
+    out.push(
+      `${Format.plural(input.crash, "catcher")} that ${input.crash === 1 ? "crashes and starts" : "crash and start"} again`
+    )
   return out
 }
 
@@ -105,14 +108,19 @@ const badLink = (input: Input): string => {
 }
 
 const lines = (input: Input, forecast: Forecast.Forecast): ReadonlyArray<string> => {
-  const { answers, dropped, pages, peakBufferBytes, peakBufferOf, ratio, rounds, seconds } = forecast
+  const { answers, dropped, pages, peakBufferBytes, peakBufferOf, queueDropped, ratio, rounds, seconds } = forecast
   const { needed, parity, repaired, sent } = pages
+  const isThere = forecast.catchers.some((one) => one.seconds !== undefined)
   return [
     `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent (ratio ${ratio.toFixed(3)}), ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
     `rounds: ${Format.count(rounds)}`,
-    `virtual time: ${Format.seconds(seconds)}, ${Format.rate(input.sizeBytes / seconds)}`,
+    // where the file stands nowhere there is no rate
+    `virtual time: ${Format.seconds(seconds)}${isThere ? `, ${Format.rate(input.sizeBytes / seconds)}` : ""}`,
     `master: ${Format.plural(answers, "answer")} received`,
     `receive buffers: ${Format.bytes(peakBufferBytes)} at most (${peakBufferOf}) of ${Format.bytes(Simulated.defaultReceiveBufferBytes)}, ${Format.plural(dropped, "datagram")} dropped`,
+    ...(input.slowBytesPerSecond === undefined
+      ? []
+      : [`queues before slow links: ${Format.plural(queueDropped, "datagram")} dropped`]),
     ...arrivals(forecast.catchers),
     ...fates(forecast.catchers, input.verbose)
   ]
@@ -163,5 +171,6 @@ const json = (input: Input, forecast: Forecast.Forecast) => {
   const { json: _json, verbose: _verbose, ...options } = input
   const { master: _master, report, ...counted } = forecast
   const failures: Report["failures"] = report?.failures ?? []
-  return { _tag: "Simulation", options, ...counted, failures }
+  const slowLossPercent = input.slow > 0 ? badLossPercent(input) : undefined
+  return { _tag: "Simulation", options: { ...options, slowLossPercent }, ...counted, failures }
 }

@@ -190,11 +190,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       })
 
     const straggled = (slot: number, isLate: boolean, missedPages: number): Straggle | undefined => {
-      const isSlow = Window.isSlow(air.window(), slot)
       if (wereAway.has(slot)) return "silence"
       if (!isLate && !Window.wasBenched(air.window(), slot)) return undefined
       if ((dropped[slot] ?? 0) > 0) return "slow disk"
-      if (isSlow) return "slow link"
+      // lost answers close a window as a slow link does
+      if (Window.isLossy(air.window(), slot)) return "loss"
+      if (Window.isSlow(air.window(), slot)) return "slow link"
       // who got everything at once took long to put it away
       return missedPages > 0 ? "loss" : "slow disk"
     }

@@ -129,6 +129,12 @@ const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
 
 export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
 
+/** Is much lost there at any pace? */
+export const isLossy = (self: Window, slot: number): boolean => {
+  const path = lately(self, slot)?.path
+  return path !== undefined && Path.isLossy(path) && path.queueing.isRandom
+}
+
 /** Was it on the bench, or does it take less than half of what another takes? */
 export const isSlow = (self: Window, slot: number): boolean => {
   const path = lately(self, slot)?.path

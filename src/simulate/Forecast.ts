@@ -48,8 +48,9 @@ export interface Forecast {
   readonly peakBufferBytes: number
   /** The catcher, or "master", whose receive buffer was that full. */
   readonly peakBufferOf: string
-  /** Datagrams that no receive buffer had room for. */
+  /** Datagrams that no receive buffer had room for, and those that the queue before a slow link had none for. */
   readonly dropped: number
+  readonly queueDropped: number
   readonly catchers: ReadonlyArray<Fate>
 }
 
@@ -153,13 +154,14 @@ const forecast = (
   rounds: number,
   secondsOf: (name: string) => number | undefined
 ): Forecast => {
-  const { hosts, isStuck, master, traffic } = outcome
+  const { counters, hosts, isStuck, master, traffic } = outcome
   const report = master?._tag === "Success" ? master.value : undefined
   const reported = new Map(report?.catchers.map((catcher) => [catcher.id, catcher]))
   const [peakBufferOf, { peakBufferBytes }] = [...traffic].reduce((most, one) =>
     one[1].peakBufferBytes > most[1].peakBufferBytes ? one : most
   )
   const pages = report?.pages ?? { needed: 0, sent: 0, repaired: 0, parity: 0 }
+  const dropped = [...traffic.values()].reduce((sum, { dropped }) => sum + dropped, 0)
   return {
     master,
     report,
@@ -171,7 +173,8 @@ const forecast = (
     answers: traffic.get("master")?.received ?? 0,
     peakBufferBytes,
     peakBufferOf,
-    dropped: [...traffic.values()].reduce((sum, { dropped }) => sum + dropped, 0),
+    dropped,
+    queueDropped: counters.overflowed - dropped,
     catchers: hosts.map(({ life, name }): Fate => ({
       id: name,
       state: reported.get(name)?.state ?? "Lost",

@@ -129,17 +129,17 @@ export interface Network {
 }
 
 /** How long a datagram is held back that others shall pass. */
-export const holdMillis = 2
+const holdMillis = 2
 /** A receive buffer like that of a tuned Linux machine. */
 export const defaultReceiveBufferBytes = 4 * 1024 * 1024
 /** The least that one datagram takes of a receive buffer, whatever its length: the kernel's bookkeeping costs as well. */
 export const leastBufferedBytes = 256
 /** Arrivals under way in the whole network at one time; a sender without a window meets it. */
-export const maxArrivals = 1 << 20
+const maxArrivals = 1 << 20
 /** What a link that stands still holds back: a switch's memory for one port. */
-export const clogBytes = 2 * 1024 * 1024
+const clogBytes = 2 * 1024 * 1024
 /** What waits in front of the master's link before a send does: a socket's send buffer. */
-export const sendBufferBytes = 256 * 1024
+const sendBufferBytes = 256 * 1024
 /** What leaves a shaped link within this time arrives together: receivers are woken by the batch, as interrupts are. */
 const togetherMillis = 2
 
@@ -214,6 +214,8 @@ type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
 const datagramsOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.datagrams, 0)
 const bytesOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
+
+const wireBytes = ({ bytes, datagrams }: Piece) => bytes.length + datagrams * Limits.udpHeaderBytes
 
 /** The datagrams [first, end) of a piece. */
 const part = (piece: Piece, first: number, end: number): Piece => ({
@@ -352,8 +354,7 @@ class Air {
       this.counters.lostAtSender += piece.datagrams - datagramsOf(kept)
       for (const one of kept) pieces.push(one)
       if (!shaped) continue
-      const bytes = piece.bytes.length + piece.datagrams * Limits.udpHeaderBytes
-      this.idleAt = Math.max(this.now(), this.idleAt) + (bytes / bytesPerSecond) * 1000
+      this.idleAt = Math.max(this.now(), this.idleAt) + (wireBytes(piece) / bytesPerSecond) * 1000
       if (this.idleAt - leftAt < togetherMillis) continue
       leftAt = this.idleAt
       departures.push({ at: leftAt, pieces })
@@ -384,8 +385,13 @@ class Air {
   private forward(from: Endpoint, to: Endpoint, way: Way, at: number, pieces: ReadonlyArray<Piece>): void {
     if (pieces.length === 0) return
     if (way.impairments.narrow === undefined) return this.schedule(from.name, to, at + way.delayMillis, pieces)
+    // what left together by then came piece by piece, at the rate of the link before
+    const { bytesPerSecond = Infinity } = from.isCatcher ? {} : this.options
+    const millis = (piece: Piece) => (wireBytes(piece) / bytesPerSecond) * 1000
+    let reaches = at - pieces.reduce((sum, piece) => sum + millis(piece), 0)
     for (const piece of pieces) {
-      const taken = way.queue(at, piece)
+      reaches += millis(piece)
+      const taken = way.queue(reaches, piece)
       this.counters.overflowed += piece.datagrams - taken
       // a switch drops in silence: it is not the receiver's buffer that overflows
       if (taken > 0) this.schedule(from.name, to, way.idleAt + way.delayMillis, [part(piece, 0, taken)])

@@ -53,6 +53,17 @@ describe("a forecast", () => {
     })
   )
 
+  it.effect("a link of its own that is as fast as the master's, or faster, loses nothing in its queue", () =>
+    Effect.gen(function* () {
+      for (const slowBytesPerSecond of [125_000_000, 250_000_000]) {
+        const large = { ...options, catchers: 3, sizeBytes: 8_000_000, bytesPerSecond: 125_000_000, loss: 0 }
+        const { queueDropped, ratio } = yield* Forecast.make({ ...large, slow: 1, slowLoss: 0, slowBytesPerSecond })
+        assert.isAtMost(queueDropped, 1)
+        assert.isBelow(ratio, 1.001)
+      }
+    })
+  )
+
   it.effect.each([10_000_000, 1_000_000])(
     "a link of %s bits a second holds up nobody, and gets what it carries",
     (bits) =>
