@@ -211,7 +211,7 @@ export class Ledger {
       _tag: "Report",
       session: options.session,
       seconds: options.seconds,
-      ...counts(this.entries),
+      ...counts(this.entries.filter((_, index) => !this.followsUnsent(index))),
       pages: options.pages,
       // one that was lost and came back under its name is one catcher
       catchers: options.members

@@ -102,7 +102,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     const { bytes, files } = counts(ledger.entries)
     const catchers = Roster.present(session.roster()).length
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
-    yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis)))
+    yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis, new Map())))
     yield* sendAll(ledger, options)
     yield* session.lastWords({ _tag: "Bye", session: session.id })
   }).pipe(
@@ -457,7 +457,13 @@ const skippedFailure = ({ kind, path, reason }: Skipped): Report["failures"] =>
 
 const tickMillis = 250
 
-const tick = Effect.fnUntraced(function* (ledger: Ledger, options: Options, startedMillis: number) {
+/** `reached`: the most bytes that each catcher has had; who is silent has not less of them when others are sent repairs. */
+const tick = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  options: Options,
+  startedMillis: number,
+  reached: Map<number, number>
+) {
   const session = yield* Session.Session
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
@@ -473,12 +479,14 @@ const tick = Effect.fnUntraced(function* (ledger: Ledger, options: Options, star
     const acker = window.ackers.find((acker) => acker.slot === member.slot)
     const taken = acker === undefined ? 0 : Math.max(0, bytes - (window.sentBytes - acker.ackedBytes))
     const slow = acker !== undefined && !bounding.has(member.slot)
+    const most = Math.max(reached.get(member.slot) ?? 0, done.bytes, taken)
+    reached.set(member.slot, most)
     return {
       id: member.name,
       address: member.address,
       state: ledger.stateOf(member) ?? (slow ? "Slow" : "Receiving"),
       files: done.files,
-      bytes: member.lost !== undefined ? done.bytes : Math.max(done.bytes, taken)
+      bytes: member.lost !== undefined ? done.bytes : most
     }
   })
   const files = Math.max(0, ...catchers.map((catcher) => catcher.files))

@@ -292,6 +292,20 @@ describe("Window", () => {
       assert.include(Window.askedNext(held, 2), 3)
     })
 
+    it("are not those that are as slow as half of the group, however fast one is", () => {
+      let w = make([1, 2, 3])
+      for (let now = 0; now < 100; now++) {
+        w = polled(sent(w, batch, now), now)
+        for (const slot of [1, 2, 3]) {
+          const received = Math.floor(slot === 1 ? w.sentPages : w.sentPages / 5)
+          w = Window.answered(w, { slot, poll: w.nextPoll - 1, received }, now + 0.5)
+        }
+      }
+      for (const slot of [1, 2, 3]) assert.isFalse(Window.isBenched(w, slot, 100))
+      // of two, half is the faster one
+      assert.isTrue(Window.isBenched(Window.setAckers(w, [1, 2], 100), 2, 100))
+    })
+
     it("are those, too, at which next to nothing arrives", () => {
       let w = make([1, 2, 3])
       for (let now = 0; now < 100; now++) {

@@ -411,6 +411,7 @@ describe("faults", () => {
       }
       if (outcome.master._tag !== "Success") return
       assert.strictEqual(outcome.master.value.catchers[0].files, 20)
+      assert.strictEqual(outcome.master.value.files, 20, "what it could send")
       assert.deepStrictEqual(outcome.master.value.failures.map(({ kind, path }) => [path, kind]).sort(), [
         ["d/large", "Changed"],
         ["d/small 4", "Unreadable"]
