@@ -36,7 +36,7 @@ describe("Air", () => {
           for (const slot of message.audience) {
             if (slot === 1 && isDeaf) continue
             const received = slot === 0 ? order.length : Math.min(order.length, Math.floor(now() / 2))
-            yield* air.answered({ slot, poll: message.poll, received })
+            yield* Effect.forkScoped(Effect.delay(air.answered({ slot, poll: message.poll, received }), 1))
           }
         }
       })
