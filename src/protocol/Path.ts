@@ -38,6 +38,8 @@ export interface Path {
   readonly share: number
   /** Trials that were judged. */
   readonly trials: number
+  /** The most that a sample has seen on its way. */
+  readonly provenBytes: number
   /** Pages sent and arrived since the queueing changed. */
   readonly trial: { readonly beganMillis: number; readonly sent: number; readonly received: number }
 }
@@ -69,6 +71,7 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
   queueing: Queueing.start,
   share: 1,
   trials: 0,
+  provenBytes: 0,
   trial: { beganMillis: nowMillis, sent: 0, received: 0 }
 })
 
@@ -86,7 +89,10 @@ export const flightBytes = (self: Path, rttMillis: number, queueingMillis: numbe
   const { isRandom, trying } = self.queueing
   // less is tried without it, or it would hide what that brings
   const sentMillis = isRandom && trying !== "less" ? (roundMillis * 1.1) / Math.max(self.share, leastShare) : 0
-  return Math.max(floorBytes(self), taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis))
+  const flight = taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis)
+  // a link that has stood idle takes its first bytes faster than it goes on (a token bucket): at first no rate is believed for more
+  // than twice what was tried
+  return Math.max(floorBytes(self), self.trials === 0 ? Math.min(flight, 2 * self.provenBytes) : flight)
 }
 
 /** Is its queue shorter than what the window may cause? */
@@ -136,22 +142,23 @@ export const answered = (
   const flying = mark.sentBytes - before.mark.sentBytes
   const bytesPerMilli = (flying * arrived(before.mark, mark)) / (mark.sentPages - before.mark.sentPages) / millis
   if (flying < fullBytes / 2 && heard.rates.some((known) => known.bytesPerMilli >= bytesPerMilli)) return heard
-  return sampled(heard, bytesPerMilli, mark.heardMillis)
+  return sampled(heard, bytesPerMilli, flying, mark.heardMillis)
 }
 
 /** Pages of those sent between two marks. What a catcher says is not trusted to be less than all sent, or more than nothing. */
 const arrived = (from: Mark, to: Mark): number =>
   Math.min(((to.received ?? 0) - (from.received ?? 0)) >>> 0, to.sentPages - from.sentPages)
 
-const sampled = (self: Path, bytesPerMilli: number, nowMillis: number): Path => {
+const sampled = (self: Path, bytesPerMilli: number, flying: number, nowMillis: number): Path => {
   const passed = Math.floor((nowMillis - self.stretchBeganMillis) / stretchMillis)
   const stretch = self.stretch + Math.min(pauseStretches, passed)
   const rates = self.rates.filter(
-    (known) => known.bytesPerMilli > bytesPerMilli && stretch - known.stretch < keptStretches
+    (known) => self.trials > 0 && known.bytesPerMilli > bytesPerMilli && stretch - known.stretch < keptStretches
   )
   return {
     ...self,
     rates: [...rates, { bytesPerMilli, stretch }],
+    provenBytes: Math.max(self.provenBytes, flying),
     stretch,
     stretchBeganMillis: passed > 0 ? nowMillis : self.stretchBeganMillis
   }

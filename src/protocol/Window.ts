@@ -383,28 +383,29 @@ const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
 const isShallow = ({ ackers }: Window): boolean => ackers.some(({ path }) => Path.isShallow(path))
 
 /**
- * How long a closed window still waits for answers to the last poll before it polls again: polls and answers are lost as pages
- * are. Long where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late. Longer and
- * longer while nothing moves: an answer must come before its poll is forgotten, however far the catchers are.
+ * How long a closed window still waits for answers before it polls again: polls and answers are lost as pages are. Long, and after
+ * the last answer, where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late. Longer
+ * and longer while nothing moves: an answer must come before its poll is forgotten, however far the catchers are.
  */
 export const pauseMillis = (self: Window, nowMillis: number): number => {
   const polledMillis = self.asked.at(-1)?.atMillis ?? nowMillis
   const backOff = 2 ** Math.floor(repeats(self) / repeatsAlike)
-  const pause = Math.min(Limits.maxPollMillis, repeatMillis(self) * backOff)
-  return Math.max(0, Math.ceil(polledMillis + pause - nowMillis))
+  const isCalm = !isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))
+  const sinceMillis = isCalm
+    ? Math.max(polledMillis, ...self.ackers.map(({ heardMillis }) => heardMillis))
+    : polledMillis
+  const pause = isCalm ? Limits.pollMillis : questionMillis(self)
+  return Math.max(0, Math.ceil(sinceMillis + Math.min(Limits.maxPollMillis, pause * backOff) - nowMillis))
 }
+
+const questionMillis = ({ rttMillis }: Window): number =>
+  rttMillis === undefined ? Limits.questionMillis : Math.min(Limits.pollMillis, rttMillis + Limits.minQuestionMillis)
 
 /** Polls before the last one since something was sent. */
 const repeats = ({ asked }: Window): number => {
   let first = asked.length - 1
   while (first > 0 && asked[first - 1].sentBytes === asked[first].sentBytes) first--
   return asked.length - 1 - first
-}
-
-const repeatMillis = (self: Window): number => {
-  if (self.rttMillis === undefined) return Limits.questionMillis
-  if (!isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))) return Limits.pollMillis
-  return Math.min(Limits.pollMillis, self.rttMillis + Limits.minQuestionMillis)
 }
 
 /** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */

@@ -41,6 +41,8 @@ interface Path {
   readonly queueBytes?: number
   /** Of every page, beside that. */
   readonly loss?: number
+  /** A link that has stood idle passes its first bytes at once (a token bucket). */
+  readonly tokenBytes?: number
 }
 
 /** A sender, and the answers that are on their way to it. */
@@ -54,7 +56,7 @@ interface Sender {
 const start = (window: Window.Window): Sender => ({
   window,
   nowMillis: 0,
-  linkFree: 0,
+  linkFree: Number.NEGATIVE_INFINITY,
   arrived: 0,
   answers: []
 })
@@ -64,7 +66,7 @@ const start = (window: Window.Window): Sender => ({
  * that was sent before its poll. Steps by a tenth of a millisecond.
  */
 const drive = (sender: Sender, path: Path, millis: number) => {
-  const { bytesPerMillis, loss = 0, queueBytes = Number.POSITIVE_INFINITY, rttMillis } = path
+  const { bytesPerMillis, loss = 0, queueBytes = Number.POSITIVE_INFINITY, rttMillis, tokenBytes = 0 } = path
   const answers = [...sender.answers]
   const end = sender.nowMillis + millis
   let { arrived, linkFree, nowMillis: now, window: w } = sender
@@ -84,7 +86,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
       if (sends > 10_000) assert.fail("the window never closes")
       w = sent(w, batch, now)
       const taken = Math.min(batch, queueBytes - queued())
-      linkFree = Math.max(linkFree, now) + taken / bytesPerMillis
+      linkFree = Math.max(linkFree, now - tokenBytes / bytesPerMillis) + taken / bytesPerMillis
       arrived += (taken / page) * (1 - loss)
       if (Window.sinceLastPoll(w) >= Window.pollBytes(w, now)) poll()
     }
@@ -140,16 +142,18 @@ describe("Window", () => {
     assert.isFalse(isOpen(w, large, 60_000))
   })
 
-  /** One full window to a group in which each answers after its own time; then the windows are what they are. */
+  /** Full windows to a group in which each answers after its own time, the last one at 0; then the windows are what they are. */
   const measured = (rtts: ReadonlyArray<number>, isLocal?: (slot: number) => boolean) => {
     let w = Window.setAckers(
       Window.make(large),
       rtts.map((_, slot) => slot),
-      0,
+      -600,
       isLocal
     )
-    w = polled(sent(w, 2 * batch, 0), 0)
-    rtts.forEach((rtt, slot) => (w = answered(w, slot, 1, rtt)))
+    for (let now = -600; now <= 0; now += 100) {
+      w = polled(sent(w, 2 * batch, now), now)
+      rtts.forEach((rtt, slot) => (w = answered(w, slot, w.nextPoll - 1, now + rtt)))
+    }
     return w
   }
 
@@ -162,7 +166,7 @@ describe("Window", () => {
     // nobody has it: the network bounds
     assert.isFalse(isOpen(sent(w, network, 20), batch, 20))
     // the fastest has everything: only the lag bounds
-    const flying = answered(polled(sent(w, network, 20), 20), 0, 2, 21)
+    const flying = answered(polled(sent(w, network, 20), 20), 0, w.nextPoll, 21)
     assert.isTrue(isOpen(flying, batch, 21))
     assert.isFalse(isOpen(sent(flying, 20 * rate, 21), batch, 21))
     // who takes a tenth may lag a tenth of that
@@ -170,7 +174,7 @@ describe("Window", () => {
   })
 
   it("an acker on the master's machine says nothing of the network, unless all are there", () => {
-    const send = (w: Window.Window) => answered(polled(sent(w, 14 * batch, 20), 20), 0, 2, 21)
+    const send = (w: Window.Window) => answered(polled(sent(w, 14 * batch, 20), 20), 0, w.nextPoll, 21)
     assert.isTrue(isOpen(send(measured([2, 2])), batch, 21))
     assert.isFalse(isOpen(send(measured([2, 2], (slot) => slot === 0)), batch, 21))
     assert.isTrue(isOpen(send(measured([2, 2], () => true)), batch, 21))
@@ -423,6 +427,12 @@ describe("Window", () => {
       const path = { bytesPerMillis: 1250, queueBytes: 62_000 }
       assert.isAbove(settled(path).share, 0.99)
       assert.isAbove(efficiency(path), 0.95)
+    })
+
+    it("that takes its first bytes at once is not thought to be that fast [A-4]", () => {
+      // as tc-tbf(8) makes it of 100 Mb/s, a burst of 128 kB and a latency of 20 ms
+      const path = { bytesPerMillis: 12_500, rttMillis: 0.3, queueBytes: 378_000, tokenBytes: 128_000 }
+      assert.isAbove(drive(start(make([1])), path, 1000).share, 0.999)
     })
 
     it.for([0.05, 0.2, 0.4])("is filled also when %s is lost at random [A-9]", (loss) => {
