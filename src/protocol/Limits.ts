@@ -31,7 +31,7 @@ export const maxBlocks = maxPages / blockPages
 
 /** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
 export const batchBytes = 65_000
-export const batchDatagrams = 44
+const batchDatagrams = 44
 /** Bytes of one kernel send: whole datagrams, and always one. */
 export const sendBytes = (datagramBytes: number): number =>
   Math.max(1, Math.min(batchDatagrams, Math.floor(batchBytes / datagramBytes))) * datagramBytes
