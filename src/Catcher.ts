@@ -269,6 +269,7 @@ const answerTo = Effect.fnUntraced(function* (
         // a refusal from before we had a slot may come late
         const isLost = "refusal" in guest && guest.refusal === "Started"
         if (guest.incarnation === membership.incarnation && isLost) {
+          if (book.done) return false
           return yield* new JoinRefused({ master, reason: refusals[guest.refusal] })
         }
       }

@@ -151,9 +151,9 @@ export class Ledger {
 
   /** Undefined: it is still at it. */
   stateOf(member: Member): CatcherReport["state"] | undefined {
-    if (member.lost !== undefined) return "Lost"
     const account = this.account(member.slot)
-    if (!account.finished) return undefined
+    // who has the tree may go
+    if (!account.finished) return member.lost === undefined ? undefined : "Lost"
     return this.failuresOf(account).length === 0 ? "Complete" : "Partial"
   }
 
@@ -166,11 +166,12 @@ export class Ledger {
           (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.followsUnsent(index)
         ).length
       : 0
-    const lost: Array<FailureReport> = member.lost === undefined ? [] : [{ path: "", reason: member.lost }]
+    const state = this.stateOf(member) ?? "Partial"
+    const lost: Array<FailureReport> = state === "Lost" ? [{ path: "", reason: member.lost ?? "" }] : []
     return {
       id: member.name,
       address: member.address,
-      state: this.stateOf(member) ?? "Partial",
+      state,
       files: files + linked,
       bytes,
       missingPages: account.missingPages,

@@ -154,14 +154,27 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
+    // what only stragglers lack has an order of its own, and takes no place of the others
+    const areStragglers = here().some(session.isBenched)
+    const group: Array<Carried> = []
+    const late: Array<Carried> = []
+    for (const carried of todo) {
+      const isLate = areStragglers && lacking(carried.file).every(session.isBenched)
+      const files = isLate ? late : group
+      files.push(carried)
+    }
     const aired = Deferred.makeUnsafe<void>()
-    let onAir = todo.length
+    let onAir = group.length
+    const airs = () => {
+      if (onAir === 0) Deferred.doneUnsafe(aired, Effect.void)
+    }
+    airs()
     const leavesAir = Effect.sync(() => {
       onAir--
-      if (onAir === 0) Deferred.doneUnsafe(aired, Effect.void)
+      airs()
     })
     const before = prepared.size
-    const shared = { bundles, flight, lateness, leavesAir, hasNewcomers: () => prepared.size > before }
+    const shared = { bundles, flight, lateness, hasNewcomers: () => prepared.size > before }
     const admitting = Effect.gen(function* () {
       while (!Deferred.isDoneUnsafe(over)) {
         session.changed.closeUnsafe()
@@ -169,10 +182,15 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
         if (!Deferred.isDoneUnsafe(over)) yield* session.changed.await
       }
     })
-    const sending = Effect.forEach(
-      todo,
-      (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), shared),
-      { concurrency: Limits.filesInFlight + Limits.lateFiles, discard: true }
+    const send = (files: ReadonlyArray<Carried>, concurrency: number, leavesAir: Effect.Effect<void>) =>
+      Effect.forEach(
+        files,
+        (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), { ...shared, leavesAir }),
+        { concurrency, discard: true }
+      )
+    const sending = Effect.all(
+      [send(group, Limits.filesInFlight + Limits.lateFiles, leavesAir), send(late, Limits.lateFiles, Effect.void)],
+      { concurrency: 2, discard: true }
     )
     const end = Effect.sync(() => {
       Deferred.doneUnsafe(over, Effect.void)
@@ -354,15 +372,21 @@ const sendFile = Effect.fnUntraced(function* (
     /** Files on the air, and files that wait for stragglers. */
     readonly flight: Semaphore.Semaphore
     readonly lateness: Semaphore.Semaphore
-    /** To be done once: nobody but stragglers waits for the file any more. */
+    /** Done once, when nobody but stragglers waits for the file any more. */
     readonly leavesAir: Effect.Effect<void>
     /** Has somebody come since the pass began? */
     readonly hasNewcomers: () => boolean
   }
 ) {
-  const { bundles, flight, hasNewcomers, lateness, leavesAir } = shared
+  const { bundles, flight, hasNewcomers, lateness } = shared
   const { awayMillis, isAway, isBenched } = yield* Session.Session
   let audience: Audience = []
+  let isOnAir = true
+  const leavesAir = Effect.suspend(() => {
+    if (!isOnAir) return Effect.void
+    isOnAir = false
+    return shared.leavesAir
+  })
   const close = Effect.fnUntraced(
     function* (complete: Audience, isLate: boolean) {
       const patience = isLate ? undefined : awayMillis
@@ -391,9 +415,8 @@ const sendFile = Effect.fnUntraced(function* (
     const isForStragglers = lacking().every(isBenched)
     if (isForStragglers) yield* leavesAir
     if (isForStragglers && hasNewcomers()) return
-    const rest = yield* isForStragglers
-      ? lateness.withPermit(delivering)
-      : Effect.ensuring(flight.withPermit(delivering), leavesAir)
+    const rest = yield* (isForStragglers ? lateness : flight).withPermit(delivering)
+    yield* leavesAir
     if (rest === undefined) return
     const finished = yield* lateness.withPermitsIfAvailable(1)(rest.finish)
     if (Option.isNone(finished)) yield* putOff(rest.late)
@@ -402,15 +425,17 @@ const sendFile = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       // what was recognised is closed already, and stays
       const unfinished = audience.filter((slot) => ledger.lacks(slot, carried.file))
-      ledger.drop(carried, error)
       const progress = yield* Progress
       progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
+      // nobody commits the tree with a part of the file beside it
       yield* Close.abort(carried.file, error.reason, unfinished)
+      ledger.drop(carried, error)
     })
   yield* Effect.scoped(sending).pipe(
     Effect.catchTag(["SourceError", "SourceChanged"], giveUp),
     // all of them were lost on the way: the books have it already
-    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void)
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
+    Effect.ensuring(leavesAir)
   )
   ledger.passed(carried.file, audience)
 })

@@ -230,6 +230,36 @@ describe("faults", () => {
       })
   )
 
+  it.effect("who has every file is complete although it goes while a straggler is served [Q-13]", () =>
+    Effect.gen(function* () {
+      const files = [600_000, 600_000, 3_000_000].map((size, i) => Simulation.file(`f${i}`, size, i))
+      const given = [Simulation.directory(""), files[0], files[1], { ...files[2], fault: "changed" as const }]
+      const outcome = yield* Simulation.run({
+        ...{ seed: 3, catchers: 3, tree: given, delayMillis: 1, timeoutMillis: 2000, bytesPerSecond: 12_500_000 },
+        master: { pageBytes: 1432 },
+        meanwhile: (network) =>
+          Effect.gen(function* () {
+            const narrow = { bytesPerSecond: 100_000, queueBytes: 65_536 }
+            yield* network.impairLink("c3", "Group", { narrow })
+            yield* Effect.sleep(4000)
+            yield* network.partition("c1")
+          })
+      })
+      assert.strictEqual(outcome.master._tag, "Success")
+      if (outcome.master._tag !== "Success") return
+      assert.deepStrictEqual(
+        outcome.master.value.catchers.map(({ failures, id, state }) => [id, state, failures]).sort(),
+        ["c1", "c2", "c3"].map((id) => [id, "Complete", []])
+      )
+      assert.isAbove(outcome.millis, 7000, "c1 was silent for more than the time-out")
+      // the file that changed is not theirs; they say so themselves
+      assert.deepStrictEqual(
+        outcome.catchers.map(({ _tag }) => _tag),
+        ["Success", "Success", "Success"]
+      )
+    })
+  )
+
   it.effect("nobody waits for a catcher that is away; it is sent what it missed when it is back [O-6]", () =>
     Effect.gen(function* () {
       const given = [
