@@ -154,7 +154,7 @@ export class Ledger {
     const account = this.account(member.slot)
     // who has the tree may go
     if (!account.finished) return member.lost === undefined ? undefined : "Lost"
-    return this.failuresOf(account).length === 0 ? "Complete" : "Partial"
+    return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
   }
 
   private catcherReport(member: Member, straggled: Straggled): CatcherReport {

@@ -154,25 +154,13 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
-    // what only stragglers lack has an order of its own, and takes no place of the others
     const areStragglers = here().some(session.isBenched)
-    const group: Array<Carried> = []
-    const late: Array<Carried> = []
-    for (const carried of todo) {
-      const isLate = areStragglers && lacking(carried.file).every(session.isBenched)
-      const files = isLate ? late : group
-      files.push(carried)
-    }
-    const aired = Deferred.makeUnsafe<void>()
-    let onAir = group.length
-    const airs = () => {
-      if (onAir === 0) Deferred.doneUnsafe(aired, Effect.void)
-    }
-    airs()
-    const leavesAir = Effect.sync(() => {
-      onAir--
-      airs()
-    })
+    const outgoing = todo.map((carried) => ({
+      carried,
+      isLate: areStragglers && lacking(carried.file).every(session.isBenched),
+      offAir: Deferred.makeUnsafe<void>()
+    }))
+    const group = outgoing.filter(({ isLate }) => !isLate)
     const before = prepared.size
     const shared = { bundles, flight, lateness, hasNewcomers: () => prepared.size > before }
     const admitting = Effect.gen(function* () {
@@ -182,14 +170,21 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
         if (!Deferred.isDoneUnsafe(over)) yield* session.changed.await
       }
     })
-    const send = (files: ReadonlyArray<Carried>, concurrency: number, leavesAir: Effect.Effect<void>) =>
+    const send = (files: typeof outgoing, concurrency: number) =>
       Effect.forEach(
         files,
-        (carried) => sendFile(ledger, options, carried, () => lacking(carried.file), { ...shared, leavesAir }),
+        ({ carried, offAir }) => sendFile(ledger, options, carried, () => lacking(carried.file), { ...shared, offAir }),
         { concurrency, discard: true }
       )
+    // what only stragglers lack has an order of its own, and takes no place of the others
     const sending = Effect.all(
-      [send(group, Limits.filesInFlight + Limits.lateFiles, leavesAir), send(late, Limits.lateFiles, Effect.void)],
+      [
+        send(group, Limits.filesInFlight + Limits.lateFiles),
+        send(
+          outgoing.filter(({ isLate }) => isLate),
+          Limits.lateFiles
+        )
+      ],
       { concurrency: 2, discard: true }
     )
     const end = Effect.sync(() => {
@@ -198,7 +193,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     })
     // those who wait for stragglers only do not wait with their tree
     const committing = Effect.andThen(
-      Deferred.await(aired),
+      Effect.forEach(group, ({ offAir }) => Deferred.await(offAir), { discard: true }),
       Effect.suspend(() => commitTree(ledger, whole(), session.awayMillis))
     )
     yield* Effect.all([Effect.ensuring(sending, end), admitting, committing], { concurrency: 3, discard: true })
@@ -372,21 +367,16 @@ const sendFile = Effect.fnUntraced(function* (
     /** Files on the air, and files that wait for stragglers. */
     readonly flight: Semaphore.Semaphore
     readonly lateness: Semaphore.Semaphore
-    /** Done once, when nobody but stragglers waits for the file any more. */
-    readonly leavesAir: Effect.Effect<void>
+    /** To be done when nobody but stragglers waits for the file any more. */
+    readonly offAir: Deferred.Deferred<void>
     /** Has somebody come since the pass began? */
     readonly hasNewcomers: () => boolean
   }
 ) {
-  const { bundles, flight, hasNewcomers, lateness } = shared
+  const { bundles, flight, hasNewcomers, lateness, offAir } = shared
   const { awayMillis, isAway, isBenched } = yield* Session.Session
   let audience: Audience = []
-  let isOnAir = true
-  const leavesAir = Effect.suspend(() => {
-    if (!isOnAir) return Effect.void
-    isOnAir = false
-    return shared.leavesAir
-  })
+  const leavesAir = Deferred.succeed(offAir, undefined)
   const close = Effect.fnUntraced(
     function* (complete: Audience, isLate: boolean) {
       const patience = isLate ? undefined : awayMillis

@@ -194,7 +194,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (!isLate && !Window.wasBenched(air.window(), slot)) return undefined
       if ((dropped[slot] ?? 0) > 0) return "slow disk"
       // lost answers close a window as a slow link does
-      if (Window.isLossy(air.window(), slot)) return "loss"
+      if (Window.losesAtAnyPace(air.window(), slot)) return "loss"
       if (Window.isSlow(air.window(), slot)) return "slow link"
       // who got everything at once took long to put it away
       return missedPages > 0 ? "loss" : "slow disk"
@@ -449,7 +449,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
-    const owing = () => [
+    const awaited = () => [
       ...air
         .window()
         .ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const])),
@@ -480,7 +480,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       run: Effect.raceAllFirst([
         air.run,
         Effect.forever(announce),
-        Effect.forever(watch(owing)),
+        Effect.forever(watch(awaited)),
         Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)
       ])
     }

@@ -84,7 +84,7 @@ export const minWindowBytes = 16 * 1024
  */
 export const minPollBytes = 60_000
 /**
- * A closed window polls again this long after the last poll; where answers may be lost, after a usual round trip and
+ * A closed window polls again this long after the last poll or answer; where answers may be lost, after a usual round trip and
  * `minQuestionMillis`; twice as long after every four polls that brought nothing, at most after `maxPollMillis`.
  */
 export const pollMillis = 40

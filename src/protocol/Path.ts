@@ -36,8 +36,8 @@ export interface Path {
   readonly queueing: Queueing.Queueing
   /** Of the pages sent in the last whole trial, what arrived. */
   readonly share: number
-  /** Trials that were judged. */
-  readonly trials: number
+  /** Has a whole trial been judged? */
+  readonly isTried: boolean
   /** The most that a sample has seen on its way. */
   readonly provenBytes: number
   /** Pages sent and arrived since the queueing changed. */
@@ -70,7 +70,7 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
   stretchBeganMillis: Number.NEGATIVE_INFINITY,
   queueing: Queueing.start,
   share: 1,
-  trials: 0,
+  isTried: false,
   provenBytes: 0,
   trial: { beganMillis: nowMillis, sent: 0, received: 0 }
 })
@@ -92,7 +92,7 @@ export const flightBytes = (self: Path, rttMillis: number, queueingMillis: numbe
   const flight = taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis)
   // a link that has stood idle takes its first bytes faster than it goes on (a token bucket): at first no rate is believed for more
   // than twice what was tried
-  return Math.max(floorBytes(self), self.trials === 0 ? Math.min(flight, 2 * self.provenBytes) : flight)
+  return Math.max(floorBytes(self), self.isTried ? flight : Math.min(flight, 2 * self.provenBytes))
 }
 
 /** Is its queue shorter than what the window may cause? */
@@ -102,7 +102,7 @@ export const isShallow = (self: Path): boolean => self.queueing.millis < Limits.
 export const isLossy = (self: Path): boolean => 1 - self.share >= Limits.toleratedLoss
 
 /** Has it been seen that it is not? */
-export const isClean = (self: Path): boolean => self.trials > 0 && !isLossy(self)
+export const isClean = (self: Path): boolean => self.isTried && !isLossy(self)
 
 // Where nothing shows that it is too much: a busy machine gets round to a small window as seldom as to a large one.
 const floorBytes = (self: Path): number => (isShallow(self) ? Limits.minWindowBytes : Limits.firstWindowBytes)
@@ -153,7 +153,7 @@ const sampled = (self: Path, bytesPerMilli: number, flying: number, nowMillis: n
   const passed = Math.floor((nowMillis - self.stretchBeganMillis) / stretchMillis)
   const stretch = self.stretch + Math.min(pauseStretches, passed)
   const rates = self.rates.filter(
-    (known) => self.trials > 0 && known.bytesPerMilli > bytesPerMilli && stretch - known.stretch < keptStretches
+    (known) => self.isTried && known.bytesPerMilli > bytesPerMilli && stretch - known.stretch < keptStretches
   )
   return {
     ...self,
@@ -174,7 +174,7 @@ const tried = (self: Path, from: Mark): Path => {
   return {
     ...self,
     share,
-    trials: self.trials + 1,
+    isTried: true,
     queueing: Queueing.heard(self.queueing, share),
     trial: { beganMillis: self.mark.heardMillis, sent: 0, received: 0 }
   }

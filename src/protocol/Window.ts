@@ -3,8 +3,9 @@
  * that everything sent before its poll has been taken, or is lost.
  *
  * Each bounding acker has a window, from the rate at which it takes, see Path; and the network has one, from that of the
- * slowest, which keeps a link full and its queue short. That one is shorter, because a busy machine answers late what the network
- * has brought long ago; the fastest acker says what it has brought. None exceeds what the smallest receive buffer takes, so that the kernel of a busy catcher drops nothing.
+ * slowest, which keeps a link full and its queue short. That one is shorter, because a busy machine answers late what the
+ * network has brought long ago; the fastest acker says what it has brought. None exceeds what the smallest receive buffer takes,
+ * so that the kernel of a busy catcher drops nothing.
  *
  * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - what an acker acknowledged is how far
  * it lags.
@@ -130,7 +131,7 @@ const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
 export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
 
 /** Is much lost there at any pace? */
-export const isLossy = (self: Window, slot: number): boolean => {
+export const losesAtAnyPace = (self: Window, slot: number): boolean => {
   const path = lately(self, slot)?.path
   return path !== undefined && Path.isLossy(path) && path.queueing.isRandom
 }
