@@ -10,7 +10,7 @@ import * as Simulated from "../../src/transport/Simulated.ts"
 import { Transport } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type * as Message from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master, messagesOf, puppet, timed } from "./Rig.ts"
+import { answering, crowd, endpoint, inTime, master, messagesOf, puppet, timed } from "./Rig.ts"
 
 const announceOf = (session: bigint, more: Partial<Message.Announce> = {}): Message.Announce => ({
   ...{ _tag: "Announce", session, pageBytes: 700, blockPages: 64, timeoutMillis: 2000, uptimeMillis: 0 },
@@ -220,15 +220,9 @@ describe("Announce.gather", () => {
   )
 
   /** Those who are asked say that they are there. */
-  const alive = (message: Message.Message, slots: ReadonlyArray<{ slot: number; incarnation: number }>) =>
-    message._tag !== "Poll"
-      ? []
-      : slots
-          .filter(({ slot }) => message.audience.includes(slot))
-          .map((who): Message.Message => {
-            const { poll, session } = message
-            return { _tag: "PollOk", session, ...who, poll, received: 0, dropped: 0 }
-          })
+  const alive = answering((message) =>
+    message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 } : undefined
+  )
 
   it.effect("who joins and dies meanwhile is not waited with: it is lost, and may come again", () =>
     Effect.gen(function* () {

@@ -12,9 +12,7 @@ import * as Simulated from "../../src/transport/Simulated.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { Message } from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master, timed } from "./Rig.ts"
-
-type Slots = ReadonlyArray<{ slot: number; incarnation: number }>
+import { answering, crowd, endpoint, inTime, master, type Slots, timed } from "./Rig.ts"
 
 const size = 20 * 512
 const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size, members: [] } as const
@@ -52,16 +50,6 @@ const rig = Effect.fnUntraced(function* (
   const run = <A, E>(phase: Effect.Effect<A, E, Session>) => inTime(Effect.provideService(phase, Session, session))
   return { session, air, run }
 })
-
-/** What the asked ones of a crowd answer, by slot. */
-const answering =
-  (answer: (message: Message, slot: number) => object | undefined) =>
-  (message: Message, slots: Slots): ReadonlyArray<Message> =>
-    slots.flatMap((who) => {
-      if (!("audience" in message) || !message.audience.includes(who.slot)) return []
-      const said = answer(message, who.slot)
-      return said === undefined ? [] : [{ session: message.session, file: 1, ...who, ...said } as Message]
-    })
 
 describe("OpenBarrier", () => {
   it.effect("ends when each has opened the file or sits it out, with the reason [O-1] [O-3]", () =>

@@ -73,11 +73,23 @@ export const puppet = Effect.fnUntraced(function* (
   return { transport, heard } as Puppet
 })
 
+export type Slots = ReadonlyArray<{ slot: number; incarnation: number }>
+
+/** What the asked ones of a crowd answer, by slot. */
+export const answering =
+  (answer: (message: Message, slot: number) => object | undefined) =>
+  (message: Message, slots: Slots): ReadonlyArray<Message> =>
+    slots.flatMap((who) => {
+      if (!("audience" in message) || !message.audience.includes(who.slot)) return []
+      const said = answer(message, who.slot)
+      return said === undefined ? [] : [{ session: message.session, file: 1, ...who, ...said } as Message]
+    })
+
 /** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>. All of them join. */
 export const crowd = (
   network: Simulated.Network,
   count: number,
-  script: (message: Message, slots: ReadonlyArray<{ slot: number; incarnation: number }>) => ReadonlyArray<Message>
+  script: (message: Message, slots: Slots) => ReadonlyArray<Message>
 ) => {
   const slots: Array<{ slot: number; incarnation: number }> = []
   return puppet(network.layerCatcher("crowd"), (message) => {
