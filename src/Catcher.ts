@@ -2,6 +2,7 @@
  * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
  * says bye. Nothing but the phases composed. It speaks only when asked.
  */
+import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
@@ -123,7 +124,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const now = yield* Monotonic.millis
   let book = new Book(now())
 
-  const pull = yield* Stream.toPull(transport.receive)
+  // pulled by one fiber at a time and with nothing left to provide, which Stream.toPull would see to at every pull
+  const pull = yield* Channel.toPullScoped(Stream.toChannel(transport.receive), yield* Effect.scope)
   // What came with the welcome is heard once more: the master's first question may be among it.
   let last: Effect.Success<Announce.Ear> = []
   let isAgain = false

@@ -5,7 +5,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
-import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as FileState from "../protocol/FileState.ts"
 import * as Layout from "../protocol/Layout.ts"
@@ -94,7 +93,14 @@ interface Opened {
 
 export const make = (options: Options): Effect.Effect<CatchFile> =>
   Effect.gen(function* () {
-    const mailbox = yield* Queue.bounded<Letter>(Limits.mailboxBatches)
+    // Whoever posts wakes the fiber then and there: a queue would wake it in the event loop's next turn, which at the rate of
+    // a slow link costs more than the work. Questions fill it no further than its limit, and one receiver waits for its letter.
+    const mailbox: Array<Letter> = []
+    const posted = Latch.makeUnsafe(false)
+    const put = (letter: Letter) => {
+      mailbox.push(letter)
+      posted.openUnsafe()
+    }
     let state = options.past
     let opened: Opened | undefined
 
@@ -193,23 +199,17 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
     })
 
     // The bytes of pages are the receiver's: it waits until they have been copied, or nobody is there any more to do so.
-    const untaken = new Set<Latch.Latch>()
     let ended = false
     const post = (event: FileState.Event) =>
       Effect.suspend(() => {
         if (ended) return Effect.void
         const taken = Latch.makeUnsafe(false)
-        untaken.add(taken)
-        return Effect.ensuring(
-          Effect.andThen(Queue.offer(mailbox, { event, taken }), taken.await),
-          Effect.sync(() => untaken.delete(taken))
-        )
+        put({ event, taken })
+        return taken.isOpen() ? Effect.void : taken.await
       })
-    const end = Effect.suspend(() => {
+    const end = Effect.sync(() => {
       ended = true
-      for (const taken of untaken) taken.openUnsafe()
-      // an offer that waits for room ends with the queue
-      return Queue.shutdown(mailbox)
+      for (const { taken } of mailbox.splice(0)) taken?.openUnsafe()
     })
 
     return {
@@ -221,15 +221,23 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         state._tag === "GetData" && state.verifying === undefined
           ? post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
           : Effect.void,
-      question: (event) => void (Queue.isFullUnsafe(mailbox) || Queue.offerUnsafe(mailbox, { event })),
+      question: (event) => {
+        if (!ended && mailbox.length < Limits.mailboxBatches) put({ event })
+      },
       state: () => state,
       run: Effect.onExit(
         Effect.gen(function* () {
           do {
-            const { event, taken } = yield* Queue.take(mailbox)
+            if (mailbox.length === 0) {
+              posted.closeUnsafe()
+              yield* posted.await
+            }
+            // it stays in the mailbox while it is worked on, so that the end finds who waits for it
+            const { event, taken } = mailbox[0]
             yield* handle(event)
+            mailbox.shift()
             taken?.openUnsafe()
-          } while (Queue.sizeUnsafe(mailbox) > 0 || !isOver(state))
+          } while (mailbox.length > 0 || !isOver(state))
         }),
         (exit) => Effect.andThen(end, release(exit))
       )

@@ -160,7 +160,7 @@ const bindLibrary = (): Kernel => {
     let segment = 0
     let most = leastMessages
     let closed = false
-    const waiting = new Set<() => void>()
+    const watch = makeWatch((events, happened) => koffi.node.poll(fd, events, happened))
     return {
       local: addressAt(name, 0),
       receiveBufferBytes,
@@ -185,29 +185,77 @@ const bindLibrary = (): Kernel => {
         most = Math.max(leastMessages, Math.min(messages, Math.floor((receiveBytes * count) / Math.max(1, bytes))))
         return received
       },
-      when: (what, then) => {
-        const stop = () => {
-          if (waiting.delete(wake)) handle.close()
-        }
-        const wake = () => {
-          stop()
-          then()
-        }
-        const handle = koffi.node.poll(fd, { [what]: true }, wake)
-        waiting.add(wake)
-        return stop
-      },
+      when: watch.when,
       fd,
       isClosed: () => closed,
       close: () => {
         if (closed) return
         closed = true
-        for (const wake of waiting) wake()
+        watch.close()
         calls.close(fd)
       }
     }
   }
   return { open }
+}
+
+type Events = Readonly<Record<"readable" | "writable", boolean>>
+type Happened = (...told: ReadonlyArray<unknown>) => void
+
+/** A handle of koffi's, whose types leave out the status that comes before the events. */
+interface PollHandle {
+  readonly start: (events: Events, happened: Happened) => void
+  readonly stop: () => void
+  readonly close: () => void
+}
+
+/**
+ * Who waits for a socket. The event loop takes one watch of a descriptor, so both kinds share it; and it goes on until an event
+ * comes that nobody waits for, because to begin and to end it at every event costs more than the calls in vain.
+ */
+const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => {
+  const waiting = { readable: new Set<() => void>(), writable: new Set<() => void>() }
+  let watched: Events = { readable: false, writable: false }
+  let handle: PollHandle | undefined
+  let closed = false
+
+  const watch = (events: Events) => {
+    watched = events
+    if (handle === undefined) handle = poll(events, happened)
+    else if (events.readable || events.writable) handle.start(events, happened)
+    else handle.stop()
+  }
+  const wake = (what: keyof Events) => {
+    const woken = [...waiting[what]]
+    waiting[what].clear()
+    for (const then of woken) then()
+  }
+  const happened: Happened = (...told) => {
+    const events = told.at(-1) as Events
+    const isError = !events.readable && !events.writable
+    // the event loop ends a watch with an error, which the next call on the socket tells
+    if (isError) watched = { readable: false, writable: false }
+    const isHeard = (what: keyof Events) => watched[what] && !(events[what] && waiting[what].size === 0)
+    const heard = { readable: isHeard("readable"), writable: isHeard("writable") }
+    if (heard.readable !== watched.readable || heard.writable !== watched.writable) watch(heard)
+    if (events.readable || isError) wake("readable")
+    if (events.writable || isError) wake("writable")
+  }
+
+  return {
+    when: (what: keyof Events, then: () => void): (() => void) => {
+      if (closed) then()
+      else waiting[what].add(then)
+      if (!closed && !watched[what]) watch({ ...watched, [what]: true })
+      return () => void waiting[what].delete(then)
+    },
+    close: () => {
+      closed = true
+      handle?.close()
+      wake("readable")
+      wake("writable")
+    }
+  }
 }
 
 const int = (value: number): Uint8Array<ArrayBuffer> => {

@@ -8,7 +8,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -41,27 +40,15 @@ const makeMaster = Effect.fn("Offload.master")(function* (options: Options) {
   yield* checkGroup(options)
   const own = yield* open(options, { address: options.interface, port: 0 })
   const sender = senderOf(own, options)
-  const counters = { received: 0 }
-  const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.mailboxBatches)
-  yield* Effect.addFinalizer(() => Queue.fail(inbox, closed("receive")))
-  // what two sockets hear meets in the inbox, where it waits longer than the sockets' memory lasts: so it is copied,
-  // which costs little, because a master hears answers only
-  const pump = (from: Kernel.Socket) => {
-    const pull = pullOf(from, own.local, counters)
-    const copied = Effect.map(pull, (batch) => batch.map(({ bytes, from }) => ({ bytes: bytes.slice(), from })))
-    return Effect.forever(Effect.flatMap(copied, (batch) => Queue.offer(inbox, batch))).pipe(
-      Effect.catch((error) => Queue.fail(inbox, error)),
-      Effect.forkScoped({ startImmediately: true })
-    )
-  }
-  yield* pump(own)
+  const ears = earsOf(own.local)
+  yield* ears.hear(own)
   return Transport.of({
     local: own.local,
     receiveBufferBytes: own.receiveBufferBytes,
     ...sender,
-    receive: Stream.fromQueue(inbox),
-    listen: Effect.flatMap(openGroup(options), pump),
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: counters.received, dropped: droppedOf(own) }))
+    receive: Stream.fromPull(Effect.succeed(ears.pull)),
+    listen: Effect.flatMap(openGroup(options), ears.hear),
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: droppedOf(own) }))
   })
 })
 
@@ -70,15 +57,15 @@ const makeCatcher = Effect.fn("Offload.catcher")(function* (options: Options) {
   const group = yield* openGroup(options)
   const own = yield* open(options, { address: options.interface, port: 0 })
   const sender = senderOf(own, options)
-  const counters = { received: 0 }
-  const pull = pullOf(group, own.local, counters)
+  const ears = earsOf(own.local)
+  yield* ears.hear(group)
   return Transport.of({
     local: own.local,
     receiveBufferBytes: group.receiveBufferBytes,
     ...sender,
-    receive: Stream.fromPull(Effect.succeed(Effect.map(pull, (batch) => [batch] as const))),
+    receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: Effect.void,
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: counters.received, dropped: droppedOf(group) }))
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: droppedOf(group) }))
   })
 })
 
@@ -104,24 +91,59 @@ const open = (
     (socket) => Effect.sync(socket.close)
   )
 
-/** What is there now, or what comes next. Each pull gives the event loop a turn, so that a busy socket starves nobody. */
-const pullOf = (
-  socket: Kernel.Socket,
-  own: Address,
-  counters: { received: number }
-): Effect.Effect<ReadonlyArray<Received>, TransportError> => {
-  const readable = Effect.callback<void>((resume) => Effect.sync(socket.when("readable", () => resume(Effect.void))))
-  const take: Effect.Effect<ReadonlyArray<Received>, TransportError> = Effect.suspend(() => {
-    if (socket.isClosed()) return Effect.fail(closed("receive"))
-    const batch = socket.receive()
-    if (batch.length === 0) return Effect.andThen(readable, take)
-    // our own come back where we hear the group
-    const heard = batch.filter(({ from }) => from !== own)
-    counters.received += heard.length
-    return heard.length === 0 ? pull : Effect.succeed(heard)
+/** The sockets that are heard, by one pull: what `own` sent itself comes back where we hear the group, and is left out. */
+const earsOf = (own: Address) => {
+  let sockets: ReadonlyArray<Kernel.Socket> = []
+  let counted = 0
+  let turn = 0
+  let changed = () => {}
+
+  // Each pull waits for the event loop to tell of something, so that a busy socket starves nobody.
+  const readable = Effect.callback<void>((resume) => {
+    const stops: Array<() => void> = []
+    const stop = () => stops.forEach((stop) => stop())
+    changed = () => {
+      stop()
+      resume(Effect.void)
+    }
+    for (const socket of sockets) stops.push(socket.when("readable", changed))
+    return Effect.sync(stop)
   })
-  const pull = Effect.andThen(Effect.yieldNow, take)
-  return pull
+  const take = (): ReadonlyArray<Received> => {
+    // by turns, so that a busy socket does not hide another
+    turn++
+    for (let i = 0; i < sockets.length; i++) {
+      const heard = sockets[(turn + i) % sockets.length].receive().filter(({ from }) => from !== own)
+      if (heard.length > 0) return heard
+    }
+    return []
+  }
+  const pull: Effect.Effect<readonly [ReadonlyArray<Received>], TransportError> = Effect.flatMap(readable, () => {
+    if (sockets.length === 0) return Effect.fail(closed("receive"))
+    const heard = take()
+    counted += heard.length
+    return heard.length === 0 ? pull : Effect.succeed([heard])
+  })
+
+  return {
+    pull,
+    received: () => counted,
+    /** Hears it until the scope closes. */
+    hear: (socket: Kernel.Socket) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            sockets = [...sockets, socket]
+            changed()
+          }),
+          () =>
+            Effect.sync(() => {
+              sockets = sockets.filter((one) => one !== socket)
+              changed()
+            })
+        )
+      )
+  }
 }
 
 const droppedOf = (socket: Kernel.Socket): number =>
