@@ -30,7 +30,7 @@ import { type Slot, Store, StoreError } from "./store/Store.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
-import type { Failure } from "./wire/Message.ts"
+import type { Failure, FromMaster, Poll } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -156,11 +156,19 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     book.membership = membership
     const files = yield* filesOf(membership, book, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
-    const listening = Stream.runForEachWhile(PageReceiver.events(ear, membership, book.received), (heard) => {
-      if (heard._tag !== "Stranger") book.heardMillis = now()
-      if (heard._tag === "Pages") book.startedMillis ??= now()
-      return hear(heard, membership, book, files)
-    })
+    const events = yield* Channel.toPullScoped(
+      Stream.toChannel(PageReceiver.events(ear, membership, book.received)),
+      yield* Effect.scope
+    )
+    const listening = Effect.gen(function* () {
+      while (true) {
+        for (const heard of yield* events) {
+          if (heard._tag !== "Stranger") book.heardMillis = now()
+          if (heard._tag === "Pages") book.startedMillis ??= now()
+          if (!(yield* hear(heard, membership, book, files, transport))) return
+        }
+      }
+    }).pipe(Pull.catchDone(() => Effect.void))
     yield* Effect.raceAllFirst([
       listening,
       watch(options, book, membership.master, now),
@@ -222,28 +230,30 @@ const hear = (
   heard: PageReceiver.Heard,
   membership: Announce.Membership,
   book: Book,
-  files: CatchFiles.CatchFiles
-): Effect.Effect<boolean, Error, Transport> => {
+  files: CatchFiles.CatchFiles,
+  transport: Transport["Service"]
+): Effect.Effect<boolean, Error> => {
+  const { incarnation, master } = membership
   switch (heard._tag) {
     case "Pages":
       return Effect.as(files.pages(heard.file, heard.batch), true)
     case "Parity":
       return Effect.as(files.parity(heard.file, heard.batch), true)
-    case "Message":
-      return answerTo(heard, membership, book, files)
+    case "Message": {
+      const { message, pages } = heard
+      if (message._tag !== "Poll") return answerTo(message, membership, book, files)
+      const answer = Answers.toPoll(message, pages, book.dropped, membership)
+      return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
+    }
     case "Stranger": {
-      const { incarnation, master } = membership
       const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
-      return Effect.as(
-        Effect.flatMap(Transport, (transport) => transport.sendTo(heard.from, decline)),
-        true
-      )
+      return Effect.as(transport.sendTo(heard.from, decline), true)
     }
   }
 }
 
 const answerTo = Effect.fnUntraced(function* (
-  { message, pages }: Extract<PageReceiver.Heard, { readonly _tag: "Message" }>,
+  message: Exclude<FromMaster, Poll>,
   membership: Announce.Membership,
   book: Book,
   files: CatchFiles.CatchFiles
@@ -252,12 +262,6 @@ const answerTo = Effect.fnUntraced(function* (
   switch (message._tag) {
     case "Bye":
       return false
-    case "Poll": {
-      const answer = Answers.toPoll(message, pages, book.dropped, membership)
-      const transport = yield* Transport
-      if (answer !== undefined) yield* transport.sendTo(master, answer)
-      return true
-    }
     case "Abort":
       // the tree is ours, whatever becomes of the others
       if (message.file === undefined && book.done) return false

@@ -55,7 +55,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   const tree = yield* Effect.acquireRelease(
     attempt(destination, () => {
       admit(destination)
-      return Confinement.make(destination, handles)
+      return Confinement.make(destination, handles, libc)
     }).pipe(Effect.catchTag("DestinationEscape", Effect.die)),
     (tree) => Effect.sync(tree.close)
   )
@@ -123,6 +123,16 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     }
   }
 
+  /** Renames something that is no directory over whatever has the name, if that is not a directory with something in it. */
+  const moveOver = (directory: Confinement.Directory, from: Buffer, name: Buffer) => {
+    const moved = Result.try(() => tree.rename(directory, from, name))
+    if (Result.isSuccess(moved)) return
+    if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
+    const removed = Result.try(() => fs.rmdirSync(at(directory, name)))
+    if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
+    tree.rename(directory, from, name)
+  }
+
   /** Makes something that is no directory under its own name, in place of what has it now. */
   const place = (
     directory: Confinement.Directory,
@@ -134,7 +144,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     if (inTheWay === undefined) return create(path, name)
     const temporary = makeTemporary(directory, name, create)
     otherwise(
-      () => moveOver(temporary.path, path),
+      () => moveOver(directory, temporary.temporary, name),
       () => fs.unlinkSync(temporary.path)
     )
   }
@@ -242,7 +252,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         // The program's arguments are text, and a name may be none: so always a temporary name, which is.
         const made = makeTemporary(directory, Buffer.alloc(0), (_, temporary) => runMkfifo(directory, temporary))
         otherwise(
-          () => moveOver(made.path, path),
+          () => moveOver(directory, made.temporary, name),
           () => fs.unlinkSync(made.path)
         )
       }
@@ -292,8 +302,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     throw refusal("EINVAL", `entry ${index} of the manifest is no file`)
   }
 
-  const createFile = (path: Buffer): number =>
-    fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600)
+  const createTemporary = (directory: Confinement.Directory, name: Buffer) =>
+    makeTemporary(directory, name, (_, temporary) => tree.create(directory, temporary))
 
   /** Removes what an earlier process of this owner left in a directory. Only single files leave something: members are made and named at once. */
   const clear = (directory: Confinement.Directory) => {
@@ -323,7 +333,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     // Better said now than after the content has come.
     const own = at(directory, name)
     if (look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
-    const temporary = makeTemporary(directory, name, createFile)
+    const temporary = createTemporary(directory, name)
     const fd = temporary.made
     otherwise(
       () => fs.ftruncateSync(fd, size),
@@ -370,7 +380,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         throw refusal("ESTALE", "its temporary file was replaced while it was received")
       }
       const described = Result.try(() => describeFile(descriptor.fd, entry.metadata))
-      moveOver(from, at(directoryNow, name))
+      moveOver(directoryNow, temporary, name)
       committed = true
       if (leaders.has(index)) arrived.add(index)
       if (Result.isFailure(described)) throw described.failure
@@ -404,7 +414,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   /** One small file, whole: nothing else runs between its temporary name and its own. */
   const writeMember = (directory: Confinement.Directory, name: Buffer, metadata: Metadata, content: Uint8Array) => {
-    const temporary = makeTemporary(directory, name, createFile)
+    const temporary = createTemporary(directory, name)
     const fd = temporary.made
     let described: Result.Result<void, unknown> = Result.void
     otherwise(
@@ -416,7 +426,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         } finally {
           fs.closeSync(fd)
         }
-        moveOver(temporary.path, at(directory, name))
+        moveOver(directory, temporary.temporary, name)
       },
       () => fs.unlinkSync(temporary.path)
     )
@@ -681,16 +691,6 @@ const slash = Buffer.from("/")
 
 /** What a path names, itself and not what it links to. */
 const look = (path: Buffer): fs.BigIntStats | undefined => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-
-/** Renames something that is no directory over whatever has the name, if that is not a directory with something in it. */
-const moveOver = (from: Buffer, to: Buffer) => {
-  const moved = Result.try(() => fs.renameSync(from, to))
-  if (Result.isSuccess(moved)) return
-  if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
-  const removed = Result.try(() => fs.rmdirSync(to))
-  if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
-  fs.renameSync(from, to)
-}
 
 const isEmpty = (path: Buffer): boolean => {
   const directory = fs.opendirSync(path)

@@ -1,12 +1,13 @@
 /**
- * The few calls of the C library that Node does not offer: times to the nanosecond, and FIFOs. They go through koffi, an
- * optional dependency; without it callers have their own ways round. This is the store's only module of unsafe memory:
+ * The few calls of the C library that Node does not offer: times to the nanosecond, FIFOs, and names in an open directory.
+ * They go through koffi, an optional dependency; without it callers have their own ways round. This is the store's only module of unsafe memory:
  * nothing is loaded until the service is first asked for, and a path must end in a NUL byte before it goes down.
  */
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
+import { constants } from "node:os"
 import * as Errno from "./Errno.ts"
 
 export interface Calls {
@@ -14,6 +15,9 @@ export interface Calls {
   readonly utimens: (path: Uint8Array, seconds: number, nanos: number, options: { readonly follow: boolean }) => void
   readonly futimens: (fd: number, seconds: number, nanos: number) => void
   readonly mkfifo: (path: Uint8Array, mode: number) => void
+  /** By a name in an open directory, which no slash leads out of. Linux only. */
+  readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
+  readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
 }
 
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
@@ -47,6 +51,9 @@ const bind = (system: System): Calls => {
   const utimensat = library.func("int utimensat(int, const void *, const void *, int)")
   const futimens = library.func("int futimens(int, const void *)")
   const mkfifo = library.func("int mkfifo(const void *, uint32_t)")
+  // Its last argument is a variable one, which Linux passes like any other.
+  const openat = library.func("int openat(int, const void *, int, uint32_t)")
+  const renameat = library.func("int renameat(int, const void *, int, const void *)")
   // One buffer for every call: they are synchronous.
   const times = new BigInt64Array([0n, system.omit, 0n, 0n])
   const timesOf = (seconds: number, nanos: number) => {
@@ -61,8 +68,22 @@ const bind = (system: System): Calls => {
     utimens: (path, seconds, nanos, { follow }) =>
       check(utimensat(system.here, terminated(path), timesOf(seconds, nanos), follow ? 0 : system.noFollow)),
     futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
-    mkfifo: (path, mode) => check(mkfifo(terminated(path), mode))
+    mkfifo: (path, mode) => check(mkfifo(terminated(path), mode)),
+    openat: (directory, name, flags, mode) => {
+      const fd: number = openat(directory, nameOf(name), flags | closeOnExec, mode)
+      if (fd < 0) throw Errno.toCause(koffi.errno())
+      return fd
+    },
+    renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to)))
   }
+}
+
+// Linux's number, on every machine that Node runs on.
+const closeOnExec = 0o2000000
+
+const nameOf = (name: Uint8Array): Uint8Array => {
+  if (name.includes(0) || name.includes(0x2f)) throw Errno.toCause(constants.errno.EINVAL)
+  return terminated(name)
 }
 
 const terminated = (path: Uint8Array): Uint8Array => {

@@ -177,7 +177,7 @@ const bindLibrary = (): Kernel => {
       },
       receive: () => {
         if (closed) return []
-        ring.reset()
+        ring.reset(most)
         const count: number = calls.recvmmsg(fd, ring.headers, most, dontWait, null)
         if (count <= 0) return []
         const received = ring.take(count)
@@ -304,8 +304,8 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
     vectors,
     names,
     /** The kernel wrote its own lengths over these. */
-    reset: () => {
-      for (let i = 0; i < messages; i++) view.setUint32(i * headerBytes + 8, nameBytes, true)
+    reset: (most: number) => {
+      for (let i = 0; i < most; i++) view.setUint32(i * headerBytes + 8, nameBytes, true)
     },
     take: (count: number): ReadonlyArray<Received> => {
       const out: Array<Received> = []

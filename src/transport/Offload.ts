@@ -194,7 +194,11 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
 
   return {
     sent: () => sent,
-    send: (batch: Batch) => Effect.andThen(push(batch, group, losses), Effect.yieldNow),
+    // a batch of many gives the event loop a turn, so that who sends all the time starves nobody
+    send: (batch: Batch) =>
+      batch.bytes.length > batch.datagramBytes
+        ? Effect.andThen(push(batch, group, losses), Effect.yieldNow)
+        : push(batch, group, losses),
     sendTo: (to: Address, datagram: Uint8Array) =>
       Effect.suspend(() => {
         const known = destinations.get(to) ?? parse(to)

@@ -4,9 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Confinement from "../../src/store/Confinement.ts"
+import * as Errno from "../../src/store/Errno.ts"
+import * as Libc from "../../src/store/Libc.ts"
 import { bundle, bytes, deliver, dir, directory, disk, fifo, file, hardLink, names, none, single } from "./Sandbox.ts"
 import { isLinux, modeOf, nanos, symlink, ways } from "./Sandbox.ts"
 
@@ -375,7 +378,7 @@ describe.runIf(isLinux)("open directories", () => {
     Effect.gen(function* () {
       const destination = yield* directory
       fs.mkdirSync(`${destination}/held`)
-      const tree = Confinement.make(Buffer.from(destination), true)
+      const tree = Confinement.make(Buffer.from(destination), true, Option.none())
       const held = tree.directory("held")
       tree.hold(held)
       for (let i = 0; i < 2 * Limits.openDirectories; i++) {
@@ -398,7 +401,7 @@ describe.runIf(isLinux)("open directories", () => {
     Effect.gen(function* () {
       const destination = yield* directory
       fs.mkdirSync(`${destination}/d`)
-      const tree = Confinement.make(Buffer.from(destination), true)
+      const tree = Confinement.make(Buffer.from(destination), true, Option.none())
       tree.atOnce(() => {
         const found = tree.directory("d")
         fs.renameSync(`${destination}/d`, `${destination}/moved`)
@@ -408,4 +411,85 @@ describe.runIf(isLinux)("open directories", () => {
       tree.close()
     })
   )
+
+  for (const [name, libc] of [
+    ["with koffi", Libc.load()],
+    ["without koffi", Option.none()]
+  ] as const) {
+    it.effect.skipIf(name === "with koffi" && Option.isNone(libc))(
+      `create and rename stay in the open directory, wherever its path leads by now, ${name}`,
+      () =>
+        Effect.gen(function* () {
+          const destination = yield* directory
+          const outside = yield* directory
+          fs.mkdirSync(`${destination}/d`)
+          const tree = Confinement.make(Buffer.from(destination), true, libc)
+          const held = tree.directory("d")
+          fs.renameSync(`${destination}/d`, `${destination}/moved`)
+          fs.symlinkSync(outside, `${destination}/d`)
+          const fd = tree.create(held, Buffer.from("a"))
+          fs.writeSync(fd, "content")
+          const stats = fs.fstatSync(fd)
+          assert.strictEqual(stats.mode & 0o7777, 0o600)
+          assert.match(fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"), closeOnExec)
+          fs.closeSync(fd)
+          tree.rename(held, Buffer.from("a"), Buffer.from([0x62, 0xff]))
+          assert.deepStrictEqual(names(outside), [])
+          assert.strictEqual(fs.readFileSync(Buffer.from(`${destination}/moved/b\xff`, "latin1"), "utf8"), "content")
+          tree.close()
+        })
+    )
+
+    it.effect.skipIf(name === "with koffi" && Option.isNone(libc))(`create and rename say why not, ${name}`, () =>
+      Effect.gen(function* () {
+        const destination = yield* directory
+        fs.writeFileSync(`${destination}/there`, "")
+        fs.symlinkSync("nowhere", `${destination}/link`)
+        fs.mkdirSync(`${destination}/d`)
+        const { create, rename, root, close } = Confinement.make(Buffer.from(destination), true, libc)
+        const code = (body: () => void) => {
+          try {
+            body()
+          } catch (cause) {
+            return Errno.codeOf(cause)
+          }
+          return "none"
+        }
+        assert.strictEqual(
+          code(() => create(root, Buffer.from("there"))),
+          "EEXIST"
+        )
+        assert.strictEqual(
+          code(() => create(root, Buffer.from("link"))),
+          "EEXIST"
+        )
+        assert.strictEqual(
+          code(() => rename(root, Buffer.from("nothing"), Buffer.from("x"))),
+          "ENOENT"
+        )
+        assert.strictEqual(
+          code(() => rename(root, Buffer.from("there"), Buffer.from("d"))),
+          "EISDIR"
+        )
+        assert.strictEqual(
+          code(() => create(root, Buffer.alloc(256, 0x61))),
+          "ENAMETOOLONG"
+        )
+        assert.deepStrictEqual(names(destination), ["d", "link", "there"])
+        close()
+      })
+    )
+  }
+
+  it.skipIf(Option.isNone(Libc.load()))("koffi's calls take names, not paths", () => {
+    const { openat, renameat } = Option.getOrThrow(Libc.load())
+    for (const name of ["a/b", "../a", "/a", "a\0b"]) {
+      assert.throws(() => openat(0, Buffer.from(name), fs.constants.O_RDONLY, 0), /EINVAL/)
+      assert.throws(() => renameat(0, Buffer.from(name), Buffer.from("a")), /EINVAL/)
+      assert.throws(() => renameat(0, Buffer.from("a"), Buffer.from(name)), /EINVAL/)
+    }
+  })
 })
+
+/** How Linux lists the flags of a descriptor that no other program inherits: O_CLOEXEC, and O_RDWR at the end. */
+const closeOnExec = /flags:\t0*2\d*2\n/
