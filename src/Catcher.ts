@@ -118,14 +118,17 @@ class Book {
   }
 }
 
+/** A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at every pull, for which there is no use here. */
+const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
+  Effect.flatMap(Effect.scope, (scope) => Channel.toPullScoped(Stream.toChannel(stream), scope))
+
 const attend = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
   const progress = yield* Progress
   const now = yield* Monotonic.millis
   let book = new Book(now())
 
-  // pulled by one fiber at a time and with nothing left to provide, which Stream.toPull would see to at every pull
-  const pull = yield* Channel.toPullScoped(Stream.toChannel(transport.receive), yield* Effect.scope)
+  const pull = yield* pullOf(transport.receive)
   // What came with the welcome is heard once more: the master's first question may be among it.
   let last: Effect.Success<Announce.Ear> = []
   let isAgain = false
@@ -156,10 +159,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     book.membership = membership
     const files = yield* filesOf(membership, book, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
-    const events = yield* Channel.toPullScoped(
-      Stream.toChannel(PageReceiver.events(ear, membership, book.received)),
-      yield* Effect.scope
-    )
+    const events = yield* pullOf(PageReceiver.events(ear, membership, book.received))
     const listening = Effect.gen(function* () {
       while (true) {
         for (const heard of yield* events) {

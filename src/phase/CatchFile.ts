@@ -93,8 +93,9 @@ interface Opened {
 
 export const make = (options: Options): Effect.Effect<CatchFile> =>
   Effect.gen(function* () {
-    // Whoever posts wakes the fiber then and there: a queue would wake it in the event loop's next turn, which at the rate of
-    // a slow link costs more than the work. Questions fill it no further than its limit, and one receiver waits for its letter.
+    // Whoever puts something in runs the fiber then and there, within its own turn and until it has to wait: a queue would wake
+    // it in the event loop's next turn, which at the rate of a slow link costs more than the work. Questions fill it no further
+    // than its limit, and one receiver waits for its letter.
     const mailbox: Array<Letter> = []
     const posted = Latch.makeUnsafe(false)
     const put = (letter: Letter) => {

@@ -112,7 +112,7 @@ export const codePoints = 256
 export const heldParityPages = (pageBytes: number): number =>
   Math.max(blockPages, Math.min(4096, Math.floor(heldParityBytes / pageBytes)))
 const heldParityBytes = 6 * 1024 * 1024
-/** Batches waiting for one file's fiber before the receiver waits (so that the kernel's buffer fills, and answers slow down). */
+/** Questions that wait for one file's fiber (more are dropped, and asked again), and batches in the inbox of plain datagrams. */
 export const mailboxBatches = 16
 /** Slabs being filled or waiting for the air, for each of its three lanes. */
 export const airSlabs = 4

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { constants } from "node:os"
+import { isMainThread } from "node:worker_threads"
 import { display } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "./Errno.ts"
@@ -107,7 +108,10 @@ const O_PATH = 0o10000000
 const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
 
 const byHandle = ({ openat, renameat }: Calls): typeof byPath => ({
-  create: (directory, name) => openat((directory as Open).fd, name, createFlags, createMode),
+  // a worker of Node's knows the descriptors that it opened itself, and warns when another is closed
+  create: isMainThread
+    ? (directory, name) => openat((directory as Open).fd, name, createFlags, createMode)
+    : byPath.create,
   rename: (directory, from, to) => renameat((directory as Open).fd, from, to)
 })
 

@@ -15,7 +15,7 @@ export interface Calls {
   readonly utimens: (path: Uint8Array, seconds: number, nanos: number, options: { readonly follow: boolean }) => void
   readonly futimens: (fd: number, seconds: number, nanos: number) => void
   readonly mkfifo: (path: Uint8Array, mode: number) => void
-  /** By a name in an open directory, which no slash leads out of. Linux only. */
+  /** By a name in an open directory, which never leads out of it. Linux only. */
   readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
   readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
 }
@@ -70,9 +70,12 @@ const bind = (system: System): Calls => {
     futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
     mkfifo: (path, mode) => check(mkfifo(terminated(path), mode)),
     openat: (directory, name, flags, mode) => {
-      const fd: number = openat(directory, nameOf(name), flags | closeOnExec, mode)
-      if (fd < 0) throw Errno.toCause(koffi.errno())
-      return fd
+      while (true) {
+        const fd: number = openat(directory, nameOf(name), flags | closeOnExec, mode)
+        if (fd >= 0) return fd
+        // a signal came first: some file systems say so instead of beginning anew
+        if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
+      }
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to)))
   }
@@ -81,8 +84,10 @@ const bind = (system: System): Calls => {
 // Linux's number, on every machine that Node runs on.
 const closeOnExec = 0o2000000
 
+/** A name that is one: nothing that leads out of the directory. */
 const nameOf = (name: Uint8Array): Uint8Array => {
-  if (name.includes(0) || name.includes(0x2f)) throw Errno.toCause(constants.errno.EINVAL)
+  const isDots = name.length <= 2 && name.every((byte) => byte === 0x2e)
+  if (isDots || name.includes(0) || name.includes(0x2f)) throw Errno.toCause(constants.errno.EINVAL)
   return terminated(name)
 }
 

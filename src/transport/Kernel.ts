@@ -219,11 +219,11 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
   let handle: PollHandle | undefined
   let closed = false
 
-  const watch = (events: Events) => {
-    watched = events
+  const arm = (events: Events) => {
     if (handle === undefined) handle = poll(events, happened)
     else if (events.readable || events.writable) handle.start(events, happened)
     else handle.stop()
+    watched = events
   }
   const wake = (what: keyof Events) => {
     const woken = [...waiting[what]]
@@ -233,20 +233,23 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
   const happened: Happened = (...told) => {
     const events = told.at(-1) as Events
     const isError = !events.readable && !events.writable
-    // the event loop ends a watch with an error, which the next call on the socket tells
+    // the event loop has ended the watch; the socket forgets the error with its next call
     if (isError) watched = { readable: false, writable: false }
     const isHeard = (what: keyof Events) => watched[what] && !(events[what] && waiting[what].size === 0)
     const heard = { readable: isHeard("readable"), writable: isHeard("writable") }
-    if (heard.readable !== watched.readable || heard.writable !== watched.writable) watch(heard)
+    if (heard.readable !== watched.readable || heard.writable !== watched.writable) arm(heard)
     if (events.readable || isError) wake("readable")
     if (events.writable || isError) wake("writable")
   }
 
   return {
     when: (what: keyof Events, then: () => void): (() => void) => {
-      if (closed) then()
-      else waiting[what].add(then)
-      if (!closed && !watched[what]) watch({ ...watched, [what]: true })
+      if (closed) {
+        then()
+        return () => {}
+      }
+      waiting[what].add(then)
+      if (!watched[what]) arm({ ...watched, [what]: true })
       return () => void waiting[what].delete(then)
     },
     close: () => {

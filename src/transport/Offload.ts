@@ -91,22 +91,28 @@ const open = (
     (socket) => Effect.sync(socket.close)
   )
 
-/** The sockets that are heard, by one pull: what `own` sent itself comes back where we hear the group, and is left out. */
+/**
+ * The sockets that are heard, by one pull at a time: what `own` sent itself comes back where we hear the group, and is left
+ * out.
+ */
 const earsOf = (own: Address) => {
   let sockets: ReadonlyArray<Kernel.Socket> = []
   let counted = 0
   let turn = 0
-  let changed = () => {}
+  /** Has the waiting pull look again. */
+  let wake = () => {}
 
   // Each pull waits for the event loop to tell of something, so that a busy socket starves nobody.
   const readable = Effect.callback<void>((resume) => {
     const stops: Array<() => void> = []
     const stop = () => stops.forEach((stop) => stop())
-    changed = () => {
+    wake = () => {
       stop()
       resume(Effect.void)
     }
-    for (const socket of sockets) stops.push(socket.when("readable", changed))
+    for (const socket of sockets) stops.push(socket.when("readable", wake))
+    // closed before we came: nothing will ever be told
+    if (sockets.length === 0) wake()
     return Effect.sync(stop)
   })
   const take = (): ReadonlyArray<Received> => {
@@ -124,6 +130,11 @@ const earsOf = (own: Address) => {
     counted += heard.length
     return heard.length === 0 ? pull : Effect.succeed([heard])
   })
+  const change = (now: ReadonlyArray<Kernel.Socket>) =>
+    Effect.sync(() => {
+      sockets = now
+      wake()
+    })
 
   return {
     pull,
@@ -132,15 +143,8 @@ const earsOf = (own: Address) => {
     hear: (socket: Kernel.Socket) =>
       Effect.asVoid(
         Effect.acquireRelease(
-          Effect.sync(() => {
-            sockets = [...sockets, socket]
-            changed()
-          }),
-          () =>
-            Effect.sync(() => {
-              sockets = sockets.filter((one) => one !== socket)
-              changed()
-            })
+          Effect.suspend(() => change([...sockets, socket])),
+          () => Effect.suspend(() => change(sockets.filter((one) => one !== socket)))
         )
       )
   }

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as CatchFile from "../../src/phase/CatchFile.ts"
+import * as Fiber from "effect/Fiber"
+import * as CatchFile from "../../src/phase/CatchFile.ts"
 import * as CatchFiles from "../../src/phase/CatchFiles.ts"
 import * as FileState from "../../src/protocol/FileState.ts"
 import * as Layout from "../../src/protocol/Layout.ts"
@@ -309,6 +311,32 @@ describe("CatchFiles", () => {
       assert.isAtMost(answers.length, 1 + Limits.mailboxBatches)
       assert.deepStrictEqual(new Set(tags(answers)), new Set(["CloseOk"]))
       assert.deepStrictEqual([did.opened, did.committed], [1, 1])
+    })
+  )
+
+  it.effect("who waits for pages to be taken is let go when the file's fiber ends, and so is who comes later", () =>
+    Effect.gen(function* () {
+      const opened = yield* Deferred.make<void>()
+      const caught = yield* CatchFile.make({
+        past: FileState.initial,
+        pool: new BlockPool(4 * pageBytes),
+        // the disk never answers
+        open: () => Effect.succeed({ write: () => Effect.never, read: () => Effect.never, commit: () => Effect.never }),
+        verified: Effect.void,
+        answer: () => Effect.asVoid(Deferred.succeed(opened, undefined))
+      })
+      const fiber = yield* Effect.forkChild(caught.run)
+      caught.question(open)
+      yield* Deferred.await(opened)
+      const waiting = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+      const behind = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+      yield* Effect.yieldNow
+      assert.isUndefined(waiting.pollUnsafe())
+      assert.isUndefined(behind.pollUnsafe())
+      yield* Fiber.interrupt(fiber)
+      yield* Fiber.join(waiting)
+      yield* Fiber.join(behind)
+      yield* caught.pages(all)
     })
   )
 

@@ -4,6 +4,7 @@
  */
 import { assert, describe } from "@effect/vitest"
 import type { Vitest } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -145,18 +146,22 @@ export const conformance = (name: string, subject: Subject) => {
         const { catcher, master } = yield* lab
         const [m, other, c] = [yield* master, yield* master, yield* catcher("a")]
         const inbox = yield* reading(m)
+        // a reader that waits already hears it as well
+        const next = Effect.forkChild(inbox.take(1), { startImmediately: true })
+        const first = yield* next
         const scope = yield* Scope.make()
         yield* Scope.provide(m.listen, scope)
         yield* m.send(one(pattern(10, 1)))
         yield* other.send(one(pattern(10, 2)))
-        assert.deepStrictEqual(yield* inbox.take(1), [{ bytes: pattern(10, 2), from: other.local }])
+        assert.deepStrictEqual(yield* Fiber.join(first), [{ bytes: pattern(10, 2), from: other.local }])
         yield* c.sendTo(m.local, pattern(10, 3))
         assert.deepStrictEqual(yield* inbox.take(1), [{ bytes: pattern(10, 3), from: c.local }])
+        const last = yield* next
         yield* Scope.close(scope, Exit.void)
         yield* other.send(one(pattern(10, 4)))
         yield* settle
         yield* c.sendTo(m.local, pattern(10, 5))
-        assert.deepStrictEqual(yield* inbox.take(1), [{ bytes: pattern(10, 5), from: c.local }])
+        assert.deepStrictEqual(yield* Fiber.join(last), [{ bytes: pattern(10, 5), from: c.local }])
       }))
 
     test("the memory of a batch may be used again when send completes", () =>
@@ -251,6 +256,26 @@ export const conformance = (name: string, subject: Subject) => {
         yield* settle
         yield* Scope.close(closedMaster, Exit.void)
         assert.strictEqual((yield* Fiber.join(waiting))._tag, "TransportError")
+        // One that comes later is told as well, and one that was at work on what it had read.
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(gone.receive)))._tag, "TransportError")
+        const busyScope = yield* Scope.make()
+        const busy = yield* Scope.provide(catcher("busy"), busyScope)
+        const began = yield* Deferred.make<void>()
+        const goOn = yield* Deferred.make<void>()
+        const working = yield* Effect.forkChild(
+          Effect.flip(
+            Stream.runForEach(busy.receive, () =>
+              Effect.andThen(Deferred.succeed(began, undefined), Deferred.await(goOn))
+            )
+          ),
+          { startImmediately: true }
+        )
+        yield* settle
+        yield* m.send(one(pattern(5)))
+        yield* Deferred.await(began)
+        yield* Scope.close(busyScope, Exit.void)
+        yield* Deferred.succeed(goOn, undefined)
+        assert.strictEqual((yield* Fiber.join(working))._tag, "TransportError")
         // Others go on.
         const late = yield* catcher("late")
         const inbox = yield* reading(late)
