@@ -33,7 +33,9 @@ export interface Socket {
   readonly receive: () => ReadonlyArray<Received>
   /** Calls back once, when there is something to read, room to write, or an end; gives the way to stop waiting. */
   readonly when: (what: "readable" | "writable", then: () => void) => () => void
-  /** The file descriptor's number, for what /proc says of it. */
+  /** Datagrams, or glued ones, that the kernel dropped because the receive buffer was full. */
+  readonly dropped: () => number
+  /** The file descriptor's number. */
   readonly fd: number
   readonly isClosed: () => boolean
   readonly close: () => void
@@ -73,11 +75,13 @@ const sockDatagram = 2
 const sockNonBlocking = 0o4000
 const sockCloseOnExec = 0o2000000
 const level = { ip: 0, socket: 1, udp: 17 } as const
-const socketOption = { reuse: 2, sendBuffer: 7, receiveBuffer: 8, sendForce: 32, receiveForce: 33 } as const
+const socketOption = { reuse: 2, sendBuffer: 7, receiveBuffer: 8, sendForce: 32, receiveForce: 33, memory: 55 } as const
 const ipOption = { multicastInterface: 32, ttl: 33, loop: 34, join: 35, all: 49 } as const
 const udpOption = { segment: 103, gro: 104 } as const
 const dontWait = 0x40
 
+/** What the option `memory` gives: 32-bit numbers, the last of them the drops (linux/sock_diag.h; since Linux 4.12). */
+const memoryFigures = 9
 /** Most messages of one recvmmsg, and the largest that a glued one gets (the kernel glues up to 64 KiB). */
 const messages = 128
 const messageBytes = 65_536
@@ -157,6 +161,7 @@ const bindLibrary = (): Kernel => {
     calls.getsockopt(fd, level.socket, socketOption.receiveBuffer, value, length)
     const receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
     if (calls.getsockname(fd, name, int(nameBytes)) !== 0) fail("getsockname")
+    const figures = new DataView(new ArrayBuffer(4 * memoryFigures))
     let segment = 0
     let most = leastMessages
     let closed = false
@@ -186,6 +191,12 @@ const bindLibrary = (): Kernel => {
         return received
       },
       when: watch.when,
+      dropped: () => {
+        if (closed) return 0
+        const given = int(figures.byteLength)
+        const status: number = calls.getsockopt(fd, level.socket, socketOption.memory, figures.buffer, given)
+        return status === 0 ? figures.getUint32(4 * (memoryFigures - 1), true) : 0
+      },
       fd,
       isClosed: () => closed,
       close: () => {

@@ -23,8 +23,7 @@ export const opened = (before: ReadonlySet<string>): string | undefined => {
 }
 
 /** The inode of one of our descriptors. */
-export const ofDescriptor = (fd: number): string | undefined =>
-  /^socket:\[(\d+)\]$/.exec(target(`/proc/self/fd/${fd}`))?.[1]
+const ofDescriptor = (fd: number): string | undefined => /^socket:\[(\d+)\]$/.exec(target(`/proc/self/fd/${fd}`))?.[1]
 
 /** What the kernel has dropped of one socket so far. */
 export const count = (inode: string | undefined): number => {

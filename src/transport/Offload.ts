@@ -13,7 +13,6 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import * as Kernel from "./Kernel.ts"
-import * as KernelDrops from "./KernelDrops.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import { checkGroup, closed, explain, losses, type Options, unicastLosses } from "./Udp.ts"
 
@@ -48,7 +47,7 @@ const makeMaster = Effect.fn("Offload.master")(function* (options: Options) {
     ...sender,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: Effect.flatMap(openGroup(options), ears.hear),
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: droppedOf(own) }))
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: own.dropped() }))
   })
 })
 
@@ -65,7 +64,7 @@ const makeCatcher = Effect.fn("Offload.catcher")(function* (options: Options) {
     ...sender,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: Effect.void,
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: droppedOf(group) }))
+    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: group.dropped() }))
   })
 })
 
@@ -149,9 +148,6 @@ const earsOf = (own: Address) => {
       )
   }
 }
-
-const droppedOf = (socket: Kernel.Socket): number =>
-  socket.isClosed() ? 0 : KernelDrops.count(KernelDrops.ofDescriptor(socket.fd))
 
 const senderOf = (socket: Kernel.Socket, options: Options) => {
   const group = Kernel.destination(options.group, options.port)
