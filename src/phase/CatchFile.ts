@@ -223,7 +223,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
           ? post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
           : Effect.void,
       question: (event) => {
-        if (!ended && mailbox.length < Limits.mailboxBatches) put({ event })
+        if (!ended && mailbox.length < Limits.mailboxQuestions) put({ event })
       },
       state: () => state,
       run: Effect.onExit(

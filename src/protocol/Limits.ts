@@ -112,8 +112,10 @@ export const codePoints = 256
 export const heldParityPages = (pageBytes: number): number =>
   Math.max(blockPages, Math.min(4096, Math.floor(heldParityBytes / pageBytes)))
 const heldParityBytes = 6 * 1024 * 1024
-/** Questions that wait for one file's fiber (more are dropped, and asked again), and batches in the inbox of plain datagrams. */
-export const mailboxBatches = 16
+/** Questions that wait for one file's fiber; more are dropped, and asked again. */
+export const mailboxQuestions = 16
+/** Batches in the inbox of plain datagrams; the sockets' own queues are the long ones. */
+export const inboxBatches = 16
 /** Slabs being filled or waiting for the air, for each of its three lanes. */
 export const airSlabs = 4
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */

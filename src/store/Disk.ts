@@ -205,7 +205,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     otherwise(
       () => {
         fs.unlinkSync(own)
-        fs.renameSync(temporary.path, own)
+        tree.rename(directory, temporary.temporary, name)
       },
       () => fs.rmdirSync(temporary.path)
     )

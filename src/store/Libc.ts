@@ -1,7 +1,8 @@
 /**
  * The few calls of the C library that Node does not offer: times to the nanosecond, FIFOs, and names in an open directory.
- * They go through koffi, an optional dependency; without it callers have their own ways round. This is the store's only module of unsafe memory:
- * nothing is loaded until the service is first asked for, and a path must end in a NUL byte before it goes down.
+ * They go through koffi, an optional dependency; without it callers have their own ways round. This is the store's only
+ * module of unsafe memory: nothing is loaded until the service is first asked for, and a path must end in a NUL byte before
+ * it goes down.
  */
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
@@ -70,8 +71,9 @@ const bind = (system: System): Calls => {
     futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
     mkfifo: (path, mode) => check(mkfifo(terminated(path), mode)),
     openat: (directory, name, flags, mode) => {
+      const terminatedName = nameOf(name)
       while (true) {
-        const fd: number = openat(directory, nameOf(name), flags | closeOnExec, mode)
+        const fd: number = openat(directory, terminatedName, flags | closeOnExec, mode)
         if (fd >= 0) return fd
         // a signal came first: some file systems say so instead of beginning anew
         if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())

@@ -38,7 +38,7 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
   const counters = { received: 0, dropped: 0 }
 
   // Answers and what `listen` hears meet here. It is short: the sockets' own queues are the long ones.
-  const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.mailboxBatches)
+  const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.inboxBatches)
   yield* Effect.addFinalizer(() => Queue.fail(inbox, closed("receive")))
   const pump = (from: Open) => {
     const pull = pullOf(from, socket.local, counters)

@@ -35,9 +35,6 @@ export interface Socket {
   readonly when: (what: "readable" | "writable", then: () => void) => () => void
   /** Datagrams, or glued ones, that the kernel dropped because the receive buffer was full. */
   readonly dropped: () => number
-  /** The file descriptor's number. */
-  readonly fd: number
-  readonly isClosed: () => boolean
   readonly close: () => void
 }
 
@@ -197,8 +194,6 @@ const bindLibrary = (): Kernel => {
         const status: number = calls.getsockopt(fd, level.socket, socketOption.memory, figures.buffer, given)
         return status === 0 ? figures.getUint32(4 * (memoryFigures - 1), true) : 0
       },
-      fd,
-      isClosed: () => closed,
       close: () => {
         if (closed) return
         closed = true
@@ -246,9 +241,13 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
     const isError = !events.readable && !events.writable
     // the event loop has ended the watch; the socket forgets the error with its next call
     if (isError) watched = { readable: false, writable: false }
-    const isHeard = (what: keyof Events) => watched[what] && !(events[what] && waiting[what].size === 0)
-    const heard = { readable: isHeard("readable"), writable: isHeard("writable") }
-    if (heard.readable !== watched.readable || heard.writable !== watched.writable) arm(heard)
+    const isInVain = (what: keyof Events) => events[what] && waiting[what].size === 0
+    if (isInVain("readable") || isInVain("writable")) {
+      arm({
+        readable: watched.readable && !isInVain("readable"),
+        writable: watched.writable && !isInVain("writable")
+      })
+    }
     if (events.readable || isError) wake("readable")
     if (events.writable || isError) wake("writable")
   }

@@ -37,36 +37,38 @@ export const layerCatcher = (options: Options): Layer.Layer<Transport, Transport
 
 const makeMaster = Effect.fn("Offload.master")(function* (options: Options) {
   yield* checkGroup(options)
-  const own = yield* open(options, { address: options.interface, port: 0 })
-  const sender = senderOf(own, options)
-  const ears = earsOf(own.local)
-  yield* ears.hear(own)
-  return Transport.of({
-    local: own.local,
-    receiveBufferBytes: own.receiveBufferBytes,
-    ...sender,
-    receive: Stream.fromPull(Effect.succeed(ears.pull)),
-    listen: Effect.flatMap(openGroup(options), ears.hear),
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: own.dropped() }))
-  })
+  const own = yield* openOwn(options)
+  return yield* endpoint(options, own, own, ({ hear }) => Effect.flatMap(openGroup(options), hear))
 })
 
 const makeCatcher = Effect.fn("Offload.catcher")(function* (options: Options) {
   yield* checkGroup(options)
   const group = yield* openGroup(options)
-  const own = yield* open(options, { address: options.interface, port: 0 })
-  const sender = senderOf(own, options)
+  const own = yield* openOwn(options)
+  return yield* endpoint(options, own, group, () => Effect.void)
+})
+
+/** It sends from `own`, and hears `heard` from the beginning. */
+const endpoint = Effect.fnUntraced(function* (
+  options: Options,
+  own: Kernel.Socket,
+  heard: Kernel.Socket,
+  listen: (ears: ReturnType<typeof earsOf>) => Transport["Service"]["listen"]
+) {
+  const { sent, ...sender } = senderOf(own, options)
   const ears = earsOf(own.local)
-  yield* ears.hear(group)
+  yield* ears.hear(heard)
   return Transport.of({
     local: own.local,
-    receiveBufferBytes: group.receiveBufferBytes,
+    receiveBufferBytes: heard.receiveBufferBytes,
     ...sender,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
-    listen: Effect.void,
-    stats: Effect.sync(() => ({ sent: sender.sent(), received: ears.received(), dropped: group.dropped() }))
+    listen: listen(ears),
+    stats: Effect.sync(() => ({ sent: sent(), received: ears.received(), dropped: heard.dropped() }))
   })
 })
+
+const openOwn = (options: Options) => open(options, { address: options.interface, port: 0 })
 
 const openGroup = (options: Options) =>
   open(options, { address: options.group, port: options.port, group: options.group })

@@ -307,8 +307,8 @@ describe("CatchFiles", () => {
       yield* pages(all)
       yield* ask(eof(1))
       // the commit takes a while: what is asked meanwhile waits
-      const answers = yield* ask(...Array.from({ length: 5 * Limits.mailboxBatches }, () => close))
-      assert.isAtMost(answers.length, 1 + Limits.mailboxBatches)
+      const answers = yield* ask(...Array.from({ length: 5 * Limits.mailboxQuestions }, () => close))
+      assert.isAtMost(answers.length, Limits.mailboxQuestions)
       assert.deepStrictEqual(new Set(tags(answers)), new Set(["CloseOk"]))
       assert.deepStrictEqual([did.opened, did.committed], [1, 1])
     })
