@@ -20,7 +20,12 @@ if (!("groupBy" in Map)) {
   Object.assign(Map, { groupBy })
 }
 
-const program = ["test/cli/binary*.test.ts", "test/e2e/**/*.test.ts", "test/lab/**/*.test.ts"]
+const program = [
+  "test/cli/binary*.test.ts",
+  "test/regressions/program-*.test.ts",
+  "test/e2e/**/*.test.ts",
+  "test/lab/**/*.test.ts"
+]
 
 export default defineConfig({
   test: {

@@ -1,14 +1,21 @@
 #!/usr/bin/env node
-/** The program's edge: provides the layers. `--version` alone is answered before anything is loaded. */
+/**
+ * The program's edge: provides the layers. `--version` alone is answered before anything is loaded.
+ *
+ * What this file imports itself must also load where Node is too old for the rest, so that it can say so.
+ */
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
+import * as Output from "./cli/Output.ts"
 import * as Version from "./cli/Version.ts"
+import { exitStatus } from "./Report.ts"
+
+/** The first version that has everything that is used (`Array.prototype.toReversed` came with it). */
+const leastNode = 20
 
 const [argument, ...others] = process.argv.slice(2)
 
-if (others.length === 0 && (argument === "--version" || argument === "-V")) {
-  process.stdout.write(`${Version.text}\n`)
-} else {
+const load = () => {
   // Node 20 compiles so eagerly that in a session of seconds it never pays, and its threads take cores that others need:
   // small files arrive a sixth faster without (docs/performance.md). Later versions do not have the option, nor the need.
   if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=600000")
@@ -29,3 +36,13 @@ if (others.length === 0 && (argument === "--version" || argument === "-V")) {
     )
   )
 }
+
+Output.watch()
+if (Number.parseInt(process.versions.node) < leastNode) {
+  const needed = `mrsync needs Node ${leastNode} at least, and Node ${Version.node.replace(">=", "")} or later is supported`
+  process.stderr.write(`mrsync: Node ${process.versions.node} is too old: ${needed}\n`)
+  Output.exit(exitStatus.usage)
+} else if (others.length === 0 && (argument === "--version" || argument === "-V")) {
+  process.stdout.write(`${Version.text}\n`)
+  Output.exit(exitStatus.ok)
+} else load()

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
 import { Machine, type TransportKind } from "./Machine.ts"
+import * as Output from "./Output.ts"
 import { Screen } from "./Screen.ts"
 
 // Loaded when a command wants them: --help needs no network.
@@ -55,6 +56,7 @@ export const layer = (packageDirectory: string) =>
       out: process.stdout,
       err: process.stderr,
       term: process.env["TERM"],
+      forProgram: Output.forProgram,
       atExit: (restore) => process.once("exit", restore)
     })
   )

@@ -1,11 +1,12 @@
 /**
- * The process around a program: signals, broken pipes, the last words and the exit status.
+ * The process around a program: signals, the last words and the exit status.
  *
  * SIGINT, SIGTERM and SIGHUP interrupt the program and let it clean up; a second one ends the process at once.
  */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Output from "./Output.ts"
 import * as Status from "./Status.ts"
 import { exitStatus } from "../Report.ts"
 
@@ -19,9 +20,6 @@ const sameSignalMillis = 300
 
 /** Runs the program as the process's only one. */
 export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>): void => {
-  // Whoever read our output is gone: the session is more than what is said about it, and goes on.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
-
   const fiber = Effect.runFork(program)
   // A program that only waits for a promise must not find its process gone.
   const awake = setInterval(() => {}, 2 ** 30)
@@ -41,6 +39,6 @@ export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>):
     clearInterval(awake)
     const words = Status.message(exit)
     if (words !== undefined) process.stderr.write(`${words}\n`)
-    process.exit(Status.of(exit))
+    Output.exit(Status.of(exit))
   })
 }

@@ -35,7 +35,7 @@ const json = (screen: Screen["Service"], clock: Clock.Clock, verbosity: View.Ver
   if (verbosity === "Quiet" && event._tag !== "Report") return
   const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
   const { _tag, ...rest } = event
-  screen.print("out", JSON.stringify({ _tag, time, ...rest }))
+  screen.print("json", JSON.stringify({ _tag, time, ...rest }))
 }
 
 const lines = (screen: Screen["Service"], options: Options) => {

@@ -20,9 +20,13 @@ export interface Options {
   readonly err: Sink
   /** The environment's TERM. */
   readonly term: string | undefined
+  /** Called when a program is to read standard output, and counts on all of it. */
+  readonly forProgram?: () => void
   /** Called once with what must be done however the process ends: the terminal wants its cursor back. */
   readonly atExit: (restore: () => void) => void
 }
+
+export type To = "out" | "err" | "json"
 
 export interface Size {
   readonly columns: number
@@ -36,7 +40,8 @@ const eraseBelow = "\r\x1b[J"
 export class Screen extends Context.Service<
   Screen,
   {
-    readonly print: (to: "out" | "err", line: string) => void
+    /** `json`: on standard output, for a program. */
+    readonly print: (to: To, line: string) => void
     /** A terminal that can draw. */
     readonly drawable: boolean
     readonly size: () => Size
@@ -53,7 +58,7 @@ export class Screen extends Context.Service<
     )
 }
 
-const make = ({ atExit, err, out, term }: Options) =>
+const make = ({ atExit, err, forProgram, out, term }: Options) =>
   Effect.sync(() => {
     const drawable = out.isTTY === true && term !== "dumb"
     let picture: ReadonlyArray<string> = []
@@ -77,8 +82,9 @@ const make = ({ atExit, err, out, term }: Options) =>
     return {
       drawable,
       size,
-      print: (to: "out" | "err", line: string) => {
-        const sink = to === "out" ? out : err
+      print: (to: To, line: string) => {
+        if (to === "json") forProgram?.()
+        const sink = to === "err" ? err : out
         if (picture.length === 0) return void sink.write(`${line}\n`)
         if (sink.isTTY === true) return void out.write(`${back()}${line}\n${text(picture)}`)
         sink.write(`${line}\n`)

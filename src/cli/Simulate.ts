@@ -52,7 +52,7 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
     Forecast.make({ ...input, loss: input.lossPercent / 100, slowLoss: badLossPercent(input) / 100 }),
     telling(screen, input)
   )
-  if (input.json) screen.print("out", JSON.stringify(json(input, forecast)))
+  if (input.json) screen.print("json", JSON.stringify(json(input, forecast)))
   else for (const line of lines(input, forecast)) screen.print("out", line)
   if (forecast.isStuck) {
     return yield* new Incomplete({

@@ -4,3 +4,6 @@ import manifest from "../../package.json" with { type: "json" }
 export const version: string = manifest.version
 
 export const text = `mrsync ${version}`
+
+/** The versions of Node that are supported. */
+export const node: string = manifest.engines.node

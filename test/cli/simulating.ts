@@ -24,7 +24,7 @@ export const input: Input = {
 export const simulating = (changes: Partial<Input>) => {
   const said = { out: new Array<string>(), err: new Array<string>() }
   const screen = Screen.of({
-    print: (to, line) => void said[to].push(line),
+    print: (to, line) => void said[to === "json" ? "out" : to].push(line),
     drawable: false,
     size: () => ({ columns: 80, rows: 24 }),
     draw: () => {},
