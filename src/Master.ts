@@ -207,7 +207,8 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     // [O-6] who is away comes back or is lost; [J-10] who asks for a name that was taken may have been started again
     else if (session.knocking() || here().length < present().length) yield* Effect.sleep(Limits.announceMillis)
     else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
-    else return
+    // in the same step, or somebody would be taken in who is sent nothing
+    else return session.end()
   }
 })
 

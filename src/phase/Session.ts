@@ -72,7 +72,9 @@ export class Session extends Context.Service<
     readonly rival: () => Address | undefined
     /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
-    /** Ends the announcements, and says something that nobody answers a few times. */
+    /** [J-5] Ends the announcements; nobody is taken in any more. */
+    readonly end: () => void
+    /** Ends it, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
     /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
@@ -254,7 +256,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const hear = (from: Address, message: Message.Message): Effect.Effect<void> | undefined => {
       switch (message._tag) {
         case "Join":
-          return message.session === id ? join(from, message) : undefined
+          return message.session === id && !over ? join(from, message) : undefined
         case "Decline":
           return message.session === id ? hearRival(message.master) : undefined
         case "Announce":
@@ -410,9 +412,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
     }
 
-    const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
-      // nobody shall join a session that ends
+    const end = () => {
       over = true
+    }
+
+    const lastWords = Effect.fnUntraced(function* (message: Message.FromMaster) {
+      end()
       for (let i = 0; i < Limits.lastWords; i++) {
         if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
         yield* air.say(Codec.encode(message))
@@ -467,6 +472,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       knocking,
       rival: () => rival,
       ask,
+      end,
       lastWords,
       lose,
       awayMillis,
