@@ -11,6 +11,8 @@ export const defaultMtuBytes = 1500
 export const headerBytes = 24
 /** Room kept at the end of every datagram for an authentication tag. */
 export const tagBytes = 16
+/** Of that room, what a datagram that carries no content uses as long as it has no tag: its CRC-32. */
+export const checksumBytes = 4
 /** Default page: what an Ethernet frame leaves (1432). */
 export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes
 /** Below this an answer about a span of pages would not fit into one datagram. */

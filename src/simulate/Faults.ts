@@ -23,7 +23,7 @@ export interface Story {
   readonly masterLives: boolean
   /** Why a catcher need not be complete, by name. Grows while the session runs. */
   readonly hit: Map<string, string>
-  /** What observes the network for the forger and the damage. */
+  /** What observes the network for the forger. */
   readonly network: (event: Simulated.Event) => void
 }
 
@@ -111,9 +111,7 @@ export const story = (seed: number): Story => {
     masterLives: masterCrash === undefined,
     hit,
     network: (event) => {
-      if (event._tag === "Damaged" && isHarmful(event.bytes, event.bit))
-        excuse(event.name, "a question or an answer was damaged")
-      if (event._tag === "Sent" && !event.isCatcher) forger?.hear(event.bytes)
+      if (!event.isCatcher) forger?.hear(event.bytes)
     },
     scenario: {
       seed,
@@ -136,9 +134,6 @@ export const story = (seed: number): Story => {
 
 /** Page and Parity: the types of what carries content. */
 const contentTypes: ReadonlySet<number> = new Set([8, 19])
-
-// A damaged page is found by its hash. A damaged question or answer is not: nothing but the kernel's checksum protects it.
-const isHarmful = (bytes: Uint8Array, bit: number): boolean => !contentTypes.has(bytes[3]) || bit >> 3 === 3
 
 // ---- what is sent ----
 

@@ -60,19 +60,16 @@ export interface Options extends Impairments {
   readonly observe?: ((event: Event) => void) | undefined
 }
 
-/** What an observer is told. */
-export type Event =
-  /** Handed to the network by an endpoint; `to` undefined: to the group. Datagrams of `datagramBytes` each, glued. */
-  | {
-      readonly _tag: "Sent"
-      readonly name: string
-      readonly isCatcher: boolean
-      readonly to: Address | undefined
-      readonly bytes: Uint8Array
-      readonly datagramBytes: number
-    }
-  /** A datagram was damaged on the link of that catcher: before, and which bit. */
-  | { readonly _tag: "Damaged"; readonly name: string; readonly bytes: Uint8Array; readonly bit: number }
+/** What an observer is told: datagrams of `datagramBytes` each, glued, were handed to the network by an endpoint. */
+export interface Event {
+  readonly _tag: "Sent"
+  readonly name: string
+  readonly isCatcher: boolean
+  /** undefined: to the group. */
+  readonly to: Address | undefined
+  readonly bytes: Uint8Array
+  readonly datagramBytes: number
+}
 
 /** Datagrams, counted once for each receiver, but `sent` and `lostAtSender`. */
 export interface Counters {
@@ -415,7 +412,7 @@ class Air {
           this.counters.duplicated++
         }
         for (; copies > 0; copies--) {
-          const received = this.chance.hits(corrupt) ? this.damage(datagram, to.isCatcher ? to : from) : datagram
+          const received = this.chance.hits(corrupt) ? this.damage(datagram) : datagram
           let later = jitterMillis > 0 ? Math.round(this.chance.next() * jitterMillis) : 0
           if (this.chance.hits(reorder)) {
             later += holdMillis
@@ -430,11 +427,10 @@ class Air {
     this.forward(from, to, way, at, together)
   }
 
-  private damage(datagram: Piece, whose: Endpoint): Piece {
+  private damage(datagram: Piece): Piece {
     if (datagram.bytes.length === 0) return datagram
     const bytes = datagram.bytes.slice()
     const bit = Math.floor(this.chance.next() * bytes.length * 8)
-    this.options.observe?.({ _tag: "Damaged", name: whose.name, bytes: datagram.bytes, bit })
     bytes[bit >> 3]! ^= 1 << (bit & 7)
     this.counters.corrupted++
     return { ...datagram, bytes }

@@ -1,7 +1,10 @@
 /**
  * Messages to datagrams and back. Decoding is total: any bytes give a message or a WireError, nothing is thrown, and no
  * length that a datagram claims is believed before it is checked against the bytes that are there.
+ *
+ * [W-7] Every message ends with a checksum of all that is before it. Pages are not for this module: their hashes tell.
  */
+import * as zlib from "node:zlib"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import * as Header from "./Header.ts"
@@ -9,10 +12,11 @@ import type { Audience, Failure, FromCatcher, FromMaster, Kind, Message, Refusal
 
 export interface WireError {
   readonly _tag: "WireError"
-  readonly reason: "Foreign" | "UnknownType" | "Body"
+  readonly reason: "Foreign" | "Damaged" | "UnknownType" | "Body"
 }
 
 const foreign: WireError = { _tag: "WireError", reason: "Foreign" }
+const damaged: WireError = { _tag: "WireError", reason: "Damaged" }
 const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
 
@@ -76,16 +80,24 @@ class Writer {
     this.at += length
   }
   finish(type: keyof typeof Header.types, session: bigint, file: number, index: number): Uint8Array {
+    this.at += Limits.checksumBytes
     Header.put(this.bytes, 0, Header.types[type], this.at, Header.sessionOf(session), file, index)
-    return this.bytes.subarray(0, this.at)
+    return putChecksum(this.bytes.subarray(0, this.at))
   }
 }
 
-/** Room for any message but pages: below the smallest MTU that IPv6 allows, so that tunnels carry it. */
-const controlBytes = 1200
+/** Room for any message, without a tag: below the smallest MTU that IPv6 allows, so that tunnels carry it. */
+const messageBytes = 1200 - Limits.tagBytes
+
+/** Writes the checksum at the end of a datagram that is otherwise whole. */
+export const putChecksum = (datagram: Uint8Array): Uint8Array => {
+  const end = datagram.length - Limits.checksumBytes
+  Header.putU32(datagram, end, zlib.crc32(datagram.subarray(0, end)))
+  return datagram
+}
 
 export const encode = (message: Message): Uint8Array => {
-  const w = new Writer(controlBytes)
+  const w = new Writer(messageBytes + Limits.checksumBytes)
   const { session } = message
   switch (message._tag) {
     case "Announce":
@@ -214,7 +226,7 @@ export const fitFailures = (
   let bytes = Limits.headerBytes + 16
   for (let i = 0; i < failures.length; i++) {
     bytes += 5 + Limits.reasonBytes
-    if (bytes > controlBytes) return { failures: failures.slice(0, i), next: failures[i].entry }
+    if (bytes > messageBytes) return { failures: failures.slice(0, i), next: failures[i].entry }
   }
   return { failures, next: undefined }
 }
@@ -292,8 +304,11 @@ class Reader {
 /** Reads the datagram at `at`; the header there must be `Header.valid`. Pages are not for this: see Header. */
 export const decode = (bytes: Uint8Array, at = 0): Result.Result<Message, WireError> => {
   if (!Header.valid(bytes, at)) return Result.fail(foreign)
+  const body = at + Limits.headerBytes
+  const end = at + Header.lengthOf(bytes, at) - Limits.checksumBytes
+  if (end < body || Header.u32(bytes, end) !== zlib.crc32(bytes.subarray(at, end))) return Result.fail(damaged)
   const session = BigInt(Header.u32(bytes, at + 8)) | (BigInt(Header.u32(bytes, at + 12)) << 32n)
-  const r = new Reader(Header.bodyOf(bytes, at))
+  const r = new Reader(bytes.subarray(body, end))
   const type = Header.typeOf(bytes, at)
   const message =
     decodeMaster(type, session, Header.fileOf(bytes, at), Header.indexOf(bytes, at), r) ??

@@ -11,7 +11,7 @@
  *  8  8  session
  * 16  4  file
  * 20  4  index: page, parity page, round, poll or sequence, as the type says
- * 24     body, then 16 bytes of authentication tag when sealed
+ * 24     body, then a checksum of 4 bytes unless it is a page: see Codec. 16 bytes are kept free there for a tag [W-6]
  * ```
  *
  * [W-1] The length makes a datagram self-delimiting: receive offload hands over several of them glued together.
@@ -19,7 +19,7 @@
  */
 import { codePoints, headerBytes } from "../protocol/Limits.ts"
 
-export const version = 1
+export const version = 2
 
 export const types = {
   Announce: 1,

@@ -1,6 +1,7 @@
 // noise.mjs SEED COUNT MASTER: random datagrams, and mutations of what is heard on the group, to the group and to the
 // ports of MASTER from which the group is spoken to. Bounded by COUNT and by a minute.
 import dgram from "node:dgram"
+import * as zlib from "node:zlib"
 const [seed, count, master] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]]
 let state = seed >>> 0
 const random = (below) => {
@@ -22,6 +23,8 @@ const make = () => {
   const changes = 1 + random(4)
   for (let i = 0; i < changes && bytes.length > 0; i++)
     bytes[random(Math.min(bytes.length, random(2) === 0 ? 64 : 2000))] = random(256)
+  // half of them with a checksum that is right, or no mutation would come further than that
+  if (bytes.length > 4 && random(2) === 0) bytes.writeUInt32LE(zlib.crc32(bytes.subarray(0, -4)), bytes.length - 4)
   return random(4) === 0 ? bytes.subarray(0, random(bytes.length + 1)) : bytes
 }
 let sent = 0

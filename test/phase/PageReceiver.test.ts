@@ -124,13 +124,16 @@ describe("PageReceiver", () => {
       const fromCatcher = Codec.encode({ _tag: "OpenOk", session, slot: 0, incarnation: 1, file: 1 })
       const unknown = Codec.encode({ _tag: "Bye", session })
       unknown[3] = 99
+      for (const bytes of [bodiless, unknown]) Codec.putChecksum(bytes)
+      const damaged = Codec.encode(eof(1, 1))
+      damaged[25] ^= 1
       const { counts, heard } = yield* hear(
         [Buffer.from("any bytes"), Buffer.concat([page(1, 0), broken, page(1, 7)])],
-        [bodiless, fromCatcher, unknown],
+        [bodiless, fromCatcher, unknown, damaged],
         [page(1, 1)]
       )
       assert.deepStrictEqual(brief(heard), ["pages 1: 0", "pages 1: 1"])
-      assert.deepStrictEqual(counts, { pages: 2, parity: 0, ignored: 5 })
+      assert.deepStrictEqual(counts, { pages: 2, parity: 0, ignored: 6 })
     })
   )
 

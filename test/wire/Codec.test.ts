@@ -14,9 +14,11 @@ const decoded = (bytes: Uint8Array) => {
   const result = Codec.decode(bytes)
   return result._tag === "Success" ? result.success : result.failure
 }
+/** As it was changed, with a checksum that is right for it: what follows is what the body's own checks are for. */
+const sealed = (bytes: Uint8Array) => Codec.putChecksum(bytes)
 const isSound = (result: Message | Codec.WireError) =>
   result._tag === "WireError"
-    ? ["Foreign", "UnknownType", "Body"].includes(result.reason)
+    ? ["Foreign", "Damaged", "UnknownType", "Body"].includes(result.reason)
     : result._tag in Header.types && typeof result.session === "bigint"
 
 const session = 0x0123_4567_89ab_cdefn
@@ -25,11 +27,11 @@ const file = 0x1122_3344
 
 describe("round trip", () => {
   it.prop(
-    "every message comes back as it was, in at most 1200 bytes",
+    "every message comes back as it was, in at most 1200 bytes with the room for a tag [W-5] [W-6]",
     [AnyMessage],
     ([message]) => {
       const bytes = Codec.encode(message)
-      assert.isAtMost(bytes.length, 1200)
+      assert.isAtMost(bytes.length - Limits.checksumBytes + Limits.tagBytes, 1200)
       assert.strictEqual(
         Header.split(bytes, () => {}),
         0
@@ -67,7 +69,7 @@ describe("round trip", () => {
 
 // The header of each: magic, version, type, length, flags, session, file, index. See the table in docs/protocol.md.
 const header = (type: string, length: string, file = "00000000", index = "00000000") =>
-  `6d72 01 ${type} ${length} 0000 efcdab8967452301 ${file} ${index} `
+  `6d72 02 ${type} ${length} 0000 efcdab8967452301 ${file} ${index} `
 
 const golden: ReadonlyArray<readonly [Message, string]> = [
   [
@@ -75,13 +77,16 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       ...{ _tag: "Announce", session, pageBytes: 1432, blockPages: 128, timeoutMillis: 10_000, uptimeMillis: 258 },
       ...{ spreadMillis: 3, joined: 2, wanted: 4 }
     },
-    header("01", "2a00") + "9805 8000 10270000 02010000 0300 0200 0400"
+    header("01", "2e00") + "9805 8000 10270000 02010000 0300 0200 0400 c533d8ca"
   ],
   [
     { _tag: "Join", session, incarnation: 0x0a0b_0c0d, receiveBufferBytes: 212_992, name: "c1" },
-    header("02", "2300") + "0d0c0b0a 00400300 02 6331"
+    header("02", "2700") + "0d0c0b0a 00400300 02 6331 1e66805f"
   ],
-  [{ _tag: "Decline", session, incarnation: 0x0a0b_0c0d, master: "é" }, header("03", "1f00") + "0d0c0b0a 02 c3a9"],
+  [
+    { _tag: "Decline", session, incarnation: 0x0a0b_0c0d, master: "é" },
+    header("03", "2300") + "0d0c0b0a 02 c3a9 972dff92"
+  ],
   [
     {
       ...{ _tag: "Welcome", session },
@@ -93,33 +98,40 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
         { incarnation: 4, refusal: "Started" }
       ]
     },
-    header("04", "3d00") + "0500 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03"
+    header("04", "4100") +
+      "0500 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03 132c5dfb"
   ],
   [
     {
       ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, firstEntry: 9, entryCount: 7 },
       ...{ root: undefined, audience: [2, 3, 12] }
     },
-    header("05", "3400", "44332211") + "02 0200000001000000 03000000 09000000 07000000 00 0200 0200 0304"
+    header("05", "3800", "44332211") + "02 0200000001000000 03000000 09000000 07000000 00 0200 0200 0304 10c986e4"
   ],
   [
     {
       ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0, firstEntry: 9, entryCount: 1 },
       ...{ root: new Uint8Array(32).fill(0xab), audience: [5] }
     },
-    header("05", "5300", "44332211") +
-      `01 0200000000000000 00000000 09000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01`
+    header("05", "5700", "44332211") +
+      `01 0200000000000000 00000000 09000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 d517871e`
   ],
-  [{ _tag: "OpenOk", ...answer, file }, header("06", "1e00", "44332211") + "0500 0d0c0b0a"],
-  [{ _tag: "SitOut", ...answer, file, reason: "full" }, header("07", "2300", "44332211") + "0500 0d0c0b0a 04 66756c6c"],
-  [{ _tag: "Poll", session, poll: 513, audience: [0] }, header("09", "1d00", "00000000", "01020000") + "0000 0100 01"],
+  [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
+  [
+    { _tag: "SitOut", ...answer, file, reason: "full" },
+    header("07", "2700", "44332211") + "0500 0d0c0b0a 04 66756c6c 869bdc86"
+  ],
+  [
+    { _tag: "Poll", session, poll: 513, audience: [0] },
+    header("09", "2100", "00000000", "01020000") + "0000 0100 01 0c9e6c9d"
+  ],
   [
     { _tag: "PollOk", ...answer, poll: 513, received: 1000, dropped: 7 },
-    header("0a", "2600", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000"
+    header("0a", "2a00", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 4b975a3b"
   ],
   [
     { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, counts: true, audience: [5] },
-    header("0b", "2600", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01"
+    header("0b", "2a00", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01 1b5e7cf6"
   ],
   [
     {
@@ -133,43 +145,45 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       counts: false,
       audience: [5]
     },
-    header("0b", "4600", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01`
+    header("0b", "4a00", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 59cec5b8`
   ],
   [
     { _tag: "Missing", ...answer, file, round: 2, first: 8192, count: 100, lacks: undefined, runs: [8193, 2, 8200, 1] },
-    header("0c", "3300", "44332211", "02000000") + "0500 0d0c0b0a 00200000 64000000 ffff 00 0200 0100 0200 0500 0100"
+    header("0c", "3700", "44332211", "02000000") +
+      "0500 0d0c0b0a 00200000 64000000 ffff 00 0200 0100 0200 0500 0100 8dc2e3ad"
   ],
   [
     { _tag: "Missing", ...answer, file, round: 2, first: 8, count: 12, lacks: undefined, runs: [8, 1, 10, 2, 19, 1] },
-    header("0c", "2b00", "44332211", "02000000") + "0500 0d0c0b0a 08000000 0c000000 ffff 01 0d08"
+    header("0c", "2f00", "44332211", "02000000") + "0500 0d0c0b0a 08000000 0c000000 ffff 01 0d08 4cebaf09"
   ],
   [
     { _tag: "Missing", ...answer, file, round: 2, first: 0, count: 300, lacks: [0, 128, 7], runs: [298, 2] },
-    header("0c", "3200", "44332211", "02000000") + "0500 0d0c0b0a 00000000 2c010000 0300 008007 00 0100 2a01 0200"
+    header("0c", "3600", "44332211", "02000000") +
+      "0500 0d0c0b0a 00000000 2c010000 0300 008007 00 0100 2a01 0200 9acb7db5"
   ],
-  [{ _tag: "Complete", ...answer, file }, header("0d", "1e00", "44332211") + "0500 0d0c0b0a"],
+  [{ _tag: "Complete", ...answer, file }, header("0d", "2200", "44332211") + "0500 0d0c0b0a a17be4f9"],
   [
     { _tag: "Close", session, file, from: 6, audience: [4095] },
-    header("0e", "1d00", "44332211", "06000000") + "ff0f 0100 01"
+    header("0e", "2100", "44332211", "06000000") + "ff0f 0100 01 4d9bf3f9"
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 6, failures: [{ entry: 7, reason: "no" }], next: 9 },
-    header("0f", "2b00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f"
+    header("0f", "2f00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f b0491041"
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 0, failures: [], next: undefined },
-    header("0f", "2400", "44332211") + "0500 0d0c0b0a ffffffff 0000"
+    header("0f", "2800", "44332211") + "0500 0d0c0b0a ffffffff 0000 fd6a81f6"
   ],
   [
     { _tag: "Abort", session, file, reason: "no", audience: [] },
-    header("10", "1f00", "44332211") + "02 6e6f 0000 0000"
+    header("10", "2300", "44332211") + "02 6e6f 0000 0000 c27ff3a4"
   ],
   [
     { _tag: "Abort", session, file: undefined, reason: "", audience: [] },
-    header("10", "1d00", "ffffffff") + "00 0000 0000"
+    header("10", "2100", "ffffffff") + "00 0000 0000 bdbe1a56"
   ],
-  [{ _tag: "Aborted", ...answer, file }, header("11", "1e00", "44332211") + "0500 0d0c0b0a"],
-  [{ _tag: "Bye", session }, header("12", "1800")]
+  [{ _tag: "Aborted", ...answer, file }, header("11", "2200", "44332211") + "0500 0d0c0b0a 3b6d5304"],
+  [{ _tag: "Bye", session }, header("12", "1c00") + "eae49ee5"]
 ]
 
 describe("golden vectors", () => {
@@ -211,6 +225,42 @@ describe("golden vectors", () => {
   })
 })
 
+const leastBytes = Limits.headerBytes + Limits.checksumBytes
+
+describe("a checksum of its own [W-7]", () => {
+  it("tells every bit that is damaged, and every two beside each other", () => {
+    for (const [message] of golden) {
+      const whole = Codec.encode(message)
+      for (let bit = 0; bit < whole.length * 8; bit++) {
+        for (const bits of [1, 3]) {
+          const damaged = whole.slice()
+          damaged[bit >> 3] ^= bits << (bit & 7)
+          if (Buffer.compare(damaged, whole) === 0) continue
+          const result = decoded(damaged)
+          assert.include(["Damaged", "Foreign"], result._tag === "WireError" ? result.reason : message._tag)
+        }
+      }
+    }
+  })
+
+  it("covers what one datagram of several has, and nothing beside it", () => {
+    const [one, two] = [golden[0][0], golden[1][0]]
+    const first = Codec.encode(one)
+    const glued = Buffer.concat([first, Codec.encode(two)])
+    glued[30] ^= 0x10
+    assert.strictEqual(Codec.decode(glued, 0)._tag, "Failure")
+    const result = Codec.decode(glued, first.length)
+    assert.deepStrictEqual(result._tag === "Success" && result.success, two)
+  })
+
+  it("is asked for before anything else is read", () => {
+    const bytes = Codec.encode({ _tag: "Bye", session })
+    bytes[3] = 200
+    assert.deepStrictEqual(decoded(bytes), { _tag: "WireError", reason: "Damaged" })
+    assert.deepStrictEqual(decoded(sealed(bytes)), { _tag: "WireError", reason: "UnknownType" })
+  })
+})
+
 describe("hostile bytes give a message or a WireError, and nothing is thrown [W-3]", () => {
   it("random bytes, with and without a header that is right", () => {
     const chance = Chance.make(20)
@@ -219,6 +269,7 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
       if (chance.hits(0.9) && bytes.length >= Limits.headerBytes) {
         const type = Math.floor(chance.next() * 21)
         Header.put(bytes, 0, type, bytes.length, Header.sessionOf(session), file, i)
+        if (bytes.length >= leastBytes && chance.hits(0.9)) sealed(bytes)
       }
       assert.isTrue(isSound(decoded(bytes)))
     }
@@ -232,7 +283,9 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
         assert.deepStrictEqual(decoded(cut), { _tag: "WireError", reason: "Foreign" })
         if (length < Limits.headerBytes) continue
         Header.putU16(cut, 4, length)
-        assert.deepStrictEqual(decoded(cut), { _tag: "WireError", reason: "Body" })
+        assert.deepStrictEqual(decoded(cut), { _tag: "WireError", reason: "Damaged" })
+        if (length < leastBytes) continue
+        assert.deepStrictEqual(decoded(sealed(cut)), { _tag: "WireError", reason: "Body" })
       }
     }
   })
@@ -241,18 +294,18 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
     for (const [message] of golden) {
       const longer = new Uint8Array([...Codec.encode(message), 0])
       Header.putU16(longer, 4, longer.length)
-      assert.deepStrictEqual(decoded(longer), { _tag: "WireError", reason: "Body" })
+      assert.deepStrictEqual(decoded(sealed(longer)), { _tag: "WireError", reason: "Body" })
     }
   })
 
   it("every change of a single byte of every message", () => {
     for (const [message] of golden) {
       const whole = Codec.encode(message)
-      for (let at = 0; at < whole.length; at++) {
+      for (let at = 0; at < whole.length - Limits.checksumBytes; at++) {
         const before = whole[at]
         for (let value = 0; value < 256; value++) {
           whole[at] = value
-          if (!isSound(decoded(whole))) assert.fail(`${message._tag}, byte ${at} = ${value}`)
+          if (!isSound(decoded(sealed(whole)))) assert.fail(`${message._tag}, byte ${at} = ${value}`)
         }
         whole[at] = before
       }
@@ -266,6 +319,7 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
       const bytes = Codec.encode(message)
       for (const [at, value] of changes) bytes[at % bytes.length] = value
       assert.isTrue(isSound(decoded(bytes)))
+      assert.isTrue(isSound(decoded(sealed(bytes))))
     }
   )
 
@@ -273,7 +327,7 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
     const bytes = (change: (bytes: Uint8Array) => void) => {
       const out = Codec.encode({ _tag: "Bye", session })
       change(out)
-      return decoded(out)
+      return decoded(sealed(out))
     }
     assert.deepStrictEqual(
       bytes((b) => (b[3] = 19)),
@@ -295,8 +349,8 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
 describe("claims of a datagram are checked before they are believed [W-4]", () => {
   const reject = (message: Message, change: (body: DataView) => void) => {
     const bytes = Codec.encode(message)
-    change(new DataView(bytes.buffer, bytes.byteOffset + Limits.headerBytes, bytes.length - Limits.headerBytes))
-    assert.deepStrictEqual(decoded(bytes), { _tag: "WireError", reason: "Body" })
+    change(new DataView(bytes.buffer, bytes.byteOffset + Limits.headerBytes, bytes.length - leastBytes))
+    assert.deepStrictEqual(decoded(sealed(bytes)), { _tag: "WireError", reason: "Body" })
   }
   const announce = golden[0][0]
   const open = golden[4][0]
@@ -388,8 +442,8 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const bytes = Codec.encode({ ...bitmap, runs: [8, 2, 10, 1, 11, 9] })
     const whole = decoded(bytes)
     assert.deepStrictEqual(whole._tag === "Missing" && whole.runs, [8, 12])
-    bytes[bytes.length - 1] = 0xff
-    assert.deepStrictEqual(decoded(bytes), whole)
+    bytes[bytes.length - Limits.checksumBytes - 1] = 0xff
+    assert.deepStrictEqual(decoded(sealed(bytes)), whole)
   })
 
   it("CloseOk: more failures than there are bytes; texts longer than their limit", () => {
@@ -402,9 +456,9 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     long[28] = Limits.nameBytes + 1
     for (const length of [Limits.nameBytes, Limits.nameBytes + 1]) {
       long[28] = length
-      const bytes = long.subarray(0, 29 + length)
+      const bytes = long.subarray(0, 29 + length + Limits.checksumBytes)
       Header.putU16(bytes, 4, bytes.length)
-      assert.strictEqual(decoded(bytes)._tag, length > Limits.nameBytes ? "WireError" : "Decline")
+      assert.strictEqual(decoded(sealed(bytes))._tag, length > Limits.nameBytes ? "WireError" : "Decline")
     }
   })
 
@@ -415,7 +469,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
       const bytes = new Uint8Array(60).fill(0xff)
       for (let k = 24; k < 60; k++) if (chance.hits(0.5)) bytes[k] = Math.floor(chance.next() * 256)
       Header.put(bytes, 0, 1 + (i % 18), 60, Header.sessionOf(session), file, 1)
-      const message = decoded(bytes)
+      const message = decoded(sealed(bytes))
       const list =
         "audience" in message
           ? message.audience
@@ -443,7 +497,8 @@ describe("failures of a commit", () => {
         while (from !== undefined) {
           const least: number = from
           const page = Codec.fitFailures(failures.filter(({ entry }) => entry >= least))
-          assert.isAtMost(Codec.encode({ _tag: "CloseOk", ...answer, file, from, ...page }).length, 1200)
+          const { length } = Codec.encode({ _tag: "CloseOk", ...answer, file, from, ...page })
+          assert.isAtMost(length - Limits.checksumBytes + Limits.tagBytes, 1200)
           got.push(...page.failures)
           from = page.next
         }
