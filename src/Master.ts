@@ -11,6 +11,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -71,11 +72,19 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   let startedMillis = yield* Clock.currentTimeMillis
   let skipped: ReadonlyArray<Skipped> = []
   let ledger = new Ledger([], [])
+  // what a second scan finds once more is not told again
+  const told = new Set<string>()
   const scan = Effect.gen(function* () {
     const scanned = yield* source.scan
     skipped = scanned.skipped
-    for (const skip of skipped) progress.publish(skippedEvent(skip))
-    progress.publish({ _tag: "Scanned", ...counts(scanned.entries) })
+    for (const skip of skipped) {
+      const { path, reason } = skip
+      if (!told.has(`${path}: ${reason}`)) progress.publish(skippedEvent(skip))
+      told.add(`${path}: ${reason}`)
+    }
+    const found = JSON.stringify(counts(scanned.entries))
+    if (!told.has(found)) progress.publish({ _tag: "Scanned", ...counts(scanned.entries) })
+    told.add(found)
     ledger = new Ledger(scanned.entries, plan(scanned.entries))
   })
   const wanted = options.hosts?.length ?? options.catchers
@@ -95,9 +104,8 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   })
 
   const passes = Effect.gen(function* () {
-    // the tree is looked through while the catchers come
     const gather = Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
-    yield* Effect.all([scan, gather], { concurrency: 2 })
+    yield* scanAndGather(scan, gather)
     startedMillis = yield* Clock.currentTimeMillis
     const { bytes, files } = counts(ledger.entries)
     const catchers = Roster.present(session.roster()).length
@@ -125,6 +133,23 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     Effect.onError(() => Effect.andThen(report, (report) => Effect.sync(() => progress.publish(report)))),
     Effect.provideService(Session.Session, session)
   )
+})
+
+/**
+ * The tree is scanned while the catchers come, so that its faults are known at once. The gathering may take long: then the
+ * tree is scanned again, because the session sends what is there when it begins. [M-6]
+ */
+const scanAndGather = Effect.fnUntraced(function* <E, R, E2, R2>(
+  scan: Effect.Effect<void, E, R>,
+  gather: Effect.Effect<void, E2, R2>
+) {
+  const now = yield* Monotonic.millis
+  const beganMillis = now()
+  const first = yield* Effect.forkScoped(scan)
+  yield* Effect.raceFirst(gather, Effect.andThen(Fiber.join(first), Effect.never))
+  if (now() - beganMillis <= Limits.freshScanMillis) return yield* Fiber.join(first)
+  yield* Fiber.interrupt(first)
+  yield* scan
 })
 
 /** Passes over the tree until nobody present lacks anything, then the commit of the tree; who comes meanwhile begins it anew. */

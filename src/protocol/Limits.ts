@@ -153,6 +153,11 @@ export const passedOver = 16
 export const forgetMillis = 1000
 /** A catcher that was refused because of its name asks at every announcement: for this long after the last time it may still be there. */
 export const knockMillis = 1000
+/**
+ * A scan that began no longer than this before the gathering ended is the session's. Catchers that are there already join within
+ * this time, so their session does not wait for a second scan.
+ */
+export const freshScanMillis = 250
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
 /** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */

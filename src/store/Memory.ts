@@ -372,7 +372,7 @@ export interface Given {
   readonly fault?: string
 }
 
-/** A source of these entries, in this order. */
+/** A source of these entries, in this order; every scan takes those that are in the array then. */
 export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<Skipped> = []): Layer.Layer<Source> => {
   const find = (index: number): Result.Result<Uint8Array, SourceError | SourceChanged> => {
     const { content, entry, fault } = given[index]
@@ -412,7 +412,7 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
       }
       return failures
     })
-  const scan = Effect.succeed({ entries: given.map(({ entry }) => entry), skipped })
+  const scan = Effect.sync(() => ({ entries: given.map(({ entry }) => entry), skipped }))
   return Layer.succeed(Source, Source.of({ scan, open, readMembers }))
 }
 
