@@ -69,7 +69,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   if (!input.serve) return yield* Session.logged(verbosity)(session)
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
-  yield* Effect.scoped(Layer.build(layers()))
+  yield* Session.logged(verbosity)(Effect.scoped(Layer.build(layers())))
   return yield* Session.logged(verbosity)(again(session, input.waitMillis !== undefined))
 })
 

@@ -3,6 +3,9 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
+import type * as Errno from "../store/Errno.ts"
+import { SourceError } from "../store/Source.ts"
+import { StoreError } from "../store/Store.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Output from "./Output.ts"
 import { Screen } from "./Screen.ts"
@@ -15,6 +18,18 @@ const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../store/DiskSource.ts"))
 const disk = Effect.promise(() => import("../store/Disk.ts"))
+const hash = Effect.promise(() => import("../store/Hash.ts"))
+
+/** Is it told that the native hash is missing? Once is enough for a program that serves session after session. */
+let isToldOfHash = false
+
+const hashing = Effect.fnUntraced(function* <E>(fail: (refusal: Errno.Refusal & { readonly path: string }) => E) {
+  const { isThere, missing, packageName } = yield* hash
+  if (missing === undefined || isToldOfHash) return
+  if (!isThere) return yield* Effect.fail(fail({ path: packageName, code: "ENOENT", reason: missing }))
+  isToldOfHash = true
+  yield* Effect.logWarning(`${packageName}: ${missing}: hashing is several times slower without it`)
+})
 
 const transport = Effect.fnUntraced(function* (kind: TransportKind) {
   if (kind === "datagram") return yield* datagram
@@ -43,8 +58,20 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         return layer({ ...options, endOf: (bytes, at) => (valid(bytes, at) ? at + lengthOf(bytes, at) : bytes.length) })
       })
     ),
-  source: (sources) => Layer.unwrap(Effect.map(source, (module) => module.layer(sources))),
-  store: (destination, owner) => Layer.unwrap(Effect.map(disk, (module) => module.layer(destination, owner)))
+  source: (sources) =>
+    Layer.unwrap(
+      Effect.andThen(
+        hashing((refusal) => new SourceError(refusal)),
+        Effect.map(source, (module) => module.layer(sources))
+      )
+    ),
+  store: (destination, owner) =>
+    Layer.unwrap(
+      Effect.andThen(
+        hashing((refusal) => new StoreError(refusal)),
+        Effect.map(disk, (module) => module.layer(destination, owner))
+      )
+    )
 })
 
 /** Everything that the commands need; `packageDirectory` is where the program's package.json is. */

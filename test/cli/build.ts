@@ -2,4 +2,4 @@
 import { below, build } from "../build.ts"
 
 export const setup = (): void =>
-  build("build", "dist/bin.js", [...below("src"), "assembly/parity.ts", "package.json", "rolldown.config.ts"])
+  build("build", "dist/bin.js", [...below("src"), ...below("assembly"), "package.json", "rolldown.config.ts"])
