@@ -1,6 +1,6 @@
 /**
- * Numbers and names as a person reads them. Everything that came from the network or from a disk goes through `safe`
- * before it reaches a terminal.
+ * Numbers and names as a person reads them. Everything that came from the network or from a disk goes through `safe` or
+ * `name` before it reaches a terminal.
  */
 import * as CliOutput from "effect/cli/CliOutput"
 
@@ -52,6 +52,9 @@ export const safe = (text: string): string =>
     const code = character.codePointAt(0) ?? 0
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`
   })
+
+/** A name from the network: no two names look alike, as no two paths do (Manifest.display). */
+export const name = (text: string): string => safe(text.replaceAll("\\", "\\\\"))
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 

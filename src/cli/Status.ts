@@ -39,7 +39,7 @@ const namedCatchers = 5
 
 export const incompleteReason = (catchers: ReadonlyArray<CatcherReport>, failures: number): string => {
   const incomplete = catchers.filter((one) => one.state !== "Complete")
-  const names = incomplete.slice(0, namedCatchers).map((one) => `${Format.safe(one.id)} (${one.state.toLowerCase()})`)
+  const names = incomplete.slice(0, namedCatchers).map((one) => `${Format.name(one.id)} (${one.state.toLowerCase()})`)
   if (incomplete.length > namedCatchers) names.push("...")
   const parts: Array<string> = []
   if (incomplete.length > 0) {

@@ -18,7 +18,7 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
   const behind = report.catchers.filter((one) => one.straggled !== undefined && one.state !== "Lost")
   for (const one of behind.slice(0, bound)) {
     const pages = `${Format.count(one.missingPages)} pages asked for again`
-    out.push(`  behind the others: ${Format.safe(one.id)} (${one.straggled}, ${pages})`)
+    out.push(`  behind the others: ${Format.name(one.id)} (${one.straggled}, ${pages})`)
   }
   if (behind.length > bound)
     out.push(`  ... and ${Format.count(behind.length - bound)} more behind (all of them with -v)`)
@@ -71,7 +71,7 @@ const states = (catchers: ReadonlyArray<CatcherReport>): string =>
     .join(", ") || "none"
 
 const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {
-  const who = role === "Catch" ? "" : ` ${Format.safe(one.id)} (${Format.safe(one.address)})`
+  const who = role === "Catch" ? "" : ` ${Format.name(one.id)} (${Format.safe(one.address)})`
   return `${one.state.toLowerCase()}:${who} has ${Format.count(one.files)} of ${Format.plural(report.files, "file")}`
 }
 

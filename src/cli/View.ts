@@ -98,7 +98,7 @@ export const step = (view: View, event: Progress.Event): Step => {
     case "Lost":
       return many(view, "Lost", "err", `lost: ${whoIs(event)}: ${Format.safe(event.reason)}`)
     case "Failed": {
-      const where = event.catcher === undefined ? "" : `${Format.safe(event.catcher)}: `
+      const where = event.catcher === undefined ? "" : `${Format.name(event.catcher)}: `
       return many(view, "Failed", "err", `failed: ${where}${Format.safe(event.path)}: ${Format.safe(event.reason)}`)
     }
     case "Note":
@@ -145,7 +145,7 @@ const contents = (tree: {
 const whoIs = (who: { readonly id: string; readonly address: string }): string =>
   who.id === "" || who.id === who.address
     ? Format.safe(who.address)
-    : `${Format.safe(who.id)} (${Format.safe(who.address)})`
+    : `${Format.name(who.id)} (${Format.safe(who.address)})`
 
 // ---- the picture ----
 
@@ -229,9 +229,9 @@ const catchers = (tick: Of<"Tick">): ReadonlyArray<string> => {
 const nameColumns = 24
 
 const line = (all: ReadonlyArray<Progress.CatcherView>, total: number) => {
-  const widest = Math.min(nameColumns, Math.max(...all.map((one) => Format.width(Format.safe(one.id)))))
+  const widest = Math.min(nameColumns, Math.max(...all.map((one) => Format.width(Format.name(one.id)))))
   return (one: Progress.CatcherView): string => {
-    const id = Format.pad(Format.fit(Format.safe(one.id), widest), widest)
+    const id = Format.pad(Format.fit(Format.name(one.id), widest), widest)
     const percent = `${Format.percent(one.bytes, total)} %`.padStart(5)
     return `  ${id}  ${percent}  ${stateWords[one.state].padEnd(9)}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
   }
