@@ -24,7 +24,7 @@ import type * as FileState from "./protocol/FileState.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
 import * as Planner from "./protocol/Planner.ts"
-import type { Report } from "./Report.ts"
+import { failureAt, type Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
@@ -479,7 +479,7 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
         files: book.files,
         bytes: book.bytes,
         missingPages: book.missingPages,
-        failures: failures.map(([entry, reason]) => ({ path: book.pathOf(entry), reason }))
+        failures: failures.map(([entry, reason]) => failureAt(book.pathOf(entry), reason))
       }
     ],
     failures: []

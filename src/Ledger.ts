@@ -5,7 +5,7 @@
 import { type Carried, display, type Entry, refused } from "./Manifest.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Member } from "./protocol/Roster.ts"
-import type { CatcherReport, FailureReport, Report } from "./Report.ts"
+import { type CatcherReport, failureAt, type FailureReport, type Report } from "./Report.ts"
 import { SourceChanged, type SourceError } from "./store/Source.ts"
 import type { Failure } from "./wire/Message.ts"
 
@@ -190,7 +190,7 @@ export class Ledger {
     const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
     for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
       const entry = this.entries[index]
-      out.push({ path: entry === undefined ? "" : display(entry.path), reason })
+      out.push(failureAt(entry === undefined ? "" : display(entry.path), reason))
     }
     return out
   }
@@ -203,11 +203,11 @@ export class Ledger {
     readonly pages: Report["pages"]
     readonly failures: Report["failures"]
   }): Report {
-    const unsent = [...this.unsent].map(([index, error]) => ({
-      path: display(this.entries[index].path),
-      reason: error.reason,
-      kind: error instanceof SourceChanged ? ("Changed" as const) : ("Unreadable" as const)
-    }))
+    const unsent = [...this.unsent].map(([index, error]) =>
+      failureAt(display(this.entries[index].path), error.reason, {
+        kind: error instanceof SourceChanged ? ("Changed" as const) : ("Unreadable" as const)
+      })
+    )
     return {
       _tag: "Report",
       session: options.session,

@@ -82,7 +82,7 @@ export const base64Of = (shown: string): string | undefined => {
 
 // Control characters, and others that cannot be seen or turn a line around (but for those that join letters and
 // emoji); what stands for a byte that is none of UTF-8; the escapes' own backslash.
-const suspect = /[\p{Cc}\p{Zl}\p{Zp}\ufffd\\]|(?![\u200c\u200d\u{e0020}-\u{e007f}])\p{Cf}/u
+const suspect = /[\p{Cc}\p{Zl}\p{Zp}\ufffd\\]|(?!\u200c|\u200d|[\u{e0020}-\u{e007f}])\p{Cf}/u
 
 const escaped = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")

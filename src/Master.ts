@@ -32,7 +32,7 @@ import * as Limits from "./protocol/Limits.ts"
 import type { Repair } from "./protocol/Planner.ts"
 import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
-import type { Report } from "./Report.ts"
+import { failureAt, type Report } from "./Report.ts"
 import * as Bundles from "./store/Bundles.ts"
 import { type Skipped, Source } from "./store/Source.ts"
 import type { Transport } from "./transport/Transport.ts"
@@ -58,7 +58,7 @@ export interface Options {
 
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
 
-/** One session. The last event it publishes is the report, also when it fails or is interrupted. */
+/** One session. Once that has begun the last event is the report, also when it fails or is interrupted. */
 export const run = Effect.fn("Master.run")(function* (
   options: Options
 ): Effect.fn.Return<Report, Error, Transport | Source | Progress> {
@@ -74,6 +74,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   let ledger = new Ledger([], [])
   // what a second scan finds once more is not told again
   const told = new Set<string>()
+  let hasBegun = false
   const scan = Effect.gen(function* () {
     const scanned = yield* source.scan
     skipped = scanned.skipped
@@ -109,6 +110,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     startedMillis = yield* Clock.currentTimeMillis
     const { bytes, files } = counts(ledger.entries)
     const catchers = Roster.present(session.roster()).length
+    hasBegun = true
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
     yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis, new Map())))
     yield* sendAll(ledger, options)
@@ -127,10 +129,11 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     })
   )
 
+  const reported = Effect.tap(report, (report) => Effect.sync(() => progress.publish(report)))
   return yield* Effect.raceFirst(passes, session.run).pipe(
-    Effect.andThen(report),
-    Effect.tap((report) => Effect.sync(() => progress.publish(report))),
-    Effect.onError(() => Effect.andThen(report, (report) => Effect.sync(() => progress.publish(report)))),
+    Effect.andThen(reported),
+    // before it has begun there is nothing to report but the error
+    Effect.onError(() => (hasBegun ? reported : Effect.void)),
     Effect.provideService(Session.Session, session)
   )
 })
@@ -494,7 +497,7 @@ const skippedEvent = (skipped: Skipped) =>
     : ({ _tag: "Failed", path: skipped.path, reason: skipped.reason } as const)
 
 const skippedFailure = ({ kind, path, reason }: Skipped): Report["failures"] =>
-  kind === "Special" ? [] : [{ path, reason, kind: kind === "Vanished" ? "Changed" : "Unreadable" }]
+  kind === "Special" ? [] : [failureAt(path, reason, { kind: kind === "Vanished" ? "Changed" : "Unreadable" })]
 
 const tickMillis = 250
 

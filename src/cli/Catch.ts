@@ -1,10 +1,13 @@
 /** `mrsync catch`: a catcher over this machine's network and disk, for one session or for session after session. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../Catcher.ts"
+import * as LastLine from "./LastLine.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
@@ -70,11 +73,19 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
   yield* Session.logged(verbosity)(Effect.scoped(Layer.build(layers())))
-  return yield* Session.logged(verbosity)(again(session, input.waitMillis !== undefined))
+  return yield* Session.logged(verbosity)(again(session, input.json, input.waitMillis !== undefined))
 })
 
 /** Session after session. With a limit to the waiting, hearing no master within it is the end. */
-const again = Effect.fnUntraced(function* <R>(session: Effect.Effect<void, Failure, R>, limited: boolean) {
+const again = Effect.fnUntraced(function* <R>(
+  session: Effect.Effect<void, Failure, R>,
+  json: boolean,
+  limited: boolean
+) {
+  const isEnd = (error: Failure) => limited && error._tag === "MasterTimeout" && error.master === undefined
+  const endsAll = (exit: Exit.Exit<unknown, Failure>) =>
+    Exit.isFailure(exit) &&
+    (Cause.hasInterruptsOnly(exit.cause) || Option.exists(Cause.findErrorOption(exit.cause), isEnd))
   const screen = yield* Screen
   const said = yield* Ref.make("")
   // The same fault again and again (a full disk, a master that refuses us) is told once.
@@ -83,9 +94,10 @@ const again = Effect.fnUntraced(function* <R>(session: Effect.Effect<void, Failu
       last === error.message ? Effect.void : Effect.sync(() => screen.print("err", Status.describe(error)))
     )
   const once = session.pipe(
+    LastLine.endingOne(json, endsAll),
     Effect.tap(() => Ref.set(said, "")),
     Effect.catch((error) =>
-      limited && error._tag === "MasterTimeout" && error.master === undefined
+      isEnd(error)
         ? Effect.fail(error)
         : Effect.andThen(tell(error), error._tag === "Incomplete" ? Effect.void : Effect.sleep(pauseMillis))
     ),

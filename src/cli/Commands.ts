@@ -7,6 +7,8 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Flags from "./Flags.ts"
+import * as LastLine from "./LastLine.ts"
+import type { Failure } from "./Status.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
@@ -14,7 +16,7 @@ const send = Command.make("send", Flags.send, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Send.ts")),
     (module) => module.send(input)
-  )
+  ).pipe(LastLine.ending(input.json))
 ).pipe(
   Command.withDescription(
     "The master: sends files and directories to all catchers at once, and exits when they are complete."
@@ -38,7 +40,7 @@ const catching = Command.make("catch", Flags.catching, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Catch.ts")),
     (module) => module.catching(input)
-  )
+  ).pipe(LastLine.ending(input.json))
 ).pipe(
   Command.withDescription(
     "A catcher: waits for a master, receives its files into DEST, verifies them, and exits when they are complete; or with status 30 when it hears no master within --wait, or the master no more for --timeout."
@@ -58,7 +60,7 @@ const demo = Command.make("demo", Flags.demo, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Demo.ts")),
     (module) => module.demo(input)
-  )
+  ).pipe(LastLine.ending(input.json))
 ).pipe(
   Command.withDescription(
     "A master and three catchers on this machine, over loopback, with some datagrams lost on purpose: sends a real tree and compares every byte. Needs room for three copies under the directory for temporary files (TMPDIR)."
@@ -74,7 +76,7 @@ const simulate = Command.make("simulate", Flags.simulate, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Simulate.ts")),
     (module) => module.simulate(input)
-  )
+  ).pipe(LastLine.ending(input.json))
 ).pipe(
   Command.withDescription(
     "Plans a roll-out: the real master and catchers on a network in memory, under virtual time. Says what would be sent, how long it would take, and who would have it all. The same seed gives the same run."
@@ -123,9 +125,25 @@ const help = GlobalFlag.Action({
   run: GlobalFlag.Help.run
 })
 
+/** What is wrong with the command line ends the program before a command begins: --json may be among what is not understood. */
+const misunderstood =
+  (args: ReadonlyArray<string>) =>
+  <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.tapError(effect, (error) =>
+      error._tag === "ShowHelp" && asksForJson(args)
+        ? Effect.ignore(LastLine.ending(true)(Effect.fail(error)))
+        : Effect.void
+    )
+
+const asksForJson = (args: ReadonlyArray<string>): boolean => {
+  const end = args.indexOf("--")
+  return args.slice(0, end < 0 ? args.length : end).some((arg) => /^--json(=|$)/.test(arg))
+}
+
 /** Runs the command that the arguments name. */
 export const run = (args: ReadonlyArray<string>, options: { readonly colors: boolean }) =>
   Command.runWith(root, { version: Version.version })(args).pipe(
+    misunderstood(args),
     Effect.provide(
       Layer.mergeAll(
         CliOutput.layerPresenter(Usage.presenter(options.colors)),

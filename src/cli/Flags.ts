@@ -49,8 +49,8 @@ const given = (name: string, description: string, alias?: string): Flag.Flag<boo
 /** Options of how a command talks. */
 const talk = {
   verbose: given("verbose", "Tell more", "v"),
-  quiet: given("quiet", "Tell errors only (with --json: the report only)", "q"),
-  json: given("json", "Print one JSON object a line on standard output, the report last"),
+  quiet: given("quiet", "Tell errors only (with --json: the last line only)", "q"),
+  json: given("json", "Print one JSON object a line on standard output; the last says how it ended"),
   noProgress: given("no-progress", "No live view on a terminal, lines only")
 }
 

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Progress from "../Progress.ts"
+import { failureAt } from "../Report.ts"
+import * as LastLine from "./LastLine.ts"
 import { Screen } from "./Screen.ts"
 import * as View from "./View.ts"
 
@@ -25,17 +27,28 @@ export const layer = (options: Options): Layer.Layer<Progress.Progress, never, S
     Effect.gen(function* () {
       const screen = yield* Screen
       const clock = yield* Clock.Clock
-      const publish = options.json ? json(screen, clock, options.verbosity) : lines(screen, options)
+      const keep = yield* LastLine.Keeper
+      const publish = options.json ? json(screen, clock, options.verbosity, keep) : lines(screen, options)
       yield* Effect.addFinalizer(() => Effect.sync(screen.erase))
       return { publish, events: Stream.empty }
     })
   )
 
-const json = (screen: Screen["Service"], clock: Clock.Clock, verbosity: View.Verbosity) => (event: Progress.Event) => {
-  if (verbosity === "Quiet" && event._tag !== "Report") return
-  const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
-  const { _tag, ...rest } = event
-  screen.print("json", JSON.stringify({ _tag, time, ...rest }))
+const json = (
+  screen: Screen["Service"],
+  clock: Clock.Clock,
+  verbosity: View.Verbosity,
+  keep: ((last: LastLine.Last) => void) | undefined
+) => {
+  const print = (event: Progress.Event) => {
+    const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
+    const { _tag, ...rest } = event._tag === "Failed" ? { ...event, ...failureAt(event.path, event.reason) } : event
+    screen.print("json", JSON.stringify({ _tag, time, ...rest }))
+  }
+  return (event: Progress.Event) => {
+    if (event._tag === "Report") (keep ?? print)(event)
+    else if (verbosity !== "Quiet") print(event)
+  }
 }
 
 const lines = (screen: Screen["Service"], options: Options) => {

@@ -6,6 +6,7 @@ import { exitStatus } from "../Report.ts"
 import * as Forecast from "../simulate/Forecast.ts"
 import * as Simulated from "../transport/Simulated.ts"
 import * as Format from "./Format.ts"
+import * as LastLine from "./LastLine.ts"
 import * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
@@ -52,7 +53,8 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
     Forecast.make({ ...input, loss: input.lossPercent / 100, slowLoss: badLossPercent(input) / 100 }),
     telling(screen, input)
   )
-  if (input.json) screen.print("json", JSON.stringify(json(input, forecast)))
+  const keep = yield* LastLine.Keeper
+  if (input.json) (keep ?? ((last) => screen.print("json", JSON.stringify(last))))(json(input, forecast))
   else for (const line of lines(input, forecast)) screen.print("out", line)
   if (forecast.isStuck) {
     return yield* new Incomplete({

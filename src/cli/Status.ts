@@ -12,6 +12,7 @@ import type { CatcherReport } from "../Report.ts"
 import { exitStatus } from "../Report.ts"
 import type { InterfaceError } from "../transport/Interfaces.ts"
 import * as Format from "./Format.ts"
+import * as Usage from "./Usage.ts"
 
 /** What was asked for cannot be done as it was asked. */
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
@@ -109,16 +110,33 @@ export const of = (exit: Exit.Exit<unknown, Failure>): number => {
   return Option.match(Cause.findErrorOption(exit.cause), { onNone: () => defect, onSome: ofError })
 }
 
-/** What to say about it on standard error; undefined when it was said. */
-export const message = (exit: Exit.Exit<unknown, Failure>): string | undefined => {
-  if (Exit.isSuccess(exit)) return undefined
-  if (Cause.hasInterruptsOnly(exit.cause)) return "mrsync: interrupted"
+/** What ended it, in words. */
+export const reason = (exit: Exit.Failure<unknown, Failure>): string => {
+  if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
   return Option.match(Cause.findErrorOption(exit.cause), {
-    onNone: () => `mrsync: this is a fault in mrsync itself, please report it:\n${Cause.pretty(exit.cause)}`,
-    // The presenter has said what was wrong with the command line.
-    onSome: (error) => (error._tag === "ShowHelp" ? undefined : describe(error))
+    onNone: () => `this is a fault in mrsync itself, please report it:\n${Cause.pretty(exit.cause)}`,
+    onSome: wordsOf
   })
 }
 
-/** One error as a message. Its lines are ours, what is in them may come from the network. */
-export const describe = (error: Failure): string => `mrsync: ${error.message.split("\n").map(Format.safe).join("\n")}`
+/** What to say about it on standard error; undefined when it was said. */
+export const message = (exit: Exit.Exit<unknown, Failure>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  // The presenter has said what was wrong with the command line.
+  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return error?._tag === "ShowHelp" ? undefined : `mrsync: ${reason(exit)}`
+}
+
+/** One error as a message. */
+export const describe = (error: Failure): string => `mrsync: ${wordsOf(error)}`
+
+// Its lines are ours, what is in them may come from the network.
+const wordsOf = (error: Failure): string => {
+  const text =
+    error._tag !== "ShowHelp"
+      ? error.message
+      : error.errors.length === 0
+        ? "expected a command: send, catch, demo or simulate"
+        : error.errors.map(Usage.explain).join("\n")
+  return text.split("\n").map(Format.safe).join("\n")
+}

@@ -1,0 +1,75 @@
+/** The program as it is called, on a network, a disk and a screen in memory. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Commands from "../../src/cli/Commands.ts"
+import { Machine } from "../../src/cli/Machine.ts"
+import { Screen } from "../../src/cli/Screen.ts"
+import * as Status from "../../src/cli/Status.ts"
+import * as Memory from "../../src/store/Memory.ts"
+import { InterfaceError } from "../../src/transport/Interfaces.ts"
+import type * as Simulated from "../../src/transport/Simulated.ts"
+
+export interface Ended {
+  readonly status: number
+  readonly out: ReadonlyArray<string>
+  readonly err: ReadonlyArray<string>
+  /** The lines of --json. */
+  readonly events: ReadonlyArray<any>
+  /** The last of them. */
+  readonly last: any
+}
+
+export interface Host {
+  readonly network: Simulated.Network
+  /** The name of a catcher's machine. */
+  readonly name?: string
+  readonly tree?: ReadonlyArray<Memory.Given>
+  readonly memory?: Memory.Memory
+  /** When it is interrupted, as a signal does. */
+  readonly stopMillis?: number
+}
+
+const machine = ({ memory, name = "a", network, tree = [] }: Host) =>
+  Machine.of({
+    hostName: name,
+    packageDirectory: "/",
+    temporaryDirectory: "/",
+    network: (wanted) =>
+      wanted === "nope0"
+        ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
+        : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500 }),
+    master: () => network.layerMaster,
+    catcher: () => network.layerCatcher(name),
+    lossy: () => network.layerMaster,
+    source: () => Memory.sourceLayer(tree),
+    store: () => Memory.layer(memory ?? Memory.make())
+  })
+
+/** Runs `mrsync ...args`; what it prints is gathered. */
+export const mrsync = Effect.fnUntraced(function* (host: Host, ...args: ReadonlyArray<string>) {
+  const said = { out: new Array<string>(), err: new Array<string>() }
+  const screen = Screen.of({
+    print: (to, line) => void said[to === "json" ? "out" : to].push(line),
+    drawable: false,
+    size: () => ({ columns: 80, rows: 24 }),
+    draw: () => {},
+    erase: () => {}
+  })
+  const running = yield* Commands.run(args, { colors: false }).pipe(
+    Effect.provide(
+      Layer.mergeAll(NodeServices.layer, Layer.succeed(Machine, machine(host)), Layer.succeed(Screen, screen))
+    ),
+    Effect.forkChild
+  )
+  if (host.stopMillis !== undefined) {
+    yield* Effect.sleep(host.stopMillis)
+    yield* Fiber.interrupt(running)
+  }
+  const exit = yield* Fiber.await(running)
+  const words = Status.message(exit)
+  if (words !== undefined) said.err.push(words)
+  const events = said.out.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line))
+  return { ...said, status: Status.of(exit), events, last: events.at(-1) } as Ended
+})
