@@ -247,7 +247,8 @@ const hear = (
     }
     case "Stranger": {
       const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
-      return Effect.as(transport.sendTo(heard.from, decline), true)
+      // [P-5] a stranger's datagram ends nothing
+      return Effect.as(Effect.ignore(transport.sendTo(heard.from, decline)), true)
     }
   }
 }

@@ -153,10 +153,9 @@ const ask = Effect.fnUntraced(function* (options: JoinOptions, incarnation: numb
   if (spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, spreadMillis))
   const { receiveBufferBytes } = transport
   const { session } = announce
-  yield* transport.sendTo(
-    to,
-    Codec.encode({ _tag: "Join", session, incarnation, receiveBufferBytes, name: options.name })
-  )
+  const join = Codec.encode({ _tag: "Join", session, incarnation, receiveBufferBytes, name: options.name })
+  // [P-5] anybody may have announced it
+  yield* Effect.ignore(transport.sendTo(to, join))
 })
 
 // Our slot, if this welcome names us.

@@ -20,8 +20,8 @@ import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Limits from "../protocol/Limits.ts"
 import * as KernelDrops from "./KernelDrops.ts"
-import { checkGroup, closed, codeOf, explain, losses, type Options, unicastLosses } from "./Udp.ts"
-import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
+import { checkGroup, closed, codeOf, explain, losses, type Losses, type Options, unicastLosses } from "./Udp.ts"
+import { type Address, type Batch, isAnswerable, type Received, Transport, TransportError } from "./Transport.ts"
 
 /** A master's end: sends to the group, receives what is sent to it. */
 export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>
@@ -35,7 +35,7 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
   yield* checkGroup(options)
   const socket = yield* openOwn(options, Limits.socketDatagrams)
   const sender = new Sender(socket, options)
-  const counters = { received: 0, dropped: 0 }
+  const counters = { received: 0, unanswerable: 0, dropped: 0 }
 
   // Answers and what `listen` hears meet here. It is short: the sockets' own queues are the long ones.
   const inbox = yield* Queue.bounded<ReadonlyArray<Received>, TransportError>(Limits.inboxBatches)
@@ -71,7 +71,8 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
     stats: Effect.sync(() => {
       let dropped = counters.dropped + sender.refused + socket.dropped()
       for (const group of listeners) dropped += group.dropped()
-      return { sent: sender.sent, received: counters.received, dropped }
+      const { received, unanswerable } = counters
+      return { sent: sender.sent, received, dropped, unanswerable }
     })
   })
 })
@@ -82,7 +83,7 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
   // A master speaks by multicast only, so nobody reads this socket; a queue of one keeps strangers from filling it.
   const own = yield* openOwn(options, 1)
   const sender = new Sender(own, options)
-  const counters = { received: 0 }
+  const counters = { received: 0, unanswerable: 0 }
   const pull = pullOf(group, own.local, counters)
   return Transport.of({
     local: own.local,
@@ -93,7 +94,7 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
     listen: Effect.void,
     stats: Effect.sync(() => ({
       sent: sender.sent,
-      received: counters.received,
+      ...counters,
       dropped: sender.refused + group.dropped()
     }))
   })
@@ -215,6 +216,11 @@ const atMost = (set: (bytes: number) => void): void => {
 // Receiving
 // ---------------------------------------------------------------------------------------------------------------------
 
+interface Counters {
+  received: number
+  unanswerable: number
+}
+
 /**
  * One pull gives what is queued. It yields first: a waiting reader is woken by the first datagram of a read, and after
  * one turn of the event loop the rest of that read (Node takes up to 32 at once) is there too.
@@ -222,9 +228,9 @@ const atMost = (set: (bytes: number) => void): void => {
 const pullOf = (
   from: Open,
   own: Address,
-  counters: { received: number }
+  counters: Counters
 ): Effect.Effect<readonly [ReadonlyArray<Received>], TransportError> => {
-  const translate = translator(own)
+  const translate = translator(own, counters)
   const once = Effect.flatMap(Effect.yieldNow, () => from.reader.pull).pipe(
     Effect.mapError((error) =>
       error.reason._tag === "DatagramSocketClosedError"
@@ -241,8 +247,11 @@ const pullOf = (
   return pull
 }
 
-/** Gives every datagram its sender as text, and leaves out our own, which come back where we hear the group. */
-const translator = (own: Address) => {
+/**
+ * Gives every datagram its sender as text. Leaves out those that nobody can answer, and our own, which come back where we hear
+ * the group.
+ */
+const translator = (own: Address, counters: Counters) => {
   let host = ""
   let port = -1
   let from = ""
@@ -254,10 +263,10 @@ const translator = (own: Address) => {
       if (raw.port !== port || raw.host !== host) {
         host = raw.host
         port = raw.port
-        // Nobody can answer port 0; such a datagram is left out like our own.
-        from = port === 0 ? own : `${host}:${port}`
+        from = isAnswerable(host, port) ? `${host}:${port}` : ""
       }
-      if (from !== own) batch.push({ bytes: datagram.payload, from })
+      if (from === "") counters.unanswerable++
+      else if (from !== own) batch.push({ bytes: datagram.payload, from })
     }
     return batch
   }
@@ -337,9 +346,11 @@ class Sender {
 
   readonly sendTo = (to: Address, datagram: Uint8Array): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
+      if (this.own.isClosed()) return Effect.fail(closed("send"))
       const address = to === this.lastTo ? this.lastAddress! : parse(to)
       if (address === undefined) {
-        return Effect.fail(new TransportError({ operation: `send to ${to}`, reason: "not an IPv4 address and port" }))
+        this.refused++
+        return Effect.void
       }
       this.lastTo = to
       this.lastAddress = address
@@ -347,7 +358,7 @@ class Sender {
     })
 
   /** Completes when the kernel has copied the bytes, also when interrupted: until then they must not change. */
-  private write(datagrams: Parameters<DatagramSocket.Writer["writeAll"]>[0], losses: ReadonlySet<string>) {
+  private write(datagrams: Parameters<DatagramSocket.Writer["writeAll"]>[0], losses: Losses) {
     if (this.own.isClosed()) return Effect.fail(closed("send"))
     const written = Effect.matchEffect(this.own.writer.writeAll(datagrams), {
       onSuccess: () => {

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
 import * as Os from "node:os"
-import type { Address, Received } from "./Transport.ts"
+import { type Address, isAnswerable, type Received } from "./Transport.ts"
 
 export interface Plan {
   /** The local IPv4 address and port to bind; port 0: any. */
@@ -29,7 +29,10 @@ export interface Socket {
   readonly receiveBufferBytes: number
   /** Sends datagrams of `datagramBytes` glued together, the last may be shorter; 0, or the system's error number. */
   readonly send: (bytes: Uint8Array, datagramBytes: number, to: Destination) => number
-  /** What is there now, without waiting; datagrams of one sender may be glued. The bytes last until the next call. */
+  /**
+   * What is there now, without waiting; datagrams of one sender may be glued. The bytes last until the next call. A sender that
+   * cannot be answered has no address.
+   */
   readonly receive: () => ReadonlyArray<Received>
   /** Calls back once, when there is something to read, room to write, or an end; gives the way to stop waiting. */
   readonly when: (what: "readable" | "writable", then: () => void) => () => void
@@ -283,8 +286,11 @@ export const codeOf = (errno: number): string =>
 
 export const errno = Os.constants.errno
 
-const addressAt = (bytes: Uint8Array, at: number): Address =>
-  `${bytes[at + 4]}.${bytes[at + 5]}.${bytes[at + 6]}.${bytes[at + 7]}:${(bytes[at + 2] << 8) | bytes[at + 3]}`
+const addressAt = (bytes: Uint8Array, at: number): Address => `${hostAt(bytes, at)}:${portAt(bytes, at)}`
+
+const hostAt = (bytes: Uint8Array, at: number): string => bytes.subarray(at + 4, at + 8).join(".")
+
+const portAt = (bytes: Uint8Array, at: number): number => (bytes[at + 2] << 8) | bytes[at + 3]
 
 const isSame = (names: Uint8Array, at: number, name: Uint8Array): boolean => {
   for (let i = 0; i < nameBytes; i++) if (names[at + i] !== name[i]) return false
@@ -326,7 +332,7 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
         const length = view.getUint32(i * headerBytes + 56, true)
         if (!isSame(names, i * nameBytes, sender)) {
           sender = names.slice(i * nameBytes, (i + 1) * nameBytes)
-          from = addressAt(sender, 0)
+          from = isAnswerable(hostAt(sender, 0), portAt(sender, 0)) ? addressAt(sender, 0) : ""
         }
         if (views[i].length !== length) views[i] = bytes.subarray(i * messageBytes, i * messageBytes + length)
         out.push({ bytes: views[i], from })

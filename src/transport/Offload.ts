@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import * as Kernel from "./Kernel.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
-import { checkGroup, closed, explain, losses, type Options, unicastLosses } from "./Udp.ts"
+import { checkGroup, closed, explain, losses, type Losses, type Options, unicastLosses } from "./Udp.ts"
 
 /** Are the library and both socket options there? One socket is opened on the loopback interface to see. */
 export const supported: Effect.Effect<boolean> = Effect.sync(() => {
@@ -64,7 +64,12 @@ const endpoint = Effect.fnUntraced(function* (
     ...sender,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: listen(ears),
-    stats: Effect.sync(() => ({ sent: sent(), received: ears.received(), dropped: heard.dropped() }))
+    stats: Effect.sync(() => ({
+      sent: sent(),
+      received: ears.received(),
+      dropped: heard.dropped(),
+      unanswerable: ears.unanswerable()
+    }))
   })
 })
 
@@ -99,6 +104,7 @@ const open = (
 const earsOf = (own: Address) => {
   let sockets: ReadonlyArray<Kernel.Socket> = []
   let counted = 0
+  let unanswerable = 0
   let turn = 0
   /** Has the waiting pull look again. */
   let wake = () => {}
@@ -120,7 +126,10 @@ const earsOf = (own: Address) => {
     // by turns, so that a busy socket does not hide another
     turn++
     for (let i = 0; i < sockets.length; i++) {
-      const heard = sockets[(turn + i) % sockets.length].receive().filter(({ from }) => from !== own)
+      const heard = sockets[(turn + i) % sockets.length].receive().filter(({ from }) => {
+        if (from === "") unanswerable++
+        return from !== own && from !== ""
+      })
       if (heard.length > 0) return heard
     }
     return []
@@ -140,6 +149,7 @@ const earsOf = (own: Address) => {
   return {
     pull,
     received: () => counted,
+    unanswerable: () => unanswerable,
     /** Hears it until the scope closes. */
     hear: (socket: Kernel.Socket) =>
       Effect.asVoid(
@@ -161,12 +171,7 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
   let glued = true
 
   // A plain loop over the kernel's sends, left only to wait.
-  const push = (
-    batch: Batch,
-    to: Kernel.Destination,
-    lost: ReadonlySet<string>,
-    from = 0
-  ): Effect.Effect<void, TransportError> =>
+  const push = (batch: Batch, to: Kernel.Destination, lost: Losses, from = 0): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
       const { bytes, datagramBytes } = batch
       const length = Math.max(1, glued ? Limits.sendBytes(datagramBytes) : datagramBytes)
@@ -204,9 +209,7 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
     sendTo: (to: Address, datagram: Uint8Array) =>
       Effect.suspend(() => {
         const known = destinations.get(to) ?? parse(to)
-        if (known === undefined) {
-          return Effect.fail(new TransportError({ operation: `send to ${to}`, reason: "not an IPv4 address and port" }))
-        }
+        if (known === undefined) return Effect.void
         // a master speaks to few; a flood of strangers is forgotten at once
         if (destinations.size < Limits.slots) destinations.set(to, known)
         return push({ bytes: datagram, datagramBytes: datagram.length }, known, unicastLosses)

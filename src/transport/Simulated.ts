@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import * as Chance from "./Chance.ts"
 import { Heap } from "./Heap.ts"
-import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
+import { type Address, type Batch, isAnswerable, type Received, Transport, TransportError } from "./Transport.ts"
 
 /** What a link does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
 export interface Impairments {
@@ -312,7 +312,10 @@ class Air {
   forge(from: Address, name: string, datagram: Uint8Array): void {
     const to = this.endpoints.find((it) => it.name === name)
     const piece = { bytes: datagram, from, datagrams: 1, datagramBytes: Math.max(1, datagram.length) }
-    if (to !== undefined) this.schedule("", to, this.now(), [piece])
+    const [host, port] = from.split(":")
+    if (to === undefined) return
+    if (isAnswerable(host!, Number(port))) this.schedule("", to, this.now(), [piece])
+    else to.unanswerable++
   }
 
   /** How long a sender waits until its link has room again. */
@@ -676,6 +679,7 @@ class Endpoint {
   sent = 0
   received = 0
   dropped = 0
+  unanswerable = 0
   closed = false
   wake: (() => void) | undefined
 
@@ -779,6 +783,11 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
         () => Effect.sync(() => endpoint.hearsGroup--)
       )
     ),
-    stats: Effect.sync(() => ({ sent: endpoint.sent, received: endpoint.received, dropped: endpoint.dropped }))
+    stats: Effect.sync(() => ({
+      sent: endpoint.sent,
+      received: endpoint.received,
+      dropped: endpoint.dropped,
+      unanswerable: endpoint.unanswerable
+    }))
   }
 }

@@ -32,7 +32,21 @@ export interface Stats {
   readonly received: number
   /** Datagrams lost in our own buffers, as far as the system says. */
   readonly dropped: number
+  /** Datagrams that were not handed over, because their source cannot be answered. */
+  readonly unanswerable: number
 }
+
+/**
+ * Can a datagram from there be answered? Anybody can write port 0, or an address of many or of nobody, into what he sends; what
+ * would answer it must not fail.
+ */
+export const isAnswerable = (host: string, port: number): boolean => {
+  const first = Number.parseInt(host)
+  return port !== 0 && first !== 0 && first < firstOfMany
+}
+
+/** From here on addresses are groups, reserved, or everybody (RFC 5771, RFC 1112). */
+const firstOfMany = 224
 
 /** What to tell when datagrams were lost in our own buffer for the first time. They are only late: they are sent again. */
 export const overflowed = (receiveBufferBytes: number): string => {
@@ -64,7 +78,7 @@ export class Transport extends Context.Service<
     readonly receiveBufferBytes: number
     /** Multicasts; completes when the batch's memory may be used again. */
     readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
-    /** Sends one datagram to one address. */
+    /** Sends one datagram to one address, which came with a datagram: where the system sends nothing there, it is lost. */
     readonly sendTo: (to: Address, datagram: Uint8Array) => Effect.Effect<void, TransportError>
     /** What arrives, in batches: back-pressured, the kernel's buffer being the queue. Run it once. */
     readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>

@@ -40,8 +40,13 @@ export const losses: ReadonlySet<string> = new Set([
   "EHOSTDOWN"
 ])
 
-/** An address that a stranger made us answer may be one that the system sends nothing to; that must not end a session. */
-export const unicastLosses: ReadonlySet<string> = new Set([...losses, "EACCES", "EINVAL", "EADDRNOTAVAIL"])
+/** Which failures of a send are losses. */
+export type Losses = Pick<ReadonlySet<string>, "has">
+
+/** The address came with a datagram, and one datagram must not end a session: whatever the system says of it, but for the end. */
+export const unicastLosses: Losses = { has: (code) => !ends.has(code) }
+
+const ends: ReadonlySet<string> = new Set(["ERR_SOCKET_DGRAM_NOT_RUNNING", "ECANCELED"])
 
 export const closed = (operation: string) => new TransportError({ operation, reason: "the transport was closed" })
 

@@ -5,6 +5,7 @@ import * as Datagram from "../../src/transport/Datagram.ts"
 import * as Offload from "../../src/transport/Offload.ts"
 import type { Options } from "../../src/transport/Udp.ts"
 import { conformance, endpoint, pattern, reading } from "./conformance.ts"
+import { forger } from "./Raw.ts"
 
 const supported = Effect.runSync(Offload.supported)
 if (!supported) console.warn("tests of segmentation offload are skipped: it needs Linux and koffi")
@@ -22,10 +23,12 @@ describe.skipIf(!supported)("on Linux", () => {
       const on = options()
       return {
         master: endpoint(Offload.layerMaster(on)),
-        catcher: () => endpoint(Offload.layerCatcher(on))
+        catcher: () => endpoint(Offload.layerCatcher(on)),
+        forge: forger(on)
       }
     }),
     test: it.live,
+    unanswerable: ["127.0.0.1:0"],
     maxDatagramBytes: 65_507,
     settle: Effect.sleep(30),
     flood: 100_000,
@@ -35,9 +38,14 @@ describe.skipIf(!supported)("on Linux", () => {
   conformance("Offload to Datagram", {
     lab: Effect.sync(() => {
       const on = options()
-      return { master: endpoint(Offload.layerMaster(on)), catcher: () => endpoint(Datagram.layerCatcher(on)) }
+      return {
+        master: endpoint(Offload.layerMaster(on)),
+        catcher: () => endpoint(Datagram.layerCatcher(on)),
+        forge: forger(on)
+      }
     }),
     test: it.live,
+    unanswerable: ["127.0.0.1:0"],
     maxDatagramBytes: 65_507,
     settle: Effect.sleep(30),
     flood: 8000

@@ -16,7 +16,8 @@ const labOf = (options: Simulated.Options) =>
     let masters = 0
     return {
       master: Effect.suspend(() => endpoint(network.layerMasterNamed(`master ${++masters}`))),
-      catcher: (name: string) => endpoint(network.layerCatcher(name))
+      catcher: (name: string) => endpoint(network.layerCatcher(name)),
+      forge: (from: string, datagram: Uint8Array) => Effect.sync(() => network.forge(from, "a", datagram))
     }
   })
 
@@ -26,6 +27,7 @@ const turns = Effect.repeat(Effect.yieldNow, { times: 20 })
 conformance("Simulated, under TestClock", {
   lab: labOf({ seed: 1 }),
   test: it.effect,
+  unanswerable: ["10.0.0.9:0", "0.0.0.0:5000", "224.0.0.1:5000", "239.1.2.3:5000", "255.255.255.255:5000"],
   maxDatagramBytes: 65_507,
   settle: turns,
   flood: 8000
@@ -34,6 +36,7 @@ conformance("Simulated, under TestClock", {
 conformance("Simulated with a delay, in real time", {
   lab: labOf({ seed: 1, delayMillis: 3 }),
   test: it.live,
+  unanswerable: ["10.0.0.9:0", "0.0.0.0:5000", "224.0.0.1:5000", "239.1.2.3:5000", "255.255.255.255:5000"],
   maxDatagramBytes: 65_507,
   settle: Effect.sleep(30),
   flood: 8000

@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import { type Received, Transport, type TransportError } from "../../src/transport/Transport.ts"
+import { type Address, type Received, Transport, type TransportError } from "../../src/transport/Transport.ts"
 
 type Service = Transport["Service"]
 
@@ -21,12 +21,16 @@ type Service = Transport["Service"]
 export interface Lab {
   readonly master: Effect.Effect<Service, TransportError, Scope.Scope>
   readonly catcher: (name: string) => Effect.Effect<Service, TransportError, Scope.Scope>
+  /** Sends a datagram to the group, or to all its catchers, whose source is written into it; without it nobody may do so here. */
+  readonly forge: ((from: Address, datagram: Uint8Array) => Effect.Effect<void>) | undefined
 }
 
 export interface Subject {
   readonly lab: Effect.Effect<Lab, TransportError, Scope.Scope>
   /** `it.live` for real sockets, `it.effect` under TestClock. */
   readonly test: Vitest.Tester<Scope.Scope>
+  /** Sources that cannot be answered, and reach a receiver: a kernel drops most of them. */
+  readonly unanswerable: ReadonlyArray<Address>
   readonly maxDatagramBytes: number
   /** Lets a network that needs time deliver. */
   readonly settle: Effect.Effect<void>
@@ -177,6 +181,30 @@ export const conformance = (name: string, subject: Subject) => {
         memory.fill(255)
         const got = yield* inbox.take(200, 1000)
         got.forEach((one, i) => assert.isTrue(one.bytes.every((byte) => byte === Math.floor(i / 10))))
+      }))
+
+    test("what nobody can answer is left out and counted, and an answer that cannot be sent is lost", () =>
+      Effect.gen(function* () {
+        const { catcher, forge, master } = yield* lab
+        const [m, c] = [yield* master, yield* catcher("a")]
+        const [atMaster, atCatcher] = [yield* reading(m), yield* reading(c)]
+        if (forge !== undefined) {
+          for (const from of subject.unanswerable) yield* forge(from, pattern(10))
+          yield* m.send(one(pattern(20)))
+          assert.deepStrictEqual(yield* atCatcher.take(1), [{ bytes: pattern(20), from: m.local }])
+          assert.strictEqual((yield* c.stats).unanswerable, subject.unanswerable.length)
+        }
+        const port = m.local.split(":")[1]
+        for (const host of ["0.0.0.0", "224.0.0.1", "239.1.2.3", "240.0.0.1", "255.255.255.255", "127.255.255.255"]) {
+          yield* c.sendTo(`${host}:${port}`, pattern(1))
+        }
+        for (const to of ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "localhost:80", "[::1]:80"]) {
+          yield* c.sendTo(to, pattern(1))
+        }
+        yield* settle
+        yield* c.sendTo(m.local, pattern(30))
+        const last = (yield* atMaster.take(1)).find(({ bytes }) => bytes.length > 1)
+        assert.deepStrictEqual(last ?? (yield* atMaster.take(1))[0], { bytes: pattern(30), from: c.local })
       }))
 
     test("datagrams may be empty, of one byte, and as long as UDP allows", () =>
