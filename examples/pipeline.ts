@@ -11,7 +11,7 @@ const send = Effect.fn("send")(function* (bytes: Uint8Array) {
   const { air, id, lastWords, pageBytes } = yield* Session.Session
   const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes }), bytes)
   const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size: bytes.length, members: [] } as const
-  const present = yield* Announce.gather({ wanted: 2, waitMillis: 5000, partial: false })
+  const present = yield* Announce.gather({ wanted: 2, waitMillis: 5000 })
   const { opened } = yield* OpenBarrier.open(carried, present)
   yield* PageStream.send(content, [0, content.layout.pages], air.fresh, true)
   yield* air.fresh.drained

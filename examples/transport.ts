@@ -45,7 +45,7 @@ export const program = Effect.fn("metered")(
     const memory = MemoryStore.make()
     const tree = MemoryStore.sourceLayer([{ entry: { _tag: "File", path, metadata, size: content.length }, content }])
     const times = { waitMillis: 5000, timeoutMillis: 5000 }
-    const sending = Master.run({ ...times, catchers: 1, partial: false, pageBytes: 1432 }).pipe(
+    const sending = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
       Effect.provide([Layer.provide(metered(master), network.layerMaster), tree])
     )
     const receiving = Catcher.run({ ...times, id: "a" }).pipe(

@@ -80,6 +80,8 @@ class Book {
   missingPages = 0
   /** Datagrams lost in our own buffers, as of the last tick. */
   dropped = 0
+  /** Something was opened or sent: before that, its master gathers. */
+  begun = false
   /** The tree is committed. */
   done = false
   /** When the first page came: before it a master waits for others. */
@@ -165,6 +167,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
         for (const heard of yield* events) {
           if (heard._tag !== "Stranger") book.heardMillis = now()
           if (heard._tag === "Pages") book.startedMillis ??= now()
+          if (isOfFiles(heard)) book.begun = true
           if (!(yield* hear(heard, membership, book, files, transport))) return
         }
       }
@@ -177,20 +180,38 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     if (book.badManifest !== undefined) return yield* book.badManifest
   })
 
-  // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That master is
-  // heard within the time-out, or its session has ended since.
-  const lives = (
-    more: number,
-    waitMillis: number | undefined
-  ): Effect.Effect<void, Error, Transport | Store | Progress> =>
-    Effect.catchTag(Effect.scoped(life(waitMillis)), "JoinRefused", (refused) =>
-      !isIn || more === 0
-        ? Effect.fail(refused)
-        : Effect.mapError(lives(more - 1, options.timeoutMillis), (error) =>
-            error._tag === "MasterTimeout" && !isIn ? refused : error
-          )
-    )
-  const session = lives(Limits.lives - 1, options.waitMillis)
+  const startedMillis = now()
+  const session = Effect.gen(function* () {
+    let { waitMillis } = options
+    /** What is said when no session is found from now on. */
+    let otherwise: Error | undefined
+    for (let more = Limits.lives - 1; ;) {
+      const lived = yield* Effect.result(Effect.scoped(life(waitMillis)))
+      if (lived._tag === "Success") return
+      const error = lived.failure
+      if (!isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
+      if (error._tag === "JoinRefused" && more-- > 0) {
+        // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
+        // master is heard within the time-out, or its session has ended since.
+        waitMillis = options.timeoutMillis
+        otherwise = error
+      } else if (!book.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
+        // [J-12] its master has gathered in vain, and another one may come
+        const before =
+          error._tag === "SessionAborted"
+            ? `the master ${error.master} gave up while it waited for catchers (${error.reason})`
+            : `the master ${error.master} fell silent while it waited for catchers`
+        progress.publish({ _tag: "Note", message: `${before}; waiting for another one` })
+        book = new Book(now())
+        if (options.waitMillis !== undefined) {
+          const waitedMillis = options.waitMillis
+          otherwise = new MasterTimeout({ waitedMillis, before })
+          waitMillis = waitedMillis - (now() - startedMillis)
+          if (waitMillis <= 0) return yield* otherwise
+        }
+      } else return yield* error
+    }
+  })
 
   const report = Effect.sync(() => {
     const report = reportOf(options, transport.local, book, now())
@@ -210,6 +231,12 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     Effect.andThen(report)
   )
 })
+
+/** Is it about a file? Polls, welcomes and last words come also while a master gathers. */
+const isOfFiles = (heard: PageReceiver.Heard): boolean =>
+  heard._tag === "Message"
+    ? heard.message._tag === "Open" || heard.message._tag === "Eof" || heard.message._tag === "Close"
+    : heard._tag !== "Stranger"
 
 /** Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is gone before. */
 const watch = Effect.fnUntraced(function* (options: Options, book: Book, master: string, now: () => number) {

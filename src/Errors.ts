@@ -19,7 +19,7 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   override get message() {
     const who = this.absent.length > 0 ? ` (absent: ${this.absent.join(", ")})` : ""
     // with nobody at all there is nothing to go on with
-    const without = this.joined > 0 ? ", or go on without them with --partial" : ""
+    const without = this.joined > 0 ? ", or go on without them with --at-least ${this.joined}" : ""
     return `${this.joined} of ${this.wanted} catchers joined within ${this.waitedMillis / 1000} s${who}: start "mrsync catch DEST" on them, on the same group and network, or wait longer with --wait${without}`
   }
 }
@@ -64,10 +64,13 @@ export class CloseTimeout extends Schema.TaggedError<CloseTimeout>()("CloseTimeo
 export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTimeout", {
   /** The master's address, when one was heard. */
   master: Schema.optional(Schema.String),
-  waitedMillis: Schema.Number
+  waitedMillis: Schema.Number,
+  /** How the last session ended that this catcher had joined, while its master still gathered. */
+  before: Schema.optional(Schema.String)
 }) {
   override get message() {
     const seconds = this.waitedMillis / 1000
+    if (this.before !== undefined) return `no session began within ${seconds} s: ${this.before}`
     return this.master === undefined
       ? `no master was heard within ${seconds} s: start "mrsync send" on the same group and network, or wait longer with --wait`
       : `the master ${this.master} was silent for ${seconds} s: it died, or the network parts us; unfinished files were removed`

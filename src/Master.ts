@@ -39,14 +39,11 @@ import type { Transport } from "./transport/Transport.ts"
 import { displaySession } from "./wire/Header.ts"
 import type { Audience } from "./wire/Message.ts"
 
-export interface Options {
+export interface Options extends Announce.Patience {
   /** Begin when this many have joined. */
   readonly catchers: number
   /** Begin when exactly these have joined; others are refused. */
   readonly hosts?: ReadonlyArray<string>
-  readonly waitMillis: number
-  /** After the wait, go on with those present (at least one). */
-  readonly partial: boolean
   /** Silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
   readonly pageBytes: number
@@ -105,8 +102,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   })
 
   const passes = Effect.gen(function* () {
-    const gather = Announce.gather({ wanted, waitMillis: options.waitMillis, partial: options.partial })
-    yield* scanAndGather(scan, gather)
+    yield* scanAndGather(scan, Announce.gather({ ...options, wanted }))
     startedMillis = yield* Clock.currentTimeMillis
     const { bytes, files } = counts(ledger.entries)
     const catchers = Roster.present(session.roster()).length

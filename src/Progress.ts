@@ -28,8 +28,18 @@ export type Event =
       readonly links: number
       readonly bytes: number
     }
-  /** Master: waiting for catchers. Catcher: waiting for a master (wanted 0). */
-  | { readonly _tag: "Waiting"; readonly joined: number; readonly wanted: number }
+  /**
+   * Master: waiting for catchers, told again when another one is there or one less. Catcher: waiting for a master (wanted 0).
+   * `absent`: the first names of a list of hosts that are not there. `leftSeconds`: until fewer catchers are enough, or the
+   * waiting ends; undefined: it does not.
+   */
+  | {
+      readonly _tag: "Waiting"
+      readonly joined: number
+      readonly wanted: number
+      readonly absent: ReadonlyArray<string>
+      readonly leftSeconds: number | undefined
+    }
   | {
       readonly _tag: "Joined"
       readonly id: string

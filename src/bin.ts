@@ -13,6 +13,9 @@ import { exitStatus } from "./Report.ts"
 /** The first version that has everything that is used (`Array.prototype.toReversed` came with it). */
 const leastNode = 20
 
+// Node opens a debugger at this signal, unless somebody listens: it says "go with those here" to a master that waits.
+process.on("SIGUSR1", () => {})
+
 const [argument, ...others] = process.argv.slice(2)
 
 const load = () => {

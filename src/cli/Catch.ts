@@ -47,6 +47,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     ))
   const network = yield* machine.network(input.network)
 
+  let isReceiving = false
   // Layers of its own for every session: nothing of one is left in the next.
   const layers = () =>
     Layer.mergeAll(
@@ -58,7 +59,11 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
         where: Session.whereOf(input.group, network),
         verbosity,
         json: input.json,
-        live: !input.noProgress
+        live: !input.noProgress,
+        onEvent: ({ _tag }) => {
+          if (_tag === "Started") isReceiving = true
+          if (_tag === "Report") isReceiving = false
+        }
       })
     )
   const options: Catcher.Options = {
@@ -73,7 +78,14 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
   yield* Session.logged(verbosity)(Effect.scoped(Layer.build(layers())))
-  return yield* Session.logged(verbosity)(again(session, input.json, input.waitMillis !== undefined))
+  // Told to end while it waits for a master, it has served; in the midst of a session that is interrupted.
+  const stopped = Effect.andThen(
+    machine.terminated,
+    Effect.suspend(() => (isReceiving ? Effect.interrupt : Effect.void))
+  )
+  return yield* Session.logged(verbosity)(
+    Effect.raceFirst(again(session, input.json, input.waitMillis !== undefined), stopped)
+  )
 })
 
 /** Session after session. With a limit to the waiting, hearing no master within it is the end. */

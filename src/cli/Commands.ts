@@ -30,8 +30,12 @@ const send = Command.make("send", Flags.send, (input) =>
       description: "To exactly the named hosts, slowly"
     },
     {
-      command: "mrsync send -g 239.1.2.3:9000 -i eth1 -w 60 --partial data",
-      description: "Another group and interface; after a minute go on with those present"
+      command: "mrsync send -H @hosts.txt --at-most 60 --at-least 10 data",
+      description: "To these; after a minute to those that are there, as soon as they are ten"
+    },
+    {
+      command: "mrsync send -g 239.1.2.3:9000 -i eth1 data",
+      description: "Another group and interface"
     }
   ])
 )

@@ -86,7 +86,7 @@ const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity
   )
   const transport = { ...group, transport: "auto", interface: network.address, ttl: 0 } as const
 
-  const master = Master.run({ catchers: names.length, waitMillis, partial: false, timeoutMillis, pageBytes }).pipe(
+  const master = Master.run({ catchers: names.length, waitMillis, timeoutMillis, pageBytes }).pipe(
     Effect.provide(
       Layer.mergeAll(
         machine.master(transport),

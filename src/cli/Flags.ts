@@ -114,10 +114,20 @@ export const send = {
   waitMillis: parsed("wait", {
     alias: "w",
     metavar: "SECONDS",
-    description: "How long to wait for catchers to join (30)",
+    description: "How long to wait for catchers to join; too few by then is an error (30, or as long as --at-most)",
     parse: Parse.seconds
-  }).pipe(Flag.map((millis) => millis ?? 30_000)),
-  partial: given("partial", "After the wait, go on with those that have joined"),
+  }),
+  atLeast: parsed("at-least", {
+    metavar: "N",
+    description: "So many are enough when --wait ends, or after --at-most (all that are waited for; with --at-most 1)",
+    parse: Parse.catchers
+  }),
+  atMostMillis: parsed("at-most", {
+    metavar: "SECONDS",
+    description:
+      "Gather no longer than this: then begin with those that have joined, if --at-least so many; without --catchers and --hosts as many as come",
+    parse: Parse.seconds
+  }),
   timeoutMillis: timeoutMillis("Silence after which a catcher counts as lost (10)"),
   bwlimit: parsed("bwlimit", {
     metavar: "RATE",

@@ -9,6 +9,7 @@ import { StoreError } from "../store/Store.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Output from "./Output.ts"
 import { Screen } from "./Screen.ts"
+import * as Start from "./Start.ts"
 
 // Loaded when a command wants them: --help needs no network.
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
@@ -45,6 +46,13 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
   temporaryDirectory: Os.tmpdir(),
+  hasKeys: Start.hasKeys(),
+  starts: Start.starts,
+  terminated: Effect.callback((resume) => {
+    const onSignal = () => resume(Effect.void)
+    process.on("SIGTERM", onSignal)
+    return Effect.sync(() => process.off("SIGTERM", onSignal))
+  }),
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
   master: (options) => Layer.unwrap(Effect.map(transport(options.transport), (module) => module.layerMaster(options))),
   catcher: (options) =>

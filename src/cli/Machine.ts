@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type * as Stream from "effect/Stream"
 import type { Source, SourceError } from "../store/Source.ts"
 import type { Store, StoreError } from "../store/Store.ts"
 import type { InterfaceError } from "../transport/Interfaces.ts"
@@ -30,6 +31,9 @@ export interface TransportOptions {
   readonly ttl: number
 }
 
+/** Enter on the terminal, or the signal for it. */
+export type Start = "Enter" | "Signal"
+
 export class Machine extends Context.Service<
   Machine,
   {
@@ -37,6 +41,12 @@ export class Machine extends Context.Service<
     /** Where the program is installed, with its node_modules in it or around it. */
     readonly packageDirectory: string
     readonly temporaryDirectory: string
+    /** Is its standard input a terminal, on which Enter may be typed? */
+    readonly hasKeys: boolean
+    /** Each time somebody at this machine says "go with those here". */
+    readonly starts: Stream.Stream<Start>
+    /** Completes when this process is told to end (SIGTERM); while somebody waits for it, that interrupts nothing. */
+    readonly terminated: Effect.Effect<void>
     /** The interface of a name or an address, or that of the default route. */
     readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
     readonly master: (options: TransportOptions) => Layer.Layer<Transport, TransportError>

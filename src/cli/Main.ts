@@ -1,11 +1,14 @@
 /**
  * The process around a program: signals, the last words and the exit status.
  *
- * SIGINT, SIGTERM and SIGHUP interrupt the program and let it clean up; a second one ends the process at once.
+ * SIGINT, SIGTERM and SIGHUP interrupt the program and let it clean up; a second one ends the process at once. SIGHUP does
+ * so only with a terminal that can be closed: Node forgets that it was told to ignore the signal (nohup), but then none of
+ * its standard streams is a terminal.
  */
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Tty from "node:tty"
 import * as Output from "./Output.ts"
 import * as Status from "./Status.ts"
 import { exitStatus } from "../Report.ts"
@@ -26,11 +29,14 @@ export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>):
 
   let armed = false
   let interrupted = false
-  const onSignal = () => {
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (signal === "SIGHUP" && ![0, 1, 2].some(Tty.isatty)) return
     if (armed) process.exit(exitStatus.interrupted)
     if (interrupted) return
     interrupted = true
     setTimeout(() => (armed = true), sameSignalMillis).unref()
+    // A program that listens for it itself ends by itself.
+    if (signal === "SIGTERM" && process.listenerCount(signal) > 1) return
     Effect.runFork(Fiber.interrupt(fiber))
   }
   for (const signal of signals) process.on(signal, onSignal)

@@ -16,9 +16,12 @@ export interface Options {
   readonly role: View.Role
   /** The group and interface, for people. */
   readonly where: string
+  readonly hasKeys?: boolean
   readonly verbosity: View.Verbosity
   readonly json: boolean
   readonly live: boolean
+  /** Is told of every event, too. */
+  readonly onEvent?: (event: Progress.Event) => void
 }
 
 export const layer = (options: Options): Layer.Layer<Progress.Progress, never, Screen> =>
@@ -30,7 +33,14 @@ export const layer = (options: Options): Layer.Layer<Progress.Progress, never, S
       const keep = yield* LastLine.Keeper
       const publish = options.json ? json(screen, clock, options.verbosity, keep) : lines(screen, options)
       yield* Effect.addFinalizer(() => Effect.sync(screen.erase))
-      return { publish, events: Stream.empty }
+      const { onEvent } = options
+      return {
+        publish: (event) => {
+          onEvent?.(event)
+          publish(event)
+        },
+        events: Stream.empty
+      }
     })
   )
 

@@ -47,6 +47,8 @@ export class Screen extends Context.Service<
     readonly size: () => Size
     /** Replaces the picture. Lines must fit the size. */
     readonly draw: (lines: ReadonlyArray<string>) => void
+    /** The terminal has shown an Enter that was typed: its cursor is a row below the picture. */
+    readonly entered: () => void
     /** Takes the picture away and shows the cursor. */
     readonly erase: () => void
   }
@@ -62,12 +64,17 @@ const make = ({ atExit, err, forProgram, out, term }: Options) =>
   Effect.sync(() => {
     const drawable = out.isTTY === true && term !== "dumb"
     let picture: ReadonlyArray<string> = []
-    const size = (): Size => ({ columns: out.columns ?? 80, rows: out.rows ?? 24 })
+    /** Rows below the picture, as far as Enter was typed there. */
+    let typedRows = 0
+    // A terminal that does not know its size says 0.
+    const size = (): Size => ({ columns: out.columns || 80, rows: out.rows || 24 })
 
     // A terminal that became narrower since has wrapped the picture's lines: count the rows they take now.
     const back = () => {
       const { columns } = size()
-      const rows = picture.reduce((sum, line) => sum + Math.max(1, Math.ceil(Format.width(line) / columns)), 0)
+      const drawn = picture.reduce((sum, line) => sum + Math.max(1, Math.ceil(Format.width(line) / columns)), 0)
+      const rows = drawn === 0 ? 0 : drawn + typedRows
+      typedRows = 0
       return rows === 0 ? "" : `\x1b[${rows}A${eraseBelow}`
     }
     const text = (lines: ReadonlyArray<string>) => lines.map((line) => `${line}\n`).join("")
@@ -94,6 +101,7 @@ const make = ({ atExit, err, forProgram, out, term }: Options) =>
         out.write(`${picture.length === 0 ? hideCursor : ""}${back()}${text(lines)}`)
         picture = lines
       },
+      entered: () => void typedRows++,
       erase
     }
   })

@@ -2,14 +2,17 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import { SourceError } from "../Errors.ts"
 import * as Master from "../Master.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Repair } from "../protocol/Planner.ts"
 import * as Errno from "../store/Errno.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
+import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
@@ -20,8 +23,9 @@ export interface Input extends Session.Talk {
   readonly timeoutMillis: number
   readonly catchers: number | undefined
   readonly hosts: Parse.Hosts | undefined
-  readonly waitMillis: number
-  readonly partial: boolean
+  readonly waitMillis: number | undefined
+  readonly atLeast: number | undefined
+  readonly atMostMillis: number | undefined
   readonly bwlimit: number | undefined
   readonly repair: Repair
   readonly pageBytes: number | undefined
@@ -44,11 +48,11 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     Result.mapError(Parse.pageFor(input.pageBytes, network), (reason) => usage(`--page-size: ${reason}`))
   )
 
+  const gathering = yield* Effect.fromResult(gatheringOf(input, hosts))
+  const screen = yield* Screen
   const options: Master.Options = {
-    catchers: hosts?.length ?? input.catchers ?? 1,
-    ...(hosts === undefined ? {} : { hosts }),
-    waitMillis: input.waitMillis,
-    partial: input.partial,
+    ...gathering,
+    go: Stream.tap(machine.starts, (start) => Effect.sync(() => start === "Enter" && screen.entered())),
     timeoutMillis: input.timeoutMillis,
     pageBytes,
     repair: input.repair,
@@ -63,6 +67,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
           role: "Send",
           where: Session.whereOf(input.group, network),
           verbosity,
+          hasKeys: machine.hasKeys,
           json: input.json,
           live: !input.noProgress
         })
@@ -72,6 +77,31 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   )
   yield* Session.settle(report)
 })
+
+const defaultWaitMillis = 30_000
+
+/** How many catchers are waited for, and how long. */
+export const gatheringOf = (
+  { atLeast, atMostMillis, catchers, waitMillis }: Pick<Input, "atLeast" | "atMostMillis" | "catchers" | "waitMillis">,
+  hosts: ReadonlyArray<string> | undefined
+): Result.Result<Omit<Master.Options, "timeoutMillis" | "pageBytes">, UsageError> => {
+  // Without a number, and with a time: as many as come.
+  const wanted = hosts?.length ?? catchers ?? (atMostMillis === undefined ? 1 : Limits.slots)
+  if (atLeast !== undefined && atLeast > wanted) {
+    return Result.fail(usage(`--at-least ${atLeast} is more than all: --catchers or --hosts say that ${wanted} are`))
+  }
+  if (atMostMillis !== undefined && waitMillis !== undefined && atMostMillis > waitMillis) {
+    const [most, wait] = [atMostMillis / 1000, waitMillis / 1000]
+    return Result.fail(usage(`--at-most ${most} is longer than --wait ${wait}, after which too few are an error`))
+  }
+  return Result.succeed({
+    catchers: wanted,
+    ...(hosts === undefined ? {} : { hosts }),
+    waitMillis: waitMillis ?? Math.max(defaultWaitMillis, atMostMillis ?? 0),
+    ...(atLeast === undefined ? {} : { atLeast }),
+    ...(atMostMillis === undefined ? {} : { atMostMillis })
+  })
+}
 
 const hostsOf = Effect.fnUntraced(function* (hosts: Parse.Hosts | undefined) {
   if (hosts === undefined || !("file" in hosts)) return hosts

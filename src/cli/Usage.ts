@@ -35,6 +35,12 @@ const missing: Record<string, string> = {
   DEST: `DEST is missing: say where to put it, for example "mrsync catch DIRECTORY"`
 }
 
+/** Options of earlier versions, or of another program's, and what to say instead. */
+const replaced: Record<string, string> = {
+  "--partial":
+    "to go on after --wait with those that have joined, say --at-least 1; to wait for less time, --at-most SECONDS"
+}
+
 /** What the library says of an option that is one of a few words: "a" | "b" | "c". */
 const choice = /^"[^"]*"(?: \| "[^"]*")+$/
 
@@ -59,6 +65,8 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
     case "MissingOption":
       return `--${error.option} is missing`
     case "UnrecognizedOption": {
+      const instead = replaced[error.option]
+      if (instead !== undefined) return `there is no option ${error.option}: ${instead}`
       // Every one-letter option is near every other.
       const near =
         error.option.startsWith("--") && error.suggestions.length > 0

@@ -3,6 +3,7 @@
  * `picture` draws the view as it stands. Pure: the same for a terminal, a pipe and a test.
  */
 import type * as Progress from "../Progress.ts"
+import * as Limits from "../protocol/Limits.ts"
 import * as Format from "./Format.ts"
 import * as Summary from "./Summary.ts"
 
@@ -23,6 +24,8 @@ export interface View {
   readonly verbosity: Verbosity
   /** The group and interface, for people. */
   readonly where: string
+  /** Can Enter be typed, to begin with those here? */
+  readonly hasKeys: boolean
   readonly waiting: { readonly joined: number; readonly wanted: number } | undefined
   readonly started: Of<"Started"> | undefined
   readonly tick: Of<"Tick"> | undefined
@@ -37,7 +40,9 @@ export const initial = (options: {
   readonly role: Role
   readonly verbosity: Verbosity
   readonly where: string
+  readonly hasKeys?: boolean
 }): View => ({
+  hasKeys: false,
   ...options,
   waiting: undefined,
   started: undefined,
@@ -62,14 +67,14 @@ export const step = (view: View, event: Progress.Event): Step => {
       const next = { ...view, waiting: event }
       if (view.waiting !== undefined) return [next, []]
       return view.role === "Send"
-        ? say(next, `waiting on ${view.where} for ${Format.plural(event.wanted, "catcher")}`)
+        ? say(next, `waiting on ${view.where} for ${wantedOf(event)}`)
         : say(next, `waiting on ${view.where} for a master`)
     }
     case "Joined": {
       const who = whoIs(event)
       const text =
         view.role === "Send"
-          ? `joined: ${who}${event.joined <= event.wanted ? `, ${event.joined} of ${event.wanted}` : ""}`
+          ? `joined: ${who}${event.joined <= event.wanted ? `, ${numberOf(event)}` : ""}`
           : `joined the session of ${who}`
       return many({ ...view, waiting: { joined: event.joined, wanted: event.wanted } }, "Joined", "out", text)
     }
@@ -142,6 +147,13 @@ const contents = (tree: {
     .filter((part) => part !== "")
     .join(", ")
 
+/** "3 of 12", or "3", where as many are waited for as come. */
+const numberOf = ({ joined, wanted }: { readonly joined: number; readonly wanted: number }): string =>
+  wanted < Limits.slots ? `${joined} of ${wanted}` : String(joined)
+
+const wantedOf = ({ wanted }: { readonly wanted: number }): string =>
+  wanted < Limits.slots ? Format.plural(wanted, "catcher") : "catchers"
+
 const whoIs = (who: { readonly id: string; readonly address: string }): string =>
   who.id === "" || who.id === who.address
     ? Format.safe(who.address)
@@ -169,7 +181,10 @@ const before = (view: View): ReadonlyArray<string> => {
     return [view.role === "Send" ? "sending the list of files" : "receiving the list of files"]
   if (view.waiting === undefined) return view.role === "Send" ? ["reading the tree"] : []
   return view.role === "Send"
-    ? [`waiting on ${view.where}: ${view.waiting.joined} of ${Format.plural(view.waiting.wanted, "catcher")} joined`]
+    ? [
+        `waiting on ${view.where}: ${view.waiting.joined} of ${Format.plural(view.waiting.wanted, "catcher")} joined`,
+        ...(view.hasKeys ? ["Enter begins with those that have joined"] : [])
+      ]
     : [`waiting on ${view.where} for a master`]
 }
 

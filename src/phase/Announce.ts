@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../Errors.ts"
 import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -12,16 +13,26 @@ import { type Address, type Received, Transport, type TransportError } from "../
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, Audience, Message, Welcome } from "../wire/Message.ts"
+import * as Monotonic from "./Monotonic.ts"
 import { refusals, Session } from "./Session.ts"
 
 // ---- master ----
 
-export interface GatherOptions {
-  /** How many must join; with a list of hosts: its length. */
-  readonly wanted: number
+/** When a master has waited long enough. The session begins as soon as all are there. */
+export interface Patience {
+  /** With too few by then the waiting ends in an error. */
   readonly waitMillis: number
-  /** After the wait, go on with those present, if any. */
-  readonly partial: boolean
+  /** So many are enough when the wait ends; all that are wanted, where it is not given. */
+  readonly atLeast?: number
+  /** From then on `atLeast` are enough (one, where it is not given). */
+  readonly atMostMillis?: number
+  /** Each element says: go with those here, be they ever so few. */
+  readonly go?: Stream.Stream<unknown>
+}
+
+export interface GatherOptions extends Patience {
+  /** How many are all; with a list of hosts: its length. */
+  readonly wanted: number
 }
 
 /** Waits for the catchers; the slots present. Fails with GroupBusy as soon as another, older master is heard. */
@@ -29,35 +40,76 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   const session = yield* Session
   const transport = yield* Transport
   const progress = yield* Progress
-  progress.publish({ _tag: "Waiting", joined: 0, wanted: options.wanted })
+  const tell = yield* teller(options)
+  const { atMostMillis = options.waitMillis, wanted, waitMillis } = options
+  const atLeast = Math.min(wanted, options.atLeast ?? (options.atMostMillis === undefined ? wanted : 1))
+  /** So many are enough by now. */
+  let enough = wanted
+  const settleFor = (catchers: number) =>
+    Effect.sync(() => {
+      enough = Math.min(enough, catchers)
+      session.changed.openUnsafe()
+    })
+  const present = () => Roster.present(session.roster())
   // another master's pages and announcements come to the group, so listen there as long as we gather
-  const enough = Effect.scoped(
+  const gathering = Effect.scoped(
     Effect.gen(function* () {
       yield* transport.listen
       yield* Effect.sleep(Limits.listenMillis)
       while (true) {
         const rival = session.rival()
         if (rival !== undefined) return yield* new GroupBusy({ address: rival })
-        const roster = session.roster()
-        const there = Roster.present(roster)
-        if (there.length >= options.wanted && Roster.absent(roster).length === 0) return
+        if (present().length >= enough) return
+        tell(session.roster())
         session.changed.closeUnsafe()
         yield* session.changed.await
       }
     })
   )
-  const inTime = yield* Effect.timeoutOption(Effect.raceFirst(enough, session.rollCall), options.waitMillis)
-  const roster = session.roster()
-  const present = Roster.present(roster)
-  if (inTime._tag === "None" && !(options.partial && present.length > 0)) {
+  const settling = Effect.andThen(Effect.sleep(atMostMillis), settleFor(atLeast))
+  const going = Stream.runForEach(options.go ?? Stream.never, () =>
+    Effect.suspend(() => {
+      if (present().length > 0) return settleFor(1)
+      progress.publish({ _tag: "Note", message: "there is no catcher yet to begin with" })
+      return Effect.void
+    })
+  )
+  tell(session.roster())
+  const begun = yield* Effect.raceAllFirst([
+    gathering,
+    session.rollCall,
+    Effect.andThen(settling, Effect.never),
+    Effect.andThen(going, Effect.never)
+  ]).pipe(Effect.timeoutOption(waitMillis))
+  if (begun._tag === "None" && present().length < atLeast) {
     return yield* new AnnounceTimeout({
-      joined: present.length,
-      wanted: options.wanted,
-      absent: Roster.absent(roster),
+      joined: present().length,
+      // as many as come are no number to miss
+      wanted: wanted < Limits.slots ? wanted : atLeast,
+      absent: Roster.absent(session.roster()),
       waitedMillis: options.waitMillis
     })
   }
-  return present.map((member) => member.slot) as Audience
+  return present().map((member) => member.slot) as Audience
+})
+
+/** Tells of the waiting when another catcher is there, or one less. */
+const teller = Effect.fnUntraced(function* (options: GatherOptions) {
+  const progress = yield* Progress
+  const now = yield* Monotonic.millis
+  const { atMostMillis = options.waitMillis, wanted, waitMillis } = options
+  const startedMillis = now()
+  let told: number | undefined
+  return (roster: Roster.Roster) => {
+    const joined = Roster.present(roster).length
+    if (joined === told) return
+    told = joined
+    const passedMillis = now() - startedMillis
+    const endMillis = passedMillis < atMostMillis ? atMostMillis : waitMillis
+    const leftSeconds = Math.max(0, endMillis - passedMillis) / 1000
+    const absent = Roster.absent(roster).slice(0, Limits.absentNames)
+    progress.publish({ _tag: "Waiting", joined, wanted, absent, leftSeconds })
+  }
 })
 
 // ---- catcher ----
@@ -90,7 +142,8 @@ export interface JoinOptions {
 export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: JoinOptions) {
   const progress = yield* Progress
   const seeker = new Seeker(yield* Random.nextIntBetween(0, 0xffff_ffff))
-  progress.publish({ _tag: "Waiting", joined: 0, wanted: 0 })
+  const leftSeconds = options.waitMillis === undefined ? undefined : options.waitMillis / 1000
+  progress.publish({ _tag: "Waiting", joined: 0, wanted: 0, absent: [], leftSeconds })
   const joined = seek(ear, options, seeker)
   if (options.waitMillis === undefined) return yield* joined
   const inTime = yield* Effect.timeoutOption(joined, options.waitMillis)

@@ -158,6 +158,8 @@ export const knockMillis = 1000
  * this time, so their session does not wait for a second scan.
  */
 export const freshScanMillis = 250
+/** Names of absent catchers that are told while a master waits for them: a list of hosts may have thousands. */
+export const absentNames = 20
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
 /** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */

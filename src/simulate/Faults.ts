@@ -68,7 +68,7 @@ export const story = (seed: number): Story => {
   const master = {
     pageBytes,
     // whoever crashes before it joins shall not keep the others waiting for long
-    partial: true,
+    atLeast: 1,
     waitMillis: 3000,
     ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
   }

@@ -82,7 +82,6 @@ export interface Outcome {
 export const defaults: Master.Options = {
   catchers: 1,
   waitMillis: 30_000,
-  partial: false,
   timeoutMillis: 10_000,
   pageBytes: 512
 }

@@ -50,7 +50,8 @@ describe("mrsync", () => {
         "(1 to 4096; 1)",
         "--hosts, -H a,b,c|@FILE",
         "--wait, -w SECONDS",
-        "--partial",
+        "--at-least N",
+        "--at-most SECONDS",
         "--bwlimit RATE",
         "--repair",
         "--page-size BYTES",
@@ -109,6 +110,17 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "-c", "1", "-c", "2", "x"], "--catchers is given more than once"],
     [["send", "-c", "2", "-H", "a,b", "x"], "--hosts and --catchers contradict each other"],
     [["send", "-H", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
+    [
+      ["send", "--partial", "x"],
+      "there is no option --partial: to go on after --wait with those that have joined, say --at-least"
+    ],
+    [
+      ["send", "-c", "2", "--at-least", "3", "x"],
+      "--at-least 3 is more than all: --catchers or --hosts say that 2 are"
+    ],
+    [["send", "-H", "a,b", "--at-least", "3", "x"], "--at-least 3 is more than all"],
+    [["send", "--at-least", "0", "x"], '--at-least "0": expected a number of catchers from 1 to 4096'],
+    [["send", "--at-most", "40", "-w", "30", "x"], "--at-most 40 is longer than --wait 30"],
     [["send", "-w", "0", "x"], '--wait "0": expected seconds, more than 0'],
     [["send", "--timeout", "soon", "x"], '--timeout "soon": expected seconds'],
     [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],

@@ -50,6 +50,20 @@ describe("Screen", () => {
     })
   )
 
+  it.effect("counts the row of an Enter that was typed below it", () =>
+    Effect.gen(function* () {
+      const { sink, written } = terminal(40)
+      yield* run(sink, (screen) => {
+        screen.entered()
+        screen.draw(["x"])
+        screen.entered()
+        screen.draw(["y"])
+        screen.draw(["z"])
+      })
+      assert.deepStrictEqual(written.slice(1, 3), ["\x1b[2A\r\x1b[Jy\n", "\x1b[1A\r\x1b[Jz\n"])
+    })
+  )
+
   it.effect("draws nothing on a pipe", () =>
     Effect.gen(function* () {
       const written: Array<string> = []

@@ -28,6 +28,7 @@ export const simulating = (changes: Partial<Input>) => {
     drawable: false,
     size: () => ({ columns: 80, rows: 24 }),
     draw: () => {},
+    entered: () => {},
     erase: () => {}
   })
   return { ...said, run: Effect.provideService(simulate({ ...input, ...changes }), Screen, screen) }

@@ -50,6 +50,14 @@ const tick = (seconds: number, bytes: number, catchers: ReadonlyArray<Progress.C
   catchers
 })
 
+const waiting = (joined: number, wanted: number): Progress.Event => ({
+  _tag: "Waiting",
+  joined,
+  wanted,
+  absent: [],
+  leftSeconds: 30
+})
+
 const started: Progress.Event = {
   _tag: "Started",
   session: "00000000000000aa",
@@ -60,9 +68,9 @@ const started: Progress.Event = {
 
 const session: ReadonlyArray<Progress.Event> = [
   { _tag: "Scanned", files: 3, directories: 2, links: 1, bytes: 3_000_000 },
-  { _tag: "Waiting", joined: 0, wanted: 2 },
+  waiting(0, 2),
   { _tag: "Joined", id: "anna", address: "10.0.0.1:4000", joined: 1, wanted: 2 },
-  { _tag: "Waiting", joined: 1, wanted: 2 },
+  waiting(1, 2),
   { _tag: "Joined", id: "berta", address: "10.0.0.2:4000", joined: 2, wanted: 2 },
   started,
   tick(0.5, 1_000_000),
@@ -133,13 +141,13 @@ describe("lines", () => {
   })
 
   it("of a report after nothing: none, the error says it", () =>
-    assert.deepStrictEqual(fold([{ _tag: "Waiting", joined: 0, wanted: 1 }, report])[1].length, 1))
+    assert.deepStrictEqual(fold([waiting(0, 1), report])[1].length, 1))
 
   it("of a catcher", () =>
     assert.deepStrictEqual(
       fold(
         [
-          { _tag: "Waiting", joined: 0, wanted: 0 },
+          waiting(0, 0),
           { _tag: "Joined", id: "", address: "10.0.0.9:8888", joined: 1, wanted: 0 },
           started,
           { ...report, catchers: [complete("anna")] }

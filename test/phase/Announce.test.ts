@@ -199,7 +199,7 @@ describe("Announce.gather", () => {
   ) {
     const { hosts, ...gather } = options
     const { session, transport } = yield* master(network, hosts === undefined ? {} : { hosts })
-    const gathered = Announce.gather({ wanted: 2, waitMillis: 3000, partial: false, ...gather }).pipe(
+    const gathered = Announce.gather({ wanted: 2, waitMillis: 3000, ...gather }).pipe(
       Effect.provideService(Transport, transport),
       Effect.provideService(Session, session),
       Effect.provide(Progress.layerNone)
@@ -238,7 +238,7 @@ describe("Announce.gather", () => {
     })
   )
 
-  it.effect("too few in time: AnnounceTimeout names the absent; partial: goes on with those present", () =>
+  it.effect("too few in time: AnnounceTimeout names the absent; enough: goes on with those present", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const options = { wanted: 2, hosts: ["c1", "x"] }
@@ -247,16 +247,16 @@ describe("Announce.gather", () => {
       const error = yield* inTime(Effect.flip(strict.gathered))
       assert.deepInclude(error, { _tag: "AnnounceTimeout", joined: 1, wanted: 2, absent: ["x"] })
       const other = yield* Simulated.make({ seed: 1 })
-      const partial = yield* gathering(other, { ...options, partial: true })
+      const enough = yield* gathering(other, { ...options, atLeast: 1 })
       yield* crowd(other, 1, alive)
-      assert.deepStrictEqual(yield* inTime(partial.gathered), [0])
+      assert.deepStrictEqual(yield* inTime(enough.gathered), [0])
     })
   )
 
-  it.effect("partial, and nobody at all: AnnounceTimeout", () =>
+  it.effect("one is enough, and nobody at all: AnnounceTimeout", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
-      const { gathered } = yield* gathering(network, { partial: true })
+      const { gathered } = yield* gathering(network, { atLeast: 1 })
       assert.strictEqual((yield* inTime(Effect.flip(gathered)))._tag, "AnnounceTimeout")
     })
   )

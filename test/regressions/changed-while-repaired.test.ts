@@ -41,7 +41,7 @@ it.effect("a file that changes while it is repaired is no catcher's failure", ()
     const network = yield* Simulated.make({ seed: 1, loss: 0.05 })
     const memory = Memory.make()
     const times = { waitMillis: 5000, timeoutMillis: 5000 }
-    const master = Master.run({ ...times, catchers: 1, partial: false, pageBytes: 1432 }).pipe(
+    const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
       Effect.provide([network.layerMaster, Layer.provide(changing, Memory.sourceLayer(tree)), Progress.layerNone])
     )
     const catcher = Catcher.run({ ...times, id: "a" }).pipe(

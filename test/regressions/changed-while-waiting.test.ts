@@ -34,7 +34,6 @@ const session = Effect.fnUntraced(function* (options: {
   )
   const master = Master.run({
     catchers: 1,
-    partial: false,
     pageBytes: 1432,
     waitMillis: 600_000,
     timeoutMillis: 5000

@@ -40,7 +40,7 @@ const survives = (name: string, make: (session: bigint) => Message) =>
       const network = yield* Simulated.make({ seed: 1 })
       const memory = Memory.make()
       const times = { waitMillis: 5000, timeoutMillis: 5000 }
-      const master = Master.run({ ...times, catchers: 1, partial: false, pageBytes: 1432 }).pipe(
+      const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
         Effect.provide([Layer.provide(saying(make), network.layerMaster), Memory.sourceLayer(tree), Progress.layerNone])
       )
       const catcher = Catcher.run({ ...times, id: "a" }).pipe(
