@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as Commands from "../../src/cli/Commands.ts"
 import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
@@ -29,13 +30,18 @@ export interface Host {
   readonly memory?: Memory.Memory
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
+  /** When it is told to end, as by SIGTERM. */
+  readonly terminatedMillis?: number
 }
 
-const machine = ({ memory, name = "a", network, tree = [] }: Host) =>
+const machine = ({ memory, name = "a", network, terminatedMillis, tree = [] }: Host) =>
   Machine.of({
     hostName: name,
     packageDirectory: "/",
     temporaryDirectory: "/",
+    hasKeys: false,
+    starts: Stream.never,
+    terminated: terminatedMillis === undefined ? Effect.never : Effect.sleep(terminatedMillis),
     network: (wanted) =>
       wanted === "nope0"
         ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
@@ -55,6 +61,7 @@ export const mrsync = Effect.fnUntraced(function* (host: Host, ...args: Readonly
     drawable: false,
     size: () => ({ columns: 80, rows: 24 }),
     draw: () => {},
+    entered: () => {},
     erase: () => {}
   })
   const running = yield* Commands.run(args, { colors: false }).pipe(

@@ -10,6 +10,7 @@ import * as Master from "../../src/Master.ts"
 import { type Event, Progress } from "../../src/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
+import { mrsync } from "../cli/Rig.ts"
 import { timed } from "../phase/Rig.ts"
 import * as Simulation from "../session/Simulation.ts"
 
@@ -118,6 +119,17 @@ describe("when a master begins", () => {
     })
   )
 })
+
+it.effect("catch --serve that is told to end while it waits says so, and has done its work", () =>
+  Effect.gen(function* () {
+    const network = yield* Simulated.make({ seed: 1 })
+    const run = mrsync({ network, terminatedMillis: 3000 }, "catch", "--serve", "--json", "dest")
+    const { exit } = yield* timed(run)
+    const { err, last, status } = yield* exit
+    assert.deepInclude(last, { _tag: "Ended", status: 0 })
+    assert.deepStrictEqual([status, err], [0, []])
+  })
+)
 
 describe("a catcher whose master gives up while it gathers", () => {
   /** A catcher that is there from the beginning, and a master that waits in vain until it is interrupted (or killed). */
