@@ -49,7 +49,7 @@ const catches = (name: string, stranger: Address, isTried: boolean) =>
       const tried = { count: 0 }
       const times = { waitMillis: 5000, timeoutMillis: 5000 }
       // It waits already when the stranger calls; the master comes later, and is called over all the time.
-      const master = Master.run({ ...times, catchers: 1, partial: false, pageBytes: 1432 }).pipe(
+      const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
         Effect.delay(1500),
         Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
       )
