@@ -26,6 +26,7 @@ import * as Limits from "./protocol/Limits.ts"
 import * as Planner from "./protocol/Planner.ts"
 import { failureAt, type Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
+import { Claimed } from "./store/Claimed.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
@@ -421,16 +422,17 @@ const filesOf = Effect.fnUntraced(function* (
         reason: `a manifest of ${layout.size} bytes is too large`
       })
     }
-    const bytes = new Uint8Array(layout.size)
+    // its size is a claim until it is here
+    const bytes = new Claimed(layout.size)
     manifest = bytes
     const slot: Slot = {
-      write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
-      read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+      write: (offset, from) => Effect.sync(() => bytes.put(from, offset)),
+      read: (offset, into) => Effect.sync(() => bytes.read(offset, into)),
       commit: () => Effect.andThen(prepared, Effect.map(store.finish, finish))
     }
     return slot
   })
-  let manifest = new Uint8Array(0)
+  let manifest = new Claimed(0)
 
   const finish = (failures: ReadonlyArray<Failure>) => {
     // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
@@ -450,7 +452,7 @@ const filesOf = Effect.fnUntraced(function* (
   }
 
   const prepare = Effect.gen(function* () {
-    const decoded = Manifest.decode(manifest)
+    const decoded = Manifest.decode(manifest.whole())
     if (decoded._tag === "Failure") {
       book.badManifest = new BadManifest({ reason: decoded.failure })
       return yield* new StoreError({ code: "EPROTO", path: "", reason: book.badManifest.message })

@@ -12,6 +12,7 @@ import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import type { PageBatch, ParityBatch } from "../protocol/FileState.ts"
 import type { Runs } from "../wire/Message.ts"
+import { Claimed } from "./Claimed.ts"
 import { agrees, hash } from "./Hash.ts"
 import type { Slot, StoreError } from "./Store.ts"
 
@@ -69,9 +70,9 @@ export class Assembly {
   private readonly layout: Layout.Layout
   private readonly slot: Slot
   private readonly pool: BlockPool
-  private readonly trailer: Uint8Array
+  private readonly trailer: Claimed
   /** Hashes of the blocks that are whole. */
-  private readonly hashes: Uint8Array
+  private readonly hashes: Claimed
   /** Pages held of each block. */
   private readonly counts: Uint16Array
   /** Blocks in memory, oldest first. */
@@ -84,8 +85,8 @@ export class Assembly {
     this.layout = layout
     this.slot = slot
     this.pool = pool
-    this.trailer = new Uint8Array(layout.trailerBytes)
-    this.hashes = new Uint8Array(layout.blocks * Limits.hashBytes)
+    this.trailer = new Claimed(layout.trailerBytes)
+    this.hashes = new Claimed(layout.blocks * Limits.hashBytes)
     this.counts = new Uint16Array(layout.blocks)
   }
 
@@ -115,7 +116,7 @@ export class Assembly {
   private putPage(page: number, payload: Uint8Array): Effect.Effect<void, StoreError> | undefined {
     const { blockPages, dataPages, pageBytes } = this.layout
     if (page >= dataPages) {
-      this.trailer.set(payload, (page - dataPages) * pageBytes)
+      this.trailer.put(payload, (page - dataPages) * pageBytes)
       return undefined
     }
     const block = Math.floor(page / blockPages)
@@ -164,7 +165,7 @@ export class Assembly {
 
   private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
     const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
-    this.hashes.set(hash(bytes), block * Limits.hashBytes)
+    this.hashes.put(hash(bytes), block * Limits.hashBytes)
     this.forget(block)
     return Effect.ensuring(
       this.slot.write(this.offset(block), bytes),
@@ -250,7 +251,7 @@ export class Assembly {
           Effect.andThen(
             Effect.suspend(() => {
               decode(bytes)
-              this.hashes.set(hash(bytes), block * Limits.hashBytes)
+              this.hashes.put(hash(bytes), block * Limits.hashBytes)
               return this.slot.write(this.offset(block), bytes)
             })
           )
@@ -279,23 +280,20 @@ export class Assembly {
     return this.borrowing(block, (bytes) =>
       Effect.andThen(
         this.slot.read(this.offset(block), bytes),
-        Effect.sync(() => this.hashes.set(hash(bytes), block * Limits.hashBytes))
+        Effect.sync(() => this.hashes.put(hash(bytes), block * Limits.hashBytes))
       )
     )
   }
 
   /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */
   verify(root: Uint8Array): Verdict {
-    if (!agrees(this.trailer, root)) return { blocks: [], trailer: true }
+    const trailer = this.trailer.whole()
+    if (!agrees(trailer, root)) return { blocks: [], trailer: true }
+    const hashes = this.hashes.whole()
     const blocks: Array<number> = []
     for (let block = 0; block < this.layout.blocks; block++) {
       const at = block * Limits.hashBytes
-      if (
-        Buffer.compare(
-          this.hashes.subarray(at, at + Limits.hashBytes),
-          this.trailer.subarray(at, at + Limits.hashBytes)
-        ) === 0
-      )
+      if (Buffer.compare(hashes.subarray(at, at + Limits.hashBytes), trailer.subarray(at, at + Limits.hashBytes)) === 0)
         continue
       blocks.push(block)
       this.counts[block] = 0
@@ -306,7 +304,7 @@ export class Assembly {
   /** Could the master not read this member of the bundle? */
   readonly skipped = (member: number): boolean => {
     const at = this.hashes.length + (member >>> 3)
-    return at < this.trailer.length && (this.trailer[at] & (1 << (member & 7))) !== 0
+    return at < this.trailer.length && (this.trailer.whole()[at] & (1 << (member & 7))) !== 0
   }
 
   /** Gives the buffers back. */
