@@ -66,7 +66,8 @@ class Book {
   plan: ReadonlyArray<Manifest.Carried> = []
   /** Bytes of the whole tree. */
   total = 0
-  badManifest: BadManifest | undefined
+  /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
+  ruin: BadManifest | StoreError | undefined
   readonly failures = new Map<number, string>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
@@ -178,7 +179,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       watch(options, book, membership.master, now),
       Effect.andThen(files.join, Effect.never)
     ])
-    if (book.badManifest !== undefined) return yield* book.badManifest
+    if (book.ruin !== undefined) return yield* book.ruin
   })
 
   const startedMillis = now()
@@ -410,6 +411,9 @@ const filesOf = Effect.fnUntraced(function* (
     })
   }
 
+  const ruining = <A>(effect: Effect.Effect<A, StoreError>) =>
+    Effect.tapError(effect, (error) => Effect.sync(() => (book.ruin = error)))
+
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
     if (book.entries !== undefined) {
@@ -428,7 +432,7 @@ const filesOf = Effect.fnUntraced(function* (
     const slot: Slot = {
       write: (offset, from) => Effect.sync(() => bytes.put(from, offset)),
       read: (offset, into) => Effect.sync(() => bytes.read(offset, into)),
-      commit: () => Effect.andThen(prepared, Effect.map(store.finish, finish))
+      commit: () => Effect.andThen(prepared, ruining(Effect.map(store.finish, finish)))
     }
     return slot
   })
@@ -454,12 +458,13 @@ const filesOf = Effect.fnUntraced(function* (
   const prepare = Effect.gen(function* () {
     const decoded = Manifest.decode(manifest.whole())
     if (decoded._tag === "Failure") {
-      book.badManifest = new BadManifest({ reason: decoded.failure })
-      return yield* new StoreError({ code: "EPROTO", path: "", reason: book.badManifest.message })
+      const bad = new BadManifest({ reason: decoded.failure })
+      book.ruin = bad
+      return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
     }
     const entries = decoded.success
     const preparing = yield* Effect.forkIn(
-      Effect.map(store.prepare(entries), (failures) => book.fail(failures)),
+      ruining(Effect.map(store.prepare(entries), (failures) => book.fail(failures))),
       scope
     )
     prepared = Fiber.join(preparing)
@@ -487,7 +492,10 @@ const filesOf = Effect.fnUntraced(function* (
 
 const reportOf = (options: Options, address: string, book: Book, nowMillis: number): Report => {
   const entries = book.entries ?? []
-  const failures = [...book.failures].sort((a, b) => a[0] - b[0])
+  const failures = [...book.failures]
+    .sort((a, b) => a[0] - b[0])
+    .map(([entry, reason]) => ({ path: book.pathOf(entry), reason }))
+  if (book.ruin !== undefined) failures.unshift({ path: "", reason: book.ruin.message })
   const tree = counts(entries)
   const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
   return {
@@ -509,7 +517,11 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
         files: book.files,
         bytes: book.bytes,
         missingPages: book.missingPages,
+<<<<<<< HEAD
         failures: failures.map(([entry, reason]) => failureAt(book.pathOf(entry), reason))
+=======
+        failures
+>>>>>>> 0f3a0a1 (Sweep: a destination that is replaced)
       }
     ],
     failures: []

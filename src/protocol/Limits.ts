@@ -55,6 +55,8 @@ export const keptFiles = 24
 export const openFiles = 32
 /** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
 export const openDirectories = 64
+/** Times that a store does a thing which another catcher of the same destination may have done, or undone, at that moment. */
+export const racedTries = 4
 /** Spans of one file in their missing rounds while the next one is streamed. */
 export const spansInFlight = 3
 /** A manifest is held in memory at both ends. */

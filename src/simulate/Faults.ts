@@ -82,6 +82,11 @@ export const story = (seed: number): Story => {
   // dice of its own, so that what was found with a seed before stays there
   const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
   for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
+  const replaced = replacedOf(new Dice(seed ^ 0x1b87_3593), catchers)
+  if (replaced !== undefined) {
+    const { inSession, millis, name } = replaced
+    tell(`${name}'s destination is replaced ${inSession ? "in the session, after" : "at"} ${millis.toFixed(1)}`)
+  }
   const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
   if (forger !== undefined) tell("somebody forges answers and pages")
 
@@ -101,6 +106,7 @@ export const story = (seed: number): Story => {
           )
         )
       }
+      if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
       world.hosts.forEach((host, i) => void (host.isPersistent = befallen[i].isPersistent))
       yield* Effect.all(acts, { concurrency: "unbounded", discard: true })
     })
@@ -228,6 +234,36 @@ const narrowLinksOf = (dice: Dice, catchers: number) => {
   }
   return links
 }
+
+// ---- destinations ----
+
+interface Replaced {
+  readonly name: string
+  /** Counted from the session's beginning there, or from the start of all. */
+  readonly inSession: boolean
+  readonly millis: number
+}
+
+const replacedOf = (dice: Dice, catchers: number): Replaced | undefined =>
+  dice.hits(0.1)
+    ? { name: `c${dice.whole(1, catchers)}`, inSession: dice.hits(0.7), millis: dice.scaled(1, 1000) }
+    : undefined
+
+// Before a session begins it is no excuse: the tree goes to what is there then. A catcher that has the tree may be done with it,
+// and one that was started again may have had it.
+const replaceDestination = Effect.fnUntraced(function* (
+  { hosts }: World,
+  { inSession, millis, name }: Replaced,
+  excuse: (name: string, why: string) => void
+) {
+  const host = hosts.find((host) => host.name === name)!
+  const stage = () => host.memory.stage()
+  if (inSession) while (stage() === "Waiting" && host.life <= 1) yield* Effect.sleep(1)
+  yield* Effect.sleep(millis)
+  if (host.life > 1 || stage() === "Finished" || (!host.runs && host.life > 0)) return
+  if (stage() === "Open") excuse(name, "its destination was replaced")
+  host.replaceDestination()
+})
 
 // ---- machines ----
 

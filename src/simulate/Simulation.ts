@@ -175,8 +175,16 @@ export class Host extends Machine<Report, Catcher.Error> {
   attempts = 0
   /** The store of its latest program. */
   memory: Memory.Memory = Memory.make({ volume: this.volume })
+  /** How often another directory took its destination's place. */
+  replacements = 0
   /** Start its program again when that fails, while the master runs (`--serve`, or a supervisor). */
   isPersistent = false
+
+  /** As a mount over it, or `mv` and `mkdir`: another directory takes the destination's place. */
+  replaceDestination(): void {
+    this.volume.exchange(Memory.destination)
+    this.replacements++
+  }
 }
 
 /** Runs a scenario to its end. */

@@ -3,7 +3,8 @@
  * of them may be a symbolic link; what is done in it is done relative to the open directory, so that a link planted a
  * moment later changes nothing. Node has no openat: on Linux /proc/self/fd/N/name is one, and what every file needs takes the
  * C library's where it can be had, which is faster. Elsewhere every component is looked at again right before each use,
- * which leaves a moment for a race.
+ * which leaves a moment for a race. The destination's own path is looked at again as well: what is mounted there, or made
+ * in its place, while a session runs is another directory, and nobody would find the tree in the one that is open.
  *
  * The functions are synchronous and throw: DestinationEscape, or what Node's fs throws.
  */
@@ -17,7 +18,7 @@ import { display } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "./Errno.ts"
 import type { Calls } from "./Libc.ts"
-import { DestinationEscape } from "./Store.ts"
+import { DestinationEscape, StoreError } from "./Store.ts"
 
 /** Whether open directories can be named as /proc/self/fd/N; found out once. */
 export const Handles = Context.Reference<boolean>("mrsync/store/Handles", { defaultValue: () => probe() })
@@ -34,7 +35,10 @@ export interface Directory {
 export interface Tree {
   readonly handles: boolean
   readonly root: Directory
-  /** The directory as it is now: throws DestinationEscape when a symbolic link is on the way. Good until the next call; `hold` it for longer. */
+  /**
+   * The directory as it is now. Throws DestinationEscape when a symbolic link is on the way, and StoreError when the
+   * destination's own path names another directory by now. Good until the next call; `hold` it for longer.
+   */
   readonly directory: (key: string) => Directory
   /**
    * Within this call a directory that was found in its place is not looked at again: looking is most of what a small file
@@ -48,6 +52,8 @@ export interface Tree {
   readonly create: (directory: Directory, name: Uint8Array) => number
   /** Renames within a directory. */
   readonly rename: (directory: Directory, from: Uint8Array, to: Uint8Array) => void
+  /** Closes what nobody holds, and keeps fewer open from now on: the process may open no more files. */
+  readonly spare: () => void
   readonly close: () => void
 }
 
@@ -119,6 +125,7 @@ const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
   const cache = new Map<string, Open>()
   let turn = 0
   let atOnce = false
+  let capacity = Limits.openDirectories
 
   const open = (key: string, path: Buffer, flags: number): Open => {
     const fd = fs.openSync(path, flags)
@@ -136,13 +143,19 @@ const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
 
   const makeRoom = () => {
     for (const directory of cache.values()) {
-      if (cache.size < Limits.openDirectories) return
+      if (cache.size < capacity) return
       if (directory.holders === 0) forget(directory)
     }
   }
 
+  const rootNow = (): Open => {
+    if (root.turn !== turn) mustStand(destination, root.stats)
+    root.turn = turn
+    return root
+  }
+
   const find = (key: string): Open => {
-    if (key === "") return root
+    if (key === "") return rootNow()
     const known = cache.get(key)
     if (known?.turn === turn) return known
     const slash = key.lastIndexOf("/")
@@ -191,6 +204,11 @@ const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
       const held = directory as Open
       if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
     },
+    spare: () => {
+      // half of what was too much: sockets and the files themselves need descriptors, too
+      capacity = Math.max(1, Math.floor(cache.size / 2))
+      for (const directory of cache.values()) if (directory.holders === 0) forget(directory)
+    },
     close: () => {
       for (const directory of cache.values()) forget(directory)
       fs.closeSync(root.fd)
@@ -214,9 +232,11 @@ const probe = (): boolean =>
 
 const named = (destination: Buffer): Tree => {
   const base = fs.realpathSync.native(destination, { encoding: "buffer" })
+  const stats = fs.statSync(base, { bigint: true })
   const directoryAt = (key: string, self: Buffer): Directory => ({ key, self, prefix: Buffer.concat([self, slash]) })
   const root = directoryAt("", base)
   const find = (key: string): Directory => {
+    mustStand(destination, stats)
     if (key === "") return root
     let self = base
     let depth = 0
@@ -238,8 +258,18 @@ const named = (destination: Buffer): Tree => {
     atOnce: (body) => body(),
     hold: nothing,
     release: nothing,
+    spare: nothing,
     close: nothing
   }
+}
+
+/** Throws unless the destination's path still names what was opened. */
+const mustStand = (destination: Buffer, opened: fs.BigIntStats): void => {
+  const now = fs.statSync(destination, { bigint: true, throwIfNoEntry: false })
+  if (now?.ino === opened.ino && now.dev === opened.dev) return
+  const how = now === undefined ? "removed" : "replaced"
+  const refusal = Errno.refusal("ESTALE", `the destination was ${how} while the session ran`)
+  throw new StoreError({ path: display(destination), ...refusal })
 }
 
 const slash = Buffer.from("/")

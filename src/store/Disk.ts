@@ -40,7 +40,9 @@ const nameBytes = 255
 const nameAttempts = 100
 
 /**
- * A store whose destination is created if it does not exist (its parent must).
+ * A store whose destination is created if it does not exist (its parent must). Whether it can be used is looked at at once;
+ * it is opened by `prepare`, when a session begins: what is mounted there, or made there anew, while a catcher waits is
+ * where the tree goes. Once it is open its path must go on to name it.
  *
  * `owner`: what no other living user of this destination has. It marks the temporary files, so that those which a killed
  * process of the same owner left are removed where files arrive again; without it they stay.
@@ -52,17 +54,42 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   const handles = yield* Confinement.Handles
   const libc = yield* Libc
   const random = yield* Random.Random
-  const tree = yield* Effect.acquireRelease(
-    attempt(destination, () => {
-      admit(destination)
-      return Confinement.make(destination, handles, libc)
-    }).pipe(Effect.catchTag("DestinationEscape", Effect.die)),
-    (tree) => Effect.sync(tree.close)
-  )
+  const admitted = attempt(destination, () => admit(destination)).pipe(Effect.catchTag("DestinationEscape", Effect.die))
+  yield* admitted
+  let opened: Confinement.Tree | undefined
+  const close = () => {
+    opened?.close()
+    opened = undefined
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(close))
+  /** What is below the destination, once a session has begun. */
+  const tree = (): Confinement.Tree => {
+    if (opened === undefined) throw refusal("EBADF", "the destination is not open")
+    return opened
+  }
   // Only root gives files away; another user's files stay their own.
   const user = process.geteuid?.() ?? 0
   const root = user === 0
   const mtime = Mtime.setter(libc)
+
+  /** Fails unless the destination's path still names what was opened. */
+  const stands = attempt(destination, () => void opened?.directory("")).pipe(
+    Effect.catchTag("DestinationEscape", Effect.die)
+  )
+
+  /**
+   * Looks again where another catcher may have changed what was looked at: several may share a destination. What was made
+   * meanwhile is taken as it is, or replaced. Without descriptors the directories that are kept open make room.
+   */
+  const persistently = <A>(body: () => A): A => {
+    for (let tries = 1; ; tries++) {
+      const done = Result.try(body)
+      if (Result.isSuccess(done)) return done.success
+      const code = Errno.codeOf(done.failure) ?? ""
+      if (tries === Limits.racedTries || !(raceCodes.has(code) || scarceCodes.has(code))) throw done.failure
+      if (scarceCodes.has(code)) opened?.spare()
+    }
+  }
 
   const bundles = Bundles.make()
   let entries: ReadonlyArray<Entry> = []
@@ -79,7 +106,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   /** Does something with each of many, and lets others run in between. */
   const inTurns = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, each: (one: A, at: number) => void) {
     for (let first = 0; first < all.length; first += entriesPerTurn) {
-      tree.atOnce(() => {
+      tree().atOnce(() => {
         for (let at = first; at < Math.min(first + entriesPerTurn, all.length); at++) each(all[at], at)
       })
       yield* Effect.yieldNow
@@ -125,12 +152,12 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   /** Renames something that is no directory over whatever has the name, if that is not a directory with something in it. */
   const moveOver = (directory: Confinement.Directory, from: Buffer, name: Buffer) => {
-    const moved = Result.try(() => tree.rename(directory, from, name))
+    const moved = Result.try(() => tree().rename(directory, from, name))
     if (Result.isSuccess(moved)) return
     if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
     const removed = Result.try(() => fs.rmdirSync(at(directory, name)))
     if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
-    tree.rename(directory, from, name)
+    tree().rename(directory, from, name)
   }
 
   /** Makes something that is no directory under its own name, in place of what has it now. */
@@ -147,6 +174,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       () => moveOver(directory, temporary.temporary, name),
       () => fs.unlinkSync(temporary.path)
     )
+    // Another catcher may have linked the same file there just now: then renaming has done nothing.
+    Result.try(() => fs.unlinkSync(temporary.path))
   }
 
   // ---- metadata ----
@@ -171,7 +200,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   const describeDirectory = (directory: Confinement.Directory, metadata: Metadata) => {
     if (root) fs.chownSync(directory.self, metadata.uid, metadata.gid)
     // The time before the mode: with the mode it may become a directory that we cannot search.
-    mtime.path(directory.self, metadata, { follow: tree.handles })
+    mtime.path(directory.self, metadata, { follow: tree().handles })
     fs.chmodSync(directory.self, metadata.mode)
   }
 
@@ -182,21 +211,21 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   const describeFifo = (path: Buffer, metadata: Metadata) => {
     if (root) fs.lchownSync(path, metadata.uid, metadata.gid)
-    Confinement.chmod(tree, path, metadata.mode)
+    Confinement.chmod(tree(), path, metadata.mode)
     mtime.path(path, metadata, { follow: false })
   }
 
   // ---- entries without content ----
 
   const makeDirectory = (path: Uint8Array, metadata: Metadata) => {
-    if (path.length === 0) return openUp(tree.root)
+    if (path.length === 0) return openUp(tree().directory(""))
     const { name, parent } = split(path)
-    const directory = tree.directory(parent)
+    const directory = tree().directory(parent)
     const own = at(directory, name)
     const inTheWay = look(own)
     const create = (path: Buffer) => fs.mkdirSync(path, (metadata.mode & 0o777) | 0o700)
     if (inTheWay === undefined) return create(own)
-    if (inTheWay.isDirectory()) return openUp(tree.directory(Confinement.join(parent, name)))
+    if (inTheWay.isDirectory()) return openUp(tree().directory(Confinement.join(parent, name)))
     if (inTheWay.isSymbolicLink() && leadsOutside(own)) {
       const reason = "a symbolic link to a directory elsewhere is in its place; remove it there to have a directory"
       throw new DestinationEscape({ path: display(path), reason })
@@ -205,7 +234,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     otherwise(
       () => {
         fs.unlinkSync(own)
-        tree.rename(directory, temporary.temporary, name)
+        tree().rename(directory, temporary.temporary, name)
       },
       () => fs.rmdirSync(temporary.path)
     )
@@ -225,14 +254,14 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     })
     const target = Result.getOrUndefined(followed)
     if (target === undefined) return false
-    const base = fs.realpathSync.native(tree.root.self, { encoding: "buffer" })
+    const base = fs.realpathSync.native(tree().directory("").self, { encoding: "buffer" })
     const inside = base.equals(slash) ? base : Buffer.concat([base, slash])
     return !target.equals(base) && !target.subarray(0, inside.length).equals(inside)
   }
 
   const makeSymlink = (entry: Entry & { readonly _tag: "Symlink" }) => {
     const { name, parent } = split(entry.path)
-    const directory = tree.directory(parent)
+    const directory = tree().directory(parent)
     const path = at(directory, name)
     const target = Buffer.from(entry.target)
     const inTheWay = look(path)
@@ -243,7 +272,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   const makeFifo = (entry: Entry & { readonly _tag: "Fifo" }) => {
     const { name, parent } = split(entry.path)
-    const directory = tree.directory(parent)
+    const directory = tree().directory(parent)
     const path = at(directory, name)
     const inTheWay = look(path)
     if (inTheWay?.isFIFO() !== true) {
@@ -277,6 +306,11 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   }
 
   const prepare = Effect.fn("Disk.prepare")(function* (manifest: ReadonlyArray<Entry>) {
+    close()
+    yield* admitted
+    opened = yield* attempt(destination, () => Confinement.make(destination, handles, libc)).pipe(
+      Effect.catchTag("DestinationEscape", Effect.die)
+    )
     entries = manifest
     refusals = refused(manifest)
     directories = new Set()
@@ -289,7 +323,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     yield* inTurns(now, (index) => {
       const refusal = refusals.get(index)
       if (refusal !== undefined) failures.push({ entry: index, reason: escapeReason(refusal) })
-      else tryEntry(failures, index, entries[index].path, () => makeEntry(entries[index], index))
+      else tryEntry(failures, index, entries[index].path, () => persistently(() => makeEntry(entries[index], index)))
     })
     return failures
   })
@@ -303,7 +337,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   }
 
   const createTemporary = (directory: Confinement.Directory, name: Buffer) =>
-    makeTemporary(directory, name, (_, temporary) => tree.create(directory, temporary))
+    makeTemporary(directory, name, (_, temporary) => tree().create(directory, temporary))
 
   /** Removes what an earlier process of this owner left in a directory. Only single files leave something: members are made and named at once. */
   const clear = (directory: Confinement.Directory) => {
@@ -328,7 +362,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     const refusal = refusals.get(index)
     if (refusal !== undefined) throw new DestinationEscape({ path: display(entry.path), reason: refusal })
     const { name, parent } = split(entry.path)
-    const directory = tree.directory(parent)
+    const directory = tree().directory(parent)
     clear(directory)
     // Better said now than after the content has come.
     const own = at(directory, name)
@@ -342,9 +376,10 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         fs.unlinkSync(temporary.path)
       }
     )
-    tree.hold(directory)
+    const { hold, release } = tree()
+    hold(directory)
     temporaries.add(Confinement.join(parent, temporary.temporary))
-    return { entry, name, directory, temporary: temporary.temporary, descriptor: Descriptor.make(fd) }
+    return { entry, name, directory, release, temporary: temporary.temporary, descriptor: Descriptor.make(fd) }
   }
 
   const openSingle = Effect.fnUntraced(function* (carried: Carried) {
@@ -353,15 +388,15 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     const path = entries[index]?.path ?? new Uint8Array(0)
     let committed = false
     const { descriptor, directory, entry, name, temporary } = yield* Effect.acquireRelease(
-      attempt(path, () => openTemporary(index, size)),
-      ({ descriptor, directory, temporary }) =>
+      attempt(path, () => persistently(() => openTemporary(index, size))),
+      ({ descriptor, directory, release, temporary }) =>
         Effect.andThen(
           descriptor.close,
           Effect.sync(() => {
             // There is nobody left to tell if this fails.
             if (!committed) Result.try(() => fs.unlinkSync(at(again(directory), temporary)))
             temporaries.delete(Confinement.join(directory.key, temporary))
-            tree.release(directory)
+            release(directory)
           })
         )
     )
@@ -369,8 +404,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     const written = new Uint8Array(Math.ceil(size / chunkBytes / 8))
 
     const commit = () => {
-      const directoryNow = tree.directory(directory.key)
-      if (tree.handles && directoryNow !== directory) {
+      const directoryNow = tree().directory(directory.key)
+      if (tree().handles && directoryNow !== directory) {
         throw refusal("ESTALE", "its directory was replaced while it was received")
       }
       const from = at(directoryNow, temporary)
@@ -401,7 +436,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         ),
       commit: Effect.fnUntraced(function* (skip) {
         const failures: Array<Failure> = []
-        if (!skip(0)) tryEntry(failures, index, path, commit)
+        yield* stands
+        if (!skip(0)) tryEntry(failures, index, path, () => persistently(commit))
         return failures
       })
     }
@@ -410,7 +446,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   /** A directory that is held, looked at once more where it is only known by name. */
   const again = (directory: Confinement.Directory): Confinement.Directory =>
-    tree.handles ? directory : tree.directory(directory.key)
+    tree().handles ? directory : tree().directory(directory.key)
 
   /** One small file, whole: nothing else runs between its temporary name and its own. */
   const writeMember = (directory: Confinement.Directory, name: Buffer, metadata: Metadata, content: Uint8Array) => {
@@ -438,11 +474,13 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     if (size > Limits.bundleBytes || members.length > Limits.bundleFiles) {
       return yield* refusal("EFBIG", `a bundle of ${members.length} files and ${size} bytes is too large`)
     }
+    yield* stands
     const content = yield* bundles.take(size)
     const inside = (offset: number, length: number) => offset >= 0 && offset + length <= size
 
     const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
       const failures: Array<Failure> = []
+      yield* stands
       yield* inTurns(members, ({ entry: index, offset, size }, member) => {
         // A refused entry was reported by `prepare`.
         if (skip(member) || refusals.has(index)) return
@@ -451,7 +489,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
           if (!inside(offset, size)) throw outside()
           const { name, parent } = split(entry.path)
           const part = content.subarray(offset, offset + size)
-          const described = writeMember(tree.directory(parent), name, entry.metadata, part)
+          const described = persistently(() => writeMember(tree().directory(parent), name, entry.metadata, part))
           if (leaders.has(index)) arrived.add(index)
           if (Result.isFailure(described)) throw described.failure
         })
@@ -494,7 +532,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   const standing = (index: number, size: number): fs.BigIntStats | undefined => {
     if (refusals.has(index)) return undefined
     const { name, parent } = split(fileAt(index).path)
-    const found = look(at(tree.directory(parent), name))
+    const found = look(at(tree().directory(parent), name))
     if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined
     // Another name of it may have other metadata. Whoever it was taken from might still have it open and write to it.
     const keepsOwner = found.uid === BigInt(user) || (root && found.uid === BigInt(fileAt(index).metadata.uid))
@@ -504,7 +542,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   /** Opens what was found, if it is that still. */
   const withStanding = (index: number, found: fs.BigIntStats, body: (fd: number) => void): void => {
     const { name, parent } = split(fileAt(index).path)
-    const fd = fs.openSync(at(tree.directory(parent), name), standingFlags)
+    const fd = fs.openSync(at(tree().directory(parent), name), standingFlags)
     try {
       const now = fs.fstatSync(fd, { bigint: true })
       const same = now.ino === found.ino && now.dev === found.dev
@@ -523,9 +561,9 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     // The first that is missing or of another size ends the looking.
     for (let first = 0; first < members.length; first += entriesPerTurn) {
       const whole = Result.try(() => {
-        tree.atOnce(() => {
+        tree().atOnce(() => {
           for (const { entry, size } of members.slice(first, first + entriesPerTurn)) {
-            const stats = standing(entry, size)
+            const stats = persistently(() => standing(entry, size))
             if (stats === undefined) return
             found.push(stats)
           }
@@ -542,25 +580,29 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         const first = Math.max(from, offset)
         const end = Math.min(from + into.length, offset + size)
         if (first >= end) return
-        withStanding(entry, found[member], (fd) => {
-          for (let at = first; at < end;) {
-            const count = fs.readSync(fd, into, at - from, end - at, at - offset)
-            if (count === 0) throw outside()
-            at += count
-          }
-        })
+        persistently(() =>
+          withStanding(entry, found[member], (fd) => {
+            for (let at = first; at < end;) {
+              const count = fs.readSync(fd, into, at - from, end - at, at - offset)
+              if (count === 0) throw outside()
+              at += count
+            }
+          })
+        )
       })
     const out: Existing = {
-      read: (offset, into) => attempt(entries[carried.firstEntry].path, () => tree.atOnce(() => read(offset, into))),
+      read: (offset, into) => attempt(entries[carried.firstEntry].path, () => tree().atOnce(() => read(offset, into))),
       commit: Effect.gen(function* () {
         const failures: Array<Failure> = []
         yield* inTurns(members, ({ entry: index }, member) => {
           const entry = fileAt(index)
           tryEntry(failures, index, entry.path, () =>
-            withStanding(index, found[member], (fd) => {
-              if (leaders.has(index)) arrived.add(index)
-              describeFile(fd, entry.metadata)
-            })
+            persistently(() =>
+              withStanding(index, found[member], (fd) => {
+                if (leaders.has(index)) arrived.add(index)
+                describeFile(fd, entry.metadata)
+              })
+            )
           )
         })
         return failures
@@ -577,11 +619,11 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       throw refusal("ENOENT", `the file it is a hard link to, ${display(leader.path)}, did not arrive`)
     }
     const from = split(leader.path)
-    const source = tree.directory(from.parent)
-    tree.hold(source)
+    const source = tree().directory(from.parent)
+    tree().hold(source)
     try {
       const { name, parent } = split(entry.path)
-      const directory = tree.directory(parent)
+      const directory = tree().directory(parent)
       const target = at(source, from.name)
       const stats = fs.lstatSync(target, { bigint: true })
       const inTheWay = look(at(directory, name))
@@ -589,26 +631,30 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       if (inTheWay?.ino === stats.ino && inTheWay.dev === stats.dev) return
       place(directory, name, (path) => fs.linkSync(target, path), inTheWay)
     } finally {
-      tree.release(source)
+      tree().release(source)
     }
   }
 
   const finish = Effect.gen(function* () {
     const failures: Array<Failure> = []
+    yield* stands
     const links = entriesThat((entry, index) => entry._tag === "HardLink" && !refusals.has(index))
     yield* inTurns(links, (index) => {
       const entry = entries[index]
-      if (entry._tag === "HardLink") tryEntry(failures, index, entry.path, () => makeHardLink(entry))
+      if (entry._tag === "HardLink")
+        tryEntry(failures, index, entry.path, () => persistently(() => makeHardLink(entry)))
     })
     // A parent comes before what is in it, so backwards is deepest first: a parent may become a directory we cannot enter.
     yield* inTurns(Array.from(directories).toReversed(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "Directory") return
-      tryEntry(failures, index, entry.path, () => {
-        const { name, parent } = split(entry.path)
-        describeDirectory(tree.directory(Confinement.join(parent, name)), entry.metadata)
-      })
+      const { name, parent } = split(entry.path)
+      tryEntry(failures, index, entry.path, () =>
+        persistently(() => describeDirectory(tree().directory(Confinement.join(parent, name)), entry.metadata))
+      )
     })
+    // Nobody is told that the tree is there when it is not.
+    yield* stands
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 
@@ -673,6 +719,11 @@ const otherwise = (body: () => void, clean: () => void) => {
   Result.try(clean)
   throw done.failure
 }
+
+/** What the system says where something was made, removed or replaced between a look and the use. */
+const raceCodes: ReadonlySet<string> = new Set(["EEXIST", "ENOENT", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EINVAL"])
+/** The process, or the system, may open no more files. */
+const scarceCodes: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"])
 
 // ---- single calls ----
 

@@ -55,6 +55,8 @@ export interface Memory {
   /** Slots that are open now. */
   readonly slots: () => number
   readonly volume: Volume
+  /** Has a session begun to use the destination, or committed the tree there? */
+  readonly stage: () => "Waiting" | "Open" | "Finished"
   readonly store: Store["Service"]
 }
 
@@ -70,15 +72,27 @@ export const make = (options: Options = {}): Memory => {
   let entries: ReadonlyArray<Entry> = []
   let refusals: ReadonlyMap<number, string> = new Map()
   let arrived = new Set<number>()
+  /** The destination that a session has opened. */
+  let top: Node | undefined
+  let stage: ReturnType<Memory["stage"]> = "Waiting"
 
-  if (volume.find(destination) === undefined) volume.mkdir(destination)
+  const admit = () => {
+    if (volume.find(destination) === undefined) volume.mkdir(destination)
+  }
+  admit()
+  const replaced = Errno.refusal("ESTALE", "the destination was replaced while the session ran")
+  const stands = Effect.suspend(() =>
+    top === undefined || volume.find(destination) === top
+      ? Effect.void
+      : Effect.fail(new StoreError({ path: destination, ...replaced }))
+  )
 
   const pathOf = (entry: Entry) => (entry.path.length === 0 ? destination : `${destination}/${display(entry.path)}`)
 
   /** What a step of an operation on an entry comes to; its turn goes before it. */
   const step = <A>(operation: Operation, path: string, change: () => Refused<A>): Effect.Effect<A, StoreError> =>
     Effect.andThen(
-      turn(operation),
+      Effect.andThen(turn(operation), stands),
       Effect.suspend(() => Effect.fromResult(Result.mapError(change(), (code) => refusal(code, path))))
     )
 
@@ -141,6 +155,9 @@ export const make = (options: Options = {}): Memory => {
   })
 
   const prepare = Effect.fn("Memory.prepare")(function* (manifest: ReadonlyArray<Entry>) {
+    admit()
+    top = volume.find(destination)
+    stage = "Open"
     entries = manifest
     refusals = refused(manifest)
     arrived = new Set()
@@ -191,6 +208,7 @@ export const make = (options: Options = {}): Memory => {
     commit: (member: Carried["members"][number]) => Effect.Effect<void, StoreError>
   ) {
     const failures: Array<Failure> = []
+    yield* stands
     for (const [position, member] of carried.members.entries()) {
       if (skip(position) || refusals.has(member.entry)) continue
       const done = yield* Effect.result(commit(member))
@@ -256,6 +274,7 @@ export const make = (options: Options = {}): Memory => {
   const open = Effect.fn("Memory.open")(function* (carried: Carried) {
     if (carried.kind === "Manifest") return yield* refusal("EINVAL", "the manifest")
     if (carried.kind === "Bundle" && carried.size > Limits.bundleBytes) return yield* refusal("EFBIG", "a bundle")
+    yield* stands
     const slot = carried.kind === "Single" ? yield* openSingle(carried) : openBundle(carried)
     yield* Effect.acquireRelease(
       Effect.sync(() => slots++),
@@ -304,6 +323,7 @@ export const make = (options: Options = {}): Memory => {
 
   const finish = Effect.gen(function* () {
     const failures: Array<Failure> = []
+    yield* stands
     for (const [index, entry] of entries.entries()) {
       if (entry._tag !== "HardLink" || refusals.has(index)) continue
       const leader = entries[entry.leader]
@@ -315,6 +335,8 @@ export const make = (options: Options = {}): Memory => {
       const linked = yield* Effect.result(put("commit", entry, (temporary) => volume.link(pathOf(leader), temporary)))
       if (Result.isFailure(linked)) failures.push({ entry: index, reason: linked.failure.reason })
     }
+    yield* stands
+    stage = "Finished"
     return failures
   })
 
@@ -333,6 +355,7 @@ export const make = (options: Options = {}): Memory => {
     },
     slots: () => slots,
     volume,
+    stage: () => stage,
     store: Store.of({ prepare, open, existing, finish })
   }
 }

@@ -332,6 +332,16 @@ export class Volume {
     )
   }
 
+  /** An empty directory takes a directory's place, with all that is in it: something was mounted there, or it was moved. */
+  exchange(path: string): Refused {
+    return Result.flatMap(this.place(path), ({ directory, name }) => {
+      const before = this.nodeAt({ directory, name })
+      if (name === "" || before?._tag !== "Directory") return Result.fail("ENOTDIR")
+      directory.entries.set(name, directoryOf(directory, before.path))
+      return Result.void
+    })
+  }
+
   /** Takes a name away; a directory's only when nothing is in it. */
   unlink(path: string): Refused {
     return Result.flatMap(this.place(path), (place) => {
