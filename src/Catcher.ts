@@ -494,8 +494,8 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
   const entries = book.entries ?? []
   const failures = [...book.failures]
     .sort((a, b) => a[0] - b[0])
-    .map(([entry, reason]) => ({ path: book.pathOf(entry), reason }))
-  if (book.ruin !== undefined) failures.unshift({ path: "", reason: book.ruin.message })
+    .map(([entry, reason]) => failureAt(book.pathOf(entry), reason))
+  if (book.ruin !== undefined) failures.unshift(failureAt("", book.ruin.message))
   const tree = counts(entries)
   const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
   return {
@@ -517,11 +517,7 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
         files: book.files,
         bytes: book.bytes,
         missingPages: book.missingPages,
-<<<<<<< HEAD
-        failures: failures.map(([entry, reason]) => failureAt(book.pathOf(entry), reason))
-=======
         failures
->>>>>>> 0f3a0a1 (Sweep: a destination that is replaced)
       }
     ],
     failures: []
