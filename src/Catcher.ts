@@ -24,10 +24,11 @@ import type * as FileState from "./protocol/FileState.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
 import * as Planner from "./protocol/Planner.ts"
-import { failureAt, type Report } from "./Report.ts"
+import { type CatcherReport, failureAt, type Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
 import { Claimed } from "./store/Claimed.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
+import * as Unread from "./store/Unread.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
@@ -58,6 +59,12 @@ export const run = Effect.fn("Catcher.run")(function* (
   return yield* Effect.scoped(attend(options))
 })
 
+/** Why an entry is not here; with a `kind` where the master could not send it. */
+interface Lack {
+  readonly reason: string
+  readonly kind?: Unread.Unsent["kind"]
+}
+
 /** What this catcher knows of its session. */
 class Book {
   readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
@@ -68,7 +75,8 @@ class Book {
   total = 0
   /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
   ruin: BadManifest | StoreError | undefined
-  readonly failures = new Map<number, string>()
+  leftOut = Manifest.nothingLeftOut
+  readonly failures = new Map<number, Lack>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
   /** Files that have a place in the store and have not given it up. */
@@ -105,12 +113,14 @@ class Book {
     return (nowMillis - (this.startedMillis ?? nowMillis)) / 1000
   }
   fail(failures: Iterable<Failure>): void {
-    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, reason)
+    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
   }
   /** Entries that will not be here, as the master knows. */
-  drop(entries: ReadonlyArray<number>, reason: string): void {
-    this.fail(entries.map((entry) => ({ entry, reason })))
-    for (const entry of entries) this.said.add(entry)
+  drop(entries: ReadonlyArray<number>, lack: Lack): void {
+    for (const entry of entries) {
+      if (!this.failures.has(entry)) this.failures.set(entry, lack)
+      this.said.add(entry)
+    }
   }
   /** The entries that a file carries. */
   entriesOf(file: number): ReadonlyArray<number> {
@@ -298,7 +308,7 @@ const answerTo = Effect.fnUntraced(function* (
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
       // [Q-12] what is only put off is opened again
       if (message.reason !== Close.putOff && message.audience.includes(membership.slot))
-        book.drop(book.entriesOf(message.file), message.reason)
+        book.drop(book.entriesOf(message.file), Unread.ofReason(message.reason))
       break
     case "Welcome":
       for (const guest of message.guests) {
@@ -341,7 +351,7 @@ const filesOf = Effect.fnUntraced(function* (
   const sitOut = (file: number, reason: string) => {
     const entries = book.entriesOf(file)
     if (entries.every((entry) => book.said.has(entry))) return
-    book.drop(entries, reason)
+    book.drop(entries, { reason })
     progress.publish({ _tag: "Failed", path: book.pathOf(entries[0]), reason })
   }
 
@@ -372,12 +382,31 @@ const filesOf = Effect.fnUntraced(function* (
     const opened = yield* store.open(carried)
     return {
       ...opened,
-      commit: (skip) =>
-        Effect.andThen(
-          prepared,
-          Effect.tap(opened.commit(skip), (failures) => Effect.sync(() => keep(carried, failures, skip)))
-        )
+      commit: Effect.fnUntraced(function* (skip) {
+        yield* prepared
+        const unread = yield* unreadOf(carried, opened, skip)
+        const failures = yield* opened.commit(skip)
+        keep(carried, failures, unread)
+        return failures
+      })
     } as Slot
+  })
+
+  // [L-3] the first byte of a member that the master could not read says why
+  const unreadOf = Effect.fnUntraced(function* (
+    carried: Manifest.Carried,
+    slot: Slot,
+    skip: (member: number) => boolean
+  ) {
+    const unread = new Map<number, Unread.Unsent>()
+    const mark = new Uint8Array(1)
+    for (const [member, { entry, offset, size }] of carried.members.entries()) {
+      if (!skip(member)) continue
+      mark[0] = 0
+      if (size > 0) yield* slot.read(offset, mark)
+      unread.set(entry, Unread.ofMark(mark[0]))
+    }
+    return unread
   })
 
   // What cannot be looked at is opened instead, and that says why.
@@ -389,12 +418,14 @@ const filesOf = Effect.fnUntraced(function* (
       if (existing._tag === "None") return undefined
       const { commit, read } = existing.value
       const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
-      return isIt
-        ? Effect.tap(commit, (failures) => Effect.sync(() => keep(carried, failures, () => false)))
-        : undefined
+      return isIt ? Effect.tap(commit, (failures) => Effect.sync(() => keep(carried, failures, new Map()))) : undefined
     }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
 
-  const keep = (carried: Manifest.Carried, failures: ReadonlyArray<Failure>, skip: (member: number) => boolean) => {
+  const keep = (
+    carried: Manifest.Carried,
+    failures: ReadonlyArray<Failure>,
+    unread: ReadonlyMap<number, Unread.Unsent>
+  ) => {
     book.committed.add(carried.file)
     book.fail(failures)
     for (const failure of failures) {
@@ -402,13 +433,14 @@ const filesOf = Effect.fnUntraced(function* (
       progress.publish({ _tag: "Failed", path: book.pathOf(failure.entry), reason: failure.reason })
     }
     const failed = new Set(failures.map((failure) => failure.entry))
-    carried.members.forEach(({ entry, size }, member) => {
-      if (skip(member)) book.drop([entry], "the master could not read it")
+    for (const { entry, size } of carried.members) {
+      const unsent = unread.get(entry)
+      if (unsent !== undefined) book.drop([entry], unsent)
       else if (!failed.has(entry)) {
         book.files++
         book.bytes += size
       }
-    })
+    }
   }
 
   const ruining = <A>(effect: Effect.Effect<A, StoreError>) =>
@@ -441,7 +473,7 @@ const filesOf = Effect.fnUntraced(function* (
   const finish = (failures: ReadonlyArray<Failure>) => {
     // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
     for (const { file } of book.plan) {
-      if (!book.committed.has(file)) book.drop(book.entriesOf(file), "the master did not send it")
+      if (!book.committed.has(file)) book.drop(book.entriesOf(file), { reason: "the master did not send it" })
     }
     book.fail(failures)
     book.done = true
@@ -452,17 +484,17 @@ const filesOf = Effect.fnUntraced(function* (
     // the answers to earlier questions have said the others
     return [...book.failures]
       .filter(([entry]) => !book.said.has(entry))
-      .map(([entry, reason]): Failure => ({ entry, reason }))
+      .map(([entry, { reason }]): Failure => ({ entry, reason }))
   }
 
   const prepare = Effect.gen(function* () {
-    const decoded = Manifest.decode(manifest.whole())
+    const decoded = Manifest.decodeTree(manifest.whole())
     if (decoded._tag === "Failure") {
       const bad = new BadManifest({ reason: decoded.failure })
       book.ruin = bad
       return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
     }
-    const entries = decoded.success
+    const { entries, leftOut } = decoded.success
     const preparing = yield* Effect.forkIn(
       ruining(Effect.map(store.prepare(entries), (failures) => book.fail(failures))),
       scope
@@ -470,6 +502,10 @@ const filesOf = Effect.fnUntraced(function* (
     prepared = Fiber.join(preparing)
     book.plan = Manifest.plan(entries)
     book.entries = entries
+    book.leftOut = leftOut
+    for (const { path, reason } of leftOut.lost) {
+      progress.publish({ _tag: "Failed", path: Manifest.display(path), reason })
+    }
     const { bytes, files } = counts(entries)
     book.total = bytes
     progress.publish({
@@ -492,10 +528,7 @@ const filesOf = Effect.fnUntraced(function* (
 
 const reportOf = (options: Options, address: string, book: Book, nowMillis: number): Report => {
   const entries = book.entries ?? []
-  const failures = [...book.failures]
-    .sort((a, b) => a[0] - b[0])
-    .map(([entry, reason]) => failureAt(book.pathOf(entry), reason))
-  if (book.ruin !== undefined) failures.unshift(failureAt("", book.ruin.message))
+  const failures = failuresOf(book)
   const tree = counts(entries)
   const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
   return {
@@ -520,8 +553,29 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
         failures
       }
     ],
+    skipped: book.leftOut.special,
     failures: []
   }
+}
+
+/** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
+const failuresOf = (book: Book): CatcherReport["failures"] => {
+  const { failures, leftOut } = book
+  const lost = leftOut.lost.map(({ kind, path, reason }) => failureAt(Manifest.display(path), reason, { kind }))
+  const more = `the master could not read ${leftOut.more} more`
+  // a hard link is not here for its leader's reason
+  const kindOf = (index: number): Lack["kind"] => {
+    const entry = book.entries?.[index]
+    return failures.get(entry?._tag === "HardLink" ? entry.leader : index)?.kind
+  }
+  const own = [...failures]
+    .sort((a, b) => a[0] - b[0])
+    .map(([entry, { reason }]) => {
+      const kind = kindOf(entry)
+      return failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
+    })
+  const ruin = book.ruin === undefined ? [] : [failureAt("", book.ruin.message)]
+  return [...ruin, ...lost, ...(leftOut.more === 0 ? [] : [failureAt("", more)]), ...own]
 }
 
 const tickMillis = 250

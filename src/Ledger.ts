@@ -2,11 +2,12 @@
  * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
  * manifest; its close is the commit of the tree.
  */
-import { type Carried, display, type Entry, refused } from "./Manifest.ts"
+import { type Carried, display, type Entry, type LeftOut, nothingLeftOut, refused } from "./Manifest.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Member } from "./protocol/Roster.ts"
 import { type CatcherReport, failureAt, type FailureReport, type Report } from "./Report.ts"
-import { SourceChanged, type SourceError } from "./store/Source.ts"
+import type { SourceChanged, SourceError } from "./store/Source.ts"
+import { unsentOf } from "./store/Unread.ts"
 import type { Failure } from "./wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
@@ -31,18 +32,21 @@ interface Account {
 export class Ledger {
   readonly entries: ReadonlyArray<Entry>
   readonly plan: ReadonlyArray<Carried>
+  /** What the scan found no entry for. */
+  readonly leftOut: LeftOut
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, SourceError | SourceChanged>()
-  private readonly dropped = new Set<number>()
+  private readonly droppedFiles = new Map<number, string>()
   /** The roots of files that were sent. */
   private readonly roots = new Map<number, Uint8Array>()
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
   private readonly refused: ReadonlyMap<number, string>
 
-  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>) {
+  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, leftOut: LeftOut = nothingLeftOut) {
     this.entries = entries
     this.plan = plan
+    this.leftOut = leftOut
     this.refused = refused(entries)
   }
 
@@ -105,11 +109,19 @@ export class Ledger {
   }
   /** A file that nobody gets. */
   drop(carried: Carried, error: SourceError | SourceChanged): void {
-    this.dropped.add(carried.file)
+    this.droppedFiles.set(carried.file, error.reason)
     this.unread(
       carried.members.map((member) => member.entry),
       error
     )
+  }
+  /** The files that nobody gets, with the reason. */
+  dropped(): ReadonlyArray<{ readonly file: number; readonly reason: string }> {
+    return [...this.droppedFiles].map(([file, reason]) => ({ file, reason }))
+  }
+  /** All other files. */
+  sendable(): ReadonlyArray<Carried> {
+    return this.plan.filter(({ file }) => !this.droppedFiles.has(file))
   }
   /** Every page of the file was sent once, and this is what it is. */
   sent(file: number, root: Uint8Array): void {
@@ -122,7 +134,7 @@ export class Ledger {
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
     const account = this.account(slot)
-    return !account.committed.has(file) && !account.satOut.has(file) && !this.dropped.has(file)
+    return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
   }
   /** A catcher that has taken no manifest can be sent nothing else. */
   satOutManifest(slot: number): boolean {
@@ -201,12 +213,12 @@ export class Ledger {
     readonly members: ReadonlyArray<Member>
     readonly straggled: Straggled
     readonly pages: Report["pages"]
-    readonly failures: Report["failures"]
   }): Report {
-    const unsent = [...this.unsent].map(([index, error]) =>
-      failureAt(display(this.entries[index].path), error.reason, {
-        kind: error instanceof SourceChanged ? ("Changed" as const) : ("Unreadable" as const)
-      })
+    const unsent = [...this.unsent]
+      .sort((a, b) => a[0] - b[0])
+      .map(([index, error]) => ({ path: this.entries[index].path, ...unsentOf(error) }))
+    const failures = [...this.leftOut.lost, ...unsent].map(({ kind, path, reason }) =>
+      failureAt(display(path), reason, { kind })
     )
     return {
       _tag: "Report",
@@ -220,7 +232,8 @@ export class Ledger {
           (member, at, all) => member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
         )
         .map((member) => this.catcherReport(member, options.straggled)),
-      failures: [...options.failures, ...unsent]
+      skipped: this.leftOut.special,
+      failures
     }
   }
 }

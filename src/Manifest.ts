@@ -34,6 +34,22 @@ export type Entry =
   | { readonly _tag: "HardLink"; readonly path: Uint8Array; readonly leader: number }
   | { readonly _tag: "Fifo"; readonly path: Uint8Array; readonly metadata: Metadata }
 
+/** What the master found no entry for: so that a catcher, too, can say what it lacks. */
+export interface LeftOut {
+  /** The first of those that could not be read, or vanished, each with the reason. */
+  readonly lost: ReadonlyArray<{
+    readonly path: Uint8Array
+    readonly kind: "Unreadable" | "Changed"
+    readonly reason: string
+  }>
+  /** How many more. */
+  readonly more: number
+  /** Sockets and devices, which nobody is sent. */
+  readonly special: number
+}
+
+export const nothingLeftOut: LeftOut = { lost: [], more: 0, special: 0 }
+
 /** What one four-state machine carries: the manifest (file 0), one regular file, or a bundle of small ones. */
 export interface Carried {
   readonly file: number
@@ -188,9 +204,19 @@ const refusal = (
 const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
 const version = 1
 
+const kinds = ["Unreadable", "Changed"] as const
+
 /** The manifest as the content of file 0. */
-export const encode = (entries: ReadonlyArray<Entry>): Uint8Array => {
-  let bytes = 8
+export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut): Uint8Array => {
+  const lost = leftOut.lost.slice(0, Limits.leftOutEntries).map(({ kind, path, reason }) => ({
+    ...{
+      kind,
+      path: path.subarray(0, Limits.pathBytes),
+      reason: encoder.encode(reason).subarray(0, Limits.reasonBytes)
+    }
+  }))
+  let bytes = 20
+  for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
   for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
   const out = new Uint8Array(bytes)
   const view = new DataView(out.buffer)
@@ -221,69 +247,129 @@ export const encode = (entries: ReadonlyArray<Entry>): Uint8Array => {
     if (entry._tag === "File") u64(entry.size)
     if (entry._tag === "Symlink") data(entry.target)
   }
+  u32(leftOut.special)
+  u32(leftOut.more + leftOut.lost.length - lost.length)
+  u32(lost.length)
+  for (const { kind, path, reason } of lost) {
+    u8(kinds.indexOf(kind))
+    data(path)
+    data(reason)
+  }
   return out.subarray(0, at)
 }
 
 /** The entries, or what is wrong with the bytes. Paths are not judged here: see `refused`. */
-export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, string> => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const out: Array<Entry> = []
-  let at = 0
-  let wrong: string | undefined
-  const room = (n: number) => {
-    if (wrong === undefined && at + n > bytes.length)
-      wrong = `it ends at byte ${bytes.length} inside entry ${out.length}`
-    return wrong === undefined
+export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, string> =>
+  Result.map(decodeTree(bytes), ({ entries }) => entries)
+
+/** The same with what was left out. */
+export const decodeTree = (
+  bytes: Uint8Array
+): Result.Result<{ readonly entries: ReadonlyArray<Entry>; readonly leftOut: LeftOut }, string> => {
+  const reader = new Reader(bytes)
+  const entries = reader.entries()
+  const leftOut = reader.leftOut()
+  const wrong = reader.end()
+  return wrong === undefined ? Result.succeed({ entries, leftOut }) : Result.fail(wrong)
+}
+
+/** Reads until something is wrong; from then on whatever it reads is 0 or empty. */
+class Reader {
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private at = 0
+  private read = 0
+  private wrong: string | undefined
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
-  const u8 = () => (room(1) ? view.getUint8(at++) : 0)
-  const u16 = () => (room(2) ? view.getUint16((at += 2) - 2, true) : 0)
-  const u32 = () => (room(4) ? view.getUint32((at += 4) - 4, true) : 0)
-  const whole = (least: number) => {
-    const n = room(8) ? Number(view.getBigInt64((at += 8) - 8, true)) : 0
-    if (wrong === undefined && !(Number.isSafeInteger(n) && n >= least))
-      wrong = `entry ${out.length} has the number ${n}`
+
+  private room(n: number): boolean {
+    if (this.at + n > this.bytes.length) this.fail(`ends at byte ${this.bytes.length} inside entry ${this.read}`)
+    return this.wrong === undefined
+  }
+  private fail(words: string): void {
+    this.wrong ??= `it ${words}`
+  }
+  private u8 = () => (this.room(1) ? this.view.getUint8(this.at++) : 0)
+  private u16 = () => (this.room(2) ? this.view.getUint16((this.at += 2) - 2, true) : 0)
+  private u32 = () => (this.room(4) ? this.view.getUint32((this.at += 4) - 4, true) : 0)
+  private whole(least: number): number {
+    const n = this.room(8) ? Number(this.view.getBigInt64((this.at += 8) - 8, true)) : 0
+    if (!(Number.isSafeInteger(n) && n >= least)) this.fail(`has the number ${n} in entry ${this.read}`)
     return n
   }
-  const data = () => {
-    const length = u16()
-    if (wrong === undefined && length > Limits.pathBytes) wrong = `entry ${out.length} has a path of ${length} bytes`
-    return room(length) ? bytes.subarray(at, (at += length)) : empty
+  private data(most: number): Uint8Array {
+    const length = this.u16()
+    if (length > most) this.fail(`has a path or a reason of ${length} bytes in entry ${this.read}`)
+    return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
   }
-  const metadata = (): Metadata => {
-    const mode = u16() & 0o7777
-    const uid = u32()
-    const gid = u32()
-    const mtimeSeconds = whole(-Number.MAX_SAFE_INTEGER)
-    const mtimeNanos = u32()
-    if (wrong === undefined && mtimeNanos > 999_999_999) wrong = `entry ${out.length} has ${mtimeNanos} nanoseconds`
+  private metadata(): Metadata {
+    const mode = this.u16() & 0o7777
+    const uid = this.u32()
+    const gid = this.u32()
+    const mtimeSeconds = this.whole(-Number.MAX_SAFE_INTEGER)
+    const mtimeNanos = this.u32()
+    if (mtimeNanos > 999_999_999) this.fail(`has ${mtimeNanos} nanoseconds in entry ${this.read}`)
     return { mode, uid, gid, mtimeSeconds, mtimeNanos }
   }
-  if (u32() !== version) return Result.fail(wrong ?? "it is of another version")
-  const count = u32()
-  if (count > Limits.manifestEntries) wrong ??= `it has ${count} entries`
-  while (wrong === undefined && out.length < count) {
-    const tag = tags[u8()]
-    const path = data()
+
+  entries(): ReadonlyArray<Entry> {
+    const out: Array<Entry> = []
+    if (this.u32() !== version) this.fail("is of another version")
+    const count = this.u32()
+    if (count > Limits.manifestEntries) this.fail(`has ${count} entries`)
+    while (this.wrong === undefined && out.length < count) {
+      const entry = this.entry()
+      if (entry !== undefined) out.push(entry)
+      this.read = out.length
+    }
+    return out
+  }
+
+  private entry(): Entry | undefined {
+    const tag = tags[this.u8()]
+    const path = this.data(Limits.pathBytes)
     switch (tag) {
       case "HardLink":
-        out.push({ _tag: tag, path, leader: u32() })
-        break
+        return { _tag: tag, path, leader: this.u32() }
       case "Directory":
       case "Fifo":
-        out.push({ _tag: tag, path, metadata: metadata() })
-        break
+        return { _tag: tag, path, metadata: this.metadata() }
       case "File":
-        out.push({ _tag: tag, path, metadata: metadata(), size: whole(0) })
-        break
+        return { _tag: tag, path, metadata: this.metadata(), size: this.whole(0) }
       case "Symlink":
-        out.push({ _tag: tag, path, metadata: metadata(), target: data() })
-        break
+        return { _tag: tag, path, metadata: this.metadata(), target: this.data(Limits.pathBytes) }
       default:
-        wrong ??= `entry ${out.length} is of an unknown type`
+        this.fail(`has entry ${this.read} of an unknown type`)
+        return undefined
     }
   }
-  if (wrong === undefined && at !== bytes.length) wrong = `${bytes.length - at} bytes follow its last entry`
-  return wrong === undefined ? Result.succeed(out) : Result.fail(wrong)
+
+  leftOut(): LeftOut {
+    const special = this.u32()
+    const more = this.u32()
+    const count = this.u32()
+    if (count > Limits.leftOutEntries) this.fail(`names ${count} entries that were left out`)
+    const lost: Array<LeftOut["lost"][number]> = []
+    while (this.wrong === undefined && lost.length < count) {
+      const kind = kinds[this.u8()]
+      const path = this.data(Limits.pathBytes)
+      const reason = decoder.decode(this.data(Limits.reasonBytes))
+      if (kind === undefined) this.fail("leaves something out for an unknown reason")
+      else lost.push({ path, kind, reason })
+    }
+    return { lost, more, special }
+  }
+
+  /** What is wrong, if anything is. */
+  end(): string | undefined {
+    if (this.wrong === undefined && this.at !== this.bytes.length)
+      this.fail(`goes on for ${this.bytes.length - this.at} bytes after its end`)
+    return this.wrong
+  }
 }
 
 const empty = new Uint8Array(0)

@@ -17,7 +17,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
 import { counts, Ledger } from "./Ledger.ts"
-import { type Carried, encode, plan } from "./Manifest.ts"
+import { bytesOf, type Carried, encode, type LeftOut, plan } from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Close from "./phase/Close.ts"
 import * as MissingRounds from "./phase/MissingRounds.ts"
@@ -32,9 +32,10 @@ import * as Limits from "./protocol/Limits.ts"
 import type { Repair } from "./protocol/Planner.ts"
 import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
-import { failureAt, type Report } from "./Report.ts"
+import type { Report } from "./Report.ts"
 import * as Bundles from "./store/Bundles.ts"
 import { type Skipped, Source } from "./store/Source.ts"
+import * as Unread from "./store/Unread.ts"
 import type { Transport } from "./transport/Transport.ts"
 import { displaySession } from "./wire/Header.ts"
 import type { Audience } from "./wire/Message.ts"
@@ -67,15 +68,13 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const source = yield* Source
   // the session's time is counted from its beginning, not from the waiting for catchers
   let startedMillis = yield* Clock.currentTimeMillis
-  let skipped: ReadonlyArray<Skipped> = []
   let ledger = new Ledger([], [])
   // what a second scan finds once more is not told again
   const told = new Set<string>()
   let hasBegun = false
   const scan = Effect.gen(function* () {
     const scanned = yield* source.scan
-    skipped = scanned.skipped
-    for (const skip of skipped) {
+    for (const skip of scanned.skipped) {
       const { path, reason } = skip
       if (!told.has(`${path}: ${reason}`)) progress.publish(skippedEvent(skip))
       told.add(`${path}: ${reason}`)
@@ -83,21 +82,20 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     const found = JSON.stringify(counts(scanned.entries))
     if (!told.has(found)) progress.publish({ _tag: "Scanned", ...counts(scanned.entries) })
     told.add(found)
-    ledger = new Ledger(scanned.entries, plan(scanned.entries))
+    ledger = new Ledger(scanned.entries, plan(scanned.entries), leftOutOf(scanned.skipped))
   })
   const wanted = options.hosts?.length ?? options.catchers
   const session = yield* Session.make({ ...options, wanted })
 
   const report = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
     const { pages, parity, repaired } = session.air.totals()
-    const needed = ledger.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / options.pageBytes), 0)
+    const needed = ledger.sendable().reduce((sum, { size }) => sum + Math.ceil(size / options.pageBytes), 0)
     return ledger.report({
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
       members: session.roster().members,
       straggled: session.straggled,
-      pages: { needed, sent: pages, repaired, parity },
-      failures: skipped.flatMap(skippedFailure)
+      pages: { needed, sent: pages, repaired, parity }
     })
   })
 
@@ -165,7 +163,14 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   const here = () => present().filter((slot) => !session.isAway(slot))
   const newcomers = () => here().filter((slot) => !prepared.has(slot))
   const admit = Effect.gen(function* () {
-    for (const slot of yield* sendManifest(ledger, options, newcomers())) prepared.add(slot)
+    const admitted = yield* sendManifest(ledger, options, newcomers())
+    for (const slot of admitted) prepared.add(slot)
+    // who comes late learns why it will not get what was given up before
+    yield* Effect.forEach(
+      ledger.dropped(),
+      ({ file, reason }) => Close.abort(file, reason, admitted, session.awayMillis),
+      { concurrency: Limits.filesInFlight, discard: true }
+    )
   })
   const lacking = (file: number) => here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
 
@@ -251,7 +256,7 @@ const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audien
 
 /** The manifest goes through the same phases, but is closed last, when a catcher has all the rest. The slots that hold it now. */
 const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Options, audience: Audience) {
-  const bytes = encode(ledger.entries)
+  const bytes = encode(ledger.entries, ledger.leftOut)
   const carried: Carried = {
     file: 0,
     kind: "Manifest",
@@ -335,7 +340,9 @@ const stream = Effect.fnUntraced(function* <E, R>(
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
     ledger.missing(missingPages)
     for (const slot of ledger.late(late)) {
-      const message = `${roster().members[slot].name} is behind the others, and is sent what it lacks after them`
+      const { lost, name } = roster().members[slot]
+      if (lost !== undefined) continue
+      const message = `${name} is behind the others, and is sent what it lacks after them`
       progress.publish({ _tag: "Note", message })
     }
     // what was repaired was read again: it must still be the same file, or it is no catcher's fault
@@ -439,7 +446,8 @@ const sendFile = Effect.fnUntraced(function* (
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {
       // what was recognised is closed already, and stays
-      const unfinished = audience.filter((slot) => ledger.lacks(slot, carried.file))
+      const owed = new Set([...audience, ...lacking()])
+      const unfinished = [...owed].filter((slot) => ledger.lacks(slot, carried.file)).sort((a, b) => a - b)
       const progress = yield* Progress
       progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
       // nobody commits the tree with a part of the file beside it
@@ -477,7 +485,11 @@ const open = Effect.fnUntraced(function* (
   const bytes = yield* bundles.take(size)
   const entries = members.map((member) => member.entry)
   const unread = yield* source.readMembers(entries, bytes)
-  for (const { error, member } of unread) ledger.unread([entries[member]], error)
+  for (const { error, member } of unread) {
+    ledger.unread([entries[member]], error)
+    // [L-3] in the place of its content
+    if (members[member].size > 0) bytes[members[member].offset] = Unread.markOf(error)
+  }
   const layout = Layout.make({ size, pageBytes, members: members.length })
   return PageStream.inMemory(
     file,
@@ -492,8 +504,16 @@ const skippedEvent = (skipped: Skipped) =>
     ? ({ _tag: "Note", message: `${skipped.path}: ${skipped.reason}` } as const)
     : ({ _tag: "Failed", path: skipped.path, reason: skipped.reason } as const)
 
-const skippedFailure = ({ kind, path, reason }: Skipped): Report["failures"] =>
-  kind === "Special" ? [] : [failureAt(path, reason, { kind: kind === "Vanished" ? "Changed" : "Unreadable" })]
+/** What the catchers are told of it. */
+const leftOutOf = (skipped: ReadonlyArray<Skipped>): LeftOut => ({
+  special: skipped.filter(({ isDouble, kind }) => kind === "Special" && isDouble !== true).length,
+  more: 0,
+  lost: skipped.flatMap(({ at, kind, path, reason }) =>
+    kind === "Special"
+      ? []
+      : [{ path: at ?? bytesOf(path), kind: kind === "Vanished" ? "Changed" : "Unreadable", reason }]
+  )
+})
 
 const tickMillis = 250
 

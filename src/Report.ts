@@ -1,6 +1,7 @@
 /** What a session came to, and the exit status that follows from it. The shape is part of the public interface. */
 
 import { base64Of } from "./Manifest.ts"
+import type { Unsent } from "./store/Unread.ts"
 
 export interface FailureReport {
   /** As `Manifest.display` shows it; empty: not of one path. */
@@ -27,7 +28,8 @@ export interface CatcherReport {
   readonly missingPages: number
   /** What kept it so far behind the others that they did not wait for it; only a master knows. */
   readonly straggled?: "loss" | "slow disk" | "slow link" | "silence" | undefined
-  readonly failures: ReadonlyArray<FailureReport>
+  /** With a `kind` where, in a catcher's own report, it is the master that could not send it. */
+  readonly failures: ReadonlyArray<FailureReport & { readonly kind?: Unsent["kind"] }>
 }
 
 export interface Report {
@@ -47,8 +49,10 @@ export interface Report {
     readonly parity: number
   }
   readonly catchers: ReadonlyArray<CatcherReport>
+  /** Sockets and devices of the tree, which nobody is sent. */
+  readonly skipped: number
   /** Entries that the master could not send to anybody. */
-  readonly failures: ReadonlyArray<FailureReport & { readonly kind: "Unreadable" | "Changed" }>
+  readonly failures: ReadonlyArray<FailureReport & { readonly kind: Unsent["kind"] }>
 }
 
 /** rsync's numbers. */
@@ -64,10 +68,13 @@ export const exitStatus = {
   timeout: 30
 } as const
 
-export const exitStatusOf = (report: Report): number =>
-  report.catchers.some((catcher) => catcher.state !== "Complete") ||
-  report.failures.some((f) => f.kind === "Unreadable")
-    ? exitStatus.partial
-    : report.failures.length > 0
-      ? exitStatus.changed
-      : exitStatus.ok
+/** One rule for both sides: 24 where nothing is wrong but that a source changed, 23 where anything else is. */
+export const exitStatusOf = (report: Report): number => {
+  const incomplete = report.catchers.filter((catcher) => catcher.state !== "Complete")
+  const isChanged = ({ kind }: { readonly kind?: Unsent["kind"] }) => kind === "Changed"
+  const isPartial =
+    incomplete.some(({ failures }) => failures.length === 0 || !failures.every(isChanged)) ||
+    !report.failures.every(isChanged)
+  if (isPartial) return exitStatus.partial
+  return incomplete.length + report.failures.length > 0 ? exitStatus.changed : exitStatus.ok
+}

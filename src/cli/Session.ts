@@ -9,7 +9,7 @@ import * as Format from "./Format.ts"
 import type { Network } from "./Machine.ts"
 import type * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
-import { Incomplete, incompleteReason, UsageError } from "./Status.ts"
+import { Incomplete, reportReason, UsageError } from "./Status.ts"
 import type { Verbosity } from "./View.ts"
 
 export interface Talk {
@@ -48,9 +48,7 @@ export const logged =
     })
 
 /** A report that says less than complete ends the program as an error does. */
-export const settle = (report: Report): Effect.Effect<void, Incomplete> => {
+export const settle = (report: Report, role: "Send" | "Catch" = "Send"): Effect.Effect<void, Incomplete> => {
   const status = exitStatusOf(report)
-  return status === 0
-    ? Effect.void
-    : Effect.fail(new Incomplete({ status, reason: incompleteReason(report.catchers, report.failures.length) }))
+  return status === 0 ? Effect.void : Effect.fail(new Incomplete({ status, reason: reportReason(report, role) }))
 }

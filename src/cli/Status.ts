@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Catcher from "../Catcher.ts"
 import type * as Master from "../Master.ts"
-import type { CatcherReport } from "../Report.ts"
+import type { CatcherReport, Report } from "../Report.ts"
 import { exitStatus } from "../Report.ts"
 import type { InterfaceError } from "../transport/Interfaces.ts"
 import * as Format from "./Format.ts"
@@ -37,6 +37,16 @@ export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
 
 /** Names in a one-line message. */
 const namedCatchers = 5
+
+/** Why a session that came to its end was no success. */
+export const reportReason = (report: Report, role: "Send" | "Catch"): string => {
+  const [first] = role === "Send" ? report.failures : (report.catchers[0]?.failures ?? [])
+  const example =
+    first === undefined ? "" : first.path === "" ? `: ${first.reason}` : `, the first: ${first.path}: ${first.reason}`
+  if (role === "Send") return `${incompleteReason(report.catchers, report.failures.length)}${example}`
+  const count = report.catchers[0]?.failures.length ?? 0
+  return `${Format.plural(count, "entry", "entries")} of the tree ${count === 1 ? "is" : "are"} not here${example}`
+}
 
 export const incompleteReason = (catchers: ReadonlyArray<CatcherReport>, failures: number): string => {
   const incomplete = catchers.filter((one) => one.state !== "Complete")

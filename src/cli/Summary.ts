@@ -26,10 +26,13 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
     out.push(role === "Send" ? "not sent to anybody:" : "not sent by the master:")
     out.push(...list(report.failures, bound, "  "))
   }
+  if (report.skipped > 0)
+    out.push(`skipped: ${Format.plural(report.skipped, "socket or device", "sockets and devices")}`)
   return out
 }
 
 const tree = (report: Report): string => {
+  if (report.files + report.directories + report.links === 0) return "nothing"
   const parts = [Format.plural(report.files, "file")]
   if (report.directories > 0) parts.push(Format.plural(report.directories, "directory", "directories"))
   if (report.links > 0) parts.push(Format.plural(report.links, "link"))
@@ -42,14 +45,14 @@ const speed = (bytes: number, seconds: number): string =>
 const sent = (report: Report): Array<string> => {
   const { needed, parity, repaired, sent } = report.pages
   const more = needed > 0 && sent > needed ? ` (${(((sent - needed) / needed) * 100).toFixed(1)} % more)` : ""
-  // A session that was ended early has sent a part, and its speed is that of the part.
-  const part = needed > sent ? sent / needed : 1
+  // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
+  const part = needed > sent && report.bytes > 0 ? sent / needed : 1
   const bytes = report.bytes * part
   const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : tree(report)
   return [
     `sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
     `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent${more}, ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
-    `${Format.plural(report.catchers.length, "catcher")}: ${states(report.catchers)}`
+    `${Format.plural(report.catchers.length, "catcher")}: ${states(report)}`
   ]
 }
 
@@ -63,12 +66,18 @@ const received = (report: Report): Array<string> => {
   ]
 }
 
-const states = (catchers: ReadonlyArray<CatcherReport>): string =>
+const states = ({ catchers, failures }: Report): string =>
   (["Complete", "Partial", "Lost"] as const)
     .map((state) => [catchers.filter((one) => one.state === state).length, state] as const)
     .filter(([n]) => n > 0)
-    .map(([n, state]) => `${Format.count(n)} ${state.toLowerCase()}`)
+    .map(
+      ([n, state]) =>
+        `${Format.count(n)} ${state === "Complete" && failures.length > 0 ? have(n) : state.toLowerCase()}`
+    )
     .join(", ") || "none"
+
+/** Nobody is complete who lacks what could not be sent: such a catcher says so itself. */
+const have = (n: number): string => `${n === 1 ? "has" : "have"} all that could be sent`
 
 const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {
   const who = role === "Catch" ? "" : ` ${Format.name(one.id)} (${Format.safe(one.address)})`

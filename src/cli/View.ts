@@ -54,6 +54,8 @@ export const initial = (options: {
 
 /** Lines of one kind before the rest is only counted (all with -v). */
 const linesOfAKind = 20
+/** The same with -q: the last line says how many there were. */
+const quietLinesOfAKind = 3
 const recentSeconds = 5
 const recentTicks = 64
 
@@ -128,8 +130,9 @@ const many = (view: View, kind: Many, to: "out" | "err", text: string): Step => 
   const next = { ...view, told: { ...view.told, [kind]: told } }
   // Good news is not told with -q; bad news is.
   if (to === "out" && view.verbosity === "Quiet") return [next, []]
-  if (view.verbosity === "Verbose" || told <= linesOfAKind) return [next, [{ to, text }]]
-  return [next, told === linesOfAKind + 1 ? [{ to, text: "... and more (all of them with -v)" }] : []]
+  const bound = view.verbosity === "Quiet" ? quietLinesOfAKind : linesOfAKind
+  if (view.verbosity === "Verbose" || told <= bound) return [next, [{ to, text }]]
+  return [next, told === bound + 1 ? [{ to, text: "... and more (all of them with -v)" }] : []]
 }
 
 const contents = (tree: {

@@ -63,6 +63,8 @@ export const spansInFlight = 3
 export const manifestBytes = 1024 * 1024 * 1024
 /** Entries of a manifest: what a program's memory holds of them. */
 export const manifestEntries = 10_000_000
+/** What a master could not read while it looked through the tree, by name in the manifest; more are only counted. */
+export const leftOutEntries = 4096
 /** Longest path: Linux's PATH_MAX. */
 export const pathBytes = 4096
 /** Longest name of a catcher. */

@@ -71,7 +71,8 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     /** Takes an entry in; answers whether to descend. */
     const take = ({ path, relative, stats }: Visit, source: Argument): boolean => {
       const skip = (kind: Skipped["kind"], reason: string) => {
-        skipped.push({ path: display(path), kind, reason })
+        const at = kind === "Special" ? {} : { at: relative }
+        skipped.push({ path: display(path), ...at, kind, reason })
         return false
       }
       if (relative.length > Limits.pathBytes) return skip("Unreadable", "its path is too long (ENAMETOOLONG)")
@@ -83,7 +84,9 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
         // Of two directories' entries of one name the first counts, as with rsync; but a tree left out is a loss.
         if (stats.isDirectory() || isDirectory)
           return skip("Unreadable", "an earlier source has another type of entry here")
-        return skip("Special", "an earlier source has an entry here already")
+        const reason = "an earlier source has an entry here already"
+        skipped.push({ path: display(path), kind: "Special", isDouble: true, reason })
+        return false
       }
       const made = Result.try(() => entryOf(relative, path, stats, leaders, entries.length))
       if (Result.isFailure(made)) return skip(...lost(made.failure))
@@ -96,11 +99,11 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     }
 
     /** What is in a directory, sorted; nothing when it may not be read, `undefined` when it is gone. */
-    const list = Effect.fnUntraced(function* (path: Buffer) {
+    const list = Effect.fnUntraced(function* ({ path, relative }: Visit) {
       const listed = yield* Effect.result(readdir(path))
       if (Result.isSuccess(listed)) return listed.success.sort(Buffer.compare)
       const [kind, reason] = lost(listed.failure)
-      skipped.push({ path: display(path), kind, reason })
+      skipped.push({ path: display(path), at: relative, kind, reason })
       return kind === "Vanished" ? undefined : []
     })
 
@@ -124,7 +127,7 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
           const stats = Result.try({ try: () => fs.lstatSync(path, { bigint: true }), catch: (cause) => cause })
           if (Result.isFailure(stats)) {
             const [kind, reason] = lost(stats.failure)
-            skipped.push({ path: display(path), kind, reason })
+            skipped.push({ path: display(path), at: relative, kind, reason })
             continue
           }
           visit = { path, relative, stats: stats.success }
@@ -133,7 +136,7 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
           visit = next
         }
         // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
-        const names = visit.stats.isDirectory() ? yield* list(visit.path) : []
+        const names = visit.stats.isDirectory() ? yield* list(visit) : []
         if (names === undefined) continue
         if (take(visit, source)) {
           pending.push({ path: visit.path, relative: visit.relative, names, at: 0 })

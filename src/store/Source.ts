@@ -18,12 +18,15 @@ export class SourceError extends Schema.TaggedError<SourceError>()("SourceError"
   }
 }
 
+/** Of what changed or vanished, in words that both sides know. */
+export const changedReason = "changed or vanished while it was sent; send it again when nobody writes to it"
+
 /** A source file changed or vanished while it was read. */
 export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceChanged", {
   path: Schema.String
 }) {
   get reason() {
-    return "changed or vanished while it was sent; send it again when nobody writes to it"
+    return changedReason
   }
   override get message() {
     return `${this.path}: ${this.reason}`
@@ -32,9 +35,14 @@ export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceCh
 
 /** What is in the tree but not in the manifest. */
 export interface Skipped {
+  /** On the master's disk. */
   readonly path: string
-  /** Unreadable: counts as incomplete (23). Special: a socket or a device, a message only. Vanished: 24. */
+  /** In the tree, as an entry would have it. */
+  readonly at?: Uint8Array
+  /** Unreadable: counts as incomplete (23). Vanished: 24. Special: a socket or a device, a message only. */
   readonly kind: "Unreadable" | "Special" | "Vanished"
+  /** An earlier source has an entry here: a message only, and nothing is missing. */
+  readonly isDouble?: boolean
   readonly reason: string
 }
 

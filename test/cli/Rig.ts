@@ -9,6 +9,7 @@ import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import * as Status from "../../src/cli/Status.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import type { Skipped } from "../../src/store/Source.ts"
 import { InterfaceError } from "../../src/transport/Interfaces.ts"
 import type * as Simulated from "../../src/transport/Simulated.ts"
 
@@ -27,6 +28,7 @@ export interface Host {
   /** The name of a catcher's machine. */
   readonly name?: string
   readonly tree?: ReadonlyArray<Memory.Given>
+  readonly skipped?: ReadonlyArray<Skipped>
   readonly memory?: Memory.Memory
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
@@ -34,7 +36,7 @@ export interface Host {
   readonly terminatedMillis?: number
 }
 
-const machine = ({ memory, name = "a", network, terminatedMillis, tree = [] }: Host) =>
+const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, tree = [] }: Host) =>
   Machine.of({
     hostName: name,
     packageDirectory: "/",
@@ -49,7 +51,7 @@ const machine = ({ memory, name = "a", network, terminatedMillis, tree = [] }: H
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),
     lossy: () => network.layerMaster,
-    source: () => Memory.sourceLayer(tree),
+    source: () => Memory.sourceLayer(tree, skipped),
     store: () => Memory.layer(memory ?? Memory.make())
   })
 

@@ -71,6 +71,7 @@ describe("a report's status", () => {
     links: 0,
     bytes: 1,
     pages: { needed: 1, sent: 1, repaired: 0, parity: 0 },
+    skipped: 0,
     catchers: states.map((state, i) => ({
       id: `c${i}`,
       address: "a",

@@ -21,6 +21,7 @@ const complete = (id: string): CatcherReport => ({
 
 const report: Report = {
   _tag: "Report",
+  skipped: 0,
   session: "00000000000000aa",
   seconds: 1.5,
   files: 3,
@@ -247,7 +248,7 @@ describe("the summary", () => {
       false
     )
     assert.deepStrictEqual(lines.slice(2, 4), [
-      "3 catchers: 1 complete, 1 partial, 1 lost",
+      "3 catchers: 1 has all that could be sent, 1 partial, 1 lost",
       "  partial: berta (10.0.0.1:4000) has 1 of 3 files"
     ])
     assert.strictEqual(lines[4], "    p0: disk full")
