@@ -332,9 +332,10 @@ const stream = Effect.fnUntraced(function* <E, R>(
   opened: Audience,
   held: Held<E, R>
 ) {
-  const { air, isBenched, roster } = yield* Session.Session
+  const { air, demand, isBenched, onSitOut, roster } = yield* Session.Session
   const progress = yield* Progress
-  const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto")
+  const wants = (slot: number) => ledger.lacks(slot, carried.file)
+  const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto", wants)
   const lanes = lanesOf(air, carried, opened.every(isBenched))
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
     const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
@@ -354,35 +355,45 @@ const stream = Effect.fnUntraced(function* <E, R>(
   const repairLate = Effect.fnUntraced(function* (stragglers: Audience) {
     for (let late = stragglers; late.length > 0;) late = (yield* finish(late, air.late)).late
   })
+  // a catcher that sits the file out has no part in what is still under way for it
+  const heedSitOuts = onSitOut(carried.file, (slot, reason) => {
+    if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, reason]]))
+  })
   const finishLate = (stragglers: Audience, left: Audience) =>
-    Effect.all([left.length === 0 ? Effect.void : held(left, true), repairLate(stragglers)], {
-      concurrency: 2,
-      discard: true
-    })
-  const isWanted = () => opened.some((slot) => roster().members[slot].lost === undefined)
+    Effect.scoped(
+      Effect.andThen(
+        heedSitOuts,
+        Effect.all([left.length === 0 ? Effect.void : held(left, true), repairLate(stragglers)], {
+          concurrency: 2,
+          discard: true
+        })
+      )
+    )
+  const wanted = demand(opened, wants)
   const spans = PageStream.spans(content.layout)
+  const repairSpan = Effect.fnUntraced(function* (span: (typeof spans)[number]) {
+    yield* lanes.fresh.drained
+    const { missingPages, satOut } = yield* MissingRounds.span(content, repairs, opened, span, lanes.repair)
+    ledger.missing(missingPages)
+    ledger.sitOut(carried.file, satOut)
+  })
   const streaming = Effect.gen(function* () {
     yield* air.serving(opened)
+    yield* heedSitOuts
     yield* Stream.fromIterable(spans).pipe(
-      Stream.takeWhile(isWanted),
-      Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true), span)),
+      Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true, wanted), span)),
+      // asked after each span, because what comes before gives them one by one
+      Stream.takeWhile(wanted.isLeft),
       Stream.filter((span) => span !== spans.at(-1)),
-      Stream.mapEffect(
-        (span) =>
-          Effect.andThen(
-            lanes.fresh.drained,
-            Effect.map(MissingRounds.span(content, repairs, opened, span, lanes.repair), (repaired) =>
-              ledger.missing(repaired.missingPages)
-            )
-          ),
-        { concurrency: Limits.spansInFlight }
-      ),
+      Stream.mapEffect(repairSpan, { concurrency: Limits.spansInFlight }),
       Stream.runDrain
     )
     yield* lanes.fresh.drained
+    // all sit it out, or were lost: not all was sent, and there is no root to ask with
+    if (!wanted.isLeft()) return { late: [], left: [] }
     yield* content.check
-    // the manifest is in no catcher's hands before it was sent there; and nobody is left when not all was sent
-    if (carried.file > 0 && isWanted()) ledger.sent(carried.file, PageStream.root(content))
+    // the manifest is in no catcher's hands before it was sent there
+    if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
     return yield* finish(opened, lanes.repair)
   })
   const { late, left } = yield* Effect.scoped(streaming)

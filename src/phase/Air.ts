@@ -24,6 +24,8 @@ export interface PageBatch {
   readonly datagramBytes: number
   /** Pages for the first time, pages again because some are missing, or parity because some are. */
   readonly kind: "First" | "Again" | "Parity"
+  /** False once nobody wants the pages: what has not left by then is dropped. */
+  readonly isWanted: () => boolean
 }
 
 type Work =
@@ -164,13 +166,15 @@ export const make = (options: {
         ? Math.min(batches, Math.max(1, Math.ceil(pollBytes / batchBytes))) * batchBytes
         : batchBytes
 
-    const send = Effect.fnUntraced(function* ({ bytes, datagramBytes, kind, slab }: PageBatch, lane: OwnLane) {
+    const send = Effect.fnUntraced(function* (batch: PageBatch, lane: OwnLane) {
+      const { bytes, datagramBytes, isWanted, kind, slab } = batch
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
         if (lane === late) yield* sendQueued(fresh)
         const batchBytes = Window.batchBytes(window, datagramBytes, now(), isForStragglers(lane))
         const batches = yield* waitForRoom(batchBytes, lane)
+        if (!isWanted()) break
         if (batches === 0) continue
         const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))

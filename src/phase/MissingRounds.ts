@@ -13,6 +13,7 @@ import * as Planner from "../protocol/Planner.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
 import type { Lane } from "./Air.ts"
+import type { Demand } from "./Demand.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
 import { type FileAnswer, Session } from "./Session.ts"
@@ -20,6 +21,8 @@ import { type FileAnswer, Session } from "./Session.ts"
 /** What the rounds of one file remember: their number, which only ever grows, and the parity that was sent. */
 export class Repairs {
   readonly repair: Planner.Repair
+  /** False for a catcher that sits the file out, whoever has heard it say so. */
+  readonly wants: (slot: number) => boolean
   private readonly layout: Layout.Layout
   private lastRound = 0
   /** Rounds with the root, for whomever: a straggler that is left for later again and again has no more of them than others. */
@@ -28,9 +31,10 @@ export class Repairs {
   // made when the first parity is
   private sentParity: Uint8Array | undefined
 
-  constructor(layout: Layout.Layout, repair: Planner.Repair = "auto") {
+  constructor(layout: Layout.Layout, repair: Planner.Repair = "auto", wants: (slot: number) => boolean = () => true) {
     this.layout = layout
     this.repair = repair
+    this.wants = wants
   }
   nextRound(): number {
     return ++this.lastRound
@@ -137,11 +141,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   let isAlone = false
   // with the root an answer may be about any span
   const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)
-  for (
-    let turn = root === undefined ? 0 : repairs.lastRounds;
-    owing.length > 0 && turn < Limits.rounds * spans;
-    turn++
-  ) {
+  for (let turn = root === undefined ? 0 : repairs.lastRounds; turn < Limits.rounds * spans; turn++) {
+    owing = owing.filter(repairs.wants)
+    if (owing.length === 0) break
     if (root !== undefined) repairs.lastRounds++
     // what was repaired was read again: it must still be the same, or hashes would be wrong for ever
     yield* content.check
@@ -176,10 +178,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
     yield* send(
-      content,
-      repairs,
-      lane,
-      [...missing].filter(([slot]) => !late.has(slot)).map(([, answer]) => answer)
+      options,
+      owing.map((slot) => missing.get(slot)!),
+      session.demand(owing, repairs.wants)
     )
     yield* lane.drained
   }
@@ -191,10 +192,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
 
 /** Sends what these answers ask for; they may be about different spans. */
 const send = Effect.fnUntraced(function* (
-  content: PageStream.Content,
-  repairs: Repairs,
-  lane: Lane,
-  answers: ReadonlyArray<Missing>
+  { content, lane, repairs }: Rounds,
+  answers: ReadonlyArray<Missing>,
+  demand: Demand
 ) {
   const spans = new Map<number, Array<Missing>>()
   for (const answer of answers) spans.set(answer.first, [...(spans.get(answer.first) ?? []), answer])
@@ -203,8 +203,8 @@ const send = Effect.fnUntraced(function* (
     const { layout } = content
     const plan = Planner.plan({ layout, first, count, answers, sent: repairs.sent, repair: repairs.repair })
     repairs.sending(plan)
-    yield* PageStream.send(content, plan.runs, lane)
-    yield* PageStream.sendParity(content, plan.parity, lane)
+    yield* PageStream.send(content, plan.runs, lane, false, demand)
+    yield* PageStream.sendParity(content, plan.parity, lane, demand)
   }
 })
 

@@ -16,6 +16,7 @@ import { hash } from "../store/Hash.ts"
 import * as Header from "../wire/Header.ts"
 import type { Runs } from "../wire/Message.ts"
 import type { Lane, PageBatch } from "./Air.ts"
+import * as Demand from "./Demand.ts"
 import { Session } from "./Session.ts"
 
 /** A file's content at the master. */
@@ -65,11 +66,14 @@ export const spans = (layout: Layout.Layout): ReadonlyArray<readonly [first: num
     return [first, Math.min(layout.spanPages, layout.pages - first)] as const
   })
 
-/** The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are read for the first time in a pass, and their blocks hashed. */
-export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
+/**
+ * The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are read for the first time in a
+ * pass, and their blocks hashed. The stream ends early when there is no demand left.
+ */
+export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
   Stream.unwrap(
     Effect.map(Session, (session) => {
-      const cursor = new Cursor(content, runs, Header.sessionOf(session.id))
+      const cursor = new Cursor(content, runs, Header.sessionOf(session.id), demand)
       return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing)).pipe(
         // what was taken and not carried, because we were interrupted or could not read
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
@@ -78,27 +82,28 @@ export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false)
   )
 
 /** Streams into the air; completes when the last batch was handed over, not when it was sent. */
-export const send = (content: Content, runs: Runs, lane: Lane, hashing = false) =>
-  Stream.runForEach(pages(content, runs, lane, hashing), lane.carry)
+export const send = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
+  Stream.runForEach(pages(content, runs, lane, hashing, demand), lane.carry)
 
 /** Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after the other. */
-export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane) =>
+export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.unwrap(
     Effect.map(Session, (session) => {
-      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session.id))
+      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session.id), demand)
       return Stream.unfold(cursor, (cursor) => nextParity(cursor, lane)).pipe(
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
       )
     })
   )
 
-export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane) =>
-  Stream.runForEach(parity(content, blocks, lane), lane.carry)
+export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
+  Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)
 
 /** Where a stream of parity is: the blocks that are left, and the parity pages made of the first of them. */
 class ParityCursor {
   readonly content: Content
   readonly session: Header.Session
+  readonly demand: Demand.Demand
   private readonly blocks: ReadonlyArray<BlockParity>
   private readonly piece: Uint8Array
   private made = new Uint8Array(0)
@@ -106,10 +111,11 @@ class ParityCursor {
   private at = 0
   private page = 0
 
-  constructor(content: Content, blocks: ReadonlyArray<BlockParity>, session: Header.Session) {
+  constructor(content: Content, blocks: ReadonlyArray<BlockParity>, session: Header.Session, demand: Demand.Demand) {
     this.content = content
     this.blocks = blocks
     this.session = session
+    this.demand = demand
     const { blockPages, pageBytes, size } = content.layout
     this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
   }
@@ -147,7 +153,7 @@ class ParityCursor {
 }
 
 const nextParity = Effect.fnUntraced(function* (cursor: ParityCursor, lane: Lane) {
-  if (cursor.done) return undefined
+  if (cursor.done || !(yield* cursor.demand.reached)) return undefined
   yield* lane.slab((slab) => (cursor.slab = slab))
   const slab = cursor.slab!
   const datagramBytes = Limits.headerBytes + cursor.content.layout.pageBytes
@@ -158,7 +164,8 @@ const nextParity = Effect.fnUntraced(function* (cursor: ParityCursor, lane: Lane
     cursor.put(slab, bytes)
     bytes += datagramBytes
   }
-  return [{ slab, bytes, datagramBytes, kind: "Parity" } as PageBatch, cursor] as const
+  const isWanted = cursor.demand.isLeft
+  return [{ slab, bytes, datagramBytes, kind: "Parity", isWanted } as PageBatch, cursor] as const
 })
 
 /** What a slab holds: whole kernel sends, because what is left over would be one of its own. */
@@ -172,6 +179,7 @@ class Cursor {
   readonly content: Content
   readonly runs: Runs
   readonly session: Header.Session
+  readonly demand: Demand.Demand
   readonly piece: Uint8Array
   /** The whole pages of `piece`, made once. */
   private readonly views: Array<Uint8Array> = []
@@ -184,10 +192,11 @@ class Cursor {
   first = 0
   end = 0
 
-  constructor(content: Content, runs: Runs, session: Header.Session) {
+  constructor(content: Content, runs: Runs, session: Header.Session, demand: Demand.Demand) {
     this.content = content
     this.runs = runs
     this.session = session
+    this.demand = demand
     this.page = runs.length > 0 ? runs[0] : 0
     const { blockPages, pageBytes, size } = content.layout
     this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
@@ -220,7 +229,7 @@ class Cursor {
 }
 
 const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: boolean) {
-  if (cursor.done) return undefined
+  if (cursor.done || !(yield* cursor.demand.reached)) return undefined
   const { layout } = cursor.content
   yield* lane.slab((slab) => (cursor.slab = slab))
   const slab = cursor.slab!
@@ -239,7 +248,8 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
     pages++
     cursor.advance()
   }
-  return [{ slab, bytes, datagramBytes, kind: hashing ? "First" : "Again" } as PageBatch, cursor] as const
+  const kind = hashing ? "First" : "Again"
+  return [{ slab, bytes, datagramBytes, kind, isWanted: cursor.demand.isLeft } as PageBatch, cursor] as const
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; a block to be hashed is read whole.

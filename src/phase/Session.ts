@@ -22,6 +22,7 @@ import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
+import type { Demand } from "./Demand.ts"
 import * as Monotonic from "./Monotonic.ts"
 
 /** What catchers answer to questions about a file. */
@@ -82,6 +83,13 @@ export class Session extends Context.Service<
     /** Those of them that were silent for so long are away until they are heard again, or lost. */
     readonly leaveOut: (slots: Message.Audience) => void
     readonly isAway: (slot: number) => boolean
+    /** That of catchers which are present, as far as each of them `wants` something. */
+    readonly demand: (slots: Message.Audience, wants: (slot: number) => boolean) => Demand
+    /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
+    readonly onSitOut: (
+      file: number,
+      heed: (slot: number, reason: string) => void
+    ) => Effect.Effect<void, never, Scope.Scope>
     /** Does the window not wait for it, because it would wait most of the time? */
     readonly isBenched: (slot: number) => boolean
     /** What catchers missed lately, by slot: those that missed most are to clock the window. */
@@ -148,12 +156,15 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       bytesPerSecond: options.bytesPerSecond
     })
     const changed = Latch.makeUnsafe(false)
+    /** Opens when a catcher that was away is heard again, or lost. */
+    const cameBack = Latch.makeUnsafe(false)
     const heardMillis: Array<number> = []
     /** Who is away, since when. */
     const away = new Map<number, number>()
     const awayMillis = options.timeoutMillis / 4
     const wereAway = new Set<number>()
     const pending = new Set<Asked>()
+    const sitOutListeners = new Set<{ readonly file: number; readonly heed: (slot: number, reason: string) => void }>()
     let slices = Slices.make(transport.receiveBufferBytes)
     const refused = new Set<number>()
     /** By slot: pages missed lately, halved from round to round, and datagrams lost in the catcher's own buffers. */
@@ -210,6 +221,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
       yield* acknowledge
       changed.openUnsafe()
+      cameBack.openUnsafe()
     })
 
     const join = Effect.fnUntraced(function* (from: Address, message: Message.Join) {
@@ -277,12 +289,18 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           }
           if (message.session !== id || member?.address !== from) break
           heardMillis[member.slot] = now()
-          if (away.delete(member.slot)) changed.openUnsafe()
+          if (away.delete(member.slot)) {
+            changed.openUnsafe()
+            cameBack.openUnsafe()
+          }
           if (message._tag === "PollOk") {
             dropped[member.slot] = message.dropped
             return air.answered(message)
           }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
+          if (message._tag === "SitOut") {
+            for (const { file, heed } of sitOutListeners) if (file === message.file) heed(member.slot, message.reason)
+          }
           for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)
           return undefined
         }
@@ -412,6 +430,30 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
     }
 
+    const demand = (slots: Message.Audience, wants: (slot: number) => boolean): Demand => {
+      const isOne = (slot: number) => isPresent(slot) && wants(slot)
+      const isLeft = () => slots.some(isOne)
+      const reached: Effect.Effect<boolean> = Effect.suspend(() => {
+        if (slots.some((slot) => isOne(slot) && !away.has(slot))) return Effect.succeed(true)
+        if (!isLeft()) return Effect.succeed(false)
+        cameBack.closeUnsafe()
+        return Effect.andThen(cameBack.await, reached)
+      })
+      return { isLeft, reached }
+    }
+
+    const onSitOut = (file: number, heed: (slot: number, reason: string) => void) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const listener = { file, heed }
+            sitOutListeners.add(listener)
+            return listener
+          }),
+          (listener) => Effect.sync(() => sitOutListeners.delete(listener))
+        )
+      )
+
     const end = () => {
       over = true
     }
@@ -478,6 +520,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       awayMillis,
       leaveOut,
       isAway: (slot) => away.has(slot),
+      demand,
+      onSitOut,
       isBenched: (slot) => Window.isBenched(air.window(), slot, now()),
       missed,
       straggled,
