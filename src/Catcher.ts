@@ -103,6 +103,24 @@ class Book {
   constructor(nowMillis: number) {
     this.heardMillis = nowMillis
   }
+  /** Another master that calls while ours is silent: since when, and when it was heard last. */
+  private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
+  /** The session was left for that master's. */
+  isReplaced = false
+
+  silentMillis(nowMillis: number): number {
+    return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
+  }
+  /** [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which has not heard ours yet. */
+  isLeftFor(session: bigint, nowMillis: number): boolean {
+    const before = this.caller
+    const isSame = before?.session === session && nowMillis - before.heardMillis < callGapMillis
+    const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
+    this.caller = { session, sinceMillis, heardMillis: nowMillis }
+    this.isReplaced =
+      this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
+    return this.isReplaced
+  }
   /** While the store is slow nobody listens: that is no silence of the master's. What strangers say is. */
   listens(nowMillis: number): void {
     const worked = nowMillis - (this.workingMillis ?? nowMillis)
@@ -131,6 +149,9 @@ class Book {
     return found === undefined ? "" : Manifest.display(found.path)
   }
 }
+
+/** A master that calls again within this time has called all the while: two of its announcements may be lost. */
+const callGapMillis = 3 * Limits.announceMillis
 
 /** A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at every pull, for which there is no use here. */
 const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
@@ -180,7 +201,11 @@ const attend = Effect.fnUntraced(function* (options: Options) {
           if (heard._tag !== "Stranger") book.heardMillis = now()
           if (heard._tag === "Pages") book.startedMillis ??= now()
           if (isOfFiles(heard)) book.begun = true
-          if (!(yield* hear(heard, membership, book, files, transport))) return
+          const goesOn =
+            heard._tag === "Stranger"
+              ? decline(heard, membership, book, now())
+              : hear(heard, membership, book, files, transport)
+          if (!(yield* goesOn)) return
         }
       }
     }).pipe(Pull.catchDone(() => Effect.void))
@@ -202,9 +227,10 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       if (lived._tag === "Success") return
       const error = lived.failure
       if (!isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
-      if (error._tag === "JoinRefused" && more-- > 0) {
+      if ((error._tag === "JoinRefused" || book.isReplaced) && more-- > 0) {
         // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
-        // master is heard within the time-out, or its session has ended since.
+        // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
+        if (book.isReplaced) yield* leave
         waitMillis = options.timeoutMillis
         otherwise = error
       } else if (!book.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
@@ -264,15 +290,38 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
   }
 })
 
+/** Another master calls: it is told that we are taken, unless ours is dead. Answers whether the session goes on. */
+const decline = Effect.fnUntraced(function* (
+  { announce, from }: Extract<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
+  { incarnation, master }: Announce.Membership,
+  book: Book,
+  nowMillis: number
+) {
+  const { session } = announce
+  const silentMillis = Math.floor(book.silentMillis(nowMillis))
+  if (book.isLeftFor(session, nowMillis)) {
+    if (book.done) return false
+    const progress = yield* Progress
+    const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
+    progress.publish({ _tag: "Note", message })
+    return yield* new MasterTimeout({ master, waitedMillis: silentMillis })
+  }
+  const transport = yield* Transport
+  const answer = Codec.encode({ _tag: "Decline", session, incarnation, silentMillis, master })
+  // [P-5] a stranger's datagram ends nothing
+  yield* Effect.ignore(transport.sendTo(from, answer))
+  return true
+})
+
 /** What is done with each event; answers whether the session goes on. */
 const hear = (
-  heard: PageReceiver.Heard,
+  heard: Exclude<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
   membership: Announce.Membership,
   book: Book,
   files: CatchFiles.CatchFiles,
   transport: Transport["Service"]
 ): Effect.Effect<boolean, Error> => {
-  const { incarnation, master } = membership
+  const { master } = membership
   switch (heard._tag) {
     case "Pages":
       return Effect.as(files.pages(heard.file, heard.batch), true)
@@ -283,11 +332,6 @@ const hear = (
       if (message._tag !== "Poll") return answerTo(message, membership, book, files)
       const answer = Answers.toPoll(message, pages, book.dropped, membership)
       return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
-    }
-    case "Stranger": {
-      const decline = Codec.encode({ _tag: "Decline", session: heard.announce.session, incarnation, master })
-      // [P-5] a stranger's datagram ends nothing
-      return Effect.as(Effect.ignore(transport.sendTo(heard.from, decline)), true)
     }
   }
 }

@@ -24,12 +24,14 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   }
 }
 
-/** Announce: another master uses the group. */
+/** Announce: another master uses the group, and went on doing so for the whole wait. */
 export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
-  address: Schema.String
+  address: Schema.String,
+  waitedMillis: Schema.Number
 }) {
   override get message() {
-    return `another master (${this.address}) uses this group: wait for it to end, or choose another group with --group`
+    const seconds = this.waitedMillis / 1000
+    return `another master (${this.address}) uses this group, and did not end within ${seconds} s: wait longer with --wait, or choose another group with --group`
   }
 }
 

@@ -35,7 +35,22 @@ export interface GatherOptions extends Patience {
   readonly wanted: number
 }
 
-/** Waits for the catchers; the slots present. Fails with GroupBusy as soon as another, older master is heard. */
+/** Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] */
+const awaitGroup = Effect.fnUntraced(function* (address: Address) {
+  const session = yield* Session
+  const progress = yield* Progress
+  const message = `another master (${address}) uses this group; waiting for it to end`
+  progress.publish({ _tag: "Note", message })
+  yield* session.standBack
+  while (true) {
+    session.changed.closeUnsafe()
+    const rival = session.rival()
+    if (rival === undefined) return
+    yield* Effect.timeoutOption(session.changed.await, Math.ceil(rival.leftMillis))
+  }
+})
+
+/** Waits for the group and then for the catchers; the slots present. */
 export const gather = Effect.fn("Announce.gather")(function* (options: GatherOptions) {
   const session = yield* Session
   const transport = yield* Transport
@@ -58,7 +73,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
       yield* Effect.sleep(Limits.listenMillis)
       while (true) {
         const rival = session.rival()
-        if (rival !== undefined) return yield* new GroupBusy({ address: rival })
+        if (rival !== undefined) yield* Effect.scoped(awaitGroup(rival.address))
         if (present().length >= enough) return
         tell(session.roster())
         session.changed.closeUnsafe()
@@ -81,6 +96,10 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     Effect.andThen(settling, Effect.never),
     Effect.andThen(going, Effect.never)
   ]).pipe(Effect.timeoutOption(waitMillis))
+  const rival = session.rival()
+  if (begun._tag === "None" && rival !== undefined) {
+    return yield* new GroupBusy({ address: rival.address, waitedMillis: waitMillis })
+  }
   if (begun._tag === "None" && present().length < atLeast) {
     return yield* new AnnounceTimeout({
       joined: present().length,

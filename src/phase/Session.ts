@@ -69,8 +69,10 @@ export class Session extends Context.Service<
     readonly changed: Latch.Latch
     /** Was somebody refused just now, because a catcher had the name that is lost since? It asks again. */
     readonly knocking: () => boolean
-    /** Another master on the group, once heard. */
-    readonly rival: () => Address | undefined
+    /** Another master that uses the group, and how long that may be believed without a further sign of it. */
+    readonly rival: () => { readonly address: Address; readonly leftMillis: number } | undefined
+    /** Leaves the group to another master until the scope closes: calls nobody, and lets go the catchers that have joined. */
+    readonly standBack: Effect.Effect<void, never, Scope.Scope>
     /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
     /** [J-5] Ends the announcements; nobody is taken in any more. */
@@ -162,6 +164,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     /** Who is away, since when. */
     const away = new Map<number, number>()
     const awayMillis = options.timeoutMillis / 4
+    /** A master that was heard and falls silent may only be cut off for a while. */
+    const rivalMillis = Math.max(awayMillis, Limits.hearsayMillis)
     const wereAway = new Set<number>()
     const pending = new Set<Asked>()
     const sitOutListeners = new Set<{ readonly file: number; readonly heed: (slot: number, reason: string) => void }>()
@@ -175,7 +179,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const knocks = new Map<string, number>()
     const welcomes: Array<Message.Welcome["guests"][number]> = []
     let roster = Roster.make(options.hosts)
-    let rival: Address | undefined
+    let rival: { readonly address: Address; readonly untilMillis: number } | undefined
+    let standsBack = false
     let ignored = 0
     let over = false
     /** Since when we have been running: while we did not, nobody could be heard. */
@@ -270,10 +275,16 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         case "Join":
           return message.session === id && !over ? join(from, message) : undefined
         case "Decline":
-          return message.session === id ? hearRival(message.master) : undefined
+          return message.session === id
+            ? hearRival(message.master, Limits.hearsayMillis - message.silentMillis)
+            : undefined
         case "Announce":
           // of two masters that gather, the younger yields; equals part by their ids
-          return message.session !== id && isElder(message) ? hearRival(from) : undefined
+          return message.session !== id && isElder(message) ? hearRival(from, rivalMillis) : undefined
+        case "Bye":
+          return message.session === id ? undefined : forgetRival(from)
+        case "Abort":
+          return message.session === id || message.file !== undefined ? undefined : forgetRival(from)
         case "OpenOk":
         case "SitOut":
         case "Missing":
@@ -314,11 +325,34 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return other.uptimeMillis > ours || (other.uptimeMillis === ours && other.session < id)
     }
 
-    const hearRival = (from: Address) =>
+    // The group is another master's for so long, if nothing more is heard of it.
+    const hearRival = (address: Address, lastsMillis: number) =>
       Effect.sync(() => {
-        rival ??= from
+        const untilMillis = now() + lastsMillis
+        if (lastsMillis <= 0 || (rival !== undefined && rival.untilMillis >= untilMillis)) return
+        rival = { address, untilMillis }
         changed.openUnsafe()
       })
+
+    const forgetRival = (address: Address) =>
+      Effect.sync(() => {
+        if (rival?.address !== address) return
+        rival = undefined
+        changed.openUnsafe()
+      })
+
+    const rivalNow = () => {
+      if (rival === undefined || rival.untilMillis <= now()) return undefined
+      return { address: rival.address, leftMillis: rival.untilMillis - now() }
+    }
+
+    const standBack = Effect.gen(function* () {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => void (standsBack = true)),
+        () => Effect.sync(() => void (standsBack = false))
+      )
+      for (const { slot } of Roster.present(roster)) yield* lose(slot, "it was left to the other master")
+    })
 
     const receive = Effect.fnUntraced(function* (batch: ReadonlyArray<Received>) {
       for (const { bytes, from } of batch) {
@@ -326,7 +360,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const bad = Header.split(bytes, (at) => {
           // a page of another session is another master at work
           if (Header.typeOf(bytes, at) === Header.types.Page) {
-            if (!Header.isOf(bytes, at, session)) effects.push(hearRival(from))
+            if (!Header.isOf(bytes, at, session)) effects.push(hearRival(from, rivalMillis))
             return
           }
           const message = Codec.decode(bytes, at)
@@ -481,7 +515,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
       // [J-8] nobody asks them any more, so they would wait for ever
       for (const { incarnation } of Roster.givenUp(roster)) welcomes.push({ incarnation, refusal: "Started" })
-      const announcing = Effect.andThen(air.say(Codec.encode(message)), welcome)
+      const announcing = standsBack ? welcome : Effect.andThen(air.say(Codec.encode(message)), welcome)
       return Effect.andThen(announcing, Effect.sleep(Limits.announceMillis))
     })
 
@@ -512,7 +546,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       roster: () => roster,
       changed,
       knocking,
-      rival: () => rival,
+      rival: rivalNow,
+      standBack,
       ask,
       end,
       lastWords,

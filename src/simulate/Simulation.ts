@@ -256,7 +256,7 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
         "master",
         time,
         network,
-        () =>
+        (life) =>
           Master.run({ ...defaults, catchers: scenario.catchers, timeoutMillis, ...scenario.master }).pipe(
             Effect.provide(
               Layer.mergeAll(
@@ -265,7 +265,8 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
                 listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
               )
             ),
-            Random.withSeed(`${seed} master`)
+            // one that is started again has a session of its own
+            Random.withSeed(life === 1 ? `${seed} master` : `${seed} master ${life}`)
           ),
         look
       )

@@ -116,6 +116,7 @@ export const encode = (message: Message): Uint8Array => {
       return w.finish("Join", session, 0, 0)
     case "Decline":
       w.u32(message.incarnation)
+      w.u32(message.silentMillis)
       w.text(message.master, Limits.nameBytes)
       return w.finish("Decline", session, 0, 0)
     case "Welcome":
@@ -411,7 +412,13 @@ const decodeCatcher = (
         name: r.text(Limits.nameBytes)
       }
     case Header.types.Decline:
-      return { _tag: "Decline", session, incarnation: r.u32(), master: r.text(Limits.nameBytes) }
+      return {
+        _tag: "Decline",
+        session,
+        incarnation: r.u32(),
+        silentMillis: r.u32(),
+        master: r.text(Limits.nameBytes)
+      }
   }
   if (!slotAnswers.has(type)) return undefined
   const who = { session, slot: r.u16(), incarnation: r.u32() }

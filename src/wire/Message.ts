@@ -51,6 +51,8 @@ export interface Decline {
   readonly _tag: "Decline"
   readonly session: bigint
   readonly incarnation: number
+  /** How long ago that master was heard. */
+  readonly silentMillis: number
   readonly master: string
 }
 

@@ -84,8 +84,8 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("02", "2700") + "0d0c0b0a 00400300 02 6331 1e66805f"
   ],
   [
-    { _tag: "Decline", session, incarnation: 0x0a0b_0c0d, master: "é" },
-    header("03", "2300") + "0d0c0b0a 02 c3a9 972dff92"
+    { _tag: "Decline", session, incarnation: 0x0a0b_0c0d, silentMillis: 1500, master: "é" },
+    header("03", "2700") + "0d0c0b0a dc050000 02 c3a9 154cdf8a"
   ],
   [
     {
@@ -450,13 +450,13 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const closeOk = golden.find(([message]) => message._tag === "CloseOk")![0]
     reject(closeOk, (body) => body.setUint16(10, 0xffff, true))
     const long = Buffer.concat([
-      Codec.encode({ _tag: "Decline", session, incarnation: 1, master: "" }),
+      Codec.encode({ _tag: "Decline", session, incarnation: 1, silentMillis: 0, master: "" }),
       Buffer.alloc(255, 97)
     ])
-    long[28] = Limits.nameBytes + 1
+    long[32] = Limits.nameBytes + 1
     for (const length of [Limits.nameBytes, Limits.nameBytes + 1]) {
-      long[28] = length
-      const bytes = long.subarray(0, 29 + length + Limits.checksumBytes)
+      long[32] = length
+      const bytes = long.subarray(0, 33 + length + Limits.checksumBytes)
       Header.putU16(bytes, 4, bytes.length)
       assert.strictEqual(decoded(sealed(bytes))._tag, length > Limits.nameBytes ? "WireError" : "Decline")
     }

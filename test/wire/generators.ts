@@ -48,7 +48,7 @@ const Parts = Schema.Struct({
       wanted: u16
     }),
     Schema.TaggedStruct("Join", { incarnation: u32, receiveBufferBytes: u32, name: text }),
-    Schema.TaggedStruct("Decline", { incarnation: u32, master: text }),
+    Schema.TaggedStruct("Decline", { incarnation: u32, silentMillis: u32, master: text }),
     Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
     Schema.TaggedStruct("Open", {
       file,

@@ -1,0 +1,186 @@
+/**
+ * After `kill -9` of a master every `send` on its group failed at once for 10 s: the catchers of the dead session spoke for
+ * it. And a group that was busy was not waited for.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as Catcher from "../../src/Catcher.ts"
+import * as Master from "../../src/Master.ts"
+import { type Event, Progress } from "../../src/Progress.ts"
+import * as Engine from "../../src/simulate/Simulation.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import * as Memory from "../../src/store/Memory.ts"
+import * as Simulated from "../../src/transport/Simulated.ts"
+import { inTime } from "../phase/Rig.ts"
+
+const tree = [Tree.file("a", 600_000), Tree.file("b", 5000)]
+/** How long the tree takes at the rate of these tests, and a little. */
+const bytesPerSecond = 1_200_000
+const sendMillis = 700
+
+describe("a master that was killed is started again [J-4] [J-13]", () => {
+  for (const [pauseMillis, loss] of [
+    [0, 0],
+    [100, 0.05],
+    [700, 0],
+    [1500, 0.1],
+    [6000, 0]
+  ] as const) {
+    it.effect(`after ${pauseMillis} ms, with ${100 * loss} % loss: its catchers are there within two seconds`, () =>
+      Effect.gen(function* () {
+        let restartedMillis = 0
+        const outcome = yield* Engine.run({
+          seed: 3,
+          catchers: 3,
+          tree,
+          network: { delayMillis: 1, loss },
+          master: { bytesPerSecond, pageBytes: 1432 },
+          meanwhile: ({ master, now }) =>
+            Effect.gen(function* () {
+              yield* Effect.sleep(300)
+              yield* master.crash
+              yield* Effect.sleep(pauseMillis)
+              restartedMillis = now()
+              master.start()
+            })
+        })
+        if (outcome.master?._tag !== "Success") return yield* Effect.die(outcome.master)
+        const { catchers, seconds } = outcome.master.value
+        assert.deepStrictEqual(catchers.map(({ id, state }) => `${id} ${state}`).sort(), [
+          "c1 Complete",
+          "c2 Complete",
+          "c3 Complete"
+        ])
+        assert.isBelow(seconds * 1000, sendMillis * 2)
+        assert.isBelow(outcome.millis - restartedMillis - seconds * 1000, 2000)
+        for (const exit of outcome.catchers) assert.strictEqual(exit?._tag, "Success")
+        for (const { memory } of outcome.hosts) assert.deepStrictEqual([...memory.tree.keys()].sort(), ["a", "b"])
+      })
+    )
+  }
+})
+
+/** Masters and catchers by name on one network. */
+const stage = Effect.gen(function* () {
+  const network = yield* Simulated.make({ seed: 5, delayMillis: 1 })
+  const events: Array<{ readonly of: string; readonly event: Event; readonly millis: number }> = []
+  const listening = (of: string) =>
+    Layer.effect(
+      Progress,
+      Effect.map(Clock.clockWith(Effect.succeed), (clock) => ({
+        publish: (event: Event) => void events.push({ of, event, millis: clock.currentTimeMillisUnsafe() }),
+        events: Stream.empty
+      }))
+    )
+  const master = (name: string, options: Partial<Master.Options> = {}) =>
+    Master.run({
+      ...{ catchers: 2, waitMillis: 30_000, timeoutMillis: 10_000, pageBytes: 1432, bytesPerSecond },
+      ...options
+    }).pipe(Effect.provide([network.layerMasterNamed(name), Memory.sourceLayer(tree), listening(name)]))
+  const catcher = (id: string, waitMillis = 30_000) =>
+    Catcher.run({ id, waitMillis, timeoutMillis: 10_000 }).pipe(
+      Effect.provide([network.layerCatcher(id), Memory.layer(Memory.make()), listening(id)])
+    )
+  const notes = (of: string) =>
+    events.flatMap(({ event, of: name }) => (name === of && event._tag === "Note" ? [event.message] : []))
+  const at = (of: string, tag: Event["_tag"]) => events.find((it) => it.of === of && it.event._tag === tag)?.millis
+  return { network, master, catcher, events, notes, at }
+})
+
+const statesOf = ({ catchers }: Effect.Success<ReturnType<typeof Master.run>>) =>
+  catchers.map(({ id, state }) => `${id} ${state}`).sort()
+const whole = ["c1 Complete", "c2 Complete"]
+
+describe("a group that is busy", () => {
+  it.effect("is waited for: the next session begins when the first has ended, and has its catchers [J-4]", () =>
+    Effect.gen(function* () {
+      const { at, catcher, master, notes } = yield* stage
+      const [first, second] = yield* inTime(
+        Effect.all(
+          [
+            master("m1"),
+            Effect.delay(master("m2"), 300),
+            Effect.andThen(catcher("c1"), catcher("c1")),
+            Effect.andThen(catcher("c2"), catcher("c2"))
+          ],
+          { concurrency: "unbounded" }
+        )
+      )
+      assert.deepStrictEqual([statesOf(first), statesOf(second)], [whole, whole])
+      assert.lengthOf(notes("m2"), 1)
+      assert.match(notes("m2")[0], /another master \(10\..*\) uses this group; waiting for it to end/)
+      // at its last word, not when it would have been silent for long
+      assert.isBelow(at("m2", "Started")! - at("m1", "Report")!, 600)
+    })
+  )
+
+  it.effect("and stays so for the whole wait: GroupBusy then, and the first session has lost nothing [J-4]", () =>
+    Effect.gen(function* () {
+      const { catcher, master } = yield* stage
+      const [first, error] = yield* inTime(
+        Effect.all(
+          [
+            master("m1", { bytesPerSecond: 150_000 }),
+            Effect.delay(Effect.flip(master("m2", { waitMillis: 1500 })), 300),
+            catcher("c1"),
+            catcher("c2")
+          ],
+          { concurrency: "unbounded" }
+        )
+      )
+      assert.deepStrictEqual(statesOf(first), whole)
+      assert.deepInclude(error, { _tag: "GroupBusy", waitedMillis: 1500 })
+      assert.include(error.message, "--wait")
+    })
+  )
+
+  it.effect("two masters at the same time: the younger lets go what has joined it, and waits [J-4]", () =>
+    Effect.gen(function* () {
+      const { catcher, master } = yield* stage
+      const [first, second] = yield* inTime(
+        Effect.all(
+          [
+            master("m1"),
+            Effect.delay(master("m2"), 1),
+            Effect.andThen(catcher("c1"), catcher("c1")),
+            Effect.andThen(catcher("c2"), catcher("c2"))
+          ],
+          { concurrency: "unbounded" }
+        )
+      )
+      assert.deepStrictEqual([statesOf(first), statesOf(second)], [whole, whole])
+    })
+  )
+
+  it.effect("by a master that is cut off for 2 s while another one waits: nobody leaves it [J-4] [J-13]", () =>
+    Effect.gen(function* () {
+      const { catcher, events, master, network } = yield* stage
+      const cut = Effect.gen(function* () {
+        yield* Effect.sleep(700)
+        yield* network.partition("m1")
+        yield* Effect.sleep(2000)
+        yield* network.unpartition("m1")
+      })
+      const [first] = yield* inTime(
+        Effect.gen(function* () {
+          const waiting = yield* Effect.forkChild(Effect.delay(master("m2"), 300))
+          const ended = yield* Effect.all(
+            [master("m1", { bytesPerSecond: 300_000 }), cut, catcher("c1"), catcher("c2")],
+            { concurrency: "unbounded" }
+          )
+          yield* Fiber.interrupt(waiting)
+          return ended
+        })
+      )
+      assert.deepStrictEqual(statesOf(first), whole)
+      assert.deepStrictEqual(
+        events.filter(({ event }) => event._tag === "Lost"),
+        []
+      )
+    })
+  )
+})
