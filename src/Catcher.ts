@@ -195,12 +195,14 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     const files = yield* filesOf(membership, book, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
     const events = yield* pullOf(PageReceiver.events(ear, membership, book.received))
+    const whereabouts = whereaboutsOf(membership, options.id, transport)
     const listening = Effect.gen(function* () {
       while (true) {
         for (const heard of yield* events) {
           if (heard._tag !== "Stranger") book.heardMillis = now()
           if (heard._tag === "Pages") book.startedMillis ??= now()
           if (isOfFiles(heard)) book.begun = true
+          if (heard._tag === "Message") yield* whereabouts.heard(heard.message)
           const goesOn =
             heard._tag === "Stranger"
               ? decline(heard, membership, book, now())
@@ -312,6 +314,29 @@ const decline = Effect.fnUntraced(function* (
   yield* Effect.ignore(transport.sendTo(from, answer))
   return true
 })
+
+/**
+ * [J-14] Says where we are when our address has changed, until it is known: the master takes answers from the address that it
+ * knows alone.
+ */
+const whereaboutsOf = (membership: Announce.Joined, name: string, transport: Transport["Service"]) => {
+  const { incarnation, master } = membership
+  let known = membership.place
+  let said = known
+  const say = Effect.suspend(() => {
+    said = Announce.placeAt(said, transport.local)
+    return Effect.ignore(transport.sendTo(master, Announce.joinOf(transport, { ...membership, place: said }, name)))
+  })
+  return {
+    heard: (message: FromMaster): Effect.Effect<void> => {
+      if (message._tag === "Announce" && transport.local !== known.local) return say
+      if (message._tag !== "Welcome" || said === known) return Effect.void
+      const isKnown = message.guests.some((guest) => guest.incarnation === incarnation && "slot" in guest)
+      if (isKnown) known = said
+      return Effect.void
+    }
+  }
+}
 
 /** What is done with each event; answers whether the session goes on. */
 const hear = (

@@ -136,6 +136,18 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
 /** What arrives, batch by batch: the pull of a transport's `receive`. */
 export type Ear = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
 
+/** From where a catcher has joined, and what shows that it is the same one when it joins from somewhere else. [J-14] */
+export interface Place {
+  /** Our own address, as the master knows it. */
+  readonly local: Address
+  readonly key: number
+  readonly moves: number
+}
+
+/** The place of a catcher that says something from this address. */
+export const placeAt = (before: Place, local: Address): Place =>
+  before.local === local ? before : { local, key: before.key, moves: before.moves + 1 }
+
 /** A catcher's place in a session. */
 export interface Membership {
   readonly session: bigint
@@ -146,6 +158,11 @@ export interface Membership {
   readonly blockPages: number
   /** The master's time-out. */
   readonly timeoutMillis: number
+}
+
+/** A membership, and from where it was had. */
+export interface Joined extends Membership {
+  readonly place: Place
 }
 
 export interface JoinOptions {
@@ -160,7 +177,9 @@ export interface JoinOptions {
  */
 export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: JoinOptions) {
   const progress = yield* Progress
-  const seeker = new Seeker(yield* Random.nextIntBetween(0, 0xffff_ffff))
+  const word = Random.nextIntBetween(0, 0xffff_ffff)
+  const { local } = yield* Transport
+  const seeker = new Seeker(yield* word, { local, key: yield* word, moves: 0 })
   const leftSeconds = options.waitMillis === undefined ? undefined : options.waitMillis / 1000
   progress.publish({ _tag: "Waiting", joined: 0, wanted: 0, absent: [], leftSeconds })
   const joined = seek(ear, options, seeker)
@@ -175,14 +194,22 @@ class Seeker {
   readonly incarnation: number
   master: { readonly address: Address; readonly announce: Announce; readonly heardMillis: number } | undefined
   refused: JoinRefused | undefined
+  place: Place
   private readonly passedOver = new Set<bigint>()
 
-  constructor(incarnation: number) {
+  constructor(incarnation: number, place: Place) {
     this.incarnation = incarnation
+    this.place = place
   }
   passOver(session: bigint): void {
     if (this.passedOver.size >= Limits.passedOver) this.passedOver.clear()
     this.passedOver.add(session)
+  }
+  /** What is said in a session counts from one address; when that has been silent, a master may have got another one. */
+  isFrom(from: Address, message: Message, nowMillis: number): boolean {
+    const { master } = this
+    if (master === undefined || master.announce.session !== message.session || master.address === from) return true
+    return message._tag === "Announce" && nowMillis - master.heardMillis >= Limits.forgetMillis
   }
   /** One master at a time; a silent one is forgotten. */
   heeds(message: Message, nowMillis: number): boolean {
@@ -199,36 +226,46 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
       for (const message of messages(bytes)) {
         const nowMillis = yield* Clock.currentTimeMillis
         if (!seeker.heeds(message, nowMillis)) continue
-        if (seeker.master?.announce.session === message.session && seeker.master.address !== from) continue
+        if (!seeker.isFrom(from, message, nowMillis)) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
           // its last announcement may come after its last words
           if (seeker.master !== undefined) seeker.passOver(message.session)
           seeker.master = undefined
         } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }
-          yield* ask(options, seeker.incarnation, from, message)
+          yield* ask(options, seeker, from, message)
         } else if (message._tag === "Welcome" && seeker.master?.address === from) {
           const slot = yield* welcomed(message, options, seeker, from)
           if (slot === undefined) continue
           const { blockPages, pageBytes, session, timeoutMillis } = seeker.master.announce
-          const { incarnation } = seeker
-          return { session, slot, incarnation, master: from, pageBytes, blockPages, timeoutMillis } as Membership
+          const { incarnation, place } = seeker
+          return { session, slot, incarnation, place, master: from, pageBytes, blockPages, timeoutMillis } as Joined
         }
       }
     }
   }
 })
 
-const ask = Effect.fnUntraced(function* (options: JoinOptions, incarnation: number, to: Address, announce: Announce) {
+const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, to: Address, announce: Announce) {
   const transport = yield* Transport
   const spreadMillis = Math.min(announce.spreadMillis, Limits.spreadMillis)
   if (spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, spreadMillis))
-  const { receiveBufferBytes } = transport
+  seeker.place = placeAt(seeker.place, transport.local)
   const { session } = announce
-  const join = Codec.encode({ _tag: "Join", session, incarnation, receiveBufferBytes, name: options.name })
+  const join = joinOf(transport, { session, incarnation: seeker.incarnation, place: seeker.place }, options.name)
   // [P-5] anybody may have announced it
   yield* Effect.ignore(transport.sendTo(to, join))
 })
+
+/** Asks to be taken in, or says where we are now. */
+export const joinOf = (
+  { receiveBufferBytes }: Transport["Service"],
+  { incarnation, place, session }: Pick<Joined, "incarnation" | "place" | "session">,
+  name: string
+): Uint8Array => {
+  const { key, moves } = place
+  return Codec.encode({ _tag: "Join", session, incarnation, key, moves, receiveBufferBytes, name })
+}
 
 // Our slot, if this welcome names us.
 const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOptions, seeker: Seeker, from: Address) {

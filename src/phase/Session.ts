@@ -230,8 +230,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     const join = Effect.fnUntraced(function* (from: Address, message: Message.Join) {
-      const { incarnation, name, receiveBufferBytes } = message
-      const joined = Roster.join(roster, { incarnation, name, receiveBufferBytes, address: from })
+      const { incarnation, key, moves, name, receiveBufferBytes } = message
+      const joined = Roster.join(roster, { incarnation, key, moves, name, receiveBufferBytes, address: from })
+      if (joined._tag === "Foreign") return
       if (joined._tag === "Refused") {
         welcomes.push({ incarnation, refusal: joined.refusal })
         if (joined.refusal === "NameTaken") knocks.set(name, now())
@@ -242,12 +243,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         progress.publish({ _tag: "Refused", id: name, address: from, reason: refusals[joined.refusal] })
         return
       }
-      // somebody who has overheard an incarnation is not who joined with it
-      if (joined.member.address !== from) return
       welcomes.push({ incarnation, slot: joined.member.slot })
       heardMillis[joined.member.slot] = now()
       if (joined._tag === "Known") return
       roster = joined.roster
+      if (joined._tag === "Moved") {
+        progress.publish({ _tag: "Note", message: `${name} has another address: ${from}, ${joined.before} before` })
+        return yield* acknowledge
+      }
       knocks.delete(name)
       const count = Roster.present(roster).length
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })

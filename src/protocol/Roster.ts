@@ -12,6 +12,10 @@ import * as Limits from "./Limits.ts"
 export interface Member {
   readonly slot: number
   readonly incarnation: number
+  /** What the catcher told the master alone. */
+  readonly key: number
+  /** How often its address has changed. */
+  readonly moves: number
   readonly name: string
   readonly address: string
   readonly receiveBufferBytes: number
@@ -32,6 +36,8 @@ export const make = (hosts?: ReadonlyArray<string>): Roster => ({
 
 export interface Guest {
   readonly incarnation: number
+  readonly key: number
+  readonly moves: number
   readonly name: string
   readonly address: string
   readonly receiveBufferBytes: number
@@ -40,14 +46,23 @@ export interface Guest {
 export type Joined =
   | { readonly _tag: "New"; readonly roster: Roster; readonly member: Member }
   | { readonly _tag: "Known"; readonly member: Member }
+  /** The catcher has another address than before. */
+  | { readonly _tag: "Moved"; readonly roster: Roster; readonly member: Member; readonly before: string }
+  /** The incarnation is somebody else's, or its catcher has moved on since. */
+  | { readonly _tag: "Foreign" }
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
 
 export const join = (self: Roster, guest: Guest): Joined => {
   const known = self.members.find((member) => member.incarnation === guest.incarnation)
   if (known !== undefined) {
-    return known.name === guest.name && known.lost === undefined
-      ? { _tag: "Known", member: known }
-      : { _tag: "Refused", refusal: "Started" }
+    // an incarnation can be overheard: it is in the welcome
+    if (known.key !== guest.key || known.name !== guest.name) return { _tag: "Foreign" }
+    if (known.lost !== undefined) return { _tag: "Refused", refusal: "Started" }
+    if (known.address === guest.address) return { _tag: "Known", member: known }
+    if (guest.moves <= known.moves) return { _tag: "Foreign" }
+    const moved: Member = { ...known, address: guest.address, moves: guest.moves }
+    const members = self.members.map((member) => (member === known ? moved : member))
+    return { _tag: "Moved", member: moved, roster: { ...self, members }, before: known.address }
   }
   if (self.hosts !== undefined && !self.hosts.has(guest.name)) return { _tag: "Refused", refusal: "NotListed" }
   if (present(self).some((member) => member.name === guest.name)) return { _tag: "Refused", refusal: "NameTaken" }

@@ -41,6 +41,9 @@ export const layer = (options: Options): Layer.Layer<Transport, never, Transport
 
       return Transport.of({
         ...below,
+        get local() {
+          return below.local
+        },
         receive: below.receive.pipe(
           Stream.map(thin),
           Stream.filter((batch) => batch.length > 0)

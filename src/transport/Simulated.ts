@@ -119,6 +119,8 @@ export interface Network {
   readonly impairLink: (name: string, direction: Direction, impairments: Impairments) => Effect.Effect<void>
   /** Sends a datagram with a forged source address to the endpoint of that name; an observer may do so, too. */
   readonly forge: (from: Address, to: string, datagram: Uint8Array) => void
+  /** Gives the endpoint of that name another address, as a network that is left for another one does. */
+  readonly readdress: (name: string) => Effect.Effect<void>
   /** Where the endpoint of that name is now. */
   readonly addressOf: (name: string) => Address | undefined
   readonly counters: Effect.Effect<Counters>
@@ -174,6 +176,8 @@ export const make = Effect.fn("Simulated.make")(function* (
     impair: (impairments) => Effect.sync(() => network.impair(impairments)),
     impairLink: (name, direction, impairments) =>
       Effect.sync(() => network.linkOf(name)[direction].impair(network.options, impairments)),
+    readdress: (name) =>
+      Effect.sync(() => network.endpoints.filter((it) => it.name === name).forEach((it) => network.readdress(it))),
     forge: (from, to, datagram) => network.forge(from, to, datagram),
     addressOf: (name) => network.endpoints.find((it) => it.name === name)?.address,
     counters: Effect.sync(() => ({ ...network.counters })),
@@ -263,10 +267,20 @@ class Air {
     return link
   }
 
-  attach(name: string, isCatcher: boolean): Endpoint {
+  private freshAddress(): Address {
     this.attached++
     const n = this.attached
-    const address = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:${5000 + (n & 4095)}`
+    return `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:${5000 + (n & 4095)}`
+  }
+
+  readdress(endpoint: Endpoint): void {
+    this.byAddress.delete(endpoint.address)
+    endpoint.address = this.freshAddress()
+    this.byAddress.set(endpoint.address, endpoint)
+  }
+
+  attach(name: string, isCatcher: boolean): Endpoint {
+    const address = this.freshAddress()
     const endpoint = new Endpoint(name, address, isCatcher, this.linkOf(name), this.options.receiveBufferBytes)
     this.endpoints.push(endpoint)
     this.byAddress.set(address, endpoint)
@@ -668,7 +682,7 @@ class Link {
 
 class Endpoint {
   readonly name: string
-  readonly address: Address
+  address: Address
   readonly isCatcher: boolean
   readonly link: Link
   readonly bufferLimitBytes: number
@@ -772,7 +786,9 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
       return waitMillis > 0 ? Effect.sleep(waitMillis) : Effect.yieldNow
     })
   return {
-    local: endpoint.address,
+    get local() {
+      return endpoint.address
+    },
     receiveBufferBytes: endpoint.bufferLimitBytes,
     send: (batch) => sending("send", () => air.multicast(endpoint, batch)),
     sendTo: (to, datagram) => sending(`send to ${to}`, () => air.unicast(endpoint, to, datagram)),

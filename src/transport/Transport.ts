@@ -72,7 +72,7 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
 export class Transport extends Context.Service<
   Transport,
   {
-    /** This end's address, to which answers come. */
+    /** This end's address, to which answers come. It may change with the interface. */
     readonly local: Address
     /** The kernel's receive buffer (Linux's doubled figure is halved again): bounds the window. */
     readonly receiveBufferBytes: number

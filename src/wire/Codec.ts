@@ -111,6 +111,8 @@ export const encode = (message: Message): Uint8Array => {
       return w.finish("Announce", session, 0, 0)
     case "Join":
       w.u32(message.incarnation)
+      w.u32(message.key)
+      w.u16(message.moves)
       w.u32(message.receiveBufferBytes)
       w.text(message.name, Limits.nameBytes)
       return w.finish("Join", session, 0, 0)
@@ -408,6 +410,8 @@ const decodeCatcher = (
         _tag: "Join",
         session,
         incarnation: r.u32(),
+        key: r.u32(),
+        moves: r.u16(),
         receiveBufferBytes: r.u32(),
         name: r.text(Limits.nameBytes)
       }

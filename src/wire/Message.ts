@@ -42,6 +42,10 @@ export interface Join {
   readonly session: bigint
   /** Random for each start of a catcher: a restarted one is another. */
   readonly incarnation: number
+  /** Random, and told to the master alone: it shows that a join from another address is the same catcher's. */
+  readonly key: number
+  /** How often its address has changed: a late copy of an earlier join moves nothing. */
+  readonly moves: number
   readonly receiveBufferBytes: number
   readonly name: string
 }

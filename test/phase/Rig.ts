@@ -98,7 +98,8 @@ export const crowd = (
         .filter((incarnation) => !slots.some((known) => known.incarnation === incarnation))
         .map((incarnation) => {
           const name = `c${incarnation}`
-          return { _tag: "Join", session: message.session, incarnation, receiveBufferBytes: 4_000_000, name } as const
+          const who = { incarnation, key: incarnation, moves: 0, name }
+          return { _tag: "Join", session: message.session, receiveBufferBytes: 4_000_000, ...who } as const
         })
     }
     if (message._tag === "Welcome") {

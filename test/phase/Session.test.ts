@@ -115,7 +115,7 @@ describe("Session.ask", () => {
       yield* crowd(network, 1, () => [])
       const slots = yield* joined(session, 1)
       const stranger = yield* endpoint(network.layerCatcher("stranger"))
-      const who = { incarnation: 1, name: "c1", receiveBufferBytes: 4_000_000 }
+      const who = { incarnation: 1, key: 7, moves: 1, name: "c1", receiveBufferBytes: 4_000_000 }
       const join = Codec.encode({ _tag: "Join", session: session.id, ...who })
       const joining = Effect.andThen(stranger.sendTo(transport.local, join), Effect.sleep(100))
       yield* Effect.forkScoped(Effect.forever(joining))

@@ -6,6 +6,8 @@ import { int } from "./generators.ts"
 
 const guest = (incarnation: number, name = `c${incarnation}`): Roster.Guest => ({
   incarnation,
+  key: 7,
+  moves: 0,
   name,
   address: `10.0.0.${incarnation}:1`,
   receiveBufferBytes: 1
@@ -32,7 +34,26 @@ describe("Roster", () => {
     )
     // who was lost does not come back under its old incarnation, and no incarnation changes its name
     assert.deepStrictEqual(Roster.join(roster, guest(1, "a")), { _tag: "Refused", refusal: "Started" })
-    assert.deepStrictEqual(Roster.join(roster, guest(2, "z")), { _tag: "Refused", refusal: "Started" })
+    assert.deepStrictEqual(Roster.join(roster, guest(2, "z")), { _tag: "Foreign" })
+  })
+
+  it("a join from another address moves its catcher with the same key, and later than the last move [R-2] [J-14]", () => {
+    const roster = joined(Roster.make(), guest(1), guest(2))
+    const there = { ...guest(1), address: "10.9.9.9:1", moves: 2 }
+    assert.deepStrictEqual(Roster.join(roster, { ...there, key: 8 }), { _tag: "Foreign" })
+    assert.deepStrictEqual(Roster.join(roster, { ...there, moves: 0 }), { _tag: "Foreign" })
+    const moved = Roster.join(roster, there)
+    assert.deepInclude(moved, { _tag: "Moved", before: "10.0.0.1:1" })
+    if (moved._tag !== "Moved") return
+    assert.deepStrictEqual(
+      moved.roster.members.map(({ address, slot }) => [slot, address]),
+      [
+        [0, "10.9.9.9:1"],
+        [1, "10.0.0.2:1"]
+      ]
+    )
+    assert.deepStrictEqual(Roster.join(moved.roster, { ...guest(1), moves: 1 }), { _tag: "Foreign" })
+    assert.strictEqual(Roster.join(Roster.lose(moved.roster, 0, "silent"), there)._tag, "Refused")
   })
 
   it("an answer counts only when slot and incarnation agree, and while its catcher is not lost [R-2]", () => {

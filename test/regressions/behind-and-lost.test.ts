@@ -23,7 +23,9 @@ const stopped = () => {
     const who = { session, slot, incarnation }
     switch (message._tag) {
       case "Announce":
-        return slot < 0 ? [{ _tag: "Join", session, incarnation, receiveBufferBytes: 1 << 20, name: "b" }] : []
+        return slot < 0
+          ? [{ _tag: "Join", session, incarnation, key: 7, moves: 0, receiveBufferBytes: 1 << 20, name: "b" }]
+          : []
       case "Welcome": {
         const own = message.guests.find((guest) => guest.incarnation === incarnation)
         if (own !== undefined && "slot" in own) slot = own.slot

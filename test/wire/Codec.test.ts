@@ -51,7 +51,15 @@ describe("round trip", () => {
 
   it("a text that is too long is cut between characters", () => {
     const message = decoded(
-      Codec.encode({ _tag: "Join", session, incarnation: 1, receiveBufferBytes: 1, name: "€".repeat(99) })
+      Codec.encode({
+        _tag: "Join",
+        session,
+        incarnation: 1,
+        key: 1,
+        moves: 0,
+        receiveBufferBytes: 1,
+        name: "€".repeat(99)
+      })
     )
     assert.strictEqual(message._tag === "Join" && message.name, "€".repeat(42))
   })
@@ -80,8 +88,11 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("01", "2e00") + "9805 8000 10270000 02010000 0300 0200 0400 c533d8ca"
   ],
   [
-    { _tag: "Join", session, incarnation: 0x0a0b_0c0d, receiveBufferBytes: 212_992, name: "c1" },
-    header("02", "2700") + "0d0c0b0a 00400300 02 6331 1e66805f"
+    {
+      ...{ _tag: "Join", session, incarnation: 0x0a0b_0c0d, key: 0x0102_0304, moves: 2 },
+      ...{ receiveBufferBytes: 212_992, name: "c1" }
+    },
+    header("02", "2d00") + "0d0c0b0a 04030201 0200 00400300 02 6331 4834e8bf"
   ],
   [
     { _tag: "Decline", session, incarnation: 0x0a0b_0c0d, silentMillis: 1500, master: "é" },

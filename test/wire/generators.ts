@@ -47,8 +47,8 @@ const Parts = Schema.Struct({
       joined: u16,
       wanted: u16
     }),
-    Schema.TaggedStruct("Join", { incarnation: u32, receiveBufferBytes: u32, name: text }),
     Schema.TaggedStruct("Decline", { incarnation: u32, silentMillis: u32, master: text }),
+    Schema.TaggedStruct("Join", { incarnation: u32, key: u32, moves: u16, receiveBufferBytes: u32, name: text }),
     Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
     Schema.TaggedStruct("Open", {
       file,
