@@ -6,6 +6,7 @@ import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
 import { BadManifest, JoinRefused, MasterTimeout, SessionAborted } from "./Errors.ts"
@@ -32,7 +33,7 @@ import * as Unread from "./store/Unread.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
-import type { Failure, FromMaster, Poll } from "./wire/Message.ts"
+import type { Failure, FromMaster, Open, Poll } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -70,7 +71,11 @@ class Book {
   readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
   membership: Announce.Membership | undefined
   entries: ReadonlyArray<Manifest.Entry> | undefined
-  plan: ReadonlyArray<Manifest.Carried> = []
+  plan: Array<Manifest.Carried> = []
+  /** Of entries that were revised, the file of the last revision. */
+  readonly revised = new Map<number, number>()
+  /** A revision that is to come: what it lists is not in the plan yet. */
+  awaited: number | undefined
   /** Bytes of the whole tree. */
   total = 0
   /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
@@ -140,9 +145,40 @@ class Book {
       this.said.add(entry)
     }
   }
-  /** The entries that a file carries. */
+  /** The entries that a file carries, and no later one does. */
   entriesOf(file: number): ReadonlyArray<number> {
-    return (this.plan[file - 1]?.members ?? []).map(({ entry }) => entry)
+    return (this.plan[file - 1]?.members ?? [])
+      .map(({ entry }) => entry)
+      .filter((entry) => (this.revised.get(entry) ?? 0) <= file)
+  }
+  /** [M-8] A revision has the number after the last of the plan, and comes when the one before it is here. */
+  expect({ file, kind, size }: Open): void {
+    const isNext = this.entries !== undefined && file === this.plan.length + 1
+    if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
+    this.awaited = file
+    this.plan.push(Manifest.revisionFile(file, size))
+  }
+  revise(file: number, { entries, plan, revised }: Manifest.Revised): void {
+    for (const entry of revised) {
+      const [before, after] = [this.entries?.[entry], entries[entry]]
+      if (before?._tag !== "File" || after._tag !== "File") continue
+      this.total += after.size - before.size
+      if (this.stands(entry)) {
+        this.files--
+        this.bytes -= before.size
+      }
+      this.failures.delete(entry)
+      this.said.delete(entry)
+      this.revised.set(entry, file)
+    }
+    this.entries = entries
+    this.plan.push(...plan)
+    this.awaited = undefined
+  }
+  // Was it committed with the file that carried it so far?
+  private stands(entry: number): boolean {
+    const last = this.plan.findLast(({ members }) => members.some((member) => member.entry === entry))
+    return last !== undefined && this.committed.has(last.file) && !this.failures.has(entry)
   }
   pathOf(entry: number): string {
     const found = this.entries?.[entry]
@@ -389,6 +425,7 @@ const answerTo = Effect.fnUntraced(function* (
         }
       }
   }
+  if (message._tag === "Open") book.expect(message)
   const asked = Answers.eventOf(message, membership)
   // the manifest's plan says which files there are; before it there is only the manifest
   if (asked !== undefined && asked.file <= book.plan.length) yield* files.question(asked.file, asked.event)
@@ -447,6 +484,14 @@ const filesOf = Effect.fnUntraced(function* (
 
   const openFile = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
     const carried = yield* carriedOf(file, layout)
+    if (carried.kind === "Revision") {
+      return inMemory(file, layout, () =>
+        Effect.sync(() => {
+          keep(carried, [], new Map())
+          return []
+        })
+      )
+    }
     if (carried.kind === "Single") yield* prepared
     const opened = yield* store.open(carried)
     return {
@@ -482,6 +527,7 @@ const filesOf = Effect.fnUntraced(function* (
   const recognise = (file: number, layout: Layout.Layout, root: Uint8Array) =>
     Effect.gen(function* () {
       const carried = yield* carriedOf(file, layout)
+      if (carried.kind === "Revision") return undefined
       yield* prepared
       const existing = yield* store.existing(carried)
       if (existing._tag === "None") return undefined
@@ -502,8 +548,10 @@ const filesOf = Effect.fnUntraced(function* (
       progress.publish({ _tag: "Failed", path: book.pathOf(failure.entry), reason: failure.reason })
     }
     const failed = new Set(failures.map((failure) => failure.entry))
+    const own = new Set(book.entriesOf(carried.file))
     for (const { entry, size } of carried.members) {
       const unsent = unread.get(entry)
+      if (!own.has(entry)) continue
       if (unsent !== undefined) book.drop([entry], unsent)
       else if (!failed.has(entry)) {
         book.files++
@@ -527,17 +575,20 @@ const filesOf = Effect.fnUntraced(function* (
         reason: `a manifest of ${layout.size} bytes is too large`
       })
     }
+    return inMemory(0, layout, () => Effect.andThen(prepared, ruining(Effect.map(store.finish, finish))))
+  })
+  /** The manifest and its revisions while they arrive. */
+  const arriving = new Map<number, Claimed>()
+  const inMemory = (file: number, layout: Layout.Layout, commit: Slot["commit"]): Slot => {
     // its size is a claim until it is here
     const bytes = new Claimed(layout.size)
-    manifest = bytes
-    const slot: Slot = {
+    arriving.set(file, bytes)
+    return {
       write: (offset, from) => Effect.sync(() => bytes.put(from, offset)),
       read: (offset, into) => Effect.sync(() => bytes.read(offset, into)),
-      commit: () => Effect.andThen(prepared, ruining(Effect.map(store.finish, finish)))
+      commit
     }
-    return slot
-  })
-  let manifest = new Claimed(0)
+  }
 
   const finish = (failures: ReadonlyArray<Failure>) => {
     // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
@@ -556,8 +607,19 @@ const filesOf = Effect.fnUntraced(function* (
       .map(([entry, { reason }]): Failure => ({ entry, reason }))
   }
 
+  // [M-8] its hash agrees, so it is the master's; what it lists is in the plan from now on
+  const revise = Effect.fnUntraced(function* (file: number) {
+    if (book.awaited !== file) return
+    const decoded = Manifest.decode((arriving.get(file) ?? new Claimed(0)).whole())
+    const revised = Result.flatMap(decoded, (revision) => Manifest.revise(book.entries ?? [], revision, file))
+    if (Result.isFailure(revised)) return yield* new StoreError({ code: "EPROTO", path: "", reason: revised.failure })
+    arriving.delete(file)
+    yield* store.revise(revised.success.entries)
+    book.revise(file, revised.success)
+  })
+
   const prepare = Effect.gen(function* () {
-    const decoded = Manifest.decodeTree(manifest.whole())
+    const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
     if (decoded._tag === "Failure") {
       const bad = new BadManifest({ reason: decoded.failure })
       book.ruin = bad
@@ -569,7 +631,7 @@ const filesOf = Effect.fnUntraced(function* (
       scope
     )
     prepared = Fiber.join(preparing)
-    book.plan = Manifest.plan(entries)
+    book.plan = [...Manifest.plan(entries)]
     book.entries = entries
     book.leftOut = leftOut
     for (const { path, reason } of leftOut.lost) {
@@ -590,7 +652,7 @@ const filesOf = Effect.fnUntraced(function* (
     pool,
     open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : recognise(file, layout, root)),
-    verified: file === 0 ? prepare : Effect.void,
+    verified: file === 0 ? prepare : revise(file),
     answer: (question) => answer(file, question)
   }))
 })

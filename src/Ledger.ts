@@ -2,11 +2,22 @@
  * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
  * manifest; its close is the commit of the tree.
  */
-import { type Carried, display, type Entry, type LeftOut, nothingLeftOut, refused } from "./Manifest.ts"
+import * as Result from "effect/Result"
+import {
+  type Carried,
+  display,
+  encode,
+  type Entry,
+  type LeftOut,
+  nothingLeftOut,
+  refused,
+  revise,
+  revisionFile
+} from "./Manifest.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Member } from "./protocol/Roster.ts"
 import { type CatcherReport, failureAt, type FailureReport, type Report } from "./Report.ts"
-import type { SourceChanged, SourceError } from "./store/Source.ts"
+import { type Retaken, SourceChanged, type SourceError } from "./store/Source.ts"
 import { unsentOf } from "./store/Unread.ts"
 import type { Failure } from "./wire/Message.ts"
 
@@ -27,16 +38,38 @@ interface Account {
   /** Regular files that stand there, and their bytes. */
   files: number
   bytes: number
+  /** Entries of committed files that are not among these. */
+  readonly leftOut: Set<number>
+  /** Entries that were revised and stand there, in which size. */
+  readonly stands: Map<number, number>
+}
+
+/** Why nobody gets an entry, and which file was to carry it. */
+interface Withheld {
+  readonly error: SourceError | SourceChanged
+  readonly file: number
 }
 
 export class Ledger {
-  readonly entries: ReadonlyArray<Entry>
-  readonly plan: ReadonlyArray<Carried>
+  /** What the manifest says. */
+  readonly manifest: ReadonlyArray<Entry>
+  /** The same, as the revisions since have it. */
+  entries: ReadonlyArray<Entry>
+  readonly plan: Array<Carried>
   /** What the scan found no entry for. */
   readonly leftOut: LeftOut
+  /** Revisions by their file: their bytes. */
+  private readonly revisions = new Map<number, Uint8Array>()
+  /** Of entries that were revised, the file of the last revision. */
+  private readonly revised = new Map<number, number>()
+  /** How often an entry was taken anew. */
+  private readonly retakes = new Map<number, number>()
+  /** Entries that were sent from a copy that may not be what the source holds. */
+  private unchecked: ReadonlyArray<number> = []
+  private readonly aged = new Set<number>()
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
-  private readonly unsent = new Map<number, SourceError | SourceChanged>()
+  private readonly unsent = new Map<number, Withheld>()
   private readonly droppedFiles = new Map<number, string>()
   /** The roots of files that were sent. */
   private readonly roots = new Map<number, Uint8Array>()
@@ -44,8 +77,9 @@ export class Ledger {
   private readonly refused: ReadonlyMap<number, string>
 
   constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, leftOut: LeftOut = nothingLeftOut) {
+    this.manifest = entries
     this.entries = entries
-    this.plan = plan
+    this.plan = [...plan]
     this.leftOut = leftOut
     this.refused = refused(entries)
   }
@@ -62,7 +96,9 @@ export class Ledger {
         finished: false,
         late: false,
         files: 0,
-        bytes: 0
+        bytes: 0,
+        leftOut: new Set(),
+        stands: new Map()
       }
       this.accounts.set(slot, account)
     }
@@ -82,6 +118,7 @@ export class Ledger {
       account.committed.add(file)
       if (file === 0) account.finished = true
       else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
+      if (this.revised.size > 0) for (const entry of this.entriesOf(file)) account.failed.delete(entry)
       for (const failure of failures) {
         if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
       }
@@ -104,20 +141,19 @@ export class Ledger {
     return first
   }
   /** Entries that the source did not give. */
-  unread(entries: Iterable<number>, error: SourceError | SourceChanged): void {
-    for (const entry of entries) this.unsent.set(entry, error)
+  unread({ file }: Carried, entries: Iterable<number>, error: SourceError | SourceChanged): void {
+    for (const entry of entries) if (!this.isSuperseded(entry, file)) this.unsent.set(entry, { error, file })
   }
   /** A file that nobody gets. */
   drop(carried: Carried, error: SourceError | SourceChanged): void {
     this.droppedFiles.set(carried.file, error.reason)
-    this.unread(
-      carried.members.map((member) => member.entry),
-      error
-    )
+    this.unread(carried, this.entriesOf(carried.file), error)
   }
-  /** The files that nobody gets, with the reason. */
+  /** The files that nobody gets, with the reason; not those whose entries are taken anew. */
   dropped(): ReadonlyArray<{ readonly file: number; readonly reason: string }> {
-    return [...this.droppedFiles].map(([file, reason]) => ({ file, reason }))
+    return [...this.droppedFiles]
+      .filter(([file]) => this.entriesOf(file).some((entry) => !this.isToRetake(entry)))
+      .map(([file, reason]) => ({ file, reason }))
   }
   /** All other files. */
   sendable(): ReadonlyArray<Carried> {
@@ -134,7 +170,92 @@ export class Ledger {
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
     const account = this.account(slot)
+    // who has committed the tree has it as it was then, whatever is revised for those that come later
+    if (file > 0 && account.finished) return false
     return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
+  }
+  /** A catcher can be sent a file when it holds every revision before it. */
+  knows(slot: number, file: number): boolean {
+    for (const revision of this.revisions.keys()) {
+      if (revision < file && !this.account(slot).committed.has(revision)) return false
+    }
+    return true
+  }
+
+  // ---- what changed while it was sent [M-8] ----
+
+  /** The entries that a file carries, and no later one does. */
+  entriesOf(file: number): ReadonlyArray<number> {
+    const members = file === 0 ? [] : this.plan[file - 1].members
+    return members.map(({ entry }) => entry).filter((entry) => !this.isSuperseded(entry, file))
+  }
+  /** Does a later revision carry the entry instead of that file? */
+  isSuperseded(entry: number, file: number): boolean {
+    return (this.revised.get(entry) ?? 0) > file
+  }
+  /** Entries that were no longer what the manifest says, and are to be taken anew. */
+  changed(): ReadonlyArray<number> {
+    return [...this.unsent.keys()].filter((entry) => this.isToRetake(entry))
+  }
+  private isToRetake(entry: number): boolean {
+    const withheld = this.unsent.get(entry)
+    return withheld !== undefined && this.isRetakable(entry, withheld.error)
+  }
+  isRetakable(entry: number, error: SourceError | SourceChanged): boolean {
+    return error instanceof SourceChanged && (this.retakes.get(entry) ?? 0) < Limits.retakes
+  }
+  /** It could not be taken anew; answers the file that nobody gets for it, if it is one. */
+  giveUp(entry: number, error: SourceError | SourceChanged): number | undefined {
+    const file = this.unsent.get(entry)?.file ?? 0
+    this.retakes.set(entry, Limits.retakes)
+    this.unsent.set(entry, { error, file })
+    if (!this.droppedFiles.has(file)) return undefined
+    this.droppedFiles.set(file, error.reason)
+    return file
+  }
+  /** Files that were taken anew become files of the plan. */
+  revise(retaken: ReadonlyArray<Retaken>): void {
+    const file = this.plan.length + 1
+    const revision = retaken.map(({ entry, metadata, size }): Entry => {
+      const { path } = this.entries[entry]
+      return { _tag: "File", path, metadata, size }
+    })
+    const bytes = encode(revision)
+    const { entries, plan, revised } = Result.getOrThrow(revise(this.entries, revision, file))
+    for (const entry of revised) this.keepCount(entry)
+    for (const entry of revised) {
+      this.unsent.delete(entry)
+      this.retakes.set(entry, (this.retakes.get(entry) ?? 0) + 1)
+      this.revised.set(entry, file)
+      this.aged.delete(entry)
+    }
+    this.entries = entries
+    this.unchecked = revised
+    this.revisions.set(file, bytes)
+    this.plan.push(revisionFile(file, bytes.length), ...plan)
+  }
+  revision(file: number): Uint8Array {
+    return this.revisions.get(file) ?? new Uint8Array(0)
+  }
+  /** The entries whose copies are to be compared with the source, once. */
+  takeUnchecked(): ReadonlyArray<number> {
+    const entries = this.unchecked.filter((entry) => !this.unsent.has(entry))
+    this.unchecked = []
+    return entries
+  }
+  /** It arrived as it was at one moment, and did not stay so. */
+  age(entry: number): void {
+    this.aged.add(entry)
+  }
+
+  // It may stand somewhere in its old size: then it is no further file when it comes again.
+  private keepCount(entry: number): void {
+    const old = this.entries[entry]
+    const file = this.unsent.get(entry)?.file ?? 0
+    if (old._tag !== "File") return
+    for (const { committed, leftOut, stands } of this.accounts.values()) {
+      if (committed.has(file) && !leftOut.has(entry) && !stands.has(entry)) stands.set(entry, old.size)
+    }
   }
   /** A catcher that has taken no manifest can be sent nothing else. */
   satOutManifest(slot: number): boolean {
@@ -150,9 +271,15 @@ export class Ledger {
   // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
   private count(account: Account, carried: Carried, failed: ReadonlySet<number>): void {
     for (const { entry, size } of carried.members) {
-      if (failed.has(entry) || this.unsent.has(entry) || this.refused.has(entry)) continue
-      account.files++
-      account.bytes += size
+      const isSuperseded = this.isSuperseded(entry, carried.file)
+      if (failed.has(entry) || this.unsent.has(entry) || isSuperseded || this.refused.has(entry)) {
+        account.leftOut.add(entry)
+        continue
+      }
+      const before = account.stands.get(entry)
+      if (before === undefined) account.files++
+      account.bytes += size - (before ?? 0)
+      if (this.revised.has(entry)) account.stands.set(entry, size)
     }
   }
 
@@ -195,8 +322,7 @@ export class Ledger {
   private failuresOf(account: Account): ReadonlyArray<FailureReport> {
     const failed = new Map(account.failed)
     for (const [file, reason] of account.satOut) {
-      const members = file === 0 ? [] : this.plan[file - 1].members
-      for (const member of members) if (!failed.has(member.entry)) failed.set(member.entry, reason)
+      for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
     }
     const manifest = account.satOut.get(0)
     const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
@@ -216,8 +342,13 @@ export class Ledger {
   }): Report {
     const unsent = [...this.unsent]
       .sort((a, b) => a[0] - b[0])
-      .map(([index, error]) => ({ path: this.entries[index].path, ...unsentOf(error) }))
-    const failures = [...this.leftOut.lost, ...unsent].map(({ kind, path, reason }) =>
+      .map(([index, { error }]) => ({ path: this.entries[index].path, ...unsentOf(error) }))
+    const aged = [...this.aged].map((index) => ({
+      path: this.entries[index].path,
+      kind: "Changed" as const,
+      reason: agedReason
+    }))
+    const failures = [...this.leftOut.lost, ...unsent, ...aged].map(({ kind, path, reason }) =>
       failureAt(display(path), reason, { kind })
     )
     return {
@@ -237,6 +368,9 @@ export class Ledger {
     }
   }
 }
+
+/** What is said of a file that did not hold still. */
+export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"
 
 /** What a tree has: hard links are files as well as links, symbolic links are links. */
 export const counts = (entries: ReadonlyArray<Entry>) => {

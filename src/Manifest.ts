@@ -6,6 +6,7 @@
  * [M-1] an entry's parent is an earlier Directory entry, or the destination itself.
  * [M-2] a hard link's leader is an earlier File entry.
  * [M-3] both ends derive the same plan from the same entries.
+ * [M-8] a revision changes sizes and metadata of files alone.
  */
 import * as Result from "effect/Result"
 import * as Limits from "./protocol/Limits.ts"
@@ -50,7 +51,7 @@ export interface LeftOut {
 
 export const nothingLeftOut: LeftOut = { lost: [], more: 0, special: 0 }
 
-/** What one four-state machine carries: the manifest (file 0), one regular file, or a bundle of small ones. */
+/** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */
 export interface Carried {
   readonly file: number
   readonly kind: Kind
@@ -123,7 +124,10 @@ function* characters(path: Uint8Array) {
 // ---- plan ----
 
 /** The plan of carried files: small ones in bundles of consecutive entries, larger ones alone. File 0 is the manifest. */
-export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => {
+export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => planOf(entries, entries.keys(), 1)
+
+/** The plan of some of the entries, whose files are numbered from `firstFile`. */
+const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
   const out: Array<Carried> = []
   let members: Array<{ entry: number; offset: number; size: number }> = []
   let size = 0
@@ -131,24 +135,66 @@ export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => {
     if (members.length === 0) return
     const firstEntry = members[0].entry
     const entryCount = members[members.length - 1].entry - firstEntry + 1
-    out.push({ file: out.length + 1, kind: "Bundle", firstEntry, entryCount, size, members })
+    out.push({ file: firstFile + out.length, kind: "Bundle", firstEntry, entryCount, size, members })
     members = []
     size = 0
   }
-  entries.forEach((entry, index) => {
-    if (entry._tag !== "File") return
+  for (const index of indices) {
+    const entry = entries[index]
+    if (entry._tag !== "File") continue
     if (entry.size > Limits.smallFileBytes) {
+      const file = firstFile + out.length
       const members = [{ entry: index, offset: 0, size: entry.size }]
-      out.push({ file: out.length + 1, kind: "Single", firstEntry: index, entryCount: 1, size: entry.size, members })
-      return
+      out.push({ file, kind: "Single", firstEntry: index, entryCount: 1, size: entry.size, members })
+      continue
     }
     if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()
     members.push({ entry: index, offset: size, size: entry.size })
     size += entry.size
-  })
+  }
   flush()
   return out
 }
+
+// ---- revisions ----
+
+/** The tree after a revision: its entries, those of them that are new, and the files that the plan has for them. */
+export interface Revised {
+  readonly entries: ReadonlyArray<Entry>
+  readonly revised: ReadonlyArray<number>
+  readonly plan: ReadonlyArray<Carried>
+}
+
+/**
+ * [M-8] A revision lists files of the manifest, by their path, with another size and other metadata. It is a file of the plan
+ * itself, and what it lists follows it there; or a reason why it does not belong to this manifest.
+ */
+export const revise = (
+  entries: ReadonlyArray<Entry>,
+  revision: ReadonlyArray<Entry>,
+  file: number
+): Result.Result<Revised, string> => {
+  const wanted = new Map(revision.map((entry) => [keyOf(entry.path), entry]))
+  const revised: Array<number> = []
+  const next = entries.map((entry, index) => {
+    const other = entry._tag === "File" ? wanted.get(keyOf(entry.path)) : undefined
+    if (other?._tag !== "File" || !wanted.delete(keyOf(entry.path))) return entry
+    revised.push(index)
+    return other
+  })
+  if (revised.length !== revision.length) return Result.fail("a revision lists what is no file of the manifest")
+  return Result.succeed({ entries: next, revised, plan: planOf(next, revised, file + 1) })
+}
+
+/** A revision as a file of the plan. */
+export const revisionFile = (file: number, size: number): Carried => ({
+  file,
+  kind: "Revision",
+  firstEntry: 0,
+  entryCount: 0,
+  size,
+  members: []
+})
 
 // ---- checks ----
 

@@ -16,8 +16,8 @@ import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.ts"
-import { counts, Ledger } from "./Ledger.ts"
-import { bytesOf, type Carried, encode, type LeftOut, plan } from "./Manifest.ts"
+import { agedReason, counts, Ledger } from "./Ledger.ts"
+import { bytesOf, type Carried, display, encode, type LeftOut, plan } from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Close from "./phase/Close.ts"
 import * as MissingRounds from "./phase/MissingRounds.ts"
@@ -108,6 +108,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
     yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis, new Map())))
     yield* sendAll(ledger, options)
+    yield* checkCopies(ledger)
     yield* session.lastWords({ _tag: "Bye", session: session.id })
   }).pipe(
     Effect.onExit((exit) => {
@@ -172,23 +173,25 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       { concurrency: Limits.filesInFlight, discard: true }
     )
   })
-  const lacking = (file: number) => here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file))
+  const lacking = (file: number) =>
+    here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file) && ledger.knows(slot, file))
 
-  // Who has the manifest and every file, and has not committed the tree.
+  // Who has the manifest and every file, and has not committed the tree; nobody while files are to be taken anew.
   const whole = () =>
-    here().filter(
-      (slot) => prepared.has(slot) && ledger.lacks(slot, 0) && !ledger.plan.some(({ file }) => ledger.lacks(slot, file))
-    )
+    ledger.changed().length > 0
+      ? []
+      : here().filter(
+          (slot) =>
+            prepared.has(slot) && ledger.lacks(slot, 0) && !ledger.plan.some(({ file }) => ledger.lacks(slot, file))
+        )
 
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
     const areStragglers = here().some(session.isBenched)
-    const outgoing = todo.map((carried) => ({
-      carried,
-      isLate: areStragglers && lacking(carried.file).every(session.isBenched),
-      offAir: Deferred.makeUnsafe<void>()
-    }))
+    const outgoing = todo.map((carried) =>
+      outgoingOf(carried, areStragglers && lacking(carried.file).every(session.isBenched))
+    )
     const group = outgoing.filter(({ isLate }) => !isLate)
     const before = prepared.size
     const shared = { bundles, flight, lateness, hasNewcomers: () => prepared.size > before }
@@ -199,7 +202,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
         if (!Deferred.isDoneUnsafe(over)) yield* session.changed.await
       }
     })
-    const send = (files: typeof outgoing, concurrency: number) =>
+    const send = (files: ReadonlyArray<Outgoing>, concurrency: number) =>
       Effect.forEach(
         files,
         ({ carried, offAir }) => sendFile(ledger, options, carried, () => lacking(carried.file), { ...shared, offAir }),
@@ -220,24 +223,90 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       Deferred.doneUnsafe(over, Effect.void)
       session.changed.openUnsafe()
     })
-    // [Q-13] those who wait for stragglers only do not wait with their tree
-    const committing = Effect.andThen(
-      Effect.forEach(group, ({ offAir }) => Deferred.await(offAir), { discard: true }),
-      Effect.suspend(() => commitTree(ledger, whole(), session.awayMillis))
-    )
-    yield* Effect.all([Effect.ensuring(sending, end), admitting, committing], { concurrency: 3, discard: true })
+    const isRevised = () => ledger.changed().length > 0 && here().some((slot) => ledger.lacks(slot, 0))
+    const committing = Effect.gen(function* () {
+      yield* areOffAir(group)
+      const revisions: Array<Fiber.Fiber<void, Effect.Error<typeof sending>>> = []
+      while (isRevised()) {
+        for (const stage of yield* revise(
+          ledger,
+          here().filter((slot) => ledger.lacks(slot, 0))
+        )) {
+          const files = stage.map((carried) => outgoingOf(carried, false))
+          const sent = yield* Effect.forkChild(send(files, Limits.filesInFlight + Limits.lateFiles))
+          revisions.push(sent)
+          yield* Effect.raceFirst(areOffAir(files), Effect.andThen(Fiber.join(sent), Effect.never))
+        }
+      }
+      // [Q-13] those who wait for stragglers only do not wait with their tree
+      yield* commitTree(ledger, whole(), session.awayMillis)
+      yield* Fiber.joinAll(revisions)
+    })
+    const sendingAll = Effect.all([sending, committing], { concurrency: 2, discard: true })
+    yield* Effect.all([Effect.ensuring(sendingAll, end), admitting], { concurrency: 2, discard: true })
   })
 
   while (true) {
     const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
     const uncommitted = present().filter((slot) => ledger.lacks(slot, 0))
     if (newcomers().length > 0) yield* admit
-    else if (todo.length > 0) yield* pass(todo)
+    else if (todo.length > 0 || (uncommitted.length > 0 && here().length > 0 && ledger.changed().length > 0))
+      yield* pass(todo)
     // [O-6] who is away comes back or is lost; [J-10] who asks for a name that was taken may have been started again
     else if (session.knocking() || here().length < present().length) yield* Effect.sleep(Limits.announceMillis)
     else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
     // in the same step, or somebody would be taken in who is sent nothing
     else return session.end()
+  }
+})
+
+/** A file of a pass. */
+interface Outgoing {
+  readonly carried: Carried
+  /** Only stragglers lack it. */
+  readonly isLate: boolean
+  /** Done when nobody but stragglers waits for it any more. */
+  readonly offAir: Deferred.Deferred<void>
+}
+
+const outgoingOf = (carried: Carried, isLate: boolean): Outgoing => ({
+  carried,
+  isLate,
+  offAir: Deferred.makeUnsafe<void>()
+})
+
+const areOffAir = (files: ReadonlyArray<Outgoing>) =>
+  Effect.forEach(files, ({ offAir }) => Deferred.await(offAir), { discard: true })
+
+/**
+ * [M-8] What changed before it was sent whole is taken as it is now. Answers what there is to be sent for it: the revision, and
+ * then, to those that hold it, what it lists.
+ */
+const revise = Effect.fn("Master.revise")(function* (ledger: Ledger, audience: Audience) {
+  const { awayMillis } = yield* Session.Session
+  const source = yield* Source
+  const progress = yield* Progress
+  yield* checkCopies(ledger)
+  const { failures, retaken } = yield* source.retake(ledger.changed())
+  for (const { entry, error } of failures) {
+    const file = ledger.giveUp(entry, error)
+    progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
+    // it was put off, and now it is given up
+    if (file !== undefined && audience.length > 0) yield* Close.abort(file, error.reason, audience, awayMillis)
+  }
+  const first = ledger.plan.length
+  if (retaken.length > 0) ledger.revise(retaken)
+  return [ledger.plan.slice(first, first + 1), ledger.plan.slice(first + 1)] as const
+})
+
+/** Of files that were sent from a copy: is that what the source still holds? */
+const checkCopies = Effect.fnUntraced(function* (ledger: Ledger) {
+  const source = yield* Source
+  const progress = yield* Progress
+  for (const entry of ledger.takeUnchecked()) {
+    if (yield* source.isCurrent(entry)) continue
+    ledger.age(entry)
+    progress.publish({ _tag: "Note", message: `${display(ledger.entries[entry].path)} ${agedReason}` })
   }
 })
 
@@ -256,12 +325,12 @@ const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audien
 
 /** The manifest goes through the same phases, but is closed last, when a catcher has all the rest. The slots that hold it now. */
 const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Options, audience: Audience) {
-  const bytes = encode(ledger.entries, ledger.leftOut)
+  const bytes = encode(ledger.manifest, ledger.leftOut)
   const carried: Carried = {
     file: 0,
     kind: "Manifest",
     firstEntry: 0,
-    entryCount: ledger.entries.length,
+    entryCount: ledger.manifest.length,
     size: bytes.length,
     members: []
   }
@@ -346,8 +415,6 @@ const stream = Effect.fnUntraced(function* <E, R>(
       const message = `${name} is behind the others, and is sent what it lacks after them`
       progress.publish({ _tag: "Note", message })
     }
-    // what was repaired was read again: it must still be the same file, or it is no catcher's fault
-    yield* content.check
     ledger.sitOut(carried.file, satOut)
     const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
     return { late, left }
@@ -391,7 +458,7 @@ const stream = Effect.fnUntraced(function* <E, R>(
     yield* lanes.fresh.drained
     // all sit it out, or were lost: not all was sent, and there is no root to ask with
     if (!wanted.isLeft()) return { late: [], left: [] }
-    yield* content.check
+    yield* PageStream.settle(content)
     // the manifest is in no catcher's hands before it was sent there
     if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
     return yield* finish(opened, lanes.repair)
@@ -460,9 +527,13 @@ const sendFile = Effect.fnUntraced(function* (
       const owed = new Set([...audience, ...lacking()])
       const unfinished = [...owed].filter((slot) => ledger.lacks(slot, carried.file)).sort((a, b) => a - b)
       const progress = yield* Progress
-      progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
+      const { path, reason } = error
+      const isRetaken = ledger.isRetakable(carried.members[0].entry, error)
+      if (isRetaken)
+        progress.publish({ _tag: "Note", message: `${path}: ${reason}; it is read again after the others` })
+      else progress.publish({ _tag: "Failed", path, reason })
       // nobody commits the tree with a part of the file beside it
-      yield* Close.abort(carried.file, error.reason, unfinished)
+      yield* Close.abort(carried.file, isRetaken ? Close.putOff : reason, unfinished)
       ledger.drop(carried, error)
     })
   yield* Effect.scoped(sending).pipe(
@@ -484,30 +555,38 @@ const open = Effect.fnUntraced(function* (
   const source = yield* Source
   const { file, members, size } = carried
   const { pageBytes } = options
+  if (carried.kind === "Revision") {
+    return PageStream.inMemory(file, Layout.make({ size, pageBytes }), ledger.revision(file))
+  }
   if (carried.kind === "Single") {
     const opened = yield* source.open(members[0].entry)
     return PageStream.content({
       file,
       layout: Layout.make({ size, pageBytes }),
       read: opened.read,
-      check: opened.check
+      isUntouched: opened.isUntouched,
+      changed: opened.changed
     })
   }
   const bytes = yield* bundles.take(size)
-  const entries = members.map((member) => member.entry)
-  const unread = yield* source.readMembers(entries, bytes)
-  for (const { error, member } of unread) {
-    ledger.unread([entries[member]], error)
-    // [L-3] in the place of its content
-    if (members[member].size > 0) bytes[members[member].offset] = Unread.markOf(error)
-  }
-  const layout = Layout.make({ size, pageBytes, members: members.length })
-  return PageStream.inMemory(
-    file,
-    layout,
-    bytes,
-    unread.map(({ member }) => member)
+  // what a revision carries since is left out
+  const wanted = members.flatMap(({ entry }, member) => (ledger.isSuperseded(entry, file) ? [] : [member]))
+  if (wanted.length < members.length) bytes.fill(0)
+  const failed = yield* source.readMembers(
+    wanted.map((member) => members[member]),
+    bytes
   )
+  for (const { error, member } of failed) {
+    const { entry, offset, size } = members[wanted[member]]
+    ledger.unread(carried, [entry], error)
+    // [L-3] in the place of its content
+    if (size > 0) bytes[offset] = Unread.markOf(error)
+  }
+  const unread = new Set(members.keys())
+  for (const member of wanted) unread.delete(member)
+  for (const { member } of failed) unread.add(wanted[member])
+  const layout = Layout.make({ size, pageBytes, members: members.length })
+  return PageStream.inMemory(file, layout, bytes, [...unread])
 })
 
 const skippedEvent = (skipped: Skipped) =>

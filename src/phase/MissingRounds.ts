@@ -145,8 +145,6 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     owing = owing.filter(repairs.wants)
     if (owing.length === 0) break
     if (root !== undefined) repairs.lastRounds++
-    // what was repaired was read again: it must still be the same, or hashes would be wrong for ever
-    yield* content.check
     const missing = new Map<number, Missing>()
     const answers = yield* askRound(options, owing, isAlone)
     for (const [slot, answer] of answers) {

@@ -25,21 +25,23 @@ export interface Content {
   readonly layout: Layout.Layout
   /** Fills `into` from an offset of the content. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
-  /** Is it still what it was? */
-  readonly check: Effect.Effect<void, SourceError | SourceChanged>
+  /** Are size and time of its source what they were? */
+  readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
+  /** What it fails with when it is another than it was. Undefined for content in memory, which stays as it is. */
+  readonly changed: SourceChanged | undefined
   /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
   readonly trailer: Uint8Array
 }
 
 export const content = (
-  options: Omit<Content, "trailer" | "check"> &
-    Partial<Pick<Content, "check">> & { readonly unread?: ReadonlyArray<number> }
+  options: Omit<Content, "trailer" | "isUntouched" | "changed"> &
+    Partial<Pick<Content, "isUntouched" | "changed">> & { readonly unread?: ReadonlyArray<number> }
 ): Content => {
-  const { check = Effect.void, file, layout, read } = options
+  const { changed, file, isUntouched = Effect.succeed(true), layout, read } = options
   const trailer = new Uint8Array(layout.trailerBytes)
   const bits = layout.blocks * Limits.hashBytes
   for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
-  return { file, layout, read, check, trailer }
+  return { file, layout, read, isUntouched, changed, trailer }
 }
 
 /** Content that is in memory: the manifest, a bundle. */
@@ -58,6 +60,31 @@ export const inMemory = (
 
 /** The hash that the last question carries. */
 export const root = (content: Content): Uint8Array => hash(content.trailer)
+
+/**
+ * [P-7] Once every page was sent: is it what the source holds? Times that moved do not say that the content did, so then all
+ * of it is read again and compared.
+ */
+export const settle = Effect.fn("PageStream.settle")(function* (content: Content) {
+  const { layout } = content
+  if (yield* content.isUntouched) return
+  const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
+  for (let block = 0; block < layout.blocks; block++) {
+    const part = piece.subarray(0, Layout.blockBytes(layout, block))
+    yield* content.read(block * piece.length, part)
+    yield* confirm(content, block, part)
+    yield* Effect.yieldNow
+  }
+})
+
+// A block that is another now must not go out under its old hash: it would be wrong for ever.
+const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
+  const { changed, trailer } = content
+  if (changed === undefined) return Effect.void
+  const now = hash(piece)
+  const at = block * Limits.hashBytes
+  return now.every((byte, i) => byte === trailer[at + i]) ? Effect.void : Effect.fail(changed)
+}
 
 /** The spans of a file's pages, which are streamed and repaired one by one. */
 export const spans = (layout: Layout.Layout): ReadonlyArray<readonly [first: number, count: number]> =>
@@ -128,9 +155,14 @@ class ParityCursor {
   /** Makes the parity pages of the block that is next. */
   get make() {
     const { block, count, first } = this.blocks[this.at]
-    const { layout, read } = this.content
+    const { content } = this
+    const { layout, read } = content
     const piece = this.piece.subarray(0, Layout.blockBytes(layout, block))
-    return Effect.map(read(block * layout.blockPages * layout.pageBytes, piece), () => {
+    const reading = Effect.andThen(
+      read(block * layout.blockPages * layout.pageBytes, piece),
+      Effect.suspend(() => confirm(content, block, piece))
+    )
+    return Effect.map(reading, () => {
       const bytes = count * layout.pageBytes
       if (this.made.length < bytes) this.made = new Uint8Array(bytes)
       const indices = Array.from({ length: count }, (_, i) => first + i)
@@ -252,18 +284,20 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   return [{ slab, bytes, datagramBytes, kind, isWanted: cursor.demand.isLeft } as PageBatch, cursor] as const
 })
 
-// Reads the block of the cursor's page from that page on, as far as its run goes; a block to be hashed is read whole.
+// Reads the block of the cursor's page from that page on, as far as its run goes; whole where its hash is made or compared.
 const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
   const { content, page, run, runs } = cursor
   const { layout } = content
   const block = Math.floor(page / layout.blockPages)
   const [blockFirst, blockCount] = Layout.blockSpan(layout, block)
-  const first = hashing ? blockFirst : page
-  const end = hashing ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
+  const isWhole = hashing || content.changed !== undefined
+  const first = isWhole ? blockFirst : page
+  const end = isWhole ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
   const offset = first * layout.pageBytes
   const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
   yield* content.read(offset, piece)
+  if (hashing) content.trailer.set(hash(piece), block * Limits.hashBytes)
+  else yield* confirm(content, block, piece)
   cursor.first = first
   cursor.end = end
-  if (hashing) content.trailer.set(hash(piece), block * Limits.hashBytes)
 })

@@ -57,6 +57,22 @@ export const openFiles = 32
 export const openDirectories = 64
 /** Times that a store does a thing which another catcher of the same destination may have done, or undone, at that moment. */
 export const racedTries = 4
+/**
+ * Source files that changed while they were sent, copied at one time: small ones in memory, larger ones in files without a name.
+ * The others wait for the next revision.
+ */
+export const copiedFiles = 4096
+export const copiedBytes = 64 * 1024 * 1024
+export const copiedLargeFiles = 16
+/** A larger file is copied only where copy and file can share their blocks: a directory for temporary files may be memory. */
+export const copyBytes = 1024 * 1024 * 1024
+/** Attempts to copy a file between two of its changes. */
+export const copyAttempts = 5
+/** Times that a file which changed is taken anew. */
+export const retakes = 3
+/** A lease on a file is waited for; Linux breaks one after 45 s (fs.lease-break-time). */
+export const leaseMillis = 60_000
+export const leasePollMillis = 100
 /** Spans of one file in their missing rounds while the next one is streamed. */
 export const spansInFlight = 3
 /** A manifest is held in memory at both ends. */

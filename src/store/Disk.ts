@@ -305,6 +305,8 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     }
   }
 
+  const revise = (revised: ReadonlyArray<Entry>) => Effect.sync(() => void (entries = revised))
+
   const prepare = Effect.fn("Disk.prepare")(function* (manifest: ReadonlyArray<Entry>) {
     close()
     yield* admitted
@@ -522,6 +524,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       case "Bundle":
         return yield* openBundle(carried)
       case "Manifest":
+      case "Revision":
         return yield* refusal("EINVAL", "the manifest is not kept in the store")
     }
   })
@@ -658,7 +661,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 
-  return Store.of({ prepare, open, existing, finish })
+  return Store.of({ prepare, revise, open, existing, finish })
 })
 
 // ---- the destination ----

@@ -2,22 +2,28 @@
  * The source on a disk: what `rsync -aH` would take from the same arguments. "dir" is the directory with its name, "dir/"
  * (and ".", "..", "dir/.") what is in it; a symbolic link is itself, unless a slash follows it.
  *
- * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries. What changed since
- * it was scanned is told from size, times and inode number: within one tick of the file system's clock (some
- * milliseconds) a change of the same length goes unseen.
+ * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries. A file counts as the
+ * one that was scanned as long as size and mtime are the same, as with rsync: another mode, a new link or another inode
+ * number is no other content. Within one tick of the file system's clock (some milliseconds) a change of the same length
+ * goes unseen here.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import { constants } from "node:os"
 import type { Entry, Metadata } from "../Manifest.ts"
 import { display } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
+import * as Copies from "./Copies.ts"
 import * as Descriptor from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
-import type { Skipped, SourceFile } from "./Source.ts"
+import type { Member, Retaken, Skipped, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond or two. */
@@ -40,10 +46,8 @@ interface Argument {
 interface Found {
   /** The path on disk is the source's, and the entry's without the source's name. */
   readonly source: Argument
-  readonly ino: bigint
   readonly size: bigint
   readonly mtimeNs: bigint
-  readonly ctimeNs: bigint
 }
 
 const argument = (given: Buffer): Argument => {
@@ -57,6 +61,10 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
 
   let found: Array<Found | undefined> = []
   let entries: Array<Entry> = []
+  /** The files that were retaken last, and what holds their copies. */
+  const copies = new Map<number, Copies.Taken>()
+  const scope = yield* Effect.scope
+  let copying = yield* Scope.fork(scope)
 
   const scan = Effect.gen(function* () {
     const skipped: Array<Skipped> = []
@@ -161,52 +169,131 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     const { found, path } = yield* foundAt(entry)
     const changed = new SourceChanged({ path: display(path) })
     const failed = failure(path)
-    const descriptor = yield* Effect.acquireRelease(
-      Effect.try({ try: () => Descriptor.make(fs.openSync(path, readFlags)), catch: failed }),
-      (descriptor) => descriptor.close
-    )
-    const check = Effect.flatMap(
-      Effect.try({ try: () => isSame(found, fs.fstatSync(descriptor.fd, { bigint: true })), catch: failed }),
-      (same) => (same ? Effect.void : Effect.fail(changed))
-    )
-    yield* check
+    const copy = copies.get(entry)?.read
+    if (copy !== undefined) return copied(copy, changed, failed)
+    const descriptor = yield* Effect.mapError(openAt(path), failed)
+    const isUntouched = Effect.try({
+      try: () => isSame(found, fs.fstatSync(descriptor.fd, { bigint: true })),
+      catch: failed
+    })
+    if (!(yield* isUntouched)) return yield* changed
+    const endsEarly = Effect.flatMap(isUntouched, (untouched) => Effect.fail(untouched ? failed(endless()) : changed))
     const file: SourceFile = {
       read: (offset, into) =>
         Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
-          count === into.length ? Effect.void : Effect.fail(changed)
+          count === into.length ? Effect.void : endsEarly
         ),
-      check
+      isUntouched,
+      changed
     }
     return file
   })
 
   // One bundle after the other: read in turns, all of them would be ready as late as the last.
   const reading = Semaphore.makeUnsafe(1)
+  const copyingOne = Semaphore.makeUnsafe(1)
   const readMembers: Source["Service"]["readMembers"] = (members, into) => reading.withPermit(readNow(members, into))
 
-  const readNow = Effect.fn("DiskSource.readMembers")(function* (members: ReadonlyArray<number>, into: Uint8Array) {
+  const readNow = Effect.fn("DiskSource.readMembers")(function* (members: ReadonlyArray<Member>, into: Uint8Array) {
     const failures: Array<{ readonly member: number; readonly error: SourceError | SourceChanged }> = []
-    let offset = 0
     for (let member = 0; member < members.length; member++) {
       if (member % filesPerTurn === filesPerTurn - 1) yield* Effect.yieldNow
-      const known = yield* Effect.result(foundAt(members[member]))
-      if (Result.isFailure(known)) {
-        failures.push({ member, error: known.failure })
-        continue
-      }
-      const { found, path } = known.success
-      const part = into.subarray(offset, offset + Number(found.size))
-      offset += part.length
-      const read = Result.try({ try: () => readWhole(path, found, part), catch: failure(path) })
-      const error = Result.isFailure(read) ? read.failure : read.success ? undefined : changedAt(path)
-      if (error === undefined) continue
+      const { entry, offset, size } = members[member]
+      const part = into.subarray(offset, offset + size)
+      const read = yield* Effect.result(readMember(entry, part))
+      if (Result.isSuccess(read)) continue
       part.fill(0)
-      failures.push({ member, error })
+      failures.push({ member, error: read.failure })
     }
     return failures
   })
 
-  return Source.of({ scan, open, readMembers })
+  const readMember = (entry: number, part: Uint8Array) =>
+    Effect.flatMap(foundAt(entry), ({ found, path }): Effect.Effect<void, SourceError | SourceChanged> => {
+      const copy = copies.get(entry)?.read
+      const isSized = found.size === BigInt(part.length)
+      if (!isSized) return Effect.fail(changedAt(path))
+      if (copy !== undefined) return Effect.asVoid(Effect.mapError(copy(0, part), failure(path)))
+      return Effect.flatMap(Effect.try({ try: () => readWhole(path, found, part), catch: failure(path) }), (isSame) =>
+        isSame ? Effect.void : Effect.fail(changedAt(path))
+      )
+    })
+
+  /** Copies one file as it is now. Nothing is held while a lease is waited for. */
+  const retakeOne = Effect.fnUntraced(function* (entry: number, into: Scope.Scope) {
+    const { found: before, path } = yield* foundAt(entry)
+    const taken = yield* whenFree(copyingOne.withPermit(copyAt(path, into))).pipe(Effect.mapError(failure(path)))
+    if (taken === undefined) return yield* changedAt(path)
+    copies.set(entry, taken)
+    found[entry] = foundOf(before.source, taken.stats)
+    return { entry, metadata: metadataOf(taken.stats), size: Number(taken.stats.size) } as Retaken
+  })
+
+  /** Those of the files, from the first, that may be copied at one time. */
+  const batchOf = Effect.fnUntraced(function* (wanted: ReadonlyArray<number>) {
+    let bytes = 0
+    let large = 0
+    for (const [at, entry] of wanted.entries()) {
+      const known = yield* Effect.option(foundAt(entry))
+      const look = Option.flatMap(known, ({ path }) => Result.getSuccess(Result.try(() => fs.lstatSync(path))))
+      const size = Option.match(look, { onNone: () => 0, onSome: (stats) => stats.size })
+      if (size > Limits.smallFileBytes) large++
+      else bytes += size
+      const isTooMuch = large > Limits.copiedLargeFiles || bytes > Limits.copiedBytes || at >= Limits.copiedFiles
+      if (isTooMuch) return wanted.slice(0, at)
+    }
+    return wanted
+  })
+
+  const retake: Source["Service"]["retake"] = Effect.fn("DiskSource.retake")(function* (wanted) {
+    copies.clear()
+    yield* Scope.close(copying, Exit.void)
+    const into = yield* Scope.fork(scope)
+    copying = into
+    const retaken: Array<Retaken> = []
+    const failures: Array<{ readonly entry: number; readonly error: SourceError | SourceChanged }> = []
+    yield* Effect.forEach(
+      yield* batchOf(wanted),
+      (entry) =>
+        Effect.matchEffect(retakeOne(entry, into), {
+          onFailure: (error) => Effect.sync(() => failures.push({ entry, error })),
+          onSuccess: (one) => Effect.sync(() => retaken.push(one))
+        }),
+      { concurrency: "unbounded", discard: true }
+    )
+    return { retaken: retaken.sort((a, b) => a.entry - b.entry), failures }
+  })
+
+  const isCurrent = Effect.fn("DiskSource.isCurrent")(
+    function* (entry: number) {
+      const taken = copies.get(entry)
+      if (taken?.read === undefined) return true
+      const { path } = yield* foundAt(entry)
+      const now = yield* openAt(path)
+      const { ino, size } = taken.stats
+      if (fs.fstatSync(now.fd, { bigint: true }).ino !== ino) return true
+      return yield* Copies.agrees(taken.read, now.read, Number(size))
+      // what is not there any more has not changed since
+    },
+    Effect.scoped,
+    Effect.orElseSucceed(() => true)
+  )
+
+  return Source.of({ scan, open, readMembers, retake, isCurrent })
+})
+
+/** A file that is sent from its copy. */
+const copied = (
+  copy: NonNullable<Copies.Taken["read"]>,
+  changed: SourceChanged,
+  failed: (cause: unknown) => SourceError | SourceChanged
+): SourceFile => ({
+  read: (offset, into) =>
+    Effect.flatMap(Effect.mapError(copy(offset, into), failed), (count) =>
+      count === into.length ? Effect.void : Effect.fail(changed)
+    ),
+  isUntouched: Effect.succeed(true),
+  changed
 })
 
 interface Visit {
@@ -264,20 +351,11 @@ const metadataOf = (stats: fs.BigIntStats): Metadata => {
 
 const billion = 1_000_000_000n
 
-const foundOf = (source: Argument, { ctimeNs, ino, mtimeNs, size }: fs.BigIntStats): Found => ({
-  source,
-  ino,
-  size,
-  mtimeNs,
-  ctimeNs
-})
+const foundOf = (source: Argument, { mtimeNs, size }: fs.BigIntStats): Found => ({ source, size, mtimeNs })
 
+// Of an empty file no content can be another; the kernel's own (/proc) are empty, and made anew again and again.
 const isSame = (found: Found, now: fs.BigIntStats): boolean =>
-  now.isFile() &&
-  now.ino === found.ino &&
-  now.size === found.size &&
-  now.mtimeNs === found.mtimeNs &&
-  now.ctimeNs === found.ctimeNs
+  now.isFile() && now.size === found.size && (now.size === 0n || now.mtimeNs === found.mtimeNs)
 
 // ---- the system ----
 
@@ -297,6 +375,36 @@ const readdir = (path: Buffer) =>
     catch: (cause) => cause as NodeJS.ErrnoException
   })
 
+const openAt = (path: Buffer) =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => Descriptor.make(fs.openSync(path, readFlags)),
+      catch: (cause) => cause as NodeJS.ErrnoException
+    }),
+    (descriptor) => descriptor.close
+  )
+
+/** Copies what has the path now; the copy lasts as long as `into`. */
+const copyAt = (path: Buffer, into: Scope.Scope) =>
+  Effect.scoped(
+    Effect.flatMap(openAt(path), ({ fd }) =>
+      Scope.provide(Copies.take(fd, path.subarray(0, path.lastIndexOf(0x2f) + 1)), into)
+    )
+  )
+
+/** Tries again as long as a lease holds the file. The first attempt has asked for it back, and the system breaks it in time. */
+const whenFree = <A, R>(attempt: Effect.Effect<A, NodeJS.ErrnoException, R>) =>
+  Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + Limits.leaseMillis
+    while (true) {
+      const tried = yield* Effect.result(attempt)
+      if (Result.isSuccess(tried)) return tried.success
+      const isOver = (yield* Clock.currentTimeMillis) >= until
+      if (!isLeased(tried.failure) || isOver) return yield* Effect.fail(tried.failure)
+      yield* Effect.sleep(Limits.leasePollMillis)
+    }
+  })
+
 /** Reads a file from its first byte to its last; false when it is not what it was. */
 const readWhole = (path: Buffer, found: Found, into: Uint8Array): boolean => {
   const fd = fs.openSync(path, readFlags)
@@ -312,15 +420,23 @@ const readWhole = (path: Buffer, found: Found, into: Uint8Array): boolean => {
   if (Result.isFailure(same)) throw same.failure
   // What cannot be read may be a directory by now.
   if (same.success && Result.isFailure(read)) throw read.failure
-  return same.success && done === into.length
+  if (same.success && done < into.length) throw endless()
+  return same.success
 }
 
-const { ELOOP, ENOENT, ENOTDIR } = constants.errno
+const { EAGAIN, ELOOP, ENODATA, ENOENT, ENOTDIR } = constants.errno
+
+/** A file that has always ended before its size, such as those of /sys; rsync says the same of it. */
+const endless = () => Errno.toCause(ENODATA)
+
 const gone = new Set([-ELOOP, -ENOENT, -ENOTDIR])
 
 /** Nothing has the path any more, or something of another type. */
 const isGone = (cause: unknown): boolean =>
   cause instanceof Error && "errno" in cause && typeof cause.errno === "number" && gone.has(cause.errno)
+
+/** The open of a regular file would have to wait: for a lease that another program holds on it. */
+const isLeased = (cause: unknown): boolean => cause instanceof Error && "errno" in cause && cause.errno === -EAGAIN
 
 const lost = (cause: unknown): readonly [kind: Skipped["kind"], reason: string] => [
   isGone(cause) ? "Vanished" : "Unreadable",
@@ -335,7 +451,11 @@ const changedAt = (path: Buffer) => new SourceChanged({ path: display(path) })
 const sourceError = (path: Buffer) => (cause: unknown) =>
   new SourceError({ path: display(path), ...Errno.fromCause(cause) })
 
-const failure = (path: Buffer) => (cause: unknown) => (isGone(cause) ? changedAt(path) : sourceError(path)(cause))
+// A leased file is retaken later, as a changed one is: the others need not wait for it.
+const failure = (path: Buffer) => (cause: unknown) => {
+  if (isLeased(cause)) return new SourceChanged({ path: display(path), isLeased: true })
+  return isGone(cause) ? changedAt(path) : sourceError(path)(cause)
+}
 
 const slash = Buffer.from("/")
 const dot = Buffer.from(".")

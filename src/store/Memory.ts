@@ -19,8 +19,6 @@ import { display, refused } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as Errno from "./Errno.ts"
-import type { Skipped, SourceFile } from "./Source.ts"
-import { Source, SourceChanged, SourceError } from "./Source.ts"
 import type { Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 import { type File, type Node, type Refused, Volume } from "./Volume.ts"
@@ -153,6 +151,8 @@ export const make = (options: Options = {}): Memory => {
         return yield* put("prepare", entry, (temporary) => volume.fifo(temporary, entry))
     }
   })
+
+  const revise = (revised: ReadonlyArray<Entry>) => Effect.sync(() => void (entries = revised))
 
   const prepare = Effect.fn("Memory.prepare")(function* (manifest: ReadonlyArray<Entry>) {
     admit()
@@ -356,7 +356,7 @@ export const make = (options: Options = {}): Memory => {
     slots: () => slots,
     volume,
     stage: () => stage,
-    store: Store.of({ prepare, open, existing, finish })
+    store: Store.of({ prepare, revise, open, existing, finish })
   }
 }
 
@@ -387,57 +387,7 @@ const made = (name: string, node: Node): Made => {
   }
 }
 
-/** What a memory source has: an entry, the content of a file, and how it fails. */
-export interface Given {
-  readonly entry: Entry
-  readonly content?: Uint8Array
-  /** "changed", or the system's code. */
-  readonly fault?: string
-}
-
-/** A source of these entries, in this order; every scan takes those that are in the array then. */
-export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<Skipped> = []): Layer.Layer<Source> => {
-  const find = (index: number): Result.Result<Uint8Array, SourceError | SourceChanged> => {
-    const { content, entry, fault } = given[index]
-    const path = display(entry.path)
-    if (fault === "changed") return Result.fail(new SourceChanged({ path }))
-    if (fault !== undefined) return Result.fail(new SourceError({ path, ...words(fault) }))
-    return Result.succeed(content ?? new Uint8Array(0))
-  }
-  const open = Effect.fn("MemorySource.open")(function* (index: number) {
-    const content = yield* Effect.fromResult(find(index))
-    const changed = new SourceChanged({ path: display(given[index].entry.path) })
-    const file: SourceFile = {
-      read: (offset, into) =>
-        Effect.suspend(() => {
-          if (offset + into.length > content.length) return Effect.fail(changed)
-          into.set(content.subarray(offset, offset + into.length))
-          return Effect.void
-        }),
-      check: Effect.asVoid(Effect.fromResult(find(index)))
-    }
-    return file
-  })
-  const readMembers = (members: ReadonlyArray<number>, into: Uint8Array) =>
-    Effect.sync(() => {
-      const failures: Array<{ readonly member: number; readonly error: SourceError | SourceChanged }> = []
-      let offset = 0
-      for (const [member, index] of members.entries()) {
-        const { entry } = given[index]
-        const size = entry._tag === "File" ? entry.size : 0
-        const content = find(index)
-        if (Result.isSuccess(content)) into.set(content.success, offset)
-        else {
-          into.fill(0, offset, offset + size)
-          failures.push({ member, error: content.failure })
-        }
-        offset += size
-      }
-      return failures
-    })
-  const scan = Effect.sync(() => ({ entries: given.map(({ entry }) => entry), skipped }))
-  return Layer.succeed(Source, Source.of({ scan, open, readMembers }))
-}
+export { type Given, sourceLayer } from "./MemorySource.ts"
 
 const words = (code: string) => Errno.fromCause(Errno.toCause(constants.errno[code as keyof typeof constants.errno]))
 

@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Entry } from "../Manifest.ts"
+import type { Entry, Metadata } from "../Manifest.ts"
 
 /** A source could not be read. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
@@ -23,9 +23,12 @@ export const changedReason = "changed or vanished while it was sent; send it aga
 
 /** A source file changed or vanished while it was read. */
 export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceChanged", {
-  path: Schema.String
+  path: Schema.String,
+  /** It did not change: another program holds a lease on it, and has been asked to give it back. */
+  isLeased: Schema.optionalKey(Schema.Boolean)
 }) {
   get reason() {
+    if (this.isLeased === true) return "another program holds a lease on it"
     return changedReason
   }
   override get message() {
@@ -46,11 +49,27 @@ export interface Skipped {
   readonly reason: string
 }
 
+/** A small file of a bundle, and where in the bundle it is. */
+export interface Member {
+  readonly entry: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** A file of the manifest as it is now. */
+export interface Retaken {
+  readonly entry: number
+  readonly metadata: Metadata
+  readonly size: number
+}
+
 export interface SourceFile {
-  /** Fills `into` from an offset; SourceChanged when the file is shorter than it was. */
+  /** Fills `into` from an offset; SourceChanged when the file has become shorter. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
-  /** SourceChanged unless size, mtime and ctime are what they were when it was scanned. */
-  readonly check: Effect.Effect<void, SourceError | SourceChanged>
+  /** Are size and mtime what they were when it was opened? The content may be the same even if they are not. */
+  readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
+  /** The error that says of this file that its content is another now. */
+  readonly changed: SourceChanged
 }
 
 export class Source extends Context.Service<
@@ -63,10 +82,21 @@ export class Source extends Context.Service<
     >
     /** Opens the file of an entry (its index in what `scan` gave). */
     readonly open: (entry: number) => Effect.Effect<SourceFile, SourceError | SourceChanged, Scope.Scope>
-    /** Reads small files whole, back to back into `into`, in few system calls; answers which members failed, by position, and why. A failed one's bytes are zeros. */
+    /** Reads small files whole, each at its place in `into`, in few system calls; answers which members failed, by position, and why. A failed one's bytes are zeros. */
     readonly readMembers: (
-      entries: ReadonlyArray<number>,
+      members: ReadonlyArray<Member>,
       into: Uint8Array
     ) => Effect.Effect<ReadonlyArray<{ readonly member: number; readonly error: SourceError | SourceChanged }>>
+    /**
+     * Looks again at files that were no longer what the scan found, and copies them as they are now: from then on `open` and
+     * `readMembers` give the copies. It takes as many as it may hold copies of, those of an earlier call are gone; of a file
+     * that is too large for a copy the new size and time count. An open that a lease of another program holds up is waited for.
+     */
+    readonly retake: (entries: ReadonlyArray<number>) => Effect.Effect<{
+      readonly retaken: ReadonlyArray<Retaken>
+      readonly failures: ReadonlyArray<{ readonly entry: number; readonly error: SourceError | SourceChanged }>
+    }>
+    /** Has a file that was retaken still the content of its copy, or the copy's and more? One that was replaced meanwhile counts as unchanged. */
+    readonly isCurrent: (entry: number) => Effect.Effect<boolean>
   }
 >()("mrsync/store/Source") {}

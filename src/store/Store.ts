@@ -52,6 +52,8 @@ export interface Existing {
 export class Store extends Context.Service<
   Store,
   {
+    /** Takes the entries as a revision of the manifest has them: files with another size and other metadata. */
+    readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
     /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are of single entries. */
     readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /**

@@ -20,7 +20,7 @@ const damaged: WireError = { _tag: "WireError", reason: "Damaged" }
 const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
 
-const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle"]
+const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision"]
 const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften"]
 const nothing = 0xffff_ffff
 const noSlot = 0xffff

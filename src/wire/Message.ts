@@ -4,7 +4,7 @@
  */
 
 /** What a carried file is. */
-export type Kind = "Manifest" | "Single" | "Bundle"
+export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
 
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften"

@@ -5,10 +5,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { execFileSync } from "node:child_process"
+import * as Result from "effect/Result"
+import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
+import * as os from "node:os"
+import { createRequire } from "node:module"
 import { display, type Entry, refused } from "../../src/Manifest.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import * as DiskSource from "../../src/store/DiskSource.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import { Source } from "../../src/store/Source.ts"
@@ -91,7 +95,7 @@ describe("arguments, as rsync takes them", () => {
             const file = yield* source("..")
             yield* file.scan
             const into = new Uint8Array(3)
-            assert.deepStrictEqual(yield* file.readMembers([1], into), [])
+            assert.deepStrictEqual(yield* file.readMembers(together([1, 3]), into), [])
             assert.strictEqual(Buffer.from(into).toString(), "aaa")
           }),
         () => Effect.sync(() => process.chdir(before))
@@ -162,7 +166,7 @@ describe("entries", () => {
       for (let i = 1; i < entries.length; i++) {
         const entry = entries[i] as Entry & { _tag: "File" }
         const into = new Uint8Array(entry.size)
-        assert.deepStrictEqual(yield* service.readMembers([i], into), [])
+        assert.deepStrictEqual(yield* service.readMembers(together([i, entry.size]), into), [])
         const opened = yield* service.open(i)
         const again = new Uint8Array(entry.size)
         yield* opened.read(0, again)
@@ -242,7 +246,7 @@ describe("entries", () => {
       const scanned = turns
       assert.isAtLeast(scanned, 2)
       yield* service.readMembers(
-        entries.flatMap((entry, index) => (entry._tag === "File" ? [index] : [])),
+        together(...entries.flatMap((entry, index) => (entry._tag === "File" ? [[index, 0] as const] : []))),
         new Uint8Array(0)
       )
       assert.isAtLeast(turns - scanned, 5)
@@ -272,7 +276,7 @@ describe("entries", () => {
           )
           const error = yield* Effect.flip(service.open(1))
           assert.strictEqual(error.message, `${base}/tree/a: permission denied (EACCES)`)
-          const failures = yield* service.readMembers([1], new Uint8Array(3))
+          const failures = yield* service.readMembers(together([1, 3]), new Uint8Array(3))
           assert.strictEqual(failures[0].error._tag, "SourceError")
         })
       )
@@ -280,22 +284,72 @@ describe("entries", () => {
   )
 })
 
-const changes: ReadonlyArray<readonly [what: string, change: (path: string) => void]> = [
+type Change = readonly [what: string, change: (path: string) => void]
+
+const touched = (path: string) => fs.utimesSync(path, 1, 1)
+const replacedBy = (path: string, content: string) => {
+  fs.writeFileSync(`${path}~`, content)
+  fs.renameSync(`${path}~`, path)
+}
+
+/** Of these the new content and time can be sent. */
+const otherContent: ReadonlyArray<Change> = [
   ["grows", (path) => fs.appendFileSync(path, "more")],
   ["shrinks", (path) => fs.truncateSync(path, 1)],
-  ["is written to", (path) => fs.writeFileSync(path, "bb")],
-  ["is touched", (path) => fs.utimesSync(path, 1, 1)],
-  ["gets another mode", (path) => fs.chmodSync(path, 0o600)],
-  ["is replaced", (path) => (fs.writeFileSync(`${path}~`, "bb"), fs.renameSync(`${path}~`, path))],
+  ["is written to", (path) => fs.writeFileSync(path, "BB")],
+  ["is touched", touched],
+  ["is replaced", (path) => replacedBy(path, "other")]
+]
+const noFile: ReadonlyArray<Change> = [
   ["vanishes", (path) => fs.rmSync(path)],
   ["becomes a link", (path) => (fs.renameSync(path, `${path}~`), fs.symlinkSync(`${path}~`, path))],
   ["becomes a directory", (path) => (fs.rmSync(path), fs.mkdirSync(path))],
   ["becomes a FIFO", (path) => (fs.rmSync(path), execFileSync("mkfifo", [path]))],
   ["loses its directory", (path) => fs.rmSync(path.slice(0, -2), { recursive: true })]
 ]
+/** Neither content nor time is another one. */
+const sameContent: ReadonlyArray<Change> = [
+  ["gets another mode", (path) => fs.chmodSync(path, 0o600)],
+  ["gets another name besides", (path) => fs.linkSync(path, `${path}~`)],
+  [
+    "gets another inode number",
+    (path) => (execFileSync("cp", ["-p", path, `${path}~`]), fs.renameSync(`${path}~`, path))
+  ]
+]
+
+const { resolve } = createRequire(import.meta.url)
+const hasKoffi = Result.isSuccess(Result.try(() => resolve("koffi")))
+
+/** Another process has a lease on the file, and gives it back so long after it was asked. */
+const leased = (path: string, millis: number) =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof spawn>>((resume) => {
+      const program = `
+        const fcntl = require(${JSON.stringify(resolve("koffi"))}).load(null).func("int fcntl(int, int, ...)")
+        const fd = require("fs").openSync(process.argv[1], "r+")
+        const lease = (type) => fcntl(fd, 1024, "int", type)
+        process.on("SIGIO", () => setTimeout(() => lease(2), ${millis}))
+        console.log(lease(1))
+        setTimeout(() => {}, 30000)`
+      const child = spawn(process.execPath, ["-e", program, path], { stdio: ["ignore", "pipe", "inherit"] })
+      child.stdout.once("data", (said) => {
+        assert.strictEqual(String(said).trim(), "0", "no lease was given")
+        resume(Effect.succeed(child))
+      })
+    }),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
 
 /** The system stamps times by its own tick: a change within it would go unseen. */
 const tick = Effect.callback<void>((resume) => void setTimeout(() => resume(Effect.void), 20))
+
+/** Members of a bundle, back to back. */
+const together = (...files: ReadonlyArray<readonly [entry: number, size: number]>) => {
+  let end = 0
+  return files.map(([entry, size]) => ({ entry, size, offset: (end += size) - size }))
+}
+
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
 describe("a file that changes", () => {
   const prepared = Effect.gen(function* () {
@@ -306,14 +360,14 @@ describe("a file that changes", () => {
     return { path: `${base}/tree/d/b`, service }
   })
 
-  for (const [what, change] of changes) {
+  for (const [what, change] of [...otherContent, ...noFile]) {
     it.effect(`${what} before it is opened`, () =>
       Effect.gen(function* () {
         const { path, service } = yield* prepared
         change(path)
         assert.strictEqual((yield* Effect.flip(service.open(3)))._tag, "SourceChanged")
         const into = new Uint8Array(5).fill(9)
-        const failures = yield* service.readMembers([1, 3], into)
+        const failures = yield* service.readMembers(together([1, 3], [3, 2]), into)
         assert.deepStrictEqual(
           failures.map(({ error, member }) => [member, error._tag]),
           [[1, "SourceChanged"]]
@@ -323,19 +377,35 @@ describe("a file that changes", () => {
     )
   }
 
-  for (const [what, change] of changes.slice(0, 5)) {
+  for (const [what, change] of sameContent) {
+    it.effect(`${what}: that is no change`, () =>
+      Effect.gen(function* () {
+        const { path, service } = yield* prepared
+        const opened = yield* service.open(3)
+        change(path)
+        assert.isTrue(yield* opened.isUntouched)
+        const again = yield* service.open(3)
+        assert.isTrue(yield* again.isUntouched)
+        const into = new Uint8Array(2)
+        assert.deepStrictEqual(yield* service.readMembers(together([3, 2]), into), [])
+        assert.strictEqual(textOf(into), "bb")
+      })
+    )
+  }
+
+  for (const [what, change] of otherContent.slice(0, 4)) {
     it.effect(`${what} while it is open`, () =>
       Effect.gen(function* () {
         const { path, service } = yield* prepared
         const file = yield* service.open(3)
-        yield* file.check
+        assert.isTrue(yield* file.isUntouched)
         const into = new Uint8Array(2)
         yield* file.read(0, into)
-        assert.strictEqual(Buffer.from(into).toString(), "bb")
+        assert.strictEqual(textOf(into), "bb")
         change(path)
-        const error = yield* Effect.flip(file.check)
+        assert.isFalse(yield* file.isUntouched)
         assert.strictEqual(
-          error.message,
+          file.changed.message,
           `${path}: changed or vanished while it was sent; send it again when nobody writes to it`
         )
         if (what === "shrinks") assert.strictEqual((yield* Effect.flip(file.read(0, into)))._tag, "SourceChanged")
@@ -343,12 +413,163 @@ describe("a file that changes", () => {
     )
   }
 
+  it.effect("is replaced while it is open: what was opened is sent", () =>
+    Effect.gen(function* () {
+      const { path, service } = yield* prepared
+      const file = yield* service.open(3)
+      replacedBy(path, "other")
+      assert.isTrue(yield* file.isUntouched)
+      const into = new Uint8Array(2)
+      yield* file.read(0, into)
+      assert.strictEqual(textOf(into), "bb")
+    })
+  )
+
+  for (const [what, change] of otherContent) {
+    it.effect(`${what}, and is taken anew`, () =>
+      Effect.gen(function* () {
+        const { path, service } = yield* prepared
+        change(path)
+        const content = fs.readFileSync(path, "utf8")
+        const { failures, retaken } = yield* service.retake([3])
+        assert.deepStrictEqual(failures, [])
+        assert.deepStrictEqual(
+          retaken.map(({ entry, metadata, size }) => [entry, size, nanosOf(metadata)]),
+          [[3, content.length, nanos(path)]]
+        )
+        // from now on it is what it was then
+        fs.writeFileSync(path, "something else")
+        const into = new Uint8Array(content.length)
+        assert.deepStrictEqual(yield* service.readMembers(together([3, into.length]), into), [])
+        assert.strictEqual(textOf(into), content)
+        yield* (yield* service.open(3)).read(0, into)
+        assert.strictEqual(textOf(into), content)
+        assert.isFalse(yield* service.isCurrent(3))
+      })
+    )
+  }
+
+  for (const [what, change] of noFile) {
+    it.effect(`${what}, and cannot be taken anew`, () =>
+      Effect.gen(function* () {
+        const { path, service } = yield* prepared
+        change(path)
+        const { failures, retaken } = yield* service.retake([1, 3])
+        assert.deepStrictEqual(
+          failures.map(({ entry, error }) => [entry, error._tag]),
+          [[3, "SourceChanged"]]
+        )
+        assert.deepStrictEqual(
+          retaken.map(({ entry }) => entry),
+          [1]
+        )
+      })
+    )
+  }
+
+  it.effect("large ones are copied, and leave neither a name nor a descriptor behind", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      const size = Limits.smallFileBytes + 4096
+      const path = `${base}/large`
+      fs.writeFileSync(path, Buffer.alloc(size, 1))
+      const descriptors = () => fs.readdirSync("/dev/fd").length
+      const before = descriptors()
+      const copies = () => fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith("mrsync-copy-"))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const service = yield* source(path)
+          yield* service.scan
+          assert.strictEqual((yield* service.retake([0])).retaken.length, 1)
+          // as through mmap: content without time
+          const { atime, mtime } = fs.statSync(path)
+          const fd = fs.openSync(path, "r+")
+          fs.writeSync(fd, Buffer.alloc(10, 2), 0, 10, size - 100)
+          fs.closeSync(fd)
+          fs.utimesSync(path, atime, mtime)
+          const opened = yield* service.open(0)
+          const into = new Uint8Array(size)
+          yield* opened.read(0, into)
+          assert.isTrue(into.every((byte) => byte === 1))
+          assert.isFalse(yield* service.isCurrent(0))
+          assert.deepStrictEqual(copies(), [])
+          // taken once more it is what it is now; what is appended does not make it another, nor does what replaces it
+          assert.strictEqual((yield* service.retake([0])).retaken.length, 1)
+          assert.isTrue(yield* service.isCurrent(0))
+          fs.appendFileSync(path, "more")
+          assert.isTrue(yield* service.isCurrent(0))
+          replacedBy(path, "other")
+          assert.isTrue(yield* service.isCurrent(0))
+          // one copy and no more is open
+          assert.isAtMost(descriptors(), before + 1)
+        })
+      )
+      assert.strictEqual(descriptors(), before)
+    })
+  )
+
+  it.effect("as many as may be copied at one time are taken, and the others later", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      const size = Limits.smallFileBytes + 1
+      const count = Limits.copiedLargeFiles + 2
+      for (let i = 0; i < count; i++) fs.writeFileSync(`${base}/${i}`, Buffer.alloc(size))
+      const service = yield* source(`${base}/`)
+      const { entries } = yield* service.scan
+      const wanted = entries.flatMap((entry, index) => (entry._tag === "File" ? [index] : []))
+      const first = yield* service.retake(wanted)
+      assert.strictEqual(first.retaken.length, Limits.copiedLargeFiles)
+      const rest = wanted.filter((entry) => !first.retaken.some((one) => one.entry === entry))
+      assert.strictEqual((yield* service.retake(rest)).retaken.length, 2)
+    })
+  )
+
+  it.live.runIf(hasKoffi)("an open that a lease holds up is waited for", () =>
+    Effect.gen(function* () {
+      const { path, service } = yield* prepared
+      yield* leased(path, 700)
+      // the first open asks for it back, and waits for nothing
+      assert.include((yield* Effect.flip(service.open(3))).message, "holds a lease")
+      const failures = yield* service.readMembers(together([1, 3], [3, 2]), new Uint8Array(5))
+      assert.deepStrictEqual(
+        failures.map(({ error, member }) => [member, error.message]),
+        [[1, `${path}: another program holds a lease on it`]]
+      )
+      const { failures: left, retaken } = yield* service.retake([3])
+      assert.deepStrictEqual(left, [])
+      assert.deepStrictEqual(
+        retaken.map(({ size }) => size),
+        [2]
+      )
+    })
+  )
+
+  it.effect.runIf(fs.existsSync("/sys/class/net/lo/mtu"))("the kernel's own files are as rsync has them", () =>
+    Effect.gen(function* () {
+      const empty = yield* source("/proc/version")
+      const { entries } = yield* empty.scan
+      assert.deepStrictEqual(
+        entries.map((entry) => entry._tag === "File" && entry.size),
+        [0]
+      )
+      yield* tick
+      assert.deepStrictEqual(yield* empty.readMembers(together([0, 0]), new Uint8Array(0)), [])
+      assert.isTrue(yield* (yield* empty.open(0)).isUntouched)
+      const short = yield* source("/sys/class/net/lo/mtu")
+      yield* short.scan
+      const failures = yield* short.readMembers(together([0, 4096]), new Uint8Array(4096))
+      assert.strictEqual(failures[0].error.message, "/sys/class/net/lo/mtu: no data available (ENODATA)")
+      const opened = yield* short.open(0)
+      assert.strictEqual((yield* Effect.flip(opened.read(0, new Uint8Array(4096))))._tag, "SourceError")
+    })
+  )
+
   it.effect("what is no file of the scan is not opened", () =>
     Effect.gen(function* () {
       const { service } = yield* prepared
       for (const entry of [0, 99]) {
         assert.strictEqual((yield* Effect.flip(service.open(entry)))._tag, "SourceError")
-        assert.strictEqual((yield* service.readMembers([entry], new Uint8Array(0))).length, 1)
+        assert.strictEqual((yield* service.readMembers(together([entry, 0]), new Uint8Array(0))).length, 1)
       }
     })
   )
@@ -382,7 +603,7 @@ describe("a source in memory", () => {
       const { entries } = yield* service.scan
       assert.strictEqual(entries.length, 5)
       const into = new Uint8Array(8).fill(1)
-      const failures = yield* service.readMembers([1, 2, 3, 4], into)
+      const failures = yield* service.readMembers(together([1, 2], [2, 2], [3, 2], [4, 2]), into)
       assert.deepStrictEqual(
         failures.map(({ error, member }) => [member, error._tag]),
         [
@@ -392,7 +613,7 @@ describe("a source in memory", () => {
       )
       assert.strictEqual(Buffer.from(into).toString(), "aa\0\0\0\0ee")
       const opened = yield* service.open(1)
-      yield* opened.check
+      assert.isTrue(yield* opened.isUntouched)
       assert.strictEqual((yield* Effect.flip(opened.read(1, new Uint8Array(2))))._tag, "SourceChanged")
       assert.strictEqual((yield* Effect.flip(service.open(3))).message, "d/c: permission denied (EACCES)")
     })

@@ -127,6 +127,13 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("05", "5700", "44332211") +
       `01 0200000000000000 00000000 09000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 d517871e`
   ],
+  [
+    {
+      ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0, firstEntry: 0, entryCount: 0 },
+      ...{ root: undefined, audience: [5] }
+    },
+    header("05", "3700", "44332211") + "03 6300000000000000 00000000 00000000 00000000 00 0500 0100 01 c43e8a92"
+  ],
   [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
   [
     { _tag: "SitOut", ...answer, file, reason: "full" },
@@ -382,7 +389,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {
-    reject(open, (body) => body.setUint8(0, 3))
+    reject(open, (body) => body.setUint8(0, 4))
     reject(open, (body) => body.setUint32(5, 0x20_0000, true))
   })
 

@@ -52,7 +52,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
     Schema.TaggedStruct("Open", {
       file,
-      kind: Schema.Literals(["Manifest", "Single", "Bundle"]),
+      kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision"]),
       size,
       members: u32,
       firstEntry: u32,
