@@ -102,11 +102,13 @@ class Book {
   /** When the first page came: before it a master waits for others. */
   startedMillis: number | undefined
   heardMillis: number
+  readonly joinedMillis: number
   /** Since when what the ear brought is worked on; undefined while it listens. */
   workingMillis: number | undefined
 
   constructor(nowMillis: number) {
     this.heardMillis = nowMillis
+    this.joinedMillis = nowMillis
   }
   /** Another master that calls while ours is silent: since when, and when it was heard last. */
   private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
@@ -270,7 +272,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
         // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
         if (book.isReplaced) yield* leave
         waitMillis = options.timeoutMillis
-        otherwise = error
+        otherwise = error._tag === "JoinRefused" ? ended(error) : error
       } else if (!book.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
         // [J-12] its master has gathered in vain, and another one may come
         const before =
@@ -308,6 +310,10 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   )
 })
 
+/** To be started again is of no use to a session that is over. */
+const ended = ({ master, reason }: JoinRefused): JoinRefused =>
+  new JoinRefused({ master, reason: `${reason}, which has ended since, or is out of reach` })
+
 /** Is it about a file? Polls, welcomes and last words come also while a master gathers. */
 const isOfFiles = (heard: PageReceiver.Heard): boolean =>
   heard._tag === "Message"
@@ -324,7 +330,8 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
     if (now() - before > patience / 2) book.heardMillis = now()
     if (book.workingMillis !== undefined || now() - book.heardMillis < patience) continue
     if (book.done) return
-    return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis })
+    const sessionMillis = now() - book.joinedMillis
+    return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis, sessionMillis })
   }
 })
 

@@ -289,7 +289,7 @@ export class Ledger {
   }
 
   /** Undefined: it is still at it. */
-  stateOf(member: Member): CatcherReport["state"] | undefined {
+  stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
     const account = this.account(member.slot)
     // who has the tree may go
     if (!account.finished) return member.lost === undefined ? undefined : "Lost"
@@ -337,6 +337,8 @@ export class Ledger {
     readonly session: string
     readonly seconds: number
     readonly members: ReadonlyArray<Member>
+    /** Awaited by name. */
+    readonly hosts: ReadonlySet<string> | undefined
     readonly straggled: Straggled
     readonly pages: Report["pages"]
   }): Report {
@@ -357,12 +359,16 @@ export class Ledger {
       seconds: options.seconds,
       ...counts(this.entries.filter((_, index) => !this.followsUnsent(index))),
       pages: options.pages,
-      // one that was lost and came back under its name is one catcher
-      catchers: options.members
-        .filter(
-          (member, at, all) => member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
-        )
-        .map((member) => this.catcherReport(member, options.straggled)),
+      catchers: [
+        // one that was lost and came back under its name is one catcher
+        ...options.members
+          .filter(
+            (member, at, all) =>
+              member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
+          )
+          .map((member) => this.catcherReport(member, options.straggled)),
+        ...absent(options.members, options.hosts)
+      ],
       skipped: this.leftOut.special,
       failures
     }
@@ -371,6 +377,18 @@ export class Ledger {
 
 /** What is said of a file that did not hold still. */
 export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"
+
+/** Who was awaited by name and never came. */
+const absent = (
+  members: ReadonlyArray<Member>,
+  hosts: ReadonlySet<string> | undefined
+): ReadonlyArray<CatcherReport> => {
+  const names = new Set(members.map((member) => member.name))
+  const nothing = { address: "", files: 0, bytes: 0, missingPages: 0 }
+  return [...(hosts ?? [])]
+    .filter((name) => !names.has(name))
+    .map((id) => ({ id, ...nothing, state: "Absent", failures: [failureAt("", "it did not join")] }))
+}
 
 /** What a tree has: hard links are files as well as links, symbolic links are links. */
 export const counts = (entries: ReadonlyArray<Entry>) => {

@@ -94,6 +94,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
       members: session.roster().members,
+      hosts: session.roster().hosts,
       straggled: session.straggled,
       pages: { needed, sent: pages, repaired, parity }
     })

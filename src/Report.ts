@@ -20,14 +20,15 @@ export const failureAt = <More extends object>(path: string, reason: string, mor
 export interface CatcherReport {
   readonly id: string
   readonly address: string
-  readonly state: "Complete" | "Partial" | "Lost"
+  /** Absent: it is on the list of hosts, and never came; it has no address. */
+  readonly state: "Complete" | "Partial" | "Lost" | "Absent"
   /** Regular files (hard links included) that stand under their final names, and their bytes. */
   readonly files: number
   readonly bytes: number
   /** Pages asked for again. */
   readonly missingPages: number
   /** What kept it so far behind the others that they did not wait for it; only a master knows. */
-  readonly straggled?: "loss" | "slow disk" | "slow link" | "silence" | undefined
+  readonly straggled?: "loss" | "lost answers" | "slow machine" | "slow link" | "silence" | undefined
   /** With a `kind` where, in a catcher's own report, it is the master that could not send it. */
   readonly failures: ReadonlyArray<FailureReport & { readonly kind?: Unsent["kind"] }>
 }

@@ -72,6 +72,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     timeoutMillis: input.timeoutMillis
   }
   const session = Effect.suspend(() => Catcher.run(options).pipe(Effect.provide(layers(), { local: true }))).pipe(
+    Session.located(input.group, network),
     Effect.flatMap((report) => Session.settle(report, "Catch"))
   )
   if (!input.serve) return yield* Session.logged(verbosity)(session)

@@ -16,6 +16,8 @@ export interface Network {
   /** Its IPv4 address. */
   readonly address: string
   readonly mtuBytes: number
+  /** The machine's other interfaces, as "name (address)". */
+  readonly others?: ReadonlyArray<string>
 }
 
 /** Segmentation offload, plain datagrams, or the best that this machine has. */

@@ -73,6 +73,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
         })
       )
     ),
+    Session.located(input.group, network),
     Session.logged(verbosity)
   )
   yield* Session.settle(report)

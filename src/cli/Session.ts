@@ -3,13 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
+import { AnnounceTimeout, MasterTimeout } from "../Errors.ts"
 import type { Report } from "../Report.ts"
 import { exitStatusOf } from "../Report.ts"
 import * as Format from "./Format.ts"
 import type { Network } from "./Machine.ts"
 import type * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
-import { Incomplete, reportReason, UsageError } from "./Status.ts"
+import { type Failure, Incomplete, reportReason, UsageError } from "./Status.ts"
 import type { Verbosity } from "./View.ts"
 
 export interface Talk {
@@ -26,6 +27,22 @@ export const verbosityOf = (command: string, talk: Talk): Result.Result<Verbosit
 
 export const whereOf = (group: Parse.Group, network: Network): string =>
   `${group.group}:${group.port} (${network.name === network.address ? network.name : `${network.name}, ${network.address}`})`
+
+/** Who waited in vain is told where, and where not: it may be the wrong network. */
+export const located =
+  (group: Parse.Group, network: Network) =>
+  <A, E extends Failure, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | AnnounceTimeout | MasterTimeout, R> => {
+    const place = { where: whereOf(group, network), others: network.others ?? [] }
+    return Effect.mapError(effect, (error) =>
+      error._tag === "AnnounceTimeout"
+        ? new AnnounceTimeout({ ...error, ...place })
+        : error._tag === "MasterTimeout"
+          ? new MasterTimeout({ ...error, ...place })
+          : error
+    )
+  }
 
 /** Log lines go to standard error, above the picture if there is one. */
 export const logged =

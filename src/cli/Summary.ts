@@ -67,7 +67,7 @@ const received = (report: Report): Array<string> => {
 }
 
 const states = ({ catchers, failures }: Report): string =>
-  (["Complete", "Partial", "Lost"] as const)
+  (["Complete", "Partial", "Lost", "Absent"] as const)
     .map((state) => [catchers.filter((one) => one.state === state).length, state] as const)
     .filter(([n]) => n > 0)
     .map(
@@ -80,6 +80,7 @@ const states = ({ catchers, failures }: Report): string =>
 const have = (n: number): string => `${n === 1 ? "has" : "have"} all that could be sent`
 
 const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {
+  if (one.state === "Absent") return `absent: ${Format.name(one.id)}`
   const who = role === "Catch" ? "" : ` ${Format.name(one.id)} (${Format.safe(one.address)})`
   return `${one.state.toLowerCase()}:${who} has ${Format.count(one.files)} of ${Format.plural(report.files, "file")}`
 }

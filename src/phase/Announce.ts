@@ -106,7 +106,14 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
       // as many as come are no number to miss
       wanted: wanted < Limits.slots ? wanted : atLeast,
       absent: Roster.absent(session.roster()),
-      waitedMillis: options.waitMillis
+      refused: session.turnedAway(),
+      lost: Roster.givenUp(session.roster()).map(({ address, lost = "", name }) => ({
+        id: name,
+        address,
+        reason: lost
+      })),
+      waitedMillis: options.waitMillis,
+      local: transport.local
     })
   }
   return present().map((member) => member.slot) as Audience
@@ -186,7 +193,7 @@ export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: Joi
   if (options.waitMillis === undefined) return yield* joined
   const inTime = yield* Effect.timeoutOption(joined, options.waitMillis)
   if (inTime._tag === "Some") return inTime.value
-  return yield* seeker.refused ?? new MasterTimeout({ waitedMillis: options.waitMillis })
+  return yield* seeker.refused ?? new MasterTimeout({ waitedMillis: options.waitMillis, heard: seeker.heardMasters() })
 })
 
 /** What a catcher that looks for a session has heard. */
@@ -196,10 +203,20 @@ class Seeker {
   refused: JoinRefused | undefined
   place: Place
   private readonly passedOver = new Set<bigint>()
+  private readonly heard = new Map<Address, { announcements: number; joins: number; isOver: boolean }>()
 
   constructor(incarnation: number, place: Place) {
     this.incarnation = incarnation
     this.place = place
+  }
+  /** What there is to tell of a master. */
+  of(address: Address): { announcements: number; joins: number; isOver: boolean } {
+    const known = this.heard.get(address) ?? { announcements: 0, joins: 0, isOver: false }
+    if (this.heard.size < Limits.heardMasters) this.heard.set(address, known)
+    return known
+  }
+  heardMasters() {
+    return [...this.heard].map(([address, heard]) => ({ address, ...heard }))
   }
   passOver(session: bigint): void {
     if (this.passedOver.size >= Limits.passedOver) this.passedOver.clear()
@@ -229,11 +246,17 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
         if (!seeker.isFrom(from, message, nowMillis)) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
           // its last announcement may come after its last words
-          if (seeker.master !== undefined) seeker.passOver(message.session)
+          if (seeker.master !== undefined) {
+            seeker.passOver(message.session)
+            seeker.of(from).isOver = true
+          }
           seeker.master = undefined
         } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }
+          const heard = seeker.of(from)
+          heard.announcements++
           yield* ask(options, seeker, from, message)
+          heard.joins++
         } else if (message._tag === "Welcome" && seeker.master?.address === from) {
           const slot = yield* welcomed(message, options, seeker, from)
           if (slot === undefined) continue

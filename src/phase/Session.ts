@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { membershipHint } from "../Errors.ts"
 import { Progress } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
@@ -48,7 +49,7 @@ export interface Question {
 }
 
 /** What keeps a catcher behind the others. */
-export type Straggle = "loss" | "slow disk" | "slow link" | "silence"
+export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | "silence"
 
 export interface Options {
   readonly pageBytes: number
@@ -73,6 +74,8 @@ export class Session extends Context.Service<
     readonly rival: () => { readonly address: Address; readonly leftMillis: number } | undefined
     /** Leaves the group to another master until the scope closes: calls nobody, and lets go the catchers that have joined. */
     readonly standBack: Effect.Effect<void, never, Scope.Scope>
+    /** Who came and was not taken in, and has not joined since; the first so many. */
+    readonly turnedAway: () => ReadonlyArray<Turned>
     /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
     /** [J-5] Ends the announcements; nobody is taken in any more. */
@@ -109,6 +112,38 @@ export class Session extends Context.Service<
   static readonly layer = (options: Options): Layer.Layer<Session, never, Transport | Progress> =>
     Layer.effect(Session, make(options))
 }
+
+/** Who was not taken in, and why. */
+export interface Turned {
+  readonly id: string
+  readonly address: Address
+  readonly reason: string
+}
+
+/** Whose answers are lost on the way, told from the questions that it took to hear each of them. */
+class AnswerLoss {
+  private readonly counts: Array<{ unanswered: number; answers: number; repeated: number }> = []
+
+  private of(slot: number) {
+    return (this.counts[slot] ??= { unanswered: 0, answers: 0, repeated: 0 })
+  }
+  asked(slot: number): void {
+    this.of(slot).unanswered++
+  }
+  // who is slow answers each of the repeated questions, one after the other
+  heard(slot: number): void {
+    const count = this.of(slot)
+    count.answers++
+    if (count.unanswered > 1) count.repeated++
+    count.unanswered = 0
+  }
+  isMost(slot: number): boolean {
+    const { answers, repeated } = this.of(slot)
+    return answers >= Limits.tellingAnswers && repeated * 2 > answers
+  }
+}
+
+const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 
 /** A question on its way: who owes an answer, in all and of the slice asked last. */
 class Asked {
@@ -166,11 +201,16 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const awayMillis = options.timeoutMillis / 4
     /** A master that was heard and falls silent may only be cut off for a while. */
     const rivalMillis = Math.max(awayMillis, Limits.hearsayMillis)
-    const wereAway = new Set<number>()
     const pending = new Set<Asked>()
     const sitOutListeners = new Set<{ readonly file: number; readonly heed: (slot: number, reason: string) => void }>()
     let slices = Slices.make(transport.receiveBufferBytes)
-    const refused = new Set<number>()
+    /** By incarnation. */
+    const refused = new Map<number, Turned>()
+    /** Who was silent for long while an answer was owed, once or for good. */
+    const wereSilent = new Set<number>()
+    const losses = new AnswerLoss()
+    /** When each that was lost in silence was lost. */
+    const silenced: Array<number> = []
     /** By slot: pages missed lately, halved from round to round, and datagrams lost in the catcher's own buffers. */
     const missedLately = new Map<number, number>()
     const dropped: Array<number> = []
@@ -208,14 +248,17 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       })
 
     const straggled = (slot: number, isLate: boolean, missedPages: number): Straggle | undefined => {
-      if (wereAway.has(slot)) return "silence"
+      // pages arrive, and of what we ask little comes back
+      if (losses.isMost(slot) && missedPages < air.totals().pages * Limits.toleratedLoss) return "lost answers"
+      if (wereSilent.has(slot)) return "silence"
       if (!isLate && !Window.wasBenched(air.window(), slot)) return undefined
-      if ((dropped[slot] ?? 0) > 0) return "slow disk"
+      // its disk or its processor: what it has no time to read fills its buffers
+      if ((dropped[slot] ?? 0) > 0) return "slow machine"
       // lost answers close a window as a slow link does
       if (Window.losesAtAnyPace(air.window(), slot)) return "loss"
       if (Window.isSlow(air.window(), slot)) return "slow link"
       // who got everything at once took long to put it away
-      return missedPages > 0 ? "loss" : "slow disk"
+      return missedPages > 0 ? "loss" : "slow machine"
     }
 
     const lose = Effect.fnUntraced(function* (slot: number, reason: string) {
@@ -224,6 +267,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       roster = Roster.lose(roster, slot, reason)
       away.delete(slot)
       progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
+      if (wereSilent.has(slot)) silenced.push(now())
+      if (haveAllGone(silenced)) progress.publish({ _tag: "Note", message: allSilent })
       yield* acknowledge
       changed.openUnsafe()
       cameBack.openUnsafe()
@@ -239,8 +284,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         // it may go on asking; that is told once
         if (refused.has(incarnation)) return
         if (refused.size >= Limits.slots) refused.clear()
-        refused.add(incarnation)
-        progress.publish({ _tag: "Refused", id: name, address: from, reason: refusals[joined.refusal] })
+        const turned = { id: name, address: from, reason: refusals[joined.refusal] }
+        refused.set(incarnation, turned)
+        progress.publish({ _tag: "Refused", ...turned })
         return
       }
       welcomes.push({ incarnation, slot: joined.member.slot })
@@ -256,6 +302,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
       yield* acknowledge
     })
+
+    // a dead machine is silent alone; what parts all of them at one time is between them and us
+    const haveAllGone = (silenced: ReadonlyArray<number>): boolean =>
+      silenced.length > 1 &&
+      silenced.length === roster.members.length &&
+      now() - startedMillis >= Limits.membershipMillis &&
+      now() - silenced[0] <= options.timeoutMillis
 
     const knocking = () => {
       const taken = new Set(Roster.present(roster).map((member) => member.name))
@@ -312,6 +365,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
             return air.answered(message)
           }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
+          losses.heard(member.slot)
           if (message._tag === "SitOut") {
             for (const { file, heed } of sitOutListeners) if (file === message.file) heed(member.slot, message.reason)
           }
@@ -406,6 +460,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     // Loses who has owed an answer since then and was not heard for the time-out; says whether to ask if it is there.
     const isQuiet = Effect.fnUntraced(function* (slot: number, owesSince: number) {
       const silent = silentMillis(slot, owesSince)
+      if (silent >= awayMillis) wereSilent.add(slot)
       if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
       return silent >= options.timeoutMillis / 8 && silent < options.timeoutMillis
     })
@@ -431,7 +486,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const slice = asked.nextSlice(slices.slots)
         const before = asked.answered.length
         const askedMillis = now()
-        for (const slot of slice) if (!firstAsked.has(slot)) firstAsked.set(slot, now())
+        for (const slot of slice) {
+          if (!firstAsked.has(slot)) firstAsked.set(slot, now())
+          losses.asked(slot)
+        }
         yield* air.say(question.encode(slice))
         yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
         slices = Slices.asked(slices, slice.length, asked.owingOfSlice())
@@ -461,7 +519,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const leaveOut = (slots: Message.Audience): void => {
       for (const slot of slots.filter((slot) => isPresent(slot) && silentMillis(slot, 0) >= awayMillis)) {
-        wereAway.add(slot)
+        wereSilent.add(slot)
         // it owed an answer all the time
         if (!away.has(slot)) away.set(slot, now() - awayMillis)
       }
@@ -551,6 +609,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       knocking,
       rival: rivalNow,
       standBack,
+      turnedAway: () => {
+        const names = new Set(Roster.present(roster).map((member) => member.name))
+        return [...refused.values()].filter(({ id, reason }) => !names.has(id) || reason === refusals.NameTaken)
+      },
       ask,
       end,
       lastWords,
@@ -584,5 +646,5 @@ export const refusals: Readonly<Record<Message.Refusal, string>> = {
   NameTaken: "another catcher has the same name; start it with --id and a name of its own",
   Full: "the session has no room for more catchers",
   TooOften: "it has joined this session too often already",
-  Started: "it was given up in this session; restart it to join again"
+  Started: "it was given up in this session"
 }

@@ -228,6 +228,12 @@ export const maxTrialRest = 64
 export const lagMillis = 20
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
 export const lingerMillis = 2000
+/** A session of this age may be older than what a switch without a querier remembers of the group. */
+export const membershipMillis = 60_000
+/** From so many answers on it is judged whether most of a catcher's are lost. */
+export const tellingAnswers = 4
+/** Masters that a catcher tells of that took it in nowhere. */
+export const heardMasters = 16
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */
 export const lastWords = 4
 export const lastWordsMillis = 5

@@ -43,9 +43,11 @@ export class InterfaceError extends Schema.TaggedError<InterfaceError>()("Interf
 /** The interface of that name or IPv4 address; the one of the default route when undefined. */
 export const resolve = Effect.fn("Interfaces.resolve")(function* (
   nameOrAddress: string | undefined
-): Effect.fn.Return<Interface, InterfaceError> {
+): Effect.fn.Return<Interface & { readonly others: ReadonlyArray<string> }, InterfaceError> {
   const inventory = yield* Effect.sync(look)
-  return yield* Effect.fromResult(select(nameOrAddress, inventory))
+  const found = yield* Effect.fromResult(select(nameOrAddress, inventory))
+  const others = inventory.interfaces.filter((one) => !one.loopback && one.name !== found.name)
+  return { ...found, others: others.map(({ address, name }) => `${name} (${address})`) }
 })
 
 /** The choice itself, apart from the machine that it is made on. */

@@ -47,7 +47,7 @@ const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, 
     network: (wanted) =>
       wanted === "nope0"
         ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
-        : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500 }),
+        : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500, others: ["eth1 (10.1.0.1)"] }),
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),
     lossy: () => network.layerMaster,
