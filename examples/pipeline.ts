@@ -8,11 +8,13 @@ import { Session, type Simulated } from "../src/index.ts"
 import { receive } from "./receiver.ts"
 
 const send = Effect.fn("send")(function* (bytes: Uint8Array) {
-  const { air, id, lastWords, pageBytes } = yield* Session.Session
-  const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes }), bytes)
+  const { air, id, lastWords, probing } = yield* Session.Session
   const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size: bytes.length, members: [] } as const
   const present = yield* Announce.gather({ wanted: 2, waitMillis: 5000 })
-  const { opened } = yield* OpenBarrier.open(carried, present)
+  // known now: which page reaches each of them
+  const pageBytes = probing.pageBytes()
+  const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes }), bytes)
+  const { opened } = yield* OpenBarrier.open(carried, present, pageBytes)
   yield* PageStream.send(content, [0, content.layout.pages], air.fresh, true)
   yield* air.fresh.drained
   const { complete } = yield* MissingRounds.finish(content, new MissingRounds.Repairs(content.layout), opened)

@@ -18,6 +18,7 @@ import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as Close from "./phase/Close.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
+import { Probes } from "./phase/Probing.ts"
 import * as Recognition from "./phase/Recognition.ts"
 import { refusals } from "./phase/Session.ts"
 import { Progress } from "./Progress.ts"
@@ -33,7 +34,7 @@ import * as Unread from "./store/Unread.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
 import * as Codec from "./wire/Codec.ts"
 import { displaySession } from "./wire/Header.ts"
-import type { Failure, FromMaster, Open, Poll } from "./wire/Message.ts"
+import type { Failure, FromMaster, Open, Poll, Probe } from "./wire/Message.ts"
 
 export interface Options {
   readonly id: string
@@ -69,6 +70,9 @@ interface Lack {
 /** What this catcher knows of its session. */
 class Book {
   readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
+  readonly probes = new Probes()
+  /** Of the file that was opened last. */
+  pageBytes = 0
   membership: Announce.Membership | undefined
   entries: ReadonlyArray<Manifest.Entry> | undefined
   plan: Array<Manifest.Carried> = []
@@ -97,6 +101,8 @@ class Book {
   dropped = 0
   /** Something was opened or sent: before that, its master gathers. */
   begun = false
+  /** Why the master sends us nothing more, if it has said so. */
+  dismissed: string | undefined
   /** The tree is committed. */
   done = false
   /** When the first page came: before it a master waits for others. */
@@ -397,18 +403,23 @@ const hear = (
       return Effect.as(files.parity(heard.file, heard.batch), true)
     case "Message": {
       const { message, pages } = heard
-      if (message._tag !== "Poll") return answerTo(message, membership, book, files)
-      const answer = Answers.toPoll(message, pages, book.dropped, membership)
+      if (message._tag !== "Poll" && message._tag !== "Probe")
+        return answerTo(message, membership, book, files, transport)
+      const answer =
+        message._tag === "Poll"
+          ? Answers.toPoll(message, pages, book.dropped, membership)
+          : Answers.toProbe(message, book.probes, membership)
       return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
     }
   }
 }
 
 const answerTo = Effect.fnUntraced(function* (
-  message: Exclude<FromMaster, Poll>,
+  message: Exclude<FromMaster, Poll | Probe>,
   membership: Announce.Membership,
   book: Book,
-  files: CatchFiles.CatchFiles
+  files: CatchFiles.CatchFiles,
+  transport: Transport["Service"]
 ) {
   const { master } = membership
   switch (message._tag) {
@@ -418,6 +429,12 @@ const answerTo = Effect.fnUntraced(function* (
       // the tree is ours, whatever becomes of the others
       if (message.file === undefined && book.done) return false
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
+      // [N-3] nothing more is sent to us
+      if (message.file === 0 && message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
+        book.dismissed = message.reason
+        yield* transport.sendTo(master, Answers.encode({ _tag: "Aborted" }, 0, membership))
+        return false
+      }
       // what is only put off is opened again
       if (message.reason !== Close.putOff && message.audience.includes(membership.slot))
         book.drop(book.entriesOf(message.file), Unread.ofReason(message.reason))
@@ -470,6 +487,7 @@ const filesOf = Effect.fnUntraced(function* (
 
   // A file is opened by our own plan; a master whose plan differs is of another version.
   const carriedOf = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
+    book.pageBytes = layout.pageBytes
     const carried = book.plan[file - 1]
     const members = carried?.kind === "Bundle" ? carried.members.length : 0
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
@@ -668,7 +686,8 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
   const entries = book.entries ?? []
   const failures = failuresOf(book)
   const tree = counts(entries)
-  const { pageBytes, session } = book.membership ?? { pageBytes: Limits.defaultPageBytes, session: 0n }
+  const session = book.membership?.session ?? 0n
+  const pageBytes = book.pageBytes || Limits.defaultPageBytes
   return {
     _tag: "Report",
     session: displaySession(session),
@@ -713,7 +732,8 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
       return failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
   const ruin = book.ruin === undefined ? [] : [failureAt("", book.ruin.message)]
-  return [...ruin, ...lost, ...(leftOut.more === 0 ? [] : [failureAt("", more)]), ...own]
+  const dismissed = book.dismissed === undefined ? [] : [failureAt("", book.dismissed)]
+  return [...ruin, ...dismissed, ...lost, ...(leftOut.more === 0 ? [] : [failureAt("", more)]), ...own]
 }
 
 const tickMillis = 250

@@ -71,8 +71,8 @@ export class Ledger {
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()
   private readonly droppedFiles = new Map<number, string>()
-  /** The roots of files that were sent. */
-  private readonly roots = new Map<number, Uint8Array>()
+  /** The roots of files that were sent, and the size of the pages that they were made with. */
+  private readonly roots = new Map<number, { readonly root: Uint8Array; readonly pageBytes: number }>()
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
   private readonly refused: ReadonlyMap<number, string>
 
@@ -160,12 +160,13 @@ export class Ledger {
     return this.plan.filter(({ file }) => !this.droppedFiles.has(file))
   }
   /** Every page of the file was sent once, and this is what it is. */
-  sent(file: number, root: Uint8Array): void {
-    this.roots.set(file, root)
+  sent(file: number, root: Uint8Array, pageBytes: number): void {
+    this.roots.set(file, { root, pageBytes })
   }
-  /** By which a catcher can tell that it holds the file already; undefined: not known yet. */
-  rootOf(file: number): Uint8Array | undefined {
-    return this.roots.get(file)
+  /** By which a catcher can tell that it holds the file already, in pages of that size; undefined: not known yet. */
+  rootOf(file: number, pageBytes: number): Uint8Array | undefined {
+    const known = this.roots.get(file)
+    return known?.pageBytes === pageBytes ? known.root : undefined
   }
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
@@ -292,7 +293,7 @@ export class Ledger {
   stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
     const account = this.account(member.slot)
     // who has the tree may go
-    if (!account.finished) return member.lost === undefined ? undefined : "Lost"
+    if (!account.finished) return member.lost === undefined || account.satOut.has(0) ? undefined : "Lost"
     return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
   }
 

@@ -47,7 +47,10 @@ export interface Options extends Announce.Patience {
   readonly hosts?: ReadonlyArray<string>
   /** Silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
+  /** The largest page; where a path is narrower, smaller ones are used. */
   readonly pageBytes: number
+  /** All pages have that size; a catcher that they do not reach is sent nothing. */
+  readonly isPageFixed?: boolean
   /** Cap on what goes on the air. */
   readonly bytesPerSecond?: number
   /** How what was lost is made good; "auto" where it is not given. */
@@ -89,7 +92,8 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 
   const report = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
     const { pages, parity, repaired } = session.air.totals()
-    const needed = ledger.sendable().reduce((sum, { size }) => sum + Math.ceil(size / options.pageBytes), 0)
+    const pageBytes = session.probing.pageBytes()
+    const needed = ledger.sendable().reduce((sum, { size }) => sum + Math.ceil(size / pageBytes), 0)
     return ledger.report({
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
@@ -107,7 +111,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     const catchers = Roster.present(session.roster()).length
     hasBegun = true
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
-    yield* Effect.forkScoped(Effect.forever(tick(ledger, options, startedMillis, new Map())))
+    yield* Effect.forkScoped(Effect.forever(tick(ledger, startedMillis, new Map())))
     yield* sendAll(ledger, options)
     yield* checkCopies(ledger)
     yield* session.lastWords({ _tag: "Bye", session: session.id })
@@ -162,7 +166,8 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     Roster.present(session.roster())
       .map((member) => member.slot)
       .filter((slot) => !ledger.satOutManifest(slot))
-  const here = () => present().filter((slot) => !session.isAway(slot))
+  const { isKnown, whyOut } = session.probing
+  const here = () => present().filter((slot) => !session.isAway(slot) && isKnown(slot) && whyOut(slot) === undefined)
   const newcomers = () => here().filter((slot) => !prepared.has(slot))
   const admit = Effect.gen(function* () {
     const admitted = yield* sendManifest(ledger, options, newcomers())
@@ -176,6 +181,16 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   })
   const lacking = (file: number) =>
     here().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file) && ledger.knows(slot, file))
+
+  // [N-3] a catcher that no page reaches is told so, and is done with
+  const dismiss = Effect.gen(function* () {
+    for (const slot of present()) {
+      const why = whyOut(slot)
+      if (why === undefined) continue
+      ledger.sitOut(0, new Map([[slot, why]]))
+      yield* Effect.forkScoped(Close.abort(0, why, [slot], session.awayMillis))
+    }
+  })
 
   // Who has the manifest and every file, and has not committed the tree; nobody while files are to be taken anew.
   const whole = () =>
@@ -199,6 +214,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     const admitting = Effect.gen(function* () {
       while (!Deferred.isDoneUnsafe(over)) {
         session.changed.closeUnsafe()
+        yield* dismiss
         if (newcomers().length > 0) yield* admit
         if (!Deferred.isDoneUnsafe(over)) yield* session.changed.await
       }
@@ -248,6 +264,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
   })
 
   while (true) {
+    yield* dismiss
     const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
     const uncommitted = present().filter((slot) => ledger.lacks(slot, 0))
     if (newcomers().length > 0) yield* admit
@@ -335,14 +352,14 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     size: bytes.length,
     members: []
   }
-  const content = PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes: options.pageBytes }), bytes)
+  const opening = (pageBytes: number) =>
+    Effect.succeed(PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes }), bytes))
   const prepared: Array<number> = []
   const hold = (slots: Audience) =>
     Effect.sync((): Audience => {
       prepared.push(...slots)
       return []
     })
-  const opening = Effect.succeed(content)
   yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
     Effect.flatMap((rest) => rest?.finish ?? Effect.void),
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
@@ -360,12 +377,15 @@ const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
   ledger: Ledger,
   options: Options,
   carried: Carried,
-  opening: Effect.Effect<PageStream.Content, E, R>,
+  openWith: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>,
   audience: Audience,
   held: Held<E2, R2>
 ) {
-  const root = ledger.rootOf(carried.file)
-  const barrier = OpenBarrier.open(carried, audience, root)
+  const { probing } = yield* Session.Session
+  const pageBytes = probing.pageBytes()
+  const opening = openWith(pageBytes)
+  const root = ledger.rootOf(carried.file, pageBytes)
+  const barrier = OpenBarrier.open(carried, audience, pageBytes, root)
   if (root === undefined) {
     // the source is read while the catchers open
     const [{ opened, satOut }, sent] = yield* Effect.all([barrier, opening], { concurrency: 2 })
@@ -402,13 +422,18 @@ const stream = Effect.fnUntraced(function* <E, R>(
   opened: Audience,
   held: Held<E, R>
 ) {
-  const { air, demand, isBenched, onSitOut, roster } = yield* Session.Session
+  const { air, awayMillis, demand, isBenched, onSitOut, probing, roster } = yield* Session.Session
   const progress = yield* Progress
   const wants = (slot: number) => ledger.lacks(slot, carried.file)
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto", wants)
   const lanes = lanesOf(air, carried, opened.every(isBenched))
   const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
-    const { complete, late, missingPages, satOut } = yield* MissingRounds.finish(content, repairs, audience, lane)
+    const { complete, late, missingPages, satOut, unfit } = yield* MissingRounds.finish(
+      content,
+      repairs,
+      audience,
+      lane
+    )
     ledger.missing(missingPages)
     for (const slot of ledger.late(late)) {
       const { lost, name } = roster().members[slot]
@@ -417,6 +442,9 @@ const stream = Effect.fnUntraced(function* <E, R>(
       progress.publish({ _tag: "Note", message })
     }
     ledger.sitOut(carried.file, satOut)
+    // they are sent it in a further pass, with pages that reach them
+    const narrow = unfit.filter((slot) => probing.whyOut(slot) === undefined)
+    if (narrow.length > 0) yield* Close.abort(carried.file, Close.putOff, narrow, awayMillis)
     const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
     return { late, left }
   })
@@ -461,7 +489,7 @@ const stream = Effect.fnUntraced(function* <E, R>(
     if (!wanted.isLeft()) return { late: [], left: [] }
     yield* PageStream.settle(content)
     // the manifest is in no catcher's hands before it was sent there
-    if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content))
+    if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content), content.layout.pageBytes)
     return yield* finish(opened, lanes.repair)
   })
   const { late, left } = yield* Effect.scoped(streaming)
@@ -499,7 +527,7 @@ const sendFile = Effect.fnUntraced(function* (
     // all of these were lost; who has it still to get is not
     Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
   )
-  const opening = open(ledger, options, carried, bundles)
+  const opening = (pageBytes: number) => open(ledger, pageBytes, carried, bundles)
   const delivering = Effect.suspend(() => {
     audience = lacking()
     return audience.length === 0 ? Effect.undefined : deliver(ledger, options, carried, opening, audience, close)
@@ -549,13 +577,12 @@ const sendFile = Effect.fnUntraced(function* (
 /** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */
 const open = Effect.fnUntraced(function* (
   ledger: Ledger,
-  options: Options,
+  pageBytes: number,
   carried: Carried,
   bundles: Bundles.Bundles
 ) {
   const source = yield* Source
   const { file, members, size } = carried
-  const { pageBytes } = options
   if (carried.kind === "Revision") {
     return PageStream.inMemory(file, Layout.make({ size, pageBytes }), ledger.revision(file))
   }
@@ -609,12 +636,7 @@ const leftOutOf = (skipped: ReadonlyArray<Skipped>): LeftOut => ({
 const tickMillis = 250
 
 /** `reached`: the most bytes that each catcher has had; who is silent has not less of them when others are sent repairs. */
-const tick = Effect.fnUntraced(function* (
-  ledger: Ledger,
-  options: Options,
-  startedMillis: number,
-  reached: Map<number, number>
-) {
+const tick = Effect.fnUntraced(function* (ledger: Ledger, startedMillis: number, reached: Map<number, number>) {
   const session = yield* Session.Session
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
@@ -622,7 +644,7 @@ const tick = Effect.fnUntraced(function* (
   const now = yield* Monotonic.millis
   const { pages, repaired } = session.air.totals()
   const total = ledger.plan.reduce((sum, carried) => sum + carried.size, 0)
-  const bytes = Math.min(total, (pages - repaired) * options.pageBytes)
+  const bytes = Math.min(total, (pages - repaired) * session.probing.pageBytes())
   const window = session.air.window()
   const bounding = new Set(Window.bounding(window, now()).map((acker) => acker.slot))
   const catchers = session.roster().members.map((member): CatcherView => {

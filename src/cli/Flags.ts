@@ -138,7 +138,7 @@ export const send = {
   repair,
   pageBytes: parsed("page-size", {
     metavar: "BYTES",
-    description: `Content per datagram (${pageRange}, or less where the interface's MTU is smaller)`,
+    description: `Content per datagram (${pageRange}, or less where the interface or a catcher's path is narrower; given here it is fixed, and catchers that it does not reach are left out)`,
     parse: Parse.pageBytes
   }),
   ttl: parsed("ttl", {

@@ -55,6 +55,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     go: Stream.tap(machine.starts, (start) => Effect.sync(() => start === "Enter" && screen.entered())),
     timeoutMillis: input.timeoutMillis,
     pageBytes,
+    isPageFixed: input.pageBytes !== undefined,
     repair: input.repair,
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }

@@ -86,10 +86,13 @@ const burstMillis = 5
 export const make = (options: {
   readonly session: bigint
   readonly bytesPerSecond: number | undefined
+  /** Do glued datagrams reach all catchers? */
+  readonly isGlued?: () => boolean
 }): Effect.Effect<Air, never, Transport> =>
   Effect.gen(function* () {
     const transport = yield* Transport
     const now = yield* Monotonic.millis
+    const { isGlued = () => true } = options
     const work = Latch.makeUnsafe(false)
     const room = Latch.makeUnsafe(false)
     const queued = () => {
@@ -178,7 +181,7 @@ export const make = (options: {
         if (batches === 0) continue
         const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
-        yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes })
+        yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
         const pages = Math.ceil((end - at) / datagramBytes)
         window = Window.sent(window, end - at, pages, now())
         totals = {

@@ -74,7 +74,9 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
       while (true) {
         const rival = session.rival()
         if (rival !== undefined) yield* Effect.scoped(awaitGroup(rival.address))
-        if (present().length >= enough) return
+        // and which page reaches each of them is known
+        const isReady = present().every(({ slot }) => session.probing.isKnown(slot))
+        if (present().length >= enough && isReady) return
         tell(session.roster())
         session.changed.closeUnsafe()
         yield* session.changed.await

@@ -4,8 +4,9 @@
 import type * as FileState from "../protocol/FileState.ts"
 import * as Layout from "../protocol/Layout.ts"
 import * as Codec from "../wire/Codec.ts"
-import type { FromMaster, Poll } from "../wire/Message.ts"
+import type { FromMaster, Poll, Probe } from "../wire/Message.ts"
 import type { Membership } from "./Announce.ts"
+import type { Probes } from "./Probing.ts"
 
 /** The event of a file's reducer that a message is, when it is a question about a file and asks us. */
 export const eventOf = (
@@ -16,8 +17,10 @@ export const eventOf = (
     return undefined
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
-  const { blockPages, pageBytes } = membership
-  const { members, root, size } = message
+  const { blockPages } = membership
+  const { members, pageBytes, root, size } = message
+  // memory is kept for pages of the size that was announced
+  if (pageBytes > membership.pageBytes) return undefined
   return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
 }
 
@@ -28,6 +31,13 @@ export const encode = (answer: FileState.Answer, file: number, membership: Membe
   return answer._tag === "CloseOk"
     ? Codec.encode({ ...answer, ...Codec.fitFailures(answer.failures), ...who })
     : Codec.encode({ ...answer, ...who })
+}
+
+/** The answer to a probe that asks us. */
+export const toProbe = (probe: Probe, probes: Probes, membership: Membership): Uint8Array | undefined => {
+  const { incarnation, session, slot } = membership
+  const arrived = probes.take(probe, slot)
+  return arrived === undefined ? undefined : Codec.encode({ _tag: "ProbeOk", session, slot, incarnation, ...arrived })
 }
 
 /** The answer to a poll that asks us; page datagrams received so far, and datagrams lost in our own buffers. */

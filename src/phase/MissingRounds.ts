@@ -16,6 +16,7 @@ import type { Lane } from "./Air.ts"
 import type { Demand } from "./Demand.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
+import type { Probing } from "./Probing.ts"
 import { type FileAnswer, Session } from "./Session.ts"
 
 /** What the rounds of one file remember: their number, which only ever grows, and the parity that was sent. */
@@ -57,6 +58,8 @@ export interface Repaired {
   readonly satOut: SatOut
   /** Stragglers, who still miss something. */
   readonly late: Audience
+  /** Catchers that pages of this file's size do not reach: they need it opened anew with smaller ones, or nothing more. */
+  readonly unfit: Audience
   /** Pages asked for again, by slot. */
   readonly missingPages: ReadonlyMap<number, number>
 }
@@ -121,7 +124,8 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
     root,
     patienceMillis: lane === air.late ? undefined : awayMillis
   })
-  if (repaired.complete.length === 0 && repaired.satOut.size === 0 && repaired.late.length === 0) {
+  const { complete, late, satOut, unfit } = repaired
+  if (complete.length + satOut.size + late.length + unfit.length === 0) {
     return yield* new RoundsExhausted({ file: content.file })
   }
   return repaired
@@ -136,6 +140,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   /** What each lacked when it was asked last. */
   const lacking = new Map<number, number>()
   let late = new Set<number>()
+  const unfit: Array<number> = []
+  /** The last answers. */
+  const before = new Map<number, Missing>()
   let owing: Audience = options.audience
   /** Nobody answered: now it is waited for somebody who does. */
   let isAlone = false
@@ -160,7 +167,16 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
         missingPages.set(slot, (missingPages.get(slot) ?? 0) + pages)
       }
     }
+    for (const [slot, answer] of missing) {
+      judge(session.probing, content.layout, slot, answer, before.get(slot))
+      before.set(slot, answer)
+    }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
+    for (const slot of unfitOf(session.probing, content.layout, missing.keys())) {
+      unfit.push(slot)
+      missing.delete(slot)
+      late.delete(slot)
+    }
     yield* session.missed(lacking)
     if (root !== undefined && options.patienceMillis !== undefined) {
       if (answers.size === 0 && !isAlone) {
@@ -175,18 +191,41 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     }
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
-    yield* send(
-      options,
-      owing.map((slot) => missing.get(slot)!),
-      session.demand(owing, repairs.wants)
-    )
+    const wanted = owing.map((slot) => portion(session.probing, slot, missing.get(slot)!))
+    yield* send(options, wanted, session.demand(owing, repairs.wants))
     yield* lane.drained
+    // nobody can be sent anything until its path is known
+    if (owing.every((slot) => session.probing.mostPages(slot) === 0)) yield* Effect.sleep(Limits.probeMillis)
   }
   // at the end whoever still misses something, after so many rounds, is given up for this file
   if (root !== undefined)
     for (const slot of owing) satOut.set(slot, `still missing pages after ${Limits.rounds * spans} rounds`)
-  return { complete, satOut, late: [...late], missingPages } as Repaired
+  return { complete, satOut, late: [...late], unfit, missingPages } as Repaired
 })
+
+// Has the catcher gained a page since it answered last, or, at its first answer, some of them as they streamed?
+const judge = (
+  probing: Probing,
+  layout: Layout.Layout,
+  slot: number,
+  answer: Missing,
+  before: Missing | undefined
+): void => {
+  const pages = Planner.lackingWhole(layout, answer)
+  const streamed = answer.count * (1 - Limits.gainedShare)
+  const most =
+    before === undefined ? streamed : before.first === answer.first ? Planner.lackingWhole(layout, before) : Infinity
+  probing.judge(slot, pages < most)
+}
+
+const unfitOf = (probing: Probing, { pageBytes }: Layout.Layout, slots: Iterable<number>): ReadonlyArray<number> =>
+  [...slots].filter((slot) => probing.isTooLarge(slot, pageBytes) || probing.whyOut(slot) !== undefined)
+
+// The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few pages only. [N-3]
+const portion = (probing: Probing, slot: number, answer: Missing): Missing => {
+  const most = probing.mostPages(slot)
+  return most === undefined ? answer : { ...answer, ...Planner.firstOf(answer, most) }
+}
 
 /** Sends what these answers ask for; they may be about different spans. */
 const send = Effect.fnUntraced(function* (

@@ -19,8 +19,13 @@ export interface Opened {
   readonly satOut: SatOut
 }
 
-/** `root`: of the content, where it is known because it was sent before. */
-export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, audience: Audience, root?: Uint8Array) {
+/** Opens a file with pages of that size. `root`: of the content, where it is known because it was sent before. */
+export const open = Effect.fn("OpenBarrier.open")(function* (
+  carried: Carried,
+  audience: Audience,
+  pageBytes: number,
+  root?: Uint8Array
+) {
   const session = yield* Session
   const { entryCount, file, firstEntry, kind, size } = carried
   const members = kind === "Bundle" ? carried.members.length : 0
@@ -38,6 +43,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (carried: Carried, a
         file,
         kind,
         size,
+        pageBytes,
         members,
         firstEntry,
         entryCount,

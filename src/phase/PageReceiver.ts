@@ -178,5 +178,15 @@ class Gatherer {
   }
 }
 
-const masterTags: ReadonlySet<string> = new Set(["Announce", "Welcome", "Open", "Poll", "Eof", "Close", "Abort", "Bye"])
+const masterTags: ReadonlySet<string> = new Set([
+  "Announce",
+  "Welcome",
+  "Open",
+  "Probe",
+  "Poll",
+  "Eof",
+  "Close",
+  "Abort",
+  "Bye"
+])
 const fromMaster = (message: { readonly _tag: string }): message is FromMaster => masterTags.has(message._tag)

@@ -25,6 +25,7 @@ import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
 import type { Demand } from "./Demand.ts"
 import * as Monotonic from "./Monotonic.ts"
+import * as Probing from "./Probing.ts"
 
 /** What catchers answer to questions about a file. */
 export type FileAnswer =
@@ -52,7 +53,10 @@ export interface Question {
 export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | "silence"
 
 export interface Options {
+  /** The largest page. */
   readonly pageBytes: number
+  /** No smaller page is used where a path is narrower; its catcher is sent nothing instead. */
+  readonly isPageFixed?: boolean
   readonly timeoutMillis: number
   readonly wanted: number
   readonly hosts?: ReadonlyArray<string>
@@ -63,7 +67,8 @@ export class Session extends Context.Service<
   Session,
   {
     readonly id: bigint
-    readonly pageBytes: number
+    /** Which pages reach the catchers. */
+    readonly probing: Probing.Probing
     readonly air: Air.Air
     readonly roster: () => Roster.Roster
     /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
@@ -188,11 +193,23 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const id = (BigInt(yield* word) << 32n) | BigInt(yield* word)
     const session = Header.sessionOf(id)
     const startedMillis = now()
+    const changed = Latch.makeUnsafe(false)
+    const probing = Probing.make({
+      session: id,
+      pageBytes: options.pageBytes,
+      isPageFixed: options.isPageFixed ?? false,
+      bytesPerSecond: options.bytesPerSecond,
+      glues: transport.glues,
+      present: () => Roster.present(roster),
+      send: transport.send,
+      changed: () => changed.openUnsafe(),
+      note: (message) => progress.publish({ _tag: "Note", message })
+    })
     const air = yield* Air.make({
       session: id,
-      bytesPerSecond: options.bytesPerSecond
+      bytesPerSecond: options.bytesPerSecond,
+      isGlued: probing.isGlued
     })
-    const changed = Latch.makeUnsafe(false)
     /** Opens when a catcher that was away is heard again, or lost. */
     const cameBack = Latch.makeUnsafe(false)
     const heardMillis: Array<number> = []
@@ -297,6 +314,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         progress.publish({ _tag: "Note", message: `${name} has another address: ${from}, ${joined.before} before` })
         return yield* acknowledge
       }
+      probing.joined(joined.member.slot)
       knocks.delete(name)
       const count = Roster.present(roster).length
       progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
@@ -347,7 +365,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         case "Complete":
         case "CloseOk":
         case "Aborted":
-        case "PollOk": {
+        case "PollOk":
+        case "ProbeOk": {
           const member = Roster.memberOf(roster, message.slot, message.incarnation)
           // [J-8] one that was lost is told, so that it joins anew
           if (message.session === id && Roster.isLost(roster, message.slot, message.incarnation)) {
@@ -363,6 +382,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (message._tag === "PollOk") {
             dropped[member.slot] = message.dropped
             return air.answered(message)
+          }
+          if (message._tag === "ProbeOk") {
+            probing.heard(message)
+            return undefined
           }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
           losses.heard(member.slot)
@@ -602,7 +625,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     return {
       id,
-      pageBytes: options.pageBytes,
+      probing,
       air,
       roster: () => roster,
       changed,
@@ -629,6 +652,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       rollCall: Effect.forever(watch(joined)),
       run: Effect.raceAllFirst([
         air.run,
+        probing.run,
         Effect.forever(announce),
         Effect.forever(watch(awaited)),
         Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)

@@ -191,8 +191,12 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
 
 const getData = (state: GetData, event: Event): Step => {
   switch (event._tag) {
-    case "Open":
-      return [state, [openOk]]
+    case "Open": {
+      if (event.layout.pageBytes === state.layout.pageBytes) return [state, [openOk]]
+      // pages of another size from now on: what is held of the others is of no use
+      const [opening, commands] = idle({ _tag: "Idle", past: "Aborted" }, event)
+      return [opening, [{ _tag: "Discard" }, ...commands]]
+    }
     case "Pages": {
       const { fresh, set } = PageSet.add(state.pages, event.batch.indices)
       if (set === state.pages) return stay(state)

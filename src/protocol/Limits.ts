@@ -226,6 +226,24 @@ export const minTrialRest = 4
 export const maxTrialRest = 64
 /** How much later than the fastest acker the slowest may take what was sent: what a busy machine needs to get round to it. */
 export const lagMillis = 20
+/** Trains of probes until a catcher is taken to be reached: by answers that show nothing, and without any. */
+export const probeTrains = 24
+export const unansweredTrains = 6
+/** The first pause between two trains, and the longest. */
+export const probeMillis = 20
+export const maxProbeMillis = 160
+/** Probes that are glued together: enough to be seen as more than one, and few enough for a small receive buffer. */
+export const gluedProbes = 16
+/** A catcher that gained nothing is sent so many pages a round, until one arrives. */
+export const vainRoundPages = 8
+/** A catcher that has less than this share of the pages as they streamed has gained nothing of them. */
+export const gainedShare = 1 / 8
+/**
+ * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and after so many it is sent nothing
+ * more. At 8 pages of 1432 bytes that is 275 KB.
+ */
+export const suspectRounds = 2
+export const vainRounds = 24
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
 export const lingerMillis = 2000
 /** A session of this age may be older than what a switch without a querier remembers of the group. */

@@ -123,6 +123,36 @@ export const union = (answers: ReadonlyArray<Runs>): Runs => {
   return out
 }
 
+/** Whole pages that an answer lacks: short ones, at the end of a file and of its trailer, pass where whole ones do not. */
+export const lackingWhole = (layout: Layout.Layout, { lacks, runs }: Lack): number => {
+  const pages = lacking({ lacks, runs })
+  const isListed = (page: number) => {
+    for (let i = 0; i < runs.length; i += 2) if (page >= runs[i] && page < runs[i] + runs[i + 1]) return true
+    return false
+  }
+  const short = new Set([layout.dataPages - 1, layout.pages - 1])
+  return (
+    pages - [...short].filter((page) => isListed(page) && Layout.payloadBytes(layout, page) < layout.pageBytes).length
+  )
+}
+
+/** The first few of the pages that an answer lacks. */
+export const firstOf = ({ lacks, runs }: Lack, most: number): Lack => {
+  let left = most
+  const take = (pages: number): number => {
+    const taken = Math.min(left, pages)
+    left -= taken
+    return taken
+  }
+  const taken = lacks?.map(take)
+  const out: Array<number> = []
+  for (let i = 0; i < runs.length; i += 2) {
+    const pages = take(runs[i + 1])
+    if (pages > 0) out.push(runs[i], pages)
+  }
+  return { lacks: taken, runs: out }
+}
+
 /** Pages that an answer lacks. */
 export const lacking = ({ lacks, runs }: Lack): number => {
   let pages = 0

@@ -33,8 +33,8 @@ const maxProblems = 20
 /** As docs/protocol.md has them. */
 const maxDatagramBytes = 65_507
 const maxControlBytes = 1200
-/** Page and Parity: the types of what carries content. */
-const contentTypes: ReadonlySet<number> = new Set([8, 19])
+/** Page, Parity and Probe: the types that may have a page's length. */
+const pageSized: ReadonlySet<number> = new Set([8, 19, 20])
 const maxOpenFiles = 32
 /** `.NAME.mrsync-XXXXXX` */
 const temporaryName = /(^|\/)\.([^/]*)\.mrsync-[A-Za-z0-9]{6}$/
@@ -137,7 +137,7 @@ export class Checks implements Observer {
     const { bytes, datagramBytes, isCatcher, name, to } = event
     if (Math.min(bytes.length, datagramBytes) > maxDatagramBytes)
       this.problem(name, `a datagram of ${datagramBytes} bytes`)
-    if (!contentTypes.has(bytes[3]) && bytes.length > maxControlBytes)
+    if (!pageSized.has(bytes[3]) && bytes.length > maxControlBytes)
       this.problem(name, `a datagram of type ${bytes[3]} has ${bytes.length} bytes`)
     if (isCatcher && to === undefined) this.problem(name, "it speaks to the group")
   }

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Given } from "../store/Memory.ts"
+import * as Limits from "../protocol/Limits.ts"
 import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
@@ -65,8 +66,10 @@ export const story = (seed: number): Story => {
   tell(`${catchers} catchers, ${tree.length} entries${refused.size > 0 ? ", some of which would escape" : ""}`)
   const network = networkOf(dice)
   tell(`network ${JSON.stringify(network)}`)
+  // dice of their own, so that what was found with a seed before stays there
+  const shortPaths = shortPathsOf(new Dice(seed ^ 0x6a09_e667), catchers)
   const master = {
-    pageBytes,
+    pageBytes: shortPaths.length > 0 ? Limits.defaultPageBytes : pageBytes,
     // whoever crashes before it joins shall not keep the others waiting for long
     atLeast: 1,
     waitMillis: 3000,
@@ -79,7 +82,6 @@ export const story = (seed: number): Story => {
   const freezeMillis = dice.whole(10, shortMillis)
   if (masterCrash !== undefined) tell(`the master crashes at ${masterCrash.toFixed(1)}`)
   if (masterFreeze !== undefined) tell(`the master is frozen at ${masterFreeze.toFixed(1)} for ${freezeMillis}`)
-  // dice of its own, so that what was found with a seed before stays there
   const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
   for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
   const replaced = replacedOf(new Dice(seed ^ 0x1b87_3593), catchers)
@@ -87,6 +89,8 @@ export const story = (seed: number): Story => {
     const { inSession, millis, name } = replaced
     tell(`${name}'s destination is replaced ${inSession ? "in the session, after" : "at"} ${millis.toFixed(1)}`)
   }
+  for (const { atMillis, mtuBytes, name } of shortPaths)
+    tell(`the path to ${name} takes packets of ${mtuBytes} bytes from ${atMillis.toFixed(1)} on`)
   const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
   if (forger !== undefined) tell("somebody forges answers and pages")
 
@@ -95,6 +99,10 @@ export const story = (seed: number): Story => {
       forger?.begin(world)
       for (const [name, narrowed] of narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
       const acts = befallen.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
+      for (const { atMillis, mtuBytes, name } of shortPaths) {
+        if (mtuBytes < leastPacketBytes) excuse(name, "no page reaches it")
+        acts.push(Effect.andThen(Effect.sleep(atMillis), world.network.impairLink(name, "Group", { mtuBytes })))
+      }
       if (masterCrash !== undefined) acts.push(Effect.andThen(Effect.sleep(masterCrash), world.master.crash))
       if (masterFreeze !== undefined) {
         const { master } = world
@@ -222,6 +230,20 @@ const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => {
     receiveBufferBytes: dice.pick(16_384, 131_072, 4_194_304),
     ...(dice.hits(0.3) ? { bytesPerSecond: dice.pick(500_000, 5_000_000, 125_000_000) } : {})
   }
+}
+
+/** The packet of the smallest page. */
+const leastPacketBytes = Limits.minPageBytes + Limits.headerBytes + Limits.udpHeaderBytes
+
+/** Some are behind a path that takes no packets of the usual length, from the beginning or from some time on. */
+const shortPathsOf = (dice: Dice, catchers: number) => {
+  const share = dice.hits(0.08) ? dice.pick(0.1, 0.5, 1) : 0
+  return Array.from({ length: catchers }, (_, i) => ({
+    name: `c${i + 1}`,
+    isHit: dice.hits(share),
+    mtuBytes: dice.pick(1400, 1280, 700, 300),
+    atMillis: dice.pick(0, 0, dice.scaled(5, 1000))
+  })).filter(({ isHit }) => isHit)
 }
 
 /** Some have links of a rate of their own, behind a queue that is long or short. */

@@ -53,6 +53,7 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
   return Transport.of({
     local: socket.local,
     receiveBufferBytes: socket.receiveBufferBytes,
+    glues: false,
     send: sender.send,
     sendTo: sender.sendTo,
     receive: Stream.fromQueue(inbox),
@@ -88,6 +89,7 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
   return Transport.of({
     local: own.local,
     receiveBufferBytes: group.receiveBufferBytes,
+    glues: false,
     send: sender.send,
     sendTo: sender.sendTo,
     receive: Stream.fromPull(Effect.succeed(pull)),

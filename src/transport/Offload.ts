@@ -61,6 +61,7 @@ const endpoint = Effect.fnUntraced(function* (
   return Transport.of({
     local: own.local,
     receiveBufferBytes: heard.receiveBufferBytes,
+    glues: true,
     ...sender,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: listen(ears),
@@ -173,8 +174,8 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
   // A plain loop over the kernel's sends, left only to wait.
   const push = (batch: Batch, to: Kernel.Destination, lost: Losses, from = 0): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
-      const { bytes, datagramBytes } = batch
-      const length = Math.max(1, glued ? Limits.sendBytes(datagramBytes) : datagramBytes)
+      const { bytes, datagramBytes, isSingly } = batch
+      const length = Math.max(1, glued && isSingly !== true ? Limits.sendBytes(datagramBytes) : datagramBytes)
       let at = from
       do {
         const part = bytes.subarray(at, at + length)

@@ -33,6 +33,9 @@ export interface Impairments {
   readonly delayMillis?: number
   /** Up to so many whole milliseconds are added, to each datagram by itself: datagrams may pass each other. */
   readonly jitterMillis?: number
+  /** Packets that are longer are dropped in silence. `countsGlued`: so are glued ones that are longer together, as at a filter. */
+  readonly mtuBytes?: number | undefined
+  readonly countsGlued?: boolean
   /** What one link carries, and what waits before it at most; more is dropped. */
   readonly narrow?: { readonly bytesPerSecond: number; readonly queueBytes: number } | undefined
 }
@@ -218,6 +221,16 @@ const bytesOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => 
 
 const wireBytes = ({ bytes, datagrams }: Piece) => bytes.length + datagrams * Limits.udpHeaderBytes
 
+/** What of a piece passes where packets are that long at most. */
+const passing = (piece: Piece, mtuBytes: number, countsGlued: boolean): ReadonlyArray<Piece> => {
+  const { bytes, datagramBytes, datagrams } = piece
+  const mostBytes = mtuBytes - Limits.udpHeaderBytes
+  if (Math.min(bytes.length, countsGlued ? Infinity : datagramBytes) <= mostBytes) return [piece]
+  // the last may be shorter
+  const lastBytes = bytes.length - (datagrams - 1) * datagramBytes
+  return lastBytes <= mostBytes && !(countsGlued && datagrams > 1) ? [part(piece, datagrams - 1, datagrams)] : []
+}
+
 /** The datagrams [first, end) of a piece. */
 const part = (piece: Piece, first: number, end: number): Piece => ({
   bytes: piece.bytes.subarray(first * piece.datagramBytes, Math.min(end * piece.datagramBytes, piece.bytes.length)),
@@ -309,15 +322,15 @@ class Air {
     for (const { from, pieces, to } of clogged) this.schedule(from, to, this.now(), pieces)
   }
 
-  multicast(from: Endpoint, { bytes, datagramBytes }: Batch): void {
-    const departures = this.take(from, bytes, datagramBytes, undefined)
+  multicast(from: Endpoint, batch: Batch): void {
+    const departures = this.take(from, batch, undefined)
     for (const to of this.endpoints) {
       if (to !== from && to.hearsGroup > 0) this.carry(from, to, departures)
     }
   }
 
   unicast(from: Endpoint, address: Address, datagram: Uint8Array): void {
-    const departures = this.take(from, datagram, datagram.length, address)
+    const departures = this.take(from, { bytes: datagram, datagramBytes: datagram.length }, address)
     const to = this.byAddress.get(address)
     // As on the real network: a catcher hears its group only.
     if (to !== undefined && !to.isCatcher) this.carry(from, to, departures)
@@ -342,8 +355,7 @@ class Air {
   /** One copy serves all receivers: the sender uses its memory again, and receivers only read. */
   private take(
     from: Endpoint,
-    bytes: Uint8Array,
-    datagramBytes: number,
+    { bytes, datagramBytes, isSingly = false }: Batch,
     to: Address | undefined
   ): ReadonlyArray<Departure> {
     const { bytesPerSecond, glued = false, observe } = this.options
@@ -358,7 +370,7 @@ class Air {
     const whole: Piece = { bytes: copy, from: from.address, datagrams, datagramBytes: stepBytes }
     const shaped = !isCatcher && bytesPerSecond !== undefined
     const together = shaped ? Math.max(1, Math.floor((bytesPerSecond * togetherMillis) / 1000 / stepBytes)) : Infinity
-    const atOnce = glued ? Math.min(together, Limits.sendBytes(stepBytes) / stepBytes) : 1
+    const atOnce = glued && !isSingly ? Math.min(together, Limits.sendBytes(stepBytes) / stepBytes) : 1
     const departures: Array<Departure> = []
     let pieces: Array<Piece> = []
     let leftAt = this.now()
@@ -380,7 +392,10 @@ class Air {
 
   private carry(from: Endpoint, to: Endpoint, departures: ReadonlyArray<Departure>): void {
     const way = to.isCatcher ? to.link.Group : from.link.Answers
-    for (const { at, pieces } of departures) {
+    const { countsGlued = false, mtuBytes } = way.impairments
+    for (const { at, pieces: whole } of departures) {
+      const pieces = mtuBytes === undefined ? whole : whole.flatMap((piece) => passing(piece, mtuBytes, countsGlued))
+      this.counters.lost += datagramsOf(whole) - datagramsOf(pieces)
       if (from.link.parted || to.link.parted) {
         this.counters.parted += datagramsOf(pieces)
         continue
@@ -790,6 +805,7 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
       return endpoint.address
     },
     receiveBufferBytes: endpoint.bufferLimitBytes,
+    glues: air.options.glued ?? false,
     send: (batch) => sending("send", () => air.multicast(endpoint, batch)),
     sendTo: (to, datagram) => sending(`send to ${to}`, () => air.unicast(endpoint, to, datagram)),
     receive: Stream.fromPull(Effect.succeed(pull)),

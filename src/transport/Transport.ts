@@ -18,6 +18,8 @@ export type Address = string
 export interface Batch {
   readonly bytes: Uint8Array
   readonly datagramBytes: number
+  /** The kernel is given each alone, not to cut them apart: something on the way takes no glued ones. */
+  readonly isSingly?: boolean
 }
 
 /** What one receive gave: one datagram, or several glued. The bytes are there until the next pull. */
@@ -76,6 +78,8 @@ export class Transport extends Context.Service<
     readonly local: Address
     /** The kernel's receive buffer (Linux's doubled figure is halved again): bounds the window. */
     readonly receiveBufferBytes: number
+    /** Does the kernel get many datagrams in one piece, which it, or something on the way, cuts apart? */
+    readonly glues: boolean
     /** Multicasts; completes when the batch's memory may be used again. */
     readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
     /** Sends one datagram to one address, which came with a datagram: where the system sends nothing there, it is lost. */

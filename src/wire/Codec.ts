@@ -97,7 +97,9 @@ export const putChecksum = (datagram: Uint8Array): Uint8Array => {
 }
 
 export const encode = (message: Message): Uint8Array => {
-  const w = new Writer(messageBytes + Limits.checksumBytes)
+  // a probe is as long as the page that it stands for
+  const probeBytes = message._tag === "Probe" && message.pageBytes > 0 ? Limits.headerBytes + message.pageBytes : 0
+  const w = new Writer(Math.max(messageBytes + Limits.checksumBytes, probeBytes))
   const { session } = message
   switch (message._tag) {
     case "Announce":
@@ -132,12 +134,19 @@ export const encode = (message: Message): Uint8Array => {
     case "Open":
       w.u8(kinds.indexOf(message.kind))
       w.u64(message.size)
+      w.u16(message.pageBytes)
       w.u32(message.members)
       w.u32(message.firstEntry)
       w.u32(message.entryCount)
       w.root(message.root)
       w.audience(message.audience)
       return w.finish("Open", session, message.file, 0)
+    case "Probe":
+      w.u16(message.pageBytes)
+      w.u8(message.isGlued ? 1 : 0)
+      w.audience(message.audience)
+      w.at = Math.max(w.at, probeBytes - Limits.checksumBytes)
+      return w.finish("Probe", session, message.probing, message.train)
     case "Poll":
       w.audience(message.audience)
       return w.finish("Poll", session, 0, message.poll)
@@ -173,6 +182,11 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
       w.u32(message.received)
       w.u32(message.dropped)
       return w.finish("PollOk", session, 0, message.poll)
+    case "ProbeOk":
+      w.u16(message.single)
+      w.u16(message.times)
+      w.u16(message.glued)
+      return w.finish("ProbeOk", session, message.probing, message.train)
     case "OpenOk":
     case "Complete":
       return w.finish(message._tag, session, message.file, 0)
@@ -302,6 +316,10 @@ class Reader {
   end(): boolean {
     return !this.bad && this.at === this.bytes.length
   }
+  /** Passes over what fills a body up to its length. */
+  padding(bodyBytes: number) {
+    if (this.at < bodyBytes) this.take(bodyBytes - this.at)
+  }
 }
 
 /** Reads the datagram at `at`; the header there must be `Header.valid`. Pages are not for this: see Header. */
@@ -320,6 +338,12 @@ export const decode = (bytes: Uint8Array, at = 0): Result.Result<Message, WireEr
   return r.end() ? Result.succeed(message) : Result.fail(badBody)
 }
 
+const takePageBytes = (r: Reader): number => {
+  const pageBytes = r.u16()
+  if (pageBytes < Limits.minPageBytes || pageBytes > Limits.maxPageBytes) r.bad = true
+  return pageBytes
+}
+
 const decodeMaster = (
   type: number,
   session: bigint,
@@ -332,7 +356,7 @@ const decodeMaster = (
       const message: FromMaster = {
         _tag: "Announce",
         session,
-        pageBytes: r.u16(),
+        pageBytes: takePageBytes(r),
         blockPages: r.u16(),
         timeoutMillis: r.u32(),
         uptimeMillis: r.u32(),
@@ -340,7 +364,6 @@ const decodeMaster = (
         joined: r.u16(),
         wanted: r.u16()
       }
-      if (message.pageBytes < Limits.minPageBytes || message.pageBytes > Limits.maxPageBytes) r.bad = true
       if (message.blockPages < 1 || message.blockPages > Limits.blockPages) r.bad = true
       return message
     }
@@ -363,12 +386,21 @@ const decodeMaster = (
         file,
         kind: r.member(kinds),
         size: r.u64(),
+        pageBytes: takePageBytes(r),
         members: r.u32(),
         firstEntry: r.u32(),
         entryCount: r.u32(),
         root: r.root(),
         audience: r.audience()
       }
+    case Header.types.Probe: {
+      const pageBytes = r.u16()
+      const form = r.u8()
+      if (form > 1 || pageBytes > Limits.maxPageBytes) r.bad = true
+      const audience = r.audience()
+      r.padding(pageBytes - Limits.checksumBytes)
+      return { _tag: "Probe", session, probing: file, train: index, pageBytes, isGlued: form === 1, audience }
+    }
     case Header.types.Poll:
       return { _tag: "Poll", session, poll: index, audience: r.audience() }
     case Header.types.Eof: {
@@ -430,6 +462,8 @@ const decodeCatcher = (
   switch (type) {
     case Header.types.PollOk:
       return { _tag: "PollOk", ...who, poll: index, received: r.u32(), dropped: r.u32() }
+    case Header.types.ProbeOk:
+      return { _tag: "ProbeOk", ...who, probing: file, train: index, single: r.u16(), times: r.u16(), glued: r.u16() }
     case Header.types.OpenOk:
       return { _tag: "OpenOk", ...who, file }
     case Header.types.Complete:
@@ -456,6 +490,7 @@ const decodeCatcher = (
 
 const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.PollOk,
+  Header.types.ProbeOk,
   Header.types.OpenOk,
   Header.types.Complete,
   Header.types.Aborted,

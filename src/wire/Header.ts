@@ -40,7 +40,9 @@ export const types = {
   Abort: 16,
   Aborted: 17,
   Bye: 18,
-  Parity: 19
+  Parity: 19,
+  Probe: 20,
+  ProbeOk: 21
 } as const
 
 const magic = 0x726d // "mr"

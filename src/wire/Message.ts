@@ -80,6 +80,8 @@ export interface Open {
   readonly file: number
   readonly kind: Kind
   readonly size: number
+  /** Of this file: what was announced, or less where a path is narrower. */
+  readonly pageBytes: number
   readonly members: number
   /** The entries of the manifest that it carries: [firstEntry, firstEntry + entryCount). */
   readonly firstEntry: number
@@ -94,6 +96,22 @@ export interface Poll {
   readonly _tag: "Poll"
   readonly session: bigint
   readonly poll: number
+  readonly audience: Audience
+}
+
+/**
+ * M> Does a page of this size arrive? The datagram is padded to the length of such a page; 0: it is not padded, and only asks.
+ * Those of the audience answer with all that arrived of this probing.
+ */
+export interface Probe {
+  readonly _tag: "Probe"
+  readonly session: bigint
+  /** Numbers a probing; what arrived of an earlier one is forgotten. */
+  readonly probing: number
+  readonly train: number
+  readonly pageBytes: number
+  /** Sent glued to others of its size. */
+  readonly isGlued: boolean
   readonly audience: Audience
 }
 
@@ -201,6 +219,16 @@ export interface PollOk extends Answer {
   readonly dropped: number
 }
 
-export type FromMaster = Announce | Welcome | Open | Poll | Eof | Close | Abort | Bye
-export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk
+/** C> Answer to Probe: the largest page that arrived alone, how often, and the largest that arrived glued; 0: none. */
+export interface ProbeOk extends Answer {
+  readonly _tag: "ProbeOk"
+  readonly probing: number
+  readonly train: number
+  readonly single: number
+  readonly times: number
+  readonly glued: number
+}
+
+export type FromMaster = Announce | Welcome | Open | Probe | Poll | Eof | Close | Abort | Bye
+export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk | ProbeOk
 export type Message = FromMaster | FromCatcher

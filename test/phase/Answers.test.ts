@@ -38,14 +38,16 @@ describe("Answers", () => {
     assert.isUndefined(Answers.eventOf({ _tag: "Abort", session, file: undefined, reason: "", audience }, membership))
   })
 
-  it("an Open is laid out with the session's sizes of page and block", () => {
-    const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, members: 9 } as const
+  it("an Open is laid out with its own size of page, which is no larger than announced, and the session's of block", () => {
+    const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, pageBytes: 512, members: 9 } as const
     const root = new Uint8Array(32).fill(1)
     const asked = Answers.eventOf({ ...open, firstEntry: 0, entryCount: 9, root, audience: [3] }, membership)
     const event = asked?.event
     assert.strictEqual(event?._tag === "Open" && event.root, root)
     const { blockPages, members, pageBytes, size } = event?._tag === "Open" ? event.layout : (membership as never)
-    assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 700, 64])
+    assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 512, 64])
+    const larger = { ...open, pageBytes: 701, firstEntry: 0, entryCount: 9, root, audience: [3] } as const
+    assert.isUndefined(Answers.eventOf(larger, membership))
   })
 
   it("answers say who we are; failures come as many as fit [F-2]", () => {

@@ -61,7 +61,7 @@ describe("OpenBarrier", () => {
           return slot === 1 ? { _tag: "SitOut", reason: "disk full" } : { _tag: "OpenOk" }
         })
       )
-      const { opened, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2]))
+      const { opened, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], 512))
       assert.sameMembers([...opened], [0, 2])
       assert.deepStrictEqual([...satOut], [[1, "disk full"]])
       assert.strictEqual(Roster.present(session.roster()).length, 3)
@@ -81,7 +81,7 @@ describe("OpenBarrier", () => {
           return { _tag: slot === 1 ? "Complete" : "OpenOk" }
         })
       )
-      const { opened, recognised, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], root))
+      const { opened, recognised, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], 512, root))
       assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
       for (const one of heard) assert.deepStrictEqual(one, root)
     })
@@ -99,7 +99,7 @@ describe("OpenBarrier", () => {
           return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
         })
       )
-      const opening = Effect.provideService(OpenBarrier.open(carried, [0, 1]), Session, session)
+      const opening = Effect.provideService(OpenBarrier.open(carried, [0, 1], 512), Session, session)
       const { exit, millis } = yield* timed(opening)
       assert.deepStrictEqual((yield* exit).opened, [0])
       assert.isAtLeast(polls, 4)
@@ -112,7 +112,7 @@ describe("OpenBarrier", () => {
   it.effect("nobody answers: OpenBarrierTimeout", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(2, () => [])
-      const error = yield* run(Effect.flip(OpenBarrier.open(carried, [0, 1])))
+      const error = yield* run(Effect.flip(OpenBarrier.open(carried, [0, 1], 512)))
       assert.strictEqual(error._tag, "OpenBarrierTimeout")
     })
   )
@@ -153,7 +153,7 @@ describe("MissingRounds", () => {
 
   it.effect("on a slow air too: all batches of a repair have left before the next round is asked [Q-3]", () =>
     Effect.gen(function* () {
-      const bytes = new Uint8Array(200 * 512)
+      const bytes = new Uint8Array(400 * 512)
       const large = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes: 512 }), bytes)
       const { air, run } = yield* rig(
         1,

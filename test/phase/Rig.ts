@@ -12,6 +12,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { messages } from "../../src/phase/Announce.ts"
 import * as Session from "../../src/phase/Session.ts"
 import { Progress } from "../../src/Progress.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import type * as Simulated from "../../src/transport/Simulated.ts"
 import { type Received, Transport } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -85,6 +86,15 @@ export const answering =
       return said === undefined ? [] : [{ session: message.session, file: 1, ...who, ...said } as Message]
     })
 
+/** Every probe has arrived. */
+const probed = (message: Message) =>
+  message._tag === "Probe"
+    ? {
+        ...{ _tag: "ProbeOk", probing: message.probing, train: message.train },
+        ...{ single: Limits.maxPageBytes, times: 1, glued: Limits.maxPageBytes }
+      }
+    : undefined
+
 /** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>. All of them join. */
 export const crowd = (
   network: Simulated.Network,
@@ -105,7 +115,7 @@ export const crowd = (
     if (message._tag === "Welcome") {
       for (const guest of message.guests) if ("slot" in guest) slots.push(guest)
     }
-    return script(message, slots)
+    return [...answering(probed)(message, slots), ...script(message, slots)]
   })
 }
 

@@ -30,7 +30,15 @@ const question = (session: Service, audience: ReadonlyArray<number>, more: Parti
     audience,
     encode: (slice) => {
       asked.push(slice)
-      const open = { kind: "Single", size: 1, members: 0, firstEntry: 0, entryCount: 1, root: undefined } as const
+      const open = {
+        kind: "Single",
+        size: 1,
+        pageBytes: 512,
+        members: 0,
+        firstEntry: 0,
+        entryCount: 1,
+        root: undefined
+      } as const
       return Codec.encode({ _tag: "Open", session: session.id, file, ...open, audience: slice })
     },
     accept: (slot, answer) => {

@@ -35,7 +35,14 @@ const worst = Effect.fnUntraced(function* (announced: { readonly pageBytes: numb
     const [{ incarnation }] = Rig.messagesOf(master.heard, "Join")
     yield* say({ _tag: "Welcome", session, guests: [{ incarnation, slot: 0 }] })
     for (let i = 0; i < rounds; i++) {
-      const claim = { kind: "Manifest", size: Limits.manifestBytes, members: 0, firstEntry: 0, entryCount: 1 } as const
+      const claim = {
+        kind: "Manifest",
+        pageBytes: 512,
+        size: Limits.manifestBytes,
+        members: 0,
+        firstEntry: 0,
+        entryCount: 1
+      } as const
       yield* say({ _tag: "Open", session, file: 0, ...claim, root: undefined, audience: [0] })
       yield* say({ _tag: "Abort", session, file: 0, reason: "", audience: [0] })
       most = Math.max(most, process.memoryUsage().arrayBuffers - before)

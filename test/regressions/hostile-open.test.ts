@@ -57,6 +57,7 @@ describe("hostile questions", () => {
   const single = {
     _tag: "Open",
     kind: "Single",
+    pageBytes: 1432,
     members: 0,
     firstEntry: 0,
     entryCount: 1,

@@ -59,6 +59,7 @@ describe("Lossy", () => {
       const below = Layer.succeed(Transport, {
         local: "10.0.0.1:1",
         receiveBufferBytes: 1,
+        glues: false,
         send: () => Effect.void,
         sendTo: () => Effect.void,
         listen: Effect.void,

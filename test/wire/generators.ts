@@ -54,10 +54,18 @@ const Parts = Schema.Struct({
       file,
       kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision"]),
       size,
+      pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       members: u32,
       firstEntry: u32,
       entryCount: u32,
       rooted: Schema.Boolean,
+      audience
+    }),
+    Schema.TaggedStruct("Probe", {
+      probing: u32,
+      train: u32,
+      pageBytes: Schema.Union([Schema.Literals([0, 512, 1432]), int(700, Limits.maxPageBytes)]),
+      isGlued: Schema.Boolean,
       audience
     }),
     Schema.TaggedStruct("Poll", { poll: u32, audience }),
@@ -85,7 +93,8 @@ const Parts = Schema.Struct({
       next: Schema.UndefinedOr(file)
     }),
     Schema.TaggedStruct("Aborted", { ...who, file }),
-    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32 })
+    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32 }),
+    Schema.TaggedStruct("ProbeOk", { ...who, probing: u32, train: u32, single: u16, times: u16, glued: u16 })
   ])
 })
 
@@ -118,6 +127,7 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       const { rooted, ...open } = message
       return { ...open, session, root: rooted ? root : undefined, audience: asked(message.audience) }
     }
+    case "Probe":
     case "Poll":
     case "Close":
       return { ...message, session, audience: asked(message.audience) }

@@ -1,0 +1,139 @@
+/**
+ * A catcher that gets polls and no pages: a path that is narrower than a page, or one that lets no page through at all. It cost
+ * everybody a hundred copies of each file, because its answers looked like loss.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Simulation from "../../src/simulate/Simulation.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import type { Impairments } from "../../src/transport/Simulated.ts"
+
+const many = Array.from({ length: 12 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
+
+interface Story {
+  readonly tree?: ReadonlyArray<ReturnType<typeof Tree.file>>
+  readonly catchers?: number
+  readonly network?: Simulation.Scenario["network"]
+  readonly master?: Simulation.Scenario["master"]
+  /** What befalls the path to c2, and when. */
+  readonly path?: Impairments
+  readonly atMillis?: number
+}
+
+const run = Effect.fnUntraced(function* (story: Story) {
+  const { atMillis = 0, catchers = 3, master, network, path, tree = many } = story
+  const outcome = yield* Simulation.run({
+    ...{ seed: 7, catchers, tree, network: { delayMillis: 1, bytesPerSecond: 12_500_000, ...network } },
+    master: { pageBytes: 1432, ...master },
+    meanwhile: (world) =>
+      path === undefined
+        ? Effect.void
+        : Effect.andThen(Effect.sleep(atMillis), world.network.impairLink("c2", "Group", path))
+  })
+  if (outcome.master?._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+  const report = outcome.master.value
+  const said = outcome.catchers.map((exit) => (exit?._tag === "Success" ? exit.value.catchers[0] : undefined))
+  const bytes = outcome.traffic.get("master")!.sent
+  return { report, said, ratio: report.pages.sent / report.pages.needed, datagrams: bytes, millis: outcome.millis }
+})
+
+const states = (report: { readonly catchers: ReadonlyArray<{ readonly state: string }> }) =>
+  report.catchers.map(({ state }) => state)
+const complete = ["Complete", "Complete", "Complete"]
+
+describe("a path that is narrower than a page", () => {
+  for (const glued of [false, true]) {
+    for (const mtuBytes of glued ? [1400] : [1400, 600]) {
+      it.effect(`gets pages that fit: packets of ${mtuBytes} bytes${glued ? ", glued" : ""}`, () =>
+        Effect.gen(function* () {
+          const quiet = yield* run({ network: { glued } })
+          const { millis, ratio, report } = yield* run({ network: { glued }, path: { mtuBytes } })
+          assert.deepStrictEqual(states(report), complete)
+          assert.isBelow(ratio, 1.02)
+          assert.isBelow(millis, 1.25 * quiet.millis + 500)
+        })
+      )
+    }
+  }
+
+  it.effect("and a filter that measures what is glued: each datagram is sent alone [N-1]", () =>
+    Effect.gen(function* () {
+      const network = { glued: true }
+      const { ratio, report } = yield* run({ network, path: { mtuBytes: 1400, countsGlued: true } })
+      assert.deepStrictEqual(states(report), complete)
+      assert.isBelow(ratio, 1.05)
+    })
+  )
+
+  it.effect("is told apart from loss [N-2]", () =>
+    Effect.gen(function* () {
+      for (const loss of [0.1, 0.3, 0.6]) {
+        const { report } = yield* run({ path: { loss }, tree: many.slice(0, 2) })
+        assert.deepStrictEqual(states(report), complete)
+        // pages of 1432 bytes: the path was not taken for a narrow one
+        assert.strictEqual(report.pages.needed, 2 * Math.ceil(530_000 / 1432))
+      }
+    })
+  )
+
+  it.effect("is found out in the middle of a session", () =>
+    Effect.gen(function* () {
+      const { ratio, report } = yield* run({ path: { mtuBytes: 1400 }, atMillis: 300 })
+      assert.deepStrictEqual(states(report), complete)
+      // the files on the air at that time are sent to it once more
+      assert.isBelow(ratio, 1.8)
+    })
+  )
+
+  it.effect("of a catcher that comes late: it gets all of it in smaller pages", () =>
+    Effect.gen(function* () {
+      const tree = many
+      const outcome = yield* Simulation.run({
+        ...{ seed: 7, catchers: 3, tree, network: { delayMillis: 1, bytesPerSecond: 12_500_000 } },
+        master: { pageBytes: 1432, catchers: 2 },
+        startMillis: (i) => (i === 1 ? 250 : 0),
+        meanwhile: (world) => world.network.impairLink("c2", "Group", { mtuBytes: 1400 })
+      })
+      if (outcome.master?._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+      assert.deepStrictEqual(states(outcome.master.value), complete)
+    })
+  )
+})
+
+describe("a catcher that no page reaches [N-3]", () => {
+  const isTold = (reason: string | undefined, words: RegExp) => assert.match(reason ?? "", words)
+
+  it.effect("because the size of the pages is fixed: it is told so, and costs nothing", () =>
+    Effect.gen(function* () {
+      const quiet = yield* run({})
+      const { millis, ratio, report, said } = yield* run({ master: { isPageFixed: true }, path: { mtuBytes: 1400 } })
+      assert.deepStrictEqual(states(report), ["Complete", "Partial", "Complete"])
+      assert.isBelow(ratio, 1.01)
+      assert.isBelow(millis, 1.25 * quiet.millis + 500)
+      const words = /polls arrive and pages of 1432 bytes do not.* at most about 1384 bytes; send with --page-size 1332/
+      isTold(report.catchers[1].failures[0]?.reason, words)
+      isTold(said[1]?.failures[0]?.reason, words)
+      assert.strictEqual(said[1]?.state, "Partial")
+    })
+  )
+
+  it.effect("because nothing but small datagrams pass: it is sent a few pages, in all files together", () =>
+    Effect.gen(function* () {
+      const quiet = yield* run({})
+      const { millis, ratio, report, said } = yield* run({ path: { mtuBytes: 300 } })
+      assert.deepStrictEqual(states(report), ["Complete", "Partial", "Complete"])
+      assert.isBelow(ratio, 1.1)
+      assert.isBelow(millis, 1.25 * quiet.millis + 1500)
+      isTold(said[1]?.failures[0]?.reason, /polls arrive and pages do not: it gained nothing in \d+ rounds/)
+    })
+  )
+
+  it.effect("from the middle of the session on, alone", () =>
+    Effect.gen(function* () {
+      const only = { catchers: 2, tree: [Tree.file("large", 6_000_000)] }
+      const { ratio, report } = yield* run({ ...only, path: { mtuBytes: 300 }, atMillis: 500 })
+      assert.deepStrictEqual(states(report), ["Complete", "Partial"])
+      assert.isBelow(ratio, 1.3)
+    })
+  )
+})
