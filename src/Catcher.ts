@@ -260,6 +260,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       watch(options, book, membership.master, now),
       Effect.andThen(files.join, Effect.never)
     ])
+    if (book.dismissed !== undefined)
+      progress.publish({ _tag: "Note", message: `the master sends nothing more here: ${book.dismissed}` })
     if (book.ruin !== undefined) return yield* book.ruin
   })
 

@@ -89,23 +89,25 @@ export const make = (options: Options): Probing => {
   const settle = (slot: number, page: number, isGlued: boolean) => {
     subjects.delete(slot)
     reached.set(slot, page)
-    if (isGlued || !glues) unglued.delete(slot)
-    else if (!unglued.has(slot)) {
-      unglued.add(slot)
-      options.note(
-        `${nameOf(slot)} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`
-      )
-    }
-    if (page < pageBytes) {
-      if (isPageFixed) out.set(slot, tooNarrow(pageBytes, page))
-      else {
+    if (isPageFixed && page < pageBytes) out.set(slot, tooNarrow(pageBytes, page))
+    else {
+      fit(slot, page)
+      if (isGlued || !glues) unglued.delete(slot)
+      else if (!unglued.has(slot)) {
+        unglued.add(slot)
         options.note(
-          `${nameOf(slot)} gets packets of ${packet(page)} bytes and none of ${packet(pageBytes)}: pages have ${page} bytes now`
+          `${nameOf(slot)} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`
         )
-        pageBytes = page
       }
     }
     changed()
+  }
+  const fit = (slot: number, page: number) => {
+    if (page >= pageBytes) return
+    options.note(
+      `${nameOf(slot)} gets packets of ${packet(page)} bytes and none of ${packet(pageBytes)}: pages have ${page} bytes now`
+    )
+    pageBytes = page
   }
   const look = (slot: number, subject: Subject) => {
     const { wanted } = subject

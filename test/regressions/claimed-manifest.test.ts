@@ -37,7 +37,7 @@ const worst = Effect.fnUntraced(function* (announced: { readonly pageBytes: numb
     for (let i = 0; i < rounds; i++) {
       const claim = {
         kind: "Manifest",
-        pageBytes: 512,
+        pageBytes: announced.pageBytes,
         size: Limits.manifestBytes,
         members: 0,
         firstEntry: 0,
