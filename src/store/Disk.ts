@@ -17,6 +17,7 @@ import type { Carried, Entry, Metadata } from "../Manifest.ts"
 import { display, refused } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Failure } from "../wire/Message.ts"
+import { Alike } from "./Alike.ts"
 import * as Bundles from "./Bundles.ts"
 import * as Confinement from "./Confinement.ts"
 import { at, split } from "./Confinement.ts"
@@ -94,6 +95,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   const bundles = Bundles.make()
   let entries: ReadonlyArray<Entry> = []
   let refusals: ReadonlyMap<number, string> = new Map()
+  let alike = new Alike([])
   /** Directories that are there, and get their metadata at the end. */
   let directories = new Set<number>()
   /** Files that hard links will need, and those of them that arrived. */
@@ -176,6 +178,17 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     )
     // Another catcher may have linked the same file there just now: then renaming has done nothing.
     Result.try(() => fs.unlinkSync(temporary.path))
+  }
+
+  /** Puts an entry in its place, if the destination can tell the place from those of others. */
+  const apart = <A>(index: number, make: () => A): A => {
+    if (!alike.concerns(index)) return make()
+    const { name, parent } = split(entries[index].path)
+    const directory = tree().directory(parent)
+    alike.check(index, look(at(directory, name)), () => fs.readdirSync(directory.self, { encoding: "buffer" }))
+    const made = make()
+    alike.placed(index, look(at(tree().directory(parent), name)))
+    return made
   }
 
   // ---- metadata ----
@@ -315,6 +328,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     )
     entries = manifest
     refusals = refused(manifest)
+    alike = new Alike(manifest)
     directories = new Set()
     leaders = new Set()
     arrived = new Set()
@@ -325,7 +339,13 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     yield* inTurns(now, (index) => {
       const refusal = refusals.get(index)
       if (refusal !== undefined) failures.push({ entry: index, reason: escapeReason(refusal) })
-      else tryEntry(failures, index, entries[index].path, () => persistently(() => makeEntry(entries[index], index)))
+      else {
+        const make = () => persistently(() => makeEntry(entries[index], index))
+        // a hard link is made in the end
+        tryEntry(failures, index, entries[index].path, () =>
+          entries[index]._tag === "HardLink" ? make() : apart(index, make)
+        )
+      }
     })
     return failures
   })
@@ -439,7 +459,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       commit: Effect.fnUntraced(function* (skip) {
         const failures: Array<Failure> = []
         yield* stands
-        if (!skip(0)) tryEntry(failures, index, path, () => persistently(commit))
+        if (!skip(0)) tryEntry(failures, index, path, () => apart(index, () => persistently(commit)))
         return failures
       })
     }
@@ -491,7 +511,9 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
           if (!inside(offset, size)) throw outside()
           const { name, parent } = split(entry.path)
           const part = content.subarray(offset, offset + size)
-          const described = persistently(() => writeMember(tree().directory(parent), name, entry.metadata, part))
+          const described = apart(index, () =>
+            persistently(() => writeMember(tree().directory(parent), name, entry.metadata, part))
+          )
           if (leaders.has(index)) arrived.add(index)
           if (Result.isFailure(described)) throw described.failure
         })
@@ -537,6 +559,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     const { name, parent } = split(fileAt(index).path)
     const found = look(at(tree().directory(parent), name))
     if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined
+    apart(index, () => {})
     // Another name of it may have other metadata. Whoever it was taken from might still have it open and write to it.
     const keepsOwner = found.uid === BigInt(user) || (root && found.uid === BigInt(fileAt(index).metadata.uid))
     return found.nlink === 1n && keepsOwner ? found : undefined
@@ -645,7 +668,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     yield* inTurns(links, (index) => {
       const entry = entries[index]
       if (entry._tag === "HardLink")
-        tryEntry(failures, index, entry.path, () => persistently(() => makeHardLink(entry)))
+        tryEntry(failures, index, entry.path, () => apart(index, () => persistently(() => makeHardLink(entry))))
     })
     // A parent comes before what is in it, so backwards is deepest first: a parent may become a directory we cannot enter.
     yield* inTurns(Array.from(directories).toReversed(), (index) => {

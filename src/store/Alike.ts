@@ -1,0 +1,91 @@
+/**
+ * Names of the tree that a destination may take for one another: where case does not matter, or an accent is spelt in one
+ * way only. What it cannot tell apart would come to lie in one place; the first keeps it, and the other is a failure.
+ *
+ * The trap: which names are one depends on the destination, even on the directory. So the names that look alike are only
+ * looked at closely, and what the file system says of them decides.
+ */
+import type { BigIntStats } from "node:fs"
+import { display, type Entry } from "../Manifest.ts"
+import * as Errno from "./Errno.ts"
+import { StoreError } from "./Store.ts"
+
+/** A path in which nothing is left that some file system does not tell apart. */
+const fold = (path: Uint8Array): string => {
+  const bytes = Buffer.from(path.buffer, path.byteOffset, path.length)
+  const ascii = bytes.toString("latin1")
+  const text = nonAscii.test(ascii)
+    ? bytes.toString("utf8").normalize("NFKD").replace(unseen, "").toUpperCase().toLowerCase()
+    : ascii.toLowerCase()
+  // what ends a name is not kept on file systems that came from DOS
+  return /[. ](\/|$)/.test(text) ? text.replace(/[. ]+(?=\/|$)/g, "") : text
+}
+
+const nonAscii = /[^\0-\x7f]/
+const unseen = /\p{Default_Ignorable_Code_Point}/gu
+
+export class Alike {
+  private readonly entries: ReadonlyArray<Entry>
+  /** Of the entries that look like others: what was put in place for each of them, by device and inode. */
+  private readonly groups = new Map<number, Map<string, number>>()
+  /** Directories that could not be told from others: nothing may be put into them. One character a byte, with a slash. */
+  private readonly confused: Array<string> = []
+
+  constructor(entries: ReadonlyArray<Entry>) {
+    this.entries = entries
+    const first = new Map<string, number>()
+    entries.forEach((entry, index) => {
+      const folded = fold(entry.path)
+      const other = first.get(folded)
+      if (other === undefined) return void first.set(folded, index)
+      const group = this.groups.get(other) ?? new Map<string, number>()
+      this.groups.set(other, group)
+      this.groups.set(index, group)
+    })
+  }
+
+  /** Is there anything to be looked at for that entry? Of most trees for none. */
+  concerns(index: number): boolean {
+    return this.confused.length > 0 || this.groups.has(index)
+  }
+
+  /**
+   * Throws when the name of an entry leads to something else of the tree. `found`: what the name leads to now; `names`: of
+   * its directory, as the file system lists them.
+   */
+  check(index: number, found: BigIntStats | undefined, names: () => ReadonlyArray<Uint8Array>): void {
+    const entry = this.entries[index]
+    const key = keyOf(entry.path)
+    const above = this.confused.find((directory) => key.startsWith(directory))
+    if (above !== undefined) {
+      throw refusal(
+        `the destination cannot tell its directory ${display(Buffer.from(above.slice(0, -1), "latin1"))} from another`
+      )
+    }
+    const group = this.groups.get(index)
+    if (group === undefined || found === undefined) return
+    const other = group.get(inodeOf(found))
+    // hard links of one file are several names of one thing
+    const isOther = other !== undefined && other !== index && (found.isDirectory() || found.nlink === 1n)
+    const own = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
+    if (!isOther && names().some((name) => Buffer.compare(name, own) === 0)) return
+    if (entry._tag === "Directory") this.confused.push(`${key}/`)
+    throw refusal(`the destination cannot tell its name from ${this.rival(index, other)}`)
+  }
+
+  /** What stands there now is the entry's. */
+  placed(index: number, stats: BigIntStats | undefined): void {
+    if (stats !== undefined) this.groups.get(index)?.set(inodeOf(stats), index)
+  }
+
+  private rival(index: number, other: number | undefined): string {
+    const placed = other ?? [...(this.groups.get(index)?.values() ?? [])].find((one) => one !== index)
+    return placed === undefined ? "another that is there" : display(this.entries[placed].path)
+  }
+}
+
+const keyOf = (path: Uint8Array): string => Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1")
+
+const inodeOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`
+
+const refusal = (words: string) => new StoreError({ path: "", ...Errno.refusal("ENOTUNIQ", words) })

@@ -1,0 +1,134 @@
+/**
+ * Eight names that differ in case alone came to five files on a destination that does not tell them apart, and all was
+ * called complete. What cannot be told apart is a failure, and what came first stays whole.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as fs from "node:fs"
+import { afterEach, vi } from "vitest"
+import type { Entry } from "../../src/Manifest.ts"
+import type { Store } from "../../src/store/Store.ts"
+import { foldBelow } from "../store/folding.ts"
+import {
+  bundle,
+  deliver,
+  dir,
+  directory,
+  disk,
+  fifo,
+  file,
+  hardLink,
+  names,
+  single,
+  symlink
+} from "../store/Sandbox.ts"
+
+vi.mock("node:fs", async (original) => {
+  const { folding } = await import("../store/folding.ts")
+  return folding(await original())
+})
+
+// openat and renameat would go past the file system that is made up here
+const way = { handles: true, koffi: false }
+
+afterEach(() => foldBelow(undefined))
+
+const received = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>, isFolding: boolean, isSingle = false) {
+  const base = yield* directory
+  if (isFolding) foldBelow(base)
+  const store = yield* disk(base, way)
+  const failures = [...(yield* store.prepare(entries))]
+  const files = entries.flatMap((entry, index) => (entry._tag === "File" ? [index] : []))
+  // every file's content is the last digit of its index
+  if (isSingle)
+    for (const index of files) failures.push(...(yield* deliver(store, single(entries, index), String(index % 10))))
+  else failures.push(...(yield* deliver(store, bundle(entries), files.map((index) => index % 10).join(""))))
+  failures.push(...(yield* store.finish))
+  failures.sort((a, b) => a.entry - b.entry)
+  return { base, store, failures, failed: failures.map(({ entry }) => entry) }
+})
+
+const eight = ["readme", "README", "Readme", "ReadMe", "a", "A", "b", "c"].map((name) => file(name, 1))
+
+describe("a destination that does not tell case apart", () => {
+  for (const isSingle of [false, true]) {
+    it.effect(`files ${isSingle ? "alone" : "in a bundle"}: the first stays, the others fail, with its name`, () =>
+      Effect.gen(function* () {
+        const { base, failed, failures } = yield* received(eight, true, isSingle)
+        assert.deepStrictEqual(failed, [1, 2, 3, 5])
+        assert.strictEqual(failures[0].reason, "the destination cannot tell its name from readme (ENOTUNIQ)")
+        assert.deepStrictEqual(names(base), ["a", "b", "c", "readme"])
+        assert.strictEqual(fs.readFileSync(`${base}/readme`, "utf8"), "0")
+        assert.strictEqual(fs.readFileSync(`${base}/a`, "utf8"), "4")
+      })
+    )
+  }
+
+  it.effect("directories: what is below the second does not get into the first", () =>
+    Effect.gen(function* () {
+      const entries = [dir("d"), file("d/x", 1), dir("D"), file("D/x", 1), file("D/y", 1), dir("D/e"), file("D/e/z", 1)]
+      const { base, failed, failures } = yield* received(entries, true)
+      assert.deepStrictEqual(failed, [2, 3, 4, 5, 6])
+      assert.include(failures[2].reason, "cannot tell its directory D from another")
+      assert.deepStrictEqual(names(base), ["d", "d/x"])
+      assert.strictEqual(fs.readFileSync(`${base}/d/x`, "utf8"), "1")
+    })
+  )
+
+  it.effect("links, FIFOs and hard links, and accents that are spelt in two ways", () =>
+    Effect.gen(function* () {
+      const entries = [
+        ...[
+          symlink("l", "x"),
+          symlink("L", "y"),
+          fifo("p"),
+          fifo("P"),
+          file("f", 1),
+          hardLink("F", 4),
+          hardLink("g", 4)
+        ],
+        ...[file("\u00e9", 1), file("e\u0301", 1)]
+      ]
+      const { base, failed } = yield* received(entries, true)
+      assert.deepStrictEqual(failed, [1, 3, 5, 8])
+      assert.strictEqual(fs.readlinkSync(`${base}/l`), "x")
+      assert.strictEqual(fs.lstatSync(`${base}/g`).ino, fs.lstatSync(`${base}/f`).ino)
+    })
+  )
+
+  it.effect("the same again, and nothing is recognised that is another's", () =>
+    Effect.gen(function* () {
+      const entries = ["a", "A"].map((name) => file(name, 1))
+      const { store } = yield* received(entries, true)
+      const again = [...(yield* store.prepare(entries)), ...(yield* deliver(store, bundle(entries), "01"))]
+      assert.deepStrictEqual(
+        again.map(({ entry }) => entry),
+        [1]
+      )
+      assert.isTrue(Option.isNone(yield* store.existing(bundle(entries))))
+    })
+  )
+})
+
+describe("a destination that does", () => {
+  it.effect("has all of them, also the second time, and recognises them", () =>
+    Effect.gen(function* () {
+      const entries = [...eight, dir("d"), dir("D"), file("D/x", 1), file("d/x", 1), hardLink("X", 0), hardLink("x", 0)]
+      const { failed, store } = yield* received(entries, false)
+      assert.deepStrictEqual(failed, [])
+      const all = (store: Store["Service"]) =>
+        Effect.gen(function* () {
+          const failures = [
+            ...(yield* store.prepare(entries)),
+            ...(yield* deliver(store, bundle(entries), "0123456789"))
+          ]
+          return [...failures, ...(yield* store.finish)]
+        })
+      assert.deepStrictEqual(yield* all(store), [])
+      const some = bundle(entries.slice(1, 8))
+      assert.deepStrictEqual(yield* store.prepare(entries.slice(1, 8)), [])
+      assert.isTrue(Option.isSome(yield* store.existing(some)))
+    })
+  )
+})
