@@ -593,6 +593,7 @@ const open = Effect.fnUntraced(function* (
       layout: Layout.make({ size, pageBytes }),
       read: opened.read,
       isUntouched: opened.isUntouched,
+      hasGrown: opened.hasGrown,
       changed: opened.changed
     })
   }

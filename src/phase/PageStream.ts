@@ -27,6 +27,8 @@ export interface Content {
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
   /** Are size and time of its source what they were? */
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
+  /** Is its source longer than it was? */
+  readonly hasGrown: Effect.Effect<boolean, SourceError | SourceChanged>
   /** What it fails with when it is another than it was. Undefined for content in memory, which stays as it is. */
   readonly changed: SourceChanged | undefined
   /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
@@ -34,14 +36,15 @@ export interface Content {
 }
 
 export const content = (
-  options: Omit<Content, "trailer" | "isUntouched" | "changed"> &
-    Partial<Pick<Content, "isUntouched" | "changed">> & { readonly unread?: ReadonlyArray<number> }
+  options: Pick<Content, "file" | "layout" | "read"> &
+    Partial<Pick<Content, "isUntouched" | "hasGrown" | "changed">> & { readonly unread?: ReadonlyArray<number> }
 ): Content => {
-  const { changed, file, isUntouched = Effect.succeed(true), layout, read } = options
+  const { changed, file, layout, read } = options
+  const { hasGrown = Effect.succeed(false), isUntouched = Effect.succeed(true) } = options
   const trailer = new Uint8Array(layout.trailerBytes)
   const bits = layout.blocks * Limits.hashBytes
   for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
-  return { file, layout, read, isUntouched, changed, trailer }
+  return { file, layout, read, isUntouched, hasGrown, changed, trailer }
 }
 
 /** Content that is in memory: the manifest, a bundle. */
@@ -62,12 +65,13 @@ export const inMemory = (
 export const root = (content: Content): Uint8Array => hash(content.trailer)
 
 /**
- * [P-7] Once every page was sent: is it what the source holds? Times that moved do not say that the content did, so then all
- * of it is read again and compared.
+ * [P-7] Once every page was sent: is it what the source held when it was opened? What has become longer may only have been
+ * appended to, so then all that was sent is read again and compared.
  */
 export const settle = Effect.fn("PageStream.settle")(function* (content: Content) {
-  const { layout } = content
-  if (yield* content.isUntouched) return
+  const { changed, layout } = content
+  if (changed === undefined || (yield* content.isUntouched)) return
+  if (!(yield* content.hasGrown)) return yield* changed
   const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
   for (let block = 0; block < layout.blocks; block++) {
     const part = piece.subarray(0, Layout.blockBytes(layout, block))

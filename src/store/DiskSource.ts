@@ -172,10 +172,8 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     const copy = copies.get(entry)?.read
     if (copy !== undefined) return copied(copy, changed, failed)
     const descriptor = yield* Effect.mapError(openAt(path), failed)
-    const isUntouched = Effect.try({
-      try: () => isSame(found, fs.fstatSync(descriptor.fd, { bigint: true })),
-      catch: failed
-    })
+    const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
+    const isUntouched = Effect.map(looking, (now) => isSame(found, now))
     if (!(yield* isUntouched)) return yield* changed
     const endsEarly = Effect.flatMap(isUntouched, (untouched) => Effect.fail(untouched ? failed(endless()) : changed))
     const file: SourceFile = {
@@ -184,6 +182,7 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
           count === into.length ? Effect.void : endsEarly
         ),
       isUntouched,
+      hasGrown: Effect.map(looking, ({ size }) => size > found.size),
       changed
     }
     return file
@@ -293,6 +292,7 @@ const copied = (
       count === into.length ? Effect.void : Effect.fail(changed)
     ),
   isUntouched: Effect.succeed(true),
+  hasGrown: Effect.succeed(false),
   changed
 })
 

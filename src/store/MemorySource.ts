@@ -71,6 +71,7 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
     const open = Effect.fn("MemorySource.open")(function* (index: number) {
       const file = yield* Effect.fromResult(find(index))
       const opened = stamp(file.entry)
+      const size = (file.content ?? empty).length
       const changed = changedAt(file.entry)
       return {
         read: (offset, into) =>
@@ -81,6 +82,7 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
             return Effect.void
           }),
         isUntouched: Effect.sync(() => stamp(file.entry) === opened),
+        hasGrown: Effect.sync(() => (file.content ?? empty).length > size),
         changed
       } as SourceFile
     })

@@ -66,8 +66,10 @@ export interface Retaken {
 export interface SourceFile {
   /** Fills `into` from an offset; SourceChanged when the file has become shorter. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
-  /** Are size and mtime what they were when it was opened? The content may be the same even if they are not. */
+  /** Are size and mtime what they were when it was opened? */
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
+  /** Is it longer than it was? Then what it was may be there still. */
+  readonly hasGrown: Effect.Effect<boolean, SourceError | SourceChanged>
   /** The error that says of this file that its content is another now. */
   readonly changed: SourceChanged
 }

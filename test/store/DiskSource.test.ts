@@ -404,6 +404,7 @@ describe("a file that changes", () => {
         assert.strictEqual(textOf(into), "bb")
         change(path)
         assert.isFalse(yield* file.isUntouched)
+        assert.strictEqual(yield* file.hasGrown, what === "grows")
         assert.strictEqual(
           file.changed.message,
           `${path}: changed or vanished while it was sent; send it again when nobody writes to it`
