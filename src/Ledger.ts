@@ -346,12 +346,10 @@ export class Ledger {
     const unsent = [...this.unsent]
       .sort((a, b) => a[0] - b[0])
       .map(([index, { error }]) => ({ path: this.entries[index].path, ...unsentOf(error) }))
-    const aged = [...this.aged].map((index) => ({
-      path: this.entries[index].path,
-      kind: "Changed" as const,
-      reason: agedReason
-    }))
-    const failures = [...this.leftOut.lost, ...unsent, ...aged].map(({ kind, path, reason }) =>
+    const aged = [...this.aged].map((index) =>
+      failureAt(display(this.entries[index].path), agedReason, { kind: "Changed", arrived: true } as const)
+    )
+    const failures = [...this.leftOut.lost, ...unsent].map(({ kind, path, reason }) =>
       failureAt(display(path), reason, { kind })
     )
     return {
@@ -371,7 +369,7 @@ export class Ledger {
         ...absent(options.members, options.hosts)
       ],
       skipped: this.leftOut.special,
-      failures
+      failures: [...failures, ...aged]
     }
   }
 }

@@ -52,8 +52,8 @@ export interface Report {
   readonly catchers: ReadonlyArray<CatcherReport>
   /** Sockets and devices of the tree, which nobody is sent. */
   readonly skipped: number
-  /** Entries that the master could not send to anybody. */
-  readonly failures: ReadonlyArray<FailureReport & { readonly kind: Unsent["kind"] }>
+  /** Entries that the master could not send to anybody; with `arrived`: as they are. */
+  readonly failures: ReadonlyArray<FailureReport & { readonly kind: Unsent["kind"]; readonly arrived?: true }>
 }
 
 /** rsync's numbers. */

@@ -38,14 +38,26 @@ export class Incomplete extends Schema.TaggedError<Incomplete>()("Incomplete", {
 /** Names in a one-line message. */
 const namedCatchers = 5
 
+/** Cells that a path may take in a message. */
+const pathColumns = 120
+
 /** Why a session that came to its end was no success. */
 export const reportReason = (report: Report, role: "Send" | "Catch"): string => {
-  const [first] = role === "Send" ? report.failures : (report.catchers[0]?.failures ?? [])
-  const example =
-    first === undefined ? "" : first.path === "" ? `: ${first.reason}` : `, the first: ${first.path}: ${first.reason}`
-  if (role === "Send") return `${incompleteReason(report.catchers, report.failures.length)}${example}`
-  const count = report.catchers[0]?.failures.length ?? 0
-  return `${Format.plural(count, "entry", "entries")} of the tree ${count === 1 ? "is" : "are"} not here${example}`
+  const unsent = report.failures.filter(({ arrived }) => arrived !== true)
+  const aged = report.failures.length - unsent.length
+  const [first] = role === "Catch" ? (report.catchers[0]?.failures ?? []) : report.failures
+  const where =
+    first === undefined || first.path === "" ? ": " : `, the first: ${Format.fit(first.path, pathColumns)}: `
+  const example = first === undefined ? "" : `${where}${first.reason}`
+  if (role === "Catch") {
+    const count = report.catchers[0]?.failures.length ?? 0
+    return `${Format.plural(count, "entry", "entries")} of the tree ${count === 1 ? "is" : "are"} not here${example}`
+  }
+  const parts = [
+    incompleteReason(report.catchers, unsent.length),
+    ...(aged > 0 ? [`${Format.plural(aged, "file")} arrived, but not as ${aged === 1 ? "it is" : "they are"}`] : [])
+  ].filter((part) => part !== "")
+  return `${parts.join("; ")}${example}`
 }
 
 export const incompleteReason = (catchers: ReadonlyArray<CatcherReport>, failures: number): string => {

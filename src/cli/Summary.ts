@@ -22,14 +22,19 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
   }
   if (behind.length > bound)
     out.push(`  ... and ${Format.count(behind.length - bound)} more behind (all of them with -v)`)
-  if (report.failures.length > 0) {
-    out.push(role === "Send" ? "not sent to anybody:" : "not sent by the master:")
-    out.push(...list(report.failures, bound, "  "))
+  for (const [heading, failures] of [
+    [role === "Send" ? "not sent to anybody:" : "not sent by the master:", unsentOf(report)],
+    ["sent, and yet:", report.failures.filter(({ arrived }) => arrived === true)]
+  ] as const) {
+    if (failures.length > 0) out.push(heading, ...list(failures, bound, "  "))
   }
   if (report.skipped > 0)
     out.push(`skipped: ${Format.plural(report.skipped, "socket or device", "sockets and devices")}`)
   return out
 }
+
+/** What nobody has; what else failed has arrived, not as it is now. */
+export const unsentOf = ({ failures }: Report): Report["failures"] => failures.filter(({ arrived }) => arrived !== true)
 
 const tree = (report: Report): string => {
   if (report.files + report.directories + report.links === 0) return "nothing"
@@ -66,13 +71,13 @@ const received = (report: Report): Array<string> => {
   ]
 }
 
-const states = ({ catchers, failures }: Report): string =>
+const states = (report: Report): string =>
   (["Complete", "Partial", "Lost", "Absent"] as const)
-    .map((state) => [catchers.filter((one) => one.state === state).length, state] as const)
+    .map((state) => [report.catchers.filter((one) => one.state === state).length, state] as const)
     .filter(([n]) => n > 0)
     .map(
       ([n, state]) =>
-        `${Format.count(n)} ${state === "Complete" && failures.length > 0 ? have(n) : state.toLowerCase()}`
+        `${Format.count(n)} ${state === "Complete" && unsentOf(report).length > 0 ? have(n) : state.toLowerCase()}`
     )
     .join(", ") || "none"
 

@@ -92,6 +92,20 @@ describe("a report's status", () => {
     assert.strictEqual(exitStatusOf(report(["Complete"], ["Changed", "Unreadable"])), 23)
   })
 
+  it("says what nobody was sent, what arrived and was changed, and an example", () => {
+    const aged = { path: "log", reason: "kept changing", kind: "Changed", arrived: true } as const
+    const long = { path: "p".repeat(4000), reason: "r", kind: "Unreadable" } as const
+    const of = (failures: Report["failures"]) => ({ ...report(["Complete"]), failures })
+    assert.strictEqual(
+      Status.reportReason(of([aged]), "Send"),
+      "1 file arrived, but not as it is, the first: log: kept changing"
+    )
+    const words = Status.reportReason(of([long, aged]), "Send")
+    assert.match(words, /^1 entry could not be sent; 1 file arrived, but not as it is, the first: p+…: r$/)
+    assert.isBelow(words.length, 250)
+    assert.strictEqual(exitStatusOf(of([aged])), 24)
+  })
+
   it("comes with a line that names the catchers, a few of them", () => {
     assert.strictEqual(
       Status.incompleteReason(report(["Complete", "Lost", "Partial"]).catchers, 2),

@@ -260,6 +260,15 @@ describe("the summary", () => {
     ])
   })
 
+  it("tells what nobody was sent from what has arrived, and was changed meanwhile", () => {
+    const aged = { path: "log", reason: "kept changing", kind: "Changed", arrived: true } as const
+    assert.deepStrictEqual(Summary.lines({ ...report, failures: [aged] }, "Send", false).slice(2), [
+      "2 catchers: 2 complete",
+      "sent, and yet:",
+      "  log: kept changing"
+    ])
+  })
+
   it("names who fell behind, and why", () => {
     const behind = { ...complete("berta"), missingPages: 1234, straggled: "loss" } as const
     const lines = Summary.lines({ ...report, catchers: [complete("anna"), behind] }, "Send", false)
