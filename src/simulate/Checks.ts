@@ -14,9 +14,10 @@ import type { Metadata } from "../Manifest.ts"
 import { display } from "../Manifest.ts"
 import type { Report } from "../Report.ts"
 import { destination, type Given } from "../store/Memory.ts"
-import type { Change, Directory, Node, Volume } from "../store/Volume.ts"
+import type { Change, Directory, File, Node, Volume } from "../store/Volume.ts"
 import type { Event } from "../transport/Simulated.ts"
 import type { Host, Observer, Outcome } from "./Simulation.ts"
+import { Changing } from "./Changing.ts"
 import * as Tree from "./Tree.ts"
 
 export interface Expectations {
@@ -26,6 +27,8 @@ export interface Expectations {
   /** Why that catcher need not be complete; undefined: it must be. */
   readonly excuse: (host: Host) => string | undefined
   readonly masterLives: boolean
+  /** What the files of the tree have been; without it none changes. */
+  readonly source?: Changing
 }
 
 /** Problems told; one defect shows itself many times. */
@@ -43,6 +46,9 @@ export class Checks implements Observer {
   readonly problems: Array<string> = []
   private readonly expectations: Expectations
   private readonly contents: ReadonlyMap<string, Uint8Array>
+  private readonly source: Changing
+  /** Paths that need not arrive anywhere. */
+  private readonly excused: ReadonlySet<string>
   private readonly now: () => number
   /** What was put in place, by machine and attempt. */
   private readonly placed = new Set<string>()
@@ -50,6 +56,10 @@ export class Checks implements Observer {
   constructor(expectations: Expectations, now: () => number) {
     this.expectations = expectations
     this.contents = new Map([...Tree.contents(expectations.tree), ...linked(expectations.tree)])
+    this.source = expectations.source ?? new Changing(expectations.tree)
+    const { gone } = this.source
+    const lost = [...this.contents.keys()].filter((path) => gone.has(this.leaderOf(path)))
+    this.excused = new Set([...expectations.refused, ...lost])
     this.now = now
   }
 
@@ -69,11 +79,13 @@ export class Checks implements Observer {
     if (temporaryName.test(name)) {
       const own = name.replace(temporaryName, "$1$2")
       if (!this.isOfTree(own)) this.problem(host.name, `${operation} of ${name}, whose own name is not in the tree`)
-      if (operation === "create" && this.placed.has(attempt + own)) this.problem(host.name, `${own} is begun again`)
+      const isAgain = this.placed.has(attempt + own) && !this.source.changes(this.leaderOf(own))
+      if (operation === "create" && isAgain) this.problem(host.name, `${own} is begun again`)
       return
     }
     if (operation === "rename") {
-      if (this.placed.has(attempt + name)) this.problem(host.name, `${name} is put in place twice`)
+      if (this.placed.has(attempt + name) && !this.source.changes(this.leaderOf(name)))
+        this.problem(host.name, `${name} is put in place twice`)
       this.placed.add(attempt + name)
     }
     if (node._tag !== "File") {
@@ -88,8 +100,22 @@ export class Checks implements Observer {
       return
     }
     if (content === undefined) return this.problem(host.name, `${operation} of ${name}, which is no file of the tree`)
-    if (!node.content.equals(content))
-      this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+    if (!this.hasBeen(name, node)) this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+  }
+
+  /** Whose content a path has: a hard link's is its leader's. */
+  private leaderOf(path: string): string {
+    const { tree } = this.expectations
+    const entry = tree.find(({ entry }) => display(entry.path) === path)?.entry
+    return entry?._tag === "HardLink" ? display(tree[entry.leader].entry.path) : path
+  }
+
+  /** Is it the source's content, or was it at some moment? */
+  private hasBeen(path: string, { content }: File): boolean {
+    const expected = this.contents.get(path)
+    if (expected !== undefined && content.equals(expected)) return true
+    const leader = this.leaderOf(path)
+    return this.source.changes(leader) && this.source.hasBeen(leader, content.bytes)
   }
 
   private isOfTree(name: string): boolean {
@@ -116,17 +142,18 @@ export class Checks implements Observer {
       return volume.find(`${destination}/${leader}`) === node ? undefined : "is no link to its leader"
     }
     if (entry._tag !== node._tag) return `is a ${node._tag}`
-    if (node._tag === "File" && !node.content.equals(this.contents.get(path)!)) return "has other content"
+    if (node._tag === "File" && !this.hasBeen(path, node)) return "has other content"
     if (node._tag === "Symlink" && node.target !== new TextDecoder().decode((entry as { target: Uint8Array }).target))
       return "leads elsewhere"
     const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
-    return metadata !== undefined && agree(metadata, entry.metadata) ? undefined : "has other metadata"
+    const isIt = this.source.versions(path).some(({ entry }) => agrees(metadata, entry))
+    return isIt ? undefined : "has other metadata"
   }
 
   private standing(volume: Volume): number {
-    return [...this.contents].filter(([path, content]) => {
+    return [...this.contents.keys()].filter((path) => {
       const node = volume.find(`${destination}/${path}`)
-      return node?._tag === "File" && node.content.equals(content)
+      return node?._tag === "File" && this.hasBeen(path, node)
     }).length
   }
 
@@ -147,6 +174,8 @@ export class Checks implements Observer {
   /** At the time of the report. */
   masterReported(report: Report, hosts: ReadonlyArray<Host>): void {
     const unsent = report.failures.map((failure) => failure.path)
+    for (const path of unsent)
+      if (!this.source.changes(path)) this.problem("master", `${path} could not be sent, and nothing has befallen it`)
     for (const { failures, files, id, state } of report.catchers) {
       const host = hosts.find((host) => host.name === id)
       if (host === undefined) continue
@@ -192,16 +221,19 @@ export class Checks implements Observer {
       else this.isComplete(host, "for the master", said)
       if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
       else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
-      for (const lack of this.lacks(host.volume, this.expectations.refused)) this.problem(host.name, lack)
+      for (const lack of this.lacks(host.volume, this.excused)) this.problem(host.name, lack)
     }
   }
 
   private isComplete(host: Host, whose: string, { failures, state }: Report["catchers"][number]): void {
-    const others = failures.filter((failure) => !this.expectations.refused.has(failure.path))
-    if (state === "Lost" || others.length > 0 || (state === "Partial" && this.expectations.refused.size === 0))
+    const others = failures.filter((failure) => !this.excused.has(failure.path))
+    if (state === "Lost" || others.length > 0 || (state === "Partial" && this.excused.size === 0))
       this.problem(host.name, `nothing has hit it, and ${whose} it is ${state}: ${JSON.stringify(others)}`)
   }
 }
+
+const agrees = (metadata: Metadata | undefined, entry: Given["entry"]): boolean =>
+  metadata !== undefined && "metadata" in entry && agree(metadata, entry.metadata)
 
 const agree = (a: Metadata, b: Metadata): boolean =>
   a.mode === b.mode &&

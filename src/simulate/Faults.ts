@@ -3,6 +3,7 @@
  * come alone and mixed. Who is hit by one that excuses it, and why, is noted when it happens; the others must end complete.
  */
 import * as Effect from "effect/Effect"
+import { display } from "../Manifest.ts"
 import type { Given } from "../store/Memory.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { destination } from "../store/Memory.ts"
@@ -12,6 +13,7 @@ import type * as Simulated from "../transport/Simulated.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { FromMaster, Message } from "../wire/Message.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
+import { type Change as Changed, Changing, kinds } from "./Changing.ts"
 import * as Tree from "./Tree.ts"
 
 /** A scenario and what is to be known of it. */
@@ -21,6 +23,8 @@ export interface Story {
   readonly telling: ReadonlyArray<string>
   /** Paths that every catcher is to refuse. */
   readonly refused: ReadonlySet<string>
+  /** What is sent, and all that it has been. */
+  readonly source?: Changing
   readonly masterLives: boolean
   /** Why a catcher need not be complete, by name. Grows while the session runs. */
   readonly hit: Map<string, string>
@@ -91,6 +95,13 @@ export const story = (seed: number): Story => {
   }
   for (const { atMillis, mtuBytes, name } of shortPaths)
     tell(`the path to ${name} takes packets of ${mtuBytes} bytes from ${atMillis.toFixed(1)} on`)
+  const changes = changesOf(new Dice(seed ^ 0x3c6e_f372), tree)
+  const source = new Changing(tree)
+  for (const change of changes) {
+    const { atMillis, index, kind, lastsMillis } = change
+    source.foretell(change)
+    tell(`${display(tree[index].entry.path)} is ${kind} at ${atMillis.toFixed(1)}, ${lastsMillis?.toFixed(1)}`)
+  }
   const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
   if (forger !== undefined) tell("somebody forges answers and pages")
 
@@ -115,6 +126,16 @@ export const story = (seed: number): Story => {
         )
       }
       if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
+      for (const change of changes) {
+        const ending = Effect.sync(() => source.end(change))
+        acts.push(
+          Effect.sleep(change.atMillis).pipe(
+            Effect.andThen(Effect.sync(() => source.begin(change))),
+            Effect.andThen(change.lastsMillis === undefined ? Effect.void : Effect.sleep(change.lastsMillis)),
+            Effect.andThen(change.lastsMillis === undefined ? Effect.void : ending)
+          )
+        )
+      }
       world.hosts.forEach((host, i) => void (host.isPersistent = befallen[i].isPersistent))
       yield* Effect.all(acts, { concurrency: "unbounded", discard: true })
     })
@@ -122,6 +143,7 @@ export const story = (seed: number): Story => {
   return {
     telling,
     refused,
+    source,
     masterLives: masterCrash === undefined,
     hit,
     network: (event) => {
@@ -130,7 +152,7 @@ export const story = (seed: number): Story => {
     scenario: {
       seed,
       catchers,
-      tree,
+      tree: source.tree,
       timeoutMillis,
       network,
       // whoever is started later is not waited for, and joins what runs
@@ -185,6 +207,24 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
     if (tree.some(({ entry }) => entry._tag === "Symlink")) refuse(Tree.file("link/through", 10, seed))
   }
   return { tree, refused }
+}
+
+/** Files that change while the master waits or sends. */
+const changesOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Changed> => {
+  const files = tree.flatMap(({ entry }, index) => (entry._tag === "File" ? [index] : []))
+  if (files.length === 0 || !dice.hits(0.25)) return []
+  return Array.from({ length: dice.whole(1, 4) }, () => {
+    const kind = dice.pick(...kinds)
+    const lasts = kind === "leased" || dice.hits(0.5)
+    return {
+      kind,
+      // large ones, which come last, as often as all others
+      index: dice.hits(0.5) ? files[files.length - 1] : dice.pick(...files),
+      atMillis: dice.scaled(20, 5000),
+      lastsMillis: lasts ? dice.scaled(5, 3000) : undefined,
+      seed: dice.whole(0, 0xffff)
+    }
+  })
 }
 
 /** What stands on a disk before: outside of the destination, and in it. */

@@ -38,6 +38,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
   const checks = new Checks(
     {
       tree: story.scenario.tree,
+      ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
       masterLives: story.masterLives,
       excuse: (host) => {
