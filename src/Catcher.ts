@@ -26,7 +26,7 @@ import type * as FileState from "./protocol/FileState.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
 import * as Planner from "./protocol/Planner.ts"
-import { type CatcherReport, failureAt, type Report } from "./Report.ts"
+import type { CatcherReport, Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
 import { Claimed } from "./store/Claimed.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
@@ -720,7 +720,9 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
 /** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
 const failuresOf = (book: Book): CatcherReport["failures"] => {
   const { failures, leftOut } = book
-  const lost = leftOut.lost.map(({ kind, path, reason }) => failureAt(Manifest.display(path), reason, { kind }))
+  const lost = leftOut.lost.map(({ kind, path, reason }) =>
+    Manifest.failureAt(Manifest.display(path), reason, { kind })
+  )
   const more = `the master could not read ${leftOut.more} more`
   // a hard link is not here for its leader's reason
   const kindOf = (index: number): Lack["kind"] => {
@@ -731,11 +733,11 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
     .sort((a, b) => a[0] - b[0])
     .map(([entry, { reason }]) => {
       const kind = kindOf(entry)
-      return failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
+      return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
-  const ruin = book.ruin === undefined ? [] : [failureAt("", book.ruin.message)]
-  const dismissed = book.dismissed === undefined ? [] : [failureAt("", book.dismissed)]
-  return [...ruin, ...dismissed, ...lost, ...(leftOut.more === 0 ? [] : [failureAt("", more)]), ...own]
+  const ruin = book.ruin === undefined ? [] : [Manifest.failureAt("", book.ruin.message)]
+  const dismissed = book.dismissed === undefined ? [] : [Manifest.failureAt("", book.dismissed)]
+  return [...ruin, ...dismissed, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
 }
 
 const tickMillis = 250

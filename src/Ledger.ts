@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import {
   type Carried,
   display,
+  failureAt,
   encode,
   type Entry,
   type LeftOut,
@@ -16,7 +17,7 @@ import {
 } from "./Manifest.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Member } from "./protocol/Roster.ts"
-import { type CatcherReport, failureAt, type FailureReport, type Report } from "./Report.ts"
+import type { CatcherReport, FailureReport, Report } from "./Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "./store/Source.ts"
 import { unsentOf } from "./store/Unread.ts"
 import type { Failure } from "./wire/Message.ts"

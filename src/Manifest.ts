@@ -97,6 +97,12 @@ export const base64Of = (shown: string): string | undefined => {
   return Result.isFailure(Result.try(() => strict.decode(bytes))) ? Buffer.from(bytes).toString("base64") : undefined
 }
 
+/** What failed at a path as it is shown, as a report has it. */
+export const failureAt = <More extends object>(path: string, reason: string, more?: More) => {
+  const pathBytes = base64Of(path)
+  return { path, ...(pathBytes === undefined ? {} : { pathBytes }), reason, ...(more ?? ({} as More)) }
+}
+
 // Control characters, and others that cannot be seen or turn a line around (but for those that join letters and
 // emoji); what stands for a byte that is none of UTF-8; the escapes' own backslash.
 const suspect = /[\p{Cc}\p{Zl}\p{Zp}\ufffd\\]|(?!\u200c|\u200d|[\u{e0020}-\u{e007f}])\p{Cf}/u

@@ -422,7 +422,7 @@ const stream = Effect.fnUntraced(function* <E, R>(
   opened: Audience,
   held: Held<E, R>
 ) {
-  const { air, awayMillis, demand, isBenched, onSitOut, probing, roster } = yield* Session.Session
+  const { air, awayMillis, demand, isBenched, onSitOut, probing, roster, straggled } = yield* Session.Session
   const progress = yield* Progress
   const wants = (slot: number) => ledger.lacks(slot, carried.file)
   const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto", wants)
@@ -438,7 +438,8 @@ const stream = Effect.fnUntraced(function* <E, R>(
     for (const slot of ledger.late(late)) {
       const { lost, name } = roster().members[slot]
       if (lost !== undefined) continue
-      const message = `${name} is behind the others, and is sent what it lacks after them`
+      const why = straggled(slot, true, missingPages.get(slot) ?? 0)
+      const message = `${name} is behind the others (${why}), and is sent what it lacks after them`
       progress.publish({ _tag: "Note", message })
     }
     ledger.sitOut(carried.file, satOut)

@@ -1,6 +1,5 @@
 /** What a session came to, and the exit status that follows from it. The shape is part of the public interface. */
 
-import { base64Of } from "./Manifest.ts"
 import type { Unsent } from "./store/Unread.ts"
 
 export interface FailureReport {
@@ -9,12 +8,6 @@ export interface FailureReport {
   /** Its bytes in base64, where they are not UTF-8. */
   readonly pathBytes?: string
   readonly reason: string
-}
-
-/** What failed at a path as it is shown. */
-export const failureAt = <More extends object>(path: string, reason: string, more?: More): FailureReport & More => {
-  const pathBytes = base64Of(path)
-  return { path, ...(pathBytes === undefined ? {} : { pathBytes }), reason, ...(more ?? ({} as More)) }
 }
 
 export interface CatcherReport {

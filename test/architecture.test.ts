@@ -119,6 +119,11 @@ const checks: ReadonlyArray<Check> = [
     ]
   },
   {
+    rule: "the program's edge takes its statuses from a file that loads nothing",
+    broken: imports((it) => it.file === "Report.ts" && !it.isType),
+    breaks: [["Report.ts", 'import { base64Of } from "./Manifest.ts"']]
+  },
+  {
     rule: "transport knows nothing of the protocol but its limits",
     broken: imports(
       (it) => it.room === "transport" && it.isOurs && !reaches(it, "transport") && it.what !== "protocol/Limits.ts"
