@@ -42,6 +42,13 @@ const mutants = [
     to: "incarnation >= 0 && member.lost === undefined ? member : undefined"
   },
   {
+    name: "checksum",
+    rule: "a message counts only when its checksum is right [W-7]",
+    file: "wire/Codec.ts",
+    from: "end < body || Header.u32(bytes, end) !== zlib.crc32(bytes.subarray(at, end))",
+    to: "end < body"
+  },
+  {
     name: "rename-last",
     rule: "content has its final name only when it is complete [F-1]",
     file: "store/Volume.ts",

@@ -28,7 +28,7 @@ export interface Story {
   readonly masterLives: boolean
   /** Why a catcher need not be complete, by name. Grows while the session runs. */
   readonly hit: Map<string, string>
-  /** What observes the network for the forger. */
+  /** What observes the network for the forger and the echoes. */
   readonly network: (event: Simulated.Event) => void
 }
 
@@ -104,10 +104,13 @@ export const story = (seed: number): Story => {
   }
   const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
   if (forger !== undefined) tell("somebody forges answers and pages")
+  const echoes = echoesOf(new Dice(seed ^ 0x7f4a_7c15), catchers)
+  if (echoes !== undefined) tell("questions and answers come once more, damaged")
 
   const meanwhile = (world: World) =>
     Effect.gen(function* () {
       forger?.begin(world)
+      echoes?.begin(world)
       for (const [name, narrowed] of narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
       const acts = befallen.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
       for (const { atMillis, mtuBytes, name } of shortPaths) {
@@ -148,6 +151,7 @@ export const story = (seed: number): Story => {
     hit,
     network: (event) => {
       if (!event.isCatcher) forger?.hear(event.bytes)
+      echoes?.hear(event)
     },
     scenario: {
       seed,
@@ -478,6 +482,37 @@ class Forger {
       const from = network.addressOf(`c${((slot + i) % this.catchers) + 1}`)
       if (from !== undefined) network.forge(from, "master", bytes)
     }
+  }
+}
+
+const echoesOf = (dice: Dice, catchers: number): Echoes | undefined =>
+  dice.hits(0.2) ? new Echoes(dice, catchers) : undefined
+
+/** Some of what is no page comes once more, with a bit that was damaged on the way: that is as good as lost [W-7]. */
+class Echoes {
+  private readonly dice: Dice
+  private readonly catchers: number
+  private readonly share: number
+  private world: World | undefined
+
+  constructor(dice: Dice, catchers: number) {
+    this.dice = dice
+    this.catchers = catchers
+    this.share = dice.pick(0.02, 0.3)
+  }
+
+  begin(world: World): void {
+    this.world = world
+  }
+
+  hear({ bytes, isCatcher, name }: Simulated.Event): void {
+    if (contentTypes.has(bytes[3]) || !this.dice.hits(this.share)) return
+    const damaged = bytes.slice()
+    const bit = this.dice.whole(0, bytes.length * 8 - 1)
+    damaged[bit >> 3] ^= 1 << (bit & 7)
+    const from = this.world?.network.addressOf(name)
+    if (from === undefined) return
+    this.world?.network.forge(from, isCatcher ? "master" : `c${this.dice.whole(1, this.catchers)}`, damaged)
   }
 }
 

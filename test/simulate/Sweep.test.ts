@@ -7,9 +7,10 @@
  * | without | seed | it says |
  * |---|---|---|
  * | the hash check (Assembly.verify, [C-2]) | 3 | rename: f9 does not have the source's content |
- * | the same answer to a question asked again (CatchFiles, [C-3]) | 4 | c1, whom nothing has hit, is Lost |
+ * | the same answer to a question asked again (CatchFiles, [C-3]) | 7 | c1, whom nothing has hit, is Lost |
  * | effects that happen once (FileState, [C-3]) | 55 | d1/large is begun again |
  * | the incarnation of an answer (Roster.memberOf, [R-2]) | 13 | c6, whom nothing has hit, is Partial |
+ * | the checksum of a message (Codec.decode, [W-7]) | 83 | the master does not know c4 |
  * | the rename at the end (Volume.temporaryName, [F-1]) | 1 | f2 was removed, and nothing put in its place |
  *
  * That a second answer of a slot is not counted (Session, `owing`) cannot be seen from outside: whoever counts answers keeps
