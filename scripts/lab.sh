@@ -9,6 +9,7 @@
 #   lab.sh loss PCT [HOST]     drop PCT % (fractions allowed) of what arrives: at every catcher of the master's datagrams,
 #                              by each catcher's own luck, and at the master of their answers; or at HOST alone (c2, m)
 #   lab.sh link down|up HOST   unplug a host, and plug it in again
+#   lab.sh anew HOST [ADDRESS] take a host's interface away and give it a new one, with another address (10.77.x.x) if told
 #   lab.sh clear               no limit, no loss, every link up
 #   lab.sh exec HOST CMD...    run a command on a host: m, c1, c2, ...
 #   lab.sh list                the hosts and their addresses
@@ -55,6 +56,16 @@ remove() {
   if exists sw; then ip netns del "$lab-sw"; fi
 }
 
+# A host's interface, and its cable to the bridge.
+wire() {
+  local host=$1 mtu=$2
+  ip link add lan0 mtu "$mtu" netns "$lab-$host" type veth peer name "port-$host" mtu "$mtu" netns "$lab-sw"
+  on sw ip link set "port-$host" master bridge0 up
+  on "$host" ip addr add "$3/16" dev lan0
+  on "$host" ip link set lan0 up
+  on "$host" ip route add default dev lan0
+}
+
 up() {
   local count=$1 mtu=$2 host
   [[ $count =~ ^[0-9]+$ ]] && ((count >= 1 && count <= most)) || die "the number of catchers goes from 1 to $most"
@@ -70,12 +81,8 @@ up() {
   on sw ip link set bridge0 up
   for host in m $(seq -f 'c%g' 1 "$count"); do
     ip netns add "$lab-$host"
-    ip link add lan0 mtu "$mtu" netns "$lab-$host" type veth peer name "port-$host" mtu "$mtu" netns "$lab-sw"
-    on sw ip link set "port-$host" master bridge0 up
-    on "$host" ip addr add "$(address "$host")/16" dev lan0
     on "$host" ip link set lo up
-    on "$host" ip link set lan0 up
-    on "$host" ip route add default dev lan0
+    wire "$host" "$mtu" "$(address "$host")"
   done
   trap - EXIT
 }
@@ -149,6 +156,13 @@ link/2)
   [[ $1 == up || $1 == down ]] || usage
   need_host "$2"
   plug "$2" "$1"
+  ;;
+anew/1 | anew/2)
+  need_lab
+  need_host "$1"
+  mtu=$(on "$1" cat /sys/class/net/lan0/mtu)
+  on "$1" ip link del lan0
+  wire "$1" "$mtu" "${2:-$(address "$1")}"
   ;;
 exec/0 | exec/1) usage ;;
 exec/*)

@@ -20,6 +20,7 @@ import * as Monotonic from "./phase/Monotonic.ts"
 import * as PageReceiver from "./phase/PageReceiver.ts"
 import { Probes } from "./phase/Probing.ts"
 import * as Recognition from "./phase/Recognition.ts"
+import * as Refusal from "./phase/Refusal.ts"
 import { refusals } from "./phase/Session.ts"
 import { Progress } from "./Progress.ts"
 import type * as FileState from "./protocol/FileState.ts"
@@ -207,6 +208,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const now = yield* Monotonic.millis
   let book = new Book(now())
 
+  yield* Effect.forkScoped(Refusal.telling)
   const pull = yield* pullOf(transport.receive)
   // What came with the welcome is heard once more: the master's first question may be among it.
   let last: Effect.Success<Announce.Ear> = []

@@ -8,7 +8,7 @@ import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../Catcher.ts"
 import * as LastLine from "./LastLine.ts"
-import { Machine, type TransportKind } from "./Machine.ts"
+import { Machine, type Network, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
@@ -45,13 +45,12 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
         usage(`the host's name "${machine.hostName}" cannot be used, ${reason}: choose another with --id NAME`)
       )
     ))
-  const network = yield* machine.network(input.network)
 
   let isReceiving = false
   // Layers of its own for every session: nothing of one is left in the next.
-  const layers = () =>
+  const layersOn = (network: Network) =>
     Layer.mergeAll(
-      machine.catcher({ ...input.group, transport: input.transport, interface: network.address, ttl: 1 }),
+      machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       // of two catchers with one name, on one group of one network, only one is taken in
       machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`),
       Reporter.layer({
@@ -66,19 +65,20 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
         }
       })
     )
+  // The interface of one session may be gone in the next, or have another address.
+  const network = machine.network(input.network)
   const options: Catcher.Options = {
     id,
     waitMillis: input.waitMillis ?? (input.serve ? undefined : defaultWaitMillis),
     timeoutMillis: input.timeoutMillis
   }
-  const session = Effect.suspend(() => Catcher.run(options).pipe(Effect.provide(layers(), { local: true }))).pipe(
-    Session.located(input.group, network),
-    Effect.flatMap((report) => Session.settle(report, "Catch"))
-  )
+  const session = Effect.flatMap(network, (found) =>
+    Catcher.run(options).pipe(Effect.provide(layersOn(found), { local: true }), Session.located(input.group, found))
+  ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
   if (!input.serve) return yield* Session.logged(verbosity)(session)
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
-  yield* Session.logged(verbosity)(Effect.scoped(Layer.build(layers())))
+  yield* Session.logged(verbosity)(Effect.flatMap(network, (found) => Effect.scoped(Layer.build(layersOn(found)))))
   // Told to end while it waits for a master, it has served; in the midst of a session that is interrupted.
   const stopped = Effect.andThen(
     machine.terminated,

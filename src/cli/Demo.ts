@@ -84,7 +84,7 @@ const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity
   const pageBytes = yield* Effect.fromResult(Parse.pageFor(undefined, network)).pipe(
     Effect.mapError((reason) => new UsageError({ command: "demo", reason }))
   )
-  const transport = { ...group, transport: "auto", interface: network.address, ttl: 0 } as const
+  const transport = { ...group, transport: "auto", network, ttl: 0 } as const
 
   const master = Master.run({ catchers: names.length, waitMillis, timeoutMillis, pageBytes }).pipe(
     Effect.provide(

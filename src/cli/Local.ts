@@ -1,12 +1,14 @@
 /** This machine, for the program: the one place that names the layers which reach the network and the disk. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
 import type * as Errno from "../store/Errno.ts"
 import { SourceError } from "../store/Source.ts"
 import { StoreError } from "../store/Store.ts"
-import { Machine, type TransportKind } from "./Machine.ts"
+import { Transport } from "../transport/Transport.ts"
+import { Machine, type TransportKind, type TransportOptions } from "./Machine.ts"
 import * as Output from "./Output.ts"
 import { Screen } from "./Screen.ts"
 import * as Start from "./Start.ts"
@@ -15,6 +17,7 @@ import * as Start from "./Start.ts"
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
 const offload = Effect.promise(() => import("../transport/Offload.ts"))
 const interfaces = Effect.promise(() => import("../transport/Interfaces.ts"))
+const following = Effect.promise(() => import("../transport/Following.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../store/DiskSource.ts"))
@@ -30,6 +33,23 @@ const hashing = Effect.fnUntraced(function* <E>(fail: (refusal: Errno.Refusal & 
   if (!isThere) return yield* Effect.fail(fail({ path: packageName, code: "ENOENT", reason: missing }))
   isToldOfHash = true
   yield* Effect.logWarning(`${packageName}: ${missing}: hashing is several times slower without it`)
+})
+
+/** One end of the transport that was asked for, on the interface that was asked for, wherever that goes. */
+const end = Effect.fnUntraced(function* (layerOf: "layerMaster" | "layerCatcher", options: TransportOptions) {
+  const { network, ttl } = options
+  const at = yield* transport(options.transport)
+  const open = (address: string, ownPort: number) =>
+    at[layerOf]({ group: options.group, port: options.port, interface: address, ownPort, ttl })
+  if (!("follows" in options)) return open(network.address, 0)
+  const { follow, placeOf } = yield* interfaces
+  const Following = yield* following
+  return Following.layer({
+    first: yield* placeOf(network),
+    look: (before, isHearing) => follow(options.follows, before, isHearing),
+    open: ({ address }, port) =>
+      Effect.map(Layer.build(open(address, port)), (context) => Context.get(context, Transport))
+  })
 })
 
 const transport = Effect.fnUntraced(function* (kind: TransportKind) {
@@ -54,9 +74,8 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
     return Effect.sync(() => process.off("SIGTERM", onSignal))
   }),
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
-  master: (options) => Layer.unwrap(Effect.map(transport(options.transport), (module) => module.layerMaster(options))),
-  catcher: (options) =>
-    Layer.unwrap(Effect.map(transport(options.transport), (module) => module.layerCatcher(options))),
+  master: (options) => Layer.unwrap(end("layerMaster", options)),
+  catcher: (options) => Layer.unwrap(end("layerCatcher", options)),
   lossy: (options) =>
     Layer.unwrap(
       Effect.gen(function* () {

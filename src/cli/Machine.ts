@@ -28,8 +28,9 @@ export interface TransportOptions {
   readonly transport: TransportKind
   readonly group: string
   readonly port: number
-  /** The interface's IPv4 address. */
-  readonly interface: string
+  readonly network: Network
+  /** The name or address that was asked for, to be followed wherever it goes; left out: what is there stays. */
+  readonly follows?: string | undefined
   readonly ttl: number
 }
 

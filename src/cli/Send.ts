@@ -62,7 +62,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   const report = yield* Master.run(options).pipe(
     Effect.provide(
       Layer.mergeAll(
-        machine.master({ ...input.group, transport: input.transport, interface: network.address, ttl: input.ttl }),
+        machine.master({ ...input.group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
         machine.source(input.sources),
         Reporter.layer({
           role: "Send",

@@ -181,13 +181,16 @@ export const make = (options: {
         if (batches === 0) continue
         const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
+        const refusedBefore = transport.refused?.().datagrams ?? 0
         yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
         const pages = Math.ceil((end - at) / datagramBytes)
         window = Window.sent(window, end - at, pages, now())
+        // what the system refuses is lost, for the window's pace, but was not sent
+        const sent = Math.max(0, pages - ((transport.refused?.().datagrams ?? 0) - refusedBefore))
         totals = {
-          pages: totals.pages + pages,
-          repaired: totals.repaired + (kind === "First" ? 0 : pages),
-          parity: totals.parity + (kind === "Parity" ? pages : 0),
+          pages: totals.pages + sent,
+          repaired: totals.repaired + (kind === "First" ? 0 : sent),
+          parity: totals.parity + (kind === "Parity" ? sent : 0),
           bytes: totals.bytes + end - at
         }
         if (Window.sinceLastPoll(window) >= pollBytes) yield* poll(lane)

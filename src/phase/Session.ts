@@ -18,7 +18,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
 import * as Slices from "../protocol/Slices.ts"
 import * as Window from "../protocol/Window.ts"
-import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
+import { type Address, type Received, Transport, TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type * as Message from "../wire/Message.ts"
@@ -26,6 +26,7 @@ import * as Air from "./Air.ts"
 import type { Demand } from "./Demand.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as Probing from "./Probing.ts"
+import * as Refusal from "./Refusal.ts"
 
 /** What catchers answer to questions about a file. */
 export type FileAnswer =
@@ -188,6 +189,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
   Effect.gen(function* () {
     const transport = yield* Transport
     const progress = yield* Progress
+    const telling = Effect.provideContext(Refusal.telling, yield* Effect.context<Transport | Progress>())
     const now = yield* Monotonic.millis
     const word = Random.nextIntBetween(0, 0xffff_ffff)
     const id = (BigInt(yield* word) << 32n) | BigInt(yield* word)
@@ -584,6 +586,17 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
     })
 
+    let home = transport.local
+    /** [J-14] Catchers heed the address that welcomed them alone. */
+    const staysHome = Effect.suspend(() => {
+      const { local } = transport
+      const before = home
+      home = local
+      if (local === before || roster.members.length === 0) return Effect.void
+      const reason = `it changed from ${before} to ${local}, and the catchers heed the first alone: start the session again`
+      return Effect.fail(new TransportError({ operation: "the address of this machine", reason }))
+    })
+
     const announce = Effect.suspend(() => {
       if (over) return Effect.never
       const message: Message.Announce = {
@@ -600,7 +613,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       // [J-8] nobody asks them any more, so they would wait for ever
       for (const { incarnation } of Roster.givenUp(roster)) welcomes.push({ incarnation, refusal: "Started" })
       const announcing = standsBack ? welcome : Effect.andThen(air.say(Codec.encode(message)), welcome)
-      return Effect.andThen(announcing, Effect.sleep(Limits.announceMillis))
+      return Effect.andThen(staysHome, Effect.andThen(announcing, Effect.sleep(Limits.announceMillis)))
     })
 
     // Looks after those who are watched, and since when each is: who is quiet is asked before it is given up.
@@ -653,6 +666,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       run: Effect.raceAllFirst([
         air.run,
         probing.run,
+        telling,
         Effect.forever(announce),
         Effect.forever(watch(awaited)),
         Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)

@@ -161,6 +161,11 @@ export const stalledRounds = 100
 /** Times that the blocks of a file may fail their hash before its catcher sits it out. */
 export const rejectedHashes = 8
 
+/** How often it is looked whether the interface is what it was. */
+export const lookMillis = 1000
+/** An interface on which something arrived within this time is stayed with, also when another one is the default by now. */
+export const hearingMillis = 5000
+
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */

@@ -20,7 +20,17 @@ import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Limits from "../protocol/Limits.ts"
 import * as KernelDrops from "./KernelDrops.ts"
-import { checkGroup, closed, codeOf, explain, losses, type Losses, type Options, unicastLosses } from "./Udp.ts"
+import {
+  checkGroup,
+  closed,
+  codeOf,
+  explain,
+  losses,
+  type Losses,
+  type Options,
+  Refusals,
+  unicastLosses
+} from "./Udp.ts"
 import { type Address, type Batch, isAnswerable, type Received, Transport, TransportError } from "./Transport.ts"
 
 /** A master's end: sends to the group, receives what is sent to it. */
@@ -56,6 +66,7 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
     glues: false,
     send: sender.send,
     sendTo: sender.sendTo,
+    refused: sender.refusals.told,
     receive: Stream.fromQueue(inbox),
     listen: Effect.gen(function* () {
       const group = yield* openGroup(options)
@@ -70,10 +81,10 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
       yield* pump(group)
     }).pipe(Effect.withSpan("Datagram.listen")),
     stats: Effect.sync(() => {
-      let dropped = counters.dropped + sender.refused + socket.dropped()
+      let dropped = counters.dropped + socket.dropped()
       for (const group of listeners) dropped += group.dropped()
       const { received, unanswerable } = counters
-      return { sent: sender.sent, received, dropped, unanswerable }
+      return { sent: sender.sent, received, dropped, unanswerable, refused: sender.refusals.datagrams }
     })
   })
 })
@@ -92,12 +103,14 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
     glues: false,
     send: sender.send,
     sendTo: sender.sendTo,
+    refused: sender.refusals.told,
     receive: Stream.fromPull(Effect.succeed(pull)),
     listen: Effect.void,
     stats: Effect.sync(() => ({
       sent: sender.sent,
       ...counters,
-      dropped: sender.refused + group.dropped()
+      dropped: group.dropped(),
+      refused: sender.refusals.datagrams
     }))
   })
 })
@@ -121,7 +134,7 @@ interface Open {
 
 /** The socket of one end: any free port of its interface, set up to multicast. */
 const openOwn = (options: Options, capacity: number) =>
-  open(options, { address: options.interface, port: 0, share: false, capacity }, (socket) => {
+  open(options, { address: options.interface, port: options.ownPort ?? 0, share: false, capacity }, (socket) => {
     socket.setMulticastInterface(options.interface)
     socket.setMulticastTTL(options.ttl)
     // Catchers may run on the master's machine.
@@ -290,8 +303,7 @@ const turnDatagrams = 32
 
 class Sender {
   sent = 0
-  /** Datagrams that the system would not take. */
-  refused = 0
+  readonly refusals = new Refusals()
   private sinceTurn = 0
   private lastTo: Address | undefined
   private lastAddress: NetAddress.InetAddress | undefined
@@ -320,15 +332,20 @@ class Sender {
   private sendGlued({ bytes, datagramBytes }: Batch): Effect.Effect<void, TransportError> {
     const { socket } = this.own
     const { group, port } = this.options
+    const all = Math.ceil(bytes.length / datagramBytes)
     const pushed = Effect.callback<number, TransportError>((resume) => {
       if (this.own.isClosed()) return resume(Effect.fail(closed("send")))
       let failure: unknown
       const first = (error: Error | null) => (failure = error)
       const last = (error: Error | null) => {
         const told = error ?? failure
-        if (told == null) resume(Effect.succeed(Math.ceil(bytes.length / datagramBytes)))
-        else if (losses.has(codeOf(told))) resume(Effect.succeed(0))
-        else resume(Effect.fail(explain(`send to ${group}:${port}`, told, this.options, datagramBytes)))
+        if (told == null) {
+          this.refusals.reason = undefined
+          resume(Effect.succeed(all))
+        } else if (losses.has(codeOf(told))) {
+          this.refusals.refuse(all, codeOf(told))
+          resume(Effect.succeed(0))
+        } else resume(Effect.fail(explain(`send to ${group}:${port}`, told, this.options, datagramBytes)))
       }
       for (let at = 0; at < bytes.length; at += datagramBytes) {
         const length = Math.min(datagramBytes, bytes.length - at)
@@ -338,9 +355,7 @@ class Sender {
     })
     return Effect.uninterruptible(
       Effect.flatMap(pushed, (count) => {
-        const all = Math.ceil(bytes.length / datagramBytes)
         this.sent += count
-        this.refused += all - count
         return this.turn(all)
       })
     )
@@ -351,7 +366,7 @@ class Sender {
       if (this.own.isClosed()) return Effect.fail(closed("send"))
       const address = to === this.lastTo ? this.lastAddress! : parse(to)
       if (address === undefined) {
-        this.refused++
+        this.refusals.refuse(1, "")
         return Effect.void
       }
       this.lastTo = to
@@ -364,13 +379,14 @@ class Sender {
     if (this.own.isClosed()) return Effect.fail(closed("send"))
     const written = Effect.matchEffect(this.own.writer.writeAll(datagrams), {
       onSuccess: () => {
+        this.refusals.reason = undefined
         this.sent += datagrams.length
         return this.turn(datagrams.length)
       },
       onFailure: (error) => {
         if (!losses.has(codeOf(causeOf(error)))) return Effect.fail(this.explained(error, datagrams[0]))
         // Some may have gone out: only the first failure is told.
-        this.refused += datagrams.length
+        this.refusals.refuse(datagrams.length, codeOf(causeOf(error)))
         return this.turn(datagrams.length)
       }
     })

@@ -17,6 +17,12 @@ export interface Interface {
   readonly mtuBytes: number
 }
 
+/** Where a transport is bound: an interface that is made anew has another number, under the same name and address. */
+export interface Place extends Interface {
+  /** The system's number of the interface; 0 where it does not tell. */
+  readonly index: number
+}
+
 /** What a machine has. */
 export interface Inventory {
   /** One entry for each IPv4 address. */
@@ -50,6 +56,37 @@ export const resolve = Effect.fn("Interfaces.resolve")(function* (
   return { ...found, others: others.map(({ address, name }) => `${name} (${address})`) }
 })
 
+/** Where it is now, of what was asked for; undefined: nowhere. */
+export const follow = (
+  nameOrAddress: string | undefined,
+  before: Place,
+  isHearing: boolean
+): Effect.Effect<Place | undefined> => Effect.sync(() => selectNext(nameOrAddress, before, isHearing, look(), indexOf))
+
+/** The number of what was resolved. */
+export const placeOf = (found: Interface): Effect.Effect<Place> =>
+  Effect.sync(() => ({ ...found, index: indexOf(found.name) }))
+
+/**
+ * What was chosen is stayed with, as long as it is there: another address of an interface may come first by now. That of the
+ * default route is looked for again, unless something arrives where we are.
+ */
+export const selectNext = (
+  wanted: string | undefined,
+  before: Place,
+  isHearing: boolean,
+  inventory: Inventory,
+  numberOf: (name: string) => number
+): Place | undefined => {
+  const isBefore = ({ address, name }: Interface) =>
+    name === before.name && address === before.address && numberOf(name) === before.index
+  const still = inventory.interfaces.some(isBefore) ? before : undefined
+  if (still !== undefined && (wanted !== undefined || isHearing)) return still
+  const found = Result.getOrUndefined(select(wanted, inventory))
+  if (found === undefined) return still
+  return still !== undefined && found.name === before.name ? still : { ...found, index: numberOf(found.name) }
+}
+
 /** The choice itself, apart from the machine that it is made on. */
 export const select = (wanted: string | undefined, inventory: Inventory): Result.Result<Interface, InterfaceError> => {
   const { interfaces, names } = inventory
@@ -66,8 +103,9 @@ export const select = (wanted: string | undefined, inventory: Inventory): Result
   }
 
   const outward = interfaces.filter((one) => !one.loopback)
-  // Without a table of routes a machine with one way out leaves nothing to choose.
-  const ways = new Set(inventory.defaults ?? outward.map((one) => one.name))
+  // Without a default route a machine with one way out leaves nothing to choose.
+  const { defaults = [] } = inventory
+  const ways = new Set(defaults.length > 0 ? defaults : outward.map((one) => one.name))
   if (ways.size > 1) return fail(`there are several ways out (${[...ways].join(", ")})`)
   const [way] = ways
   if (way === undefined) return fail("there is no default route that would tell the interface")
@@ -82,9 +120,15 @@ const look = (): Inventory => {
   const interfaces: Array<Interface & { readonly loopback: boolean }> = []
   const system = Os.networkInterfaces()
   for (const [name, addresses] of Object.entries(system)) {
-    const mtuBytes = mtuOf(name)
     for (const { address, family, internal } of addresses ?? []) {
-      if (family === "IPv4") interfaces.push({ name, address, mtuBytes, loopback: internal })
+      if (family !== "IPv4") continue
+      // looked up for the one that is chosen: a machine may have hundreds
+      interfaces.push({
+        ...{ name, address, loopback: internal },
+        get mtuBytes() {
+          return mtuOf(name)
+        }
+      })
     }
   }
   const routes = read("/proc/net/route")
@@ -104,6 +148,20 @@ export const defaultRoutes = (table: string): ReadonlyArray<string> => {
     if ((parseInt(flags ?? "0", 16) & 0x201) === 0x1) names.add(name)
   }
   return [...names]
+}
+
+/** The table of memberships tells the number of every interface that has IPv4; /sys may be another namespace's. */
+const indexOf = (name: string): number => numberIn(read("/proc/net/igmp") ?? "", name)
+
+/** An interface's number in /proc/net/igmp, whose lines about interfaces begin with it and the name. */
+export const numberIn = (table: string, name: string): number => {
+  // "eth0:1" is a label of an address of eth0
+  const [own] = name.split(":")
+  for (const line of table.split("\n")) {
+    const [number, device] = line.split(/[\s:]+/)
+    if (device === own) return Number(number)
+  }
+  return 0
 }
 
 const mtuOf = (name: string): number => {

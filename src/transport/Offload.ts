@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import * as Kernel from "./Kernel.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
-import { checkGroup, closed, explain, losses, type Losses, type Options, unicastLosses } from "./Udp.ts"
+import { checkGroup, closed, explain, losses, type Losses, type Options, Refusals, unicastLosses } from "./Udp.ts"
 
 /** Are the library and both socket options there? One socket is opened on the loopback interface to see. */
 export const supported: Effect.Effect<boolean> = Effect.sync(() => {
@@ -55,7 +55,7 @@ const endpoint = Effect.fnUntraced(function* (
   heard: Kernel.Socket,
   listen: (ears: ReturnType<typeof earsOf>) => Transport["Service"]["listen"]
 ) {
-  const { sent, ...sender } = senderOf(own, options)
+  const { refusals, sent, ...sender } = senderOf(own, options)
   const ears = earsOf(own.local)
   yield* ears.hear(heard)
   return Transport.of({
@@ -63,18 +63,20 @@ const endpoint = Effect.fnUntraced(function* (
     receiveBufferBytes: heard.receiveBufferBytes,
     glues: true,
     ...sender,
+    refused: refusals.told,
     receive: Stream.fromPull(Effect.succeed(ears.pull)),
     listen: listen(ears),
     stats: Effect.sync(() => ({
       sent: sent(),
       received: ears.received(),
       dropped: heard.dropped(),
-      unanswerable: ears.unanswerable()
+      unanswerable: ears.unanswerable(),
+      refused: refusals.datagrams
     }))
   })
 })
 
-const openOwn = (options: Options) => open(options, { address: options.interface, port: 0 })
+const openOwn = (options: Options) => open(options, { address: options.interface, port: options.ownPort ?? 0 })
 
 const openGroup = (options: Options) =>
   open(options, { address: options.group, port: options.port, group: options.group })
@@ -166,6 +168,7 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
   const group = Kernel.destination(options.group, options.port)
   const destinations = new Map<Address, Kernel.Destination>()
   let sent = 0
+  const refusals = new Refusals()
   const writable = Effect.callback<void>((resume) => Effect.sync(socket.when("writable", () => resume(Effect.void))))
 
   // Some interfaces take the option and refuse the datagrams (no checksum offload, tunnels): then they are sent singly.
@@ -181,19 +184,29 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
         const part = bytes.subarray(at, at + length)
         const errno = socket.send(part, datagramBytes, to)
         if (errno === Kernel.errno.EAGAIN) return Effect.andThen(writable, push(batch, to, lost, at))
-        if (errno === 0) sent += Math.max(1, Math.ceil(part.length / Math.max(1, datagramBytes)))
-        else {
+        const datagrams = Math.max(1, Math.ceil(part.length / Math.max(1, datagramBytes)))
+        if (errno === 0) {
+          sent += datagrams
+          refusals.reason = undefined
+        } else {
           const code = Kernel.codeOf(errno)
-          if (glued && part.length > datagramBytes && refusedGlue.has(code)) {
+          // an address that is gone is refused in the same words, but also to a datagram alone
+          const first = part.subarray(0, datagramBytes)
+          const isOfGlue = glued && part.length > datagramBytes && refusedGlue.has(code)
+          const alone = isOfGlue ? socket.send(first, datagramBytes, to) : errno
+          if (alone === 0 || alone === Kernel.errno.EAGAIN) {
             glued = false
+            const taken = alone === 0 ? 1 : 0
+            sent += taken
             return Effect.andThen(
               Effect.logWarning("this interface refuses segmentation offload: plain datagrams from now on"),
-              push(batch, to, lost, at)
+              push(batch, to, lost, at + taken * datagramBytes)
             )
           }
           if (!lost.has(code)) {
             return Effect.fail(explain("send", Object.assign(new Error(code), { code }), options, datagramBytes))
           }
+          refusals.refuse(datagrams, code)
         }
         at += length
       } while (at < bytes.length)
@@ -202,6 +215,7 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
 
   return {
     sent: () => sent,
+    refusals,
     // a batch of many gives the event loop a turn, so that who sends all the time starves nobody
     send: (batch: Batch) =>
       batch.bytes.length > batch.datagramBytes
@@ -210,7 +224,7 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
     sendTo: (to: Address, datagram: Uint8Array) =>
       Effect.suspend(() => {
         const known = destinations.get(to) ?? parse(to)
-        if (known === undefined) return Effect.void
+        if (known === undefined) return Effect.sync(() => refusals.refuse(1, ""))
         // a master speaks to few; a flood of strangers is forgotten at once
         if (destinations.size < Limits.slots) destinations.set(to, known)
         return push({ bytes: datagram, datagramBytes: datagram.length }, known, unicastLosses)

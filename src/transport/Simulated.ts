@@ -819,7 +819,8 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
       sent: endpoint.sent,
       received: endpoint.received,
       dropped: endpoint.dropped,
-      unanswerable: endpoint.unanswerable
+      unanswerable: endpoint.unanswerable,
+      refused: 0
     }))
   }
 }

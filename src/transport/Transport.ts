@@ -36,6 +36,15 @@ export interface Stats {
   readonly dropped: number
   /** Datagrams that were not handed over, because their source cannot be answered. */
   readonly unanswerable: number
+  /** Datagrams that the system would not take; they are not among those sent. */
+  readonly refused: number
+}
+
+/** What the system would not send. */
+export interface Refused {
+  readonly datagrams: number
+  /** Why it would not take the last one that was sent; undefined: it did, or it was only short of room. */
+  readonly reason: string | undefined
 }
 
 /**
@@ -88,6 +97,8 @@ export class Transport extends Context.Service<
     readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>
     /** For a master: also hear the group (another master's announcements) until the scope closes. */
     readonly listen: Effect.Effect<void, TransportError, Scope.Scope>
+    /** What was not sent; a transport whose sends are never refused leaves it out. */
+    readonly refused?: () => Refused
     readonly stats: Effect.Effect<Stats>
   }
 >()("mrsync/transport/Transport") {}

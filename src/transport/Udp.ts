@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
-import { TransportError } from "./Transport.ts"
+import { type Refused, TransportError } from "./Transport.ts"
 
 export interface Options {
   /** An IPv4 multicast group, e.g. 239.255.67.92. */
@@ -12,6 +12,8 @@ export interface Options {
   readonly port: number
   /** The local IPv4 address of the interface to use. */
   readonly interface: string
+  /** The port of this end's own socket, where it is free; without it any. */
+  readonly ownPort?: number
   /** Routers that a datagram may pass, plus one; 0 keeps it on this machine. */
   readonly ttl: number
 }
@@ -37,8 +39,34 @@ export const losses: ReadonlySet<string> = new Set([
   "ENETUNREACH",
   "ENETDOWN",
   "EHOSTUNREACH",
-  "EHOSTDOWN"
+  "EHOSTDOWN",
+  "ENODEV",
+  "EADDRNOTAVAIL",
+  "EINVAL"
 ])
+
+/** What lets nothing out, in words. Others are one datagram's: a full queue, a port where nobody is. */
+const hindrances: Readonly<Record<string, string>> = {
+  EPERM: "this machine's firewall forbids it",
+  EACCES: "this machine's firewall forbids it",
+  ENETUNREACH: "no route leads there",
+  EHOSTUNREACH: "no route leads there",
+  ENETDOWN: "the interface is down",
+  ENODEV: "the interface is gone",
+  EADDRNOTAVAIL: "the interface's address is gone",
+  EINVAL: "the interface's address is gone"
+}
+
+/** Counts what the system would not take, and remembers why. */
+export class Refusals {
+  datagrams = 0
+  reason: string | undefined
+  refuse(datagrams: number, code: string): void {
+    this.datagrams += datagrams
+    this.reason = code in hindrances ? `${hindrances[code]} (${code})` : undefined
+  }
+  readonly told = (): Refused => ({ datagrams: this.datagrams, reason: this.reason })
+}
 
 /** Which failures of a send are losses. */
 export type Losses = Pick<ReadonlySet<string>, "has">

@@ -21,6 +21,55 @@ const chosen = (wanted: string | undefined, some: Partial<Interfaces.Inventory> 
 const refused = (wanted: string | undefined, some: Partial<Interfaces.Inventory> = {}) =>
   Result.getOrThrow(Result.flip(Interfaces.select(wanted, machine(some))))
 
+describe("where an interface is now", () => {
+  const before: Interfaces.Place = { name: "eth0", address: "10.1.0.5", mtuBytes: 1500, index: 4 }
+  const numbers: Record<string, number> = { lo: 1, eth0: 4, wlan0: 7 }
+  const next = (
+    wanted: string | undefined,
+    some: Partial<Interfaces.Inventory> = {},
+    isHearing = false,
+    numberOf = (name: string) => numbers[name] ?? 0
+  ) => Interfaces.selectNext(wanted, before, isHearing, machine(some), numberOf)
+  const fresh = { ...eth, address: "10.1.0.9" }
+
+  it("stays, also when another address comes first", () => {
+    for (const wanted of [undefined, "eth0", "10.1.0.5"]) {
+      assert.strictEqual(next(wanted), before)
+      assert.strictEqual(next(wanted, { interfaces: [lo, fresh, eth] }), before)
+    }
+  })
+
+  it("that was asked for by name has another address or number; by address, another interface", () => {
+    assert.strictEqual(next("eth0", { interfaces: [lo, fresh] })?.address, "10.1.0.9")
+    assert.strictEqual(next("eth0", {}, true, () => 9)?.index, 9)
+    const moved = next("10.1.0.5", { interfaces: [lo, { ...wifi, address: "10.1.0.5" }] })
+    assert.deepInclude(moved, { name: "wlan0", address: "10.1.0.5", index: 7 })
+    assert.isUndefined(next("eth0", { interfaces: [lo, wifi] }))
+    assert.isUndefined(next("10.1.0.5", { interfaces: [lo, fresh] }))
+  })
+
+  it("of the default route is that of the default route by now, unless something arrives where we are", () => {
+    assert.strictEqual(next(undefined, { defaults: ["wlan0"] })?.name, "wlan0")
+    assert.strictEqual(next(undefined, { defaults: ["wlan0"] }, true), before)
+    assert.strictEqual(next(undefined, { defaults: ["wlan0"], interfaces: [lo, wifi] }, true)?.name, "wlan0")
+    assert.strictEqual(next(undefined, { defaults: ["eth0", "wlan0"] }), before)
+  })
+
+  it("its number is in the table of memberships, by the interface's own name", () => {
+    const table = [
+      "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter",
+      "1\tlo        :     1      V3",
+      "\t\t\t\t010000E0     1 0:00000000\t\t0",
+      "12\teth0      :     2      V3",
+      "\t\t\t\t5C43FFEF     1 0:00000000\t\t1"
+    ].join("\n")
+    assert.deepStrictEqual(
+      ["lo", "eth0", "eth0:1", "eth", "eth1"].map((name) => Interfaces.numberIn(table, name)),
+      [1, 12, 12, 0, 0]
+    )
+  })
+})
+
 describe("Interfaces", () => {
   it("takes the interface of the default route, with its first address", () => {
     assert.deepStrictEqual(chosen(undefined), { name: "eth0", address: "10.1.0.5", mtuBytes: 1500 })
@@ -40,7 +89,7 @@ describe("Interfaces", () => {
     const list = "use --interface NAME with one of: lo (127.0.0.1), eth0 (10.1.0.5), eth0 (10.2.0.5), wlan0 (10.3.0.5)"
     const none = refused(undefined, { defaults: [] }).message
     const several = refused(undefined, { defaults: ["eth0", "wlan0"] }).message
-    assert.strictEqual(none, `there is no default route that would tell the interface; ${list}`)
+    assert.strictEqual(none, `there are several ways out (eth0, wlan0); ${list}`)
     assert.strictEqual(several, `there are several ways out (eth0, wlan0); ${list}`)
     assert.strictEqual(refused("eth7").message, `no interface has the name or the IPv4 address eth7; ${list}`)
   })
@@ -53,7 +102,8 @@ describe("Interfaces", () => {
     assert.match(refused("tun0", { interfaces: [] }).message, /no interface that is up/)
   })
 
-  it("without a table of routes takes the only way out", () => {
+  it("without a default route takes the only way out", () => {
+    assert.strictEqual(chosen(undefined, { interfaces: [lo, wifi], defaults: [] }).name, "wlan0")
     assert.strictEqual(chosen(undefined, { interfaces: [lo, wifi], defaults: undefined }).name, "wlan0")
     assert.match(refused(undefined, { defaults: undefined }).message, /several ways out \(eth0, wlan0\)/)
   })

@@ -64,7 +64,7 @@ describe("Lossy", () => {
         sendTo: () => Effect.void,
         listen: Effect.void,
         receive: Stream.make([{ bytes: glued, from: "10.0.0.2:1" }]),
-        stats: Effect.succeed({ sent: 0, received: 1000, dropped: 0, unanswerable: 0 })
+        stats: Effect.succeed({ sent: 0, received: 1000, dropped: 0, unanswerable: 0, refused: 0 })
       })
       const run = (options: Lossy.Options) =>
         Effect.gen(function* () {
