@@ -70,7 +70,7 @@ const session = Effect.fnUntraced(function* ({ act, catchers = 2, lateMillis = 0
     ...times,
     catchers: lateMillis > 0 ? 1 : catchers,
     pageBytes: 1432,
-    bytesPerSecond: 20e6
+    bytesPerSecond: lateMillis > 0 ? 5e6 : 20e6
   }).pipe(
     Effect.provide([
       network.layerMaster,
@@ -279,21 +279,45 @@ describe("[M-8] a file that changes", () => {
     })
   )
 
-  it.effect("a catcher that comes late is sent the revision, and everything once", () =>
+  it.effect("a catcher that comes after the revision is sent it, and what it lists", () =>
     Effect.gen(function* () {
-      const tree = [
-        Tree.file("a", large),
-        Tree.file("b", 2000),
-        ...Array.from({ length: 12 }, (_, i) => Tree.file(`x${i}`, large))
-      ]
+      const tree = [Tree.file("a", large), Tree.file("b", 2000)]
       let isDone = false
       const act: Act = (what, path) => {
         if (isDone || what !== "open" || path !== "a") return
         isDone = true
-        tree[0] = later(Tree.file("a", large + 3, 2), 60)
+        tree[0] = later(Tree.file("a", 2_500_000, 2), 60)
         tree[1] = later(Tree.file("b", 2100, 2), 60)
       }
-      arrived(tree, yield* session({ tree, act, lateMillis: 350 }))
+      const ended = yield* session({ tree, act, lateMillis: 400 })
+      arrived(tree, ended)
+      assert.isAbove(ended.report.pages.sent, 1.3 * ended.report.pages.needed, "it came before the revision was sent")
+    })
+  )
+
+  it.effect("a file that changes between two passes: each catcher has what it was then", () =>
+    Effect.gen(function* () {
+      const tree = [Tree.file("a", large), ...Array.from({ length: 5 }, (_, i) => Tree.file(`x${i}`, large))]
+      const then = [...tree]
+      let opens = 0
+      const act: Act = (what, path) => {
+        if (what === "open" && path === "a" && ++opens === 2) tree[0] = later(Tree.file("a", 5000, 2), 60)
+      }
+      const ended = yield* session({ tree, act, lateMillis: 300 })
+      assert.deepStrictEqual(
+        ended.memories.map((memory, i) => Simulation.differences(i === 0 ? then : tree, memory)),
+        [[], []]
+      )
+      assert.isAtLeast(opens, 2)
+      assert.strictEqual(exitStatusOf(ended.report), 0)
+      const bytes = 5 * large
+      assert.deepStrictEqual(
+        ended.report.catchers.map(({ bytes, files, id, state }) => [id, state, files, bytes]),
+        [
+          ["c1", "Complete", 6, bytes + large],
+          ["c2", "Complete", 6, bytes + 5000]
+        ]
+      )
     })
   )
 
