@@ -5,6 +5,7 @@
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -30,6 +31,7 @@ import * as Planner from "./protocol/Planner.ts"
 import type { CatcherReport, Report } from "./Report.ts"
 import { BlockPool } from "./store/Assembly.ts"
 import { Claimed } from "./store/Claimed.ts"
+import * as Room from "./store/Room.ts"
 import { type Slot, Store, StoreError } from "./store/Store.ts"
 import * as Unread from "./store/Unread.ts"
 import { overflowed, Transport } from "./transport/Transport.ts"
@@ -85,6 +87,8 @@ class Book {
   total = 0
   /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
   ruin: BadManifest | StoreError | undefined
+  /** Why nothing of the tree is taken: there is no room for it. */
+  noRoom: string | undefined
   leftOut = Manifest.nothingLeftOut
   readonly failures = new Map<number, Lack>()
   /** Entries whose failure the master knows. */
@@ -647,6 +651,17 @@ const filesOf = Effect.fnUntraced(function* (
     book.revise(file, revised.success)
   })
 
+  // [M-10] a tree that cannot be held is sat out before anything of it is here
+  const makeSureOfRoom = Effect.fnUntraced(function* (entries: ReadonlyArray<Manifest.Entry>) {
+    const shortage = yield* store.shortage(entries)
+    if (Option.isNone(shortage)) return
+    const reason = Room.describe(shortage.value)
+    if (!shortage.value.isSure) return progress.publish({ _tag: "Note", message: `the tree may not fit: ${reason}` })
+    book.noRoom = reason
+    progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason })
+    return yield* new StoreError({ code: "ENOSPC", path: "", reason })
+  })
+
   const prepare = Effect.gen(function* () {
     const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
     if (decoded._tag === "Failure") {
@@ -655,6 +670,7 @@ const filesOf = Effect.fnUntraced(function* (
       return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
     }
     const { entries, leftOut } = decoded.success
+    yield* makeSureOfRoom(entries)
     const preparing = yield* Effect.forkIn(
       ruining(Effect.map(store.prepare(entries), (failures) => book.fail(failures))),
       scope
@@ -737,9 +753,10 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
       const kind = kindOf(entry)
       return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
-  const ruin = book.ruin === undefined ? [] : [Manifest.failureAt("", book.ruin.message)]
-  const dismissed = book.dismissed === undefined ? [] : [Manifest.failureAt("", book.dismissed)]
-  return [...ruin, ...dismissed, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
+  const whole = [book.ruin?.message, book.noRoom, book.dismissed].flatMap((why) =>
+    why === undefined ? [] : [Manifest.failureAt("", why)]
+  )
+  return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
 }
 
 const tickMillis = 250

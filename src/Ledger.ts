@@ -261,7 +261,10 @@ export class Ledger {
   }
   /** A catcher that has taken no manifest can be sent nothing else. */
   satOutManifest(slot: number): boolean {
-    return this.account(slot).satOut.has(0)
+    return this.whySatOut(slot, 0) !== undefined
+  }
+  whySatOut(slot: number, file: number): string | undefined {
+    return this.account(slot).satOut.get(file)
   }
 
   // A hard link whose leader was never sent is not that catcher's failure.

@@ -25,7 +25,14 @@ export interface Metadata {
 /** Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). */
 export type Entry =
   | { readonly _tag: "Directory"; readonly path: Uint8Array; readonly metadata: Metadata }
-  | { readonly _tag: "File"; readonly path: Uint8Array; readonly metadata: Metadata; readonly size: number }
+  | {
+      readonly _tag: "File"
+      readonly path: Uint8Array
+      readonly metadata: Metadata
+      readonly size: number
+      /** What it takes at the source, where holes make that less than its size. */
+      readonly usedBytes?: number
+    }
   | {
       readonly _tag: "Symlink"
       readonly path: Uint8Array
@@ -254,6 +261,8 @@ const refusal = (
 // ---- bytes ----
 
 const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
+/** Of a File with holes. */
+const sparseTag = tags.length
 const version = 1
 
 const kinds = ["Unreadable", "Changed"] as const
@@ -285,7 +294,8 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut):
   u32(version)
   u32(entries.length)
   for (const entry of entries) {
-    u8(tags.indexOf(entry._tag))
+    const isSparse = entry._tag === "File" && entry.usedBytes !== undefined
+    u8(isSparse ? sparseTag : tags.indexOf(entry._tag))
     data(entry.path)
     if (entry._tag === "HardLink") {
       u32(entry.leader)
@@ -297,6 +307,7 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut):
     u64(entry.metadata.mtimeSeconds)
     u32(entry.metadata.mtimeNanos)
     if (entry._tag === "File") u64(entry.size)
+    if (entry._tag === "File" && entry.usedBytes !== undefined) u64(entry.usedBytes)
     if (entry._tag === "Symlink") data(entry.target)
   }
   u32(leftOut.special)
@@ -382,7 +393,8 @@ class Reader {
   }
 
   private entry(): Entry | undefined {
-    const tag = tags[this.u8()]
+    const number = this.u8()
+    const tag = number === sparseTag ? "File" : tags[number]
     const path = this.data(Limits.pathBytes)
     switch (tag) {
       case "HardLink":
@@ -391,7 +403,10 @@ class Reader {
       case "Fifo":
         return { _tag: tag, path, metadata: this.metadata() }
       case "File":
-        return { _tag: tag, path, metadata: this.metadata(), size: this.whole(0) }
+        return {
+          ...{ _tag: tag, path, metadata: this.metadata(), size: this.whole(0) },
+          ...(number === sparseTag ? { usedBytes: this.whole(0) } : {})
+        }
       case "Symlink":
         return { _tag: tag, path, metadata: this.metadata(), target: this.data(Limits.pathBytes) }
       default:

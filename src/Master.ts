@@ -366,6 +366,14 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     // content in memory does not fail
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
   )
+  // one that has no room for the tree, or cannot read the manifest, gets nothing else
+  const { roster } = yield* Session.Session
+  const progress = yield* Progress
+  for (const slot of audience) {
+    const reason = ledger.whySatOut(slot, 0)
+    if (reason === undefined) continue
+    progress.publish({ _tag: "Failed", catcher: roster().members[slot].name, path: ".", reason })
+  }
   return prepared
 })
 

@@ -28,7 +28,7 @@ const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.all({
 
 const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
   Arbitrary.all({
-    kind: whole(0, 4),
+    kind: whole(0, 5),
     path: data(40),
     target: data(40),
     metadata: anyMetadata,
@@ -41,7 +41,8 @@ const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
       { _tag: "File", path, metadata, size } as const,
       { _tag: "Symlink", path, metadata, target } as const,
       { _tag: "HardLink", path, leader } as const,
-      { _tag: "Fifo", path, metadata } as const
+      { _tag: "Fifo", path, metadata } as const,
+      { _tag: "File", path, metadata, size, usedBytes: Math.floor(size / 2) } as const
     ][kind]
 )
 

@@ -434,7 +434,8 @@ const diskOf = (
     case "well":
       return slow
     case "full":
-      return { ...slow, capacityBytes }
+      // dice of its own, so that what was found with a seed before stays there
+      return { ...slow, capacityBytes, tellsRoom: new Dice(capacityBytes ^ 0x51ed_270b).hits(0.5) }
     case "failing":
       return { ...slow, refuse }
     case "renames":

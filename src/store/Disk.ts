@@ -22,6 +22,7 @@ import * as Bundles from "./Bundles.ts"
 import * as Confinement from "./Confinement.ts"
 import { at, split } from "./Confinement.ts"
 import * as Descriptor from "./Descriptor.ts"
+import * as DiskRoom from "./DiskRoom.ts"
 import * as Errno from "./Errno.ts"
 import { hash } from "./Hash.ts"
 import { Libc } from "./Libc.ts"
@@ -363,21 +364,33 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
 
   /** Removes what an earlier process of this owner left in a directory. Only single files leave something: members are made and named at once. */
   const clear = (directory: Confinement.Directory) => {
-    if (mark === "" || cleared.has(directory.key)) return
+    if (cleared.has(directory.key)) return
     cleared.add(directory.key)
-    const names = Result.try(() => fs.readdirSync(directory.self, { encoding: "buffer" }))
-    for (const name of Result.getOrElse(names, () => [])) {
-      const isMarked = name[0] === dot[0] && name.subarray(-6, -2).toString("latin1") === mark
-      const isTemporary = name.subarray(-6 - temporarySuffix.length, -6).toString("latin1") === temporarySuffix
-      if (!isMarked || !isTemporary || temporaries.has(Confinement.join(directory.key, name))) continue
-      const path = at(directory, name)
+    for (const { name, path } of leftovers(directory.self)) {
       // What cannot be removed stays; nothing of this session needs its name.
-      Result.try(() => {
-        const stats = look(path)
-        if (stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(user)) fs.unlinkSync(path)
-      })
+      if (!temporaries.has(Confinement.join(directory.key, name))) Result.try(() => fs.unlinkSync(path))
     }
   }
+
+  /** Temporary files of this owner in a directory. */
+  const leftovers = (directory: Buffer) => {
+    if (mark === "") return []
+    const names = Result.try(() => fs.readdirSync(directory, { encoding: "buffer" }))
+    return Result.getOrElse(names, () => []).flatMap((name) => {
+      const isMarked = name[0] === dot[0] && name.subarray(-6, -2).toString("latin1") === mark
+      const isTemporary = name.subarray(-6 - temporarySuffix.length, -6).toString("latin1") === temporarySuffix
+      if (!isMarked || !isTemporary) return []
+      const path = Buffer.concat([directory, slash, name])
+      const stats = Result.getOrUndefined(Result.try(() => look(path)))
+      const isOurs = stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(user)
+      return isOurs ? [{ name, path, bytes: Number(stats.blocks) * 512 }] : []
+    })
+  }
+
+  const shortage = (manifest: ReadonlyArray<Entry>) =>
+    DiskRoom.shortage(destination, manifest, (directory) =>
+      leftovers(directory).reduce((sum, { bytes }) => sum + bytes, 0)
+    )
 
   const openTemporary = (index: number, size: number) => {
     const entry = fileAt(index)
@@ -684,7 +697,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 
-  return Store.of({ prepare, revise, open, existing, finish })
+  return Store.of({ shortage, prepare, revise, open, existing, finish })
 })
 
 // ---- the destination ----

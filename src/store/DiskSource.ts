@@ -329,7 +329,11 @@ const entryOf = (
       if (leader !== undefined) return { _tag: "HardLink", path: relative, leader }
       leaders.set(inode, index)
     }
-    return { _tag: "File", path: relative, metadata, size: Number(stats.size) }
+    const size = Number(stats.size)
+    const usedBytes = Number(stats.blocks) * 512
+    // a bundle's members are small, and not looked at for holes
+    const isSparse = size > Limits.smallFileBytes && usedBytes < size
+    return { _tag: "File", path: relative, metadata, size, ...(isSparse ? { usedBytes } : {}) }
   }
   if (stats.isSymbolicLink()) {
     return { _tag: "Symlink", path: relative, metadata, target: fs.readlinkSync(path, { encoding: "buffer" }) }

@@ -19,6 +19,7 @@ import { display, refused } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as Errno from "./Errno.ts"
+import * as Room from "./Room.ts"
 import type { Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 import { type File, type Node, type Refused, Volume } from "./Volume.ts"
@@ -34,6 +35,8 @@ export type Operation = "prepare" | "open" | "write" | "commit"
 export interface Faults {
   /** Content that fits, in bytes; the rest meets ENOSPC. A file counts up to its last byte that is not zero. */
   readonly capacityBytes?: number
+  /** Says beforehand that a tree does not fit. Without it what does not fit is found out by writing. */
+  readonly tellsRoom?: boolean
   /** The system's code with which an operation fails, such as "EACCES". */
   readonly refuse?: (operation: Operation, path: string) => string | undefined
 }
@@ -153,6 +156,25 @@ export const make = (options: Options = {}): Memory => {
   })
 
   const revise = (revised: ReadonlyArray<Entry>) => Effect.sync(() => void (entries = revised))
+
+  const standingOf = (entry: Entry): Room.Standing | undefined => {
+    const node = volume.find(pathOf(entry))
+    if (node === undefined) return undefined
+    return node._tag === "File" ? { size: node.content.size, bytes: node.content.usedBytes } : { size: -1, bytes: 0 }
+  }
+
+  const shortage = (entries: ReadonlyArray<Entry>) =>
+    Effect.sync(() => {
+      if (options.tellsRoom !== true) return Option.none()
+      const freeBytes = Math.max(0, volume.capacityBytes - volume.usedBytes)
+      const space = { freeBytes, freeInodes: undefined, blockBytes: 1, keepsBytes: true }
+      const found = Room.shortageOf(
+        entries.map((entry) => ({ entry, standing: standingOf(entry) })),
+        space
+      )
+      volume.wasFull ||= found !== undefined
+      return Option.fromUndefinedOr(found)
+    })
 
   const prepare = Effect.fn("Memory.prepare")(function* (manifest: ReadonlyArray<Entry>) {
     admit()
@@ -356,7 +378,7 @@ export const make = (options: Options = {}): Memory => {
     slots: () => slots,
     volume,
     stage: () => stage,
-    store: Store.of({ prepare, revise, open, existing, finish })
+    store: Store.of({ shortage, prepare, revise, open, existing, finish })
   }
 }
 

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Carried, Entry } from "../Manifest.ts"
 import type { Failure } from "../wire/Message.ts"
+import type { Shortage } from "./Room.ts"
 
 /** The file system refused. `code` as the system names it (ENOSPC, EROFS, ENAMETOOLONG, ...). */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
@@ -54,6 +55,8 @@ export class Store extends Context.Service<
   {
     /** Takes the entries as a revision of the manifest has them: files with another size and other metadata. */
     readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /** What a tree lacks room of, looked at before anything of it is made; none where it may fit, or nobody can say. [M-10] */
+    readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
     /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are of single entries. */
     readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /**

@@ -84,12 +84,43 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     })
   )
 
-  test("a catcher's disk is full: it says why, the others complete, 23", 2, (lab) =>
+  test(
+    "a catcher's disk has no room for the tree: it says so once, before anything is there; the others complete",
+    3,
+    (lab) =>
+      Effect.gen(function* () {
+        const source = tree(lab)
+        lab.mount(2, "16m")
+        lab.mount(3, "64m,nr_inodes=20")
+        const catchers = yield* lab.catchers(3)
+        const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "3", source).ended
+        assert.strictEqual(status, 23)
+        assert.strictEqual(stateOf(report, "c1"), "Complete")
+        isWhole(lab, source, 1)
+        for (const [id, words] of [
+          ["c2", /needs 3\d{7}, has 16777216 \(bytes\)/],
+          ["c3", /needs 54, has 19 \(inodes\)/]
+        ] as const) {
+          const { failures, files, state } = report.catchers.find((catcher: any) => catcher.id === id)
+          assert.deepStrictEqual([state, files, failures.length], ["Partial", 0, 1])
+          assert.match(failures[0].reason, words)
+          const own = yield* catchers[Number(id[1]) - 1].ended
+          assert.deepStrictEqual([own.status, own.report.catchers[0].failures.length], [23, 1])
+          assert.match(own.report.catchers[0].failures[0].reason, words)
+          assert.deepStrictEqual(readdirSync(lab.destination(Number(id[1]))), [])
+        }
+      })
+  )
+
+  test("a catcher's disk becomes full: it says why, the others complete, 23", 2, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab)
-      lab.mount(2, "16m")
+      lab.mount(2, "64m")
       const catchers = yield* lab.catchers(2)
-      const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "2", source).ended
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "20MB", source)
+      yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
+      Trees.random(join(lab.destination(2), "ballast"), 64 * 1024 * 1024 - 18_000_000)
+      const { report, status } = yield* master.ended
       assert.strictEqual(status, 23)
       assert.strictEqual(stateOf(report, "c1"), "Complete")
       const second = report.catchers.find((catcher: any) => catcher.id === "c2")

@@ -9,6 +9,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Entry } from "../../src/Manifest.ts"
 import * as Descriptor from "../../src/store/Descriptor.ts"
+import type { Store } from "../../src/store/Store.ts"
 import {
   asNobody,
   bundle,
@@ -79,12 +80,12 @@ describe("the destination", () => {
 })
 
 /** A small file system of its own. */
-const tmpfs = (sizeBytes: number) =>
+const tmpfs = (size: number | string) =>
   Effect.acquireRelease(
     Effect.flatMap(directory, (directory) =>
       Effect.sync(() => {
         fs.mkdirSync(`${directory}/mount`)
-        execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes}`, "tmpfs", `${directory}/mount`])
+        execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", `${directory}/mount`])
         return `${directory}/mount`
       })
     ),
@@ -126,6 +127,65 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
         { entry: 1, reason: "no space left on device (ENOSPC)" }
       ])
       assert.deepStrictEqual(names(mount), ["a", "c"])
+    })
+  )
+
+  const lacks = (store: Store["Service"], ...entries: ReadonlyArray<Entry>) =>
+    Effect.map(store.shortage(entries), (found) =>
+      Option.isNone(found) ? undefined : [found.value.of, found.value.needs, found.value.has, found.value.isSure]
+    )
+
+  it.effect("says beforehand what it has no bytes for, and counts what is replaced and what was left [M-10]", () =>
+    Effect.gen(function* () {
+      const mount = yield* tmpfs(1024 * 1024)
+      const store = yield* disk(mount, undefined, "owner")
+      const pages = (count: number) => 4096 * count
+      assert.isUndefined(yield* lacks(store, file("a", pages(256))))
+      assert.deepStrictEqual(yield* lacks(store, dir("d"), file("d/a", pages(200)), file("d/b", pages(56) + 1)), [
+        ...["bytes", pages(257), pages(256), true]
+      ])
+      assert.isUndefined(yield* lacks(store, { ...file("a", pages(2000)), usedBytes: pages(256) } as Entry))
+      // nothing was made
+      assert.deepStrictEqual(names(mount), [])
+      fs.writeFileSync(`${mount}/a`, new Uint8Array(pages(200)))
+      assert.isUndefined(yield* lacks(store, file("a", pages(200)), file("b", pages(56))))
+      assert.deepStrictEqual(yield* lacks(store, file("a", pages(201))), ["bytes", pages(201), pages(56), true])
+      // what a killed process of the same owner left makes room when a file comes
+      const killed = yield* disk(mount, undefined, "owner")
+      yield* killed.prepare([file("c", pages(50))])
+      const slot = yield* killed.open(single([file("c", pages(50))]))
+      yield* slot.write(0, new Uint8Array(pages(50)).fill(1))
+      assert.isUndefined(yield* lacks(store, file("e", pages(56))))
+      const other = yield* disk(mount, undefined, "other")
+      assert.deepStrictEqual(yield* lacks(other, file("e", pages(56))), ["bytes", pages(56), pages(6), true])
+    })
+  )
+
+  it.effect("says beforehand what it has no inodes for; one without limits lacks nothing [M-10]", () =>
+    Effect.gen(function* () {
+      const mount = yield* tmpfs("1m,nr_inodes=10")
+      const store = yield* disk(mount)
+      const free = Number(fs.statfsSync(mount).ffree)
+      const many = Array.from({ length: free }, (_, i) => file(`f${i}`, 1))
+      assert.isUndefined(yield* lacks(store, ...many))
+      assert.deepStrictEqual(yield* lacks(store, ...many, dir("d")), ["inodes", free + 1, free, true])
+      fs.writeFileSync(`${mount}/f0`, "old")
+      assert.isUndefined(yield* lacks(store, ...many))
+      const unlimited = yield* disk(yield* tmpfs("0,nr_inodes=0"))
+      assert.isUndefined(yield* lacks(unlimited, file("a", 2 ** 50), ...many))
+    })
+  )
+
+  it.effect("says what has no room on a file system that is mounted below it [M-10]", () =>
+    Effect.gen(function* () {
+      const outer = yield* tmpfs(1024 * 1024)
+      fs.mkdirSync(`${outer}/in side`)
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=65536", "tmpfs", `${outer}/in side`])
+      yield* Effect.addFinalizer(() => Effect.sync(() => execFileSync("umount", ["-l", `${outer}/in side`])))
+      const store = yield* disk(outer)
+      const tree = [dir("in side"), dir("in side/d"), file("in side/d/a", 65_536), file("b", 900_000)]
+      assert.isUndefined(yield* lacks(store, ...tree))
+      assert.deepStrictEqual(yield* lacks(store, ...tree, file("in side/c", 1)), ["bytes", 69_632, 65_536, true])
     })
   )
 

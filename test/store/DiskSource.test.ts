@@ -55,6 +55,23 @@ const tree = Effect.gen(function* () {
   return base
 })
 
+describe("holes", () => {
+  it.effect("of a large file are known: what it takes here is less than its size [M-10]", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/full`, new Uint8Array(1_000_000).fill(1))
+      fs.writeFileSync(`${base}/sparse`, "begins")
+      fs.truncateSync(`${base}/sparse`, 1e12)
+      const { entries } = yield* (yield* source(`${base}/`)).scan
+      const used = Object.fromEntries(
+        entries.flatMap((entry) => (entry._tag === "File" ? [[display(entry.path), entry.usedBytes]] : []))
+      )
+      assert.isUndefined(used["full"])
+      assert.isAtMost(used["sparse"] ?? Infinity, 65_536)
+    })
+  )
+})
+
 describe("arguments, as rsync takes them", () => {
   const whole = ["tree/", "tree/a", "tree/d/", "tree/d/b", "tree/d/e/", "tree/l -> d"]
   const contents = ["./", "a", "d/", "d/b", "d/e/", "l -> d"]

@@ -42,6 +42,18 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
       })
     )
 
+    it.effect("a tree that cannot be held is told beforehand, one that can is not [M-10]", () =>
+      Effect.gen(function* () {
+        const { paths, store } = yield* subject
+        const small = [dir("d"), file("d/f", 10)]
+        assert.isTrue(Option.isNone(yield* store.shortage(small)))
+        const found = yield* store.shortage([...small, file("g", 2 ** 52)])
+        assert.deepInclude(Option.getOrThrow(found), { of: "bytes" })
+        assert.isAtLeast(Option.getOrThrow(found).needs, 2 ** 52)
+        assert.deepStrictEqual(paths(), [])
+      })
+    )
+
     it.effect("a file that is there is replaced at the commit", () =>
       Effect.gen(function* () {
         const { content, paths, store } = yield* subject
@@ -267,7 +279,7 @@ const codeOf = (error: { readonly _tag: string; readonly code?: string }) => err
 contract(
   "Memory",
   Effect.gen(function* () {
-    const memory = Memory.make()
+    const memory = Memory.make({ capacityBytes: 1e9, tellsRoom: true })
     const store = Context.get(yield* Layer.build(Memory.layer(memory)), Store)
     return {
       store,
