@@ -236,7 +236,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   let isIn = false
   const life = Effect.fnUntraced(function* (waitMillis: number | undefined) {
     isIn = false
-    isAgain = false
+    // the call for which the last session was left is heard once more
+    isAgain = book.isReplaced
     const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
     isIn = true
     isAgain = true

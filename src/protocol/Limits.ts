@@ -177,12 +177,12 @@ export const passedOver = 16
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */
 export const forgetMillis = 1000
 /**
- * A master believes a catcher's word that another one has the group for this long after that one was heard: five of its
+ * A master believes a catcher's word that another one has the group for this long after that one was heard: four of its
  * announcements would have been lost.
  */
-export const hearsayMillis = 1000
-/** A catcher leaves a master that has been silent for this long for another one that calls: six announcements are missing. */
-export const leaveMillis = 1200
+export const hearsayMillis = 800
+/** A catcher leaves a master that has been silent for this long for another one that calls: five announcements are missing. */
+export const leaveMillis = 1000
 /** A catcher that was refused because of its name asks at every announcement: for this long after the last time it may still be there. */
 export const knockMillis = 1000
 /**
