@@ -14,6 +14,8 @@ const Turned = Schema.Struct({ id: Schema.String, address: Schema.String, reason
 
 /** Where it was waited, and where it was not: a person may have meant another network. */
 const place = {
+  /** Why the system sends nothing of ours, at the end. */
+  unsent: Schema.optional(Schema.String),
   /** The group, and the interface used. */
   where: Schema.optional(Schema.String),
   /** The machine's other interfaces. */
@@ -27,6 +29,9 @@ const some = <A>(all: ReadonlyArray<A>, words: (one: A) => string): string => {
   const named = all.slice(0, namedInSentence).map(words)
   return (all.length > named.length ? [...named, `${all.length - named.length} more`] : named).join(", ")
 }
+
+/** Then it is of no use to look elsewhere. */
+const stuck = (reason: string): string => `: nothing leaves this machine: ${reason}`
 
 const elsewhere = ({ others = [] }: { readonly others?: ReadonlyArray<string> | undefined }): string =>
   others.length === 0 ? "" : `. Other interfaces of this machine, for --interface: ${some(others, (one) => one)}`
@@ -55,6 +60,7 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
     ]
     const what = `${joined} of ${wanted} ${wanted === 1 ? "catcher" : "catchers"} joined within ${waitedMillis / 1000} s`
     const place = where === undefined ? "" : ` on ${where}`
+    if (this.unsent !== undefined) return `${what}${place}${stuck(this.unsent)}`
     // with nobody at all there is nothing to go on with
     const without = joined > 0 ? `, or go on without them with --at-least ${joined}` : ""
     const wall = local === undefined ? "" : `. They answer by UDP to ${local}: a firewall here must let that in`
@@ -131,6 +137,7 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
       const hint = sessionMillis < Limits.membershipMillis ? "" : `. ${membershipHint}`
       return `the master ${master} was silent for ${seconds} s: it died, or the network parts us; unfinished files were removed${hint}`
     }
+    if (this.unsent !== undefined) return `no session began within ${seconds} s${place}${stuck(this.unsent)}`
     if (before !== undefined) return `no session began within ${seconds} s: ${before}`
     if (heard.length > 0) return `no session began within ${seconds} s${place}: ${some(heard, unanswered)}`
     return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}`

@@ -115,7 +115,8 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
         reason: lost
       })),
       waitedMillis: options.waitMillis,
-      local: transport.local
+      local: transport.local,
+      unsent: transport.refused?.().reason
     })
   }
   return present().map((member) => member.slot) as Audience
@@ -187,7 +188,7 @@ export interface JoinOptions {
 export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: JoinOptions) {
   const progress = yield* Progress
   const word = Random.nextIntBetween(0, 0xffff_ffff)
-  const { local } = yield* Transport
+  const { local, refused } = yield* Transport
   const seeker = new Seeker(yield* word, { local, key: yield* word, moves: 0 })
   const leftSeconds = options.waitMillis === undefined ? undefined : options.waitMillis / 1000
   progress.publish({ _tag: "Waiting", joined: 0, wanted: 0, absent: [], leftSeconds })
@@ -195,7 +196,14 @@ export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: Joi
   if (options.waitMillis === undefined) return yield* joined
   const inTime = yield* Effect.timeoutOption(joined, options.waitMillis)
   if (inTime._tag === "Some") return inTime.value
-  return yield* seeker.refused ?? new MasterTimeout({ waitedMillis: options.waitMillis, heard: seeker.heardMasters() })
+  return yield* (
+    seeker.refused ??
+      new MasterTimeout({
+        waitedMillis: options.waitMillis,
+        heard: seeker.heardMasters(),
+        unsent: refused?.().reason
+      })
+  )
 })
 
 /** What a catcher that looks for a session has heard. */

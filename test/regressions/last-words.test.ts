@@ -79,6 +79,17 @@ describe("hosts that never come", () => {
     })
   )
 
+  it("of a machine that nothing leaves: that alone", () => {
+    const unsent = "its firewall does not let it out (EPERM)"
+    const { message } = new Errors.AnnounceTimeout({ joined: 0, wanted: 1, absent: [], waitedMillis: 1000, unsent })
+    assert.strictEqual(message, `0 of 1 catcher joined within 1 s: nothing leaves this machine: ${unsent}`)
+    const heard = [{ address: "10.0.0.1:1", announcements: 5, joins: 5, isOver: false }]
+    assert.strictEqual(
+      new Errors.MasterTimeout({ waitedMillis: 1000, heard, unsent }).message,
+      `no session began within 1 s: nothing leaves this machine: ${unsent}`
+    )
+  })
+
   it("thousands are counted", () => {
     const absent = Array.from({ length: 4000 }, (_, i) => `host${i}`)
     const { message } = new Errors.AnnounceTimeout({ joined: 0, wanted: 4000, absent, waitedMillis: 1000 })
