@@ -98,7 +98,7 @@ describe("a transport that follows its interface", () => {
 
   it.effect("a master that hears the group hears it there, too, until it listens no more", () =>
     Effect.gen(function* () {
-      const { network, transport, where } = yield* following("layerMaster")
+      const { network, opened, transport, where } = yield* following("layerMaster")
       const other = yield* endpoint(network.layerMasterNamed("other"))
       const inbox = yield* reading(transport)
       yield* Effect.scoped(
@@ -108,6 +108,7 @@ describe("a transport that follows its interface", () => {
           yield* look
           yield* other.send(one(pattern(3)))
           assert.strictEqual((yield* inbox.take(1)).length, 1)
+          assert.strictEqual(opened.length, 2)
         })
       )
       yield* other.send(one(pattern(3)))
