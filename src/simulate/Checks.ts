@@ -8,6 +8,7 @@
  * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
  *   this holds for a catcher that crashed meanwhile, too.
  * - Datagrams keep their limits; a store has no more files open than it may.
+ * - A master whose catchers are all gone ends soon.
  * - Every program ends; whom no fault has hit ends complete, if the master lived; who was not killed leaves nothing behind.
  */
 import type { Metadata } from "../Manifest.ts"
@@ -27,6 +28,9 @@ export interface Expectations {
   /** Why that catcher need not be complete; undefined: it must be. */
   readonly excuse: (host: Host) => string | undefined
   readonly masterLives: boolean
+  readonly isAnybodyThere: () => boolean
+  /** How long a master may go on without anybody. */
+  readonly aloneMillis: number
   /** What the files of the tree have been; without it none changes. */
   readonly source?: Changing
 }
@@ -50,6 +54,8 @@ export class Checks implements Observer {
   /** Paths that need not arrive anywhere. */
   private readonly excused: ReadonlySet<string>
   private readonly now: () => number
+  /** When a catcher ran last. */
+  private aliveMillis = 0
   /** What was put in place, by machine and attempt. */
   private readonly placed = new Set<string>()
 
@@ -161,6 +167,7 @@ export class Checks implements Observer {
 
   readonly network = (event: Event): void => {
     if (event._tag !== "Sent") return
+    if (this.expectations.isAnybodyThere()) this.aliveMillis = this.now()
     const { bytes, datagramBytes, isCatcher, name, to } = event
     if (Math.min(bytes.length, datagramBytes) > maxDatagramBytes)
       this.problem(name, `a datagram of ${datagramBytes} bytes`)
@@ -173,6 +180,9 @@ export class Checks implements Observer {
 
   /** At the time of the report. */
   masterReported(report: Report, hosts: ReadonlyArray<Host>): void {
+    const alone = this.now() - this.aliveMillis
+    if (alone > this.expectations.aloneMillis)
+      this.problem("master", `it went on without anybody for ${alone.toFixed(0)} ms`)
     const unsent = report.failures.map((failure) => failure.path)
     for (const path of unsent)
       if (!this.source.changes(path)) this.problem("master", `${path} could not be sent, and nothing has befallen it`)

@@ -72,11 +72,13 @@ export const story = (seed: number): Story => {
   tell(`network ${JSON.stringify(network)}`)
   // dice of their own, so that what was found with a seed before stays there
   const shortPaths = shortPathsOf(new Dice(seed ^ 0x6a09_e667), catchers)
+  const masterDeath = masterDeathOf(new Dice(seed ^ 0x510e_527f))
   const master = {
     pageBytes: shortPaths.length > 0 ? Limits.defaultPageBytes : pageBytes,
     // whoever crashes before it joins shall not keep the others waiting for long
     atLeast: 1,
-    waitMillis: 3000,
+    // one that was started again waits until all have left the dead one
+    waitMillis: masterDeath === undefined ? 3000 : 10_000,
     ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
   }
   tell(`master ${JSON.stringify(master)}`)
@@ -86,6 +88,12 @@ export const story = (seed: number): Story => {
   const freezeMillis = dice.whole(10, shortMillis)
   if (masterCrash !== undefined) tell(`the master crashes at ${masterCrash.toFixed(1)}`)
   if (masterFreeze !== undefined) tell(`the master is frozen at ${masterFreeze.toFixed(1)} for ${freezeMillis}`)
+  if (masterDeath !== undefined) {
+    const { atMillis, restartMillis } = masterDeath
+    tell(`the master dies at ${atMillis.toFixed(1)}, and is started again ${restartMillis.toFixed(1)} later`)
+  }
+  const allDie = allDieOf(new Dice(seed ^ 0x1f83_d9ab))
+  if (allDie !== undefined) tell(`all catchers die at ${allDie.toFixed(1)}`)
   const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
   for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
   const replaced = replacedOf(new Dice(seed ^ 0x1b87_3593), catchers)
@@ -128,6 +136,8 @@ export const story = (seed: number): Story => {
           )
         )
       }
+      if (masterDeath !== undefined) acts.push(restartMaster(world, masterDeath, excuse))
+      if (allDie !== undefined) acts.push(killAll(world, allDie, excuse))
       if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
       for (const change of changes) {
         const ending = Effect.sync(() => source.end(change))
@@ -300,6 +310,58 @@ const narrowLinksOf = (dice: Dice, catchers: number) => {
   }
   return links
 }
+
+// ---- everybody at once ----
+
+interface MasterDeath {
+  readonly atMillis: number
+  /** Counted from its death. */
+  readonly restartMillis: number
+}
+
+const masterDeathOf = (dice: Dice): MasterDeath | undefined =>
+  dice.hits(0.08) ? { atMillis: dice.scaled(5, 2000), restartMillis: dice.scaled(20, 3000) } : undefined
+
+/** How long a commit that was under way when a master died may take. */
+const commitMillis = 3000
+
+// kill -9 and a supervisor: its catchers live on, and are the next one's, but those that had the tree already.
+const restartMaster = Effect.fnUntraced(function* (
+  { hosts, master }: World,
+  { atMillis, restartMillis }: MasterDeath,
+  excuse: (name: string, why: string) => void
+) {
+  yield* Effect.sleep(atMillis)
+  if (!master.runs) return
+  yield* master.crash
+  const attempts = hosts.map((host) => host.attempts)
+  yield* Effect.sleep(restartMillis)
+  const excuseFinished = () =>
+    hosts.forEach((host, i) => {
+      if (host.attempts === attempts[i] && host.memory.stage() === "Finished")
+        excuse(host.name, "it has the tree of the dead master")
+    })
+  excuseFinished()
+  if (!hosts.some((host) => host.runs)) return
+  master.start()
+  yield* Effect.sleep(commitMillis)
+  excuseFinished()
+})
+
+const allDieOf = (dice: Dice): number | undefined => (dice.hits(0.04) ? dice.scaled(5, 2000) : undefined)
+
+const killAll = Effect.fnUntraced(function* (
+  { hosts }: World,
+  atMillis: number,
+  excuse: (name: string, why: string) => void
+) {
+  yield* Effect.sleep(atMillis)
+  for (const host of hosts) {
+    if (!host.runs) continue
+    excuse(host.name, "all died")
+    yield* host.crash
+  }
+})
 
 // ---- destinations ----
 

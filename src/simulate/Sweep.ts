@@ -19,6 +19,9 @@ export interface Verdict {
 /** A catcher that starts so shortly before the end comes too late; so does one that nobody waited for in a session this short. */
 const tooLateMillis = 2000
 
+/** A master finds out within a time-out that its last catcher is gone; while it gathers it may wait for others, too. */
+const aloneTimeouts = 1.5
+
 export const run = (seed: number) => judge(Faults.story(seed))
 
 /** How a session went under what befell it. */
@@ -41,6 +44,8 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
       masterLives: story.masterLives,
+      isAnybodyThere: () => hosts.some((host) => host.runs),
+      aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),
       excuse: (host) => {
         const why = story.hit.get(host.name) ?? (host.volume.wasFull ? "its disk was full" : undefined)
         return why ?? (isTooLate(host) ? "too late" : undefined)

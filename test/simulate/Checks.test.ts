@@ -12,8 +12,14 @@ import type { Volume } from "../../src/store/Volume.ts"
 const tree = [Tree.directory("d"), Tree.file("d/f", 1000), Tree.file("g", 10, 2), Tree.symlink("link", "g")]
 const content = Tree.contents(tree)
 
-const checking = (refused: ReadonlyArray<string> = []) =>
-  new Checks({ tree, refused: new Set(refused), excuse: () => undefined, masterLives: true }, () => 7)
+const checking = (refused: ReadonlyArray<string> = [], now: () => number = () => 7, isAnybodyThere = () => true) =>
+  new Checks(
+    {
+      ...{ tree, refused: new Set(refused), excuse: () => undefined, masterLives: true },
+      ...{ isAnybodyThere, aloneMillis: 1000 }
+    },
+    now
+  )
 
 /** A session that went well, to be tampered with afterwards. */
 const session = (observer: Simulation.Observer = {}) => Simulation.run({ seed: 1, catchers: 1, tree, observer })
@@ -125,6 +131,31 @@ describe("checks", () => {
       )
       checks.catcherReports(host, report)
       assert.strictEqual(checks.problems.length, 5)
+    })
+  )
+
+  it.effect("see a master that goes on without anybody", () =>
+    Effect.gen(function* () {
+      const { hosts, master } = yield* session()
+      if (master?._tag !== "Success") return assert.fail("the session failed")
+      let [nowMillis, isAnybodyThere] = [0, true]
+      const checks = checking(
+        [],
+        () => nowMillis,
+        () => isAnybodyThere
+      )
+      const bytes = new Uint8Array(24)
+      const poll = { _tag: "Sent", name: "master", isCatcher: false, to: undefined, bytes, datagramBytes: 24 } as const
+      nowMillis = 5000
+      checks.network(poll)
+      isAnybodyThere = false
+      nowMillis = 5900
+      checks.network(poll)
+      checks.masterReported(master.value, hosts)
+      saysOnly(checks.problems)
+      nowMillis = 6100
+      checks.masterReported(master.value, hosts)
+      saysOnly(checks.problems, /went on without anybody for 1100 ms/)
     })
   )
 
