@@ -29,14 +29,17 @@ export const receive = Effect.fn("receive")(function* (name: string) {
         }
       }),
     verified: Effect.void,
-    answer: (answer) => sendTo(place.master, Answers.encode(answer, file, place))
+    answer: (answer) => sendTo(place.master, Answers.encode(answer, file, place, committed.length))
   }))
   const hear = Effect.fnUntraced(function* (heard: PageReceiver.Heard) {
     if (heard._tag === "Pages") yield* files.pages(heard.file, heard.batch)
     if (heard._tag !== "Message") return
     const asked = Answers.eventOf(heard.message, place)
     if (asked !== undefined) yield* files.question(asked.file, asked.event)
-    const polled = heard.message._tag === "Poll" ? Answers.toPoll(heard.message, counts.pages, 0, place) : undefined
+    const polled =
+      heard.message._tag === "Poll"
+        ? Answers.toPoll(heard.message, counts.pages, 0, () => committed.length, place)
+        : undefined
     if (polled !== undefined) yield* sendTo(place.master, polled)
   })
   yield* PageReceiver.events(ear, place, counts).pipe(

@@ -117,6 +117,9 @@ class Book {
   /** Since when what the ear brought is worked on; undefined while it listens. */
   workingMillis: number | undefined
 
+  /** Bytes of content that are here, committed or not. */
+  heldBytes = (): number => 0
+
   constructor(nowMillis: number) {
     this.heardMillis = nowMillis
     this.joinedMillis = nowMillis
@@ -244,7 +247,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     book = new Book(now())
     book.membership = membership
     const files = yield* filesOf(membership, book, options.assemblingBlocks)
-    yield* Effect.forkScoped(Effect.forever(tick(book, files, now)))
+    yield* Effect.forkScoped(Effect.forever(tick(book, now)))
     const events = yield* pullOf(PageReceiver.events(ear, membership, book.received))
     const whereabouts = whereaboutsOf(membership, options.id, transport)
     const listening = Effect.gen(function* () {
@@ -416,7 +419,7 @@ const hear = (
         return answerTo(message, membership, book, files, transport)
       const answer =
         message._tag === "Poll"
-          ? Answers.toPoll(message, pages, book.dropped, membership)
+          ? Answers.toPoll(message, pages, book.dropped, book.heldBytes, membership)
           : Answers.toProbe(message, book.probes, membership)
       return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
     }
@@ -441,7 +444,7 @@ const answerTo = Effect.fnUntraced(function* (
       // [N-3] nothing more is sent to us
       if (message.file === 0 && message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
         book.dismissed = message.reason
-        yield* transport.sendTo(master, Answers.encode({ _tag: "Aborted" }, 0, membership))
+        yield* transport.sendTo(master, Answers.encode({ _tag: "Aborted" }, 0, membership, 0))
         return false
       }
       // what is only put off is opened again
@@ -484,7 +487,7 @@ const filesOf = Effect.fnUntraced(function* (
   const answer = (file: number, answer: FileState.Answer) => {
     if (answer._tag === "Missing") book.missingPages += Planner.lacking(answer)
     if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    return transport.sendTo(master, Answers.encode(answer, file, membership))
+    return transport.sendTo(master, Answers.encode(answer, file, membership, book.heldBytes()))
   }
 
   const sitOut = (file: number, reason: string) => {
@@ -592,6 +595,9 @@ const filesOf = Effect.fnUntraced(function* (
         book.bytes += size
       }
     }
+    const isHere = ({ entry }: { readonly entry: number }) => !book.failures.has(entry)
+    const paths = () => carried.members.filter(isHere).map(({ entry }) => book.pathOf(entry))
+    progress.publish({ _tag: "Completed", paths })
   }
 
   const ruining = <A>(effect: Effect.Effect<A, StoreError>) =>
@@ -694,14 +700,27 @@ const filesOf = Effect.fnUntraced(function* (
     })
   })
 
-  return yield* CatchFiles.make((file) => ({
+  const files = yield* CatchFiles.make((file) => ({
     pool,
     open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : recognise(file, layout, root)),
     verified: file === 0 ? prepare : revise(file),
     answer: (question) => answer(file, question)
   }))
+  book.heldBytes = () => heldIn(book, files)
+  return files
 })
+
+const heldIn = (book: Book, files: CatchFiles.CatchFiles): number => {
+  let { bytes } = book
+  for (const file of book.open) {
+    const state = book.committed.has(file) ? undefined : files.stateOf(file)
+    const { size } = book.plan[file - 1]
+    if (state?._tag === "DataReady") bytes += size
+    if (state?._tag === "GetData") bytes += Math.min(size, state.pages.held * state.layout.pageBytes)
+  }
+  return Math.min(bytes, book.total)
+}
 
 const reportOf = (options: Options, address: string, book: Book, nowMillis: number): Report => {
   const entries = book.entries ?? []
@@ -762,7 +781,7 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
 
 const tickMillis = 250
 
-const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFiles, now: () => number) {
+const tick = Effect.fnUntraced(function* (book: Book, now: () => number) {
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
   const transport = yield* Transport
@@ -773,21 +792,16 @@ const tick = Effect.fnUntraced(function* (book: Book, files: CatchFiles.CatchFil
   book.dropped = dropped
   // how far it is nobody knows before the manifest
   if (book.entries === undefined) return
-  let bytes = book.bytes
-  for (const file of book.open) {
-    const state = book.committed.has(file) ? undefined : files.stateOf(file)
-    const { size } = book.plan[file - 1]
-    if (state?._tag === "DataReady") bytes += size
-    if (state?._tag === "GetData") bytes += Math.min(size, state.pages.held * state.layout.pageBytes)
-  }
   const { total } = book
-  book.reached = Math.max(book.reached, Math.min(bytes, total))
+  book.reached = Math.max(book.reached, book.heldBytes())
   progress.publish({
     _tag: "Tick",
     seconds: book.seconds(now()),
     bytes: book.reached,
     total,
     files: book.files,
+    sentBytes: book.received.pages * (book.membership?.pageBytes ?? 0),
+    phase: book.done ? "Finished" : book.reached < total ? "Sending" : "Finishing",
     repairedPages: book.missingPages,
     catchers: []
   })

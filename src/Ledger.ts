@@ -36,6 +36,8 @@ interface Account {
   missingPages: number
   finished: boolean
   late: boolean
+  /** Bytes of the files that were committed or sat out. */
+  settledBytes: number
   /** Regular files that stand there, and their bytes. */
   files: number
   bytes: number
@@ -50,6 +52,8 @@ interface Withheld {
   readonly error: SourceError | SourceChanged
   readonly file: number
 }
+
+const sizeOf = (plan: ReadonlyArray<Carried>): number => plan.reduce((sum, carried) => sum + carried.size, 0)
 
 export class Ledger {
   /** What the manifest says. */
@@ -72,6 +76,9 @@ export class Ledger {
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()
   private readonly droppedFiles = new Map<number, string>()
+  private planBytes: number
+  private droppedBytes = 0
+  private readonly completed = new Set<number>()
   /** The roots of files that were sent, and the size of the pages that they were made with. */
   private readonly roots = new Map<number, { readonly root: Uint8Array; readonly pageBytes: number }>()
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
@@ -82,6 +89,7 @@ export class Ledger {
     this.entries = entries
     this.plan = [...plan]
     this.leftOut = leftOut
+    this.planBytes = sizeOf(plan)
     this.refused = refused(entries)
   }
 
@@ -96,6 +104,7 @@ export class Ledger {
         missingPages: 0,
         finished: false,
         late: false,
+        settledBytes: 0,
         files: 0,
         bytes: 0,
         leftOut: new Set(),
@@ -107,7 +116,10 @@ export class Ledger {
   }
 
   sitOut(file: number, satOut: ReadonlyMap<number, string>): void {
-    for (const [slot, reason] of satOut) this.account(slot).satOut.set(file, reason)
+    for (const [slot, reason] of satOut) {
+      this.settle(slot, file)
+      this.account(slot).satOut.set(file, reason)
+    }
   }
   missing(pages: ReadonlyMap<number, number>): void {
     for (const [slot, count] of pages) this.account(slot).missingPages += count
@@ -116,6 +128,7 @@ export class Ledger {
     for (const [slot, failures] of committed) {
       const account = this.account(slot)
       if (account.committed.has(file)) continue
+      this.settle(slot, file)
       account.committed.add(file)
       if (file === 0) account.finished = true
       else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
@@ -129,10 +142,10 @@ export class Ledger {
   passed(file: number, audience: Iterable<number>): void {
     for (const slot of audience) {
       if (!this.lacks(slot, file)) continue
-      const { satOut, unfinished } = this.account(slot)
+      const { unfinished } = this.account(slot)
       const times = (unfinished.get(file) ?? 0) + 1
       unfinished.set(file, times)
-      if (times >= Limits.passes) satOut.set(file, `not complete after ${times} passes`)
+      if (times >= Limits.passes) this.sitOut(file, new Map([[slot, `not complete after ${times} passes`]]))
     }
   }
   /** Stragglers, whom a file did not wait for; answers who is one for the first time. */
@@ -147,6 +160,7 @@ export class Ledger {
   }
   /** A file that nobody gets. */
   drop(carried: Carried, error: SourceError | SourceChanged): void {
+    if (!this.droppedFiles.has(carried.file)) this.droppedBytes += carried.size
     this.droppedFiles.set(carried.file, error.reason)
     this.unread(carried, this.entriesOf(carried.file), error)
   }
@@ -235,6 +249,7 @@ export class Ledger {
     this.unchecked = revised
     this.revisions.set(file, bytes)
     this.plan.push(revisionFile(file, bytes.length), ...plan)
+    this.planBytes += bytes.length + sizeOf(plan)
   }
   revision(file: number): Uint8Array {
     return this.revisions.get(file) ?? new Uint8Array(0)
@@ -288,6 +303,44 @@ export class Ledger {
     }
   }
 
+  private settle(slot: number, file: number): void {
+    if (file > 0 && this.lacks(slot, file)) this.account(slot).settledBytes += this.plan[file - 1].size
+  }
+
+  /** Is there a file of which not every page was sent once? */
+  get isSending(): boolean {
+    return this.roots.size + this.droppedFiles.size < this.plan.length
+  }
+
+  /** Bytes of all files that can be sent. */
+  get total(): number {
+    return this.planBytes - this.droppedBytes
+  }
+
+  /** Bytes that a catcher has still to get, when it holds so many. */
+  rest(slot: number, heldBytes: number): number {
+    const { bytes, settledBytes } = this.account(slot)
+    const uncommitted = Math.max(0, heldBytes - bytes)
+    return Math.max(0, this.total - settledBytes - uncommitted)
+  }
+
+  /** Why a catcher is behind, if it is: it was found to be, or a file did not wait for it. */
+  straggled(slot: number, isSlow: boolean, straggled: Straggled): CatcherReport["straggled"] {
+    const { late, missingPages } = this.account(slot)
+    return straggled(slot, late || isSlow, missingPages)
+  }
+
+  /** Is the file complete at all catchers that are there, for the first time? */
+  completes(file: number): boolean {
+    const isFirst = !this.completed.has(file)
+    this.completed.add(file)
+    return isFirst
+  }
+  /** The paths of those of its entries that could be sent. */
+  sentPaths({ members }: Carried): ReadonlyArray<string> {
+    return members.filter(({ entry }) => !this.unsent.has(entry)).map(({ entry }) => display(this.entries[entry].path))
+  }
+
   /** Regular files committed so far at a catcher, and their bytes. */
   progress(slot: number): { readonly files: number; readonly bytes: number } {
     return this.account(slot)
@@ -319,7 +372,7 @@ export class Ledger {
       files: files + linked,
       bytes,
       missingPages: account.missingPages,
-      straggled: straggled(member.slot, account.late, account.missingPages),
+      straggled: this.straggled(member.slot, false, straggled),
       failures: [...lost, ...failures]
     }
   }

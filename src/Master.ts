@@ -26,16 +26,16 @@ import * as OpenBarrier from "./phase/OpenBarrier.ts"
 import * as PageStream from "./phase/PageStream.ts"
 import type { Air, Lane } from "./phase/Air.ts"
 import * as Session from "./phase/Session.ts"
-import { type CatcherView, Progress } from "./Progress.ts"
+import { Progress } from "./Progress.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Repair } from "./protocol/Planner.ts"
 import * as Roster from "./protocol/Roster.ts"
-import * as Window from "./protocol/Window.ts"
 import type { Report } from "./Report.ts"
 import * as Bundles from "./store/Bundles.ts"
 import { type Skipped, Source } from "./store/Source.ts"
 import * as Unread from "./store/Unread.ts"
+import * as Tick from "./Tick.ts"
 import type { Transport } from "./transport/Transport.ts"
 import { displaySession } from "./wire/Header.ts"
 import type { Audience } from "./wire/Message.ts"
@@ -111,7 +111,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     const catchers = Roster.present(session.roster()).length
     hasBegun = true
     progress.publish({ _tag: "Started", session: displaySession(session.id), catchers, files, bytes })
-    yield* Effect.forkScoped(Effect.forever(tick(ledger, startedMillis, new Map())))
+    yield* Effect.forkScoped(Tick.ticking(ledger, startedMillis))
     yield* sendAll(ledger, options)
     yield* checkCopies(ledger)
     yield* session.lastWords({ _tag: "Bye", session: session.id })
@@ -531,6 +531,7 @@ const sendFile = Effect.fnUntraced(function* (
       const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
       ledger.commit(carried.file, closed.committed)
       ledger.sitOut(carried.file, closed.satOut)
+      if (lacking().length === 0) yield* tellCompleted(ledger, carried)
       return closed.silent
     },
     // all of these were lost; who has it still to get is not
@@ -581,6 +582,12 @@ const sendFile = Effect.fnUntraced(function* (
     Effect.ensuring(leavesAir)
   )
   ledger.passed(carried.file, audience)
+})
+
+const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: Carried) {
+  if (!ledger.completes(carried.file)) return
+  const progress = yield* Progress
+  progress.publish({ _tag: "Completed", paths: () => ledger.sentPaths(carried) })
 })
 
 /** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */
@@ -641,45 +648,4 @@ const leftOutOf = (skipped: ReadonlyArray<Skipped>): LeftOut => ({
       ? []
       : [{ path: at ?? bytesOf(path), kind: kind === "Vanished" ? "Changed" : "Unreadable", reason }]
   )
-})
-
-const tickMillis = 250
-
-/** `reached`: the most bytes that each catcher has had; who is silent has not less of them when others are sent repairs. */
-const tick = Effect.fnUntraced(function* (ledger: Ledger, startedMillis: number, reached: Map<number, number>) {
-  const session = yield* Session.Session
-  const progress = yield* Progress
-  yield* Effect.sleep(tickMillis)
-  const nowMillis = yield* Clock.currentTimeMillis
-  const now = yield* Monotonic.millis
-  const { pages, repaired } = session.air.totals()
-  const total = ledger.plan.reduce((sum, carried) => sum + carried.size, 0)
-  const bytes = Math.min(total, (pages - repaired) * session.probing.pageBytes())
-  const window = session.air.window()
-  const bounding = new Set(Window.bounding(window, now()).map((acker) => acker.slot))
-  const catchers = session.roster().members.map((member): CatcherView => {
-    const done = ledger.progress(member.slot)
-    const acker = window.ackers.find((acker) => acker.slot === member.slot)
-    const taken = acker === undefined ? 0 : Math.max(0, bytes - (window.sentBytes - acker.ackedBytes))
-    const slow = acker !== undefined && !bounding.has(member.slot)
-    const most = Math.max(reached.get(member.slot) ?? 0, done.bytes, taken)
-    reached.set(member.slot, most)
-    return {
-      id: member.name,
-      address: member.address,
-      state: ledger.stateOf(member) ?? (slow ? "Slow" : "Receiving"),
-      files: done.files,
-      bytes: member.lost !== undefined ? done.bytes : most
-    }
-  })
-  const files = Math.max(0, ...catchers.map((catcher) => catcher.files))
-  progress.publish({
-    _tag: "Tick",
-    seconds: (nowMillis - startedMillis) / 1000,
-    bytes,
-    total,
-    files,
-    repairedPages: repaired,
-    catchers
-  })
 })

@@ -8,14 +8,18 @@ import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import * as Limits from "./protocol/Limits.ts"
-import type { Report } from "./Report.ts"
+import type { CatcherReport, Report } from "./Report.ts"
 
 /** One catcher as the master sees it. */
 export interface CatcherView {
   readonly id: string
   readonly address: string
   readonly state: "Receiving" | "Slow" | "Complete" | "Partial" | "Lost"
+  /** Why it is behind the others, as far as it shows by now. */
+  readonly straggled?: CatcherReport["straggled"]
+  /** Committed there. */
   readonly files: number
+  /** Held there by its own answers, committed or not. */
   readonly bytes: number
 }
 
@@ -56,16 +60,25 @@ export type Event =
       readonly files: number
       readonly bytes: number
     }
-  /** Both, a few times a second: how far. `bytes`: content on the air so far (master), or stored, at the most so far (catcher). */
+  /**
+   * Both, a few times a second: how far. `bytes` of `total`: what the catcher has of what it is to get, at the master the
+   * one that has least. `sentBytes`: of pages, repairs included, that were sent (master) or received (catcher).
+   * `phase`: pages are sent for the first time; all were sent once, and some catcher lacks some; all is there and gets its names;
+   * it has them, and other catchers are waited for (catcher).
+   */
   | {
       readonly _tag: "Tick"
       readonly seconds: number
       readonly bytes: number
       readonly total: number
       readonly files: number
+      readonly sentBytes: number
+      readonly phase: "Sending" | "Repairing" | "Finishing" | "Finished"
       readonly repairedPages: number
       readonly catchers: ReadonlyArray<CatcherView>
     }
+  /** Files that are complete: here, or (master) at every catcher that is there. The paths are made when somebody asks. */
+  | { readonly _tag: "Completed"; readonly paths: () => ReadonlyArray<string> }
   | { readonly _tag: "Lost"; readonly id: string; readonly address: string; readonly reason: string }
   /** An entry that will not arrive somewhere; `catcher` is absent when it arrives nowhere. */
   | { readonly _tag: "Failed"; readonly path: string; readonly reason: string; readonly catcher?: string }

@@ -6,9 +6,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { base64Of, failureAt } from "../Manifest.ts"
 import * as Progress from "../Progress.ts"
-import { failureAt } from "../Manifest.ts"
+import * as Monotonic from "../phase/Monotonic.ts"
 import * as LastLine from "./LastLine.ts"
+import * as Picture from "./Picture.ts"
 import { Screen } from "./Screen.ts"
 import * as View from "./View.ts"
 
@@ -31,7 +33,10 @@ export const layer = (options: Options): Layer.Layer<Progress.Progress, never, S
       const screen = yield* Screen
       const clock = yield* Clock.Clock
       const keep = yield* LastLine.Keeper
-      const publish = options.json ? json(screen, clock, options.verbosity, keep) : lines(screen, options)
+      const seen = options.json ? undefined : sight(screen, options, yield* Monotonic.millis)
+      const publish = seen?.publish ?? json(screen, clock, options.verbosity, keep)
+      if (seen !== undefined)
+        yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(beatMillis), seen.beat)))
       yield* Effect.addFinalizer(() => Effect.sync(screen.erase))
       const { onEvent } = options
       return {
@@ -55,20 +60,44 @@ const json = (
     const { _tag, ...rest } = event._tag === "Failed" ? { ...event, ...failureAt(event.path, event.reason) } : event
     screen.print("json", JSON.stringify({ _tag, time, ...rest }))
   }
+  const printPath = (path: string) => {
+    const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
+    const pathBytes = base64Of(path)
+    screen.print(
+      "json",
+      JSON.stringify({ _tag: "Completed", time, path, ...(pathBytes === undefined ? {} : { pathBytes }) })
+    )
+  }
   return (event: Progress.Event) => {
-    if (event._tag === "Report") (keep ?? print)(event)
+    if (event._tag === "Completed") {
+      if (verbosity === "Verbose") for (const path of event.paths()) printPath(path)
+    } else if (event._tag === "Report") (keep ?? print)(event)
     else if (verbosity !== "Quiet") print(event)
   }
 }
 
-const lines = (screen: Screen["Service"], options: Options) => {
+/** How often it is looked at what only time changes. */
+const beatMillis = 1000
+
+const sight = (screen: Screen["Service"], options: Options, now: () => number) => {
   let view = View.initial(options)
-  const live = options.live && screen.drawable && options.verbosity !== "Quiet"
-  return (event: Progress.Event) => {
-    const [next, lines] = View.step(view, event)
+  let isOver = false
+  const isQuiet = options.verbosity === "Quiet"
+  const isLive = options.live && screen.drawable && !isQuiet
+  const show = ([next, lines]: View.Step) => {
     view = next
-    if (event._tag === "Report") screen.erase()
     for (const line of lines) screen.print(line.to, line.text)
-    if (live && event._tag !== "Report") screen.draw(View.picture(view, screen.size()))
+    if (isLive && !isOver) screen.draw(Picture.picture(view, screen.size()))
+  }
+  return {
+    publish: (event: Progress.Event) => {
+      isOver = event._tag === "Report"
+      if (isOver) screen.erase()
+      show(View.step(View.at(view, now()), event))
+    },
+    beat: Effect.sync(() => {
+      const later = View.at(view, now())
+      if (!isOver && !isQuiet) show(isLive ? [later, []] : Picture.beat(later))
+    })
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What a person sees of a session. `step` folds the session's events into a view and says which lines to print for good;
- * `picture` draws the view as it stands. Pure: the same for a terminal, a pipe and a test.
+ * Picture draws the view as it stands. Pure: the same for a terminal, a pipe and a test.
  */
 import type * as Progress from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -15,7 +15,7 @@ export interface Line {
   readonly text: string
 }
 
-type Of<Tag extends Progress.Event["_tag"]> = Extract<Progress.Event, { readonly _tag: Tag }>
+export type Of<Tag extends Progress.Event["_tag"]> = Extract<Progress.Event, { readonly _tag: Tag }>
 /** Kinds of lines that could come by the thousand. */
 type Many = "Joined" | "Refused" | "Lost" | "Failed" | "Note"
 
@@ -26,11 +26,24 @@ export interface View {
   readonly where: string
   /** Can Enter be typed, to begin with those here? */
   readonly hasKeys: boolean
-  readonly waiting: { readonly joined: number; readonly wanted: number } | undefined
+  /** By a clock that only goes on, as of the last event. */
+  readonly nowMillis: number
+  /** When it began, and when Picture's `beat` has said last how it stands. */
+  readonly startedMillis: number | undefined
+  readonly saidMillis: number
+  readonly waiting:
+    | {
+        readonly joined: number
+        readonly wanted: number
+        readonly absent: ReadonlyArray<string>
+        /** undefined: for ever. */
+        readonly untilMillis: number | undefined
+      }
+    | undefined
   readonly started: Of<"Started"> | undefined
   readonly tick: Of<"Tick"> | undefined
   /** Ticks of the last seconds, oldest first: the rate. */
-  readonly recent: ReadonlyArray<{ readonly seconds: number; readonly bytes: number }>
+  readonly recent: ReadonlyArray<Pick<Of<"Tick">, "seconds" | "bytes" | "sentBytes">>
   readonly told: { readonly [K in Many]: number }
   /** The last tenth of the way that was told. */
   readonly tenths: number
@@ -44,6 +57,9 @@ export const initial = (options: {
 }): View => ({
   hasKeys: false,
   ...options,
+  nowMillis: 0,
+  startedMillis: undefined,
+  saidMillis: 0,
   waiting: undefined,
   started: undefined,
   tick: undefined,
@@ -59,14 +75,22 @@ const quietLinesOfAKind = 3
 const recentSeconds = 5
 const recentTicks = 64
 
-type Step = readonly [View, ReadonlyArray<Line>]
+/** The view at another time. */
+export const at = (view: View, nowMillis: number): View =>
+  view.startedMillis === undefined
+    ? { ...view, nowMillis, startedMillis: nowMillis, saidMillis: nowMillis }
+    : { ...view, nowMillis }
+
+export type Step = readonly [View, ReadonlyArray<Line>]
 
 export const step = (view: View, event: Progress.Event): Step => {
   switch (event._tag) {
     case "Scanned":
       return say(view, `${contents(event)} to send`)
     case "Waiting": {
-      const next = { ...view, waiting: event }
+      const { absent, joined, leftSeconds, wanted } = event
+      const untilMillis = leftSeconds === undefined ? undefined : view.nowMillis + leftSeconds * 1000
+      const next = { ...view, waiting: { absent, joined, untilMillis, wanted } }
       if (view.waiting !== undefined) return [next, []]
       return view.role === "Send"
         ? say(next, `waiting on ${view.where} for ${wantedOf(event)}`)
@@ -78,7 +102,8 @@ export const step = (view: View, event: Progress.Event): Step => {
         view.role === "Send"
           ? `joined: ${who}${event.joined <= event.wanted ? `, ${numberOf(event)}` : ""}`
           : `joined the session of ${who}`
-      return many({ ...view, waiting: { joined: event.joined, wanted: event.wanted } }, "Joined", "out", text)
+      const waiting = view.waiting && { ...view.waiting, joined: event.joined }
+      return many({ ...view, waiting }, "Joined", "out", text)
     }
     case "Refused":
       return many(view, "Refused", "err", `refused: ${whoIs(event)}: ${Format.safe(event.reason)}`)
@@ -101,6 +126,10 @@ export const step = (view: View, event: Progress.Event): Step => {
       return view.verbosity === "Verbose" && tenths > view.tenths
         ? say(next, `${tenths * 10} %: ${Format.bytes(event.bytes)} in ${Format.seconds(event.seconds)}`)
         : [next, []]
+    }
+    case "Completed": {
+      if (view.verbosity !== "Verbose") return [view, []]
+      return [view, event.paths().map((path) => ({ to: "out", text: Format.safe(path) }))]
     }
     case "Lost":
       return many(view, "Lost", "err", `lost: ${whoIs(event)}: ${Format.safe(event.reason)}`)
@@ -151,7 +180,7 @@ const contents = (tree: {
     .join(", ")
 
 /** "3 of 12", or "3", where as many are waited for as come. */
-const numberOf = ({ joined, wanted }: { readonly joined: number; readonly wanted: number }): string =>
+export const numberOf = ({ joined, wanted }: { readonly joined: number; readonly wanted: number }): string =>
   wanted < Limits.slots ? `${joined} of ${wanted}` : String(joined)
 
 const wantedOf = ({ wanted }: { readonly wanted: number }): string =>
@@ -161,96 +190,3 @@ const whoIs = (who: { readonly id: string; readonly address: string }): string =
   who.id === "" || who.id === who.address
     ? Format.safe(who.address)
     : `${Format.name(who.id)} (${Format.safe(who.address)})`
-
-// ---- the picture ----
-
-/** With more catchers than this, only the slowest few have a line. */
-const catcherLines = 10
-const slowestLines = 5
-const barColumns = 30
-
-export const picture = (
-  view: View,
-  size: { readonly columns: number; readonly rows: number }
-): ReadonlyArray<string> => {
-  const columns = Math.max(1, size.columns - 1)
-  const lines = view.tick === undefined ? before(view) : [bar(view, view.tick, columns), ...catchers(view.tick)]
-  // One row stays for the cursor: a picture taller than the terminal could not be drawn over.
-  return lines.slice(0, Math.max(1, size.rows - 1)).map((line) => Format.fit(line, columns))
-}
-
-const before = (view: View): ReadonlyArray<string> => {
-  if (view.started !== undefined)
-    return [view.role === "Send" ? "sending the list of files" : "receiving the list of files"]
-  if (view.waiting === undefined) return view.role === "Send" ? ["reading the tree"] : []
-  return view.role === "Send"
-    ? [
-        `waiting on ${view.where}: ${view.waiting.joined} of ${Format.plural(view.waiting.wanted, "catcher")} joined`,
-        ...(view.hasKeys ? ["Enter begins with those that have joined"] : [])
-      ]
-    : [`waiting on ${view.where} for a master`]
-}
-
-/** Bytes per second over the last seconds; undefined before there are two ticks. */
-export const rateOf = (view: View): number | undefined => {
-  const first = view.recent[0]
-  const last = view.recent[view.recent.length - 1]
-  return first === undefined || last.seconds <= first.seconds
-    ? undefined
-    : Math.max(0, last.bytes - first.bytes) / (last.seconds - first.seconds)
-}
-
-const bar = (view: View, tick: Of<"Tick">, columns: number): string => {
-  const percent = Format.percent(tick.bytes, tick.total)
-  const rate = rateOf(view)
-  const left =
-    tick.bytes >= tick.total
-      ? "finishing"
-      : rate === undefined || rate === 0
-        ? "-:-- left"
-        : `${Format.clock((tick.total - tick.bytes) / rate)} left`
-  const repaired = tick.repairedPages > 0 ? `  ${Format.plural(tick.repairedPages, "page")} repaired` : ""
-  const speed = rate === undefined ? "" : `  ${Format.rate(rate).padStart(9)}`
-  const numbers = `${Format.bytes(tick.bytes)} of ${Format.bytes(tick.total)}${speed}  ${left}`
-  const head = `${String(percent).padStart(3)} % `
-  const room = columns - Format.width(head) - Format.width(numbers) - Format.width(repaired) - 3
-  if (room < 8) return `${head} ${numbers}${repaired}`
-  const cells = Math.min(barColumns, room)
-  const full = Math.floor((cells * percent) / 100)
-  return `${head}[${"=".repeat(full)}${" ".repeat(cells - full)}] ${numbers}${repaired}`
-}
-
-const stateWords = {
-  Receiving: "receiving",
-  Slow: "slow",
-  Complete: "complete",
-  Partial: "partial",
-  Lost: "lost"
-} as const
-
-const catchers = (tick: Of<"Tick">): ReadonlyArray<string> => {
-  if (tick.catchers.length <= catcherLines) return tick.catchers.map(line(tick.catchers, tick.total))
-  const counts = Object.entries(stateWords)
-    .map(([state, word]) => [tick.catchers.filter((one) => one.state === state).length, word] as const)
-    .filter(([n]) => n > 0)
-    .map(([n, word]) => `${Format.count(n)} ${word}`)
-  const slowest = tick.catchers
-    .filter((one) => one.state === "Receiving" || one.state === "Slow")
-    .sort((a, b) => a.bytes - b.bytes)
-    .slice(0, slowestLines)
-  return [
-    `  ${Format.plural(tick.catchers.length, "catcher")}: ${counts.join(", ")}${slowest.length > 0 ? "; the slowest:" : ""}`,
-    ...slowest.map(line(slowest, tick.total))
-  ]
-}
-
-const nameColumns = 24
-
-const line = (all: ReadonlyArray<Progress.CatcherView>, total: number) => {
-  const widest = Math.min(nameColumns, Math.max(...all.map((one) => Format.width(Format.name(one.id)))))
-  return (one: Progress.CatcherView): string => {
-    const id = Format.pad(Format.fit(Format.name(one.id), widest), widest)
-    const percent = `${Format.percent(one.bytes, total)} %`.padStart(5)
-    return `  ${id}  ${percent}  ${stateWords[one.state].padEnd(9)}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
-  }
-}

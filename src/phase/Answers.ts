@@ -24,10 +24,10 @@ export const eventOf = (
   return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
 }
 
-/** A reducer's answer as a datagram. */
-export const encode = (answer: FileState.Answer, file: number, membership: Membership): Uint8Array => {
+/** A reducer's answer as a datagram; `held`: bytes of content that are here. */
+export const encode = (answer: FileState.Answer, file: number, membership: Membership, held: number): Uint8Array => {
   const { incarnation, session, slot } = membership
-  const who = { session, slot, incarnation, file }
+  const who = { session, slot, incarnation, file, held }
   return answer._tag === "CloseOk"
     ? Codec.encode({ ...answer, ...Codec.fitFailures(answer.failures), ...who })
     : Codec.encode({ ...answer, ...who })
@@ -40,15 +40,16 @@ export const toProbe = (probe: Probe, probes: Probes, membership: Membership): U
   return arrived === undefined ? undefined : Codec.encode({ _tag: "ProbeOk", session, slot, incarnation, ...arrived })
 }
 
-/** The answer to a poll that asks us; page datagrams received so far, and datagrams lost in our own buffers. */
+/** The answer to a poll that asks us; page datagrams received so far, datagrams lost in our own buffers, bytes that are here. */
 export const toPoll = (
   poll: Poll,
   received: number,
   dropped: number,
+  held: () => number,
   membership: Membership
 ): Uint8Array | undefined => {
   const { incarnation, session, slot } = membership
   if (!poll.audience.includes(slot)) return undefined
-  const counts = { received: received >>> 0, dropped: dropped >>> 0 }
+  const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
   return Codec.encode({ _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts })
 }

@@ -105,6 +105,10 @@ export class Session extends Context.Service<
     readonly isBenched: (slot: number) => boolean
     /** What catchers missed lately, by slot: those that missed most are to clock the window. */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
+    /** Bytes of content that a catcher holds, as it answered last. */
+    readonly held: (slot: number) => number
+    /** [A-10] Asks a few of those that have not said so for a while. */
+    readonly askHeld: Effect.Effect<void, TransportError>
     /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
     readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
     /** Datagrams that were none of ours, or not to be read. */
@@ -233,6 +237,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     /** By slot: pages missed lately, halved from round to round, and datagrams lost in the catcher's own buffers. */
     const missedLately = new Map<number, number>()
     const dropped: Array<number> = []
+    const held: Array<number> = []
+    /** When each said so last, or was asked to. */
+    const heldMillis: Array<number> = []
     let ackers: Message.Audience = []
     /** When a name was asked for last that was taken. */
     const knocks = new Map<string, number>()
@@ -381,6 +388,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
             changed.openUnsafe()
             cameBack.openUnsafe()
           }
+          if ("held" in message) {
+            held[member.slot] = message.held
+            heldMillis[member.slot] = now()
+          }
           if (message._tag === "PollOk") {
             dropped[member.slot] = message.dropped
             return air.answered(message)
@@ -499,6 +510,17 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const audience = all.slice(at, at + slices.most)
         yield* air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
       }
+    })
+
+    const askHeld = Effect.suspend(() => {
+      const nowMillis = now()
+      const isDue = ({ slot }: Roster.Member) => nowMillis - (heldMillis[slot] ?? 0) >= Limits.heldAfterMillis
+      const due = Roster.present(roster)
+        .filter(isDue)
+        .sort((a, b) => (heldMillis[a.slot] ?? 0) - (heldMillis[b.slot] ?? 0))
+      const audience = due.slice(0, Math.min(Limits.heldAsked, slices.most)).map(({ slot }) => slot)
+      for (const slot of audience) heldMillis[slot] = nowMillis
+      return areYouThere(audience)
     })
 
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
@@ -660,6 +682,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       onSitOut,
       isBenched: (slot) => Window.isBenched(air.window(), slot, now()),
       missed,
+      held: (slot) => held[slot] ?? 0,
+      askHeld,
       straggled,
       ignored: () => ignored,
       rollCall: Effect.forever(watch(joined)),

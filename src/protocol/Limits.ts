@@ -215,6 +215,12 @@ export const heldShare = 2 / 3
 export const benchTimes = 4
 export const benchMillis = 2000
 export const maxBenchMillis = 64_000
+/**
+ * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of 4096 each twice a minute, and their
+ * answers are a small part of what a master may receive.
+ */
+export const heldAfterMillis = 2000
+export const heldAsked = 32
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
 /** No window is larger, whatever a catcher says of its buffer. */

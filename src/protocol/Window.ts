@@ -130,6 +130,12 @@ const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
 
 export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
 
+/** Has it been seen that little is lost there? */
+export const isClean = (self: Window, slot: number): boolean => {
+  const path = lately(self, slot)?.path
+  return path !== undefined && Path.isClean(path)
+}
+
 /** Is much lost there at any pace? */
 export const losesAtAnyPace = (self: Window, slot: number): boolean => {
   const path = lately(self, slot)?.path

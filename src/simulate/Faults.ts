@@ -595,7 +595,7 @@ const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Messag
       ]
     case "Eof":
       return dice.hits(0.5)
-        ? [{ _tag: "Complete", ...who, file: said.file }]
+        ? [{ _tag: "Complete", ...who, file: said.file, held: 1 }]
         : [
             {
               _tag: "Missing",
@@ -604,6 +604,7 @@ const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Messag
               round: said.round,
               first: said.first,
               count: said.count,
+              held: 1,
               runs: [],
               lacks: undefined
             }
@@ -611,7 +612,7 @@ const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Messag
     case "Close":
       return [{ _tag: "CloseOk", ...who, file: said.file, from: said.from, failures: [], next: undefined }]
     case "Poll":
-      return [{ _tag: "PollOk", ...who, poll: said.poll, received: 1, dropped: 0 }]
+      return [{ _tag: "PollOk", ...who, poll: said.poll, received: 1, dropped: 0, held: 1 }]
     case "Announce":
       return [{ _tag: "Aborted", ...who, file: undefined }]
     default:

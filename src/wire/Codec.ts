@@ -181,6 +181,7 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
     case "PollOk":
       w.u32(message.received)
       w.u32(message.dropped)
+      w.u64(message.held)
       return w.finish("PollOk", session, 0, message.poll)
     case "ProbeOk":
       w.u16(message.single)
@@ -188,8 +189,10 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
       w.u16(message.glued)
       return w.finish("ProbeOk", session, message.probing, message.train)
     case "OpenOk":
+      return w.finish("OpenOk", session, message.file, 0)
     case "Complete":
-      return w.finish(message._tag, session, message.file, 0)
+      w.u64(message.held)
+      return w.finish("Complete", session, message.file, 0)
     case "Aborted":
       return w.finish("Aborted", session, message.file ?? nothing, 0)
     case "SitOut":
@@ -201,6 +204,7 @@ const encodeAnswer = (message: SlotAnswer, w: Writer): Uint8Array => {
       w.u16(message.lacks === undefined ? noLacks : message.lacks.length)
       for (const lack of message.lacks ?? []) w.u8(lack)
       putRuns(w, message.first, message.count, message.runs)
+      w.u64(message.held)
       return w.finish("Missing", session, message.file, message.round)
     case "CloseOk": {
       w.u32(message.next ?? nothing)
@@ -461,13 +465,13 @@ const decodeCatcher = (
   if (who.slot >= Limits.slots) r.bad = true
   switch (type) {
     case Header.types.PollOk:
-      return { _tag: "PollOk", ...who, poll: index, received: r.u32(), dropped: r.u32() }
+      return { _tag: "PollOk", ...who, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
     case Header.types.ProbeOk:
       return { _tag: "ProbeOk", ...who, probing: file, train: index, single: r.u16(), times: r.u16(), glued: r.u16() }
     case Header.types.OpenOk:
       return { _tag: "OpenOk", ...who, file }
     case Header.types.Complete:
-      return { _tag: "Complete", ...who, file }
+      return { _tag: "Complete", ...who, file, held: r.u64() }
     case Header.types.Aborted:
       return { _tag: "Aborted", ...who, file: file === nothing ? undefined : file }
     case Header.types.SitOut:
@@ -476,7 +480,9 @@ const decodeCatcher = (
       const first = r.u32()
       const count = r.u32()
       const lacks = takeLacks(r)
-      return { _tag: "Missing", ...who, file, round: index, first, count, lacks, runs: takeRuns(r, first, count) }
+      const runs = takeRuns(r, first, count)
+      const held = r.u64()
+      return { _tag: "Missing", ...who, file, round: index, first, count, held, lacks, runs }
     }
     default: {
       const next = r.u32()

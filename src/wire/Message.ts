@@ -162,6 +162,11 @@ interface Answer {
   readonly incarnation: number
 }
 
+interface Holding extends Answer {
+  /** Bytes of the tree's content that this catcher holds, committed or not. */
+  readonly held: number
+}
+
 /** C> Answer to Open. `SitOut` is the table's OpenFailed and SitOut alike: this catcher takes no part in this file. */
 export interface OpenOk extends Answer {
   readonly _tag: "OpenOk"
@@ -180,7 +185,7 @@ export interface SitOut extends Answer {
  * all of it is held. With `lacks` the first so many blocks of the span say only how many pages they lack, data or parity, and
  * `runs` are of the trailer.
  */
-export interface Missing extends Answer {
+export interface Missing extends Holding {
   readonly _tag: "Missing"
   readonly file: number
   readonly round: number
@@ -191,7 +196,7 @@ export interface Missing extends Answer {
 }
 
 /** C> Answer to Eof: every page is held and every hash agrees. Answer to Open: so it is already. */
-export interface Complete extends Answer {
+export interface Complete extends Holding {
   readonly _tag: "Complete"
   readonly file: number
 }
@@ -212,7 +217,7 @@ export interface Aborted extends Answer {
 }
 
 /** C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers. */
-export interface PollOk extends Answer {
+export interface PollOk extends Holding {
   readonly _tag: "PollOk"
   readonly poll: number
   readonly received: number

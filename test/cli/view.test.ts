@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Format from "../../src/cli/Format.ts"
 import * as Summary from "../../src/cli/Summary.ts"
+import * as Picture from "../../src/cli/Picture.ts"
 import * as View from "../../src/cli/View.ts"
 import type * as Progress from "../../src/Progress.ts"
 import type { CatcherReport, Report } from "../../src/Report.ts"
@@ -47,6 +48,8 @@ const tick = (seconds: number, bytes: number, catchers: ReadonlyArray<Progress.C
   bytes,
   total: 3_000_000,
   files: 1,
+  sentBytes: bytes,
+  phase: bytes < 3_000_000 ? "Sending" : "Finishing",
   repairedPages: 0,
   catchers
 })
@@ -167,22 +170,74 @@ describe("lines", () => {
 
 describe("the picture", () => {
   it("before the session", () => {
-    assert.deepStrictEqual(View.picture(fold([])[0], size), ["reading the tree"])
-    assert.deepStrictEqual(View.picture(fold(session.slice(0, 3))[0], size), [
-      `waiting on ${where}: 1 of 2 catchers joined`
+    assert.deepStrictEqual(Picture.picture(fold([])[0], size), ["reading the tree"])
+    assert.deepStrictEqual(Picture.picture(fold(session.slice(0, 3))[0], size), [
+      `waiting on ${where}: 1 of 2 joined, 0:30 left`
     ])
-    assert.deepStrictEqual(View.picture(fold([started])[0], size), ["sending the list of files"])
+    assert.deepStrictEqual(Picture.picture(fold([started])[0], size), ["sending the list of files"])
   })
 
   it("has a bar with rate and time left, and a line for every catcher", () => {
     const catchers = [view("anna", 1_500_000), view("b\u001bt", 600_000, "Slow"), view("clara", 0, "Lost")]
     const [state] = fold([started, tick(1, 500_000, catchers), tick(2, 1_500_000, catchers)])
-    assert.deepStrictEqual(View.picture(state, size), [
+    assert.deepStrictEqual(Picture.picture(state, size), [
       " 50 % [===============               ] 1.50 MB of 3.00 MB  1.00 MB/s  0:02 left",
       "  anna     50 %  receiving  1 file, 1.50 MB",
-      "  b\\x1bt   20 %  slow       1 file, 600 kB",
+      "  b\\x1bt   20 %  behind     1 file, 600 kB",
       "  clara     0 %  lost       1 file, 0 B"
     ])
+  })
+
+  it("leaves out what is least needed where there is no room: how long yet stays", () => {
+    const repaired = (bytes: number, seconds: number) =>
+      ({ ...tick(seconds, bytes), phase: "Repairing", repairedPages: 1234 }) as Progress.Event
+    const [state] = fold([started, repaired(500_000, 1), repaired(1_500_000, 2)])
+    const first = (columns: number) => Picture.picture(state, { columns, rows: 24 })[0]
+    assert.strictEqual(
+      first(120),
+      " 50 % [===============               ] 1.50 MB of 3.00 MB  1.00 MB/s  0:02 left, repairing  1,234 pages repaired"
+    )
+    assert.strictEqual(first(80), " 50 % [=========          ] 1.50 MB of 3.00 MB  1.00 MB/s  0:02 left, repairing")
+    assert.strictEqual(first(40), " 50 %  1.00 MB/s  0:02 left, repairing")
+    assert.strictEqual(first(30), " 50 %  0:02 left, repairing")
+  })
+
+  it("while it waits: who is missing, for how long yet, and that Enter begins", () => {
+    const absent = Array.from({ length: 20 }, (_, i) => `host${i + 1}`)
+    const event = { _tag: "Waiting", joined: 2, wanted: 30, absent, leftSeconds: 95 } as const
+    let state = View.at(View.initial({ role: "Send", verbosity: "Normal", where, hasKeys: true }), 1000)
+    state = View.at(View.step(state, event)[0], 31_000)
+    assert.deepStrictEqual(Picture.picture(state, { columns: 300, rows: 24 }), [
+      `waiting on ${where}: 2 of 30 joined, 1:05 left`,
+      `missing: ${absent.join(", ")} and 8 more`,
+      "Enter begins with those that have joined"
+    ])
+    const [line, missing] = Picture.picture(state, { columns: 40, rows: 24 })
+    assert.strictEqual(line, "waiting: 2 of 30 joined, 1:05 left")
+    assert.match(missing, /^missing: host1, host2, .*…$/)
+    const open = View.step(state, { ...event, wanted: 4096, absent: [] })[0]
+    assert.strictEqual(Picture.picture(open, size)[0], `waiting on ${where}: 2 joined, 1:35 left`)
+  })
+
+  it("says who is behind, and why", () => {
+    const slow = { ...view("berta", 600_000, "Slow"), straggled: "loss" } as const
+    const [state] = fold([started, tick(1, 600_000, [view("anna", 1_500_000), slow])])
+    assert.strictEqual(Picture.picture(state, size)[2], "  berta   20 %  behind: loss  1 file, 600 kB")
+  })
+
+  it("on a tall terminal has more of the slowest", () => {
+    const catchers = Array.from({ length: 300 }, (_, i) => view(`h${i}`, i * 1000))
+    const [state] = fold([started, tick(1, 1, catchers)])
+    assert.strictEqual(Picture.picture(state, { columns: 80, rows: 90 }).length, 60)
+    assert.strictEqual(Picture.picture(state, { columns: 80, rows: 10 }).length, 6)
+  })
+
+  it("of a catcher that has all and waits with the others", () => {
+    const [state] = fold([started, { ...tick(2, 3_000_000), phase: "Finished" } as Progress.Event], "Catch")
+    assert.strictEqual(
+      Picture.picture(state, { columns: 100, rows: 24 })[0].replace(/\[=*\]/, "[]"),
+      "100 % [] 3.00 MB of 3.00 MB  complete  (others are waited for)"
+    )
   })
 
   it("says when only repairs are left", () => {
@@ -191,7 +246,7 @@ describe("the picture", () => {
       tick(1, 1_000_000),
       { ...tick(2, 3_000_000), repairedPages: 1234 } as Progress.Event
     ])
-    assert.deepStrictEqual(View.picture(state, { columns: 120, rows: 24 }), [
+    assert.deepStrictEqual(Picture.picture(state, { columns: 120, rows: 24 }), [
       "100 % [==============================] 3.00 MB of 3.00 MB  2.00 MB/s  finishing  1,234 pages repaired"
     ])
   })
@@ -201,13 +256,12 @@ describe("the picture", () => {
       view(`h${i}`, i * 1000, i === 0 ? "Lost" : i > 290 ? "Complete" : "Receiving")
     )
     const [state] = fold([started, tick(1, 1, catchers), tick(2, 300_000, catchers)])
-    assert.deepStrictEqual(View.picture(state, size).slice(1), [
+    assert.deepStrictEqual(Picture.picture(state, size).slice(1), [
       "  300 catchers: 290 receiving, 9 complete, 1 lost; the slowest:",
-      "  h1    0 %  receiving  1 file, 1.00 kB",
-      "  h2    0 %  receiving  1 file, 2.00 kB",
-      "  h3    0 %  receiving  1 file, 3.00 kB",
-      "  h4    0 %  receiving  1 file, 4.00 kB",
-      "  h5    0 %  receiving  1 file, 5.00 kB"
+      ...Array.from(
+        { length: 14 },
+        (_, i) => `  ${`h${i + 1}`.padEnd(3)}    0 %  receiving  1 file, ${i + 1}${i < 9 ? ".00" : ".0"} kB`
+      )
     ])
   })
 
@@ -216,7 +270,7 @@ describe("the picture", () => {
     const [state] = fold([started, tick(1, 1, catchers), tick(2, 2_000_000, catchers)])
     for (const columns of [1, 2, 20, 40, 60, 200]) {
       for (const rows of [1, 2, 5, 50]) {
-        const lines = View.picture(state, { columns, rows })
+        const lines = Picture.picture(state, { columns, rows })
         assert.isAtMost(lines.length, Math.max(1, rows - 1))
         for (const line of lines) assert.isAtMost(Format.width(line), Math.max(1, columns - 1))
       }
@@ -226,8 +280,45 @@ describe("the picture", () => {
   it("forgets old ticks when it says how fast", () => {
     const events = Array.from({ length: 100 }, (_, i) => tick(i, i < 90 ? 0 : (i - 89) * 1000))
     const [state] = fold(events)
-    assert.strictEqual(View.rateOf(state), 1000)
+    assert.strictEqual(Picture.rateOf(state), 1000)
     assert.isAtMost(state.recent.length, 64)
+  })
+})
+
+describe("where nothing can be drawn", () => {
+  const said = (view: View.View, seconds: number) => {
+    const lines: Array<string> = []
+    let state = View.at(view, 0)
+    for (let at = 0; at <= seconds; at++) {
+      const [next, more] = Picture.beat(View.at(state, at * 1000))
+      state = next
+      lines.push(...more.map(({ text }) => `${at}: ${text}`))
+    }
+    return lines
+  }
+
+  it("a line says how it stands every ten seconds, and rarer later", () => {
+    const slow = { ...view("berta", 600_000, "Slow"), straggled: "loss" } as const
+    const events = [started, tick(1, 300_000, [slow]), tick(2, 600_000, [slow])]
+    const lines = said(fold(events)[0], 700)
+    assert.strictEqual(lines[0], "10: 20 %: 600 kB of 3.00 MB, 300 kB/s, 0:08 left; 1 behind: berta (20 %, loss)")
+    assert.deepStrictEqual(
+      lines.map((line) => Number(line.split(":")[0])),
+      [10, 20, 30, 40, 50, 110, 170, 230, 290, 350, 410, 470, 530, 590]
+    )
+  })
+
+  it("while it waits it says who is missing; a catcher that waits for ever says it once", () => {
+    const waits = { _tag: "Waiting", joined: 1, wanted: 2, absent: ["b"], leftSeconds: 60 } as const
+    assert.strictEqual(said(fold([waits])[0], 10)[0], `10: waiting on ${where}: 1 of 2 joined, 0:50 left; missing: b`)
+    const forever = { ...waits, joined: 0, wanted: 0, absent: [], leftSeconds: undefined }
+    assert.deepStrictEqual(said(fold([forever], "Catch")[0], 100), [])
+  })
+
+  it("-v lists the files that are complete", () => {
+    const completed = { _tag: "Completed", paths: () => ["a", "b\u001b"] } as const
+    assert.deepStrictEqual(fold([completed], "Send", "Verbose")[1], ["out a", "out b\\x1b"])
+    assert.deepStrictEqual(fold([completed])[1], [])
   })
 })
 

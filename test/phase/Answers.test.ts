@@ -51,18 +51,21 @@ describe("Answers", () => {
   })
 
   it("answers say who we are; failures come as many as fit [F-2]", () => {
-    assert.deepStrictEqual(decoded(Answers.encode({ _tag: "Complete" }, file, membership)), {
-      ...{ _tag: "Complete", ...who, file }
+    assert.deepStrictEqual(decoded(Answers.encode({ _tag: "Complete" }, file, membership, 9)), {
+      ...{ _tag: "Complete", ...who, file, held: 9 }
     })
     const failures = Array.from({ length: 20 }, (_, entry) => ({ entry, reason: "x".repeat(200) }))
-    const closed = decoded(Answers.encode({ _tag: "CloseOk", from: 0, failures }, file, membership))
+    const closed = decoded(Answers.encode({ _tag: "CloseOk", from: 0, failures }, file, membership, 0))
     assert.deepInclude(closed, { ...who, file, from: 0, next: closed?._tag === "CloseOk" ? closed.failures.length : 0 })
   })
 
   it("a poll is answered when it asks us", () => {
     const poll = (audience: ReadonlyArray<number>) => ({ _tag: "Poll", session, poll: 4, audience }) as const
-    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7 }
-    assert.deepStrictEqual(decoded(Answers.toPoll(poll([3]), 2 ** 32 - 1, 7, membership)), answer as Message)
-    assert.isUndefined(Answers.toPoll(poll([2]), 1, 0, membership))
+    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7, held: 2 ** 40 }
+    assert.deepStrictEqual(
+      decoded(Answers.toPoll(poll([3]), 2 ** 32 - 1, 7, () => 2 ** 40, membership)),
+      answer as Message
+    )
+    assert.isUndefined(Answers.toPoll(poll([2]), 1, 0, () => 0, membership))
   })
 })

@@ -83,7 +83,7 @@ export const answering =
     slots.flatMap((who) => {
       if (!("audience" in message) || !message.audience.includes(who.slot)) return []
       const said = answer(message, who.slot)
-      return said === undefined ? [] : [{ session: message.session, file: 1, ...who, ...said } as Message]
+      return said === undefined ? [] : [{ session: message.session, file: 1, held: 0, ...who, ...said } as Message]
     })
 
 /** Every probe has arrived. */

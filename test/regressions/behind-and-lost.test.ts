@@ -32,13 +32,15 @@ const stopped = () => {
         return []
       }
       case "Poll":
-        return [{ _tag: "PollOk", ...who, poll: message.poll, received: 0, dropped: 0 }]
+        return [{ _tag: "PollOk", ...who, poll: message.poll, received: 0, dropped: 0, held: 0 }]
       case "Open":
         return [{ _tag: "OpenOk", ...who, file: message.file }]
       case "Eof":
         if (message.root === undefined) return []
         return [
-          message.file === 0 ? { _tag: "Complete", ...who, file: 0 } : { _tag: "Aborted", ...who, file: undefined }
+          message.file === 0
+            ? { _tag: "Complete", ...who, file: 0, held: 0 }
+            : { _tag: "Aborted", ...who, file: undefined }
         ]
       default:
         return []

@@ -22,7 +22,7 @@ const boasting = (isBoast: (file: number) => boolean) =>
         sendTo: (to, bytes) => {
           const said = Codec.decode(bytes)
           return said._tag === "Success" && said.success._tag === "OpenOk" && isBoast(said.success.file)
-            ? below.sendTo(to, Codec.encode({ ...said.success, _tag: "Complete" }))
+            ? below.sendTo(to, Codec.encode({ ...said.success, _tag: "Complete", held: 0 }))
             : below.sendTo(to, bytes)
         }
       })

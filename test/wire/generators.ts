@@ -83,8 +83,8 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
     Schema.TaggedStruct("SitOut", { ...who, file, reason: text }),
-    Schema.TaggedStruct("Missing", { ...who, file, round: u32, lacks, runs }),
-    Schema.TaggedStruct("Complete", { ...who, file }),
+    Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs }),
+    Schema.TaggedStruct("Complete", { ...who, file, held: size }),
     Schema.TaggedStruct("CloseOk", {
       ...who,
       file,
@@ -93,7 +93,7 @@ const Parts = Schema.Struct({
       next: Schema.UndefinedOr(file)
     }),
     Schema.TaggedStruct("Aborted", { ...who, file }),
-    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32 }),
+    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32, held: size }),
     Schema.TaggedStruct("ProbeOk", { ...who, probing: u32, train: u32, single: u16, times: u16, glued: u16 })
   ])
 })
