@@ -2,13 +2,18 @@
 import * as CliConfig from "effect/cli/CliConfig"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as Library from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Arguments from "./Arguments.ts"
+import * as Completions from "./Completions.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
-import type { Failure } from "./Status.ts"
+import { type Failure, UsageError } from "./Status.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
@@ -129,14 +134,18 @@ const help = GlobalFlag.Action({
   run: GlobalFlag.Help.run
 })
 
+const completions = GlobalFlag.Action({
+  flag: GlobalFlag.Completions.flag,
+  run: (shell, { command }) =>
+    Option.isNone(shell) ? Effect.void : Console.log(Completions.generate(shell.value, Library.fromCommand(command)))
+})
+
 /** What is wrong with the command line ends the program before a command begins: --json may be among what is not understood. */
 const misunderstood =
-  (args: ReadonlyArray<string>) =>
+  (args: ReadonlyArray<string>, tag: "ShowHelp" | "UsageError") =>
   <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.tapError(effect, (error) =>
-      error._tag === "ShowHelp" && asksForJson(args)
-        ? Effect.ignore(LastLine.ending(true)(Effect.fail(error)))
-        : Effect.void
+      error._tag === tag && asksForJson(args) ? Effect.ignore(LastLine.ending(true)(Effect.fail(error))) : Effect.void
     )
 
 const asksForJson = (args: ReadonlyArray<string>): boolean => {
@@ -146,12 +155,16 @@ const asksForJson = (args: ReadonlyArray<string>): boolean => {
 
 /** Runs the command that the arguments name. */
 export const run = (args: ReadonlyArray<string>, options: { readonly colors: boolean }) =>
-  Command.runWith(root, { version: Version.version })(args).pipe(
-    misunderstood(args),
+  Effect.fromResult(Arguments.normal(args, Library.fromCommand(root))).pipe(
+    Effect.mapError(({ command, reason }) => new UsageError({ command, reason })),
+    misunderstood(args, "UsageError"),
+    Effect.flatMap((normal) =>
+      Command.runWith(root, { version: Version.version })(normal).pipe(misunderstood(args, "ShowHelp"))
+    ),
     Effect.provide(
       Layer.mergeAll(
         CliOutput.layerPresenter(Usage.presenter(options.colors)),
-        CliConfig.layer({ builtIns: [help, version, GlobalFlag.Completions] })
+        CliConfig.layer({ builtIns: [help, version, completions] })
       )
     )
   )

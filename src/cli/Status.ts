@@ -16,12 +16,12 @@ import * as Usage from "./Usage.ts"
 
 /** What was asked for cannot be done as it was asked. */
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
-  /** The command whose --help says more. */
+  /** The command whose --help says more; empty: the program's does. */
   command: Schema.String,
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.reason}\nTry "mrsync ${this.command} --help".`
+    return `${this.reason}\nTry "${`mrsync ${this.command}`.trim()} --help".`
   }
 }
 

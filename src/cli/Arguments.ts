@@ -1,0 +1,61 @@
+/**
+ * The command line before it is parsed: `help COMMAND`, and words with one dash as people type them: `-c2`, `-vq`. The parser
+ * would take every letter of `-catchers` for an option of its own, the `h` among them for --help. Pure.
+ */
+import type * as Completions from "effect/cli/Completions"
+import * as Result from "effect/Result"
+
+export interface Misused {
+  /** The command whose --help says more; empty: the program's does. */
+  readonly command: string
+  readonly reason: string
+}
+
+const isHelp = (word: string): boolean => word === "--help" || word === "-h"
+
+export const normal = (
+  words: ReadonlyArray<string>,
+  root: Completions.CommandDescriptor
+): Result.Result<ReadonlyArray<string>, Misused> => {
+  const [first, ...others] = words
+  if (first === "help") return normal([...others.filter((word) => !isHelp(word)), "--help"], root)
+  const command = words.find((word) => !word.startsWith("-"))
+  const known = root.subcommands.find(({ name }) => name === command)
+  const flags = known?.flags ?? root.subcommands.flatMap(({ flags }) => flags)
+  const end = words.indexOf("--")
+  const options = end < 0 ? words : words.slice(0, end)
+  const out: Array<string> = []
+  for (const word of options) {
+    const split = /^-[^-\d.]./.test(word) ? letters(word, flags) : Result.succeed([word])
+    if (Result.isFailure(split)) return Result.fail({ command: known?.name ?? "", reason: split.failure })
+    out.push(...split.success)
+  }
+  out.push(...words.slice(options.length))
+  // Help of a command that there is not would be the program's, and no mistake.
+  return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
+}
+
+const others = new Set(["h", "V"])
+
+/** One dash and several letters: options without a value, and one with its value at last. */
+const letters = (
+  word: string,
+  flags: ReadonlyArray<Completions.FlagDescriptor>
+): Result.Result<ReadonlyArray<string>, string> => {
+  const [name] = word.slice(1).split("=")
+  const long = [...flags.map((flag) => flag.name), "help", "version", "completions"].find((long) => long === name)
+  if (long !== undefined) return Result.fail(`there is no option -${long}; did you mean --${long}?`)
+  const out: Array<string> = []
+  for (let at = 1; at < word.length; at++) {
+    const letter = word[at]
+    const flag = flags.find(({ aliases }) => aliases.includes(letter))
+    if (flag === undefined && !others.has(letter)) {
+      return Result.fail(`there is no option ${word}: one dash is for options of one letter, and -${letter} is none`)
+    }
+    out.push(`-${letter}`)
+    if (flag === undefined || flag.type._tag === "Boolean") continue
+    const value = word.slice(at + 1).replace(/^=/, "")
+    return Result.succeed(value === "" ? out : [...out, value])
+  }
+  return Result.succeed(out)
+}
