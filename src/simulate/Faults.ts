@@ -143,7 +143,7 @@ export const story = (seed: number): Story => {
         const ending = Effect.sync(() => source.end(change))
         acts.push(
           Effect.sleep(change.atMillis).pipe(
-            Effect.andThen(Effect.sync(() => source.begin(change))),
+            Effect.andThen(writes(change, source)),
             Effect.andThen(change.lastsMillis === undefined ? Effect.void : Effect.sleep(change.lastsMillis)),
             Effect.andThen(change.lastsMillis === undefined ? Effect.void : ending)
           )
@@ -222,6 +222,17 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
   }
   return { tree, refused }
 }
+
+/** A log and a data base are written to again and again. */
+const writes = (change: Changed, source: Changing): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { kind, seed } = change
+    const times = kind === "mapped" || kind === "appended" ? 30 : 1
+    for (let nth = 0; nth < times; nth++) {
+      if (nth > 0) yield* Effect.sleep(1 + (seed % 40))
+      source.begin({ ...change, seed: seed + nth * 7919 })
+    }
+  })
 
 /** Files that change while the master waits or sends. */
 const changesOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Changed> => {
