@@ -97,7 +97,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     return ledger.report({
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,
-      members: session.roster().members,
+      members: Roster.participants(session.roster()),
       hosts: session.roster().hosts,
       straggled: session.straggled,
       pages: { needed, sent: pages, repaired, parity }
@@ -271,8 +271,11 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     else if (todo.length > 0 || (uncommitted.length > 0 && here().length > 0 && ledger.changed().length > 0))
       yield* pass(todo)
     // [O-6] who is away comes back or is lost; [J-10] who asks for a name that was taken may have been started again
-    else if (session.knocking() || here().length < present().length) yield* Effect.sleep(Limits.announceMillis)
-    else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
+    else if (session.knocking() || here().length < present().length) {
+      // those that have everything need not wait with their tree
+      yield* commitTree(ledger, whole(), session.awayMillis)
+      yield* Effect.sleep(Limits.announceMillis)
+    } else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
     // in the same step, or somebody would be taken in who is sent nothing
     else return session.end()
   }

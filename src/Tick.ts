@@ -9,7 +9,7 @@ import * as Monotonic from "./phase/Monotonic.ts"
 import * as Session from "./phase/Session.ts"
 import { type CatcherView, type Event, Progress } from "./Progress.ts"
 import * as Limits from "./protocol/Limits.ts"
-import type { Member } from "./protocol/Roster.ts"
+import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
 
 const tickMillis = 250
@@ -28,12 +28,12 @@ export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMilli
 })
 
 const tickOf = (ledger: Ledger, session: Session.Session["Service"], seconds: number, nowMillis: number): Event => {
-  const { members } = session.roster()
+  const members = Roster.participants(session.roster())
   const { bytes, repaired } = session.air.totals()
   const { total } = ledger
   const held = (slot: number) => Math.min(total, Math.max(session.held(slot), ledger.progress(slot).bytes))
   const rest = (slot: number) => ledger.rest(slot, session.held(slot))
-  const isAtIt = (member: Member) => ledger.stateOf(member) === undefined
+  const isAtIt = (member: Roster.Member) => ledger.stateOf(member) === undefined
   const bounding = new Set(Window.bounding(session.air.window(), nowMillis).map((acker) => acker.slot))
   const ackers = new Set(session.air.window().ackers.map((acker) => acker.slot))
   const isBehind = behind(

@@ -34,8 +34,9 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const question: Question = {
     file,
     audience,
-    // who is slow is waited for, who is away is not: it is sent the file later
+    // one that is slow is waited for, up to a time-out, one that is away is not: it is sent the file later
     leavesOut: true,
+    leavesOutMute: true,
     encode: (audience) =>
       Codec.encode({
         _tag: "Open",

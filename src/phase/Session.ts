@@ -24,6 +24,7 @@ import * as Header from "../wire/Header.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
 import type { Demand } from "./Demand.ts"
+import { JoinRate } from "./JoinRate.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as Probing from "./Probing.ts"
 import * as Refusal from "./Refusal.ts"
@@ -48,6 +49,8 @@ export interface Question {
   readonly patienceMillis?: number
   /** Who is away, while another answers, is left out as well. */
   readonly leavesOut?: boolean
+  /** One that lives and does not answer for a time-out is left out, while others are here, and asked on alone. */
+  readonly leavesOutMute?: boolean
 }
 
 /** What keeps a catcher behind the others. */
@@ -180,12 +183,14 @@ class Asked {
   owingOfSlice(): number {
     return this.slice.size
   }
-  hear(slot: number, answer: FileAnswer): void {
-    if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return
+  /** Is it an answer to this question? */
+  hear(slot: number, answer: FileAnswer): boolean {
+    if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return false
     this.owing.delete(slot)
     this.slice.delete(slot)
     this.answered.push(slot)
     if (this.slice.size === 0) this.sliceAnswered.openUnsafe()
+    return true
   }
 }
 
@@ -224,6 +229,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const awayMillis = options.timeoutMillis / 4
     /** A master that was heard and falls silent may only be cut off for a while. */
     const rivalMillis = Math.max(awayMillis, Limits.hearsayMillis)
+    /** Those that answer polls and have not answered a question for long. */
+    const stuck = new Set<number>()
+    const scope = yield* Effect.scope
     const pending = new Set<Asked>()
     const sitOutListeners = new Set<{ readonly file: number; readonly heed: (slot: number, reason: string) => void }>()
     let slices = Slices.make(transport.receiveBufferBytes)
@@ -244,6 +252,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     /** When a name was asked for last that was taken. */
     const knocks = new Map<string, number>()
     const welcomes: Array<Message.Welcome["guests"][number]> = []
+    /** Newcomers, since when each is one; those that are asked whether they are there after their welcome. */
+    const newSince = new Map<number, number>()
+    const unproved: Array<number> = []
+    let silentNewcomers = 0
+    const joinRate = new JoinRate()
     let roster = Roster.make(options.hosts)
     let rival: { readonly address: Address; readonly untilMillis: number } | undefined
     let standsBack = false
@@ -292,6 +305,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (member === undefined || member.lost !== undefined) return
       roster = Roster.lose(roster, slot, reason)
       away.delete(slot)
+      stuck.delete(slot)
+      // A newcomer that was stopped has never been told of.
+      newSince.delete(slot)
+      if (member.isNew) return
       progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
       if (wereSilent.has(slot)) silenced.push(now())
       if (haveAllGone(silenced)) progress.publish({ _tag: "Note", message: allSilent })
@@ -300,44 +317,85 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       cameBack.openUnsafe()
     })
 
-    const join = Effect.fnUntraced(function* (from: Address, message: Message.Join) {
+    const refuse = (name: string, from: Address, incarnation: number, refusal: Message.Refusal) => {
+      welcomes.push({ incarnation, refusal })
+      if (refusal === "NameTaken") knocks.set(name, now())
+      // it may go on asking; that is told once
+      if (refused.has(incarnation)) return
+      if (refused.size >= Limits.slots) refused.clear()
+      const turned = { id: name, address: from, reason: refusals[refusal] }
+      refused.set(incarnation, turned)
+      progress.publish({ _tag: "Refused", ...turned })
+    }
+
+    const join = (from: Address, message: Message.Join): Effect.Effect<void> | undefined => {
       const { incarnation, key, moves, name, receiveBufferBytes } = message
       const joined = Roster.join(roster, { incarnation, key, moves, name, receiveBufferBytes, address: from })
-      if (joined._tag === "Foreign") return
+      if (joined._tag === "Foreign" || (isUnknown(joined) && !joinRate.take(hostOf(from), now()))) {
+        ignored++
+        return undefined
+      }
       if (joined._tag === "Refused") {
-        welcomes.push({ incarnation, refusal: joined.refusal })
-        if (joined.refusal === "NameTaken") knocks.set(name, now())
-        // it may go on asking; that is told once
-        if (refused.has(incarnation)) return
-        if (refused.size >= Limits.slots) refused.clear()
-        const turned = { id: name, address: from, reason: refusals[joined.refusal] }
-        refused.set(incarnation, turned)
-        progress.publish({ _tag: "Refused", ...turned })
-        return
+        refuse(name, from, incarnation, joined.refusal)
+        return undefined
       }
-      welcomes.push({ incarnation, slot: joined.member.slot })
-      heardMillis[joined.member.slot] = now()
-      if (joined._tag === "Known") return
+      const { member } = joined
+      welcomes.push({ incarnation, slot: member.slot })
+      if (member.isNew) unproved.push(member.slot)
+      heardMillis[member.slot] = now()
+      if (joined._tag === "Known") return undefined
       roster = joined.roster
-      if (joined._tag === "Moved") {
-        progress.publish({ _tag: "Note", message: `${name} has another address: ${from}, ${joined.before} before` })
-        return yield* acknowledge
-      }
-      probing.joined(joined.member.slot)
+      if (joined._tag === "New") newSince.set(member.slot, now())
+      return joined._tag === "Moved" && !member.isNew ? moved(member, joined.before) : undefined
+    }
+
+    const moved = (member: Roster.Member, before: Address) => {
+      const message = `${member.name} has another address: ${member.address}, ${before} before`
+      progress.publish({ _tag: "Note", message })
+      return acknowledge
+    }
+
+    // [J-15] It has answered: now it takes part.
+    const prove = Effect.fnUntraced(function* (member: Roster.Member) {
+      const { address, incarnation, name, slot } = member
+      const proved = Roster.prove(roster, slot)
+      roster = proved.roster
+      newSince.delete(slot)
+      if (proved._tag === "Refused") return refuse(name, address, incarnation, proved.refusal)
+      probing.joined(slot)
       knocks.delete(name)
       const count = Roster.present(roster).length
-      progress.publish({ _tag: "Joined", id: name, address: from, joined: count, wanted: options.wanted })
+      progress.publish({ _tag: "Joined", id: name, address, joined: count, wanted: options.wanted })
       yield* acknowledge
+      changed.openUnsafe()
     })
 
     // a dead machine is silent alone; what parts all of them at one time is between them and us
     const haveAllGone = (silenced: ReadonlyArray<number>): boolean =>
       silenced.length > 1 &&
-      silenced.length === roster.members.length &&
+      silenced.length === Roster.participants(roster).length &&
       now() - startedMillis >= Limits.membershipMillis &&
       now() - silenced[0] <= options.timeoutMillis
 
+    // Newcomers that have not answered are asked again, and forgotten when they never do.
+    const lookAfterNewcomers = Effect.gen(function* () {
+      yield* Effect.sleep(Limits.announceMillis)
+      const waiting: Array<number> = []
+      for (const [slot, sinceMillis] of newSince) {
+        if (now() - Math.max(sinceMillis, awakeMillis) < options.timeoutMillis / 2) waiting.push(slot)
+        else {
+          roster = Roster.lose(roster, slot, "it never answered")
+          newSince.delete(slot)
+          silentNewcomers++
+        }
+      }
+      yield* areYouThere(waiting)
+    })
+
+    /** May somebody come yet who is to be waited for? */
     const knocking = () => {
+      const isComing = [...newSince.values()].some((millis) => now() - millis < Limits.knockMillis)
+      if (isComing && newSince.size + silentNewcomers < Limits.silentNewcomers) return true
       const taken = new Set(Roster.present(roster).map((member) => member.name))
       return [...knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
     }
@@ -349,6 +407,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         yield* air.say(Codec.encode({ _tag: "Welcome", session: id, guests: welcomes.splice(0, maxGuests) }))
       }
       changed.openUnsafe()
+      const audience = [...new Set(unproved.splice(0))].sort((a, b) => a - b)
+      if (audience.length > 0) yield* air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
     })
 
     // ---- hearing ----
@@ -376,14 +436,16 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         case "Aborted":
         case "PollOk":
         case "ProbeOk": {
+          if (message.session !== id) break
           const member = Roster.memberOf(roster, message.slot, message.incarnation)
           // [J-8] one that was lost is told, so that it joins anew
-          if (message.session === id && Roster.isLost(roster, message.slot, message.incarnation)) {
+          if (Roster.isLost(roster, message.slot, message.incarnation, from) && joinRate.take(hostOf(from), now())) {
             welcomes.push({ incarnation: message.incarnation, refusal: "Started" })
             return undefined
           }
-          if (message.session !== id || member?.address !== from) break
+          if (member?.address !== from) break
           heardMillis[member.slot] = now()
+          if (member.isNew && !(message._tag === "Aborted" && message.file === undefined)) return prove(member)
           if (away.delete(member.slot)) {
             changed.openUnsafe()
             cameBack.openUnsafe()
@@ -405,7 +467,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (message._tag === "SitOut") {
             for (const { file, heed } of sitOutListeners) if (file === message.file) heed(member.slot, message.reason)
           }
-          for (const asked of pending) if (asked.question.file === message.file) asked.hear(member.slot, message)
+          for (const asked of pending) {
+            if (asked.question.file !== message.file || !asked.hear(member.slot, message)) continue
+            if (stuck.delete(member.slot)) {
+              changed.openUnsafe()
+              cameBack.openUnsafe()
+            }
+          }
           return undefined
         }
       }
@@ -473,7 +541,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const isPresent = (slot: number) => slot < roster.members.length && roster.members[slot].lost === undefined
 
-    const ask = (question: Question) =>
+    const ask = (question: Question): Effect.Effect<Message.Audience, TransportError> =>
       Effect.suspend(() => {
         const asked = new Asked(question, question.audience.filter(isPresent))
         pending.add(asked)
@@ -550,10 +618,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         for (const slot of owing) {
           const since = firstAsked.get(slot) ?? now()
           if (yield* isQuiet(slot, since)) quiet.push(slot)
-          const isLeftOut =
-            question.leavesOut === true && asked.answered.length > 0 && silentMillis(slot, since) >= awayMillis
-          if (isLeftOut) leaveOut([slot])
-          if (isLeftOut || !isPresent(slot)) owing.delete(slot)
+          const silent = silentMillis(slot, since)
+          // one that answered the last poll has been silent only as long as was waited since
+          const isSilent =
+            question.leavesOut === true && asked.answered.length > 0 && silent >= awayMillis && silent > waited
+          const isMute = isPresent(slot) && hasWaitedFor(question, owing, since)
+          if (isSilent) leaveOut([slot])
+          else if (isMute) yield* askAlone(question, slot)
+          if (isSilent || isMute || !isPresent(slot)) owing.delete(slot)
         }
         // [Q-9] whoever works on an answer (commits a thousand files) still answers polls
         yield* areYouThere(quiet)
@@ -562,6 +634,23 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         for (const slot of owing) yield* lose(slot, "alive, but it did not answer a question for too long")
       }
       return asked.answered.filter(isPresent)
+    })
+
+    // [Q-2] It lives, and answers no question, and others are here that could go on.
+    const hasWaitedFor = (question: Question, owing: ReadonlySet<number>, since: number): boolean =>
+      question.leavesOutMute === true &&
+      now() - Math.max(since, awakeMillis) >= options.timeoutMillis &&
+      Roster.present(roster).some(({ slot }) => !owing.has(slot) && !isAway(slot))
+
+    const isAway = (slot: number): boolean => away.has(slot) || stuck.has(slot)
+
+    // Others go on without it; it is asked on, and lost when it never answers.
+    const askAlone = Effect.fnUntraced(function* (question: Question, slot: number) {
+      if (stuck.has(slot)) return
+      stuck.add(slot)
+      wereSilent.add(slot)
+      const alone: Question = { ...question, audience: [slot], leavesOut: false, leavesOutMute: false }
+      yield* Effect.forkIn(Effect.exit(ask(alone)), scope)
     })
 
     const leaveOut = (slots: Message.Audience): void => {
@@ -677,7 +766,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       lose,
       awayMillis,
       leaveOut,
-      isAway: (slot) => away.has(slot),
+      isAway,
       demand,
       onSitOut,
       isBenched: (slot) => Window.isBenched(air.window(), slot, now()),
@@ -693,10 +782,13 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         telling,
         Effect.forever(announce),
         Effect.forever(watch(awaited)),
+        Effect.forever(lookAfterNewcomers),
         Effect.andThen(Stream.runForEach(transport.receive, receive), Effect.never)
       ])
     }
   })
+
+const isUnknown = (joined: Roster.Joined): boolean => joined._tag === "New" || joined._tag === "Refused"
 
 const hostOf = (address: Address): string => address.slice(0, address.lastIndexOf(":"))
 

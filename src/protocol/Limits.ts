@@ -88,6 +88,15 @@ export const nameBytes = 128
 /** Longest reason in an answer. */
 export const reasonBytes = 200
 
+/**
+ * Joins of incarnations that are not known yet, from one host: so many at once, and so many a second. More are not heard, and
+ * come again with the next announcement. Hosts that are counted at one time; for more all are forgotten.
+ */
+export const joinsOfHost = 256
+export const joinsOfHostPerSecond = 64
+export const countedHosts = 4096
+/** Newcomers that never answered, from which on strangers are at work, and no session's end waits for newcomers. */
+export const silentNewcomers = 64
 /** How often one name joins a session. */
 export const joinsOfName = 16
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */

@@ -1,13 +1,18 @@
 /**
- * The master's view of its catchers: who joined as which slot, and who is lost. Pure.
+ * The master's view of its catchers: which joined as which slot, and which are lost. Pure.
  *
- * [R-1] a slot belongs to one incarnation for ever; a restarted catcher gets a slot of its own.
- * [R-2] an answer counts only when slot and incarnation agree.
- * [R-3] of two living catchers with one name the second is refused.
+ * A catcher that has joined is a newcomer until it answers for the first time. Newcomers take part in nothing: a stranger that
+ * joins and is silent costs the catchers nothing.
+ *
+ * [R-1] a slot belongs to one incarnation for ever, once that has answered; a restarted catcher gets a slot of its own.
+ * [R-2] an answer counts only when slot and incarnation agree, a join with a known incarnation only when address and name do.
+ * [R-3] of two living catchers with one name the second is refused. A newcomer holds no name.
  * [R-4] a name joins a session so many times at most: who comes and dies again and again must not keep it from ending.
+ * [R-5] a newcomer's slot is free when it is lost; when all slots are taken, a newcomer gives way.
  */
 import type { Refusal } from "../wire/Message.ts"
 import * as Limits from "./Limits.ts"
+import * as Table from "./Table.ts"
 
 export interface Member {
   readonly slot: number
@@ -20,6 +25,8 @@ export interface Member {
   readonly address: string
   readonly receiveBufferBytes: number
   readonly lost: string | undefined
+  /** Has it answered yet? */
+  readonly isNew: boolean
 }
 
 export interface Roster {
@@ -27,11 +34,21 @@ export interface Roster {
   readonly members: ReadonlyArray<Member>
   /** The names that are awaited, when there is a list. */
   readonly hosts: ReadonlySet<string> | undefined
+  /** Slots of newcomers that were lost. */
+  readonly free: ReadonlyArray<number>
+  readonly joins: number
+  readonly byIncarnation: Table.Table<number, number>
+  /** Slots of those of a name that have answered, the latest last. */
+  readonly byName: Table.Table<string, ReadonlyArray<number>>
 }
 
 export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   members: [],
-  hosts: hosts === undefined ? undefined : new Set(hosts)
+  hosts: hosts === undefined ? undefined : new Set(hosts),
+  free: [],
+  joins: 0,
+  byIncarnation: Table.empty,
+  byName: Table.empty
 })
 
 export interface Guest {
@@ -53,7 +70,7 @@ export type Joined =
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
 
 export const join = (self: Roster, guest: Guest): Joined => {
-  const known = self.members.find((member) => member.incarnation === guest.incarnation)
+  const known = incarnationOf(self, guest.incarnation)
   if (known !== undefined) {
     // an incarnation can be overheard: it is in the welcome
     if (known.key !== guest.key || known.name !== guest.name) return { _tag: "Foreign" }
@@ -61,17 +78,72 @@ export const join = (self: Roster, guest: Guest): Joined => {
     if (known.address === guest.address) return { _tag: "Known", member: known }
     if (guest.moves <= known.moves) return { _tag: "Foreign" }
     const moved: Member = { ...known, address: guest.address, moves: guest.moves }
-    const members = self.members.map((member) => (member === known ? moved : member))
+    const members = replaced(self.members, known.slot, moved)
     return { _tag: "Moved", member: moved, roster: { ...self, members }, before: known.address }
   }
   if (self.hosts !== undefined && !self.hosts.has(guest.name)) return { _tag: "Refused", refusal: "NotListed" }
-  if (present(self).some((member) => member.name === guest.name)) return { _tag: "Refused", refusal: "NameTaken" }
-  if (self.members.filter((member) => member.name === guest.name).length >= Limits.joinsOfName) {
-    return { _tag: "Refused", refusal: "TooOften" }
+  const refusal = refusalOf(self, guest.name)
+  if (refusal !== undefined) return { _tag: "Refused", refusal }
+  const slot = freeSlot(self)
+  if (slot === undefined) return { _tag: "Refused", refusal: "Full" }
+  const member: Member = { ...guest, slot, lost: undefined, isNew: true }
+  const before = self.members[slot] as Member | undefined
+  const byIncarnation = before === undefined ? self.byIncarnation : Table.remove(self.byIncarnation, before.incarnation)
+  const roster: Roster = {
+    ...self,
+    members: before === undefined ? self.members.concat(member) : replaced(self.members, slot, member),
+    free: self.free.filter((free) => free !== slot),
+    joins: self.joins + 1,
+    byIncarnation: Table.set(byIncarnation, guest.incarnation, slot)
   }
-  if (self.members.length >= Limits.slots) return { _tag: "Refused", refusal: "Full" }
-  const member: Member = { ...guest, slot: self.members.length, lost: undefined }
-  return { _tag: "New", member, roster: { ...self, members: [...self.members, member] } }
+  return { _tag: "New", member, roster }
+}
+
+const refusalOf = (self: Roster, name: string): Refusal | undefined => {
+  const slots = Table.get(self.byName, name) ?? []
+  if (slots.some((slot) => self.members[slot].lost === undefined)) return "NameTaken"
+  return slots.length >= Limits.joinsOfName ? "TooOften" : undefined
+}
+
+const freeSlot = (self: Roster): number | undefined => {
+  if (self.free.length > 0) return self.free[0]
+  if (self.members.length < Limits.slots) return self.members.length
+  // They came in the order of their slots, so that from here on the first one has waited longest.
+  for (let i = 0; i < Limits.slots; i++) {
+    const slot = (self.joins + i) % Limits.slots
+    if (self.members[slot].isNew) return slot
+  }
+  return undefined
+}
+
+// Several times faster than Array.prototype.with.
+const replaced = <A>(all: ReadonlyArray<A>, at: number, one: A): ReadonlyArray<A> => {
+  const out = all.slice()
+  out[at] = one
+  return out
+}
+
+export type Proved =
+  | { readonly _tag: "Proved"; readonly roster: Roster }
+  | { readonly _tag: "Refused"; readonly roster: Roster; readonly refusal: Refusal }
+
+/** A newcomer has answered: it takes part from now on, unless another one of its name was faster. */
+export const prove = (self: Roster, slot: number): Proved => {
+  const member = self.members[slot]
+  const refusal = refusalOf(self, member.name)
+  if (refusal !== undefined) return { _tag: "Refused", roster: lose(self, slot, "its name was taken"), refusal }
+  const slots = Table.get(self.byName, member.name) ?? []
+  const roster: Roster = {
+    ...self,
+    members: replaced(self.members, slot, { ...member, isNew: false }),
+    byName: Table.set(self.byName, member.name, [...slots, slot])
+  }
+  return { _tag: "Proved", roster }
+}
+
+const incarnationOf = (self: Roster, incarnation: number): Member | undefined => {
+  const slot = Table.get(self.byIncarnation, incarnation)
+  return slot === undefined ? undefined : self.members[slot]
 }
 
 /** Whose answer is it? */
@@ -80,16 +152,22 @@ export const memberOf = (self: Roster, slot: number, incarnation: number): Membe
   return member !== undefined && member.incarnation === incarnation && member.lost === undefined ? member : undefined
 }
 
-/** Was this incarnation given up? */
-export const isLost = (self: Roster, slot: number, incarnation: number): boolean =>
-  self.members[slot]?.incarnation === incarnation && self.members[slot].lost !== undefined
+/** Was the catcher that answers from there given up? A newcomer's slot may be somebody else's since. */
+export const isLost = (self: Roster, slot: number, incarnation: number, address: string): boolean => {
+  const member = incarnationOf(self, incarnation)
+  if (member === undefined) return self.members[slot] !== undefined
+  return member.slot === slot && member.address === address && member.lost !== undefined
+}
 
-export const lose = (self: Roster, slot: number, reason: string): Roster => ({
-  ...self,
-  members: self.members.map((member) =>
-    member.slot === slot && member.lost === undefined ? { ...member, lost: reason } : member
-  )
-})
+export const lose = (self: Roster, slot: number, reason: string): Roster => {
+  const member = self.members[slot]
+  if (member === undefined || member.lost !== undefined) return self
+  return {
+    ...self,
+    members: replaced(self.members, slot, { ...member, lost: reason }),
+    free: member.isNew ? [...self.free, slot] : self.free
+  }
+}
 
 /** Who was given up, and has not come back under its name. */
 export const givenUp = (self: Roster): ReadonlyArray<Member> => {
@@ -98,7 +176,14 @@ export const givenUp = (self: Roster): ReadonlyArray<Member> => {
 }
 
 export const present = (self: Roster): ReadonlyArray<Member> =>
-  self.members.filter((member) => member.lost === undefined)
+  self.members.filter((member) => member.lost === undefined && !member.isNew)
+
+/** Those that have joined and not answered yet. */
+export const newcomers = (self: Roster): ReadonlyArray<Member> =>
+  self.members.filter((member) => member.lost === undefined && member.isNew)
+
+/** All that take part, or did. */
+export const participants = (self: Roster): ReadonlyArray<Member> => self.members.filter((member) => !member.isNew)
 
 /** Who clocks the window: the first that joined, and instead of the last of them those who missed most lately. By slot. */
 export const ackers = (self: Roster, missed: ReadonlyMap<number, number>): ReadonlyArray<number> => {

@@ -95,27 +95,41 @@ const probed = (message: Message) =>
       }
     : undefined
 
-/** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>. All of them join. */
+/** [J-15] By its first answer a newcomer becomes a catcher. */
+const firstAnswers = (message: Message, slots: Slots, answered: Set<number>): ReadonlyArray<Message> =>
+  message._tag !== "Poll"
+    ? []
+    : slots
+        .filter(({ slot }) => message.audience.includes(slot) && !answered.has(slot))
+        .map((who) => {
+          answered.add(who.slot)
+          const { poll, session } = message
+          return { _tag: "PollOk", session, ...who, poll, received: 0, dropped: 0 }
+        })
+
+/** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>, or otherwise. All of them join. */
 export const crowd = (
   network: Simulated.Network,
   count: number,
-  script: (message: Message, slots: Slots) => ReadonlyArray<Message>
+  script: (message: Message, slots: Slots) => ReadonlyArray<Message>,
+  prefix = "c"
 ) => {
   const slots: Array<{ slot: number; incarnation: number }> = []
+  const answered = new Set<number>()
   return puppet(network.layerCatcher("crowd"), (message) => {
     if (message._tag === "Announce") {
       return Array.from({ length: count }, (_, i) => i + 1)
         .filter((incarnation) => !slots.some((known) => known.incarnation === incarnation))
         .map((incarnation) => {
-          const name = `c${incarnation}`
+          const name = `${prefix}${incarnation}`
           const who = { incarnation, key: incarnation, moves: 0, name }
           return { _tag: "Join", session: message.session, receiveBufferBytes: 4_000_000, ...who } as const
         })
     }
     if (message._tag === "Welcome") {
-      for (const guest of message.guests) if ("slot" in guest) slots.push(guest)
+      for (const guest of message.guests) if ("slot" in guest && guest.incarnation <= count) slots.push(guest)
     }
-    return [...answering(probed)(message, slots), ...script(message, slots)]
+    return [...firstAnswers(message, slots, answered), ...answering(probed)(message, slots), ...script(message, slots)]
   })
 }
 

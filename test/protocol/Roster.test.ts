@@ -15,6 +15,11 @@ const guest = (incarnation: number, name = `c${incarnation}`): Roster.Guest => (
 const joined = (roster: Roster.Roster, ...guests: ReadonlyArray<Roster.Guest>) =>
   guests.reduce((roster, guest) => {
     const result = Roster.join(roster, guest)
+    return result._tag === "New" ? Roster.prove(result.roster, result.member.slot).roster : roster
+  }, roster)
+const waiting = (roster: Roster.Roster, ...guests: ReadonlyArray<Roster.Guest>) =>
+  guests.reduce((roster, guest) => {
+    const result = Roster.join(roster, guest)
     return result._tag === "New" ? result.roster : roster
   }, roster)
 
@@ -62,6 +67,67 @@ describe("Roster", () => {
     assert.isUndefined(Roster.memberOf(roster, 1, 1))
     assert.isUndefined(Roster.memberOf(roster, 7, 1))
     assert.isUndefined(Roster.memberOf(Roster.lose(roster, 1, "silent"), 1, 2))
+  })
+
+  it("a join with a known incarnation changes nothing when its key or its name is another [R-2]", () => {
+    const roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))
+    const lost = Roster.lose(roster, 0, "silent")
+    const fresh = waiting(roster, guest(3, "c"))
+    for (const [state, incarnation, name] of [
+      [roster, 1, "a"],
+      [lost, 1, "a"],
+      [fresh, 3, "c"]
+    ] as const) {
+      const overheard = { ...guest(incarnation, name), address: "10.9.9.9:1", key: 77, moves: 9 }
+      for (const stranger of [
+        overheard,
+        { ...overheard, name: "z" },
+        guest(incarnation, "z"),
+        guest(incarnation, "b")
+      ]) {
+        assert.deepStrictEqual(Roster.join(state, stranger), { _tag: "Foreign" })
+      }
+    }
+  })
+
+  it("a newcomer takes part in nothing until it has answered, and holds no name", () => {
+    let roster = waiting(Roster.make(["a", "b"]), guest(1, "a"), guest(2, "a"))
+    assert.deepStrictEqual(Roster.present(roster), [])
+    assert.deepStrictEqual(Roster.participants(roster), [])
+    assert.deepStrictEqual(Roster.absent(roster), ["a", "b"])
+    assert.strictEqual(Roster.memberOf(roster, 1, 2)?.isNew, true)
+    // the first to answer has the name
+    roster = Roster.prove(roster, 1).roster
+    assert.deepStrictEqual(Roster.absent(roster), ["b"])
+    const second = Roster.prove(roster, 0)
+    assert.strictEqual(second._tag === "Refused" && second.refusal, "NameTaken")
+    assert.deepStrictEqual(
+      Roster.present(second.roster).map(({ slot }) => slot),
+      [1]
+    )
+  })
+
+  it("silent newcomers fill no slots: theirs are free again, and one gives way [R-5]", () => {
+    let roster = waiting(joined(Roster.make(), guest(0)), guest(1), guest(2))
+    roster = Roster.lose(roster, 1, "it never answered")
+    roster = waiting(roster, guest(3))
+    assert.deepStrictEqual(
+      roster.members.map(({ incarnation }) => incarnation),
+      [0, 3, 2]
+    )
+    // whose slot it was is told that it is out, and no longer known
+    assert.isTrue(Roster.isLost(roster, 1, 1, guest(1).address))
+    assert.isFalse(Roster.isLost(roster, 1, 3, guest(3).address))
+    assert.strictEqual(Roster.join(roster, guest(1))._tag, "New")
+    for (let i = 4; i < 2 * Limits.slots; i++) roster = waiting(roster, guest(i))
+    assert.strictEqual(roster.members.length, Limits.slots)
+    assert.strictEqual(roster.members[0].incarnation, 0)
+    assert.strictEqual(Roster.newcomers(roster).length, Limits.slots - 1)
+    roster = joined(roster, guest(20_000))
+    assert.deepStrictEqual(
+      Roster.present(roster).map(({ incarnation }) => incarnation),
+      [0, 20_000]
+    )
   })
 
   it("of two living catchers with one name the second is refused [R-3]", () => {
