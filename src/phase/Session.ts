@@ -255,6 +255,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     /** Newcomers, since when each is one; those that are asked whether they are there after their welcome. */
     const newSince = new Map<number, number>()
     const unproved: Array<number> = []
+    const newcomer = Latch.makeUnsafe(false)
     let silentNewcomers = 0
     const joinRate = new JoinRate()
     let roster = Roster.make(options.hosts)
@@ -345,7 +346,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       heardMillis[member.slot] = now()
       if (joined._tag === "Known") return undefined
       roster = joined.roster
-      if (joined._tag === "New") newSince.set(member.slot, now())
+      if (joined._tag === "New") {
+        newSince.set(member.slot, now())
+        newcomer.openUnsafe()
+      }
       return joined._tag === "Moved" && !member.isNew ? moved(member, joined.before) : undefined
     }
 
@@ -379,7 +383,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     // Newcomers that have not answered are asked again, and forgotten when they never do.
     const lookAfterNewcomers = Effect.gen(function* () {
-      yield* Effect.sleep(Limits.announceMillis)
+      if (newSince.size === 0) newcomer.closeUnsafe()
+      yield* newcomer.await
+      // one that has just come may have missed its poll; of many most are on their way, or strangers
+      const youngest = now() - Math.max(...newSince.values())
+      const soon = Math.min(Limits.announceMillis, Math.max(youngest, 2 * Limits.questionMillis))
+      yield* Effect.sleep(areNewcomersFew() ? soon : Limits.announceMillis)
       const waiting: Array<number> = []
       for (const [slot, sinceMillis] of newSince) {
         if (now() - Math.max(sinceMillis, awakeMillis) < options.timeoutMillis / 2) waiting.push(slot)
@@ -392,10 +401,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       yield* areYouThere(waiting)
     })
 
+    const areNewcomersFew = () => newSince.size + silentNewcomers < Limits.silentNewcomers
+
     /** May somebody come yet who is to be waited for? */
     const knocking = () => {
       const isComing = [...newSince.values()].some((millis) => now() - millis < Limits.knockMillis)
-      if (isComing && newSince.size + silentNewcomers < Limits.silentNewcomers) return true
+      if (isComing && areNewcomersFew()) return true
       const taken = new Set(Roster.present(roster).map((member) => member.name))
       return [...knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
     }
