@@ -22,7 +22,9 @@ describe("a catcher that answers polls and no question [Q-2]", () => {
             Effect.gen(function* () {
               now = world.now
               const answerPolls = Rig.answering((message) =>
-                message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 } : undefined
+                message._tag === "Poll"
+                  ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 }
+                  : undefined
               )
               yield* Rig.crowd(world.network, 1, answerPolls, "mute")
               yield* Effect.never
