@@ -1,0 +1,119 @@
+/**
+ * Four catchers on real hosts, one of them behind each evil in turn: the other three have the tree as soon as without it, and
+ * little is sent that nobody gains from. The rate is limited, so that time is bytes, not what else the machine does.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import * as Lab from "./Lab.ts"
+import * as Trees from "./Trees.ts"
+
+const files = 24
+const makeTree = (lab: Lab.Lab) => {
+  const source = join(lab.folder, "source")
+  mkdirSync(source)
+  for (let i = 0; i < files; i++) Trees.random(join(source, `file ${i}`), 1_000_000)
+  return source
+}
+
+interface Evil {
+  readonly name: string
+  readonly options?: ReadonlyArray<string>
+  /** Before the catchers start. */
+  readonly before?: (lab: Lab.Lab) => Effect.Effect<void>
+  /** While pages are on the air. */
+  readonly meanwhile?: (lab: Lab.Lab, catcher: Lab.Running) => Effect.Effect<void>
+  /** How it ends for the one that is hit, and with which words. */
+  readonly state: "Complete" | "Partial" | "Lost"
+  readonly reason?: RegExp
+}
+
+const nft = (lab: Lab.Lab, host: string, rule: string) =>
+  Effect.gen(function* () {
+    const text = `table ip evil { chain i { type filter hook input priority 0; ${rule} } }`
+    assert.strictEqual((yield* lab.exec(host, "nft", text).ended).status, 0)
+  })
+
+const evils: ReadonlyArray<Evil> = [
+  {
+    name: "a narrow path",
+    before: (lab) => nft(lab, "c2", "udp dport 8888 meta length > 1400 drop"),
+    state: "Complete"
+  },
+  {
+    name: "a narrow path, and pages whose size is fixed",
+    options: ["--page-size", "1432"],
+    before: (lab) => nft(lab, "c2", "udp dport 8888 meta length > 1400 drop"),
+    state: "Partial",
+    reason: /polls arrive and pages of 1432 bytes do not.*--page-size 1332/
+  },
+  {
+    name: "a full disk",
+    before: (lab) => Effect.sync(() => lab.mount(2, "8m")),
+    state: "Partial",
+    reason: /needs .* has /
+  },
+  {
+    name: "cut for good",
+    options: ["--timeout", "4"],
+    meanwhile: (lab) => Effect.sync(() => lab.lab("link", "down", "c2")),
+    state: "Lost",
+    reason: /silent for 4 s/
+  },
+  {
+    name: "nine of ten answers lost",
+    before: (lab) => nft(lab, "m", "ip saddr 10.77.0.3 numgen random mod 10 < 9 drop"),
+    state: "Complete"
+  },
+  {
+    name: "a clock of its own, stopped for 9 s",
+    meanwhile: (_, catcher) =>
+      Effect.andThen(catcher.kill("SIGSTOP"), Effect.andThen(Effect.sleep(9000), catcher.kill("SIGCONT"))),
+    state: "Complete"
+  }
+]
+
+/** A session of four; when the other three had all files, in seconds of the session. */
+const run = Effect.fnUntraced(function* (lab: Lab.Lab, source: string, evil: Omit<Evil, "name" | "state">) {
+  yield* evil.before?.(lab) ?? Effect.void
+  const catchers = yield* lab.catchers(4)
+  const options = ["--json", "--catchers", "4", "--bwlimit", "12MB", ...(evil.options ?? [])]
+  const master = lab.mrsync("m", "send", ...options, `${source}/`)
+  yield* master.says("Tick")
+  if (evil.meanwhile !== undefined) yield* Effect.forkScoped(evil.meanwhile(lab, catchers[1]))
+  const others = yield* master.sees(
+    ({ _tag, catchers }) =>
+      _tag === "Tick" && ["c1", "c3", "c4"].every((id) => catchers.find((one: any) => one.id === id)?.files === files)
+  )
+  const { report } = yield* master.ended
+  return { report, seconds: others.seconds as number }
+})
+
+describe.skipIf(Lab.unavailable !== undefined)("one of four behind an evil", () => {
+  let quietSeconds = 0
+  it.live("none, to compare with", () =>
+    Effect.gen(function* () {
+      const lab = yield* Lab.make(4)
+      const { report, seconds } = yield* run(lab, makeTree(lab), {})
+      assert.isBelow(report.pages.sent / report.pages.needed, 1.02)
+      quietSeconds = seconds
+    }).pipe(Effect.scoped)
+  )
+
+  for (const { name, reason, state, ...evil } of evils) {
+    it.live(name, () =>
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(4)
+        const source = makeTree(lab)
+        const { report, seconds } = yield* run(lab, source, evil)
+        const hit = report.catchers.find((one: any) => one.id === "c2")
+        assert.strictEqual(hit.state, state, JSON.stringify(hit))
+        if (reason !== undefined) assert.match(hit.failures[0].reason, reason)
+        assert.isBelow(report.pages.sent / report.pages.needed, 1.3)
+        assert.isBelow(seconds, 1.25 * quietSeconds)
+        for (const i of [1, 3, 4]) assert.strictEqual(Lab.rsyncSays(`${source}/`, `${lab.destination(i)}/`), "")
+      }).pipe(Effect.scoped)
+    )
+  }
+})
