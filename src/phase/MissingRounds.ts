@@ -172,6 +172,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       before.set(slot, answer)
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
+    // [N-3] nobody waits for a catcher that gains nothing
+    const onTrial = [...missing.keys()].filter(session.probing.isOnTrial)
+    if (onTrial.length < owing.length) for (const slot of onTrial) late.add(slot)
     for (const slot of unfitOf(session.probing, content.layout, missing.keys())) {
       unfit.push(slot)
       missing.delete(slot)
@@ -194,8 +197,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     const wanted = owing.map((slot) => portion(session.probing, slot, missing.get(slot)!))
     yield* send(options, wanted, session.demand(owing, repairs.wants))
     yield* lane.drained
-    // nobody can be sent anything until its path is known
-    if (owing.every((slot) => session.probing.mostPages(slot) === 0)) yield* Effect.sleep(Limits.probeMillis)
+    if (owing.every(session.probing.isOnTrial)) {
+      yield* Effect.sleep(Math.max(...owing.map(session.probing.pauseMillis)))
+    }
   }
   // at the end whoever still misses something, after so many rounds, is given up for this file
   if (root !== undefined)
@@ -212,10 +216,13 @@ const judge = (
   before: Missing | undefined
 ): void => {
   const pages = Planner.lackingWhole(layout, answer)
-  const streamed = answer.count * (1 - Limits.gainedShare)
-  const most =
-    before === undefined ? streamed : before.first === answer.first ? Planner.lackingWhole(layout, before) : Infinity
-  probing.judge(slot, pages < most)
+  if (before === undefined) {
+    const hasGained = pages <= Limits.vainRoundPages || pages < answer.count * (1 - Limits.gainedShare)
+    // one that lost few of them shows nothing
+    if (!hasGained || pages < answer.count / 2) probing.judge(slot, hasGained)
+    return
+  }
+  probing.judge(slot, before.first !== answer.first || pages < Planner.lackingWhole(layout, before))
 }
 
 const unfitOf = (probing: Probing, { pageBytes }: Layout.Layout, slots: Iterable<number>): ReadonlyArray<number> =>

@@ -41,6 +41,10 @@ export interface Probing {
   readonly whyOut: (slot: number) => string | undefined
   /** Is that page too large for the path to the catcher? */
   readonly isTooLarge: (slot: number, pageBytes: number) => boolean
+  /** Has it gained nothing for so long that it is served after the others? */
+  readonly isOnTrial: (slot: number) => boolean
+  /** How long after its last pages it is sent more. Others may keep its link full meanwhile. */
+  readonly pauseMillis: (slot: number) => number
   /** How many pages the catcher is to be sent at once; undefined: all that it lacks. */
   readonly mostPages: (slot: number) => number | undefined
   /** The catcher has answered after pages were sent to it: did it gain any? */
@@ -177,6 +181,8 @@ export const make = (options: Options): Probing => {
     isKnown: (slot) => reached.has(slot),
     whyOut: (slot) => out.get(slot),
     isTooLarge: (slot, page) => (reached.get(slot) ?? Infinity) < page,
+    isOnTrial: (slot) => (vain.get(slot) ?? 0) >= Limits.suspectRounds,
+    pauseMillis: (slot) => Math.min((vain.get(slot) ?? 0) * Limits.trialMillis, Limits.maxTrialMillis),
     mostPages: (slot) =>
       (vain.get(slot) ?? 0) === 0 ? undefined : subjects.has(slot) || out.has(slot) ? 0 : Limits.vainRoundPages,
     judge: (slot, hasGained) => {

@@ -256,8 +256,11 @@ export const maxProbeMillis = 160
 export const gluedProbes = 16
 /** A catcher that gained nothing is sent so many pages a round, until one arrives. */
 export const vainRoundPages = 8
-/** A catcher that has less than this share of the pages as they streamed has gained nothing of them. */
+/** A catcher that has less than this share of the pages as they streamed has gained nothing of them; few may all be lost. */
 export const gainedShare = 1 / 8
+/** Rounds on trial follow each other after this long times their number, and this long at most: in all 3 s. */
+export const trialMillis = 10
+export const maxTrialMillis = 200
 /**
  * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and after so many it is sent nothing
  * more. At 8 pages of 1432 bytes that is 275 KB.
