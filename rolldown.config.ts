@@ -5,8 +5,8 @@ import { defineConfig } from "rolldown"
 export default defineConfig({
   input: { bin: "src/bin.ts" },
   platform: "node",
-  // These bring prebuilt binaries, which cannot be bundled.
-  external: ["koffi", "@napi-rs/blake-hash"],
+  // The first two bring prebuilt binaries, which cannot be bundled; the last is loaded only where the second has none.
+  external: ["koffi", "@napi-rs/blake-hash", /^@noble\/hashes/],
   transform: { target: "node20" },
   output: {
     dir: "dist",

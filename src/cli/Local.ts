@@ -4,10 +4,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
-import type * as Errno from "../store/Errno.ts"
 import { SourceError } from "../store/Source.ts"
 import { StoreError } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
+import * as Hashing from "./Hashing.ts"
 import { Machine, type TransportKind, type TransportOptions } from "./Machine.ts"
 import * as Output from "./Output.ts"
 import { Screen } from "./Screen.ts"
@@ -22,18 +22,6 @@ const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../store/DiskSource.ts"))
 const disk = Effect.promise(() => import("../store/Disk.ts"))
-const hash = Effect.promise(() => import("../store/Hash.ts"))
-
-/** Is it told that the native hash is missing? Once is enough for a program that serves session after session. */
-let isToldOfHash = false
-
-const hashing = Effect.fnUntraced(function* <E>(fail: (refusal: Errno.Refusal & { readonly path: string }) => E) {
-  const { isThere, missing, packageName } = yield* hash
-  if (missing === undefined || isToldOfHash) return
-  if (!isThere) return yield* Effect.fail(fail({ path: packageName, code: "ENOENT", reason: missing }))
-  isToldOfHash = true
-  yield* Effect.logWarning(`${packageName}: ${missing}: hashing is several times slower without it`)
-})
 
 /** One end of the transport that was asked for, on the interface that was asked for, wherever that goes. */
 const end = Effect.fnUntraced(function* (layerOf: "layerMaster" | "layerCatcher", options: TransportOptions) {
@@ -88,14 +76,14 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
   source: (sources) =>
     Layer.unwrap(
       Effect.andThen(
-        hashing((refusal) => new SourceError(refusal)),
+        Hashing.check((refusal) => new SourceError(refusal)),
         Effect.map(source, (module) => module.layer(sources))
       )
     ),
   store: (destination, owner) =>
     Layer.unwrap(
       Effect.andThen(
-        hashing((refusal) => new StoreError(refusal)),
+        Hashing.check((refusal) => new StoreError(refusal)),
         Effect.map(disk, (module) => module.layer(destination, owner))
       )
     )

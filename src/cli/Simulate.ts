@@ -4,8 +4,10 @@ import type { Repair } from "../protocol/Planner.ts"
 import type { Report } from "../Report.ts"
 import { exitStatus } from "../Report.ts"
 import * as Forecast from "../simulate/Forecast.ts"
+import { SourceError } from "../store/Source.ts"
 import * as Simulated from "../transport/Simulated.ts"
 import * as Format from "./Format.ts"
+import * as Hashing from "./Hashing.ts"
 import * as LastLine from "./LastLine.ts"
 import * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
@@ -47,6 +49,7 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
       reason: "--slow-rate and --slow-loss are of bad links, and there are none: give --slow K"
     })
   }
+  yield* Session.logged("Normal")(Hashing.check((refusal) => new SourceError(refusal)))
   const screen = yield* Screen
   if (!input.json) for (const line of heading(input)) screen.print("out", line)
   const forecast = yield* Effect.raceFirst(

@@ -15,37 +15,18 @@ export const kernel = (): Kernel => (loaded ??= load() ?? twin)
 
 /** A kernel of its own memory, or undefined. */
 export const load = (): Kernel | undefined => {
-  const exports = instantiate<Exports>("parity.wasm")
-  return exports === undefined ? undefined : bind(exports)
-}
-
-/** Loads what the build has made of a module of assembly/; undefined where it cannot be had. */
-export const instantiate = <A extends Memory>(file: string): A | undefined => {
   for (const place of places) {
-    const exports = Result.try(() => {
-      const bytes = readFileSync(new URL(`${place}/${file}`, import.meta.url))
-      return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as A
-    })
-    if (Result.isSuccess(exports)) return exports.success
+    const kernel = Result.try(() => bind(readFileSync(new URL(place, import.meta.url))))
+    if (Result.isSuccess(kernel)) return kernel.success
   }
   return undefined
 }
 
 // From src/parity, dist/parity and the program's parts in dist/bin; and from dist/bin.js itself.
-const places = ["../../dist", "."]
+const places = ["../../dist/parity.wasm", "./parity.wasm"]
 
-export interface Memory {
+interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
-}
-
-/** The memory as bytes, grown to have so many. A view of before is of no use after it. */
-export const reserve = ({ memory }: Memory, length: number): Uint8Array => {
-  const lacking = length - memory.buffer.byteLength
-  if (lacking > 0) memory.grow(Math.ceil(lacking / growBytes))
-  return new Uint8Array(memory.buffer)
-}
-
-interface Exports extends Memory {
   /** See assembly/parity.ts; places in memory and sizes, in bytes, rows and columns. */
   readonly multiply: (
     tables: number,
@@ -63,7 +44,7 @@ interface Exports extends Memory {
 const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: {
     readonly Module: new (bytes: Uint8Array) => object
-    readonly Instance: new (module: object) => { readonly exports: unknown }
+    readonly Instance: new (module: object) => { readonly exports: Exports }
   }
 }
 
@@ -74,8 +55,15 @@ const growBytes = 65_536
 /** The loop takes 32 bytes at a time. */
 const slackBytes = 32
 
-const bind = (exports: Exports): Kernel => {
-  let bytes = reserve(exports, rowsAt)
+const bind = (file: Uint8Array): Kernel => {
+  const { memory, multiply } = new WebAssembly.Instance(new WebAssembly.Module(file)).exports
+  let bytes = new Uint8Array(memory.buffer)
+  const reserve = (length: number) => {
+    if (length <= bytes.length) return
+    memory.grow(Math.ceil((length - bytes.length) / growBytes))
+    bytes = new Uint8Array(memory.buffer)
+  }
+  reserve(rowsAt)
   for (let coefficient = 0; coefficient < 256; coefficient++) {
     for (let nibble = 0; nibble < 16; nibble++) {
       bytes[coefficient * 32 + nibble] = Field.multiply(coefficient, nibble)
@@ -87,13 +75,12 @@ const bind = (exports: Exports): Kernel => {
     const columns = (blockBytes + parity.length) / pageBytes
     const rowBytes = Math.ceil(pageBytes / slackBytes) * slackBytes
     const pagesAt = rowsAt + rows * rowBytes
-    const needed = pagesAt + blockBytes + parity.length + slackBytes
-    if (needed > bytes.length) bytes = reserve(exports, needed)
+    reserve(pagesAt + blockBytes + parity.length + slackBytes)
     bytes.set(matrix.subarray(0, rows * columns), matrixAt)
     bytes.set(block, pagesAt)
     bytes.fill(0, pagesAt + block.length, pagesAt + blockBytes)
     bytes.set(parity, pagesAt + blockBytes)
-    exports.multiply(0, matrixAt, rows, columns, pagesAt, pageBytes, rowsAt, rowBytes)
+    multiply(0, matrixAt, rows, columns, pagesAt, pageBytes, rowsAt, rowBytes)
     for (let row = 0; row < rows; row++) {
       const from = rowsAt + row * rowBytes
       const to = places[row] * pageBytes

@@ -29,7 +29,7 @@ const chance = (seed: number) => {
 }
 
 const wasm = Wasm.load()
-if (wasm === undefined) throw new Error("there is no dist/parity.wasm: npm run build:wasm")
+if (wasm === undefined) throw new Error("there is no dist/parity.wasm: npm run build:parity")
 const kernels = [
   { name: "wasm", kernel: wasm },
   { name: "twin", kernel: Code.twin }

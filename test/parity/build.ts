@@ -1,4 +1,4 @@
-/** Builds the modules of WebAssembly before tests that compare them with their twins. */
-import { below, build } from "../build.ts"
+/** Builds dist/parity.wasm before tests that compare it with its twin. */
+import { build } from "../build.ts"
 
-export const setup = (): void => build("build:wasm", "dist/blake3.wasm", [...below("assembly"), "package.json"])
+export const setup = (): void => build("build:parity", "dist/parity.wasm", ["assembly/parity.ts", "package.json"])

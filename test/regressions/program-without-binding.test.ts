@@ -1,17 +1,19 @@
 /** Without the binary of its hash (`npm ci --omit=optional`, another platform) every command once died with a stack. */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The program as it is installed, with the package of the hash, but without what that package needs. */
+const standIn = "node_modules/@noble/hashes"
+
+/** The program as it is installed, with the packages of the hashes, but without what the native one needs. */
 const installed = (without: ReadonlyArray<string>) => {
   const directory = mkdtempSync(join(tmpdir(), "mrsync-test-"))
-  for (const part of ["dist", "package.json", "node_modules/@napi-rs/blake-hash"]) {
+  for (const part of ["dist", "package.json", "node_modules/@napi-rs/blake-hash", standIn]) {
     cpSync(join(root, part), join(directory, part), { recursive: true, dereference: true })
   }
   for (const part of without) rmSync(join(directory, part), { recursive: true })
@@ -23,6 +25,7 @@ const installed = (without: ReadonlyArray<string>) => {
 
 const mrsync = (directory: string, ...args: ReadonlyArray<string>) => {
   const { status, stderr, stdout } = spawnSync(process.execPath, [join(directory, "dist/bin.js"), ...args], {
+    cwd: directory,
     encoding: "utf8",
     timeout: 60_000
   })
@@ -39,14 +42,37 @@ describe("without the native hash", () => {
     assert.strictEqual(status, 0, stderr)
     assert.match(stdout, /clara: identical, 3 entries/)
     assert.strictEqual(stderr.split(why).length, 2, stderr)
-    assert.include(stderr, "hashing is several times slower without it")
+    assert.include(stderr, "hashing is a hundred times slower without it")
   })
 
-  it.each(["send", "catch"])("and without that one %s names the package: 11", (command) => {
-    const directory = installed(["dist/blake3.wasm"])
-    const { status, stderr } = mrsync(directory, command, "-i", "lo", "-w", "1", join(directory, "tree"))
+  it.each([true, false])("and is loaded only then (native: %s)", (isNative) => {
+    const directory = installed([])
+    if (isNative) {
+      cpSync(join(root, "node_modules/@napi-rs"), join(directory, "node_modules/@napi-rs"), { recursive: true })
+    }
+    appendFileSync(join(directory, standIn, "blake3.js"), 'console.error("loaded")\n')
+    const { status, stderr } = mrsync(directory, "simulate", "-c", "1", "--size", "1kB")
+    assert.strictEqual(status, 0, stderr)
+    assert.strictEqual(stderr.includes("loaded"), !isNative, stderr)
+  })
+
+  it("a simulation tells it as well", () => {
+    const { status, stderr, stdout } = mrsync(installed([]), "simulate", "-c", "2", "--size", "100kB", "--json")
+    assert.strictEqual(status, 0, stderr)
+    assert.strictEqual(JSON.parse(stdout)._tag, "Simulation")
+    assert.strictEqual(stderr.split(why).length, 2, stderr)
+  })
+
+  it.each([
+    ["send", "-i", "lo", "-w", "1", "tree"],
+    ["catch", "-i", "lo", "-w", "1", "tree"],
+    ["demo", "tree"],
+    ["simulate", "-c", "2", "--size", "100kB"]
+  ])("and without that one %s names both packages: 11", (...args) => {
+    const { status, stderr } = mrsync(installed([standIn]), ...args)
     assert.strictEqual(status, 11, stderr)
     assert.include(stderr, `mrsync: ${why}`)
+    assert.include(stderr, "and @noble/hashes, which would stand in for it, cannot be loaded")
     assert.notMatch(stderr, /\n\s+at /)
   })
 })
