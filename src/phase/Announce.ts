@@ -187,9 +187,8 @@ export interface JoinOptions {
  */
 export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: JoinOptions) {
   const progress = yield* Progress
-  const word = Random.nextIntBetween(0, 0xffff_ffff)
   const { local, refused } = yield* Transport
-  const seeker = new Seeker(yield* word, { local, key: yield* word, moves: 0 })
+  const seeker = new Seeker(yield* newIncarnation(local))
   const leftSeconds = options.waitMillis === undefined ? undefined : options.waitMillis / 1000
   progress.publish({ _tag: "Waiting", joined: 0, wanted: 0, absent: [], leftSeconds })
   const joined = seek(ear, options, seeker)
@@ -206,16 +205,21 @@ export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: Joi
   )
 })
 
+const word = Random.nextIntBetween(0, 0xffff_ffff)
+const newIncarnation = Effect.fnUntraced(function* (local: Address) {
+  return { incarnation: yield* word, place: { local, key: yield* word, moves: 0 } as Place }
+})
+
 /** What a catcher that looks for a session has heard. */
 class Seeker {
-  readonly incarnation: number
+  incarnation: number
   master: { readonly address: Address; readonly announce: Announce; readonly heardMillis: number } | undefined
   refused: JoinRefused | undefined
   place: Place
   private readonly passedOver = new Set<bigint>()
   private readonly heard = new Map<Address, { announcements: number; joins: number; isOver: boolean }>()
 
-  constructor(incarnation: number, place: Place) {
+  constructor({ incarnation, place }: Effect.Success<ReturnType<typeof newIncarnation>>) {
     this.incarnation = incarnation
     this.place = place
   }
@@ -310,6 +314,11 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
   if (own.refusal === "NameTaken") return undefined
+  // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may come
+  if (own.refusal === "Started") {
+    Object.assign(seeker, yield* newIncarnation(seeker.place.local))
+    return undefined
+  }
   if (options.waitMillis !== undefined) return yield* seeker.refused
   seeker.passOver(message.session)
   return undefined

@@ -23,6 +23,7 @@ export interface Options {
   readonly bytesPerSecond: number | undefined
   /** Does the transport glue datagrams? */
   readonly glues: boolean
+  readonly now: () => number
   readonly present: () => ReadonlyArray<Member>
   readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
   /** A catcher's path is known, or known to be too narrow. */
@@ -49,6 +50,8 @@ export interface Probing {
   readonly mostPages: (slot: number) => number | undefined
   /** The catcher has answered after pages were sent to it: did it gain any? */
   readonly judge: (slot: number, hasGained: boolean) => void
+  /** Whose paths are looked into, and since when: those owe answers. */
+  readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>
   readonly joined: (slot: number) => void
   readonly heard: (answer: ProbeOk) => void
   readonly run: Effect.Effect<never, TransportError>
@@ -56,6 +59,7 @@ export interface Probing {
 
 /** A path that is looked into. */
 interface Subject {
+  readonly sinceMillis: number
   readonly wanted: number
   trains: number
   answers: number
@@ -78,14 +82,14 @@ export const make = (options: Options): Probing => {
   const work = Latch.makeUnsafe(false)
   const answered = Latch.makeUnsafe(false)
 
-  const begin = (slot: number, wanted: number) => {
-    subjects.set(slot, { wanted, trains: 0, answers: 0, arrived: undefined })
+  const begin = (slot: number, wanted: number, sinceMillis = options.now()) => {
+    subjects.set(slot, { sinceMillis, wanted, trains: 0, answers: 0, arrived: undefined })
     work.openUnsafe()
   }
   // What arrived of an earlier probing is forgotten at the catchers, so all begin again.
   const beginAnew = (slot: number, wanted: number) => {
     probing++
-    for (const [other, subject] of subjects) begin(other, subject.wanted)
+    for (const [other, subject] of subjects) begin(other, subject.wanted, subject.sinceMillis)
     begin(slot, wanted)
   }
   const nameOf = (slot: number) => present().find((member) => member.slot === slot)?.name ?? `slot ${slot}`
@@ -195,6 +199,7 @@ export const make = (options: Options): Probing => {
       out.set(slot, unreached(rounds))
       changed()
     },
+    awaited: () => [...subjects].map(([slot, { sinceMillis }]) => [slot, sinceMillis] as const),
     joined: (slot) => begin(slot, pageBytes),
     heard: (answer) => {
       const subject = subjects.get(answer.slot)

@@ -211,6 +211,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       isPageFixed: options.isPageFixed ?? false,
       bytesPerSecond: options.bytesPerSecond,
       glues: transport.glues,
+      now,
       present: () => Roster.present(roster),
       send: transport.send,
       changed: () => changed.openUnsafe(),
@@ -748,11 +749,12 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       yield* areYouThere(quiet)
     })
 
-    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question.
+    // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. So is one that is probed.
     const awaited = () => [
       ...air
         .window()
         .ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const])),
+      ...probing.awaited(),
       ...away
     ]
     // [J-11] who joined and died before the session began is asked nothing yet

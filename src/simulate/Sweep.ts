@@ -19,8 +19,8 @@ export interface Verdict {
 /** A catcher that starts so shortly before the end comes too late; so does one that nobody waited for in a session this short. */
 const tooLateMillis = 2000
 
-/** A master finds out within a time-out that its last catcher is gone; while it gathers it may wait for others, too. */
-const aloneTimeouts = 1.5
+/** A master finds out within a time-out that a catcher is gone, and may ask another one only then. */
+const aloneTimeouts = 2.5
 
 export const run = (seed: number) => judge(Faults.story(seed))
 

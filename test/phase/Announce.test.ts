@@ -111,7 +111,22 @@ describe("Announce.join", () => {
     })
   )
 
-  for (const refusal of ["NotListed", "Full", "Started"] as const) {
+  it.effect("given up before it has heard of its slot: it asks again as another incarnation [J-8]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      let first: number | undefined
+      const { joins } = yield* announcing(network, "m", 5n, (join) => {
+        first ??= join.incarnation
+        return join.incarnation === first ? [{ incarnation: first, refusal: "Started" }] : slotFor(join, 3)
+      })
+      const { incarnation, session, slot } = yield* inTime(yield* joining(network))
+      assert.deepStrictEqual([session, slot], [5n, 3])
+      assert.strictEqual(joins[0].incarnation, first)
+      assert.notStrictEqual(incarnation, first)
+    })
+  )
+
+  for (const refusal of ["NotListed", "Full", "TooOften"] as const) {
     it.effect(`${refusal}: JoinRefused at once [J-3]`, () =>
       Effect.gen(function* () {
         const network = yield* Simulated.make({ seed: 1 })

@@ -107,4 +107,8 @@ describe("seeds that have failed", () => {
   it.effect("800072: a link that others kept full passed for one that takes no pages", () => check(800_072))
   it.effect("205580: a name that was damaged on the way", () => check(205_580))
   it.effect("206466: a join between the last words", () => check(206_466))
+  it.effect("402386 and 420290: given up before it had heard of its slot", () =>
+    Effect.forEach([402_386, 420_290], check, { discard: true })
+  )
+  it.effect("420212: dead while its path was probed", () => check(420_212))
 })
