@@ -350,7 +350,9 @@ export class Ledger {
   stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
     const account = this.account(member.slot)
     // who has the tree may go
-    if (!account.finished) return member.lost === undefined || account.satOut.has(0) ? undefined : "Lost"
+    // it takes no part, and may go
+    if (account.satOut.has(0)) return "Partial"
+    if (!account.finished) return member.lost === undefined ? undefined : "Lost"
     return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
   }
 
