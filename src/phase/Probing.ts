@@ -119,7 +119,7 @@ export const make = (options: Options): Probing => {
   }
   const look = (slot: number, subject: Subject) => {
     const { wanted } = subject
-    const verdict = Reach.decide({ ...subject, glues })
+    const verdict = Reach.decide({ ...subject, glues, isKnown: reached.has(slot) })
     if (verdict?._tag === "Reached") settle(slot, wanted, verdict.isGlued)
     // whether pages of that size arrive glued is still to be seen
     else if (verdict?._tag === "Narrow") beginAnew(slot, verdict.pageBytes)
@@ -194,7 +194,7 @@ export const make = (options: Options): Probing => {
       if (hasGained || subjects.has(slot) || out.has(slot)) return
       const rounds = (vain.get(slot) ?? 0) + 1
       vain.set(slot, rounds)
-      if (rounds === Limits.suspectRounds) beginAnew(slot, pageBytes)
+      if (rounds % Limits.reprobeRounds === Limits.suspectRounds) beginAnew(slot, pageBytes)
       if (rounds < Limits.vainRounds) return
       out.set(slot, unreached(rounds))
       changed()

@@ -262,10 +262,11 @@ export const gainedShare = 1 / 8
 export const trialMillis = 10
 export const maxTrialMillis = 200
 /**
- * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and after so many it is sent nothing
- * more. At 8 pages of 1432 bytes that is 275 KB.
+ * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and again after so many more; and
+ * after so many it is sent nothing more. At 8 pages of 1432 bytes that is 275 KB.
  */
 export const suspectRounds = 2
+export const reprobeRounds = 8
 export const vainRounds = 24
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
 export const lingerMillis = 2000

@@ -53,15 +53,19 @@ export const decide = (options: {
   readonly wanted: number
   /** Does the master's transport glue datagrams at all? */
   readonly glues: boolean
+  /** Has the catcher got pages of the wanted size before? Then silence says nothing, and it is not waited for. */
+  readonly isKnown: boolean
   readonly trains: number
   /** How many answers have come, and what the last one said. */
   readonly answers: number
   readonly arrived: Arrived | undefined
 }): Verdict | undefined => {
-  const { answers, arrived, glues, trains, wanted } = options
+  const { answers, arrived, glues, isKnown, trains, wanted } = options
   const asWanted: Verdict = { _tag: "Reached", isGlued: glues }
   // a catcher that answers nothing shows nothing: it is looked at again when it gains nothing
-  if (arrived === undefined) return trains >= Limits.unansweredTrains ? asWanted : undefined
+  if (arrived === undefined) {
+    return trains >= (isKnown ? Limits.probeTrains : Limits.unansweredTrains) ? asWanted : undefined
+  }
   if (arrived.single >= wanted) {
     if (!glues || arrived.glued >= wanted) return asWanted
     if (isBeyondChance(arrived.times, trains, trains / 2)) return { _tag: "Reached", isGlued: false }

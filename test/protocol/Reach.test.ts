@@ -30,7 +30,7 @@ const probe = (path: {
       answers++
       arrived = { single, times, glued }
     }
-    const verdict = Reach.decide({ wanted, glues: true, trains, answers, arrived })
+    const verdict = Reach.decide({ wanted, glues: true, isKnown: false, trains, answers, arrived })
     if (verdict !== undefined) return { verdict, trains }
   }
 }

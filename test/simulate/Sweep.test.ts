@@ -104,6 +104,7 @@ describe("a story without an excuse", () => {
 describe("seeds that have failed", () => {
   it.effect("16: the report counted files that every catcher refuses", () => check(16))
   it.effect("192: the commit of the tree did not wait for directories and links", () => check(192))
+  it.effect("402667: a path that was probed under bursts of loss passed for one that takes pages", () => check(402_667))
   it.effect("800072: a link that others kept full passed for one that takes no pages", () => check(800_072))
   it.effect("205580: a name that was damaged on the way", () => check(205_580))
   it.effect("206466: a join between the last words", () => check(206_466))
