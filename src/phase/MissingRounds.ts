@@ -219,10 +219,11 @@ const judge = (
   if (before === undefined) {
     const hasGained = pages <= Limits.vainRoundPages || pages < answer.count * (1 - Limits.gainedShare)
     // one that lost few of them shows nothing
-    if (!hasGained || pages < answer.count / 2) probing.judge(slot, hasGained)
+    if (!hasGained || pages < answer.count / 2) probing.judge(slot, hasGained, "Streamed")
     return
   }
-  probing.judge(slot, before.first !== answer.first || pages < Planner.lackingWhole(layout, before))
+  const hasGained = before.first !== answer.first || pages < Planner.lackingWhole(layout, before)
+  probing.judge(slot, hasGained, "SentAlone")
 }
 
 const unfitOf = (probing: Probing, { pageBytes }: Layout.Layout, slots: Iterable<number>): ReadonlyArray<number> =>

@@ -48,8 +48,8 @@ export interface Probing {
   readonly pauseMillis: (slot: number) => number
   /** How many pages the catcher is to be sent at once; undefined: all that it lacks. */
   readonly mostPages: (slot: number) => number | undefined
-  /** The catcher has answered after pages were sent to it: did it gain any? */
-  readonly judge: (slot: number, hasGained: boolean) => void
+  /** The catcher has answered after pages were streamed, or sent to it alone: did it gain any? */
+  readonly judge: (slot: number, hasGained: boolean, were: "Streamed" | "SentAlone") => void
   /** Whose paths are looked into, and since when: those owe answers. */
   readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>
   readonly joined: (slot: number) => void
@@ -77,8 +77,9 @@ export const make = (options: Options): Probing => {
   const reached = new Map<number, number>()
   const unglued = new Set<number>()
   const out = new Map<number, string>()
-  /** Rounds in a row that brought a catcher nothing. */
+  /** Rounds in a row that brought a catcher nothing, and when the last of them was. */
   const vain = new Map<number, number>()
+  const vainMillis = new Map<number, number>()
   const work = Latch.makeUnsafe(false)
   const answered = Latch.makeUnsafe(false)
 
@@ -92,6 +93,7 @@ export const make = (options: Options): Probing => {
     for (const [other, subject] of subjects) begin(other, subject.wanted, subject.sinceMillis)
     begin(slot, wanted)
   }
+  const pauseMillis = (slot: number) => Math.min((vain.get(slot) ?? 0) * Limits.trialMillis, Limits.maxTrialMillis)
   const nameOf = (slot: number) => present().find((member) => member.slot === slot)?.name ?? `slot ${slot}`
 
   const settle = (slot: number, page: number, isGlued: boolean) => {
@@ -186,12 +188,18 @@ export const make = (options: Options): Probing => {
     whyOut: (slot) => out.get(slot),
     isTooLarge: (slot, page) => (reached.get(slot) ?? Infinity) < page,
     isOnTrial: (slot) => (vain.get(slot) ?? 0) >= Limits.suspectRounds,
-    pauseMillis: (slot) => Math.min((vain.get(slot) ?? 0) * Limits.trialMillis, Limits.maxTrialMillis),
+    pauseMillis,
     mostPages: (slot) =>
       (vain.get(slot) ?? 0) === 0 ? undefined : subjects.has(slot) || out.has(slot) ? 0 : Limits.vainRoundPages,
-    judge: (slot, hasGained) => {
+    judge: (slot, hasGained, were) => {
       if (hasGained) vain.delete(slot)
       if (hasGained || subjects.has(slot) || out.has(slot)) return
+      // what is streamed for others at their pace shows no more than that
+      if (were === "Streamed" && (vain.get(slot) ?? 0) >= Limits.suspectRounds) return
+      // rounds of many files go on at one time
+      const nowMillis = options.now()
+      if (nowMillis - (vainMillis.get(slot) ?? -Infinity) < pauseMillis(slot)) return
+      vainMillis.set(slot, nowMillis)
       const rounds = (vain.get(slot) ?? 0) + 1
       vain.set(slot, rounds)
       if (rounds % Limits.reprobeRounds === Limits.suspectRounds) beginAnew(slot, pageBytes)
