@@ -259,11 +259,11 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
         if (!seeker.heeds(message, nowMillis)) continue
         if (!seeker.isFrom(from, message, nowMillis)) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {
+          // of a session that we have not heard announced anybody may say this
+          if (seeker.master?.announce.session !== message.session) continue
           // its last announcement may come after its last words
-          if (seeker.master !== undefined) {
-            seeker.passOver(message.session)
-            seeker.of(from).isOver = true
-          }
+          seeker.passOver(message.session)
+          seeker.of(from).isOver = true
           seeker.master = undefined
         } else if (message._tag === "Announce") {
           seeker.master = { address: from, announce: message, heardMillis: nowMillis }

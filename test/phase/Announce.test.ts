@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Announce from "../../src/phase/Announce.ts"
 import { Session } from "../../src/phase/Session.ts"
@@ -177,6 +178,33 @@ describe("Announce.join", () => {
       assert.strictEqual(membership.master, first.transport.local)
       assert.strictEqual(second.joins.length, 0)
     })
+  )
+
+  it.effect(
+    "its master is dead, and a stranger ends the next session before that is heard: it joins it [J-2] [J-5]",
+    () =>
+      Effect.gen(function* () {
+        const network = yield* Simulated.make({ seed: 1 })
+        const joined = yield* Effect.forkScoped(yield* joining(network))
+        const speaker = (name: string) =>
+          Effect.map(
+            puppet(network.layerMasterNamed(name), () => []),
+            (it) => it.transport
+          )
+        const [dead, stranger] = [yield* speaker("m"), yield* speaker("x")]
+        const say = (from: typeof dead, message: Message.Message) => {
+          const bytes = Codec.encode(message)
+          return from.send({ bytes, datagramBytes: bytes.length })
+        }
+        yield* say(dead, announceOf(5n))
+        yield* inTime(Effect.sleep(Limits.forgetMillis + 500))
+        yield* say(stranger, { _tag: "Bye", session: 6n })
+        yield* say(stranger, { _tag: "Abort", session: 6n, file: undefined, reason: "forged", audience: [] })
+        yield* inTime(Effect.sleep(100))
+        yield* announcing(network, "n", 6n, (join) => slotFor(join, 2))
+        const { session, slot } = yield* inTime(Fiber.join(joined))
+        assert.deepStrictEqual([session, slot], [6n, 2])
+      })
   )
 
   it.effect("any bytes on the group are ignored", () =>
