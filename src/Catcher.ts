@@ -120,15 +120,39 @@ class Book {
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
 
+  /** When we were awake last, and since when we stood still if that was just now. */
+  private awakeMillis: number
+  private stoodStillMillis: number | undefined
+  /** How much older what was heard last may be: it may have come while we stood still. */
+  private doubtMillis = 0
+
   constructor(nowMillis: number) {
     this.heardMillis = nowMillis
     this.joinedMillis = nowMillis
+    this.awakeMillis = nowMillis
   }
   /** Another master that calls while ours is silent: since when, and when it was heard last. */
   private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
   /** The session was left for that master's. */
   isReplaced = false
 
+  /** Called at every tick. What came while we stood still is read before the next one. */
+  isAwake(nowMillis: number): void {
+    this.stoodStillMillis = this.stoodSince(nowMillis)
+    this.awakeMillis = nowMillis
+  }
+  private stoodSince(nowMillis: number): number | undefined {
+    return nowMillis - this.awakeMillis > 2 * tickMillis ? this.awakeMillis : undefined
+  }
+  /** The master is heard. */
+  hears(nowMillis: number): void {
+    this.heardMillis = nowMillis
+    this.doubtMillis = nowMillis - (this.stoodStillMillis ?? this.stoodSince(nowMillis) ?? nowMillis)
+  }
+  /** How long ago the master was heard, as another one may believe it. */
+  surelySilentMillis(nowMillis: number): number {
+    return Math.floor(this.silentMillis(nowMillis) + this.doubtMillis)
+  }
   silentMillis(nowMillis: number): number {
     return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
   }
@@ -253,7 +277,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     const listening = Effect.gen(function* () {
       while (true) {
         for (const heard of yield* events) {
-          if (heard._tag !== "Stranger") book.heardMillis = now()
+          if (heard._tag !== "Stranger") book.hears(now())
           if (heard._tag === "Pages") book.startedMillis ??= now()
           if (isOfFiles(heard)) book.begun = true
           if (heard._tag === "Message") yield* whereabouts.heard(heard.message)
@@ -361,7 +385,7 @@ const decline = Effect.fnUntraced(function* (
   nowMillis: number
 ) {
   const { session } = announce
-  const silentMillis = Math.floor(book.silentMillis(nowMillis))
+  const silentMillis = book.surelySilentMillis(nowMillis)
   if (book.isLeftFor(session, nowMillis)) {
     if (book.done) return false
     const progress = yield* Progress
@@ -784,6 +808,7 @@ const tickMillis = 250
 const tick = Effect.fnUntraced(function* (book: Book, now: () => number) {
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
+  book.isAwake(now())
   const transport = yield* Transport
   const { dropped } = yield* transport.stats
   if (dropped > 0 && book.dropped === 0) {

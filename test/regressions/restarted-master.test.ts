@@ -68,6 +68,33 @@ describe("a master that was killed is started again [J-4] [J-13]", () => {
   }
 })
 
+describe("a catcher that stood still while its master died", () => {
+  it.effect("does not speak for it when it reads what waited: the next master goes on [J-4]", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Engine.run({
+        ...{ seed: 3, catchers: 2, tree, network: { delayMillis: 1 } },
+        // a third one never comes
+        master: { pageBytes: 1432, catchers: 3, atLeast: 1, waitMillis: 6000 },
+        meanwhile: ({ hosts: [host], master }) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(300)
+            host.freeze()
+            yield* Effect.sleep(600)
+            yield* master.crash
+            yield* Effect.sleep(100)
+            master.start()
+            // just before the wait of the second ends
+            yield* Effect.sleep(5800)
+            host.thaw()
+          })
+      })
+      if (outcome.master?._tag !== "Success") return yield* Effect.die(outcome.master)
+      assert.include(statesOf(outcome.master.value), "c2 Complete")
+      assert.strictEqual(outcome.hosts[1].attempts, 1)
+    })
+  )
+})
+
 /** Masters and catchers by name on one network. */
 const stage = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 5, delayMillis: 1 })
