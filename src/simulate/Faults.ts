@@ -353,7 +353,7 @@ const restartMaster = Effect.fnUntraced(function* (
         excuse(host.name, "it has the tree of the dead master")
     })
   excuseFinished()
-  if (!hosts.some((host) => host.runs)) return
+  if (!hosts.some((host) => host.runs || host.isToCome)) return
   master.start()
   yield* Effect.sleep(commitMillis)
   excuseFinished()

@@ -179,6 +179,8 @@ export class Host extends Machine<Report, Catcher.Error> {
   replacements = 0
   /** Start its program again when that fails, while the master runs (`--serve`, or a supervisor). */
   isPersistent = false
+  /** Its first program is still to be started. */
+  isToCome = false
 
   /** As a mount over it, or `mv` and `mkdir`: another directory takes the destination's place. */
   replaceDestination(): void {
@@ -204,7 +206,7 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
       const known = Tree.contents(scenario.tree)
       const over = Deferred.makeUnsafe<void>()
       const look = () => {
-        const isOver = !master.runs && hosts.every((host) => !host.runs)
+        const isOver = !master.runs && hosts.every((host) => !host.runs && !host.isToCome)
         // nobody is started again for a session that is over
         if (isOver) Deferred.doneUnsafe(over, Effect.void)
       }
@@ -274,8 +276,13 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
       const director = time.process()
       hosts.forEach((host, i) => {
         const startMillis = scenario.startMillis?.(i) ?? 0
-        if (startMillis > 0) time.after(director, startMillis, () => host.start())
-        else host.start()
+        host.isToCome = startMillis > 0
+        const begin = () => {
+          host.isToCome = false
+          host.start()
+        }
+        if (host.isToCome) time.after(director, startMillis, begin)
+        else begin()
       })
       master.start()
       const world: World = { network, hosts, master, now: () => time.nowMillis }

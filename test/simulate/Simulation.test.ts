@@ -33,6 +33,24 @@ describe("the engine", () => {
     })
   )
 
+  it.effect("it is not over when all are dead and one is still to be started", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Simulation.run({
+        ...{ seed: 3, catchers: 2, tree, master: { catchers: 1 } },
+        startMillis: (catcher) => (catcher === 1 ? 500 : 0),
+        meanwhile: ({ hosts: [host], master }) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(10)
+            yield* host.crash
+            yield* master.crash
+            yield* Effect.sleep(600)
+            master.start()
+          })
+      })
+      assert.strictEqual(stateOf(outcome, "c2"), "Complete")
+    })
+  )
+
   it.effect("a crash says nothing and cleans nothing up; its disk is there for the next life", () =>
     Effect.gen(function* () {
       let afterCrash: ReadonlyArray<string> = []

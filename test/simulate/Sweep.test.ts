@@ -112,4 +112,9 @@ describe("seeds that have failed", () => {
     Effect.forEach([402_386, 420_290], check, { discard: true })
   )
   it.effect("420212: dead while its path was probed", () => check(420_212))
+  it.effect("403501 and 403498: a stranger ended a session that was not heard yet", () =>
+    Effect.forEach([403_501, 403_498], check, { discard: true })
+  )
+  it.effect("402683: a catcher that was frozen spoke for a dead master", () => check(402_683))
+  it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })
