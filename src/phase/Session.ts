@@ -363,6 +363,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     // [J-15] It has answered: now it takes part.
     const prove = Effect.fnUntraced(function* (member: Roster.Member) {
       const { address, incarnation, name, slot } = member
+      // two answers in one datagram prove it once; after the end it would be sent nothing
+      if (over || Roster.memberOf(roster, slot, incarnation)?.isNew !== true) return
       const proved = Roster.prove(roster, slot)
       roster = proved.roster
       newSince.delete(slot)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Session from "../../src/phase/Session.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Roster from "../../src/protocol/Roster.ts"
@@ -7,7 +8,7 @@ import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master, timed } from "./Rig.ts"
+import { crowd, endpoint, inTime, master, puppet, timed } from "./Rig.ts"
 
 type Service = Session.Session["Service"]
 
@@ -204,6 +205,54 @@ describe("Session.ask", () => {
       }
       assert.deepStrictEqual(yield* inTime(question(session, slots).answered), [0])
       assert.isAtLeast(session.ignored(), 500)
+    })
+  )
+})
+
+describe("a newcomer [J-15]", () => {
+  /** It joins, and says all of this in one datagram when it is welcomed. */
+  const newcomer = Effect.fnUntraced(function* (
+    network: Simulated.Network,
+    say: (who: { session: bigint; slot: number; incarnation: number }) => ReadonlyArray<Message>
+  ) {
+    const { session, transport } = yield* master(network)
+    const welcomed = Latch.makeUnsafe(false)
+    const { transport: own } = yield* puppet(network.layerCatcher("c1"), (message) => {
+      if (message._tag === "Welcome") welcomed.openUnsafe()
+      const who = { incarnation: 1, key: 7, moves: 0, name: "c1", receiveBufferBytes: 4_000_000 }
+      return message._tag === "Announce" ? [{ _tag: "Join", session: message.session, ...who }] : []
+    })
+    const answer = Effect.suspend(() => {
+      const said = say({ session: session.id, slot: 0, incarnation: 1 })
+      return own.sendTo(transport.local, Buffer.concat(said.map((message) => Codec.encode(message))))
+    })
+    yield* inTime(welcomed.await)
+    return { session, answer: inTime(Effect.andThen(answer, Effect.sleep(100))) }
+  })
+
+  const pollOk = (who: { session: bigint; slot: number; incarnation: number }) =>
+    ({ _tag: "PollOk", ...who, poll: 0, received: 0, dropped: 0, held: 0 }) as const
+
+  it.effect("that gives two answers in one datagram takes part", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { answer, session } = yield* newcomer(network, (who) => [pollOk(who), pollOk(who)])
+      yield* answer
+      assert.deepStrictEqual(
+        Roster.present(session.roster()).map(({ slot }) => slot),
+        [0]
+      )
+      assert.deepStrictEqual(session.turnedAway(), [])
+    })
+  )
+
+  it.effect("that answers after the end is not taken in", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { answer, session } = yield* newcomer(network, (who) => [pollOk(who)])
+      session.end()
+      yield* answer
+      assert.deepStrictEqual(Roster.participants(session.roster()), [])
     })
   )
 })
