@@ -302,10 +302,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return missedPages > 0 ? "loss" : "slow machine"
     }
 
-    const lose = Effect.fnUntraced(function* (slot: number, reason: string) {
+    const lose = Effect.fnUntraced(function* (slot: number, reason: string, losing = Roster.lose) {
       const member = roster.members[slot]
       if (member === undefined || member.lost !== undefined) return
-      roster = Roster.lose(roster, slot, reason)
+      roster = losing(roster, slot, reason)
       away.delete(slot)
       stuck.delete(slot)
       // A newcomer that was stopped has never been told of.
@@ -526,7 +526,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         Effect.sync(() => void (standsBack = true)),
         () => Effect.sync(() => void (standsBack = false))
       )
-      for (const { slot } of Roster.present(roster)) yield* lose(slot, "it was left to the other master")
+      for (const { slot } of Roster.present(roster)) yield* lose(slot, "it was left to the other master", Roster.letGo)
     })
 
     const receive = Effect.fnUntraced(function* (batch: ReadonlyArray<Received>) {

@@ -7,7 +7,8 @@
  * [R-1] a slot belongs to one incarnation for ever, once that has answered; a restarted catcher gets a slot of its own.
  * [R-2] an answer counts only when slot and incarnation agree, a join with a known incarnation only when address and name do.
  * [R-3] of two living catchers with one name the second is refused. A newcomer holds no name.
- * [R-4] a name joins a session so many times at most: who comes and dies again and again must not keep it from ending.
+ * [R-4] a name joins a session so many times at most: who comes and dies again and again must not keep it from ending. A life
+ *       that the master ended itself does not count.
  * [R-5] a newcomer's slot is free when it is lost; when all slots are taken, a newcomer gives way.
  */
 import type { Refusal } from "../wire/Message.ts"
@@ -167,6 +168,15 @@ export const lose = (self: Roster, slot: number, reason: string): Roster => {
     members: replaced(self.members, slot, { ...member, lost: reason }),
     free: member.isNew ? [...self.free, slot] : self.free
   }
+}
+
+/** Loses a catcher for a reason of the master's own: its name may join as often as before. */
+export const letGo = (self: Roster, slot: number, reason: string): Roster => {
+  const member = self.members[slot]
+  if (member === undefined || member.lost !== undefined) return self
+  const slots = Table.get(self.byName, member.name) ?? []
+  const others = slots.filter((other) => other !== slot)
+  return { ...lose(self, slot, reason), byName: Table.set(self.byName, member.name, others) }
 }
 
 /** Who was given up, and has not come back under its name. */

@@ -209,6 +209,35 @@ describe("Session.ask", () => {
   )
 })
 
+describe("a master that stands back [J-4]", () => {
+  it.effect("again and again uses up no joins of those that it lets go [R-4]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const { session } = yield* master(network)
+      let incarnation = 1
+      yield* puppet(network.layerCatcher("c1"), (message) => {
+        const who = { session: message.session, incarnation }
+        if (message._tag === "Announce") {
+          return [{ _tag: "Join", ...who, key: 7, moves: 0, name: "c1", receiveBufferBytes: 4_000_000 }]
+        }
+        if (message._tag === "Welcome") {
+          const own = message.guests.find((guest) => guest.incarnation === incarnation)
+          if (own !== undefined && "refusal" in own) incarnation++
+        }
+        if (message._tag !== "Poll") return []
+        return message.audience.map((slot) => ({
+          ...{ _tag: "PollOk", ...who, slot, poll: 0, received: 0, dropped: 0, held: 0 }
+        }))
+      })
+      for (let times = 0; times < Limits.joinsOfName + 2; times++) {
+        yield* joined(session, 1)
+        yield* inTime(Effect.scoped(session.standBack))
+      }
+      assert.strictEqual((yield* joined(session, 1)).length, 1)
+    })
+  )
+})
+
 describe("a newcomer [J-15]", () => {
   /** It joins, and says all of this in one datagram when it is welcomed. */
   const newcomer = Effect.fnUntraced(function* (

@@ -146,6 +146,19 @@ describe("Roster", () => {
     assert.strictEqual(Roster.join(roster, guest(99, "c"))._tag, "New")
   })
 
+  it("a life that the master ended itself does not count among a name's joins [R-4]", () => {
+    let roster = joined(Roster.make(), guest(1, "b"))
+    for (let i = 0; i < 2 * Limits.joinsOfName; i++) {
+      roster = Roster.letGo(joined(roster, guest(10 + i, "a")), roster.members.length, "left to another master")
+    }
+    roster = joined(roster, guest(99, "a"))
+    assert.deepStrictEqual(
+      Roster.present(roster).map(({ incarnation }) => incarnation),
+      [1, 99]
+    )
+    assert.deepStrictEqual(Roster.join(roster, guest(100, "a")), { _tag: "Refused", refusal: "NameTaken" })
+  })
+
   it("given up are those who are lost, until somebody living has their name [J-8]", () => {
     const incarnations = (roster: Roster.Roster) => Roster.givenUp(roster).map(({ incarnation }) => incarnation)
     let roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))
