@@ -786,15 +786,16 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
     Manifest.failureAt(Manifest.display(path), reason, { kind })
   )
   const more = `the master could not read ${leftOut.more} more`
-  // a hard link is not here for its leader's reason
-  const kindOf = (index: number): Lack["kind"] => {
+  // a hard link whose leader nobody was sent is not here for the leader's reason
+  const lackOf = (index: number, own: Lack): Lack => {
     const entry = book.entries?.[index]
-    return failures.get(entry?._tag === "HardLink" ? entry.leader : index)?.kind
+    const leaders = entry?._tag === "HardLink" ? failures.get(entry.leader) : undefined
+    return leaders?.kind === undefined ? own : leaders
   }
   const own = [...failures]
     .sort((a, b) => a[0] - b[0])
-    .map(([entry, { reason }]) => {
-      const kind = kindOf(entry)
+    .map(([entry, lack]) => {
+      const { kind, reason } = lackOf(entry, lack)
       return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
   const whole = [book.ruin?.message, book.noRoom, book.dismissed].flatMap((why) =>

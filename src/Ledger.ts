@@ -134,7 +134,7 @@ export class Ledger {
       else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
       if (this.revised.size > 0) for (const entry of this.entriesOf(file)) account.failed.delete(entry)
       for (const failure of failures) {
-        if (!this.followsUnsent(failure.entry)) account.failed.set(failure.entry, failure.reason)
+        if (!this.isWithheld(failure.entry)) account.failed.set(failure.entry, failure.reason)
       }
     }
   }
@@ -282,10 +282,13 @@ export class Ledger {
     return this.account(slot).satOut.get(file)
   }
 
-  // A hard link whose leader was never sent is not that catcher's failure.
-  private followsUnsent(index: number): boolean {
+  // A hard link whose leader nobody gets is sent to nobody, for the leader's reason.
+  private withheld(index: number): Withheld | undefined {
     const entry = this.entries[index]
-    return this.unsent.has(index) || (entry?._tag === "HardLink" && this.unsent.has(entry.leader))
+    return this.unsent.get(entry?._tag === "HardLink" ? entry.leader : index)
+  }
+  private isWithheld(index: number): boolean {
+    return this.withheld(index) !== undefined
   }
 
   // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
@@ -362,7 +365,7 @@ export class Ledger {
     const { bytes, files } = this.progress(member.slot)
     const linked = account.finished
       ? this.entries.filter(
-          (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.followsUnsent(index)
+          (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.isWithheld(index)
         ).length
       : 0
     const state = this.stateOf(member) ?? "Partial"
@@ -402,9 +405,10 @@ export class Ledger {
     readonly straggled: Straggled
     readonly pages: Report["pages"]
   }): Report {
-    const unsent = [...this.unsent]
-      .sort((a, b) => a[0] - b[0])
-      .map(([index, { error }]) => ({ path: this.entries[index].path, ...unsentOf(error) }))
+    const unsent = this.entries.flatMap(({ path }, index) => {
+      const withheld = this.withheld(index)
+      return withheld === undefined ? [] : [{ path, ...unsentOf(withheld.error) }]
+    })
     const aged = [...this.aged].map((index) =>
       failureAt(display(this.entries[index].path), agedReason, { kind: "Changed", arrived: true } as const)
     )
@@ -415,7 +419,7 @@ export class Ledger {
       _tag: "Report",
       session: options.session,
       seconds: options.seconds,
-      ...counts(this.entries.filter((_, index) => !this.followsUnsent(index))),
+      ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
       pages: options.pages,
       catchers: [
         // one that was lost and came back under its name is one catcher

@@ -185,7 +185,8 @@ export class Checks implements Observer {
       this.problem("master", `it went on without anybody for ${alone.toFixed(0)} ms`)
     const unsent = report.failures.map((failure) => failure.path)
     for (const path of unsent)
-      if (!this.source.changes(path)) this.problem("master", `${path} could not be sent, and nothing has befallen it`)
+      if (!this.source.changes(this.leaderOf(path)))
+        this.problem("master", `${path} could not be sent, and nothing has befallen it`)
     for (const { failures, files, id, state } of report.catchers) {
       const host = hosts.find((host) => host.name === id)
       if (host === undefined) continue

@@ -102,23 +102,30 @@ describe("what the master leaves out is the same on both sides", () => {
     })
   )
 
-  it.effect("files that change, and a hard link to one: 24", () =>
-    Effect.gen(function* () {
-      const faults = [faulty("a", 10, "changed"), faulty("b", 600_000, "changed")]
-      const links = [Simulation.hardLink("link", tree.length)]
-      const ended = yield* session({ tree: [...tree, ...faults, ...links] }, "--json")
-      assert.deepStrictEqual([ended.master.status, ended.catcher.status], [24, 24])
-      const { failures } = ended.catcher.last.catchers[0]
-      assert.deepStrictEqual(
-        failures.map(({ kind, path }: any) => [path, kind]),
-        [
-          ["a", "Changed"],
-          ["b", "Changed"],
-          ["link", "Changed"]
-        ]
-      )
-    })
-  )
+  for (const [what, fault, status] of [
+    ["files that change", "changed", 24],
+    ["files that it cannot read", "EIO", 23]
+  ] as const) {
+    it.effect(`${what}, and hard links to them, each for its leader's reason: ${status}`, () =>
+      Effect.gen(function* () {
+        const leaders = [faulty("a", 10, fault), faulty("b", 600_000, fault)]
+        const links = leaders.flatMap((_, i) => [
+          Simulation.hardLink(`${i} link`, tree.length + i),
+          Simulation.hardLink(`${i} and another`, tree.length + i)
+        ])
+        const whole = Simulation.hardLink("link to what is sent", 1)
+        const { catcher, master } = yield* session({ tree: [...tree, ...leaders, ...links, whole] }, "--json")
+        const failures = agree({ catcher, master }, status)
+        const paths = [...leaders, ...links].map(({ entry }) => new TextDecoder().decode(entry.path))
+        const [said] = told(master.last.failures.filter(({ path }: any) => path === "a"))
+        assert.deepStrictEqual(failures, paths.map((path) => said.replace(/^a/, path)).sort())
+        // all that could be sent is three files, and that is there
+        const [seen] = master.last.catchers
+        assert.deepStrictEqual([seen.state, seen.failures, seen.files, master.last.files], ["Complete", [], 3, 3])
+        assert.strictEqual(catcher.last.catchers[0].files, 3)
+      })
+    )
+  }
 
   it.effect("who comes after a file was given up learns the reason", () =>
     Effect.gen(function* () {

@@ -444,7 +444,8 @@ describe("faults", () => {
       assert.strictEqual(outcome.master.value.files, 20, "what it could send")
       assert.deepStrictEqual(outcome.master.value.failures.map(({ kind, path }) => [path, kind]).sort(), [
         ["d/large", "Changed"],
-        ["d/small 4", "Unreadable"]
+        ["d/small 4", "Unreadable"],
+        ["twin", "Changed"]
       ])
       assert.isFalse(outcome.memories[0].tree.has("d/small 4"))
       assert.isTrue(outcome.memories[0].tree.has("d/small 5"))

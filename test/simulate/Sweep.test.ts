@@ -111,6 +111,9 @@ describe("seeds that have failed", () => {
   it.effect("402386 and 420290: given up before it had heard of its slot", () =>
     Effect.forEach([402_386, 420_290], check, { discard: true })
   )
+  it.effect("402520 and 402612: a hard link to a file that went away was no failure for the master", () =>
+    Effect.forEach([402_520, 402_612], check, { discard: true })
+  )
   it.effect("420212: dead while its path was probed", () => check(420_212))
   it.effect("403501 and 403498: a stranger ended a session that was not heard yet", () =>
     Effect.forEach([403_501, 403_498], check, { discard: true })
