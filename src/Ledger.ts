@@ -352,9 +352,9 @@ export class Ledger {
   /** Undefined: it is still at it. */
   stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
     const account = this.account(member.slot)
-    // who has the tree may go
     // it takes no part, and may go
     if (account.satOut.has(0)) return "Partial"
+    // a catcher that has the tree may go
     if (!account.finished) return member.lost === undefined ? undefined : "Lost"
     return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
   }

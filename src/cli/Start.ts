@@ -1,7 +1,7 @@
 /**
- * How somebody says to a waiting master "go with those here": Enter on the program's terminal, or the signal SIGUSR1
- *. The terminal is read only while it is waited for, and only in the foreground: a read from the
- * background would stop the process.
+ * The signs on which a waiting master goes with those here: Enter on the program's terminal, or the signal SIGUSR1. The
+ * terminal is read only while it is waited for, and only in the foreground: a read from the background would stop the
+ * process.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"

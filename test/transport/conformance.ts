@@ -228,18 +228,20 @@ export const conformance = (name: string, subject: Subject) => {
         const batch = { bytes: pattern(40 * 1000), datagramBytes: 1000 }
         for (let i = 0; i < subject.flood; i += 40) yield* m.send(batch)
         yield* settle
-        const { dropped } = yield* slow.stats
-        assert.isAbove(dropped, 0)
         // What was not dropped is there, and the endpoint is as good as before.
+        let kept = 0
         if (subject.glues === true) {
           // glued datagrams are dropped, received and counted as one
-          let kept = 0
           yield* m.send(one(pattern(77)))
           while ((yield* inbox.take(1, 1000))[0].bytes.length === 1000) kept++
           assert.isBelow(kept, subject.flood)
+          assert.isAbove((yield* slow.stats).dropped, 0)
           return
         }
-        yield* inbox.take(subject.flood - dropped, 1000)
+        // Some may still be in the kernel's buffer, and be dropped on their way out of it: those that were neither
+        // taken nor dropped come.
+        for (; kept + (yield* slow.stats).dropped < subject.flood; kept++) yield* inbox.take(1, 1000)
+        assert.isBelow(kept, subject.flood)
         yield* m.send(one(pattern(77)))
         assert.deepStrictEqual(yield* inbox.take(1), [{ bytes: pattern(77), from: m.local }])
         const stats = yield* slow.stats
