@@ -26,6 +26,9 @@ const program = [
   "test/e2e/**/*.test.ts",
   "test/lab/**/*.test.ts"
 ]
+/** What takes minutes: `.ci/nightly` asks for it. */
+const nightly = ["test/nightly/**/*.test.ts"]
+const wanted = process.env["MRSYNC_NIGHTLY"] === undefined ? program : nightly
 
 export default defineConfig({
   test: {
@@ -38,7 +41,7 @@ export default defineConfig({
         test: {
           name: "inside",
           include: ["test/**/*.test.ts"],
-          exclude: program,
+          exclude: [...program, ...nightly],
           globalSetup: ["test/parity/build.ts"],
           sequence: { groupOrder: 0 }
         }
@@ -47,7 +50,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "program",
-          include: program,
+          include: wanted,
           globalSetup: ["test/cli/build.ts"],
           fileParallelism: false,
           maxWorkers: 1,

@@ -187,7 +187,8 @@ export class Ledger {
   lacks(slot: number, file: number): boolean {
     const account = this.account(slot)
     // who has committed the tree has it as it was then, whatever is revised for those that come later
-    if (file > 0 && account.finished) return false
+    // and a catcher that takes no manifest is sent nothing else
+    if (file > 0 && (account.finished || account.satOut.has(0))) return false
     return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
   }
   /** A catcher can be sent a file when it holds every revision before it. */

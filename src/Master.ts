@@ -188,7 +188,8 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       const why = whyOut(slot)
       if (why === undefined) continue
       ledger.sitOut(0, new Map([[slot, why]]))
-      yield* Effect.forkScoped(Close.abort(0, why, [slot], session.awayMillis))
+      const telling = Close.abort(0, why, [slot], session.awayMillis)
+      yield* Effect.forkScoped(Effect.andThen(telling, session.lose(slot, why)))
     }
   })
 

@@ -72,6 +72,7 @@ export const make = (options: Options): Probing => {
   let probing = 0
   let train = 0
   let answers = 0
+  let sentBytes = 0
   const subjects = new Map<number, Subject>()
   /** The largest page that reaches a catcher, once it is known; and those that only single datagrams reach. */
   const reached = new Map<number, number>()
@@ -87,10 +88,11 @@ export const make = (options: Options): Probing => {
     subjects.set(slot, { sinceMillis, wanted, trains: 0, answers: 0, arrived: undefined })
     work.openUnsafe()
   }
-  // What arrived of an earlier probing is forgotten at the catchers, so all begin again.
+  // What arrived of an earlier probing is forgotten at the catchers, so all begin again; and at once with the page that they are
+  // to get: many may be behind the same narrow path.
   const beginAnew = (slot: number, wanted: number) => {
     probing++
-    for (const [other, subject] of subjects) begin(other, subject.wanted, subject.sinceMillis)
+    for (const [other, subject] of subjects) begin(other, Math.min(wanted, subject.wanted), subject.sinceMillis)
     begin(slot, wanted)
   }
   const pauseMillis = (slot: number) => Math.min((vain.get(slot) ?? 0) * Limits.trialMillis, Limits.maxTrialMillis)
@@ -123,14 +125,18 @@ export const make = (options: Options): Probing => {
     const { wanted } = subject
     const verdict = Reach.decide({ ...subject, glues, isKnown: reached.has(slot) })
     if (verdict?._tag === "Reached") settle(slot, wanted, verdict.isGlued)
-    // whether pages of that size arrive glued is still to be seen
-    else if (verdict?._tag === "Narrow") beginAnew(slot, verdict.pageBytes)
+    else if (verdict?._tag === "Narrow") {
+      if (isPageFixed) settle(slot, verdict.pageBytes, true)
+      // whether pages of that size arrive glued is still to be seen
+      else beginAnew(slot, verdict.pageBytes)
+    }
   }
 
   const say = (probe: Omit<Probe, "_tag" | "session" | "probing" | "train">, copies = 1) => {
     const one = Codec.encode({ _tag: "Probe", session, probing, train, ...probe })
     const bytes = copies === 1 ? one : new Uint8Array(one.length * copies)
     if (copies > 1) for (let i = 0; i < copies; i++) bytes.set(one, i * one.length)
+    sentBytes += bytes.length
     return options.send({ bytes, datagramBytes: one.length })
   }
   const question = (audience: Audience) => say({ pageBytes: 0, isGlued: false, audience })
@@ -173,8 +179,11 @@ export const make = (options: Options): Probing => {
       if (audience.length === 0) break
       answered.closeUnsafe()
       const before = answers
+      const beforeBytes = sentBytes
       yield* sendTrain(audience.sort((a, b) => a - b))
-      yield* Effect.timeoutOption(answered.await, pause)
+      // at the rate that the user allows
+      const trainMillis = (1000 * (sentBytes - beforeBytes)) / (options.bytesPerSecond ?? Infinity)
+      yield* Effect.timeoutOption(answered.await, Math.max(pause, trainMillis))
       pause = answers > before ? Limits.probeMillis : Math.min(pause * 1.5, Limits.maxProbeMillis)
       // a catcher that says nothing is not waited for
       for (const [slot, subject] of [...subjects]) if (subject.arrived === undefined) look(slot, subject)
@@ -212,6 +221,9 @@ export const make = (options: Options): Probing => {
     heard: (answer) => {
       const subject = subjects.get(answer.slot)
       if (subject === undefined || answer.probing !== probing || answer.train > train) return
+      // no probe had that size
+      const { single } = answer
+      if (single > 0 && single < subject.wanted && !Reach.ladder(subject.wanted).includes(single)) return
       subject.arrived = answer
       subject.answers++
       answers++

@@ -6,8 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import * as Lab from "./Lab.ts"
-import * as Trees from "./Trees.ts"
+import * as Lab from "../e2e/Lab.ts"
+import * as Trees from "../e2e/Trees.ts"
 
 const files = 24
 const makeTree = (lab: Lab.Lab) => {
