@@ -202,6 +202,9 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
             prepared.has(slot) && ledger.lacks(slot, 0) && !ledger.plan.some(({ file }) => ledger.lacks(slot, file))
         )
 
+  // Is something to be taken anew for somebody? Those that have the tree keep it as it was.
+  const isRevised = () => ledger.changed().length > 0 && here().some((slot) => ledger.lacks(slot, 0))
+
   // [J-6] who comes during a pass takes part in the files that are opened after it has the manifest
   const pass = Effect.fnUntraced(function* (todo: ReadonlyArray<Carried>) {
     const over = Deferred.makeUnsafe<void>()
@@ -241,7 +244,6 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       Deferred.doneUnsafe(over, Effect.void)
       session.changed.openUnsafe()
     })
-    const isRevised = () => ledger.changed().length > 0 && here().some((slot) => ledger.lacks(slot, 0))
     const committing = Effect.gen(function* () {
       yield* areOffAir(group)
       const revisions: Array<Fiber.Fiber<void, Effect.Error<typeof sending>>> = []
@@ -269,8 +271,7 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
     const todo = ledger.plan.filter((carried) => lacking(carried.file).length > 0)
     const uncommitted = present().filter((slot) => ledger.lacks(slot, 0))
     if (newcomers().length > 0) yield* admit
-    else if (todo.length > 0 || (uncommitted.length > 0 && here().length > 0 && ledger.changed().length > 0))
-      yield* pass(todo)
+    else if (todo.length > 0 || isRevised()) yield* pass(todo)
     // [O-6] who is away comes back or is lost; [J-10] who asks for a name that was taken may have been started again
     else if (session.knocking() || here().length < present().length) {
       // those that have everything need not wait with their tree

@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/Catcher.ts"
 import * as Master from "../../src/Master.ts"
@@ -15,7 +16,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import { rewrite } from "../../src/store/MemorySource.ts"
 import { Source } from "../../src/store/Source.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
-import { inTime } from "../phase/Rig.ts"
+import { answering, crowd, inTime } from "../phase/Rig.ts"
 import * as Simulation from "../session/Simulation.ts"
 
 /** What the master is about to do with a file: open it, read it for the n-th time, or take it anew. */
@@ -28,9 +29,12 @@ interface Story {
   readonly catchers?: number
   /** The second and further catchers come so late. */
   readonly lateMillis?: number
+  readonly timeoutMillis?: number
+  readonly meanwhile?: (network: Simulated.Network) => Effect.Effect<void, never, Scope.Scope>
 }
 
-const session = Effect.fnUntraced(function* ({ act, catchers = 2, lateMillis = 0, loss = 0, tree }: Story) {
+const session = Effect.fnUntraced(function* (story: Story) {
+  const { act, catchers = 2, lateMillis = 0, loss = 0, meanwhile, timeoutMillis = 5000, tree } = story
   const network = yield* Simulated.make({ seed: 1, loss })
   const memories = Array.from({ length: catchers }, () => Memory.make())
   const notes: Array<string> = []
@@ -65,7 +69,7 @@ const session = Effect.fnUntraced(function* ({ act, catchers = 2, lateMillis = 0
     )
   )
   const publish = (event: Event) => void (event._tag === "Note" && notes.push(event.message))
-  const times = { waitMillis: 60_000, timeoutMillis: 5000 }
+  const times = { waitMillis: 60_000, timeoutMillis }
   const master = Master.run({
     ...times,
     catchers: lateMillis > 0 ? 1 : catchers,
@@ -86,6 +90,7 @@ const session = Effect.fnUntraced(function* ({ act, catchers = 2, lateMillis = 0
       i === 0 ? 0 : lateMillis
     )
   )
+  if (meanwhile !== undefined) yield* Effect.forkScoped(Effect.delay(meanwhile(network), lateMillis))
   const [report, reports] = yield* inTime(
     Effect.all([master, Effect.all(programs, { concurrency: "unbounded" })], { concurrency: 2 })
   )
@@ -316,6 +321,37 @@ describe("[M-8] a file that changes", () => {
         [
           ["c1", "Complete", 6, bytes + large],
           ["c2", "Complete", 6, bytes + 5000]
+        ]
+      )
+    })
+  )
+
+  it.effect("waits for a catcher that has fallen silent, when all others have their trees", () =>
+    Effect.gen(function* () {
+      const tree = [Tree.file("a", large), ...Array.from({ length: 5 }, (_, i) => Tree.file(`x${i}`, large))]
+      let opens = 0
+      const act: Act = (what, path) => {
+        if (what === "open" && path === "a" && ++opens === 2) tree[0] = later(Tree.file("a", 5000, 2), 60)
+      }
+      // it has the manifest and says nothing about the second file
+      const answer = answering((message) => {
+        if (message._tag === "Poll") return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
+        if (message._tag === "Open" && message.file === 2) return undefined
+        if (message._tag === "Open") return { _tag: message.file > 1 ? "Complete" : "OpenOk", file: message.file }
+        if (message._tag === "Eof") return { _tag: "Complete", file: message.file }
+        if (message._tag === "Close") return { _tag: "CloseOk", file: message.file, from: message.from, failures: [] }
+        return message._tag === "Abort" ? { _tag: "Aborted", file: message.file } : undefined
+      })
+      const { report } = yield* session({
+        ...{ tree, act, catchers: 1, lateMillis: 300, timeoutMillis: 1000 },
+        meanwhile: (network) => Effect.andThen(crowd(network, 1, answer, "mute"), Effect.never)
+      })
+      assert.strictEqual(opens, 2)
+      assert.deepStrictEqual(
+        report.catchers.map(({ id, state }) => [id, state]),
+        [
+          ["c1", "Complete"],
+          ["mute1", "Lost"]
         ]
       )
     })
