@@ -64,7 +64,10 @@ export const racedTries = 4
 export const copiedFiles = 4096
 export const copiedBytes = 64 * 1024 * 1024
 export const copiedLargeFiles = 16
-/** A larger file is copied only where copy and file can share their blocks: a directory for temporary files may be memory. */
+/**
+ * All copies of larger files take together, but for those that share their blocks with the file, and so the largest file that
+ * is copied otherwise: a directory for temporary files may be memory.
+ */
 export const copyBytes = 1024 * 1024 * 1024
 /** Attempts to copy a file between two of its changes. */
 export const copyAttempts = 5

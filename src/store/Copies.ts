@@ -25,17 +25,26 @@ export interface Taken {
   readonly read: Read | undefined
 }
 
+/** What the copies of one batch may take that share no blocks with their files: their directory may be memory. */
+export interface Allowance {
+  /** A file that is larger is not copied. */
+  readonly bytes: number
+  leftBytes: number
+}
+
 /** Bytes copied or compared between two turns of the event loop: half a millisecond. */
 const pieceBytes = 1024 * 1024
 
 /**
  * Copies an open file; the copy lasts as long as the scope. A copy counts when the file still has its content after it: then
- * all of it was there at one moment. The last attempt counts in any case. Answers undefined for what is no regular file.
+ * all of it was there at one moment. The last attempt counts in any case. Answers undefined for what is no regular file, and
+ * "Later" when the other copies leave no room for this one.
  */
 export const take = Effect.fn("Copies.take")(function* (
   fd: number,
-  directory: Buffer
-): Effect.fn.Return<Taken | undefined, Refused, Scope.Scope> {
+  directory: Buffer,
+  allowance: Allowance
+): Effect.fn.Return<Taken | "Later" | undefined, Refused, Scope.Scope> {
   const source = Descriptor.make(fd)
   for (let attempt = 1; ; attempt++) {
     const stats = yield* look(fd)
@@ -54,12 +63,14 @@ export const take = Effect.fn("Copies.take")(function* (
     }
     const shared = yield* reflink(fd, directory)
     if (shared !== undefined) return { stats: withSize(stats, yield* look(shared.fd)), read: shared.read }
-    if (size > Limits.copyBytes) return { stats, read: undefined }
+    if (size > allowance.bytes) return { stats, read: undefined }
+    if (size > allowance.leftBytes) return "Later"
     const copy = yield* Effect.option(temporary)
     if (copy._tag === "None") return { stats, read: undefined }
     const copied = yield* Effect.result(transfer(source, copy.value, size))
     const isWhole = Result.isSuccess(copied) && copied.success === size
     if (isWhole && (isLast || (yield* agrees(copy.value.read, source.read, size)))) {
+      allowance.leftBytes -= size
       return { stats, read: copy.value.read }
     }
     yield* copy.value.close
@@ -116,14 +127,20 @@ const opened = (open: () => number): Effect.Effect<Descriptor.Descriptor, Refuse
     (descriptor) => descriptor.close
   )
 
+const { EOPNOTSUPP } = os.constants.errno
+/** O_TMPFILE, which Node does not name. */
+const namelessFlags = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR
+
 /** Linux: a file without a name, in the file system of a directory; nothing can be seen of it there. */
-const nameless = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR
+const nameless = (directory: Buffer | string) =>
+  process.platform === "linux"
+    ? opened(() => fs.openSync(directory, namelessFlags, 0o600))
+    : Effect.fail(Errno.toCause(EOPNOTSUPP))
 
 /** Undefined where blocks cannot be shared: another system, another file system, a directory we may not write to. */
 const reflink = (fd: number, directory: Buffer) =>
   Effect.gen(function* () {
-    if (process.platform !== "linux") return undefined
-    const copy = yield* opened(() => fs.openSync(directory, nameless, 0o600))
+    const copy = yield* nameless(directory)
     const clone = Effect.try({
       try: () =>
         fs.copyFileSync(`/proc/self/fd/${fd}`, `/proc/self/fd/${copy.fd}`, fs.constants.COPYFILE_FICLONE_FORCE),
@@ -136,10 +153,16 @@ const reflink = (fd: number, directory: Buffer) =>
 let copies = 0
 
 /** A file in the system's directory for such, which has lost its name already. */
-const temporary = opened(() => {
+const unlinked = opened(() => {
   const name = path.join(os.tmpdir(), `mrsync-copy-${process.pid}-${copies++}`)
   const { O_CREAT, O_EXCL, O_RDWR } = fs.constants
   const fd = fs.openSync(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
   fs.unlinkSync(name)
   return fd
 })
+
+/** Some file systems have none that never had a name. */
+const temporary = Effect.catch(
+  Effect.suspend(() => nameless(os.tmpdir())),
+  () => unlinked
+)

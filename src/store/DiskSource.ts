@@ -31,9 +31,21 @@ const entriesPerTurn = 256
 /** Files read whole between two turns. */
 const filesPerTurn = 32
 
-/** A source of the given files and directories, first to last; one that does not exist fails the layer, and the scan. */
-export const layer = (sources: ReadonlyArray<string | Uint8Array>): Layer.Layer<Source, SourceError> =>
-  Layer.effect(Source, make(sources.map((source) => argument(Buffer.from(source as string)))))
+/**
+ * A source of the given files and directories, first to last; one that does not exist fails the layer, and the scan. Copies
+ * of large files that changed take `copyBytes` at one time.
+ */
+export const layer = (
+  sources: ReadonlyArray<string | Uint8Array>,
+  copyBytes = Limits.copyBytes
+): Layer.Layer<Source, SourceError> =>
+  Layer.effect(
+    Source,
+    make(
+      sources.map((source) => argument(Buffer.from(source as string))),
+      copyBytes
+    )
+  )
 
 /** A source argument: what to look at, and the name its entry has; none when its contents are meant. */
 interface Argument {
@@ -56,7 +68,7 @@ const argument = (given: Buffer): Argument => {
   return { path: given, name }
 }
 
-const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argument>) {
+const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argument>, copyBytes: number) {
   for (const source of sources) yield* lookAt(source)
 
   let found: Array<Found | undefined> = []
@@ -218,11 +230,14 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
       )
     })
 
-  /** Copies one file as it is now. Nothing is held while a lease is waited for. */
-  const retakeOne = Effect.fnUntraced(function* (entry: number, into: Scope.Scope) {
+  /** Copies one file as it is now, if there is room for it. Nothing is held while a lease is waited for. */
+  const retakeOne = Effect.fnUntraced(function* (entry: number, into: Scope.Scope, allowance: Copies.Allowance) {
     const { found: before, path } = yield* foundAt(entry)
-    const taken = yield* whenFree(copyingOne.withPermit(copyAt(path, into))).pipe(Effect.mapError(failure(path)))
+    const taken = yield* whenFree(copyingOne.withPermit(copyAt(path, into, allowance))).pipe(
+      Effect.mapError(failure(path))
+    )
     if (taken === undefined) return yield* changedAt(path)
+    if (taken === "Later") return undefined
     copies.set(entry, taken)
     found[entry] = foundOf(before.source, taken.stats)
     return { entry, metadata: metadataOf(taken.stats), size: Number(taken.stats.size) } as Retaken
@@ -249,14 +264,15 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     yield* Scope.close(copying, Exit.void)
     const into = yield* Scope.fork(scope)
     copying = into
+    const allowance = { bytes: copyBytes, leftBytes: copyBytes }
     const retaken: Array<Retaken> = []
     const failures: Array<{ readonly entry: number; readonly error: SourceError | SourceChanged }> = []
     yield* Effect.forEach(
       yield* batchOf(wanted),
       (entry) =>
-        Effect.matchEffect(retakeOne(entry, into), {
+        Effect.matchEffect(retakeOne(entry, into, allowance), {
           onFailure: (error) => Effect.sync(() => failures.push({ entry, error })),
-          onSuccess: (one) => Effect.sync(() => retaken.push(one))
+          onSuccess: (one) => Effect.sync(() => one !== undefined && retaken.push(one))
         }),
       { concurrency: "unbounded", discard: true }
     )
@@ -389,10 +405,10 @@ const openAt = (path: Buffer) =>
   )
 
 /** Copies what has the path now; the copy lasts as long as `into`. */
-const copyAt = (path: Buffer, into: Scope.Scope) =>
+const copyAt = (path: Buffer, into: Scope.Scope, allowance: Copies.Allowance) =>
   Effect.scoped(
     Effect.flatMap(openAt(path), ({ fd }) =>
-      Scope.provide(Copies.take(fd, path.subarray(0, path.lastIndexOf(0x2f) + 1)), into)
+      Scope.provide(Copies.take(fd, path.subarray(0, path.lastIndexOf(0x2f) + 1), allowance), into)
     )
   )
 

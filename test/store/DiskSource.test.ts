@@ -19,8 +19,14 @@ import { Source } from "../../src/store/Source.ts"
 import { asNobody, bytes, canSwitchUser, dir, directory, file, isRoot, metadata, nanosOf } from "./Sandbox.ts"
 import { nanos } from "./Sandbox.ts"
 
-const source = (...sources: ReadonlyArray<string | Uint8Array>) =>
-  Effect.map(Layer.build(DiskSource.layer(sources)), (context) => Context.get(context, Source))
+const serviceOf = (layer: ReturnType<typeof DiskSource.layer>) =>
+  Effect.map(Layer.build(layer), (context) => Context.get(context, Source))
+
+const source = (...sources: ReadonlyArray<string | Uint8Array>) => serviceOf(DiskSource.layer(sources))
+
+/** Can a copy of a file share its blocks? Then it takes no room. */
+const canShareBlocks = (path: string): boolean =>
+  Result.isSuccess(Result.try(() => fs.copyFileSync(path, `${path}.copy`, fs.constants.COPYFILE_FICLONE_FORCE)))
 
 /** An entry in a word: its path, with what it is where it is no file. */
 const word = (entry: Entry): string => {
@@ -539,6 +545,29 @@ describe("a file that changes", () => {
       assert.strictEqual(first.retaken.length, Limits.copiedLargeFiles)
       const rest = wanted.filter((entry) => !first.retaken.some((one) => one.entry === entry))
       assert.strictEqual((yield* service.retake(rest)).retaken.length, 2)
+    })
+  )
+
+  it.effect("copies of large files take no more room at one time than they may, and the others are taken later", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      const size = Limits.smallFileBytes + 1
+      for (let i = 0; i < 5; i++) fs.writeFileSync(`${base}/${i}`, Buffer.alloc(size, i))
+      if (canShareBlocks(`${base}/0`)) return
+      fs.writeFileSync(`${base}/larger`, Buffer.alloc(3 * size))
+      const service = yield* serviceOf(DiskSource.layer([`${base}/`], 2 * size + 1))
+      const { entries } = yield* service.scan
+      let wanted = entries.flatMap((entry, index) => (entry._tag === "File" ? [index] : []))
+      const batches: Array<ReadonlyArray<string>> = []
+      while (wanted.length > 0) {
+        const { failures, retaken } = yield* service.retake(wanted)
+        assert.deepStrictEqual(failures, [])
+        const taken = retaken.map(({ entry }) => entry)
+        batches.push(taken.map((entry) => textOf(entries[entry].path)))
+        wanted = wanted.filter((entry) => !taken.includes(entry))
+      }
+      // what is too large for any copy is not put off
+      assert.deepStrictEqual(batches, [["0", "1", "larger"], ["2", "3"], ["4"]])
     })
   )
 
