@@ -185,7 +185,16 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     if (copy !== undefined) return copied(copy, changed, failed)
     const descriptor = yield* Effect.mapError(openAt(path), failed)
     const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
-    const isUntouched = Effect.map(looking, (now) => isSame(found, now))
+    // a file that was renamed over it is another one; without a name it is sent as it was, as rsync does
+    const replaced = Effect.try({
+      try: () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }),
+      catch: failed
+    }).pipe(Effect.map((named) => named?.isFile() === true && !isSame(found, named)))
+    const isUntouched = Effect.flatMap(looking, (now) =>
+      isSame(found, now)
+        ? Effect.flatMap(replaced, (isReplaced) => (isReplaced ? Effect.fail(changed) : Effect.succeed(true)))
+        : Effect.succeed(false)
+    )
     if (!(yield* isUntouched)) return yield* changed
     const endsEarly = Effect.flatMap(isUntouched, (untouched) => Effect.fail(untouched ? failed(endless()) : changed))
     const file: SourceFile = {

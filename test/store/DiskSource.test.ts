@@ -400,6 +400,20 @@ describe("a file that changes", () => {
     )
   }
 
+  it.effect("a file renamed over it while it is sent is another one, and one without a name is what it was", () =>
+    Effect.gen(function* () {
+      const { path, service } = yield* prepared
+      const opened = yield* service.open(3)
+      fs.renameSync(path, `${path}.away`)
+      assert.isTrue(yield* opened.isUntouched)
+      fs.writeFileSync(`${path}.new`, "new content")
+      fs.renameSync(`${path}.new`, path)
+      assert.strictEqual((yield* Effect.flip(opened.isUntouched))._tag, "SourceChanged")
+      fs.renameSync(`${path}.away`, path)
+      assert.isTrue(yield* opened.isUntouched)
+    })
+  )
+
   for (const [what, change] of sameContent) {
     it.effect(`${what}: that is no change`, () =>
       Effect.gen(function* () {
@@ -437,12 +451,12 @@ describe("a file that changes", () => {
     )
   }
 
-  it.effect("is replaced while it is open: what was opened is sent", () =>
+  it.effect("is replaced while it is open: what was opened is read, and is not what is there", () =>
     Effect.gen(function* () {
       const { path, service } = yield* prepared
       const file = yield* service.open(3)
       replacedBy(path, "other")
-      assert.isTrue(yield* file.isUntouched)
+      assert.strictEqual((yield* Effect.flip(file.isUntouched))._tag, "SourceChanged")
       const into = new Uint8Array(2)
       yield* file.read(0, into)
       assert.strictEqual(textOf(into), "bb")
