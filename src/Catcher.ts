@@ -199,11 +199,14 @@ class Book {
     this.plan.push(Manifest.revisionFile(file, size))
   }
   revise(file: number, { entries, plan, revised }: Manifest.Revised): void {
+    const carriers = Manifest.carriersOf(this.plan, new Set(revised))
     for (const entry of revised) {
       const [before, after] = [this.entries?.[entry], entries[entry]]
       if (before?._tag !== "File" || after._tag !== "File") continue
       this.total += after.size - before.size
-      if (this.stands(entry)) {
+      // was it committed with the file that carried it so far?
+      const carrier = carriers.get(entry)
+      if (carrier !== undefined && this.committed.has(carrier) && !this.failures.has(entry)) {
         this.files--
         this.bytes -= before.size
       }
@@ -214,11 +217,6 @@ class Book {
     this.entries = entries
     this.plan.push(...plan)
     this.awaited = undefined
-  }
-  // Was it committed with the file that carried it so far?
-  private stands(entry: number): boolean {
-    const last = this.plan.findLast(({ members }) => members.some((member) => member.entry === entry))
-    return last !== undefined && this.committed.has(last.file) && !this.failures.has(entry)
   }
   pathOf(entry: number): string {
     const found = this.entries?.[entry]

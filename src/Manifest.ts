@@ -209,6 +209,15 @@ export const revisionFile = (file: number, size: number): Carried => ({
   members: []
 })
 
+/** The last file of a plan that carries each of the entries; one walk for all, as a revision lists thousands. */
+export const carriersOf = (plan: ReadonlyArray<Carried>, entries: ReadonlySet<number>): ReadonlyMap<number, number> => {
+  const carriers = new Map<number, number>()
+  for (const { file, members } of plan) {
+    for (const { entry } of members) if (entries.has(entry)) carriers.set(entry, file)
+  }
+  return carriers
+}
+
 // ---- checks ----
 
 /** Why an entry may not be made, by its index; entries that are fine are absent. A refused directory refuses what is in it. */

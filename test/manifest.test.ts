@@ -6,7 +6,18 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Entry, Metadata } from "../src/Manifest.ts"
-import { base64Of, bytesOf, decode, display, encode, plan, refused } from "../src/Manifest.ts"
+import {
+  base64Of,
+  bytesOf,
+  carriersOf,
+  decode,
+  display,
+  encode,
+  plan,
+  refused,
+  revise,
+  revisionFile
+} from "../src/Manifest.ts"
 import * as Limits from "../src/protocol/Limits.ts"
 import { bytes, dir, fifo, file, hardLink, symlink } from "./store/Sandbox.ts"
 
@@ -265,6 +276,23 @@ describe("plan", () => {
     assert.deepStrictEqual(plan([]), [])
     assert.deepStrictEqual(plan([dir("d"), symlink("l", "x")]), [])
     assert.strictEqual(plan([file("f", 0)])[0].size, 0)
+  })
+
+  it("with revisions, the last file that carries an entry is the one that counts [M-8]", () => {
+    const large = Limits.smallFileBytes + 1
+    const entries = [file("a", 1), file("b", large), file("c", 2), file("d", large)]
+    const first = plan(entries)
+    const last = first.length
+    const again = Result.getOrThrow(revise(entries, [file("a", 3), file("b", 4)], last + 1))
+    const whole = [...first, revisionFile(last + 1, 100), ...again.plan]
+    const before = carriersOf(first, new Set([0, 1]))
+    const after = carriersOf(whole, new Set([0, 1, 2]))
+    const fileOf = (entry: number) =>
+      first.find(({ members }) => members.some((member) => member.entry === entry))?.file
+    assert.deepStrictEqual([before.get(0), before.get(1)], [fileOf(0), fileOf(1)])
+    assert.deepStrictEqual([after.get(0), after.get(1), after.get(2)], [last + 2, last + 2, fileOf(2)])
+    // of others nothing is said
+    assert.deepStrictEqual([before.size, after.size], [2, 3])
   })
 })
 
