@@ -68,12 +68,12 @@ const tickOf = (ledger: Ledger, session: Session.Session["Service"], seconds: nu
   }
 }
 
-// Loss looks like a slow link, or like answers that are lost, until enough pages have been counted to tell.
+// Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages have been counted to tell.
 const whyBehind = (ledger: Ledger, session: Session.Session["Service"], slot: number, isSlow: boolean) => {
   const why = ledger.straggled(slot, isSlow, session.straggled)
-  return (why === "slow link" || why === "lost answers") && !Window.isClean(session.air.window(), slot)
-    ? undefined
-    : why
+  const window = session.air.window()
+  if (why === "slow machine") return Window.isUntried(window, slot) ? undefined : why
+  return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why
 }
 
 /** Lacks a catcher so much more than the half of the group that lacks least? As has it, of the whole tree. */

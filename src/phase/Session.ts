@@ -289,8 +289,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       })
 
     const straggled = (slot: number, isLate: boolean, missedPages: number): Straggle | undefined => {
+      // what it misses is counted after the pages
+      const losesPages = Window.isLossy(air.window(), slot)
       // pages arrive, and of what we ask little comes back
-      if (losses.isMost(slot) && missedPages < air.totals().pages * Limits.toleratedLoss) return "lost answers"
+      const arePagesThere = !losesPages && missedPages < air.totals().pages * Limits.toleratedLoss
+      if (losses.isMost(slot) && arePagesThere) return "lost answers"
       if (wereSilent.has(slot)) return "silence"
       if (!isLate && !Window.wasBenched(air.window(), slot)) return undefined
       // its disk or its processor: what it has no time to read fills its buffers
@@ -299,7 +302,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (Window.losesAtAnyPace(air.window(), slot)) return "loss"
       if (Window.isSlow(air.window(), slot)) return "slow link"
       // who got everything at once took long to put it away
-      return missedPages > 0 ? "loss" : "slow machine"
+      return missedPages > 0 || losesPages ? "loss" : "slow machine"
     }
 
     const lose = Effect.fnUntraced(function* (slot: number, reason: string, losing = Roster.lose) {

@@ -136,6 +136,15 @@ export const isClean = (self: Window, slot: number): boolean => {
   return path !== undefined && Path.isClean(path)
 }
 
+/** Has too little been sent to it yet to see how much is lost there? */
+export const isUntried = (self: Window, slot: number): boolean => lately(self, slot)?.path.isTried === false
+
+/** Has it been seen that much is lost there? */
+export const isLossy = (self: Window, slot: number): boolean => {
+  const path = lately(self, slot)?.path
+  return path !== undefined && Path.isLossy(path)
+}
+
 /** Is much lost there at any pace? */
 export const losesAtAnyPace = (self: Window, slot: number): boolean => {
   const path = lately(self, slot)?.path
