@@ -392,7 +392,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       writeSync(file, "changed", 9_990_000)
       writeSync(file, "changed", 0)
       closeSync(file)
-      const [appended, replaced] = [readFileSync(at("large 1")), readFileSync(at("large 2"))]
+      const appended = readFileSync(at("large 1"))
       appendFileSync(at("large 1"), "longer")
       renameSync(Trees.random(at("new"), 10_000_000), at("large 2"))
       const { report, status } = yield* master.ended
@@ -401,7 +401,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       assert.strictEqual((yield* second.ended).status, 0)
       for (const i of [1, 2]) {
         assert.isTrue(contentOf(i, "large 1").equals(appended), "as it was when it was opened")
-        assert.isTrue(contentOf(i, "large 2").equals(replaced), "as it was when it was opened")
+        assert.isTrue(contentOf(i, "large 2").equals(readFileSync(at("large 2"))), "as it is since")
         assert.isFalse(existsSync(join(lab.destination(i), "source", "large 4")))
         isWhole(lab, source, i, "--exclude", "large 1", "--exclude", "large 2", "--omit-dir-times")
       }
