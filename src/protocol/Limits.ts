@@ -56,7 +56,7 @@ export const openFiles = 32
 /** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
 export const openDirectories = 64
 /** Times that a store does a thing which another catcher of the same destination may have done, or undone, at that moment. */
-export const racedTries = 4
+export const racedTries = 8
 /**
  * Source files that changed while they were sent, copied at one time: small ones in memory, larger ones in files without a name.
  * The others wait for the next revision.

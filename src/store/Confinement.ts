@@ -52,6 +52,8 @@ export interface Tree {
   readonly create: (directory: Directory, name: Uint8Array) => number
   /** Renames within a directory. */
   readonly rename: (directory: Directory, from: Uint8Array, to: Uint8Array) => void
+  /** Every directory is looked at once more before it is used: another catcher of the destination may have made it anew. */
+  readonly lookAgain: () => void
   /** Closes what nobody holds, and keeps fewer open from now on: the process may open no more files. */
   readonly spare: () => void
   readonly close: () => void
@@ -204,6 +206,9 @@ const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
       const held = directory as Open
       if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
     },
+    lookAgain: () => {
+      turn++
+    },
     spare: () => {
       // half of what was too much: sockets and the files themselves need descriptors, too
       capacity = Math.max(1, Math.floor(cache.size / 2))
@@ -258,6 +263,7 @@ const named = (destination: Buffer): Tree => {
     atOnce: (body) => body(),
     hold: nothing,
     release: nothing,
+    lookAgain: nothing,
     spare: nothing,
     close: nothing
   }

@@ -90,6 +90,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
       const code = Errno.codeOf(done.failure) ?? ""
       if (tries === Limits.racedTries || !(raceCodes.has(code) || scarceCodes.has(code))) throw done.failure
       if (scarceCodes.has(code)) opened?.spare()
+      else opened?.lookAgain()
     }
   }
 
