@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Transport } from "../src/index.ts"
+import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Probing, Transport } from "../src/index.ts"
 
 export const receive = Effect.fn("receive")(function* (name: string) {
   const { receive, sendTo } = yield* Transport.Transport
@@ -31,16 +31,20 @@ export const receive = Effect.fn("receive")(function* (name: string) {
     verified: Effect.void,
     answer: (answer) => sendTo(place.master, Answers.encode(answer, file, place, committed.length))
   }))
+  const probes = new Probing.Probes()
   const hear = Effect.fnUntraced(function* (heard: PageReceiver.Heard) {
     if (heard._tag === "Pages") yield* files.pages(heard.file, heard.batch)
     if (heard._tag !== "Message") return
     const asked = Answers.eventOf(heard.message, place)
     if (asked !== undefined) yield* files.question(asked.file, asked.event)
-    const polled =
-      heard.message._tag === "Poll"
-        ? Answers.toPoll(heard.message, counts.pages, 0, () => committed.length, place)
-        : undefined
-    if (polled !== undefined) yield* sendTo(place.master, polled)
+    const { message } = heard
+    const answer =
+      message._tag === "Poll"
+        ? Answers.toPoll(message, counts.pages, 0, () => committed.length, place)
+        : message._tag === "Probe"
+          ? Answers.toProbe(message, probes, place)
+          : undefined
+    if (answer !== undefined) yield* sendTo(place.master, answer)
   })
   yield* PageReceiver.events(ear, place, counts).pipe(
     Stream.takeUntil((heard) => heard._tag === "Message" && heard.message._tag === "Bye"),
