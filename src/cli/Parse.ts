@@ -3,6 +3,7 @@
  */
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
+import { overheadBytes } from "../protocol/Reach.ts"
 
 export interface Group {
   readonly group: string
@@ -152,8 +153,6 @@ export const loss = (text: string): Parsed<number> => {
     ? Result.succeed(value)
     : Result.fail(`expected per cent of datagrams to lose, from 0 to ${maxLossPercent}, for example 2`)
 }
-
-const overheadBytes = Limits.udpHeaderBytes + Limits.headerBytes + Limits.tagBytes
 
 /** The page of a session: what was asked for, or what an Ethernet frame and this interface both leave. */
 export const pageFor = (
