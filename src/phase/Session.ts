@@ -156,6 +156,8 @@ class AnswerLoss {
   }
 }
 
+const mute = "alive, but it did not answer a question for too long"
+
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 
 /** A question on its way: who owes an answer, in all and of the slice asked last. */
@@ -648,7 +650,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         yield* areYouThere(quiet)
       }
       if (question.patienceMillis === undefined) {
-        for (const slot of owing) yield* lose(slot, "alive, but it did not answer a question for too long")
+        for (const slot of owing) yield* lose(slot, mute, Roster.loseMute)
       }
       return asked.answered.filter(isPresent)
     })
@@ -817,6 +819,6 @@ export const refusals: Readonly<Record<Message.Refusal, string>> = {
   NotListed: "its name is not on the master's list of hosts",
   NameTaken: "another catcher has the same name; start it with --id and a name of its own",
   Full: "the session has no room for more catchers",
-  TooOften: "it has joined this session too often already",
+  TooOften: "it has joined this session too often already, or twice without an answer to a question",
   Started: "it was given up in this session"
 }

@@ -102,6 +102,8 @@ export const countedHosts = 4096
 export const silentNewcomers = 64
 /** How often one name joins a session. */
 export const joinsOfName = 16
+/** How often one name joins a session and answers no question: each time costs the session's end `questionTimeouts`. */
+export const muteJoinsOfName = 2
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */
 export const slots = 4096
 /** Catchers asked in one question, at most and at least: their answers must fit the master's receive buffer. */

@@ -7,8 +7,8 @@
  * [R-1] a slot belongs to one incarnation for ever, once that has answered; a restarted catcher gets a slot of its own.
  * [R-2] an answer counts only when slot and incarnation agree, a join with a known incarnation only when address and name do.
  * [R-3] of two living catchers with one name the second is refused. A newcomer holds no name.
- * [R-4] a name joins a session so many times at most: who comes and dies again and again must not keep it from ending. A life
- *       that the master ended itself does not count.
+ * [R-4] a name joins a session so many times at most, fewer when it answers no question: a catcher that comes and dies again
+ *       and again must not keep it from ending. A life that the master ended itself does not count.
  * [R-5] a newcomer's slot is free when it is lost; when all slots are taken, a newcomer gives way.
  */
 import type { Refusal } from "../wire/Message.ts"
@@ -28,6 +28,8 @@ export interface Member {
   readonly lost: string | undefined
   /** Has it answered yet? */
   readonly isNew: boolean
+  /** Was it lost because it lives and answers no question? */
+  readonly isMute: boolean
 }
 
 export interface Roster {
@@ -87,7 +89,7 @@ export const join = (self: Roster, guest: Guest): Joined => {
   if (refusal !== undefined) return { _tag: "Refused", refusal }
   const slot = freeSlot(self)
   if (slot === undefined) return { _tag: "Refused", refusal: "Full" }
-  const member: Member = { ...guest, slot, lost: undefined, isNew: true }
+  const member: Member = { ...guest, slot, lost: undefined, isNew: true, isMute: false }
   const before = self.members[slot] as Member | undefined
   const byIncarnation = before === undefined ? self.byIncarnation : Table.remove(self.byIncarnation, before.incarnation)
   const roster: Roster = {
@@ -103,7 +105,8 @@ export const join = (self: Roster, guest: Guest): Joined => {
 const refusalOf = (self: Roster, name: string): Refusal | undefined => {
   const slots = Table.get(self.byName, name) ?? []
   if (slots.some((slot) => self.members[slot].lost === undefined)) return "NameTaken"
-  return slots.length >= Limits.joinsOfName ? "TooOften" : undefined
+  const mute = slots.filter((slot) => self.members[slot].isMute).length
+  return slots.length >= Limits.joinsOfName || mute >= Limits.muteJoinsOfName ? "TooOften" : undefined
 }
 
 const freeSlot = (self: Roster): number | undefined => {
@@ -168,6 +171,14 @@ export const lose = (self: Roster, slot: number, reason: string): Roster => {
     members: replaced(self.members, slot, { ...member, lost: reason }),
     free: member.isNew ? [...self.free, slot] : self.free
   }
+}
+
+/** Loses a catcher that lives and has answered no question for long. */
+export const loseMute = (self: Roster, slot: number, reason: string): Roster => {
+  const member = self.members[slot]
+  if (member === undefined || member.lost !== undefined) return self
+  const mute = replaced(self.members, slot, { ...member, isMute: true })
+  return lose({ ...self, members: mute }, slot, reason)
 }
 
 /** Loses a catcher for a reason of the master's own: its name may join as often as before. */

@@ -22,7 +22,8 @@ const probed = Effect.fnUntraced(function* (
   const members = Array.from({ length: catchers }, (_, slot) => ({
     ...{ slot, incarnation: slot, key: 0, moves: 0, name: `c${slot}`, address: "", receiveBufferBytes: 1e6 },
     lost: undefined,
-    isNew: false
+    isNew: false,
+    isMute: false
   }))
   const probing: Probing.Probing = Probing.make({
     ...{ session: 1n, pageBytes: 1432, isPageFixed: false, bytesPerSecond: undefined, glues: false },

@@ -146,6 +146,15 @@ describe("Roster", () => {
     assert.strictEqual(Roster.join(roster, guest(99, "c"))._tag, "New")
   })
 
+  it("a name that answers no question joins twice, and not more [R-4]", () => {
+    let roster = joined(Roster.make(), guest(1, "a"))
+    roster = Roster.loseMute(roster, 0, "mute")
+    roster = joined(roster, guest(2, "a"))
+    roster = Roster.loseMute(roster, 1, "mute")
+    assert.deepStrictEqual(Roster.join(roster, guest(3, "a")), { _tag: "Refused", refusal: "TooOften" })
+    assert.strictEqual(Roster.join(roster, guest(3, "b"))._tag, "New")
+  })
+
   it("a life that the master ended itself does not count among a name's joins [R-4]", () => {
     let roster = joined(Roster.make(), guest(1, "b"))
     for (let i = 0; i < 2 * Limits.joinsOfName; i++) {

@@ -34,7 +34,7 @@ for (const file of [0, 1]) {
     Effect.gen(function* () {
       const tree = [Simulation.file("a", 600_000), Simulation.file("b", 100)]
       const network = yield* Simulated.make({ seed: 1 })
-      const times = { waitMillis: 5000, timeoutMillis: 400 }
+      const times = { waitMillis: 5000, timeoutMillis: 2000 }
       const master = Master.run({ ...times, catchers: 2, pageBytes: 1432 }).pipe(
         Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
       )
@@ -56,7 +56,9 @@ for (const file of [0, 1]) {
             )
           ],
           { concurrency: 3 }
-        )
+        ),
+        // given up twice, each time after one time-out with the others and twelve alone
+        (2 * 13 + 2) * times.timeoutMillis
       )
       const states = Object.fromEntries(report.catchers.map(({ id, state }) => [id, state]))
       assert.strictEqual(states.honest, "Complete")
