@@ -15,6 +15,7 @@ import { counts } from "./Ledger.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Announce from "./phase/Announce.ts"
 import * as Answers from "./phase/Answers.ts"
+import type * as CatchFile from "./phase/CatchFile.ts"
 import * as CatchFiles from "./phase/CatchFiles.ts"
 import * as Close from "./phase/Close.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
@@ -513,15 +514,34 @@ const filesOf = Effect.fnUntraced(function* (
   }
 
   const sitOut = (file: number, reason: string) => {
+    // then it is no single file's fault, and was said
+    if (book.ruin !== undefined) return
     const entries = book.entriesOf(file)
     if (entries.every((entry) => book.said.has(entry))) return
     book.drop(entries, { reason })
     progress.publish({ _tag: "Failed", path: book.pathOf(entries[0]), reason })
   }
 
+  // [F-8] the tree cannot be here at all: everything is sat out at once, and that is told once
+  const spoil = (error: StoreError) =>
+    Effect.sync(() => {
+      if (book.ruin !== undefined) return
+      book.ruin = error
+      progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason: error.message })
+      files.fail(error.reason)
+    })
+  const ruining = <A>(effect: Effect.Effect<A, StoreError>) => Effect.tapError(effect, spoil)
+  const stands = ruining(store.stands)
+  const causeOf = (error: CatchFile.Refusal) =>
+    Effect.match(stands, { onFailure: (cause): CatchFile.Refusal => cause, onSuccess: () => error })
+  /** Where single entries failed, the destination may be why. */
+  const committing = (commit: CatchFile.Commit): CatchFile.Commit =>
+    Effect.tap(commit, (failures) => (failures.length === 0 ? Effect.void : stands))
+
   // A file is opened by our own plan; a master whose plan differs is of another version.
   const carriedOf = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
     book.pageBytes = layout.pageBytes
+    if (book.ruin?._tag === "StoreError") return yield* book.ruin
     const carried = book.plan[file - 1]
     const members = carried?.kind === "Bundle" ? carried.members.length : 0
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
@@ -558,7 +578,7 @@ const filesOf = Effect.fnUntraced(function* (
       commit: Effect.fnUntraced(function* (skip) {
         yield* prepared
         const unread = yield* unreadOf(carried, opened, skip)
-        const failures = yield* opened.commit(skip)
+        const failures = yield* committing(opened.commit(skip))
         keep(carried, failures, unread)
         return failures
       })
@@ -592,7 +612,9 @@ const filesOf = Effect.fnUntraced(function* (
       if (existing._tag === "None") return undefined
       const { commit, read } = existing.value
       const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
-      return isIt ? Effect.tap(commit, (failures) => Effect.sync(() => keep(carried, failures, new Map()))) : undefined
+      return isIt
+        ? Effect.tap(committing(commit), (failures) => Effect.sync(() => keep(carried, failures, new Map())))
+        : undefined
     }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
 
   const keep = (
@@ -621,9 +643,6 @@ const filesOf = Effect.fnUntraced(function* (
     const paths = () => carried.members.filter(isHere).map(({ entry }) => book.pathOf(entry))
     progress.publish({ _tag: "Completed", paths })
   }
-
-  const ruining = <A>(effect: Effect.Effect<A, StoreError>) =>
-    Effect.tapError(effect, (error) => Effect.sync(() => (book.ruin = error)))
 
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
@@ -727,7 +746,8 @@ const filesOf = Effect.fnUntraced(function* (
     open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : recognise(file, layout, root)),
     verified: file === 0 ? prepare : revise(file),
-    answer: (question) => answer(file, question)
+    answer: (question) => answer(file, question),
+    causeOf
   }))
   book.heldBytes = () => heldIn(book, files)
   return files

@@ -385,10 +385,12 @@ export class Ledger {
 
   private failuresOf(account: Account): ReadonlyArray<FailureReport> {
     const failed = new Map(account.failed)
+    const manifest = account.satOut.get(0)
     for (const [file, reason] of account.satOut) {
+      // what a catcher takes nothing for, it gives as the reason of every file that it is asked about
+      if (reason === manifest) continue
       for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
     }
-    const manifest = account.satOut.get(0)
     const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
     for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
       const entry = this.entries[index]

@@ -168,6 +168,13 @@ const sendAll = Effect.fnUntraced(function* (ledger: Ledger, options: Options) {
       .filter((slot) => !ledger.satOutManifest(slot))
   const { isKnown, whyOut } = session.probing
   const here = () => present().filter((slot) => !session.isAway(slot) && isKnown(slot) && whyOut(slot) === undefined)
+  // one that has no room for the tree, cannot read the manifest, or has lost its destination [F-8] gets nothing else
+  const progress = yield* Progress
+  yield* session.onSitOut(0, (slot, reason) => {
+    if (!ledger.lacks(slot, 0)) return
+    ledger.sitOut(0, new Map([[slot, reason]]))
+    progress.publish({ _tag: "Failed", catcher: session.roster().members[slot].name, path: ".", reason })
+  })
   const newcomers = () => here().filter((slot) => !prepared.has(slot))
   const admit = Effect.gen(function* () {
     const admitted = yield* sendManifest(ledger, options, newcomers())
@@ -371,14 +378,6 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     // content in memory does not fail
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
   )
-  // one that has no room for the tree, or cannot read the manifest, gets nothing else
-  const { roster } = yield* Session.Session
-  const progress = yield* Progress
-  for (const slot of audience) {
-    const reason = ledger.whySatOut(slot, 0)
-    if (reason === undefined) continue
-    progress.publish({ _tag: "Failed", catcher: roster().members[slot].name, path: ".", reason })
-  }
   return prepared
 })
 

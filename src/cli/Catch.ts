@@ -13,6 +13,7 @@ import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
+import type { Checked } from "../store/Store.ts"
 import type { Failure } from "./Status.ts"
 import * as Status from "./Status.ts"
 
@@ -48,11 +49,11 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
 
   let isReceiving = false
   // Layers of its own for every session: nothing of one is left in the next.
-  const layersOn = (network: Network) =>
+  const layersOn = (network: Network, checked: Checked) =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       // of two catchers with one name, on one group of one network, only one is taken in
-      machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`),
+      machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`, checked),
       Reporter.layer({
         role: "Catch",
         where: Session.whereOf(input.group, network),
@@ -72,20 +73,27 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     waitMillis: input.waitMillis ?? (input.serve ? undefined : defaultWaitMillis),
     timeoutMillis: input.timeoutMillis
   }
-  const session = Effect.flatMap(network, (found) =>
-    Catcher.run(options).pipe(Effect.provide(layersOn(found), { local: true }), Session.located(input.group, found))
-  ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
-  if (!input.serve) return yield* Session.logged(verbosity)(session)
+  const session = (checked: Checked) =>
+    Effect.flatMap(network, (found) =>
+      Catcher.run(options).pipe(
+        Effect.provide(layersOn(found, checked), { local: true }),
+        Session.located(input.group, found)
+      )
+    ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
+  if (!input.serve) return yield* Session.logged(verbosity)(session("AtOnce"))
 
-  // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not.
-  yield* Session.logged(verbosity)(Effect.flatMap(network, (found) => Effect.scoped(Layer.build(layersOn(found)))))
+  // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not, and the masters
+  // of the sessions in which it does are told.
+  yield* Session.logged(verbosity)(
+    Effect.flatMap(network, (found) => Effect.scoped(Layer.build(layersOn(found, "AtOnce"))))
+  )
   // Told to end while it waits for a master, it has served; in the midst of a session that is interrupted.
   const stopped = Effect.andThen(
     machine.terminated,
     Effect.suspend(() => (isReceiving ? Effect.interrupt : Effect.void))
   )
   return yield* Session.logged(verbosity)(
-    Effect.raceFirst(again(session, input.json, input.waitMillis !== undefined), stopped)
+    Effect.raceFirst(again(session("InSession"), input.json, input.waitMillis !== undefined), stopped)
   )
 })
 

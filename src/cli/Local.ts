@@ -80,11 +80,11 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         Effect.map(source, (module) => module.layer(sources))
       )
     ),
-  store: (destination, owner) =>
+  store: (destination, owner, checked) =>
     Layer.unwrap(
       Effect.andThen(
         Hashing.check((refusal) => new StoreError(refusal)),
-        Effect.map(disk, (module) => module.layer(destination, owner))
+        Effect.map(disk, (module) => module.layer(destination, owner, checked))
       )
     )
 })

@@ -7,7 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
 import type { Source, SourceError } from "../store/Source.ts"
-import type { Store, StoreError } from "../store/Store.ts"
+import type { Checked, Store, StoreError } from "../store/Store.ts"
 import type { InterfaceError } from "../transport/Interfaces.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 
@@ -60,7 +60,7 @@ export class Machine extends Context.Service<
       readonly seed: number
     }) => Layer.Layer<Transport, never, Transport>
     readonly source: (sources: ReadonlyArray<string>) => Layer.Layer<Source, SourceError>
-    /** `owner`: see Disk.layer. */
-    readonly store: (destination: string, owner?: string) => Layer.Layer<Store, StoreError>
+    /** `owner`, `checked`: see Disk.layer. */
+    readonly store: (destination: string, owner?: string, checked?: Checked) => Layer.Layer<Store, StoreError>
   }
 >()("mrsync/cli/Machine") {}

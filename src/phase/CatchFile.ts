@@ -19,7 +19,7 @@ export interface Options {
   readonly past: FileState.State
   readonly pool: BlockPool
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
-  readonly open: (layout: Layout.Layout) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+  readonly open: (layout: Layout.Layout) => Effect.Effect<Slot, Refusal, Scope.Scope>
   /**
    * Is the content, with this root, there already? Then its commit, which needs no page; undefined: it has to come. Like `open`
    * it keeps in its scope what the commit needs.
@@ -31,7 +31,11 @@ export interface Options {
   /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
   readonly verified: Effect.Effect<void, StoreError>
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
+  /** What a failure comes from: it may be none of this file's own. */
+  readonly causeOf?: (error: Refusal) => Effect.Effect<Refusal>
 }
+
+export type Refusal = StoreError | DestinationEscape
 
 export interface CatchFile {
   /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
@@ -45,7 +49,7 @@ export interface CatchFile {
 }
 
 // The report names the path beside it.
-const wordsOf = (error: StoreError | DestinationEscape): string =>
+const wordsOf = (error: Refusal): string =>
   error._tag === "StoreError" ? error.reason : `DestinationEscape: ${error.reason}`
 
 /** Nothing is open: a later question may be answered by another fiber, from this state. */
@@ -102,6 +106,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       mailbox.push(letter)
       posted.openUnsafe()
     }
+    const { causeOf = Effect.succeed<Refusal> } = options
     let state = options.past
     let opened: Opened | undefined
 
@@ -158,7 +163,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       switch (command._tag) {
         case "OpenStore":
           return Effect.catch(openStore(command.layout, command.root), (error) =>
-            Effect.succeed({ _tag: "OpenFailed", reason: wordsOf(error) } as const)
+            Effect.map(causeOf(error), (cause) => ({ _tag: "OpenFailed", reason: wordsOf(cause) }) as const)
           )
         case "StorePages":
           return assembly === undefined
@@ -192,7 +197,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         state = stepped
         for (const command of commands) {
           const outcome = yield* Effect.catchTag(perform(command), "StoreError", (error) =>
-            Effect.succeed<FileState.Event>({ _tag: "StoreFailed", reason: wordsOf(error) })
+            Effect.map(causeOf(error), (cause): FileState.Event => ({ _tag: "StoreFailed", reason: wordsOf(cause) }))
           )
           if (outcome !== undefined) events.push(outcome)
         }

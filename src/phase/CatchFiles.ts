@@ -14,6 +14,8 @@ export interface CatchFiles {
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
   readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
   readonly question: (file: number, event: FileState.Event) => Effect.Effect<void>
+  /** The store has failed for all that are under way. */
+  readonly fail: (reason: string) => void
   readonly states: () => Iterable<FileState.State>
   readonly stateOf: (file: number) => FileState.State | undefined
   /** Fails when a fiber does. */
@@ -53,6 +55,9 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
         live.set(file, target)
         target.question(event)
       }),
+    fail: (reason) => {
+      for (const file of [...live.values()]) file.question({ _tag: "StoreFailed", reason })
+    },
     *states() {
       for (const file of live.values()) yield file.state()
     },

@@ -27,7 +27,7 @@ import * as Errno from "./Errno.ts"
 import { hash } from "./Hash.ts"
 import { Libc } from "./Libc.ts"
 import * as Mtime from "./Mtime.ts"
-import type { Existing, Slot } from "./Store.ts"
+import type { Checked, Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 
 /** Entries made between two turns of the event loop: a millisecond or two. */
@@ -48,16 +48,21 @@ const nameAttempts = 100
  *
  * `owner`: what no other living user of this destination has. It marks the temporary files, so that those which a killed
  * process of the same owner left are removed where files arrive again; without it they stay.
+ *
+ * `checked`: with "InSession" a destination that cannot be used is none of the layer's failures, but of each session's.
  */
-export const layer = (destination: string | Uint8Array, owner?: string): Layer.Layer<Store, StoreError> =>
-  Layer.effect(Store, make(Buffer.from(destination as string), owner))
+export const layer = (
+  destination: string | Uint8Array,
+  owner?: string,
+  checked: Checked = "AtOnce"
+): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(Buffer.from(destination as string), owner, checked))
 
-const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: string | undefined) {
+const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: string | undefined, checked: Checked) {
   const handles = yield* Confinement.Handles
   const libc = yield* Libc
   const random = yield* Random.Random
   const admitted = attempt(destination, () => admit(destination)).pipe(Effect.catchTag("DestinationEscape", Effect.die))
-  yield* admitted
+  if (checked === "AtOnce") yield* admitted
   let opened: Confinement.Tree | undefined
   const close = () => {
     opened?.close()
@@ -349,6 +354,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
         )
       }
     })
+    yield* stands
     return failures
   })
 
@@ -698,7 +704,7 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
     return failures
   }).pipe(Effect.withSpan("Disk.finish"))
 
-  return Store.of({ shortage, prepare, revise, open, existing, finish })
+  return Store.of({ shortage, prepare, revise, open, existing, finish, stands })
 })
 
 // ---- the destination ----

@@ -195,6 +195,7 @@ export const make = (options: Options = {}): Memory => {
       if (Result.isFailure(ready)) failures.push({ entry: index, reason: ready.failure.reason })
     }
     yield* Effect.yieldNow
+    yield* stands
     return failures
   })
 
@@ -378,7 +379,7 @@ export const make = (options: Options = {}): Memory => {
     slots: () => slots,
     volume,
     stage: () => stage,
-    store: Store.of({ shortage, prepare, revise, open, existing, finish })
+    store: Store.of({ shortage, prepare, revise, open, existing, finish, stands })
   }
 }
 

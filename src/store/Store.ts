@@ -50,6 +50,9 @@ export interface Existing {
   readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
+/** When it is looked at whether a destination can be used: before anybody waits for a session, or when one begins. */
+export type Checked = "AtOnce" | "InSession"
+
 export class Store extends Context.Service<
   Store,
   {
@@ -71,5 +74,7 @@ export class Store extends Context.Service<
     readonly existing: (carried: Carried) => Effect.Effect<Option.Option<Existing>>
     /** The last step: hard links whose leader arrived, then modes and times of directories, deepest first. */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
+    /** Fails when the destination is not what `prepare` opened any more: whatever fails then, fails for that reason. [F-8] */
+    readonly stands: Effect.Effect<void, StoreError>
   }
 >()("mrsync/store/Store") {}

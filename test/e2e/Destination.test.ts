@@ -44,9 +44,50 @@ describe.skipIf(Lab.unavailable !== undefined)("destinations on real hosts", () 
       const { report, status } = yield* master.ended
       assert.strictEqual(status, 23)
       assert.strictEqual(report.catchers[0].state, "Partial")
-      yield* catcher.says(`mrsync: ${destination}: the destination was replaced while the session ran (ESTALE)`)
+      const replaced = "the destination was replaced while the session ran (ESTALE)"
+      assert.deepStrictEqual(report.catchers[0].failures, [{ path: "", reason: replaced }])
+      yield* catcher.says(`mrsync: ${destination}: ${replaced}`)
       assert.deepStrictEqual([...Lab.litter(destination), ...Lab.litter(`${destination}-before`)], [])
       yield* arrives
+
+      // unmounted in a session
+      mounts("mount", "-t", "tmpfs", "tmpfs", destination)
+      const another = send("--bwlimit", "2MB")
+      yield* another.sees((event) => event._tag === "Tick" && event.bytes > 500_000)
+      mounts("umount", "--lazy", destination)
+      const unmounted = yield* another.ended
+      assert.deepStrictEqual(unmounted.report.catchers[0].failures, [{ path: "", reason: replaced }])
+    })
+  )
+
+  const obstacles = [
+    ["a file", "it exists and is not a directory (ENOTDIR)", (path: string) => fs.writeFileSync(path, "")],
+    [
+      "a dangling link",
+      "it is a symbolic link that leads nowhere (ENOENT)",
+      (path: string) => fs.symlinkSync("no", path)
+    ]
+  ] as const
+
+  test("of a catcher that serves: what cannot be used is one failure of each session in which it is so", 1, (lab) =>
+    Effect.gen(function* () {
+      const source = join(lab.folder, "source")
+      const destination = lab.destination(1)
+      fs.mkdirSync(source)
+      for (let i = 0; i < 5; i++) Trees.random(join(source, `f${i}`), 1_000_000)
+      const [catcher] = yield* lab.catchers(1, "--serve")
+      // in a second session as well
+      for (const [, words, put] of [...obstacles, obstacles[1]]) {
+        fs.rmSync(destination, { recursive: true })
+        put(destination)
+        const { report, status } = yield* lab.mrsync("m", "send", "--json", `${source}/`).ended
+        assert.strictEqual(status, 23)
+        assert.deepStrictEqual(report.catchers[0].failures, [{ path: "", reason: words }])
+        yield* catcher.says(`mrsync: ${destination}: ${words}`)
+      }
+      fs.unlinkSync(destination)
+      assert.strictEqual((yield* lab.mrsync("m", "send", "--json", `${source}/`).ended).status, 0)
+      assert.strictEqual(Lab.rsyncSays(`${source}/`, `${destination}/`), "")
     })
   )
 

@@ -129,6 +129,38 @@ describe("a destination that is replaced, in a session", () => {
     })
   )
 
+  for (const [kind, bytes, count] of [
+    ["large", 600_000, 12],
+    ["small", 20_000, 500]
+  ] as const) {
+    it.effect(`many ${kind} files: the catcher finds it once, sits out all at once, and one failure is reported`, () =>
+      Effect.gen(function* () {
+        const tree = Array.from({ length: count }, (_, i) => Tree.file(`f${i}`, bytes))
+        const own: Array<unknown> = []
+        const { catchers, master, millis } = yield* Simulation.run({
+          ...{ seed: 2, catchers: 1, tree },
+          observer: { catcherReports: (_, report) => own.push(report.catchers[0].failures) },
+          master: { bytesPerSecond: 500_000 },
+          meanwhile: ({ hosts }) =>
+            Effect.andThen(
+              Effect.sleep(2500),
+              Effect.sync(() => hosts[0].replaceDestination())
+            )
+        })
+        const replaced = "the destination was replaced while the session ran (ESTALE)"
+        assert.include(JSON.stringify(catchers[0]), replaced)
+        assert.deepStrictEqual(own, [[{ path: "", reason: `destination: ${replaced}` }]])
+        assert.isTrue(master?._tag === "Success")
+        if (master?._tag !== "Success") return
+        const [{ failures, state }] = master.value.catchers
+        assert.deepStrictEqual({ failures, state }, { failures: [{ path: "", reason: replaced }], state: "Partial" })
+        // the rest is sent to nobody
+        assert.isBelow(master.value.pages.sent, master.value.pages.needed / 2)
+        assert.isBelow(millis, 10_000)
+      })
+    )
+  }
+
   it.effect("the sweep replaces destinations before and in sessions", () =>
     Effect.gen(function* () {
       for (const seed of [242]) {
