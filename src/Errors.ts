@@ -45,15 +45,24 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   /** Those that came and were not taken in, and those that joined and were lost. */
   refused: Schema.optional(Schema.Array(Turned)),
   lost: Schema.optional(Schema.Array(Turned)),
+  /** Other masters whose group it was meanwhile: since when, and how long, of the wait. */
+  rivals: Schema.optional(
+    Schema.Array(Schema.Struct({ address: Schema.String, sinceMillis: Schema.Number, forMillis: Schema.Number }))
+  ),
   waitedMillis: Schema.Number,
   /** Where answers come to. */
   local: Schema.optional(Schema.String),
   ...place
 }) {
   override get message() {
-    const { absent, joined, local, lost = [], refused = [], waitedMillis, wanted, where } = this
+    const { absent, joined, local, lost = [], refused = [], rivals = [], waitedMillis, wanted, where } = this
     const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
+    const waited = ({ address, forMillis, sinceMillis }: (typeof rivals)[number]) =>
+      `the master ${address} for ${seconds(forMillis)} s, from ${seconds(sinceMillis)} s on`
     const seen = [
+      ...(rivals.length > 0
+        ? [`the group was another master's meanwhile, which was waited for: ${some(rivals, waited)}`]
+        : []),
       ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
       ...(lost.length > 0 ? [`lost: ${some(lost, turned)}`] : []),
       ...(absent.length > 0 ? [`absent: ${some(absent, (name) => name)}`] : [])
@@ -68,14 +77,19 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   }
 }
 
-/** Announce: another master uses the group, and went on doing so for the whole wait. */
+/** To a tenth. */
+const seconds = (millis: number): number => Math.round(millis / 100) / 10
+
+/** Announce: another master uses the group, and has not ended when the wait did. */
 export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
   address: Schema.String,
-  waitedMillis: Schema.Number
+  waitedMillis: Schema.Number,
+  /** Since when it was waited for, of the wait. */
+  sinceMillis: Schema.Number
 }) {
   override get message() {
-    const seconds = this.waitedMillis / 1000
-    return `another master (${this.address}) uses this group, and did not end within ${seconds} s: wait longer with --wait, or choose another group with --group`
+    const heard = this.sinceMillis < 1000 ? "" : ` (heard from ${seconds(this.sinceMillis)} s on)`
+    return `another master (${this.address}) uses this group${heard}, and did not end within ${this.waitedMillis / 1000} s: wait longer with --wait, or choose another group with --group`
   }
 }
 

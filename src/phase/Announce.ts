@@ -35,8 +35,27 @@ export interface GatherOptions extends Patience {
   readonly wanted: number
 }
 
-/** Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] */
-const awaitGroup = Effect.fnUntraced(function* (address: Address) {
+/** Which other masters a master has waited for: since when, and how long, of its own wait. */
+class Rivals {
+  private readonly waits = new Map<Address, { readonly sinceMillis: number; readonly forMillis: number }>()
+
+  waited(address: Address, fromMillis: number, untilMillis: number): void {
+    const known = this.waits.get(address)
+    // anybody may call himself a master
+    if (known === undefined && this.waits.size >= Limits.heardMasters) return
+    const { forMillis, sinceMillis } = known ?? { sinceMillis: Math.round(fromMillis), forMillis: 0 }
+    this.waits.set(address, { sinceMillis, forMillis: Math.round(forMillis + untilMillis - fromMillis) })
+  }
+  all() {
+    return [...this.waits].map(([address, wait]) => ({ address, ...wait }))
+  }
+}
+
+/**
+ * Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] `passed`: of the
+ * wait, in milliseconds.
+ */
+const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals, passed: () => number) {
   const session = yield* Session
   const progress = yield* Progress
   const message = `another master (${address}) uses this group; waiting for it to end`
@@ -46,7 +65,11 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address) {
     session.changed.closeUnsafe()
     const rival = session.rival()
     if (rival === undefined) return
-    yield* Effect.timeoutOption(session.changed.await, Math.ceil(rival.leftMillis))
+    const fromMillis = passed()
+    yield* Effect.ensuring(
+      Effect.timeoutOption(session.changed.await, Math.ceil(rival.leftMillis)),
+      Effect.sync(() => rivals.waited(rival.address, fromMillis, passed()))
+    )
   }
 })
 
@@ -56,6 +79,9 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   const transport = yield* Transport
   const progress = yield* Progress
   const tell = yield* teller(options)
+  const now = yield* Monotonic.millis
+  const startedMillis = now()
+  const rivals = new Rivals()
   const { atMostMillis = options.waitMillis, wanted, waitMillis } = options
   const atLeast = Math.min(wanted, options.atLeast ?? (options.atMostMillis === undefined ? wanted : 1))
   /** So many are enough by now. */
@@ -73,7 +99,9 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
       yield* Effect.sleep(Limits.listenMillis)
       while (true) {
         const rival = session.rival()
-        if (rival !== undefined) yield* Effect.scoped(awaitGroup(rival.address))
+        if (rival !== undefined) {
+          yield* Effect.scoped(awaitGroup(rival.address, rivals, () => now() - startedMillis))
+        }
         // and which page reaches each of them is known
         const isReady = present().every(({ slot }) => session.probing.isKnown(slot))
         if (present().length >= enough && isReady) return
@@ -100,7 +128,8 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   ]).pipe(Effect.timeoutOption(waitMillis))
   const rival = session.rival()
   if (begun._tag === "None" && rival !== undefined) {
-    return yield* new GroupBusy({ address: rival.address, waitedMillis: waitMillis })
+    const sinceMillis = rivals.all().find(({ address }) => address === rival.address)?.sinceMillis ?? 0
+    return yield* new GroupBusy({ address: rival.address, waitedMillis: waitMillis, sinceMillis })
   }
   if (begun._tag === "None" && present().length < atLeast) {
     return yield* new AnnounceTimeout({
@@ -114,6 +143,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
         address,
         reason: lost
       })),
+      rivals: rivals.all(),
       waitedMillis: options.waitMillis,
       local: transport.local,
       unsent: transport.refused?.().reason

@@ -17,7 +17,7 @@ const table: ReadonlyArray<readonly [number, Status.Failure]> = [
   [11, new Errors.StoreError({ code: "EACCES", path: "p", reason: "r" })],
   [11, new Errors.SourceError({ code: "ENOENT", path: "p", reason: "r" })],
   [11, new Status.DemoError({ kind: "File", reason: "r" })],
-  [12, new Errors.GroupBusy({ address: "10.0.0.1:1", waitedMillis: 1 })],
+  [12, new Errors.GroupBusy({ address: "10.0.0.1:1", waitedMillis: 1, sinceMillis: 0 })],
   [12, new Errors.JoinRefused({ master: "m", reason: "r" })],
   [12, new Errors.BadManifest({ reason: "r" })],
   [20, new Errors.SessionAborted({ master: "m", reason: "r" })],
@@ -44,7 +44,7 @@ describe("exit status", () => {
   })
 
   it("an error beside an interruption counts", () => {
-    const error = new Errors.GroupBusy({ address: "a", waitedMillis: 1 })
+    const error = new Errors.GroupBusy({ address: "a", waitedMillis: 1, sinceMillis: 0 })
     const exit = Exit.failCause(Cause.combine(Cause.interrupt(1), Cause.fail(error)))
     assert.strictEqual(Status.of(exit), 12)
   })

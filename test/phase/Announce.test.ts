@@ -323,6 +323,40 @@ describe("Announce.gather", () => {
     })
   )
 
+  it.effect(
+    "one that has ended shortly before the wait does: AnnounceTimeout names it, and how long it was waited for",
+    () =>
+      Effect.gen(function* () {
+        for (const [firstMillis, lastMillis] of [
+          [0, 9900],
+          [3000, 6000]
+        ]) {
+          const network = yield* Simulated.make({ seed: 1 })
+          const { gathered } = yield* gathering(network, { waitMillis: 10_000 })
+          const other = yield* endpoint(network.layerMasterNamed("rival"))
+          const say = (message: Message.FromMaster) => {
+            const bytes = Codec.encode(message)
+            return other.send({ bytes, datagramBytes: bytes.length })
+          }
+          const calls = Effect.andThen(say(announceOf(1n, { uptimeMillis: 60_000 })), Effect.sleep(100))
+          yield* Effect.sleep(firstMillis).pipe(
+            Effect.andThen(Effect.timeoutOption(Effect.forever(calls), lastMillis - firstMillis)),
+            Effect.andThen(say({ _tag: "Bye", session: 1n })),
+            Effect.forkScoped
+          )
+          const error = yield* inTime(Effect.flip(gathered))
+          assert.strictEqual(error._tag, "AnnounceTimeout")
+          if (error._tag !== "AnnounceTimeout") return
+          assert.strictEqual(error.rivals?.length, 1)
+          const [{ address, forMillis, sinceMillis }] = error.rivals!
+          assert.strictEqual(address, other.local)
+          assert.closeTo(sinceMillis, firstMillis, 100)
+          assert.closeTo(forMillis, lastMillis - firstMillis, 100)
+          assert.include(error.message, `the master ${address} for `)
+        }
+      })
+  )
+
   it.effect("a younger one yields to us [J-4]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
