@@ -116,9 +116,7 @@ export const make = (options: Options): Probing => {
   }
   const fit = (slot: number, page: number) => {
     if (page >= pageBytes) return
-    options.note(
-      `${nameOf(slot)} gets packets of ${packet(page)} bytes and none of ${packet(pageBytes)}: pages have ${page} bytes now`
-    )
+    options.note(`to ${nameOf(slot)} ${whatPasses(pageBytes, page)}: pages have ${page} bytes now`)
     pageBytes = page
   }
   const look = (slot: number, subject: Subject) => {
@@ -242,8 +240,12 @@ export const make = (options: Options): Probing => {
 /** The length of the IPv4 packet of a page. */
 const packet = (pageBytes: number): number => pageBytes + Limits.headerBytes + Limits.udpHeaderBytes
 
+/** Nobody has tried what is between. */
+const whatPasses = (pageBytes: number, reached: number): string =>
+  `packets of ${packet(reached)} bytes pass, of ${packet(Reach.nextLarger(pageBytes, reached))} bytes they do not`
+
 const tooNarrow = (pageBytes: number, reached: number): string =>
-  `polls arrive and pages of ${pageBytes} bytes do not: something on the way takes packets of at most about ${packet(reached)} bytes; send with --page-size ${reached}, or leave the size to mrsync`
+  `polls arrive and pages of ${pageBytes} bytes do not: ${whatPasses(pageBytes, reached)}; send with --page-size ${reached}, or leave the size to mrsync`
 
 const unreached = (rounds: number): string =>
   `polls arrive and pages do not: it gained nothing in ${rounds} rounds; something on the way drops them`

@@ -36,6 +36,10 @@ export const ladder = (wanted: number): ReadonlyArray<number> => [
     .filter((pageBytes) => pageBytes < wanted)
 ]
 
+/** The page that is tried next to this one, and larger. */
+export const nextLarger = (wanted: number, pageBytes: number): number =>
+  Math.min(wanted, ...ladder(wanted).filter((tried) => tried > pageBytes))
+
 /** So rarely would chance alone lose every larger probe, at each look. */
 const chanceLevel = 0.001
 

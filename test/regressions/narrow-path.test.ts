@@ -110,10 +110,27 @@ describe("a catcher that no page reaches [N-3]", () => {
       assert.deepStrictEqual(states(report), ["Complete", "Partial", "Complete"])
       assert.isBelow(ratio, 1.01)
       assert.isBelow(millis, 1.25 * quiet.millis + 500)
-      const words = /polls arrive and pages of 1432 bytes do not.* at most about 1384 bytes; send with --page-size 1332/
+      const words =
+        /polls arrive and pages of 1432 bytes do not: packets of 1384 bytes pass, of 1404 bytes they do not; send with --page-size 1332/
       isTold(report.catchers[1].failures[0]?.reason, words)
       isTold(said[1]?.failures[0]?.reason, words)
       assert.strictEqual(said[1]?.state, "Partial")
+    })
+  )
+
+  it.effect("what passes and what does not is what was tried, and true of the path", () =>
+    Effect.gen(function* () {
+      // between two sizes that are tried, just at one, and just below one
+      for (const mtuBytes of [700, 900, 1264, 1263, 1483]) {
+        const { said } = yield* run({
+          ...{ catchers: 2, tree: many.slice(0, 1), path: { mtuBytes } },
+          master: { isPageFixed: true, pageBytes: mtuBytes === 1483 ? 4000 : 1432 }
+        })
+        const reason = said[1]?.failures[0]?.reason ?? ""
+        const [, passes, not] = /packets of (\d+) bytes pass, of (\d+) bytes they do not/.exec(reason) ?? []
+        assert.isAtMost(Number(passes), mtuBytes, reason)
+        assert.isAbove(Number(not), mtuBytes, reason)
+      }
     })
   )
 
