@@ -96,6 +96,8 @@ class Book {
   readonly said = new Set<number>()
   /** Files that have a place in the store and have not given it up. */
   readonly open = new Set<number>()
+  /** Files that the master sends to nobody. */
+  readonly withheld = new Set<number>()
   /** Files that were committed. */
   readonly committed = new Set<number>()
   files = 0
@@ -471,8 +473,10 @@ const answerTo = Effect.fnUntraced(function* (
         return false
       }
       // what is only put off is opened again
-      if (message.reason !== Close.putOff && message.audience.includes(membership.slot))
+      if (message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
+        book.withheld.add(message.file)
         book.drop(book.entriesOf(message.file), Unread.ofReason(message.reason))
+      }
       break
     case "Welcome":
       for (const guest of message.guests) {
@@ -646,6 +650,7 @@ const filesOf = Effect.fnUntraced(function* (
 
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
+    book.pageBytes = layout.pageBytes
     if (book.entries !== undefined) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "this session's manifest is here already" })
     }
@@ -674,7 +679,9 @@ const filesOf = Effect.fnUntraced(function* (
   const finish = (failures: ReadonlyArray<Failure>) => {
     // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
     for (const { file } of book.plan) {
-      if (!book.committed.has(file)) book.drop(book.entriesOf(file), { reason: "the master did not send it" })
+      const own = book.committed.has(file) ? [] : book.entriesOf(file)
+      if (own.some((entry) => !book.failures.has(entry))) book.withheld.add(file)
+      book.drop(own, { reason: "the master did not send it" })
     }
     book.fail(failures)
     book.done = true
@@ -769,14 +776,18 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
   const failures = failuresOf(book)
   const tree = counts(entries)
   const session = book.membership?.session ?? 0n
-  const pageBytes = book.pageBytes || Limits.defaultPageBytes
+  const pageBytes = book.pageBytes || (book.membership?.pageBytes ?? Limits.defaultPageBytes)
   return {
     _tag: "Report",
     session: displaySession(session),
     seconds: Math.round(book.seconds(nowMillis) * 1000) / 1000,
     ...tree,
     pages: {
-      needed: book.plan.reduce((sum, carried) => sum + Math.ceil(carried.size / pageBytes), 0),
+      needed: Manifest.neededPages(
+        book.plan,
+        pageBytes,
+        (file) => !book.withheld.has(file) && book.entriesOf(file).length > 0
+      ),
       sent: book.received.pages,
       repaired: book.missingPages,
       parity: book.received.parity

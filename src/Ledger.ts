@@ -8,6 +8,7 @@ import {
   display,
   failureAt,
   encode,
+  neededPages,
   type Entry,
   type LeftOut,
   nothingLeftOut,
@@ -170,9 +171,9 @@ export class Ledger {
       .filter(([file]) => this.entriesOf(file).some((entry) => !this.isToRetake(entry)))
       .map(([file, reason]) => ({ file, reason }))
   }
-  /** All other files. */
-  sendable(): ReadonlyArray<Carried> {
-    return this.plan.filter(({ file }) => !this.droppedFiles.has(file))
+  needed(pageBytes: number): number {
+    const isSent = (file: number) => !this.droppedFiles.has(file) && this.entriesOf(file).length > 0
+    return neededPages(this.plan, pageBytes, isSent)
   }
   /** Every page of the file was sent once, and this is what it is. */
   sent(file: number, root: Uint8Array, pageBytes: number): void {

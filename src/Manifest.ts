@@ -169,6 +169,20 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
   return out
 }
 
+/**
+ * The pages of a plan, as both sides count them: of files that are sent, because they carry entries that no revision carries
+ * instead, and were not dropped; and of the revisions themselves.
+ */
+export const neededPages = (
+  plan: ReadonlyArray<Carried>,
+  pageBytes: number,
+  isSent: (file: number) => boolean
+): number =>
+  plan.reduce(
+    (sum, { file, kind, size }) => sum + (kind === "Revision" || isSent(file) ? Math.ceil(size / pageBytes) : 0),
+    0
+  )
+
 // ---- revisions ----
 
 /** The tree after a revision: its entries, those of them that are new, and the files that the plan has for them. */

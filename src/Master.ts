@@ -93,7 +93,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const report = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
     const { pages, parity, repaired } = session.air.totals()
     const pageBytes = session.probing.pageBytes()
-    const needed = ledger.sendable().reduce((sum, { size }) => sum + Math.ceil(size / pageBytes), 0)
+    const needed = ledger.needed(pageBytes)
     return ledger.report({
       session: displaySession(session.id),
       seconds: (nowMillis - startedMillis) / 1000,

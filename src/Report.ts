@@ -35,7 +35,7 @@ export interface Report {
   readonly links: number
   readonly bytes: number
   readonly pages: {
-    /** The files' own pages. */
+    /** The files' own pages, of the size that was used last, as both sides count them. */
     readonly needed: number
     /** Every page datagram put on the air, repairs and parity included (a catcher: received). */
     readonly sent: number

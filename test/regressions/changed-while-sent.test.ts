@@ -114,6 +114,8 @@ const arrived = (tree: ReadonlyArray<Memory.Given>, { memories, report, reports 
     assert.deepStrictEqual([one.id, one.state, one.failures], [one.id, "Complete", []])
     assert.deepStrictEqual([one.files, one.bytes], [files, bytes])
   }
+  // whatever was dropped or taken anew: both sides mean the same pages
+  for (const own of reports) assert.strictEqual(own.pages.needed, report.pages.needed)
   assert.strictEqual(exitStatusOf(report), status)
 }
 

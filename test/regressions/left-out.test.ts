@@ -49,6 +49,7 @@ const agree = ({ catcher, master }: { readonly master: Ended; readonly catcher: 
   assert.deepStrictEqual(told(own.failures), told(master.last.failures))
   assert.strictEqual(own.state, master.last.failures.length === 0 ? "Complete" : "Partial")
   assert.strictEqual(catcher.last.skipped, master.last.skipped)
+  assert.strictEqual(catcher.last.pages.needed, master.last.pages.needed)
   return told(own.failures)
 }
 
