@@ -580,18 +580,37 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const silentMillis = (slot: number, owesSince: number) =>
       now() - Math.max(heardMillis[slot] ?? 0, owesSince, awakeMillis)
 
-    // Loses who has owed an answer since then and was not heard for the time-out; says whether to ask if it is there.
-    const isQuiet = Effect.fnUntraced(function* (slot: number, owesSince: number) {
+    // Loses a catcher that has owed an answer since then and was not heard for the time-out; how often to ask it whether it is there.
+    const callsFor = Effect.fnUntraced(function* (slot: number, owesSince: number) {
       const silent = silentMillis(slot, owesSince)
       if (silent >= awayMillis) wereSilent.add(slot)
       if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
-      return silent >= options.timeoutMillis / 8 && silent < options.timeoutMillis
+      if (silent < options.timeoutMillis / 8 || silent >= options.timeoutMillis) return 0
+      return silent < options.timeoutMillis / 2 ? 1 : Limits.lastCalls
     })
 
-    // A poll that no window counts: it asks only whether somebody is there. All of them, or who is never asked would be given up;
-    // in parts, so that the answers do not come in one burst.
-    const areYouThere = Effect.fnUntraced(function* (quiet: ReadonlyArray<number>) {
-      const all = [...new Set(quiet)].sort((a, b) => a - b)
+    // Those of them that are to be asked whether they are there: each as often as it is named.
+    const quietOf = Effect.fnUntraced(function* (slots: Iterable<number>, owesSince: (slot: number) => number) {
+      const quiet: Array<number> = []
+      for (const slot of slots) {
+        for (let calls = yield* callsFor(slot, owesSince(slot)); calls > 0; calls--) quiet.push(slot)
+      }
+      return quiet
+    })
+
+    // A poll that no window counts: it asks only whether a catcher is there. A slot is asked as often as it is named.
+    const areYouThere = Effect.fnUntraced(function* (slots: ReadonlyArray<number>) {
+      for (let rest = slots; rest.length > 0;) {
+        const once = new Set(rest)
+        yield* areAllThere([...once])
+        // each slot once less
+        rest = rest.filter((slot) => !once.delete(slot))
+      }
+    })
+
+    // All of them, or one that is never asked would be given up; in parts, so that the answers do not come in one burst.
+    const areAllThere = Effect.fnUntraced(function* (slots: ReadonlyArray<number>) {
+      const all = slots.toSorted((a, b) => a - b)
       for (let at = 0; at < all.length; at += slices.most) {
         if (at > 0) yield* Effect.sleep(firstPause())
         const audience = all.slice(at, at + slices.most)
@@ -633,10 +652,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         const stalledMillis = now() - askedMillis - waited
         began += Math.max(0, stalledMillis)
         if (stalledMillis > options.timeoutMillis / 4) awakeMillis = now()
-        const quiet: Array<number> = []
+        const quiet = yield* quietOf(owing, (slot) => firstAsked.get(slot) ?? now())
         for (const slot of owing) {
           const since = firstAsked.get(slot) ?? now()
-          if (yield* isQuiet(slot, since)) quiet.push(slot)
           const silent = silentMillis(slot, since)
           // one that answered the last poll has been silent only as long as was waited since
           const isSilent =
@@ -749,11 +767,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     // Looks after those who are watched, and since when each is: who is quiet is asked before it is given up.
     const watch = Effect.fnUntraced(function* (watched: () => Iterable<readonly [slot: number, sinceMillis: number]>) {
       const before = now()
-      const quiet: Array<number> = []
       yield* Effect.sleep(options.timeoutMillis / 8)
       if (now() - before > options.timeoutMillis / 2) awakeMillis = now()
-      for (const [slot, sinceMillis] of watched()) if (yield* isQuiet(slot, sinceMillis)) quiet.push(slot)
-      yield* areYouThere(quiet)
+      const all = new Map(watched())
+      yield* areYouThere(yield* quietOf(all.keys(), (slot) => all.get(slot) ?? 0))
     })
 
     // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. So is one that is probed.

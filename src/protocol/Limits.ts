@@ -212,6 +212,8 @@ export const listenMillis = 50
 export const questionMillis = 20
 export const minQuestionMillis = 4
 export const maxQuestionMillis = 500
+/** How often a catcher is asked at a time whether it is there, after half of the time-out: most of its answers may be lost. */
+export const lastCalls = 4
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12
 /** A catcher that has read for this many time-outs whether it holds a file already answers that it does not: half of the above. */
