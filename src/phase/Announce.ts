@@ -14,7 +14,7 @@ import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, Audience, Message, Welcome } from "../wire/Message.ts"
 import * as Monotonic from "./Monotonic.ts"
-import { refusals, Session } from "./Session.ts"
+import { isNameHeld, refusals, Session } from "./Session.ts"
 
 // ---- master ----
 
@@ -343,7 +343,7 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   const reason = refusals[own.refusal]
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
-  if (own.refusal === "NameTaken") return undefined
+  if (isNameHeld(own.refusal)) return undefined
   // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may come
   if (own.refusal === "Started") {
     Object.assign(seeker, yield* newIncarnation(seeker.place.local))

@@ -278,7 +278,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return air.setAckers(
         ackers,
         receiveBufferBytes,
-        (slot) => hostOf(roster.members[slot].address) === hostOf(transport.local)
+        (slot) => Roster.hostOf(roster.members[slot].address) === Roster.hostOf(transport.local)
       )
     })
 
@@ -326,7 +326,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const refuse = (name: string, from: Address, incarnation: number, refusal: Message.Refusal) => {
       welcomes.push({ incarnation, refusal })
-      if (refusal === "NameTaken") knocks.set(name, now())
+      if (isNameHeld(refusal)) knocks.set(name, now())
       // it may go on asking; that is told once
       if (refused.has(incarnation)) return
       if (refused.size >= Limits.slots) refused.clear()
@@ -338,7 +338,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     const join = (from: Address, message: Message.Join): Effect.Effect<void> | undefined => {
       const { incarnation, key, moves, name, receiveBufferBytes } = message
       const joined = Roster.join(roster, { incarnation, key, moves, name, receiveBufferBytes, address: from })
-      if (joined._tag === "Foreign" || (isUnknown(joined) && !joinRate.take(hostOf(from), now()))) {
+      if (joined._tag === "Foreign" || (isUnknown(joined) && !joinRate.take(Roster.hostOf(from), now()))) {
         ignored++
         return undefined
       }
@@ -458,7 +458,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (message.session !== id) break
           const member = Roster.memberOf(roster, message.slot, message.incarnation)
           // [J-8] one that was lost is told, so that it joins anew
-          if (Roster.isLost(roster, message.slot, message.incarnation, from) && joinRate.take(hostOf(from), now())) {
+          if (
+            Roster.isLost(roster, message.slot, message.incarnation, from) &&
+            joinRate.take(Roster.hostOf(from), now())
+          ) {
             welcomes.push({ incarnation: message.incarnation, refusal: "Started" })
             return undefined
           }
@@ -795,7 +798,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       standBack,
       turnedAway: () => {
         const names = new Set(Roster.present(roster).map((member) => member.name))
-        return [...refused.values()].filter(({ id, reason }) => !names.has(id) || reason === refusals.NameTaken)
+        return [...refused.values()].filter(({ id, reason }) => !names.has(id) || heldReasons.has(reason))
       },
       ask,
       end,
@@ -827,15 +830,20 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
 const isUnknown = (joined: Roster.Joined): boolean => joined._tag === "New" || joined._tag === "Refused"
 
-const hostOf = (address: Address): string => address.slice(0, address.lastIndexOf(":"))
-
 /** Guests in one Welcome: 7 bytes each. */
 const maxGuests = 128
+
+/** Is it refused only as long as another one holds its name? */
+export const isNameHeld = (refusal: Message.Refusal): boolean => refusal === "NameTaken" || refusal === "Returning"
 
 export const refusals: Readonly<Record<Message.Refusal, string>> = {
   NotListed: "its name is not on the master's list of hosts",
   NameTaken: "another catcher has the same name; start it with --id and a name of its own",
   Full: "the session has no room for more catchers",
   TooOften: "it has joined this session too often already, or twice without an answer to a question",
-  Started: "it was given up in this session"
+  Started: "it was given up in this session",
+  Returning:
+    "a catcher of its name on its host is in the session: if that was its earlier life, it is taken in as soon as that is given up; if not, start it with --id and a name of its own"
 }
+
+const heldReasons: ReadonlySet<string> = new Set([refusals.NameTaken, refusals.Returning])

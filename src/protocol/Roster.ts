@@ -6,7 +6,8 @@
  *
  * [R-1] a slot belongs to one incarnation for ever, once that has answered; a restarted catcher gets a slot of its own.
  * [R-2] an answer counts only when slot and incarnation agree, a join with a known incarnation only when address and name do.
- * [R-3] of two living catchers with one name the second is refused. A newcomer holds no name.
+ * [R-3] of two living catchers with one name the second is refused; from the same host it may be the first one's next life. A
+ *       newcomer holds no name.
  * [R-4] a name joins a session so many times at most, fewer when it answers no question: a catcher that comes and dies again
  *       and again must not keep it from ending. A life that the master ended itself does not count.
  * [R-5] a newcomer's slot is free when it is lost; when all slots are taken, a newcomer gives way.
@@ -85,7 +86,7 @@ export const join = (self: Roster, guest: Guest): Joined => {
     return { _tag: "Moved", member: moved, roster: { ...self, members }, before: known.address }
   }
   if (self.hosts !== undefined && !self.hosts.has(guest.name)) return { _tag: "Refused", refusal: "NotListed" }
-  const refusal = refusalOf(self, guest.name)
+  const refusal = refusalOf(self, guest)
   if (refusal !== undefined) return { _tag: "Refused", refusal }
   const slot = freeSlot(self)
   if (slot === undefined) return { _tag: "Refused", refusal: "Full" }
@@ -102,9 +103,14 @@ export const join = (self: Roster, guest: Guest): Joined => {
   return { _tag: "New", member, roster }
 }
 
-const refusalOf = (self: Roster, name: string): Refusal | undefined => {
+/** An address without its port. */
+export const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":"))
+
+const refusalOf = (self: Roster, { address, name }: Pick<Guest, "address" | "name">): Refusal | undefined => {
   const slots = Table.get(self.byName, name) ?? []
-  if (slots.some((slot) => self.members[slot].lost === undefined)) return "NameTaken"
+  const holder = slots.map((slot) => self.members[slot]).find(({ lost }) => lost === undefined)
+  // a program that was killed and started again comes from the same host
+  if (holder !== undefined) return hostOf(holder.address) === hostOf(address) ? "Returning" : "NameTaken"
   const mute = slots.filter((slot) => self.members[slot].isMute).length
   return slots.length >= Limits.joinsOfName || mute >= Limits.muteJoinsOfName ? "TooOften" : undefined
 }
@@ -134,7 +140,7 @@ export type Proved =
 /** A newcomer has answered: it takes part from now on, unless another one of its name was faster. */
 export const prove = (self: Roster, slot: number): Proved => {
   const member = self.members[slot]
-  const refusal = refusalOf(self, member.name)
+  const refusal = refusalOf(self, member)
   if (refusal !== undefined) return { _tag: "Refused", roster: lose(self, slot, "its name was taken"), refusal }
   const slots = Table.get(self.byName, member.name) ?? []
   const roster: Roster = {

@@ -106,7 +106,7 @@ export interface Network {
   readonly layerMaster: Layer.Layer<Transport>
   /** One more master. */
   readonly layerMasterNamed: (name: string) => Layer.Layer<Transport>
-  /** A catcher. Built again under the same name it is a restarted one: another address. */
+  /** A catcher. Built again under the same name it is a restarted one: another port. */
   readonly layerCatcher: (name: string) => Layer.Layer<Transport>
   /** Takes the endpoints of that name off the network without a word, as a crash does. */
   readonly detach: (name: string) => Effect.Effect<void>
@@ -262,6 +262,8 @@ class Air {
   /** When the master's link has sent all that it was given. */
   private idleAt = 0
   attached = 0
+  /** The host's number of each name. */
+  private readonly hosts = new Map<string, number>()
   order = 0
   /** Wakes the delivery when it waits for something to be under way, or for something later than `wakeBefore`. */
   wake: (() => void) | undefined
@@ -280,20 +282,23 @@ class Air {
     return link
   }
 
-  private freshAddress(): Address {
+  /** A port of its own on that name's host, which keeps its address. */
+  private freshAddress(name: string): Address {
     this.attached++
-    const n = this.attached
-    return `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:${5000 + (n & 4095)}`
+    const host = this.hosts.get(name) ?? this.attached
+    this.hosts.set(name, host)
+    return `10.${host >> 16}.${(host >> 8) & 255}.${host & 255}:${5000 + (this.attached & 4095)}`
   }
 
   readdress(endpoint: Endpoint): void {
     this.byAddress.delete(endpoint.address)
-    endpoint.address = this.freshAddress()
+    this.hosts.delete(endpoint.name)
+    endpoint.address = this.freshAddress(endpoint.name)
     this.byAddress.set(endpoint.address, endpoint)
   }
 
   attach(name: string, isCatcher: boolean): Endpoint {
-    const address = this.freshAddress()
+    const address = this.freshAddress(name)
     const endpoint = new Endpoint(name, address, isCatcher, this.linkOf(name), this.options.receiveBufferBytes)
     this.endpoints.push(endpoint)
     this.byAddress.set(address, endpoint)

@@ -21,7 +21,7 @@ const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
 
 const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision"]
-const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften"]
+const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"]
 const nothing = 0xffff_ffff
 const noSlot = 0xffff
 const eofRoot = 1

@@ -7,7 +7,7 @@
 export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
 
 /** Why a catcher was not taken in. */
-export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften"
+export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"
 
 /** A failure at a catcher: an entry of the manifest and the reason in words. */
 export interface Failure {

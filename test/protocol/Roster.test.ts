@@ -133,6 +133,10 @@ describe("Roster", () => {
   it("of two living catchers with one name the second is refused [R-3]", () => {
     const roster = joined(Roster.make(), guest(1, "a"))
     assert.deepStrictEqual(Roster.join(roster, guest(2, "a")), { _tag: "Refused", refusal: "NameTaken" })
+    // from another port of the first one's host
+    const next = { ...guest(2, "a"), address: "10.0.0.1:2" }
+    assert.deepStrictEqual(Roster.join(roster, next), { _tag: "Refused", refusal: "Returning" })
+    assert.strictEqual(Roster.join(Roster.lose(roster, 0, "silent"), next)._tag, "New")
     assert.strictEqual(Roster.join(Roster.lose(roster, 0, "silent"), guest(2, "a"))._tag, "New")
   })
 

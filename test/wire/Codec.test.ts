@@ -107,11 +107,12 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
         { incarnation: 1, refusal: "NotListed" },
         { incarnation: 2, refusal: "NameTaken" },
         { incarnation: 3, refusal: "Full" },
-        { incarnation: 4, refusal: "Started" }
+        { incarnation: 4, refusal: "Started" },
+        { incarnation: 5, refusal: "Returning" }
       ]
     },
-    header("04", "4100") +
-      "0500 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03 132c5dfb"
+    header("04", "4800") +
+      "0600 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03 05000000 ffff 05 1608fc76"
   ],
   [
     {
@@ -422,7 +423,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const welcome = golden[3][0]
     reject(welcome, (body) => body.setUint16(0, 0xffff, true))
     reject(welcome, (body) => body.setUint16(6, Limits.slots, true))
-    reject(welcome, (body) => body.setUint8(8 + 7, 5))
+    reject(welcome, (body) => body.setUint8(8 + 7, 6))
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {

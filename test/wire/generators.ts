@@ -30,7 +30,7 @@ const guest = Schema.Union([
   Schema.Struct({ incarnation: u32, slot }),
   Schema.Struct({
     incarnation: u32,
-    refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started", "TooOften"])
+    refusal: Schema.Literals(["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"])
   })
 ])
 const who = { slot, incarnation: u32 }
