@@ -572,9 +572,10 @@ const sendFile = Effect.fnUntraced(function* (
       const progress = yield* Progress
       const { path, reason } = error
       const isRetaken = ledger.isRetakable(carried.members[0].entry, error)
-      if (isRetaken)
-        progress.publish({ _tag: "Note", message: `${path}: ${reason}; it is read again after the others` })
-      else progress.publish({ _tag: "Failed", path, reason })
+      if (isRetaken) {
+        const event = error._tag === "SourceChanged" ? error.event : reason
+        progress.publish({ _tag: "Note", message: `${path}: ${event}; it is sent once more after the others` })
+      } else progress.publish({ _tag: "Failed", path, reason })
       // nobody commits the tree with a part of the file beside it
       yield* Close.abort(carried.file, isRetaken ? Close.putOff : reason, unfinished)
       ledger.drop(carried, error)

@@ -36,8 +36,10 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
 /** What nobody has; what else failed has arrived, not as it is now. */
 export const unsentOf = ({ failures }: Report): Report["failures"] => failures.filter(({ arrived }) => arrived !== true)
 
+const nothing = "nothing"
+
 const tree = (report: Report): string => {
-  if (report.files + report.directories + report.links === 0) return "nothing"
+  if (report.files + report.directories + report.links === 0) return nothing
   const parts = [Format.plural(report.files, "file")]
   if (report.directories > 0) parts.push(Format.plural(report.directories, "directory", "directories"))
   if (report.links > 0) parts.push(Format.plural(report.links, "link"))
@@ -53,12 +55,19 @@ const sent = (report: Report): Array<string> => {
   // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
   const part = needed > sent && report.bytes > 0 ? sent / needed : 1
   const bytes = report.bytes * part
-  const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : tree(report)
+  const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : `${tree(report)}${unheld(report)}`
   return [
     `sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
     `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent${more}, ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
     `${Format.plural(report.catchers.length, "catcher")}: ${states(report)}`
   ]
+}
+
+/** What went out need not be anywhere. */
+const unheld = (report: Report): string => {
+  const { catchers, files } = report
+  if (catchers.some(({ state }) => state === "Complete") || tree(report) === nothing) return ""
+  return `, which no catcher has${files > 0 && catchers.every((one) => one.files === 0) ? "" : " whole"}`
 }
 
 const received = (report: Report): Array<string> => {

@@ -18,8 +18,10 @@ export class SourceError extends Schema.TaggedError<SourceError>()("SourceError"
   }
 }
 
-/** Of what changed or vanished, in words that both sides know. */
-export const changedReason = "changed or vanished while it was sent; send it again when nobody writes to it"
+const changedWords = "changed or vanished while it was sent"
+
+/** Of what changed or vanished and reaches nobody, in words that both sides know. */
+export const changedReason = `${changedWords}; send it again when nobody writes to it`
 
 /** A source file changed or vanished while it was read. */
 export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceChanged", {
@@ -27,9 +29,13 @@ export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceCh
   /** It did not change: another program holds a lease on it, and has been asked to give it back. */
   isLeased: Schema.optionalKey(Schema.Boolean)
 }) {
+  /** What befell it. */
+  get event() {
+    return this.isLeased === true ? "another program holds a lease on it" : changedWords
+  }
+  /** The same where it reaches nobody, with what can be done. */
   get reason() {
-    if (this.isLeased === true) return "another program holds a lease on it"
-    return changedReason
+    return this.isLeased === true ? this.event : changedReason
   }
   override get message() {
     return `${this.path}: ${this.reason}`

@@ -376,6 +376,15 @@ describe("the summary", () => {
     assert.strictEqual(lines[1], "pages: 2,000 needed, 500 sent, 0 repaired, 0 parity")
   })
 
+  it("does not let what went out pass for what is there", () => {
+    const first = (...catchers: ReadonlyArray<CatcherReport>) =>
+      Summary.lines({ ...report, catchers }, "Send", false)[0].split(":")[0]
+    const partial = (files: number) => ({ ...complete("berta"), state: "Partial", files }) as const
+    assert.strictEqual(first(complete("anna"), partial(0)), "sent 3 files, 2 directories, 1 link")
+    assert.strictEqual(first(partial(1)), "sent 3 files, 2 directories, 1 link, which no catcher has whole")
+    assert.strictEqual(first(partial(0)), "sent 3 files, 2 directories, 1 link, which no catcher has")
+  })
+
   it("of nothing sent does not divide by it", () => {
     const lines = Summary.lines(
       { ...report, seconds: 0, bytes: 0, pages: { needed: 0, sent: 4, repaired: 0, parity: 0 }, catchers: [] },
@@ -383,7 +392,7 @@ describe("the summary", () => {
       false
     )
     assert.deepStrictEqual(lines, [
-      "sent 3 files, 2 directories, 1 link: 0 B in 0.00 s",
+      "sent 3 files, 2 directories, 1 link, which no catcher has: 0 B in 0.00 s",
       "pages: 0 needed, 4 sent, 0 repaired, 0 parity",
       "0 catchers: none"
     ])
