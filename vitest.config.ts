@@ -1,7 +1,9 @@
 /**
- * Two groups of tests: those inside one process, which run in parallel, and those that start the built program or lay
- * hands on the machine's network, which run after them and one at a time.
+ * Three groups of tests, one after the other: those inside one process; those that start the built program, most of them on
+ * networks of their own; and those that judge how long it takes, which have the machine to themselves. The first two
+ * run as many files at a time as there are cores. `.ci/nightly` runs what takes minutes, and nothing else.
  */
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 // vitest says what failed with the help of this, and Node 20 has it not.
@@ -20,44 +22,51 @@ if (!("groupBy" in Map)) {
   Object.assign(Map, { groupBy })
 }
 
-const program = [
-  "test/cli/binary*.test.ts",
-  "test/regressions/program-*.test.ts",
-  "test/e2e/**/*.test.ts",
-  "test/lab/**/*.test.ts"
-]
-/** What takes minutes: `.ci/nightly` asks for it. */
+/** These judge how long it takes. */
+const alone = ["test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
+/** These put something else in a module's place, and must share no modules with others. */
+const mocking = ["test/regressions/names-alike.test.ts"]
+const program = ["test/cli/binary*.test.ts", "test/regressions/program-*.test.ts", "test/e2e/**/*.test.ts"]
 const nightly = ["test/nightly/**/*.test.ts"]
-const wanted = process.env["MRSYNC_NIGHTLY"] === undefined ? program : nightly
+const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
+
+interface Files {
+  readonly include: Array<string>
+  readonly exclude?: Array<string>
+}
+
+const inside = ({ exclude = [], include }: Files) => ({
+  extends: true as const,
+  test: {
+    ...{ name: "inside", include, exclude, maxWorkers: availableParallelism() },
+    // to load all modules anew for each file costs a third as much as the tests
+    isolate: false,
+    globalSetup: ["test/parity/build.ts"],
+    sequence: { groupOrder: 0 }
+  }
+})
+
+const onProgram = (name: string, groupOrder: number, maxWorkers: number, { exclude = [], include }: Files) => ({
+  extends: true as const,
+  test: {
+    ...{ name, include, exclude, maxWorkers },
+    globalSetup: ["test/cli/build.ts"],
+    sequence: { groupOrder }
+  }
+})
 
 export default defineConfig({
   test: {
     pool: "forks",
-    testTimeout: 30_000,
+    // these end what hangs; how long something may take is for the test to say, and the machine may be slow
+    testTimeout: 240_000,
     hookTimeout: 60_000,
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "inside",
-          include: ["test/**/*.test.ts"],
-          exclude: [...program, ...nightly],
-          globalSetup: ["test/parity/build.ts"],
-          sequence: { groupOrder: 0 }
-        }
-      },
-      {
-        extends: true,
-        test: {
-          name: "program",
-          include: wanted,
-          globalSetup: ["test/cli/build.ts"],
-          fileParallelism: false,
-          maxWorkers: 1,
-          testTimeout: 120_000,
-          sequence: { groupOrder: 1 }
-        }
-      }
-    ]
+    projects: isNight
+      ? [onProgram("nightly", 0, 1, { include: nightly })]
+      : [
+          inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...mocking, ...nightly] }),
+          onProgram("program", 1, availableParallelism(), { include: [...program, ...mocking], exclude: alone }),
+          onProgram("alone", 2, 1, { include: alone })
+        ]
   }
 })

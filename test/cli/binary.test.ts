@@ -29,13 +29,16 @@ describe("mrsync", () => {
     assert.deepStrictEqual(result, { status: 0, stdout: `mrsync ${manifest.version}\n`, stderr: "" })
   })
 
+  // or little longer than node itself, where the machine has much else to do
   it("--version takes less than a quarter of a second", () => {
-    const times = Array.from({ length: 5 }, () => {
+    const millisOf = (...args: ReadonlyArray<string>) => {
       const start = performance.now()
-      mrsync("--version")
+      spawnSync(process.execPath, args)
       return performance.now() - start
-    })
-    assert.isBelow(Math.min(...times), 250)
+    }
+    const times = Array.from({ length: 5 }, () => [millisOf("-e", "0"), millisOf(program, "--version")])
+    const node = Math.min(...times.map(([node]) => node))
+    assert.isBelow(Math.min(...times.map(([, version]) => version)), Math.max(250, 2.5 * node))
   })
 
   it.each([

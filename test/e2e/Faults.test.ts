@@ -135,28 +135,6 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     })
   )
 
-  // by a queue that drops what is too much in silence, a master that counts it as taken sends everything twenty times
-  test("one link of three is slow: the others have the tree first, and little is sent twice", 3, (lab) =>
-    Effect.gen(function* () {
-      const source = join(lab.folder, "source")
-      mkdirSync(source)
-      for (let i = 0; i < 30; i++) Trees.random(join(source, `large ${i}`), 1_000_000)
-      lab.lab("narrow", "c3", "30mbit")
-      yield* lab.catchers(3)
-      const master = lab.mrsync("m", "send", "--json", "-c", "3", source)
-      const others = yield* master.sees(
-        ({ _tag, catchers }) =>
-          _tag === "Tick" && ["c1", "c2"].every((id) => catchers.find((one: any) => one.id === id).files === 30)
-      )
-      const { report, status } = yield* master.ended
-      assert.strictEqual(status, 0)
-      for (const i of [1, 2, 3]) isWhole(lab, source, i)
-      assert.isBelow(others.seconds, 0.7 * report.seconds)
-      assert.isBelow(report.pages.sent / report.pages.needed, 2.3)
-      assert.strictEqual(report.catchers.find((one: any) => one.id === "c3").straggled, "slow link")
-    })
-  )
-
   test("who has every file has the tree, whatever becomes of a straggler: SIGINT to the master", 3, (lab) =>
     Effect.gen(function* () {
       const source = join(lab.folder, "source")
@@ -183,21 +161,6 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       )
       for (const i of [1, 2]) isWhole(lab, source, i)
       assert.deepStrictEqual(Lab.litter(lab.destination(3)), [])
-    })
-  )
-
-  test("all links are slow, behind queues of 3 ms: the pace is theirs", 2, (lab) =>
-    Effect.gen(function* () {
-      const source = join(lab.folder, "source")
-      mkdirSync(source)
-      Trees.random(join(source, "large"), 30_000_000)
-      for (const host of ["c1", "c2"]) lab.lab("narrow", host, "200mbit", "3ms")
-      yield* lab.catchers(2)
-      const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "2", source).ended
-      assert.strictEqual(status, 0)
-      for (const i of [1, 2]) isWhole(lab, source, i)
-      assert.isBelow(report.pages.sent / report.pages.needed, 1.3)
-      assert.isBelow(report.seconds, 3)
     })
   )
 
@@ -278,7 +241,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "4MB", source)
+      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "2.5MB", source)
       yield* master.says("Started")
       const noise = new URL("./noise.mjs", import.meta.url).pathname
       // from the master's own host and from a catcher's, to the group and to every port of the master that answers go to
