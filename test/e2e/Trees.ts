@@ -1,7 +1,8 @@
 /** Trees to send: awkward names and every type, and plain bytes. */
 import { execFileSync } from "node:child_process"
 import { randomFillSync } from "node:crypto"
-import { closeSync, openSync, writeSync } from "node:fs"
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** A file of random bytes. */
@@ -14,6 +15,17 @@ export const random = (path: string, bytes: number): string => {
   }
   closeSync(fd)
   return path
+}
+
+/** So many small files of random bytes, up to 5 kB, forty a directory. */
+export const small = (root: string, files: number): string => {
+  const bytes = new Uint8Array(5000)
+  for (let i = 0; i < files; i++) {
+    const folder = join(root, `d${Math.floor(i / 400)}`, `e${Math.floor(i / 40)}`)
+    if (i % 40 === 0) mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, `f${i}`), randomFillSync(bytes).subarray(0, (i * 37) % 5001))
+  }
+  return root
 }
 
 const script = fileURLToPath(new URL("../../scripts/awkward.mjs", import.meta.url))

@@ -28,13 +28,13 @@ describe("a forecast", () => {
     })
   )
 
-  it.effect("150 catchers take no longer than one, and few pages more at 1 % loss", () =>
+  it.effect("100 catchers take no longer than one, and few pages more at 1 % loss", () =>
     Effect.gen(function* () {
       const large = { ...options, sizeBytes: 4_000_000, loss: 0 }
       const { seconds: alone } = yield* Forecast.make({ ...large, catchers: 1 })
-      const { seconds: together } = yield* Forecast.make({ ...large, catchers: 150 })
+      const { seconds: together } = yield* Forecast.make({ ...large, catchers: 100 })
       assert.isBelow(together, 1.02 * alone)
-      const { ratio } = yield* Forecast.make({ ...large, catchers: 150, loss: 0.01 })
+      const { ratio } = yield* Forecast.make({ ...large, catchers: 100, loss: 0.01 })
       assert.isBelow(ratio, 1.1)
     })
   )
