@@ -62,7 +62,11 @@ describe.skipIf(!has("bash"))("bash completes", () => {
 
 for (const shell of ["bash", "zsh", "fish"] as const) {
   it.skipIf(!has(shell))(`${shell} can read its script`, () => {
-    const checked = spawnSync(shell, ["-n"], { input: Completions.generate(shell, described), encoding: "utf8" })
+    const folder = mkdtempSync(join(tmpdir(), "mrsync-completions-"))
+    const script = join(folder, shell)
+    writeFileSync(script, Completions.generate(shell, described))
+    const checked = spawnSync(shell, ["-n", script], { encoding: "utf8" })
+    rmSync(folder, { recursive: true })
     assert.deepStrictEqual([checked.status, checked.stderr], [0, ""])
   })
 }
