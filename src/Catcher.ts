@@ -24,7 +24,7 @@ import { Probes } from "./phase/Probing.ts"
 import * as Recognition from "./phase/Recognition.ts"
 import * as Refusal from "./phase/Refusal.ts"
 import { refusals } from "./phase/Session.ts"
-import { Progress } from "./Progress.ts"
+import { Progress, seconds } from "./Progress.ts"
 import type * as FileState from "./protocol/FileState.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
@@ -176,7 +176,7 @@ class Book {
     this.workingMillis = undefined
   }
   seconds(nowMillis: number): number {
-    return (nowMillis - (this.startedMillis ?? nowMillis)) / 1000
+    return seconds(nowMillis - (this.startedMillis ?? nowMillis))
   }
   fail(failures: Iterable<Failure>): void {
     for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
@@ -373,7 +373,7 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
     if (now() - before > patience / 2) book.heardMillis = now()
     if (book.workingMillis !== undefined || now() - book.heardMillis < patience) continue
     if (book.done) return
-    const sessionMillis = now() - book.joinedMillis
+    const sessionMillis = Math.round(now() - book.joinedMillis)
     return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis, sessionMillis })
   }
 })
@@ -780,7 +780,7 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
   return {
     _tag: "Report",
     session: displaySession(session),
-    seconds: Math.round(book.seconds(nowMillis) * 1000) / 1000,
+    seconds: book.seconds(nowMillis),
     ...tree,
     pages: {
       needed: Manifest.neededPages(

@@ -456,17 +456,19 @@ const absent = (
     .map((id) => ({ id, ...nothing, state: "Absent", failures: [failureAt("", "it did not join")] }))
 }
 
-/** What a tree has: hard links are files as well as links, symbolic links are links. */
+/** What a tree has: hard links are files as well as links, symbolic links are links, a FIFO is neither. */
 export const counts = (entries: ReadonlyArray<Entry>) => {
   let files = 0
   let directories = 0
   let links = 0
+  let fifos = 0
   let bytes = 0
   for (const entry of entries) {
     if (entry._tag === "File") bytes += entry.size
     if (entry._tag === "File" || entry._tag === "HardLink") files++
     if (entry._tag === "Directory") directories++
     if (entry._tag === "Symlink" || entry._tag === "HardLink") links++
+    if (entry._tag === "Fifo") fifos++
   }
-  return { files, directories, links, bytes }
+  return { files, directories, links, fifos, bytes }
 }

@@ -26,7 +26,7 @@ import * as OpenBarrier from "./phase/OpenBarrier.ts"
 import * as PageStream from "./phase/PageStream.ts"
 import type { Air, Lane } from "./phase/Air.ts"
 import * as Session from "./phase/Session.ts"
-import { Progress } from "./Progress.ts"
+import { Progress, seconds } from "./Progress.ts"
 import * as Layout from "./protocol/Layout.ts"
 import * as Limits from "./protocol/Limits.ts"
 import type { Repair } from "./protocol/Planner.ts"
@@ -96,7 +96,7 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
     const needed = ledger.needed(pageBytes)
     return ledger.report({
       session: displaySession(session.id),
-      seconds: (nowMillis - startedMillis) / 1000,
+      seconds: seconds(nowMillis - startedMillis),
       members: Roster.participants(session.roster()),
       hosts: session.roster().hosts,
       straggled: session.straggled,

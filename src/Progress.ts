@@ -23,6 +23,9 @@ export interface CatcherView {
   readonly bytes: number
 }
 
+/** Seconds as they are told: to the millisecond. */
+export const seconds = (millis: number): number => Math.round(millis) / 1000
+
 export type Event =
   /** Master: the tree was read. */
   | {
@@ -30,18 +33,19 @@ export type Event =
       readonly files: number
       readonly directories: number
       readonly links: number
+      readonly fifos: number
       readonly bytes: number
     }
   /**
-   * Master: waiting for catchers, told again when another one is there or one less. Catcher: waiting for a master (wanted 0).
-   * `absent`: the first names of a list of hosts that are not there. `leftSeconds`: until fewer catchers are enough, or the
+   * Master: waiting for catchers, told again when another one is there or one less. Catcher: waiting for a master,
+   * which has no numbers. `wanted` is left out where as many as come are. `absent`: the first names of a list of hosts that are not there. `leftSeconds`: until fewer catchers are enough, or the
    * waiting ends; undefined: it does not.
    */
   | {
       readonly _tag: "Waiting"
-      readonly joined: number
-      readonly wanted: number
-      readonly absent: ReadonlyArray<string>
+      readonly joined?: number
+      readonly wanted?: number
+      readonly absent?: ReadonlyArray<string>
       readonly leftSeconds: number | undefined
     }
   | {
@@ -49,7 +53,7 @@ export type Event =
       readonly id: string
       readonly address: string
       readonly joined: number
-      readonly wanted: number
+      readonly wanted?: number
     }
   | { readonly _tag: "Refused"; readonly id: string; readonly address: string; readonly reason: string }
   /** Both: the session runs. */

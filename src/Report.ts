@@ -33,6 +33,7 @@ export interface Report {
   readonly files: number
   readonly directories: number
   readonly links: number
+  readonly fifos: number
   readonly bytes: number
   readonly pages: {
     /** The files' own pages, of the size that was used last, as both sides count them. */

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { Ledger } from "./Ledger.ts"
 import * as Monotonic from "./phase/Monotonic.ts"
 import * as Session from "./phase/Session.ts"
-import { type CatcherView, type Event, Progress } from "./Progress.ts"
+import { type CatcherView, type Event, Progress, seconds } from "./Progress.ts"
 import * as Limits from "./protocol/Limits.ts"
 import * as Roster from "./protocol/Roster.ts"
 import * as Window from "./protocol/Window.ts"
@@ -23,7 +23,7 @@ export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMilli
     yield* Effect.sleep(tickMillis)
     yield* session.askHeld
     const nowMillis = yield* Clock.currentTimeMillis
-    progress.publish(tickOf(ledger, session, (nowMillis - startedMillis) / 1000, now()))
+    progress.publish(tickOf(ledger, session, seconds(nowMillis - startedMillis), now()))
   }
 })
 

@@ -72,7 +72,8 @@ export const lineOf = (last: Last | undefined, exit: Exit.Exit<unknown, Status.F
   }
   if (Exit.isSuccess(exit)) return { _tag: "Ended", time, status }
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return { _tag: "Error", time, status, error: error?._tag, ...reason, ...(error === undefined ? {} : knownOf(error)) }
+  const kind = error === undefined ? {} : { error: Status.kindOf(error) }
+  return { _tag: "Error", time, status, ...kind, ...reason, ...(error === undefined ? {} : knownOf(error)) }
 }
 
 /** What the error knows, so that a program need not read the sentence. */

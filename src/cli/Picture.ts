@@ -68,7 +68,7 @@ const before = (view: View): ReadonlyArray<string> => {
 
 const missingOf = ({ started, waiting }: View): string => {
   if (started !== undefined || waiting === undefined || waiting.absent.length === 0) return ""
-  const more = waiting.wanted - waiting.joined - waiting.absent.length
+  const more = (waiting.wanted ?? 0) - waiting.joined - waiting.absent.length
   return `missing: ${waiting.absent.map(Format.name).join(", ")}${more > 0 ? ` and ${Format.count(more)} more` : ""}`
 }
 

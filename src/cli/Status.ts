@@ -21,7 +21,11 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.reason}\nTry "${`mrsync ${this.command}`.trim()} --help".`
+    return this.reason
+  }
+  /** Where there is more. */
+  get hint() {
+    return `Try "${`mrsync ${this.command}`.trim()} --help".`
   }
 }
 
@@ -126,6 +130,9 @@ const defect = 13
 export const ofError = <E extends Failure>(error: E): number =>
   (statuses[error._tag] as unknown as (error: E) => number)(error)
 
+/** What kind of error it is, for programs: whatever was wrong with the command line is one kind. */
+export const kindOf = (error: Failure): string => (ofError(error) === exitStatus.usage ? "UsageError" : error._tag)
+
 export const of = (exit: Exit.Exit<unknown, Failure>): number => {
   if (Exit.isSuccess(exit)) return exitStatus.ok
   if (Cause.hasInterruptsOnly(exit.cause)) return exitStatus.interrupted
@@ -146,7 +153,8 @@ export const message = (exit: Exit.Exit<unknown, Failure>): string | undefined =
   if (Exit.isSuccess(exit)) return undefined
   // The presenter has said what was wrong with the command line.
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return error?._tag === "ShowHelp" ? undefined : `mrsync: ${reason(exit)}`
+  if (error?._tag === "ShowHelp") return undefined
+  return `mrsync: ${reason(exit)}${error?._tag === "UsageError" ? `\n${error.hint}` : ""}`
 }
 
 /** One error as a message. */
@@ -159,6 +167,6 @@ const wordsOf = (error: Failure): string => {
       ? error.message
       : error.errors.length === 0
         ? "expected a command: send, catch, demo or simulate"
-        : error.errors.map(Usage.explain).join("\n")
+        : error.errors.map(Usage.explain).join("; ")
   return text.split("\n").map(Format.safe).join("\n")
 }

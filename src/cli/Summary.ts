@@ -39,12 +39,17 @@ export const unsentOf = ({ failures }: Report): Report["failures"] => failures.f
 const nothing = "nothing"
 
 const tree = (report: Report): string => {
-  if (report.files + report.directories + report.links === 0) return nothing
-  const parts = [Format.plural(report.files, "file")]
-  if (report.directories > 0) parts.push(Format.plural(report.directories, "directory", "directories"))
-  if (report.links > 0) parts.push(Format.plural(report.links, "link"))
-  return parts.join(", ")
+  if (report.files + report.directories + report.links + report.fifos === 0) return nothing
+  return counted(report).join(", ")
 }
+
+/** What a tree has, each as what it is; files also where there are none. */
+export const counted = (tree: Pick<Report, "files" | "directories" | "links" | "fifos">): ReadonlyArray<string> => [
+  Format.plural(tree.files, "file"),
+  ...(tree.directories > 0 ? [Format.plural(tree.directories, "directory", "directories")] : []),
+  ...(tree.links > 0 ? [Format.plural(tree.links, "link")] : []),
+  ...(tree.fifos > 0 ? [Format.plural(tree.fifos, "FIFO")] : [])
+]
 
 const speed = (bytes: number, seconds: number): string =>
   seconds > 0 ? `${Format.seconds(seconds)}, ${Format.rate(bytes / seconds)}` : Format.seconds(seconds)

@@ -3,7 +3,6 @@
  * Picture draws the view as it stands. Pure: the same for a terminal, a pipe and a test.
  */
 import type * as Progress from "../Progress.ts"
-import * as Limits from "../protocol/Limits.ts"
 import * as Format from "./Format.ts"
 import * as Summary from "./Summary.ts"
 
@@ -34,7 +33,7 @@ export interface View {
   readonly waiting:
     | {
         readonly joined: number
-        readonly wanted: number
+        readonly wanted: number | undefined
         readonly absent: ReadonlyArray<string>
         /** undefined: for ever. */
         readonly untilMillis: number | undefined
@@ -88,7 +87,7 @@ export const step = (view: View, event: Progress.Event): Step => {
     case "Scanned":
       return say(view, `${contents(event)} to send`)
     case "Waiting": {
-      const { absent, joined, leftSeconds, wanted } = event
+      const { absent = [], joined = 0, leftSeconds, wanted } = event
       const untilMillis = leftSeconds === undefined ? undefined : view.nowMillis + leftSeconds * 1000
       const next = { ...view, waiting: { absent, joined, untilMillis, wanted } }
       if (view.waiting !== undefined) return [next, []]
@@ -100,7 +99,7 @@ export const step = (view: View, event: Progress.Event): Step => {
       const who = whoIs(event)
       const text =
         view.role === "Send"
-          ? `joined: ${who}${event.joined <= event.wanted ? `, ${numberOf(event)}` : ""}`
+          ? `joined: ${who}${event.joined <= (event.wanted ?? Infinity) ? `, ${numberOf(event)}` : ""}`
           : `joined the session of ${who}`
       const waiting = view.waiting && { ...view.waiting, joined: event.joined }
       return many({ ...view, waiting }, "Joined", "out", text)
@@ -164,27 +163,20 @@ const many = (view: View, kind: Many, to: "out" | "err", text: string): Step => 
   return [next, told === bound + 1 ? [{ to, text: "... and more (all of them with -v)" }] : []]
 }
 
-const contents = (tree: {
-  readonly files: number
-  readonly directories: number
-  readonly links: number
-  readonly bytes: number
-}): string =>
-  [
-    Format.plural(tree.files, "file"),
-    tree.directories > 0 ? Format.plural(tree.directories, "directory", "directories") : "",
-    tree.links > 0 ? Format.plural(tree.links, "link") : "",
-    Format.bytes(tree.bytes)
-  ]
-    .filter((part) => part !== "")
-    .join(", ")
+const contents = (tree: Extract<Progress.Event, { readonly _tag: "Scanned" }>): string =>
+  [...Summary.counted(tree), Format.bytes(tree.bytes)].join(", ")
 
 /** "3 of 12", or "3", where as many are waited for as come. */
-export const numberOf = ({ joined, wanted }: { readonly joined: number; readonly wanted: number }): string =>
-  wanted < Limits.slots ? `${joined} of ${wanted}` : String(joined)
+export const numberOf = ({
+  joined,
+  wanted
+}: {
+  readonly joined: number
+  readonly wanted?: number | undefined
+}): string => (wanted === undefined ? String(joined) : `${joined} of ${wanted}`)
 
-const wantedOf = ({ wanted }: { readonly wanted: number }): string =>
-  wanted < Limits.slots ? Format.plural(wanted, "catcher") : "catchers"
+const wantedOf = ({ wanted }: { readonly wanted?: number }): string =>
+  wanted === undefined ? "catchers" : Format.plural(wanted, "catcher")
 
 const whoIs = (who: { readonly id: string; readonly address: string }): string =>
   who.id === "" || who.id === who.address

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../Errors.ts"
-import { Progress } from "../Progress.ts"
+import { Progress, seconds } from "../Progress.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Roster from "../protocol/Roster.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
@@ -165,9 +165,9 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
     told = joined
     const passedMillis = now() - startedMillis
     const endMillis = passedMillis < atMostMillis ? atMostMillis : waitMillis
-    const leftSeconds = Math.max(0, endMillis - passedMillis) / 1000
+    const leftSeconds = seconds(Math.max(0, endMillis - passedMillis))
     const absent = Roster.absent(roster).slice(0, Limits.absentNames)
-    progress.publish({ _tag: "Waiting", joined, wanted, absent, leftSeconds })
+    progress.publish({ _tag: "Waiting", joined, ...Roster.numberWanted(wanted), absent, leftSeconds })
   }
 })
 
@@ -219,8 +219,8 @@ export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: Joi
   const progress = yield* Progress
   const { local, refused } = yield* Transport
   const seeker = new Seeker(yield* newIncarnation(local))
-  const leftSeconds = options.waitMillis === undefined ? undefined : options.waitMillis / 1000
-  progress.publish({ _tag: "Waiting", joined: 0, wanted: 0, absent: [], leftSeconds })
+  const leftSeconds = options.waitMillis === undefined ? undefined : seconds(options.waitMillis)
+  progress.publish({ _tag: "Waiting", leftSeconds })
   const joined = seek(ear, options, seeker)
   if (options.waitMillis === undefined) return yield* joined
   const inTime = yield* Effect.timeoutOption(joined, options.waitMillis)
@@ -228,7 +228,7 @@ export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: Joi
   return yield* (
     seeker.refused ??
       new MasterTimeout({
-        waitedMillis: options.waitMillis,
+        waitedMillis: Math.round(options.waitMillis),
         heard: seeker.heardMasters(),
         unsent: refused?.().reason
       })

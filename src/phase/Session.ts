@@ -377,7 +377,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       probing.joined(slot)
       knocks.delete(name)
       const count = Roster.present(roster).length
-      progress.publish({ _tag: "Joined", id: name, address, joined: count, wanted: options.wanted })
+      progress.publish({ _tag: "Joined", id: name, address, joined: count, ...Roster.numberWanted(options.wanted) })
       yield* acknowledge
       changed.openUnsafe()
     })

@@ -224,6 +224,9 @@ export const ackers = (self: Roster, missed: ReadonlyMap<number, number>): Reado
   return [...worst, ...others.slice(0, Limits.ackers - worst.length)].sort((a, b) => a - b)
 }
 
+/** How many are wanted, as it is told: as many as come are no number. */
+export const numberWanted = (wanted: number): { readonly wanted?: number } => (wanted < Limits.slots ? { wanted } : {})
+
 /** Awaited names that are not present. */
 export const absent = (self: Roster): ReadonlyArray<string> => {
   const names = new Set(present(self).map((member) => member.name))

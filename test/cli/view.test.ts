@@ -28,6 +28,7 @@ const report: Report = {
   files: 3,
   directories: 2,
   links: 1,
+  fifos: 0,
   bytes: 3_000_000,
   pages: { needed: 2000, sent: 2100, repaired: 80, parity: 20 },
   catchers: [complete("anna"), complete("berta")],
@@ -71,7 +72,7 @@ const started: Progress.Event = {
 }
 
 const session: ReadonlyArray<Progress.Event> = [
-  { _tag: "Scanned", files: 3, directories: 2, links: 1, bytes: 3_000_000 },
+  { _tag: "Scanned", files: 3, directories: 2, links: 1, fifos: 0, bytes: 3_000_000 },
   waiting(0, 2),
   { _tag: "Joined", id: "anna", address: "10.0.0.1:4000", joined: 1, wanted: 2 },
   waiting(1, 2),
@@ -151,8 +152,8 @@ describe("lines", () => {
     assert.deepStrictEqual(
       fold(
         [
-          waiting(0, 0),
-          { _tag: "Joined", id: "", address: "10.0.0.9:8888", joined: 1, wanted: 0 },
+          { _tag: "Waiting", leftSeconds: 30 },
+          { _tag: "Joined", id: "", address: "10.0.0.9:8888", joined: 1 },
           started,
           { ...report, catchers: [complete("anna")] }
         ],
@@ -215,7 +216,8 @@ describe("the picture", () => {
     const [line, missing] = Picture.picture(state, { columns: 40, rows: 24 })
     assert.strictEqual(line, "waiting: 2 of 30 joined, 1:05 left")
     assert.match(missing, /^missing: host1, host2, .*…$/)
-    const open = View.step(state, { ...event, wanted: 4096, absent: [] })[0]
+    const { wanted: _, ...asManyAsCome } = { ...event, absent: [] }
+    const open = View.step(state, asManyAsCome)[0]
     assert.strictEqual(Picture.picture(open, size)[0], `waiting on ${where}: 2 joined, 1:35 left`)
   })
 
@@ -383,6 +385,11 @@ describe("the summary", () => {
     assert.strictEqual(first(complete("anna"), partial(0)), "sent 3 files, 2 directories, 1 link")
     assert.strictEqual(first(partial(1)), "sent 3 files, 2 directories, 1 link, which no catcher has whole")
     assert.strictEqual(first(partial(0)), "sent 3 files, 2 directories, 1 link, which no catcher has")
+  })
+
+  it("counts a FIFO as one", () => {
+    const [line] = Summary.lines({ ...report, fifos: 2 }, "Send", false)
+    assert.match(line, /^sent 3 files, 2 directories, 1 link, 2 FIFOs: /)
   })
 
   it("of nothing sent does not divide by it", () => {

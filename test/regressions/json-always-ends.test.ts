@@ -4,19 +4,21 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { bytesOf } from "../../src/Manifest.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
 import { mrsync } from "../cli/Rig.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../session/Simulation.ts"
 
+const metadata = { mode: 0o644, mtimeSeconds: 0, mtimeNanos: 0, uid: 0, gid: 0 }
 const tree = [Simulation.file("a", 100_000), Simulation.file("b", 10)]
 
 describe("the last line of --json says how it ended", () => {
   it.effect.each([
-    [1, "ShowHelp", ["send", "--json", "--frobnicate", "x"]],
-    [1, "ShowHelp", ["send", "--json"]],
-    [1, "ShowHelp", ["catch", "x", "--wait", "soon", "--json"]],
-    [1, "ShowHelp", ["--json"]],
+    [1, "UsageError", ["send", "--json", "--frobnicate", "x"]],
+    [1, "UsageError", ["send", "--json"]],
+    [1, "UsageError", ["catch", "x", "--wait", "soon", "--json"]],
+    [1, "UsageError", ["--json"]],
     [1, "UsageError", ["send", "--json", "-q", "-v", "x"]],
     [1, "UsageError", ["simulate", "--json", "--slow", "20"]],
     [10, "InterfaceError", ["send", "--json", "-i", "nope0", "x"]],
@@ -33,6 +35,7 @@ describe("the last line of --json says how it ended", () => {
       assert.strictEqual(ended.status, status)
       assert.deepInclude(ended.last, { _tag: "Error", status, error })
       assert.isAbove(ended.last.reason.length, 10)
+      assert.notInclude(ended.last.reason, "\n")
       assert.match(ended.last.time, /^\d{4}-/)
       assert.deepStrictEqual(
         ended.events.filter(({ _tag }) => _tag === "Report" || _tag === "Error"),
@@ -56,6 +59,35 @@ describe("the last line of --json says how it ended", () => {
         assert.include(last.reason, "c")
         assert.strictEqual(last.catchers.length, 1)
       }
+    })
+  )
+
+  it.effect("says a time to the millisecond, and no number where there is none", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const fifo = { entry: { _tag: "Fifo", path: bytesOf("pipe"), metadata } } as const
+      const ended = yield* inTime(
+        Effect.all(
+          [
+            mrsync({ network, tree: [...tree, fifo] }, "send", "--json", "--at-most", "1.23456", "x"),
+            mrsync({ network, name: "a" }, "catch", "--json", "-w", "2.34567", "x")
+          ],
+          { concurrency: 2 }
+        )
+      )
+      for (const { events, last, status } of ended) {
+        assert.strictEqual(status, 0)
+        assert.deepInclude(last, { files: 2, fifos: 1, skipped: 0 })
+        const waits = events.filter(({ _tag }) => _tag === "Waiting")
+        assert.isAbove(waits.length, 0)
+        for (const event of [...waits, ...events.filter(({ _tag }) => _tag === "Joined")])
+          assert.notProperty(event, "wanted")
+        for (const [key, value] of events.flatMap(Object.entries)) {
+          if (/seconds$/i.test(key)) assert.match(String(value), /^\d+(\.\d{1,3})?$/)
+        }
+      }
+      const numbered = yield* inTime(mrsync({ network, tree }, "send", "--json", "-c", "3", "-w", "1", "x"))
+      assert.strictEqual(numbered.events.find(({ _tag }) => _tag === "Waiting").wanted, 3)
     })
   )
 

@@ -47,7 +47,7 @@ const restarted = Effect.fnUntraced(function* (options: {
     outcome.catchers.map((exit) => (exit?._tag === "Success" ? exit.value.catchers[0].state : "failed")),
     outcome.catchers.map(() => "Complete" as const)
   )
-  assert.isBelow(backMillis, 3000)
+  assert.isBelow(backMillis, 5000)
   return [...refused].filter((refusal) => refusal !== "Started")
 })
 
