@@ -215,7 +215,11 @@ export const make = (options: Options): Probing => {
       changed()
     },
     awaited: () => [...subjects].map(([slot, { sinceMillis }]) => [slot, sinceMillis] as const),
-    joined: (slot) => begin(slot, pageBytes),
+    joined: (slot) => {
+      // the slot may have been another catcher's, on another path
+      for (const known of [reached, unglued, out, vain, vainMillis]) known.delete(slot)
+      begin(slot, pageBytes)
+    },
     heard: (answer) => {
       const subject = subjects.get(answer.slot)
       if (subject === undefined || answer.probing !== probing || answer.train > train) return

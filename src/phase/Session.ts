@@ -374,6 +374,9 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       roster = proved.roster
       newSince.delete(slot)
       if (proved._tag === "Refused") return refuse(name, address, incarnation, proved.refusal)
+      // of who had the slot before it was let go
+      wereSilent.delete(slot)
+      dropped[slot] = 0
       probing.joined(slot)
       knocks.delete(name)
       const count = Roster.present(roster).length

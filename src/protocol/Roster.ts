@@ -10,7 +10,7 @@
  *       newcomer holds no name.
  * [R-4] a name joins a session so many times at most, fewer when it answers no question: a catcher that comes and dies again
  *       and again must not keep it from ending. A life that the master ended itself does not count.
- * [R-5] a newcomer's slot is free when it is lost; when all slots are taken, a newcomer gives way.
+ * [R-5] a newcomer's slot is free when it is lost, and that of a catcher which is let go before the session begins; when all slots are taken, a newcomer gives way.
  */
 import type { Refusal } from "../wire/Message.ts"
 import * as Limits from "./Limits.ts"
@@ -38,7 +38,7 @@ export interface Roster {
   readonly members: ReadonlyArray<Member>
   /** The names that are awaited, when there is a list. */
   readonly hosts: ReadonlySet<string> | undefined
-  /** Slots of newcomers that were lost. */
+  /** Slots of newcomers that were lost, and of catchers that were let go. */
   readonly free: ReadonlyArray<number>
   readonly joins: number
   readonly byIncarnation: Table.Table<number, number>
@@ -187,13 +187,17 @@ export const loseMute = (self: Roster, slot: number, reason: string): Roster => 
   return lose({ ...self, members: mute }, slot, reason)
 }
 
-/** Loses a catcher for a reason of the master's own: its name may join as often as before. */
+/**
+ * Loses a catcher for a reason of the master's own, before its session begins: its name may join as often as before, and its
+ * slot is free, as if it had never answered.
+ */
 export const letGo = (self: Roster, slot: number, reason: string): Roster => {
   const member = self.members[slot]
   if (member === undefined || member.lost !== undefined) return self
   const slots = Table.get(self.byName, member.name) ?? []
   const others = slots.filter((other) => other !== slot)
-  return { ...lose(self, slot, reason), byName: Table.set(self.byName, member.name, others) }
+  const members = replaced(self.members, slot, { ...member, isNew: true })
+  return lose({ ...self, members, byName: Table.set(self.byName, member.name, others) }, slot, reason)
 }
 
 /** Who was given up, and has not come back under its name. */

@@ -53,6 +53,15 @@ const probed = Effect.fnUntraced(function* (
 })
 
 describe("Probing", () => {
+  it.effect("knows nothing of a catcher that has a slot which was another's [R-5]", () =>
+    Effect.gen(function* () {
+      const { probing } = yield* probed(1, () => ({ single: 1332, times: 65_535, glued: 0 }), { isPageFixed: true })
+      assert.isDefined(probing.whyOut(0))
+      probing.joined(0)
+      assert.deepStrictEqual([probing.whyOut(0), probing.isKnown(0)], [undefined, false])
+    })
+  )
+
   it.effect("an answer that names a size which no probe had is no answer", () =>
     Effect.gen(function* () {
       const { probing } = yield* probed(1, () => ({ single: 1, times: 65_535, glued: 0 }))

@@ -210,7 +210,7 @@ describe("Session.ask", () => {
 })
 
 describe("a master that stands back [J-4]", () => {
-  it.effect("again and again uses up no joins of those that it lets go [R-4]", () =>
+  it.effect("again and again uses up no joins of those that it lets go [R-4], and no slots [R-5]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const { session } = yield* master(network)
@@ -234,6 +234,7 @@ describe("a master that stands back [J-4]", () => {
         yield* inTime(Effect.scoped(session.standBack))
       }
       assert.strictEqual((yield* joined(session, 1)).length, 1)
+      assert.strictEqual(session.roster().members.length, 1)
     })
   )
 })

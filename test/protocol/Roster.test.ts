@@ -162,7 +162,7 @@ describe("Roster", () => {
   it("a life that the master ended itself does not count among a name's joins [R-4]", () => {
     let roster = joined(Roster.make(), guest(1, "b"))
     for (let i = 0; i < 2 * Limits.joinsOfName; i++) {
-      roster = Roster.letGo(joined(roster, guest(10 + i, "a")), roster.members.length, "left to another master")
+      roster = Roster.letGo(joined(roster, guest(10 + i, "a")), 1, "left to another master")
     }
     roster = joined(roster, guest(99, "a"))
     assert.deepStrictEqual(
@@ -170,6 +170,23 @@ describe("Roster", () => {
       [1, 99]
     )
     assert.deepStrictEqual(Roster.join(roster, guest(100, "a")), { _tag: "Refused", refusal: "NameTaken" })
+  })
+
+  it("however often a master lets hundreds go, there is a slot for each of them [R-5]", () => {
+    let roster = Roster.make()
+    let incarnation = 0
+    for (let times = 0; times < 40; times++) {
+      const before = roster
+      roster = joined(roster, ...Array.from({ length: 300 }, (_, i) => guest(++incarnation, `c${i}`)))
+      assert.strictEqual(Roster.present(roster).length, 300)
+      assert.strictEqual(roster.members.length, 300)
+      // who had the slot is told that it is out
+      const [old] = before.members
+      if (old !== undefined) assert.isTrue(Roster.isLost(roster, old.slot, old.incarnation, old.address))
+      for (const { slot } of Roster.present(roster)) roster = Roster.letGo(roster, slot, "left to another master")
+      assert.deepStrictEqual(Roster.participants(roster), [])
+      assert.strictEqual(Roster.givenUp(roster).length, 300)
+    }
   })
 
   it("given up are those who are lost, until somebody living has their name [J-8]", () => {

@@ -6,6 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
 import type { Impairments } from "../../src/transport/Simulated.ts"
 
 const many = Array.from({ length: 12 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
@@ -115,6 +117,41 @@ describe("a catcher that no page reaches [N-3]", () => {
       isTold(report.catchers[1].failures[0]?.reason, words)
       isTold(said[1]?.failures[0]?.reason, words)
       assert.strictEqual(said[1]?.state, "Partial")
+    })
+  )
+
+  it.effect("leaves at once, and is asked nothing more", () =>
+    Effect.gen(function* () {
+      let incarnation: number | undefined
+      let slot: number | undefined
+      let hasLeft = false
+      let asked = 0
+      let sends = 0
+      const { catchers, master } = yield* Simulation.run({
+        ...{ seed: 7, catchers: 2, tree: many, network: { delayMillis: 1, bytesPerSecond: 12_500_000 } },
+        master: { pageBytes: 1432, isPageFixed: true },
+        meanwhile: (world) => world.network.impairLink("c2", "Group", { mtuBytes: 1400 }),
+        observer: {
+          network: (event) => {
+            if (event._tag !== "Sent") return
+            if (hasLeft && Header.typeOf(event.bytes, 0) === Header.types.Page) sends++
+            const decoded = Codec.decode(event.bytes)
+            if (decoded._tag === "Failure") return
+            const said = decoded.success
+            if (said._tag === "Join" && event.name === "c2") ({ incarnation } = said)
+            if (said._tag === "Welcome")
+              for (const guest of said.guests)
+                if ("slot" in guest && guest.incarnation === incarnation) ({ slot } = guest)
+            if (said._tag === "Aborted" && said.file === 0) hasLeft = true
+            if (hasLeft && "audience" in said && said.audience.includes(slot ?? -1)) asked++
+          }
+        }
+      })
+      assert.deepStrictEqual([master?._tag, catchers[0]?._tag, catchers[1]?._tag], ["Success", "Success", "Success"])
+      assert.isTrue(hasLeft)
+      // the session goes on for long, and what was under way then is all
+      assert.isAbove(sends, 100)
+      assert.isBelow(asked, 4)
     })
   )
 
