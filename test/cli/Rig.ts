@@ -12,6 +12,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import type { Skipped } from "../../src/store/Source.ts"
 import { InterfaceError } from "../../src/transport/Interfaces.ts"
 import type * as Simulated from "../../src/transport/Simulated.ts"
+import { recording } from "./recording.ts"
 
 export interface Ended {
   readonly status: number
@@ -57,15 +58,7 @@ const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, 
 
 /** Runs `mrsync ...args`; what it prints is gathered. */
 export const mrsync = Effect.fnUntraced(function* (host: Host, ...args: ReadonlyArray<string>) {
-  const said = { out: new Array<string>(), err: new Array<string>() }
-  const screen = Screen.of({
-    print: (to, line) => void said[to === "json" ? "out" : to].push(line),
-    drawable: false,
-    size: () => ({ columns: 80, rows: 24 }),
-    draw: () => {},
-    entered: () => {},
-    erase: () => {}
-  })
+  const { said, screen } = recording()
   const running = yield* Commands.run(args, { colors: false }).pipe(
     Effect.provide(
       Layer.mergeAll(NodeServices.layer, Layer.succeed(Machine, machine(host)), Layer.succeed(Screen, screen))

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { Screen } from "../../src/cli/Screen.ts"
 import { type Input, simulate } from "../../src/cli/Simulate.ts"
+import { recording } from "./recording.ts"
 
 export const input: Input = {
   catchers: 4,
@@ -22,15 +23,7 @@ export const input: Input = {
 
 /** `out` and `err` are filled, line by line, while it runs. */
 export const simulating = (changes: Partial<Input>) => {
-  const said = { out: new Array<string>(), err: new Array<string>() }
-  const screen = Screen.of({
-    print: (to, line) => void said[to === "json" ? "out" : to].push(line),
-    drawable: false,
-    size: () => ({ columns: 80, rows: 24 }),
-    draw: () => {},
-    entered: () => {},
-    erase: () => {}
-  })
+  const { said, screen } = recording()
   return { ...said, run: Effect.provideService(simulate({ ...input, ...changes }), Screen, screen) }
 }
 

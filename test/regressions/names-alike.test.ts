@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import { afterEach, vi } from "vitest"
 import type { Entry } from "../../src/Manifest.ts"
-import type { Store } from "../../src/store/Store.ts"
+import type { Failure } from "../../src/wire/Message.ts"
 import { foldBelow } from "../store/folding.ts"
 import {
   bundle,
@@ -20,6 +20,7 @@ import {
   file,
   hardLink,
   names,
+  receive,
   single,
   symlink
 } from "../store/Sandbox.ts"
@@ -38,13 +39,14 @@ const received = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>, isF
   const base = yield* directory
   if (isFolding) foldBelow(base)
   const store = yield* disk(base, way)
-  const failures = [...(yield* store.prepare(entries))]
+  const failures: Array<Failure> = []
   const files = entries.flatMap((entry, index) => (entry._tag === "File" ? [index] : []))
   // every file's content is the last digit of its index
-  if (isSingle)
+  if (isSingle) {
+    failures.push(...(yield* store.prepare(entries)))
     for (const index of files) failures.push(...(yield* deliver(store, single(entries, index), String(index % 10))))
-  else failures.push(...(yield* deliver(store, bundle(entries), files.map((index) => index % 10).join(""))))
-  failures.push(...(yield* store.finish))
+    failures.push(...(yield* store.finish))
+  } else failures.push(...(yield* receive(store, entries, files.map((index) => index % 10).join(""))))
   failures.sort((a, b) => a.entry - b.entry)
   return { base, store, failures, failed: failures.map(({ entry }) => entry) }
 })
@@ -117,15 +119,7 @@ describe("a destination that does", () => {
       const entries = [...eight, dir("d"), dir("D"), file("D/x", 1), file("d/x", 1), hardLink("X", 0), hardLink("x", 0)]
       const { failed, store } = yield* received(entries, false)
       assert.deepStrictEqual(failed, [])
-      const all = (store: Store["Service"]) =>
-        Effect.gen(function* () {
-          const failures = [
-            ...(yield* store.prepare(entries)),
-            ...(yield* deliver(store, bundle(entries), "0123456789"))
-          ]
-          return [...failures, ...(yield* store.finish)]
-        })
-      assert.deepStrictEqual(yield* all(store), [])
+      assert.deepStrictEqual(yield* receive(store, entries, "0123456789"), [])
       const some = bundle(entries.slice(1, 8))
       assert.deepStrictEqual(yield* store.prepare(entries.slice(1, 8)), [])
       assert.isTrue(Option.isSome(yield* store.existing(some)))

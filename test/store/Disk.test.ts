@@ -29,6 +29,7 @@ import {
   nanos,
   nanosOf,
   none,
+  receive,
   single,
   symlink,
   ways
@@ -68,9 +69,7 @@ describe("the destination", () => {
       const run = Effect.gen(function* () {
         const store = yield* disk(base)
         const entries = [dir("", { mode: 0o555 }), file("f", 1)]
-        assert.deepStrictEqual(yield* store.prepare(entries), [])
-        assert.deepStrictEqual(yield* deliver(store, bundle(entries), "x"), [])
-        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(yield* receive(store, entries, "x"), [])
       })
       yield* canSwitchUser ? asNobody(run) : run
       assert.strictEqual(modeOf(base), 0o555)
@@ -334,9 +333,7 @@ for (const way of ways) {
           fs.chmodSync(`${base}/d`, 0o111)
           const store = yield* disk(base, way)
           const entries = [dir("d", { mode: 0o555 }), dir("d/e", { mode: 0o500 }), file("d/e/f", 1)]
-          assert.deepStrictEqual(yield* store.prepare(entries), [])
-          assert.deepStrictEqual(yield* deliver(store, bundle(entries), "x"), [])
-          assert.deepStrictEqual(yield* store.finish, [])
+          assert.deepStrictEqual(yield* receive(store, entries, "x"), [])
         })
         if (canSwitchUser) fs.chownSync(base, 65_534, 65_534)
         yield* canSwitchUser ? asNobody(run) : run
@@ -398,9 +395,7 @@ for (const way of ways) {
         yield* asNobody(
           Effect.gen(function* () {
             const store = yield* disk(base, way)
-            assert.deepStrictEqual(yield* store.prepare(entries), [])
-            assert.deepStrictEqual(yield* deliver(store, bundle(entries), "f"), [])
-            assert.deepStrictEqual(yield* store.finish, [])
+            assert.deepStrictEqual(yield* receive(store, entries, "f"), [])
           })
         )
         for (const name of names(base)) assert.strictEqual(fs.lstatSync(`${base}/${name}`).uid, 65_534, name)

@@ -123,6 +123,16 @@ export const deliver = (store: Store["Service"], carried: Carried, content: stri
     })
   )
 
+/** A whole tree, its files in one bundle; its failures. */
+export const receive = Effect.fnUntraced(function* (
+  store: Store["Service"],
+  entries: ReadonlyArray<Entry>,
+  content: string | Uint8Array
+) {
+  const before = [...(yield* store.prepare(entries)), ...(yield* deliver(store, bundle(entries), content))]
+  return [...before, ...(yield* store.finish)]
+})
+
 /** Everything below a directory, sorted; bytes as one character each. */
 export const names = (directory: string): ReadonlyArray<string> => {
   const out: Array<string> = []
