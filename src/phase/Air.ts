@@ -72,6 +72,8 @@ export interface Air {
     readonly poll: number
     readonly received: number
   }) => Effect.Effect<void>
+  /** Are most of that catcher's answers lost from now on? */
+  readonly setUnheard: (slot: number, isUnheard: boolean) => void
   /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
   readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
   readonly totals: () => Totals
@@ -88,11 +90,12 @@ export const make = (options: {
   readonly bytesPerSecond: number | undefined
   /** Do glued datagrams reach all catchers? */
   readonly isGlued?: () => boolean
+  readonly polled?: (audience: Audience, poll: number) => void
 }): Effect.Effect<Air, never, Transport> =>
   Effect.gen(function* () {
     const transport = yield* Transport
     const now = yield* Monotonic.millis
-    const { isGlued = () => true } = options
+    const { isGlued = () => true, polled = () => {} } = options
     const work = Latch.makeUnsafe(false)
     const room = Latch.makeUnsafe(false)
     const queued = () => {
@@ -137,6 +140,7 @@ export const make = (options: {
         const audience = Window.askedNext(window, now(), stragglers)
         const number = window.nextPoll
         window = Window.polled(window, audience, now(), stragglers)
+        polled(audience, number)
         return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
       })
 
@@ -236,6 +240,10 @@ export const make = (options: {
           window = Window.answered(window, answer, now())
           room.openUnsafe()
         }),
+      setUnheard: (slot, isUnheard) => {
+        window = Window.setUnheard(window, slot, isUnheard)
+        room.openUnsafe()
+      },
       serving: (audience) =>
         Effect.asVoid(
           Effect.acquireRelease(

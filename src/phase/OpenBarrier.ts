@@ -59,8 +59,12 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
     }
   }
-  const answered = [...(yield* session.ask(question))].sort((a, b) => a - b)
+  const answered = (yield* session.ask(question)).toSorted((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
-  const opened = answered.filter((slot) => !satOut.has(slot) && !complete.has(slot))
+  // their answers are lost, so that the question has arrived
+  const assumed = audience.filter((slot) => !answered.includes(slot) && session.losesAnswers(slot))
+  const opened = [...answered, ...assumed]
+    .filter((slot) => !satOut.has(slot) && !complete.has(slot))
+    .sort((a, b) => a - b)
   return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened
 })

@@ -29,6 +29,8 @@ export interface Options {
   /** A catcher's path is known, or known to be too narrow. */
   readonly changed: () => void
   readonly note: (message: string) => void
+  /** A question of that train was sent to these. */
+  readonly asked?: (audience: Audience, train: number) => void
 }
 
 export interface Probing {
@@ -137,7 +139,11 @@ export const make = (options: Options): Probing => {
     sentBytes += bytes.length
     return options.send({ bytes, datagramBytes: one.length })
   }
-  const question = (audience: Audience) => say({ pageBytes: 0, isGlued: false, audience })
+  const question = (audience: Audience) =>
+    Effect.suspend(() => {
+      options.asked?.(audience, train)
+      return say({ pageBytes: 0, isGlued: false, audience })
+    })
   const singles = (wanted: number) =>
     Effect.forEach(Reach.ladder(wanted), (page) => say({ pageBytes: page, isGlued: false, audience: [] }), {
       discard: true

@@ -23,6 +23,7 @@ import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
+import { AnswerLoss, type Series } from "./AnswerLoss.ts"
 import type { Demand } from "./Demand.ts"
 import { JoinRate } from "./JoinRate.ts"
 import * as Monotonic from "./Monotonic.ts"
@@ -97,6 +98,8 @@ export class Session extends Context.Service<
     /** Those of them that were silent for so long are away until they are heard again, or lost. */
     readonly leaveOut: (slots: Message.Audience) => void
     readonly isAway: (slot: number) => boolean
+    /** [Q-14] Are most of its answers lost, while some are heard? */
+    readonly losesAnswers: (slot: number) => boolean
     /** That of catchers which are present, as far as each of them `wants` something. */
     readonly demand: (slots: Message.Audience, wants: (slot: number) => boolean) => Demand
     /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
@@ -133,29 +136,6 @@ export interface Turned {
   readonly reason: string
 }
 
-/** Whose answers are lost on the way, told from the questions that it took to hear each of them. */
-class AnswerLoss {
-  private readonly counts: Array<{ unanswered: number; answers: number; repeated: number }> = []
-
-  private of(slot: number) {
-    return (this.counts[slot] ??= { unanswered: 0, answers: 0, repeated: 0 })
-  }
-  asked(slot: number): void {
-    this.of(slot).unanswered++
-  }
-  // who is slow answers each of the repeated questions, one after the other
-  heard(slot: number): void {
-    const count = this.of(slot)
-    count.answers++
-    if (count.unanswered > 1) count.repeated++
-    count.unanswered = 0
-  }
-  isMost(slot: number): boolean {
-    const { answers, repeated } = this.of(slot)
-    return answers >= Limits.tellingAnswers && repeated * 2 > answers
-  }
-}
-
 const mute = "alive, but it did not answer a question for too long"
 
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
@@ -166,11 +146,13 @@ class Asked {
   readonly owing: Set<number>
   readonly answered: Array<number> = []
   readonly sliceAnswered = Latch.makeUnsafe(false)
+  private readonly losesAnswers: (slot: number) => boolean
   private slice = new Set<number>()
 
-  constructor(question: Question, audience: Message.Audience) {
+  constructor(question: Question, audience: Message.Audience, losesAnswers: (slot: number) => boolean) {
     this.question = question
     this.owing = new Set(audience)
+    this.losesAnswers = losesAnswers
   }
   nextSlice(slots: number): Message.Audience {
     const slice = [...this.owing].slice(0, slots)
@@ -191,8 +173,18 @@ class Asked {
     this.owing.delete(slot)
     this.slice.delete(slot)
     this.answered.push(slot)
-    if (this.slice.size === 0) this.sliceAnswered.openUnsafe()
+    if (!this.isAwaited(this.slice)) this.sliceAnswered.openUnsafe()
     return true
+  }
+  /** [Q-14] Is there one among them to wait for? Where a question may leave out some, and one has answered, not for lost answers. */
+  private isAwaited(slots: ReadonlySet<number>): boolean {
+    const { leavesOut, patienceMillis } = this.question
+    if (this.answered.length === 0 || (leavesOut !== true && patienceMillis === undefined)) return slots.size > 0
+    for (const slot of slots) if (!this.losesAnswers(slot)) return true
+    return false
+  }
+  isOpen(): boolean {
+    return this.isAwaited(this.owing)
   }
 }
 
@@ -217,12 +209,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       present: () => Roster.present(roster),
       send: transport.send,
       changed: () => changed.openUnsafe(),
+      asked: (slots, train) => losses.asked(slots, "probes", train),
       note: (message) => progress.publish({ _tag: "Note", message })
     })
     const air = yield* Air.make({
       session: id,
       bytesPerSecond: options.bytesPerSecond,
-      isGlued: probing.isGlued
+      isGlued: probing.isGlued,
+      polled: (slots, poll) => losses.asked(slots, "polls", poll)
     })
     /** Opens when a catcher that was away is heard again, or lost. */
     const cameBack = Latch.makeUnsafe(false)
@@ -353,6 +347,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (joined._tag === "Known") return undefined
       roster = joined.roster
       if (joined._tag === "New") {
+        losses.forget(member.slot)
+        air.setUnheard(member.slot, false)
         newSince.set(member.slot, now())
         newcomer.openUnsafe()
       }
@@ -409,7 +405,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           silentNewcomers++
         }
       }
-      yield* areYouThere(waiting)
+      // [Q-14] one that has not answered for that long may have answered in vain
+      const isLate = (slot: number) => now() - (newSince.get(slot) ?? 0) >= Limits.announceMillis
+      const again = areNewcomersFew() ? waiting.filter(isLate) : []
+      yield* areYouThere([...waiting, ...Array.from({ length: Limits.lastCalls - 1 }, () => again).flat()])
     })
 
     const areNewcomersFew = () => newSince.size + silentNewcomers < Limits.silentNewcomers
@@ -430,7 +429,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
       changed.openUnsafe()
       const audience = [...new Set(unproved.splice(0))].sort((a, b) => a - b)
-      if (audience.length > 0) yield* air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
+      if (audience.length > 0) yield* callAll(audience)
     })
 
     // ---- hearing ----
@@ -469,7 +468,10 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
             return undefined
           }
           if (member?.address !== from) break
+          if (silentMillis(member.slot, 0) >= awayMillis) losses.pardon(member.slot)
           heardMillis[member.slot] = now()
+          if (message._tag === "PollOk") tellLoss(member.slot, "polls", message.poll)
+          if (message._tag === "ProbeOk") tellLoss(member.slot, "probes", message.train)
           if (member.isNew && !(message._tag === "Aborted" && message.file === undefined)) return prove(member)
           if (away.delete(member.slot)) {
             changed.openUnsafe()
@@ -488,7 +490,6 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
             return undefined
           }
           if (message.file === undefined) return lose(member.slot, "it was stopped there")
-          losses.heard(member.slot)
           if (message._tag === "SitOut") {
             for (const { file, heed } of sitOutListeners) if (file === message.file) heed(member.slot, message.reason)
           }
@@ -504,6 +505,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       }
       ignored++
       return undefined
+    }
+
+    // [Q-14]
+    const tellLoss = (slot: number, series: Series, number: number): void => {
+      const before = losses.isMost(slot)
+      losses.heard(slot, series, number)
+      const isMost = losses.isMost(slot)
+      if (isMost !== before) air.setUnheard(slot, isMost)
     }
 
     const isElder = (other: Message.Announce): boolean => {
@@ -568,7 +577,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const ask = (question: Question): Effect.Effect<Message.Audience, TransportError> =>
       Effect.suspend(() => {
-        const asked = new Asked(question, question.audience.filter(isPresent))
+        const asked = new Asked(question, question.audience.filter(isPresent), losesAnswers)
         pending.add(asked)
         return Effect.ensuring(
           askUntilAnswered(asked),
@@ -620,9 +629,15 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       for (let at = 0; at < all.length; at += slices.most) {
         if (at > 0) yield* Effect.sleep(firstPause())
         const audience = all.slice(at, at + slices.most)
-        yield* air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
+        yield* callAll(audience)
       }
     })
+
+    const callAll = (audience: Message.Audience) =>
+      Effect.suspend(() => {
+        losses.asked(audience, "polls", 0)
+        return air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
+      })
 
     const askHeld = Effect.suspend(() => {
       const nowMillis = now()
@@ -635,26 +650,39 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return areYouThere(audience)
     })
 
+    const losesAnswers = (slot: number): boolean =>
+      isPresent(slot) && losses.isMost(slot) && silentMillis(slot, 0) < awayMillis
+
+    // [Q-14] one answer of several arrives sooner
+    const sayMore = Effect.fnUntraced(function* (question: Question, slice: Message.Audience) {
+      const lossy = slice.filter(losesAnswers)
+      if (lossy.length === 0) return
+      for (let i = 1; i < Limits.lastCalls; i++) yield* air.say(question.encode(lossy))
+    })
+
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
       const { owing, question } = asked
       let began = now()
       const patience = question.patienceMillis ?? options.timeoutMillis * Limits.questionTimeouts
       const firstAsked = new Map<number, number>()
       let pause = firstPause()
-      while (owing.size > 0 && now() - began < patience) {
+      while (asked.isOpen() && now() - began < patience) {
         const slice = asked.nextSlice(slices.slots)
         const before = asked.answered.length
         const askedMillis = now()
         for (const slot of slice) {
           if (!firstAsked.has(slot)) firstAsked.set(slot, now())
-          losses.asked(slot)
         }
         yield* air.say(question.encode(slice))
+        yield* sayMore(question, slice)
         yield* Effect.timeoutOption(asked.sliceAnswered.await, pause)
         slices = Slices.asked(slices, slice.length, asked.owingOfSlice())
         const waited = pause
         // silence backs off; where some answer, the others' answers were lost
-        pause = asked.answered.length > before ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        pause =
+          asked.answered.length > before || [...owing].every(losesAnswers)
+            ? firstPause()
+            : Math.min(pause * 1.5, Limits.maxQuestionMillis)
         const stalledMillis = now() - askedMillis - waited
         began += Math.max(0, stalledMillis)
         if (stalledMillis > options.timeoutMillis / 4) awakeMillis = now()
@@ -673,7 +701,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         // [Q-9] whoever works on an answer (commits a thousand files) still answers polls
         yield* areYouThere(quiet)
       }
-      if (question.patienceMillis === undefined) {
+      if (question.patienceMillis === undefined && asked.isOpen()) {
         for (const slot of owing) yield* lose(slot, mute, Roster.loseMute)
       }
       return asked.answered.filter(isPresent)
@@ -810,6 +838,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       awayMillis,
       leaveOut,
       isAway,
+      losesAnswers,
       demand,
       onSitOut,
       isBenched: (slot) => Window.isBenched(air.window(), slot, now()),

@@ -212,8 +212,10 @@ export const listenMillis = 50
 export const questionMillis = 20
 export const minQuestionMillis = 4
 export const maxQuestionMillis = 500
-/** How often a catcher is asked at a time whether it is there, after half of the time-out: most of its answers may be lost. */
+/** How often at a time something is said to a catcher, or to a master, whose answers seem to be lost. */
 export const lastCalls = 4
+/** Joins that are said once, before the answers seem to be lost. */
+export const joinsAlone = 2
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12
 /** A catcher that has read for this many time-outs whether it holds a file already answers that it does not: half of the above. */
@@ -279,8 +281,9 @@ export const vainRounds = 24
 export const lingerMillis = 2000
 /** A session of this age may be older than what a switch without a querier remembers of the group. */
 export const membershipMillis = 60_000
-/** From so many answers on it is judged whether most of a catcher's are lost. */
-export const tellingAnswers = 4
+/** From so many polls and probes on it is judged whether most of a catcher's answers are lost; so many are on their way at most. */
+export const tellingQuestions = 8
+export const pendingAnswers = 64
 /** Masters that a catcher tells of that took it in nowhere. */
 export const heardMasters = 16
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */

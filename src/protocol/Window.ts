@@ -57,6 +57,8 @@ export interface Window {
   readonly half: { readonly share: number; readonly rate: number }
   /** Those that are no ackers now, and were on the bench: what is held against them holds when they are ackers again. */
   readonly former: ReadonlyArray<Acker>
+  /** Catchers most of whose answers are lost: nobody waits for these. */
+  readonly unheard: ReadonlySet<number>
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
   readonly rttMillis: number | undefined
 }
@@ -80,6 +82,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   ackers: [],
   half: { share: 0, rate: 0 },
   former: [],
+  unheard: new Set(),
   rttMillis: undefined
 })
 
@@ -114,6 +117,14 @@ export const setAckers = (
     }
   })
   return measured({ ...self, former, ackers })
+}
+
+/** Are most of that catcher's answers lost from now on? */
+export const setUnheard = (self: Window, slot: number, isUnheard: boolean): Window => {
+  const unheard = new Set(self.unheard)
+  if (isUnheard) unheard.add(slot)
+  else unheard.delete(slot)
+  return { ...self, unheard }
 }
 
 const rateOf = ({ path }: Acker): number => Path.rate(path) ?? 0
@@ -306,7 +317,7 @@ export const isBenched = (self: Window, slot: number, nowMillis: number): boolea
   self.ackers.some((acker) => acker.slot === slot && sits(self, acker, nowMillis))
 
 const sits = (self: Window, acker: Acker, nowMillis: number): boolean => {
-  if (nowMillis < acker.benchedMillis) return true
+  if (nowMillis < acker.benchedMillis || self.unheard.has(acker.slot)) return true
   // next to nothing arrives there, whatever the pace
   if (self.half.share > acker.path.share * Limits.benchTimes) return true
   return acker.benches > 0 && self.half.rate > rateOf(acker) * Limits.benchTimes

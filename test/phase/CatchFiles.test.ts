@@ -281,10 +281,10 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("questions of a file that nobody opened begin nothing; its pages neither", () =>
+  it.effect("questions of a file that nobody opened begin nothing, and are told so [Q-14]; its pages neither", () =>
     Effect.gen(function* () {
       const { ask, did, live, pages } = yield* rig()
-      assert.deepStrictEqual(yield* ask(eof(1), close), [])
+      for (const question of [eof(1), close]) assert.deepStrictEqual(tags(yield* ask(question)), ["Aborted"])
       yield* pages(all)
       assert.strictEqual(live(), 0)
       assert.strictEqual(did.opened, 0)

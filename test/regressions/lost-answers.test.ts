@@ -1,8 +1,14 @@
-/** A catcher of whose answers one in ten arrived was given up at its ninth silent poll. */
+/**
+ * A catcher of whose answers one in ten arrived was given up at its ninth silent poll, and held up every barrier for seconds:
+ * the others had a tree of half a second after twenty.
+ */
 import { assert, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Roster from "../../src/protocol/Roster.ts"
+import type * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulation from "../session/Simulation.ts"
 import { answering, crowd, inTime, master } from "../phase/Rig.ts"
 
 for (const every of [8, 10]) {
@@ -24,5 +30,47 @@ for (const every of [8, 10]) {
       )
       assert.isAbove(polls, 30)
     }).pipe(Effect.scoped)
+  )
+}
+
+const tree = Array.from({ length: 16 }, (_, i) => Simulation.file(`f${i}`, 500_000, i))
+
+/** Four catchers; after how long all but the first have every file, and how often each page was sent. */
+const run = Effect.fnUntraced(function* (seed: number, answerLoss: number) {
+  let othersMillis: number | undefined
+  const memories: Array<Memory.Memory> = []
+  const outcome = yield* Simulation.run({
+    ...{ seed, catchers: 4, tree, memories, bytesPerSecond: 20_000_000, delayMillis: 1 },
+    master: { pageBytes: 1432 },
+    meanwhile: (network) =>
+      Effect.gen(function* () {
+        yield* network.impairLink("c1", "Answers", { loss: answerLoss, delayMillis: 1 })
+        while (memories.slice(1).some((memory) => memory.tree.size < tree.length)) yield* Effect.sleep(10)
+        othersMillis = yield* Clock.currentTimeMillis
+      })
+  })
+  if (outcome.master._tag !== "Success") return assert.fail(JSON.stringify(outcome.master))
+  const { catchers, pages, seconds } = outcome.master.value
+  for (const memory of memories) assert.deepStrictEqual(Simulation.differences(tree, memory), [])
+  assert.strictEqual(catchers.find(({ id }) => id === "c1")?.state, "Complete")
+  const beganMillis = outcome.millis - seconds * 1000
+  return { othersMillis: (othersMillis ?? Infinity) - beganMillis, copies: pages.sent / pages.needed }
+})
+
+// of fewer answers than nine in ten it takes longer until they are known to be lost
+for (const [loss, share] of [
+  [0.6, 2],
+  [0.9, 1.25],
+  [0.95, 1.25]
+]) {
+  it.effect(`answers of which ${100 * loss} % are lost hold up no other catcher [Q-14]`, () =>
+    Effect.gen(function* () {
+      for (const seed of [1, 3]) {
+        const quiet = yield* run(seed, 0)
+        const { copies, othersMillis } = yield* run(seed, loss)
+        assert.isBelow(othersMillis, share * quiet.othersMillis)
+        assert.isBelow(copies, 1.05)
+      }
+    })
   )
 }
