@@ -47,13 +47,13 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
     parity: (file, batch) => live.get(file)?.parity(batch) ?? Effect.void,
     question: (file, event) =>
       Effect.gen(function* () {
-        // of a file that we never opened nothing can be said but that it is open, or that we have nothing of it
-        const isKnown = live.has(file) || past.has(file)
-        if (!isKnown && file === 0 && event._tag !== "Open") return
+        // of the manifest that was never opened nothing can be said but that it is open, or dropped
+        const isKnown = file > 0 || live.has(file) || past.has(file)
+        if (!isKnown && event._tag !== "Open" && event._tag !== "Abort") return
         const target = live.get(file) ?? (yield* begin(file))
         live.delete(file)
         live.set(file, target)
-        target.question(isKnown || event._tag === "Open" ? event : { _tag: "Abort" })
+        target.question(event)
       }),
     fail: (reason) => {
       for (const file of [...live.values()]) file.question({ _tag: "StoreFailed", reason })

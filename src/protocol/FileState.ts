@@ -181,8 +181,9 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       return state.past === "Opening" ? sick(event.reason) : stay(state)
     case "Eof":
     case "Close":
-      if (state.past === "Aborted") return [state, [aborted]]
-      if (state.past !== "Committed") return stay(state)
+      if (state.past === "Opening") return stay(state)
+      // one whose question at the barrier was lost has nothing of it either
+      if (state.past !== "Committed") return [state, [aborted]]
       return [state, [event._tag === "Eof" ? complete : closeOk(state.failures, event.from)]]
     default:
       return stay(state)
