@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Master from "../Master.ts"
+import { seconds } from "../Progress.ts"
 import type { Repair } from "../protocol/Planner.ts"
 import type { CatcherReport, Report } from "../Report.ts"
 import type { Change } from "../store/Volume.ts"
@@ -144,7 +145,7 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
   })
   const secondsOf = (name: string) => {
     const stood = stoodMillis.get(name)
-    return stood === undefined ? undefined : (stood - (firstPageMillis ?? 0)) / 1000
+    return stood === undefined ? undefined : seconds(stood - (firstPageMillis ?? 0))
   }
   return forecast(outcome, rounds.size, secondsOf)
 })
@@ -169,7 +170,7 @@ const forecast = (
     pages,
     ratio: pages.needed === 0 ? 1 : pages.sent / pages.needed,
     rounds,
-    seconds: report?.seconds ?? outcome.millis / 1000,
+    seconds: report?.seconds ?? seconds(outcome.millis),
     answers: traffic.get("master")?.received ?? 0,
     peakBufferBytes,
     peakBufferOf,

@@ -143,12 +143,15 @@ describe("mrsync simulate", () => {
 
   it.effect("prints one JSON object with every catcher", () =>
     Effect.gen(function* () {
-      const { out } = yield* simulated({ json: true })
+      const { out } = yield* simulated({ json: true, delayMillis: 0.37 })
       assert.strictEqual(out.length, 1)
       const said = JSON.parse(out[0]) as Record<string, unknown>
       assert.strictEqual(said["_tag"], "Simulation")
       assert.strictEqual((said["catchers"] as ReadonlyArray<unknown>).length, 4)
       assert.include(said["options"] as object, { seed: 1, lossPercent: 1 })
+      const seconds = [...out[0].matchAll(/"seconds":([^,}]*)/g)].map(([, number]) => number)
+      assert.strictEqual(seconds.length, 5)
+      for (const number of seconds) assert.match(number, /^\d+(\.\d{1,3})?$/)
     })
   )
 
