@@ -58,11 +58,9 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
     const { absent, joined, local, lost = [], refused = [], rivals = [], waitedMillis, wanted, where } = this
     const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
     const waited = ({ address, forMillis, sinceMillis }: (typeof rivals)[number]) =>
-      `the master ${address} for ${seconds(forMillis)} s, from ${seconds(sinceMillis)} s on`
+      `another master (${address}) had the group for ${seconds(forMillis)} s of that, from ${seconds(sinceMillis)} s on`
     const seen = [
-      ...(rivals.length > 0
-        ? [`the group was another master's meanwhile, which was waited for: ${some(rivals, waited)}`]
-        : []),
+      ...(rivals.length > 0 ? [some(rivals, waited)] : []),
       ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
       ...(lost.length > 0 ? [`lost: ${some(lost, turned)}`] : []),
       ...(absent.length > 0 ? [`absent: ${some(absent, (name) => name)}`] : [])

@@ -352,7 +352,7 @@ describe("Announce.gather", () => {
           assert.strictEqual(address, other.local)
           assert.closeTo(sinceMillis, firstMillis, 100)
           assert.closeTo(forMillis, lastMillis - firstMillis, 100)
-          assert.include(error.message, `the master ${address} for `)
+          assert.include(error.message, `another master (${address}) had the group for `)
         }
       })
   )
