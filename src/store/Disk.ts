@@ -395,9 +395,14 @@ const make = Effect.fn("Disk.make")(function* (destination: Buffer, owner: strin
   }
 
   const shortage = (manifest: ReadonlyArray<Entry>) =>
-    DiskRoom.shortage(destination, manifest, (directory) =>
-      leftovers(directory).reduce((sum, { bytes }) => sum + bytes, 0)
-    )
+    Effect.matchEffect(admitted, {
+      // what is wrong with it `prepare` says
+      onFailure: () => Effect.succeedNone,
+      onSuccess: () =>
+        DiskRoom.shortage(destination, manifest, (directory) =>
+          leftovers(directory).reduce((sum, { bytes }) => sum + bytes, 0)
+        )
+    })
 
   const openTemporary = (index: number, size: number) => {
     const entry = fileAt(index)

@@ -5,6 +5,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Faults from "../../src/simulate/Faults.ts"
@@ -81,6 +82,23 @@ for (const way of ways) {
         // without open directories what was moved away is out of reach
         if (way.handles) assert.deepStrictEqual(names(`${base}/before`), ["d"])
       })
+    )
+
+    it.effect(
+      "removed before a session: it is made, and looked at for room; what is no directory is no lack of room",
+      () =>
+        Effect.gen(function* () {
+          const base = yield* directory
+          const destination = `${base}/destination`
+          const store = yield* disk(destination, way, undefined, "InSession")
+          const huge = [file("huge", 1e15)]
+          assert.isTrue(Option.isSome(yield* store.shortage(huge)))
+          fs.rmdirSync(destination)
+          fs.writeFileSync(destination, "")
+          assert.isTrue(Option.isNone(yield* store.shortage(huge)))
+          const error = yield* Effect.flip(store.prepare(huge))
+          assert.strictEqual(error.message, `${destination}: it exists and is not a directory (ENOTDIR)`)
+        })
     )
 
     it.effect("after the last file, or when it was a link that leads elsewhere now: the tree is not committed", () =>

@@ -15,7 +15,7 @@ import type { Carried, Entry, Metadata } from "../../src/Manifest.ts"
 import * as Confinement from "../../src/store/Confinement.ts"
 import * as Disk from "../../src/store/Disk.ts"
 import { Libc } from "../../src/store/Libc.ts"
-import { Store } from "../../src/store/Store.ts"
+import { type Checked, Store } from "../../src/store/Store.ts"
 
 export const isRoot = process.geteuid?.() === 0
 export const isLinux = process.platform === "linux"
@@ -42,9 +42,10 @@ export const ways = [
 export const disk = Effect.fnUntraced(function* (
   destination: string | Uint8Array,
   way: { readonly handles: boolean; readonly koffi: boolean } = ways[0],
-  owner?: string
+  owner?: string,
+  checked?: Checked
 ) {
-  let layer = Disk.layer(destination, owner)
+  let layer = Disk.layer(destination, owner, checked)
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
   if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
   return Context.get(yield* Layer.build(layer), Store)
