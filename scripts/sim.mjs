@@ -1,9 +1,13 @@
 /**
- * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose]
+ * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--endings FILE]
  *
  * Sessions with all faults mixed, one for each seed, and what must hold in every one of them (src/simulate). A seed that
  * fails says what was wrong and how to run it again; the exit status is 1 then.
+ *
+ * `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
+ * it was.
  */
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
@@ -15,6 +19,7 @@ const { values } = Options.parse({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     verbose: { type: "boolean", default: false },
+    endings: { type: "string" },
     // where the built library is: scripts/mutants.mjs looks at changed copies
     dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
   }
@@ -26,6 +31,7 @@ const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
 
 const started = performance.now()
 const failed = []
+const told = []
 let slowest = { millis: 0, seed: 0 }
 for (let seed = from; seed < from + count; seed++) {
   const began = performance.now()
@@ -42,7 +48,25 @@ for (let seed = from; seed < from + count; seed++) {
     for (const problem of problems) console.log(`  ${problem}`)
     console.log(`  replay: npm run sim -- --seed ${seed} --verbose`)
   }
+  if (values.endings !== undefined) told.push(`seed ${seed}`, ...telling, ...endings, "")
   if (values.verbose) for (const line of [...telling, ...endings]) console.log(`  ${line}`)
+}
+const forecasts = [
+  { seed: 1, catchers: 1, loss: 0, delayMillis: 1, slow: 0, crash: 0 },
+  { seed: 2, catchers: 30, loss: 0.02, delayMillis: 1, slow: 3, crash: 2 },
+  { seed: 3, catchers: 100, loss: 0.001, delayMillis: 10, slow: 0, crash: 0 }
+]
+
+const forecast = async (Forecast, options) => {
+  const network = { bytesPerSecond: 125_000_000, slowLoss: 0.1, slowBytesPerSecond: 12_500_000 }
+  const file = { sizeBytes: 4_000_000, pageBytes: 1432, repair: "auto" }
+  return JSON.stringify(await Effect.runPromise(Forecast.make({ ...network, ...file, ...options })))
+}
+
+if (values.endings !== undefined) {
+  const Forecast = await import(join(values.dist, "simulate/Forecast.js"))
+  for (const options of forecasts) told.push(JSON.stringify(options), await forecast(Forecast, options), "")
+  writeFileSync(values.endings, told.join("\n"))
 }
 const seconds = (performance.now() - started) / 1000
 console.log(
