@@ -41,8 +41,9 @@ describe.skipIf(Lab.unavailable !== undefined)("destinations on real hosts", () 
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 500_000)
       fs.renameSync(destination, `${destination}-before`)
       fs.mkdirSync(destination)
-      const { report, status } = yield* master.ended
+      const { events, report, status } = yield* master.ended
       assert.strictEqual(status, 23)
+      assert.strictEqual(events.filter(({ _tag }) => _tag === "Failed").length, 1)
       assert.strictEqual(report.catchers[0].state, "Partial")
       const replaced = "the destination was replaced while the session ran (ESTALE)"
       assert.deepStrictEqual(report.catchers[0].failures, [{ path: "", reason: replaced }])
