@@ -152,6 +152,11 @@ class Book {
     this.heardMillis = nowMillis
     this.doubtMillis = nowMillis - (this.stoodStillMillis ?? this.stoodSince(nowMillis) ?? nowMillis)
   }
+  /** We heard nobody, so that the master's silence is none; nor has it been heard. */
+  stoodStill(nowMillis: number): void {
+    this.doubtMillis += nowMillis - this.heardMillis
+    this.heardMillis = nowMillis
+  }
   /** How long ago the master was heard, as another one may believe it. */
   surelySilentMillis(nowMillis: number): number {
     return Math.floor(this.silentMillis(nowMillis) + this.doubtMillis)
@@ -370,7 +375,7 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
     const before = now()
     yield* Effect.sleep(patience / 4)
     // we stood still, and what was said meanwhile is still to be read
-    if (now() - before > patience / 2) book.heardMillis = now()
+    if (now() - before > patience / 2) book.stoodStill(now())
     if (book.workingMillis !== undefined || now() - book.heardMillis < patience) continue
     if (book.done) return
     const sessionMillis = Math.round(now() - book.joinedMillis)
@@ -808,6 +813,9 @@ const reportOf = (options: Options, address: string, book: Book, nowMillis: numb
   }
 }
 
+/** Why a catcher has nothing of a session that has ended well. */
+const tookNoPart = "the session ended before this catcher had the list of its files"
+
 /** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
 const failuresOf = (book: Book): CatcherReport["failures"] => {
   const { failures, leftOut } = book
@@ -827,9 +835,9 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
       const { kind, reason } = lackOf(entry, lack)
       return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
-  const whole = [book.ruin?.message, book.noRoom, book.dismissed].flatMap((why) =>
-    why === undefined ? [] : [Manifest.failureAt("", why)]
-  )
+  const said = [book.ruin?.message, book.noRoom, book.dismissed].filter((why) => why !== undefined)
+  const isLeftOut = said.length === 0 && book.entries === undefined && own.length === 0
+  const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Manifest.failureAt("", why))
   return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
 }
 

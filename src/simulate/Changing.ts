@@ -98,7 +98,8 @@ export class Changing {
         rewrite(now, this.written(index, content))
         break
       case "gone":
-        this.tree[index] = { ...now, fault: "changed" }
+        // one that comes back after the second look for it is missed as one that does not
+        this.tree[index] = { ...now, fault: "changed", sought: () => void this.gone.add(this.pathOf(index)) }
         return
       case "leased":
         rewrite(now, { fault: "leased" })

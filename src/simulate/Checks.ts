@@ -52,7 +52,7 @@ export class Checks implements Observer {
   private readonly contents: ReadonlyMap<string, Uint8Array>
   private readonly source: Changing
   /** Paths that need not arrive anywhere. */
-  private readonly excused: ReadonlySet<string>
+  private readonly refused: ReadonlySet<string>
   private readonly now: () => number
   /** When a catcher ran last. */
   private aliveMillis = 0
@@ -63,9 +63,7 @@ export class Checks implements Observer {
     this.expectations = expectations
     this.contents = new Map([...Tree.contents(expectations.tree), ...linked(expectations.tree)])
     this.source = expectations.source ?? new Changing(expectations.tree)
-    const { gone } = this.source
-    const lost = [...this.contents.keys()].filter((path) => gone.has(this.leaderOf(path)))
-    this.excused = new Set([...expectations.refused, ...lost])
+    this.refused = new Set(expectations.refused)
     this.now = now
   }
 
@@ -232,13 +230,21 @@ export class Checks implements Observer {
       else this.isComplete(host, "for the master", said)
       if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
       else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
-      for (const lack of this.lacks(host.volume, this.excused)) this.problem(host.name, lack)
+      for (const lack of this.lacks(host.volume, this.excused())) this.problem(host.name, lack)
     }
   }
 
+  /** Paths that may be missing: those that a catcher refuses, and those that were gone when the master looked for them. */
+  private excused(): ReadonlySet<string> {
+    const { gone } = this.source
+    const lost = [...this.contents.keys()].filter((path) => gone.has(this.leaderOf(path)))
+    return new Set([...this.refused, ...lost])
+  }
+
   private isComplete(host: Host, whose: string, { failures, state }: Report["catchers"][number]): void {
-    const others = failures.filter((failure) => !this.excused.has(failure.path))
-    if (state === "Lost" || others.length > 0 || (state === "Partial" && this.excused.size === 0))
+    const excused = this.excused()
+    const others = failures.filter((failure) => !excused.has(failure.path))
+    if (state === "Lost" || others.length > 0 || (state === "Partial" && excused.size === 0))
       this.problem(host.name, `nothing has hit it, and ${whose} it is ${state}: ${JSON.stringify(others)}`)
   }
 }

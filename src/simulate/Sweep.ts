@@ -26,13 +26,16 @@ export const run = (seed: number) => judge(Faults.story(seed))
 
 /** How a session went under what befell it. */
 export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
-  const { catchers: count, master: { catchers: wanted = count } = {}, startMillis = () => 0 } = story.scenario
+  const { catchers: count, master: its = {}, startMillis = () => 0 } = story.scenario
+  const { atLeast = count, catchers: wanted = count } = its
   const isTooLate = (host: Simulation.Host) => {
     const atMillis = startMillis(hosts.indexOf(host))
     if (atMillis > 0 && atMillis > masterEndedAt - tooLateMillis) return true
     const { catchers = [], seconds = Infinity } = report ?? {}
     const isKnown = catchers.some(({ id }) => id === host.name)
-    return !isKnown && wanted < count && catchers.length >= wanted && seconds * 1000 < tooLateMillis
+    // so many were enough for it to begin
+    const enough = atMillis > 0 ? Math.min(atLeast, wanted) : wanted
+    return !isKnown && enough < count && catchers.length >= enough && seconds * 1000 < tooLateMillis
   }
   let now = () => 0
   let hosts: ReadonlyArray<Simulation.Host> = []

@@ -25,6 +25,8 @@ export interface Given {
   readonly content?: Uint8Array
   /** "changed" (as one that is gone), "leased" (for now), or the system's code. */
   readonly fault?: string
+  /** Called when it is taken anew in vain. */
+  readonly sought?: () => void
 }
 
 /** A file that is rewritten in place, as those see it that have opened it. */
@@ -118,8 +120,10 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
       const failures: Array<{ readonly entry: number; readonly error: Failure }> = []
       for (const index of wanted) {
         const file = yield* whenFree(index)
-        if (Result.isFailure(file)) failures.push({ entry: index, error: file.failure })
-        else if (file.success.entry._tag === "File") {
+        if (Result.isFailure(file)) {
+          given[index]?.sought?.()
+          failures.push({ entry: index, error: file.failure })
+        } else if (file.success.entry._tag === "File") {
           const { content = empty, entry } = file.success
           known[index] = entry
           copies.set(index, { entry, content: content.slice() })

@@ -63,3 +63,27 @@ describe("a catcher whose join comes between the goodbyes [J-5]", () => {
     })
   )
 })
+
+it.effect("a catcher that is welcomed, and deaf until the session has ended, says that it took no part [J-15]", () =>
+  Effect.gen(function* () {
+    let welcomed: Simulation.World | undefined
+    const { catchers } = yield* Simulation.run({
+      ...{ seed: 1, catchers: 2, tree: [Tree.file("f", 3000)], network: { delayMillis: 2 } },
+      master: { catchers: 1 },
+      meanwhile: (world) => Effect.sync(() => void (welcomed = world)),
+      observer: {
+        network: (event) => {
+          const decoded = event._tag === "Sent" ? Codec.decode(event.bytes) : undefined
+          if (decoded?._tag !== "Success" || event._tag !== "Sent") return
+          const { _tag } = decoded.success
+          // its first answer comes after the end
+          if (_tag === "Join" && event.name === "c2") welcomed?.hosts[1].freeze()
+          if (_tag === "Bye") welcomed?.hosts[1].thaw()
+        }
+      }
+    })
+    const report = catchers[1]?._tag === "Success" ? catchers[1].value : undefined
+    assert.deepStrictEqual(report?.catchers[0].state, "Partial")
+    assert.match(report?.catchers[0].failures[0].reason ?? "", /ended before this catcher/)
+  })
+)

@@ -123,5 +123,10 @@ describe("seeds that have failed", () => {
     Effect.forEach([403_501, 403_498], check, { discard: true })
   )
   it.effect("402683: a catcher that was frozen spoke for a dead master", () => check(402_683))
+  it.effect("400497: a catcher that was frozen spoke for a dead master, once it was excused for its own silence", () =>
+    check(400_497)
+  )
+  it.effect("400714: a file that was gone when it was looked for, both times", () => check(400_714))
+  it.effect("400934: a catcher that was deaf until a short session had ended", () => check(400_934))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })
