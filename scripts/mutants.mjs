@@ -58,7 +58,7 @@ const mutants = [
 ]
 
 const { positionals, values } = Options.parse({
-  // test/simulate/Sweep.test.ts says which seed each mutant is seen by, and keeps those
+  // twice as many as test/simulate/Sweep.test.ts sweeps
   options: { seeds: { type: "string", default: "120" } },
   allowPositionals: true
 })
