@@ -16,28 +16,28 @@ const mutants = [
   {
     name: "hash",
     rule: "a file is complete only when its hashes agree [C-2]",
-    file: "store/Assembly.ts",
+    file: "catcher/Assembly.ts",
     from: "verify(root: Uint8Array): Verdict {",
     to: "verify(_root: Uint8Array): Verdict {\n    if (_root.length > 0) return { blocks: [], trailer: false }\n    const root = _root"
   },
   {
     name: "same-answer",
     rule: "a question asked again gets the same answer, also of a file that is finished [C-3]",
-    file: "phase/CatchFiles.ts",
+    file: "catcher/Files.ts",
     from: "past: past.get(file) ?? FileState.initial",
     to: "past: FileState.initial"
   },
   {
     name: "effects-once",
     rule: "a question asked again does nothing twice: a committed file is not opened again [C-3]",
-    file: "protocol/FileState.ts",
+    file: "protocol/file/FileState.ts",
     from: 'if (state.past === "Committed") return [state, [complete]]',
     to: ""
   },
   {
     name: "incarnation",
     rule: "an answer counts only when its incarnation is the slot's [R-2]",
-    file: "protocol/Roster.ts",
+    file: "protocol/group/Roster.ts",
     from: "member.incarnation === incarnation && member.lost === undefined ? member : undefined",
     to: "incarnation >= 0 && member.lost === undefined ? member : undefined"
   },

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
 import type { BigIntStats } from "node:fs"
-import { display } from "../Manifest.ts"
+import { display } from "../tree/Manifest.ts"
 
 export interface Comparison {
   readonly entries: number

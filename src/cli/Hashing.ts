@@ -1,9 +1,9 @@
 /** Before a command hashes: can anything be hashed, and fast? */
 import * as Effect from "effect/Effect"
-import type * as Errno from "../store/Errno.ts"
+import type * as Errno from "../system/Errno.ts"
 
 // Loaded when a command wants it: --help hashes nothing.
-const hash = Effect.promise(() => import("../store/Hash.ts"))
+const hash = Effect.promise(() => import("../content/Hash.ts"))
 
 /** Is it told that the native hash is missing? Once is enough for a program that serves session after session. */
 let isTold = false

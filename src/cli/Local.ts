@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
-import { SourceError } from "../store/Source.ts"
+import { SourceError } from "../source/Source.ts"
 import { StoreError } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
 import * as Hashing from "./Hashing.ts"
@@ -16,12 +16,12 @@ import * as Start from "./Start.ts"
 // Loaded when a command wants them: --help needs no network.
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
 const offload = Effect.promise(() => import("../transport/Offload.ts"))
-const interfaces = Effect.promise(() => import("../transport/Interfaces.ts"))
+const interfaces = Effect.promise(() => import("../system/Interfaces.ts"))
 const following = Effect.promise(() => import("../transport/Following.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
-const source = Effect.promise(() => import("../store/DiskSource.ts"))
-const disk = Effect.promise(() => import("../store/Disk.ts"))
+const source = Effect.promise(() => import("../source/Disk.ts"))
+const disk = Effect.promise(() => import("../store/disk/Disk.ts"))
 
 /** One end of the transport that was asked for, on the interface that was asked for, wherever that goes. */
 const end = Effect.fnUntraced(function* (layerOf: "layerMaster" | "layerCatcher", options: TransportOptions) {

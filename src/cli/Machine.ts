@@ -6,9 +6,9 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
-import type { Source, SourceError } from "../store/Source.ts"
+import type { Source, SourceError } from "../source/Source.ts"
 import type { Checked, Store, StoreError } from "../store/Store.ts"
-import type { InterfaceError } from "../transport/Interfaces.ts"
+import type { InterfaceError } from "../system/Interfaces.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 
 export interface Network {

@@ -6,7 +6,7 @@
  * A full disk always is one. The session itself goes on: it is more than what is said about it.
  */
 
-import { exitStatus } from "../Report.ts"
+import { exitStatus } from "../report/Report.ts"
 
 let failure: NodeJS.ErrnoException | undefined
 let isForProgram = false
@@ -30,7 +30,7 @@ export const exit = (status: number): void => {
 const settle = (status: number): void => {
   const cause = failure
   if (cause === undefined || (hasGone(cause) && !isForProgram)) return process.exit(status)
-  void import("../store/Errno.ts").then((Errno) => {
+  void import("../system/Errno.ts").then((Errno) => {
     process.stderr.write(`mrsync: standard output could not be written: ${Errno.fromCause(cause).reason}\n`)
     process.exit(status === exitStatus.ok ? exitStatus.file : status)
   })

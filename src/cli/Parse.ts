@@ -2,8 +2,8 @@
  * Option values: text to a typed value, or to what is wrong with it and what would be right. Pure.
  */
 import * as Result from "effect/Result"
+import { overheadBytes } from "../protocol/group/Reach.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { overheadBytes } from "../protocol/Reach.ts"
 
 export interface Group {
   readonly group: string

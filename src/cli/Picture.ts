@@ -2,7 +2,7 @@
  * A view as a terminal shows it, drawn again and again, and as one line, said every so often where nothing can be drawn. What
  * does not fit is left out, the least important first; how long it takes yet stays. Pure.
  */
-import type * as Progress from "../Progress.ts"
+import type * as Progress from "../report/Progress.ts"
 import * as Format from "./Format.ts"
 import { numberOf, type Of, type Step, type View } from "./View.ts"
 

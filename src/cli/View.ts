@@ -2,7 +2,7 @@
  * What a person sees of a session. `step` folds the session's events into a view and says which lines to print for good;
  * Picture draws the view as it stands. Pure: the same for a terminal, a pipe and a test.
  */
-import type * as Progress from "../Progress.ts"
+import type * as Progress from "../report/Progress.ts"
 import * as Format from "./Format.ts"
 import * as Summary from "./Summary.ts"
 

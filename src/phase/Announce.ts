@@ -5,16 +5,17 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../Errors.ts"
-import { Progress, seconds } from "../Progress.ts"
+import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import * as Roster from "../protocol/Roster.ts"
+import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
+import { Progress, seconds } from "../report/Progress.ts"
+import type { Membership } from "../session/Answers.ts"
+import * as Monotonic from "../session/Monotonic.ts"
+import { isNameHeld, refusals, Session } from "../session/Session.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, Audience, Message, Welcome } from "../wire/Message.ts"
-import * as Monotonic from "./Monotonic.ts"
-import { isNameHeld, refusals, Session } from "./Session.ts"
 
 // ---- master ----
 
@@ -188,17 +189,7 @@ export interface Place {
 export const placeAt = (before: Place, local: Address): Place =>
   before.local === local ? before : { local, key: before.key, moves: before.moves + 1 }
 
-/** A catcher's place in a session. */
-export interface Membership {
-  readonly session: bigint
-  readonly slot: number
-  readonly incarnation: number
-  readonly master: Address
-  readonly pageBytes: number
-  readonly blockPages: number
-  /** The master's time-out. */
-  readonly timeoutMillis: number
-}
+export type { Membership } from "../session/Answers.ts"
 
 /** A membership, and from where it was had. */
 export interface Joined extends Membership {

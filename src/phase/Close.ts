@@ -3,11 +3,11 @@
  * the abort of a file that cannot be finished.
  */
 import * as Effect from "effect/Effect"
-import { CloseTimeout } from "../Errors.ts"
+import { CloseTimeout } from "../report/Errors.ts"
+import { type FileAnswer, Session } from "../session/Session.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
-import { type FileAnswer, Session } from "./Session.ts"
 
 export interface Closed {
   /** Failures of single entries, by slot; a slot that committed all has none. */

@@ -6,18 +6,18 @@
  * [Q-3] a round is asked only after all that was sent for the round before has left.
  */
 import * as Effect from "effect/Effect"
-import { RoundsExhausted } from "../Errors.ts"
-import * as Layout from "../protocol/Layout.ts"
+import * as Layout from "../protocol/file/Layout.ts"
+import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
-import * as Planner from "../protocol/Planner.ts"
+import { RoundsExhausted } from "../report/Errors.ts"
+import type { Lane } from "../session/Air.ts"
+import type { Demand } from "../session/Demand.ts"
+import type { Probing } from "../session/Probing.ts"
+import { type FileAnswer, Session } from "../session/Session.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
-import type { Lane } from "./Air.ts"
-import type { Demand } from "./Demand.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
-import type { Probing } from "./Probing.ts"
-import { type FileAnswer, Session } from "./Session.ts"
 
 /** What the rounds of one file remember: their number, which only ever grows, and the parity that was sent. */
 export class Repairs {

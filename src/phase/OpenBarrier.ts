@@ -3,11 +3,11 @@
  * already, or that it sits this file out.
  */
 import * as Effect from "effect/Effect"
-import { OpenBarrierTimeout } from "../Errors.ts"
-import type { Carried } from "../Manifest.ts"
+import { OpenBarrierTimeout } from "../report/Errors.ts"
+import { type Question, Session } from "../session/Session.ts"
+import type { Carried } from "../tree/Manifest.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
-import { type Question, Session } from "./Session.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, string>

@@ -6,18 +6,18 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { hash } from "../content/Hash.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
-import * as Layout from "../protocol/Layout.ts"
+import * as Layout from "../protocol/file/Layout.ts"
+import type { BlockParity } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { BlockParity } from "../protocol/Planner.ts"
-import type { SourceChanged, SourceError } from "../store/Source.ts"
-import { hash } from "../store/Hash.ts"
+import type { Lane, PageBatch } from "../session/Air.ts"
+import * as Demand from "../session/Demand.ts"
+import { Session } from "../session/Session.ts"
+import type { SourceChanged, SourceError } from "../source/Source.ts"
 import * as Header from "../wire/Header.ts"
 import type { Runs } from "../wire/Message.ts"
-import type { Lane, PageBatch } from "./Air.ts"
-import * as Demand from "./Demand.ts"
-import { Session } from "./Session.ts"
 
 /** A file's content at the master. */
 export interface Content {

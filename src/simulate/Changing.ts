@@ -2,9 +2,9 @@
  * A tree whose files change while they are sent, in each of the ways in which files do. What they have been is remembered:
  * a catcher may end with any of it, but with nothing else.
  */
-import { display } from "../Manifest.ts"
+import { rewrite } from "../source/Memory.ts"
 import type { Given } from "../store/Memory.ts"
-import { rewrite } from "../store/MemorySource.ts"
+import { display } from "../tree/Manifest.ts"
 import * as Tree from "./Tree.ts"
 
 export const kinds = ["replaced", "rewritten", "mapped", "appended", "cut", "touched", "gone", "leased"] as const

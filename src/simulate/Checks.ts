@@ -11,14 +11,14 @@
  * - A master whose catchers are all gone ends soon.
  * - Every program ends; whom no fault has hit ends complete, if the master lived; who was not killed leaves nothing behind.
  */
-import type { Metadata } from "../Manifest.ts"
-import { display } from "../Manifest.ts"
-import type { Report } from "../Report.ts"
+import type { Report } from "../report/Report.ts"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Change, Directory, File, Node, Volume } from "../store/Volume.ts"
-import type { Event } from "../transport/Simulated.ts"
-import type { Host, Observer, Outcome } from "./Simulation.ts"
+import type { Event } from "../transport/simulated/Network.ts"
+import type { Metadata } from "../tree/Manifest.ts"
+import { display } from "../tree/Manifest.ts"
 import { Changing } from "./Changing.ts"
+import type { Host, Observer, Outcome } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
 
 export interface Expectations {

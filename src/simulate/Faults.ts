@@ -3,17 +3,17 @@
  * come alone and mixed. Who is hit by one that excuses it, and why, is noted when it happens; the others must end complete.
  */
 import * as Effect from "effect/Effect"
-import { display } from "../Manifest.ts"
-import type { Given } from "../store/Memory.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { Given } from "../store/Memory.ts"
 import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
-import type * as Simulated from "../transport/Simulated.ts"
+import type * as Simulated from "../transport/simulated/Network.ts"
+import { display } from "../tree/Manifest.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { FromMaster, Message } from "../wire/Message.ts"
-import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { type Change as Changed, Changing, kinds } from "./Changing.ts"
+import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
 
 /** A scenario and what is to be known of it. */

@@ -1,6 +1,6 @@
 /** One seed: what befalls the session, how it went, and what was wrong with it. */
 import * as Effect from "effect/Effect"
-import type { Report } from "../Report.ts"
+import type { Report } from "../report/Report.ts"
 import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
 import * as Simulation from "./Simulation.ts"

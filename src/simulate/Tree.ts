@@ -1,7 +1,7 @@
 /** Trees to simulate with: entries, and content that depends on nothing but a seed. */
-import type { Metadata } from "../Manifest.ts"
-import { display } from "../Manifest.ts"
 import type { Given } from "../store/Memory.ts"
+import type { Metadata } from "../tree/Manifest.ts"
+import { display } from "../tree/Manifest.ts"
 
 const text = new TextEncoder()
 const metadata: Metadata = { mode: 0o644, mtimeSeconds: 1_700_000_000, mtimeNanos: 123_456_789, uid: 0, gid: 0 }

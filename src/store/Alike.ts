@@ -6,8 +6,8 @@
  * looked at closely, and what the file system says of them decides.
  */
 import type { BigIntStats } from "node:fs"
-import { display, type Entry } from "../Manifest.ts"
-import * as Errno from "./Errno.ts"
+import * as Errno from "../system/Errno.ts"
+import { display, type Entry } from "../tree/Manifest.ts"
 import { StoreError } from "./Store.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */

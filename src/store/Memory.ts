@@ -14,12 +14,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { constants } from "node:os"
-import type { Carried, Entry } from "../Manifest.ts"
-import { display, refused } from "../Manifest.ts"
 import * as Limits from "../protocol/Limits.ts"
+import * as Errno from "../system/Errno.ts"
+import type { Carried, Entry } from "../tree/Manifest.ts"
+import { display, refused } from "../tree/Manifest.ts"
+import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import * as Errno from "./Errno.ts"
-import * as Room from "./Room.ts"
 import type { Existing, Slot } from "./Store.ts"
 import { DestinationEscape, Store, StoreError } from "./Store.ts"
 import { type File, type Node, type Refused, Volume } from "./Volume.ts"
@@ -410,7 +410,7 @@ const made = (name: string, node: Node): Made => {
   }
 }
 
-export { type Given, sourceLayer } from "./MemorySource.ts"
+export { type Given, sourceLayer } from "../source/Memory.ts"
 
 const words = (code: string) => Errno.fromCause(Errno.toCause(constants.errno[code as keyof typeof constants.errno]))
 

@@ -7,9 +7,9 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Carried, Entry } from "../Manifest.ts"
+import type { Carried, Entry } from "../tree/Manifest.ts"
+import type { Shortage } from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import type { Shortage } from "./Room.ts"
 
 /** The file system refused. `code` as the system names it (ENOSPC, EROFS, ENAMETOOLONG, ...). */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {

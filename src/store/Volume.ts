@@ -5,7 +5,7 @@
  * Hundreds of copies of one content fit into memory: a file that is told what to expect keeps no byte that is as expected.
  */
 import * as Result from "effect/Result"
-import type { Entry } from "../Manifest.ts"
+import type { Entry } from "../tree/Manifest.ts"
 
 /** A file's bytes: the pieces that were written, in order and apart from each other; between them are holes. */
 export class Content {

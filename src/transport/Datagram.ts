@@ -19,7 +19,9 @@ import * as Stream from "effect/Stream"
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as Dgram from "node:dgram"
 import * as Limits from "../protocol/Limits.ts"
-import * as KernelDrops from "./KernelDrops.ts"
+import { isAnswerable } from "../system/Address.ts"
+import * as KernelDrops from "../system/KernelDrops.ts"
+import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import {
   checkGroup,
   closed,
@@ -31,7 +33,6 @@ import {
   Refusals,
   unicastLosses
 } from "./Udp.ts"
-import { type Address, type Batch, isAnswerable, type Received, Transport, TransportError } from "./Transport.ts"
 
 /** A master's end: sends to the group, receives what is sent to it. */
 export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>

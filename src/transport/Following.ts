@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
-import type { Place } from "./Interfaces.ts"
+import type { Place } from "../system/Interfaces.ts"
 import { type Address, type Refused, type Stats, Transport, type TransportError } from "./Transport.ts"
 
 export interface Options {

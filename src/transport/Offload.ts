@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
-import * as Kernel from "./Kernel.ts"
+import * as Kernel from "../system/Sockets.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import { checkGroup, closed, explain, losses, type Losses, type Options, Refusals, unicastLosses } from "./Udp.ts"
 

@@ -10,9 +10,9 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { Address } from "../system/Address.ts"
 
-/** "ip:port": compared as text. */
-export type Address = string
+export type { Address } from "../system/Address.ts"
 
 /** Datagrams of `datagramBytes` each glued together; the last may be shorter. One datagram: `datagramBytes` is its length. */
 export interface Batch {
@@ -46,18 +46,6 @@ export interface Refused {
   /** Why it would not take the last one that was sent; undefined: it did, or it was only short of room. */
   readonly reason: string | undefined
 }
-
-/**
- * Can a datagram from there be answered? Anybody can write port 0, or an address of many or of nobody, into what he sends; what
- * would answer it must not fail.
- */
-export const isAnswerable = (host: string, port: number): boolean => {
-  const first = Number.parseInt(host)
-  return port !== 0 && first !== 0 && first < firstOfMany
-}
-
-/** From here on addresses are groups, reserved, or everybody (RFC 5771, RFC 1112). */
-const firstOfMany = 224
 
 /** What to tell when datagrams were lost in our own buffer for the first time. They are only late: they are sent again. */
 export const overflowed = (receiveBufferBytes: number): string => {

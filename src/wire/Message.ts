@@ -3,23 +3,12 @@
  * docs/protocol.md holds the same table with offsets.
  */
 
-/** What a carried file is. */
-export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
+import type { Failure, Kind, Refusal, SpanLack } from "../protocol/Words.ts"
 
-/** Why a catcher was not taken in. */
-export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"
-
-/** A failure at a catcher: an entry of the manifest and the reason in words. */
-export interface Failure {
-  readonly entry: number
-  readonly reason: string
-}
+export type { Failure, Kind, Refusal, Runs } from "../protocol/Words.ts"
 
 /** Slots (a catcher's number in the session) that are asked, in ascending order. */
 export type Audience = ReadonlyArray<number>
-
-/** Pages that are missing, as pairs of first page and count, ascending: [first, count, first, count, ...]. */
-export type Runs = ReadonlyArray<number>
 
 /** M> Who is there? Repeated as long as the session lives. */
 export interface Announce {
@@ -185,14 +174,10 @@ export interface SitOut extends Answer {
  * all of it is held. With `lacks` the first so many blocks of the span say only how many pages they lack, data or parity, and
  * `runs` are of the trailer.
  */
-export interface Missing extends Holding {
+export interface Missing extends Holding, SpanLack {
   readonly _tag: "Missing"
   readonly file: number
   readonly round: number
-  readonly first: number
-  readonly count: number
-  readonly lacks: ReadonlyArray<number> | undefined
-  readonly runs: Runs
 }
 
 /** C> Answer to Eof: every page is held and every hash agrees. Answer to Open: so it is already. */

@@ -8,10 +8,10 @@ import * as Commands from "../../src/cli/Commands.ts"
 import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import * as Status from "../../src/cli/Status.ts"
+import type { Skipped } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import type { Skipped } from "../../src/store/Source.ts"
-import { InterfaceError } from "../../src/transport/Interfaces.ts"
-import type * as Simulated from "../../src/transport/Simulated.ts"
+import { InterfaceError } from "../../src/system/Interfaces.ts"
+import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { recording } from "./recording.ts"
 
 export interface Ended {

@@ -3,12 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Catcher from "../../src/Catcher.ts"
-import { type Event, Progress } from "../../src/Progress.ts"
+import * as Catcher from "../../src/catcher/Catcher.ts"
+import { type Event, Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
 

@@ -4,9 +4,9 @@ import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as Exit from "effect/Exit"
 import * as Status from "../../src/cli/Status.ts"
-import * as Errors from "../../src/Errors.ts"
-import { InterfaceError } from "../../src/transport/Interfaces.ts"
-import { exitStatusOf, type Report } from "../../src/Report.ts"
+import * as Errors from "../../src/report/Errors.ts"
+import { exitStatusOf, type Report } from "../../src/report/Report.ts"
+import { InterfaceError } from "../../src/system/Interfaces.ts"
 
 const table: ReadonlyArray<readonly [number, Status.Failure]> = [
   [1, new Status.UsageError({ command: "send", reason: "r" })],

@@ -1,11 +1,11 @@
 /** Events to lines and pictures: pure, so that what a person sees can be read here. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Format from "../../src/cli/Format.ts"
-import * as Summary from "../../src/cli/Summary.ts"
 import * as Picture from "../../src/cli/Picture.ts"
+import * as Summary from "../../src/cli/Summary.ts"
 import * as View from "../../src/cli/View.ts"
-import type * as Progress from "../../src/Progress.ts"
-import type { CatcherReport, Report } from "../../src/Report.ts"
+import type * as Progress from "../../src/report/Progress.ts"
+import type { CatcherReport, Report } from "../../src/report/Report.ts"
 
 const where = "239.255.67.92:8888 (eth0, 10.0.0.9)"
 const size = { columns: 80, rows: 24 }

@@ -4,7 +4,7 @@ import * as fs from "node:fs"
 import * as pipeline from "../../examples/pipeline.ts"
 import * as reducer from "../../examples/reducer.ts"
 import * as transport from "../../examples/transport.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 
 const content = Uint8Array.from({ length: 700_000 }, (_, i) => (i * 31 + (i >> 9)) & 255)

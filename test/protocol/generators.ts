@@ -2,8 +2,8 @@
  * What properties of the reducer are fed with: small files, and events of every kind, sensible and senseless.
  */
 import * as Schema from "effect/Schema"
-import * as FileState from "../../src/protocol/FileState.ts"
-import * as Layout from "../../src/protocol/Layout.ts"
+import * as FileState from "../../src/protocol/file/FileState.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
 
 /** 5 pages of content in 3 blocks, 3 pages of trailer; spans of 2 pages. */
 export const layout = Layout.make({ size: 160, pageBytes: 32, blockPages: 2 })

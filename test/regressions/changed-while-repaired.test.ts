@@ -2,14 +2,14 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Catcher from "../../src/Catcher.ts"
-import * as Master from "../../src/Master.ts"
-import { Progress } from "../../src/Progress.ts"
+import * as Catcher from "../../src/catcher/Catcher.ts"
+import * as Master from "../../src/master/Master.ts"
+import { Progress } from "../../src/report/Progress.ts"
+import { Source } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import { Source } from "../../src/store/Source.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 /** Content that is another one when it is read for the second time. */
 const changing = Layer.effect(

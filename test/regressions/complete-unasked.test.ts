@@ -2,15 +2,15 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Catcher from "../../src/Catcher.ts"
-import * as Master from "../../src/Master.ts"
-import { Progress } from "../../src/Progress.ts"
+import * as Catcher from "../../src/catcher/Catcher.ts"
+import * as Master from "../../src/master/Master.ts"
+import { Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import { inTime } from "../phase/Rig.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 /** A catcher that says Complete where it should say that a file is open. */
 const boasting = (isBoast: (file: number) => boolean) =>

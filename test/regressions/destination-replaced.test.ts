@@ -7,9 +7,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
-import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Faults from "../../src/simulate/Faults.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
+import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import {
   bundle,

@@ -4,12 +4,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Roster from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import * as Roster from "../../src/protocol/Roster.ts"
-import type { Report } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Rig from "../phase/Rig.ts"
 

@@ -4,8 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Master from "../../src/Master.ts"
-import type { Report } from "../../src/Report.ts"
+import type * as Master from "../../src/master/Master.ts"
+import type { Report } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"

@@ -4,11 +4,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { bytesOf } from "../../src/Manifest.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
+import { bytesOf } from "../../src/tree/Manifest.ts"
 import { mrsync } from "../cli/Rig.ts"
 import { inTime } from "../phase/Rig.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 const metadata = { mode: 0o644, mtimeSeconds: 0, mtimeNanos: 0, uid: 0, gid: 0 }
 const tree = [Simulation.file("a", 100_000), Simulation.file("b", 10)]

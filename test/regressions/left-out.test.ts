@@ -4,12 +4,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Skipped } from "../../src/source/Source.ts"
 import type * as Memory from "../../src/store/Memory.ts"
-import type { Skipped } from "../../src/store/Source.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { type Ended, mrsync } from "../cli/Rig.ts"
 import { inTime } from "../phase/Rig.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 const at = (path: string) => ({ path: `/src/${path}`, at: new TextEncoder().encode(path) })
 const secret: Skipped = { ...at("secret"), kind: "Unreadable", reason: "permission denied (EACCES)" }

@@ -5,11 +5,11 @@
 import { assert, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Roster from "../../src/protocol/Roster.ts"
+import * as Roster from "../../src/protocol/group/Roster.ts"
 import type * as Memory from "../../src/store/Memory.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { answering, crowd, inTime, master } from "../phase/Rig.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 for (const every of [8, 10]) {
   it.effect(`one answer in ${every} keeps a catcher in the session [Q-9]`, () =>

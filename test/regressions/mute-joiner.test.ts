@@ -1,7 +1,7 @@
 /** A joiner that answers polls and no question once held everybody at the open barrier for 12 time-outs. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { Report } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Rig from "../phase/Rig.ts"

@@ -6,9 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
+import type { Impairments } from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
-import type { Impairments } from "../../src/transport/Simulated.ts"
 
 const many = Array.from({ length: 12 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
 

@@ -1,8 +1,8 @@
 /** A disk that could not hold the tree was filled file by file, and said so a hundred times. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { Report } from "../../src/Report.ts"
-import { exitStatusOf } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
+import { exitStatusOf } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { destination } from "../../src/store/Memory.ts"

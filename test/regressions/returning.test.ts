@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { refusals } from "../../src/phase/Session.ts"
+import { refusals } from "../../src/session/Session.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"

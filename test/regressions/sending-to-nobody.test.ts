@@ -1,10 +1,10 @@
 /** A file once went on to its last page when nobody was left that wanted it: all of its catchers gone, or their disks full. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { exitStatusOf } from "../../src/Report.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
+import { exitStatusOf } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
-import * as Layout from "../../src/protocol/Layout.ts"
 import * as Header from "../../src/wire/Header.ts"
 
 const pageBytes = 512

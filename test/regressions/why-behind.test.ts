@@ -1,7 +1,7 @@
 /** Whatever kept a catcher behind, with or without loss, was once called a slow disk: a cut link, a starved processor. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Simulation from "../session/Simulation.ts"
+import * as Simulation from "../sessions/Simulation.ts"
 
 const tree = Array.from({ length: 6 }, (_, i) => Simulation.file(`f${i}`, 1_000_000, i))
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Report } from "../../src/Report.ts"
+import type { Report } from "../../src/report/Report.ts"
 import { Checks } from "../../src/simulate/Checks.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Lossy from "../../src/transport/Lossy.ts"
-import * as Simulated from "../../src/transport/Simulated.ts"
-import { type Received, Transport } from "../../src/transport/Transport.ts"
 import * as Stream from "effect/Stream"
+import * as Lossy from "../../src/transport/Lossy.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
+import { type Received, Transport } from "../../src/transport/Transport.ts"
 import { endpoint, pattern, reading } from "./conformance.ts"
 
 const through = (options: Lossy.Options, datagrams: number) =>

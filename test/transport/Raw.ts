@@ -1,7 +1,7 @@
 /** Datagrams of UDP whose source port is written by hand, on the loopback interface: for root on Linux with koffi. */
 import * as Effect from "effect/Effect"
 import { createRequire } from "node:module"
-import * as Kernel from "../../src/transport/Kernel.ts"
+import * as Kernel from "../../src/system/Sockets.ts"
 import type { Address } from "../../src/transport/Transport.ts"
 import type { Options } from "../../src/transport/Udp.ts"
 

@@ -1,0 +1,317 @@
+/**
+ * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and written in one
+ * piece; when more blocks are begun than the pool has buffers, the oldest is spilled to the slot, and read back for its
+ * hash once its last page has come. Parity is kept beside the blocks until it is enough to decode one.
+ *
+ * One fiber uses an assembly; the pool is shared by the files of a catcher.
+ */
+import * as Effect from "effect/Effect"
+import { Claimed } from "../content/Claimed.ts"
+import { agrees, hash } from "../content/Hash.ts"
+import * as Code from "../parity/Code.ts"
+import * as Wasm from "../parity/Wasm.ts"
+import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
+import * as Layout from "../protocol/file/Layout.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Slot, StoreError } from "../store/Store.ts"
+import type { Runs } from "../wire/Message.ts"
+
+/** Memory for one block. */
+export interface BlockBuffer {
+  readonly bytes: Uint8Array
+  /** One byte a page: 1 where it is in `bytes`. */
+  readonly held: Uint8Array
+}
+
+/** Block buffers, made on first use and used again. */
+export class BlockPool {
+  private readonly free: Array<BlockBuffer> = []
+  private made = 0
+  private readonly blockBytes: number
+  private readonly limit: number
+  constructor(blockBytes: number, limit: number = Limits.assemblingBlocks) {
+    this.blockBytes = blockBytes
+    const affordable = Math.floor(Limits.assemblingBytes / blockBytes)
+    this.limit = Math.min(limit, Math.max(Limits.leastAssemblingBlocks, affordable))
+  }
+  take(): BlockBuffer | undefined {
+    if (this.free.length > 0) return this.free.pop()
+    if (this.made >= this.limit) return undefined
+    this.made++
+    return { bytes: new Uint8Array(this.blockBytes), held: new Uint8Array(Limits.blockPages) }
+  }
+  give(buffer: BlockBuffer): void {
+    buffer.held.fill(0)
+    this.free.push(buffer)
+  }
+}
+
+interface Assembling {
+  readonly block: number
+  readonly first: number
+  /** Pages of the block. */
+  readonly pages: number
+  readonly buffer: BlockBuffer
+}
+
+/** A block's parity pages, in the order in which they came. */
+interface Kept {
+  readonly indices: Array<number>
+  readonly pages: Array<Uint8Array>
+}
+
+export interface Verdict {
+  /** Blocks whose hash disagrees; their pages have to come again. */
+  readonly blocks: ReadonlyArray<number>
+  readonly trailer: boolean
+}
+
+export class Assembly {
+  private readonly layout: Layout.Layout
+  private readonly slot: Slot
+  private readonly pool: BlockPool
+  private readonly trailer: Claimed
+  /** Hashes of the blocks that are whole. */
+  private readonly hashes: Claimed
+  /** Pages held of each block. */
+  private readonly counts: Uint16Array
+  /** Blocks in memory, oldest first. */
+  private readonly assembling = new Map<number, Assembling>()
+  private readonly parity = new Map<number, Kept>()
+  /** The one that took the last page, while it is in memory. */
+  private latest: Assembling | undefined
+
+  constructor(layout: Layout.Layout, slot: Slot, pool: BlockPool) {
+    this.layout = layout
+    this.slot = slot
+    this.pool = pool
+    this.trailer = new Claimed(layout.trailerBytes)
+    this.hashes = new Claimed(layout.blocks * Limits.hashBytes)
+    this.counts = new Uint16Array(layout.blocks)
+  }
+
+  /** Takes pages that are new; `fresh` are their positions in the batch. */
+  put(batch: PageBatch, fresh: ReadonlyArray<number> | undefined): Effect.Effect<void, StoreError> {
+    return this.putFrom(batch, fresh, 0)
+  }
+
+  // Runs over the pages in a plain loop, and leaves it for the few that have something to write or to read.
+  private putFrom(
+    batch: PageBatch,
+    fresh: ReadonlyArray<number> | undefined,
+    from: number
+  ): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const length = fresh === undefined ? batch.indices.length : fresh.length
+      for (let i = from; i < length; i++) {
+        const at = fresh === undefined ? i : fresh[i]
+        const effect = this.putPage(batch.indices[at], batch.payloads[at])
+        if (effect !== undefined) return Effect.andThen(effect, this.putFrom(batch, fresh, i + 1))
+      }
+      return Effect.void
+    })
+  }
+
+  // Most pages are copied and done; an effect is only what has to be written or read.
+  private putPage(page: number, payload: Uint8Array): Effect.Effect<void, StoreError> | undefined {
+    const { blockPages, dataPages, pageBytes } = this.layout
+    if (page >= dataPages) {
+      this.trailer.put(payload, (page - dataPages) * pageBytes)
+      return undefined
+    }
+    const block = Math.floor(page / blockPages)
+    const first = ++this.counts[block] === 1
+    if (this.latest?.block === block) return this.putAssembling(this.latest, page, payload)
+    const assembling = this.assembling.get(block) ?? (first ? this.begin(block) : undefined)
+    if (assembling !== undefined) return this.putAssembling(assembling, page, payload)
+    if (!first || this.assembling.size === 0) return this.putSpilled(page, payload, block)
+    // make room: the oldest block of this file gives up its buffer
+    return Effect.andThen(
+      this.spillOldest(),
+      Effect.suspend(() => {
+        const assembling = this.begin(block)
+        return assembling === undefined
+          ? this.putSpilled(page, payload, block)
+          : (this.putAssembling(assembling, page, payload) ?? Effect.void)
+      })
+    )
+  }
+
+  private isWhole(block: number): boolean {
+    return this.counts[block] === Layout.blockSpan(this.layout, block)[1]
+  }
+
+  private begin(block: number): Assembling | undefined {
+    const buffer = this.pool.take()
+    if (buffer === undefined) return undefined
+    const [first, pages] = Layout.blockSpan(this.layout, block)
+    const assembling = { block, first, pages, buffer }
+    this.assembling.set(block, assembling)
+    return assembling
+  }
+
+  private putAssembling(
+    assembling: Assembling,
+    page: number,
+    payload: Uint8Array
+  ): Effect.Effect<void, StoreError> | undefined {
+    const { block, buffer, first, pages } = assembling
+    this.latest = assembling
+    const within = page - first
+    buffer.bytes.set(payload, within * this.layout.pageBytes)
+    buffer.held[within] = 1
+    return this.counts[block] === pages ? this.finish(block, buffer) : undefined
+  }
+
+  private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
+    const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
+    this.hashes.put(hash(bytes), block * Limits.hashBytes)
+    this.forget(block)
+    return Effect.ensuring(
+      this.slot.write(this.offset(block), bytes),
+      Effect.sync(() => this.pool.give(buffer))
+    )
+  }
+
+  private forget(block: number): void {
+    this.assembling.delete(block)
+    this.latest = undefined
+  }
+
+  private offset(block: number): number {
+    return block * this.layout.blockPages * this.layout.pageBytes
+  }
+
+  // No buffer for this block: its pages go to the slot one by one.
+  private putSpilled(page: number, payload: Uint8Array, block: number): Effect.Effect<void, StoreError> {
+    const written = this.slot.write(page * this.layout.pageBytes, payload)
+    return this.isWhole(block) ? Effect.andThen(written, this.hashSpilled(block)) : written
+  }
+
+  private spillOldest(): Effect.Effect<void, StoreError> {
+    const oldest = this.assembling.entries().next().value
+    if (oldest === undefined) return Effect.void
+    const [block, { buffer }] = oldest
+    const { bytes, held } = buffer
+    this.forget(block)
+    const { pageBytes } = this.layout
+    const limit = Layout.blockBytes(this.layout, block)
+    const writes: Array<Effect.Effect<void, StoreError>> = []
+    for (let first = 0; first < held.length; first++) {
+      if (held[first] === 0) continue
+      let end = first + 1
+      while (end < held.length && held[end] === 1) end++
+      const run = bytes.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
+      writes.push(this.slot.write(this.offset(block) + first * pageBytes, run))
+      first = end
+    }
+    return Effect.ensuring(
+      Effect.forEach(writes, (write) => write, { discard: true }),
+      Effect.sync(() => this.pool.give(buffer))
+    )
+  }
+
+  /** Keeps parity pages; `fresh` are their positions in the batch. */
+  keepParity({ blocks, indices, payloads }: ParityBatch, fresh: ReadonlyArray<number>): void {
+    for (const at of fresh) {
+      const kept = this.parity.get(blocks[at]) ?? { indices: [], pages: [] }
+      this.parity.set(blocks[at], kept)
+      kept.indices.push(indices[at])
+      // the receiver's memory is used again
+      kept.pages.push(payloads[at].slice())
+    }
+  }
+
+  dropParity(block: number): void {
+    this.parity.delete(block)
+  }
+
+  /** Makes the missing pages of a block from its parity. One that comes out wrong has the wrong hash, like any other. */
+  recover(block: number, missing: Runs): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const kept = this.parity.get(block) ?? { indices: [], pages: [] }
+      this.parity.delete(block)
+      const [first, pages] = Layout.blockSpan(this.layout, block)
+      const isNew = this.counts[block] === 0
+      this.counts[block] = pages
+      const decode = (bytes: Uint8Array) => {
+        const lacking: Array<number> = []
+        for (let i = 0; i < missing.length; i += 2) {
+          for (let k = 0; k < missing[i + 1]; k++) lacking.push(missing[i] - first + k)
+        }
+        Code.decode(Wasm.kernel(), bytes, this.layout.pageBytes, lacking, Buffer.concat(kept.pages), kept.indices)
+      }
+      const assembling = this.assembling.get(block)
+      if (assembling !== undefined) {
+        decode(assembling.buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block)))
+        return this.finish(block, assembling.buffer)
+      }
+      return this.borrowing(block, (bytes) =>
+        (isNew ? Effect.void : this.slot.read(this.offset(block), bytes)).pipe(
+          Effect.andThen(
+            Effect.suspend(() => {
+              decode(bytes)
+              this.hashes.put(hash(bytes), block * Limits.hashBytes)
+              return this.slot.write(this.offset(block), bytes)
+            })
+          )
+        )
+      )
+    })
+  }
+
+  /** Memory for a block that has none of its own. */
+  private borrowing(
+    block: number,
+    use: (bytes: Uint8Array) => Effect.Effect<void, StoreError>
+  ): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const pooled = this.pool.take()
+      const length = Layout.blockBytes(this.layout, block)
+      const bytes = (pooled?.bytes ?? new Uint8Array(length)).subarray(0, length)
+      return Effect.ensuring(
+        use(bytes),
+        Effect.sync(() => (pooled === undefined ? undefined : this.pool.give(pooled)))
+      )
+    })
+  }
+
+  private hashSpilled(block: number): Effect.Effect<void, StoreError> {
+    return this.borrowing(block, (bytes) =>
+      Effect.andThen(
+        this.slot.read(this.offset(block), bytes),
+        Effect.sync(() => this.hashes.put(hash(bytes), block * Limits.hashBytes))
+      )
+    )
+  }
+
+  /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */
+  verify(root: Uint8Array): Verdict {
+    const trailer = this.trailer.whole()
+    if (!agrees(trailer, root)) return { blocks: [], trailer: true }
+    const hashes = this.hashes.whole()
+    const blocks: Array<number> = []
+    for (let block = 0; block < this.layout.blocks; block++) {
+      const at = block * Limits.hashBytes
+      if (Buffer.compare(hashes.subarray(at, at + Limits.hashBytes), trailer.subarray(at, at + Limits.hashBytes)) === 0)
+        continue
+      blocks.push(block)
+      this.counts[block] = 0
+    }
+    return { blocks, trailer: false }
+  }
+
+  /** Could the master not read this member of the bundle? */
+  readonly skipped = (member: number): boolean => {
+    const at = this.hashes.length + (member >>> 3)
+    return at < this.trailer.length && (this.trailer.whole()[at] & (1 << (member & 7))) !== 0
+  }
+
+  /** Gives the buffers back. */
+  release(): void {
+    for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
+    this.assembling.clear()
+    this.parity.clear()
+    this.latest = undefined
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The files of a catcher: a fiber for each that is under way. A fiber begins with its file's first question and ends when
+ * the file is committed, dropped or sat out; a question that comes later begins another, from where that one ended, so
+ * that the same question gets the same answer for as long as the session lives.
+ */
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as FileState from "../protocol/file/FileState.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import * as CatchFile from "./FileFiber.ts"
+
+export interface CatchFiles {
+  readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
+  readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
+  readonly question: (file: number, event: FileState.Event) => Effect.Effect<void>
+  /** The store has failed for all that are under way. */
+  readonly fail: (reason: string) => void
+  readonly states: () => Iterable<FileState.State>
+  readonly stateOf: (file: number) => FileState.State | undefined
+  /** Fails when a fiber does. */
+  readonly join: Effect.Effect<void, TransportError>
+}
+
+export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Omit<CatchFile.Options, "past">) {
+  const fibers = yield* FiberMap.make<number, void, TransportError>()
+  /** Asked about longest ago first. */
+  const live = new Map<number, CatchFile.CatchFile>()
+  const past = new Map<number, FileState.State>()
+
+  const begin = Effect.fnUntraced(function* (file: number) {
+    // the manifest stays open until all is committed
+    const oldest = [...live].find(([file]) => file > 0)
+    if (live.size > Limits.keptFiles) oldest?.[1].question({ _tag: "Abort" })
+    const created = yield* CatchFile.make({ ...optionsOf(file), past: past.get(file) ?? FileState.initial })
+    live.set(file, created)
+    const end = Effect.sync(() => {
+      live.delete(file)
+      past.set(file, created.state())
+    })
+    yield* FiberMap.run(fibers, file, Effect.ensuring(created.run, end))
+    return created
+  })
+
+  const files: CatchFiles = {
+    pages: (file, batch) => live.get(file)?.pages(batch) ?? Effect.void,
+    parity: (file, batch) => live.get(file)?.parity(batch) ?? Effect.void,
+    question: (file, event) =>
+      Effect.gen(function* () {
+        // of the manifest that was never opened nothing can be said but that it is open, or dropped
+        const isKnown = file > 0 || live.has(file) || past.has(file)
+        if (!isKnown && event._tag !== "Open" && event._tag !== "Abort") return
+        const target = live.get(file) ?? (yield* begin(file))
+        live.delete(file)
+        live.set(file, target)
+        target.question(event)
+      }),
+    fail: (reason) => {
+      for (const file of [...live.values()]) file.question({ _tag: "StoreFailed", reason })
+    },
+    *states() {
+      for (const file of live.values()) yield file.state()
+    },
+    stateOf: (file) => live.get(file)?.state() ?? past.get(file),
+    join: FiberMap.join(fibers)
+  }
+  return files
+})

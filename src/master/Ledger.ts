@@ -1,0 +1,458 @@
+/**
+ * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
+ * manifest; its close is the commit of the tree.
+ */
+import * as Result from "effect/Result"
+import type { Member } from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { CatcherReport, FailureReport, Report } from "../report/Report.ts"
+import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
+import { unsentOf } from "../source/Unread.ts"
+import {
+  type Carried,
+  display,
+  failureAt,
+  encode,
+  neededPages,
+  type Entry,
+  type LeftOut,
+  nothingLeftOut,
+  refused,
+  revise,
+  revisionFile,
+  counts
+} from "../tree/Manifest.ts"
+import type { Failure } from "../wire/Message.ts"
+
+/** Why a catcher fell behind, if it did. */
+type Straggled = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
+
+interface Account {
+  readonly committed: Set<number>
+  /** Files that this catcher sat out, with the reason. */
+  readonly satOut: Map<number, string>
+  /** Failures of single entries. */
+  readonly failed: Map<number, string>
+  /** Passes that ended without a file. */
+  readonly unfinished: Map<number, number>
+  missingPages: number
+  finished: boolean
+  late: boolean
+  /** Bytes of the files that were committed or sat out. */
+  settledBytes: number
+  /** Regular files that stand there, and their bytes. */
+  files: number
+  bytes: number
+  /** Entries of committed files that are not among these. */
+  readonly leftOut: Set<number>
+  /** Entries that were revised and stand there, in which size. */
+  readonly stands: Map<number, number>
+}
+
+/** Why nobody gets an entry, and which file was to carry it. */
+interface Withheld {
+  readonly error: SourceError | SourceChanged
+  readonly file: number
+}
+
+const sizeOf = (plan: ReadonlyArray<Carried>): number => plan.reduce((sum, carried) => sum + carried.size, 0)
+
+export class Ledger {
+  /** What the manifest says. */
+  readonly manifest: ReadonlyArray<Entry>
+  /** The same, as the revisions since have it. */
+  entries: ReadonlyArray<Entry>
+  readonly plan: Array<Carried>
+  /** What the scan found no entry for. */
+  readonly leftOut: LeftOut
+  /** Revisions by their file: their bytes. */
+  private readonly revisions = new Map<number, Uint8Array>()
+  /** Of entries that were revised, the file of the last revision. */
+  private readonly revised = new Map<number, number>()
+  /** How often an entry was taken anew. */
+  private readonly retakes = new Map<number, number>()
+  /** Entries that were sent from a copy that may not be what the source holds. */
+  private unchecked: ReadonlyArray<number> = []
+  private readonly aged = new Set<number>()
+  private readonly accounts = new Map<number, Account>()
+  /** Entries that nobody gets. */
+  private readonly unsent = new Map<number, Withheld>()
+  private readonly droppedFiles = new Map<number, string>()
+  private planBytes: number
+  private droppedBytes = 0
+  private readonly completed = new Set<number>()
+  /** The roots of files that were sent, and the size of the pages that they were made with. */
+  private readonly roots = new Map<number, { readonly root: Uint8Array; readonly pageBytes: number }>()
+  /** Entries that every catcher refuses: they say so only when the tree is closed. */
+  private readonly refused: ReadonlyMap<number, string>
+
+  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, leftOut: LeftOut = nothingLeftOut) {
+    this.manifest = entries
+    this.entries = entries
+    this.plan = [...plan]
+    this.leftOut = leftOut
+    this.planBytes = sizeOf(plan)
+    this.refused = refused(entries)
+  }
+
+  private account(slot: number): Account {
+    let account = this.accounts.get(slot)
+    if (account === undefined) {
+      account = {
+        committed: new Set(),
+        satOut: new Map(),
+        failed: new Map(),
+        unfinished: new Map(),
+        missingPages: 0,
+        finished: false,
+        late: false,
+        settledBytes: 0,
+        files: 0,
+        bytes: 0,
+        leftOut: new Set(),
+        stands: new Map()
+      }
+      this.accounts.set(slot, account)
+    }
+    return account
+  }
+
+  sitOut(file: number, satOut: ReadonlyMap<number, string>): void {
+    for (const [slot, reason] of satOut) {
+      this.settle(slot, file)
+      this.account(slot).satOut.set(file, reason)
+    }
+  }
+  missing(pages: ReadonlyMap<number, number>): void {
+    for (const [slot, count] of pages) this.account(slot).missingPages += count
+  }
+  commit(file: number, committed: ReadonlyMap<number, ReadonlyArray<Failure>>): void {
+    for (const [slot, failures] of committed) {
+      const account = this.account(slot)
+      if (account.committed.has(file)) continue
+      this.settle(slot, file)
+      account.committed.add(file)
+      if (file === 0) account.finished = true
+      else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
+      if (this.revised.size > 0) for (const entry of this.entriesOf(file)) account.failed.delete(entry)
+      for (const failure of failures) {
+        if (!this.isWithheld(failure.entry)) account.failed.set(failure.entry, failure.reason)
+      }
+    }
+  }
+  /** A pass of the file has ended: who has still to get it has so in one more, but not for ever. */
+  passed(file: number, audience: Iterable<number>): void {
+    for (const slot of audience) {
+      if (!this.lacks(slot, file)) continue
+      const { unfinished } = this.account(slot)
+      const times = (unfinished.get(file) ?? 0) + 1
+      unfinished.set(file, times)
+      if (times >= Limits.passes) this.sitOut(file, new Map([[slot, `not complete after ${times} passes`]]))
+    }
+  }
+  /** Stragglers, whom a file did not wait for; answers who is one for the first time. */
+  late(slots: ReadonlyArray<number>): ReadonlyArray<number> {
+    const first = slots.filter((slot) => !this.account(slot).late)
+    for (const slot of first) this.account(slot).late = true
+    return first
+  }
+  /** Entries that the source did not give. */
+  unread({ file }: Carried, entries: Iterable<number>, error: SourceError | SourceChanged): void {
+    for (const entry of entries) if (!this.isSuperseded(entry, file)) this.unsent.set(entry, { error, file })
+  }
+  /** A file that nobody gets. */
+  drop(carried: Carried, error: SourceError | SourceChanged): void {
+    if (!this.droppedFiles.has(carried.file)) this.droppedBytes += carried.size
+    this.droppedFiles.set(carried.file, error.reason)
+    this.unread(carried, this.entriesOf(carried.file), error)
+  }
+  /** The files that nobody gets, with the reason; not those whose entries are taken anew. */
+  dropped(): ReadonlyArray<{ readonly file: number; readonly reason: string }> {
+    return [...this.droppedFiles]
+      .filter(([file]) => this.entriesOf(file).some((entry) => !this.isToRetake(entry)))
+      .map(([file, reason]) => ({ file, reason }))
+  }
+  needed(pageBytes: number): number {
+    const isSent = (file: number) => !this.droppedFiles.has(file) && this.entriesOf(file).length > 0
+    return neededPages(this.plan, pageBytes, isSent)
+  }
+  /** Every page of the file was sent once, and this is what it is. */
+  sent(file: number, root: Uint8Array, pageBytes: number): void {
+    this.roots.set(file, { root, pageBytes })
+  }
+  /** By which a catcher can tell that it holds the file already, in pages of that size; undefined: not known yet. */
+  rootOf(file: number, pageBytes: number): Uint8Array | undefined {
+    const known = this.roots.get(file)
+    return known?.pageBytes === pageBytes ? known.root : undefined
+  }
+  /** Has the file still to be sent to that catcher? */
+  lacks(slot: number, file: number): boolean {
+    const account = this.account(slot)
+    // who has committed the tree has it as it was then, whatever is revised for those that come later
+    // and a catcher that takes no manifest is sent nothing else
+    if (file > 0 && (account.finished || account.satOut.has(0))) return false
+    return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
+  }
+  /** A catcher can be sent a file when it holds every revision before it. */
+  knows(slot: number, file: number): boolean {
+    for (const revision of this.revisions.keys()) {
+      if (revision < file && !this.account(slot).committed.has(revision)) return false
+    }
+    return true
+  }
+
+  // ---- what changed while it was sent [M-8] ----
+
+  /** The entries that a file carries, and no later one does. */
+  entriesOf(file: number): ReadonlyArray<number> {
+    const members = file === 0 ? [] : this.plan[file - 1].members
+    return members.map(({ entry }) => entry).filter((entry) => !this.isSuperseded(entry, file))
+  }
+  /** Does a later revision carry the entry instead of that file? */
+  isSuperseded(entry: number, file: number): boolean {
+    return (this.revised.get(entry) ?? 0) > file
+  }
+  /** Entries that were no longer what the manifest says, and are to be taken anew. */
+  changed(): ReadonlyArray<number> {
+    return [...this.unsent.keys()].filter((entry) => this.isToRetake(entry))
+  }
+  private isToRetake(entry: number): boolean {
+    const withheld = this.unsent.get(entry)
+    return withheld !== undefined && this.isRetakable(entry, withheld.error)
+  }
+  isRetakable(entry: number, error: SourceError | SourceChanged): boolean {
+    return error instanceof SourceChanged && (this.retakes.get(entry) ?? 0) < Limits.retakes
+  }
+  /** It could not be taken anew; answers the file that nobody gets for it, if it is one. */
+  giveUp(entry: number, error: SourceError | SourceChanged): number | undefined {
+    const file = this.unsent.get(entry)?.file ?? 0
+    this.retakes.set(entry, Limits.retakes)
+    this.unsent.set(entry, { error, file })
+    if (!this.droppedFiles.has(file)) return undefined
+    this.droppedFiles.set(file, error.reason)
+    return file
+  }
+  /** Files that were taken anew become files of the plan. */
+  revise(retaken: ReadonlyArray<Retaken>): void {
+    const file = this.plan.length + 1
+    const revision = retaken.map(({ entry, metadata, size }): Entry => {
+      const { path } = this.entries[entry]
+      return { _tag: "File", path, metadata, size }
+    })
+    const bytes = encode(revision)
+    const { entries, plan, revised } = Result.getOrThrow(revise(this.entries, revision, file))
+    for (const entry of revised) this.keepCount(entry)
+    for (const entry of revised) {
+      this.unsent.delete(entry)
+      this.retakes.set(entry, (this.retakes.get(entry) ?? 0) + 1)
+      this.revised.set(entry, file)
+      this.aged.delete(entry)
+    }
+    this.entries = entries
+    this.unchecked = revised
+    this.revisions.set(file, bytes)
+    this.plan.push(revisionFile(file, bytes.length), ...plan)
+    this.planBytes += bytes.length + sizeOf(plan)
+  }
+  revision(file: number): Uint8Array {
+    return this.revisions.get(file) ?? new Uint8Array(0)
+  }
+  /** The entries whose copies are to be compared with the source, once. */
+  takeUnchecked(): ReadonlyArray<number> {
+    const entries = this.unchecked.filter((entry) => !this.unsent.has(entry))
+    this.unchecked = []
+    return entries
+  }
+  /** It arrived as it was at one moment, and did not stay so. */
+  age(entry: number): void {
+    this.aged.add(entry)
+  }
+
+  // It may stand somewhere in its old size: then it is no further file when it comes again.
+  private keepCount(entry: number): void {
+    const old = this.entries[entry]
+    const file = this.unsent.get(entry)?.file ?? 0
+    if (old._tag !== "File") return
+    for (const { committed, leftOut, stands } of this.accounts.values()) {
+      if (committed.has(file) && !leftOut.has(entry) && !stands.has(entry)) stands.set(entry, old.size)
+    }
+  }
+  /** A catcher that has taken no manifest can be sent nothing else. */
+  satOutManifest(slot: number): boolean {
+    return this.whySatOut(slot, 0) !== undefined
+  }
+  whySatOut(slot: number, file: number): string | undefined {
+    return this.account(slot).satOut.get(file)
+  }
+
+  // A hard link whose leader nobody gets is sent to nobody, for the leader's reason.
+  private withheld(index: number): Withheld | undefined {
+    const entry = this.entries[index]
+    return this.unsent.get(entry?._tag === "HardLink" ? entry.leader : index)
+  }
+  private isWithheld(index: number): boolean {
+    return this.withheld(index) !== undefined
+  }
+
+  // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
+  private count(account: Account, carried: Carried, failed: ReadonlySet<number>): void {
+    for (const { entry, size } of carried.members) {
+      const isSuperseded = this.isSuperseded(entry, carried.file)
+      if (failed.has(entry) || this.unsent.has(entry) || isSuperseded || this.refused.has(entry)) {
+        account.leftOut.add(entry)
+        continue
+      }
+      const before = account.stands.get(entry)
+      if (before === undefined) account.files++
+      account.bytes += size - (before ?? 0)
+      if (this.revised.has(entry)) account.stands.set(entry, size)
+    }
+  }
+
+  private settle(slot: number, file: number): void {
+    if (file > 0 && this.lacks(slot, file)) this.account(slot).settledBytes += this.plan[file - 1].size
+  }
+
+  /** Is there a file of which not every page was sent once? */
+  get isSending(): boolean {
+    return this.roots.size + this.droppedFiles.size < this.plan.length
+  }
+
+  /** Bytes of all files that can be sent. */
+  get total(): number {
+    return this.planBytes - this.droppedBytes
+  }
+
+  /** Bytes that a catcher has still to get, when it holds so many. */
+  rest(slot: number, heldBytes: number): number {
+    const { bytes, settledBytes } = this.account(slot)
+    const uncommitted = Math.max(0, heldBytes - bytes)
+    return Math.max(0, this.total - settledBytes - uncommitted)
+  }
+
+  /** Why a catcher is behind, if it is: it was found to be, or a file did not wait for it. */
+  straggled(slot: number, isSlow: boolean, straggled: Straggled): CatcherReport["straggled"] {
+    const { late, missingPages } = this.account(slot)
+    return straggled(slot, late || isSlow, missingPages)
+  }
+
+  /** Is the file complete at all catchers that are there, for the first time? */
+  completes(file: number): boolean {
+    const isFirst = !this.completed.has(file)
+    this.completed.add(file)
+    return isFirst
+  }
+  /** The paths of those of its entries that could be sent. */
+  sentPaths({ members }: Carried): ReadonlyArray<string> {
+    return members.filter(({ entry }) => !this.unsent.has(entry)).map(({ entry }) => display(this.entries[entry].path))
+  }
+
+  /** Regular files committed so far at a catcher, and their bytes. */
+  progress(slot: number): { readonly files: number; readonly bytes: number } {
+    return this.account(slot)
+  }
+
+  /** Undefined: it is still at it. */
+  stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
+    const account = this.account(member.slot)
+    // it takes no part, and may go
+    if (account.satOut.has(0)) return "Partial"
+    // a catcher that has the tree may go
+    if (!account.finished) return member.lost === undefined ? undefined : "Lost"
+    return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
+  }
+
+  private catcherReport(member: Member, straggled: Straggled): CatcherReport {
+    const account = this.account(member.slot)
+    const failures = this.failuresOf(account)
+    const { bytes, files } = this.progress(member.slot)
+    const linked = account.finished
+      ? this.entries.filter(
+          (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.isWithheld(index)
+        ).length
+      : 0
+    const state = this.stateOf(member) ?? "Partial"
+    const lost: Array<FailureReport> = state === "Lost" ? [{ path: "", reason: member.lost ?? "" }] : []
+    return {
+      id: member.name,
+      address: member.address,
+      state,
+      files: files + linked,
+      bytes,
+      missingPages: account.missingPages,
+      straggled: this.straggled(member.slot, false, straggled),
+      failures: [...lost, ...failures]
+    }
+  }
+
+  private failuresOf(account: Account): ReadonlyArray<FailureReport> {
+    const failed = new Map(account.failed)
+    const manifest = account.satOut.get(0)
+    for (const [file, reason] of account.satOut) {
+      // what a catcher takes nothing for, it gives as the reason of every file that it is asked about
+      if (reason === manifest) continue
+      for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
+    }
+    const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
+    for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
+      const entry = this.entries[index]
+      out.push(failureAt(entry === undefined ? "" : display(entry.path), reason))
+    }
+    return out
+  }
+
+  report(options: {
+    readonly session: string
+    readonly seconds: number
+    readonly members: ReadonlyArray<Member>
+    /** Awaited by name. */
+    readonly hosts: ReadonlySet<string> | undefined
+    readonly straggled: Straggled
+    readonly pages: Report["pages"]
+  }): Report {
+    const unsent = this.entries.flatMap(({ path }, index) => {
+      const withheld = this.withheld(index)
+      return withheld === undefined ? [] : [{ path, ...unsentOf(withheld.error) }]
+    })
+    const aged = [...this.aged].map((index) =>
+      failureAt(display(this.entries[index].path), agedReason, { kind: "Changed", arrived: true } as const)
+    )
+    const failures = [...this.leftOut.lost, ...unsent].map(({ kind, path, reason }) =>
+      failureAt(display(path), reason, { kind })
+    )
+    return {
+      _tag: "Report",
+      session: options.session,
+      seconds: options.seconds,
+      ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
+      pages: options.pages,
+      catchers: [
+        // one that was lost and came back under its name is one catcher
+        ...options.members
+          .filter(
+            (member, at, all) =>
+              member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
+          )
+          .map((member) => this.catcherReport(member, options.straggled)),
+        ...absent(options.members, options.hosts)
+      ],
+      skipped: this.leftOut.special,
+      failures: [...failures, ...aged]
+    }
+  }
+}
+
+/** What is said of a file that did not hold still. */
+export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"
+
+/** Who was awaited by name and never came. */
+const absent = (
+  members: ReadonlyArray<Member>,
+  hosts: ReadonlySet<string> | undefined
+): ReadonlyArray<CatcherReport> => {
+  const names = new Set(members.map((member) => member.name))
+  const nothing = { address: "", files: 0, bytes: 0, missingPages: 0 }
+  return [...(hosts ?? [])]
+    .filter((name) => !names.has(name))
+    .map((id) => ({ id, ...nothing, state: "Absent", failures: [failureAt("", "it did not join")] }))
+}

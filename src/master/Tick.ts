@@ -1,0 +1,83 @@
+/**
+ * How far a session is, a few times a second, as the master sees it: what each catcher holds by its own answers, what is
+ * still to come, and which catchers are behind and why.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Window from "../protocol/pace/Window.ts"
+import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
+import * as Monotonic from "../session/Monotonic.ts"
+import * as Session from "../session/Session.ts"
+import type { Ledger } from "./Ledger.ts"
+
+const tickMillis = 250
+
+/** Tells how far the session is until interrupted. */
+export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMillis: number) {
+  const session = yield* Session.Session
+  const progress = yield* Progress
+  const now = yield* Monotonic.millis
+  while (true) {
+    yield* Effect.sleep(tickMillis)
+    yield* session.askHeld
+    const nowMillis = yield* Clock.currentTimeMillis
+    progress.publish(tickOf(ledger, session, seconds(nowMillis - startedMillis), now()))
+  }
+})
+
+const tickOf = (ledger: Ledger, session: Session.Session["Service"], seconds: number, nowMillis: number): Event => {
+  const members = Roster.participants(session.roster())
+  const { bytes, repaired } = session.air.totals()
+  const { total } = ledger
+  const held = (slot: number) => Math.min(total, Math.max(session.held(slot), ledger.progress(slot).bytes))
+  const rest = (slot: number) => ledger.rest(slot, session.held(slot))
+  const isAtIt = (member: Roster.Member) => ledger.stateOf(member) === undefined
+  const bounding = new Set(Window.bounding(session.air.window(), nowMillis).map((acker) => acker.slot))
+  const ackers = new Set(session.air.window().ackers.map((acker) => acker.slot))
+  const isBehind = behind(
+    members.filter(isAtIt).map(({ slot }) => rest(slot)),
+    total
+  )
+  const catchers = members.map((member): CatcherView => {
+    const { slot } = member
+    const done = ledger.progress(slot)
+    const isSlow = isAtIt(member) && ((ackers.has(slot) && !bounding.has(slot)) || isBehind(rest(slot)))
+    const straggled = isAtIt(member) ? whyBehind(ledger, session, slot, isSlow) : undefined
+    return {
+      id: member.name,
+      address: member.address,
+      state: ledger.stateOf(member) ?? (isSlow || straggled !== undefined ? "Slow" : "Receiving"),
+      ...(straggled === undefined ? {} : { straggled }),
+      files: done.files,
+      bytes: member.lost !== undefined ? done.bytes : held(slot)
+    }
+  })
+  const most = members.filter(isAtIt).reduce((most, { slot }) => Math.max(most, rest(slot)), 0)
+  return {
+    _tag: "Tick",
+    seconds,
+    bytes: total - most,
+    total,
+    files: Math.max(0, ...catchers.map((catcher) => catcher.files)),
+    sentBytes: bytes,
+    phase: ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
+    repairedPages: repaired,
+    catchers
+  }
+}
+
+// Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages have been counted to tell.
+const whyBehind = (ledger: Ledger, session: Session.Session["Service"], slot: number, isSlow: boolean) => {
+  const why = ledger.straggled(slot, isSlow, session.straggled)
+  const window = session.air.window()
+  if (why === "slow machine") return Window.isUntried(window, slot) ? undefined : why
+  return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why
+}
+
+/** Lacks a catcher so much more than the half of the group that lacks least? As has it, of the whole tree. */
+const behind = (rests: ReadonlyArray<number>, total: number) => {
+  const median = rests.toSorted((a, b) => a - b)[Math.floor((rests.length - 1) / 2)] ?? 0
+  return (rest: number): boolean => rest - median > Limits.stragglerShare * total
+}

@@ -1,0 +1,28 @@
+/**
+ * Words that the protocol's decisions and its messages share. Types alone: a module that needs one of them need not know what a
+ * datagram looks like.
+ */
+
+/** The content of a carried file. */
+export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
+
+/** Why a catcher was not taken in. */
+export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"
+
+/** A failure at a catcher: an entry of the manifest and the reason in words. */
+export interface Failure {
+  readonly entry: number
+  readonly reason: string
+}
+
+/** Pages that are missing, as pairs of first page and count, ascending: [first, count, first, count, ...]. */
+export type Runs = ReadonlyArray<number>
+
+/** A catcher's answer about a span: pages `first` to `first + count`. */
+export interface SpanLack {
+  readonly first: number
+  readonly count: number
+  /** How many pages each block lacks, where counts were asked for: then `runs` lists pages of the trailer alone. */
+  readonly lacks: ReadonlyArray<number> | undefined
+  readonly runs: Runs
+}

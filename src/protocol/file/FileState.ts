@@ -1,0 +1,388 @@
+/**
+ * The four-state catcher of one file, as a pure reducer: `step(state, event)` gives the next state and the commands
+ * that its driver runs. No I/O, clock, chance or visible mutation; a batch of pages is one event of constant cost a page.
+ *
+ * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened, Recognised or OpenFailed,
+ * Verified, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
+ *
+ * [C-1] pages held + pages missing = all pages.
+ * [C-2] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
+ * [C-3] a question asked again gets the same answer; its effects happen once.
+ * [C-4] a duplicate or a reordered page changes nothing but the order of storing.
+ * [C-5] an illegal event is answered or ignored, never thrown.
+ * [C-7] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
+ */
+import * as Limits from "../Limits.ts"
+import type { Failure, Runs } from "../Words.ts"
+import * as Layout from "./Layout.ts"
+import * as PageSet from "./PageSet.ts"
+
+/** Payloads travel beside their indices; the reducer looks at the indices only. */
+export interface PageBatch {
+  readonly indices: ArrayLike<number>
+  readonly payloads: ReadonlyArray<Uint8Array>
+}
+
+/** Parity pages that arrived together: each one's block, and which of the block's parity pages it is. */
+export interface ParityBatch {
+  readonly blocks: ReadonlyArray<number>
+  readonly indices: ReadonlyArray<number>
+  readonly payloads: ReadonlyArray<Uint8Array>
+}
+
+export type State =
+  /** Nothing is under way: never opened, being opened, committed, or aborted. */
+  | { readonly _tag: "Idle"; readonly past: "None" | "Aborted" }
+  | { readonly _tag: "Idle"; readonly past: "Opening"; readonly layout: Layout.Layout }
+  | { readonly _tag: "Idle"; readonly past: "Committed"; readonly failures: ReadonlyArray<Failure> }
+  | GetData
+  | { readonly _tag: "DataReady"; readonly committing: boolean; readonly from: number }
+  | { readonly _tag: "Sick"; readonly reason: string }
+
+export interface GetData {
+  readonly _tag: "GetData"
+  readonly layout: Layout.Layout
+  readonly pages: PageSet.PageSet
+  /** Parity pages held, by block, the oldest first: fewer than the block lacks. */
+  readonly parity: ReadonlyMap<number, ReadonlyArray<number>>
+  /** The latest question; the most pages and parity held at one, and how many rounds brought nothing. */
+  readonly round: number
+  readonly heldAtRound: number
+  readonly stalledRounds: number
+  /** How often blocks failed their hash. */
+  readonly rejected: number
+  /** The question that waits for Verified. */
+  readonly verifying: Eof | undefined
+}
+
+export interface Eof {
+  readonly _tag: "Eof"
+  readonly round: number
+  readonly first: number
+  readonly count: number
+  /** Set once the master has sent every page: the trailer's hash. */
+  readonly root: Uint8Array | undefined
+  /** How many pages a block lacks is enough. */
+  readonly counts: boolean
+}
+
+export type Event =
+  /** The root, where the master knows it already: what stands there may be the content. */
+  | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
+  | { readonly _tag: "Opened" }
+  /** Nothing was opened: the content stands there, and has the root. */
+  | { readonly _tag: "Recognised" }
+  | { readonly _tag: "OpenFailed"; readonly reason: string }
+  | { readonly _tag: "Pages"; readonly batch: PageBatch }
+  | { readonly _tag: "Parity"; readonly batch: ParityBatch }
+  | Eof
+  /** Blocks whose hash disagrees; `trailer`: the trailer itself does, so nothing can be said of the blocks. */
+  | { readonly _tag: "Verified"; readonly blocks: ReadonlyArray<number>; readonly trailer: boolean }
+  | { readonly _tag: "StoreFailed"; readonly reason: string }
+  | { readonly _tag: "Close"; readonly from: number }
+  | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
+  | { readonly _tag: "Abort" }
+
+export type Answer =
+  | { readonly _tag: "OpenOk" }
+  | { readonly _tag: "SitOut"; readonly reason: string }
+  | {
+      readonly _tag: "Missing"
+      readonly round: number
+      readonly first: number
+      readonly count: number
+      readonly lacks: ReadonlyArray<number> | undefined
+      readonly runs: Runs
+    }
+  | { readonly _tag: "Complete" }
+  | { readonly _tag: "CloseOk"; readonly from: number; readonly failures: ReadonlyArray<Failure> }
+  | { readonly _tag: "Aborted" }
+
+export type Command =
+  | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout; readonly root: Uint8Array | undefined }
+  /** Store the pages at these positions of the batch (undefined: all). */
+  | { readonly _tag: "StorePages"; readonly batch: PageBatch; readonly fresh: ReadonlyArray<number> | undefined }
+  /** Keep these parity pages of the batch. */
+  | { readonly _tag: "KeepParity"; readonly batch: ParityBatch; readonly fresh: ReadonlyArray<number> }
+  /** Make the missing pages of a block from the parity kept for it. */
+  | { readonly _tag: "Recover"; readonly block: number; readonly missing: Runs }
+  | { readonly _tag: "DropParity"; readonly block: number }
+  | { readonly _tag: "Verify"; readonly root: Uint8Array }
+  | { readonly _tag: "Commit" }
+  | { readonly _tag: "Discard" }
+  | { readonly _tag: "Answer"; readonly answer: Answer }
+
+export const initial: State = { _tag: "Idle", past: "None" }
+
+type Step = readonly [State, ReadonlyArray<Command>]
+
+const none: ReadonlyArray<Command> = []
+const stay = (state: State): Step => [state, none]
+const answer = (answer: Answer): Command => ({ _tag: "Answer", answer })
+const openOk = answer({ _tag: "OpenOk" })
+const complete = answer({ _tag: "Complete" })
+const aborted = answer({ _tag: "Aborted" })
+const closeOk = (failures: ReadonlyArray<Failure>, from: number) =>
+  answer({ _tag: "CloseOk", from, failures: failures.filter((failure) => failure.entry >= from) })
+
+export const step = (state: State, event: Event): Step => {
+  if (event._tag === "Abort") return abort(state)
+  switch (state._tag) {
+    case "Idle":
+      return idle(state, event)
+    case "GetData":
+      return getData(state, event)
+    case "DataReady":
+      return dataReady(state, event)
+    case "Sick":
+      return isQuestion(event) ? [state, [answer({ _tag: "SitOut", reason: state.reason })]] : stay(state)
+  }
+}
+
+const isQuestion = (event: Event) => event._tag === "Open" || event._tag === "Eof" || event._tag === "Close"
+
+const ready: Step = [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
+
+/** Out of this file; the store drops what it has, and the reason answers every further question. */
+const sick = (reason: string): Step => [
+  { _tag: "Sick", reason },
+  [{ _tag: "Discard" }, answer({ _tag: "SitOut", reason })]
+]
+
+const abort = (state: State): Step =>
+  state._tag === "Idle" && state.past !== "Opening"
+    ? [state, [aborted]]
+    : [{ _tag: "Idle", past: "Aborted" }, [{ _tag: "Discard" }, aborted]]
+
+const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
+  switch (event._tag) {
+    case "Open":
+      if (state.past === "Opening") return stay(state)
+      if (state.past === "Committed") return [state, [complete]]
+      if (event.layout.pages > Limits.maxPages) return sick(`it has more than ${Limits.maxPages} pages`)
+      if (event.layout.blocks > Limits.maxBlocks) return sick(`it has more than ${Limits.maxBlocks} blocks`)
+      return [
+        { _tag: "Idle", past: "Opening", layout: event.layout },
+        [{ _tag: "OpenStore", layout: event.layout, root: event.root }]
+      ]
+    case "Opened": {
+      if (state.past !== "Opening") return stay(state)
+      const { layout } = state
+      // nothing to carry: complete at once
+      if (layout.pages === 0) return ready
+      const pages = PageSet.empty(layout.pages)
+      const counters = { round: -1, heldAtRound: 0, stalledRounds: 0, rejected: 0 }
+      return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, verifying: undefined }, [openOk]]
+    }
+    case "Recognised":
+      return state.past === "Opening" ? ready : stay(state)
+    case "OpenFailed":
+    case "StoreFailed":
+      return state.past === "Opening" ? sick(event.reason) : stay(state)
+    case "Eof":
+    case "Close":
+      if (state.past === "Opening") return stay(state)
+      // [Q-14] one whose question at the barrier was lost has nothing of it either
+      if (state.past !== "Committed") return [state, [aborted]]
+      return [state, [event._tag === "Eof" ? complete : closeOk(state.failures, event.from)]]
+    default:
+      return stay(state)
+  }
+}
+
+const getData = (state: GetData, event: Event): Step => {
+  switch (event._tag) {
+    case "Open": {
+      if (event.layout.pageBytes === state.layout.pageBytes) return [state, [openOk]]
+      // pages of another size from now on: what is held of the others is of no use
+      const [opening, commands] = idle({ _tag: "Idle", past: "Aborted" }, event)
+      return [opening, [{ _tag: "Discard" }, ...commands]]
+    }
+    case "Pages": {
+      const { fresh, set } = PageSet.add(state.pages, event.batch.indices)
+      if (set === state.pages) return stay(state)
+      const store: Command = { _tag: "StorePages", batch: event.batch, fresh }
+      const next = { ...state, pages: set }
+      return state.parity.size === 0 ? [next, [store]] : recover(next, blocksOf(next, event.batch.indices), [store])
+    }
+    case "Parity":
+      return keepParity(state, event.batch)
+    case "Eof":
+      return eof(state, event)
+    case "Verified":
+      return verified(state, event)
+    case "StoreFailed":
+      return sick(event.reason)
+    default:
+      return stay(state)
+  }
+}
+
+const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<number> => {
+  const out = new Set<number>()
+  for (let i = 0; i < pages.length; i++) out.add(Layout.blockOf(layout, pages[i]))
+  return out
+}
+
+const lackingOf = ({ layout, pages }: GetData, block: number): number =>
+  PageSet.lacking(pages, ...Layout.blockSpan(layout, block))
+
+// Decodes those of the blocks that hold as much parity as they lack pages. [C-7]
+const recover = (state: GetData, blocks: Iterable<number>, before: ReadonlyArray<Command>): Step => {
+  const commands = [...before]
+  const parity = new Map(state.parity)
+  let { pages } = state
+  for (const block of blocks) {
+    const held = parity.get(block)
+    if (held === undefined) continue
+    const lacking = lackingOf(state, block)
+    if (lacking > held.length) continue
+    parity.delete(block)
+    const span = Layout.blockSpan(state.layout, block)
+    if (lacking === 0) commands.push({ _tag: "DropParity", block })
+    else commands.push({ _tag: "Recover", block, missing: PageSet.missing(pages, ...span) })
+    pages = PageSet.fill(pages, ...span)
+  }
+  return [{ ...state, pages, parity }, commands]
+}
+
+const keepParity = (state: GetData, batch: ParityBatch): Step => {
+  const { layout } = state
+  const parity = new Map(state.parity)
+  const fresh: Array<number> = []
+  batch.blocks.forEach((block, at) => {
+    const index = batch.indices[at]
+    const before = parity.get(block) ?? []
+    if (block >= layout.blocks || index >= Layout.parityPages(layout, block) || before.includes(index)) return
+    if (before.length >= lackingOf(state, block)) return
+    parity.set(block, [...before, index])
+    fresh.push(at)
+  })
+  if (fresh.length === 0) return stay(state)
+  const [next, commands] = recover({ ...state, parity }, new Set(batch.blocks), [{ _tag: "KeepParity", batch, fresh }])
+  return next._tag === "GetData" ? dropOldest(next, commands) : [next, commands]
+}
+
+const heldParity = (parity: GetData["parity"]): number => {
+  let held = 0
+  for (const indices of parity.values()) held += indices.length
+  return held
+}
+
+const dropOldest = (state: GetData, commands: ReadonlyArray<Command>): Step => {
+  const most = Limits.heldParityPages(state.layout.pageBytes)
+  let held = heldParity(state.parity)
+  if (held <= most) return [state, commands]
+  const parity = new Map(state.parity)
+  const dropped: Array<Command> = []
+  for (const [block, indices] of state.parity) {
+    if (held <= most) break
+    parity.delete(block)
+    held -= indices.length
+    dropped.push({ _tag: "DropParity", block })
+  }
+  return [{ ...state, parity }, [...commands, ...dropped]]
+}
+
+const eof = (state: GetData, event: Eof): Step => {
+  if (state.verifying !== undefined) return stay(state)
+  if (event.root !== undefined && PageSet.isFull(state.pages)) {
+    return [{ ...state, verifying: event }, [{ _tag: "Verify", root: event.root }]]
+  }
+  if (event.round <= state.round) return [state, [missing(state, event)]]
+  const held = state.pages.held + heldParity(state.parity)
+  // parity that is dropped and comes again is no progress
+  const stalledRounds = held <= state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
+  if (stalledRounds > Limits.stalledRounds) return sick(`no page came in ${stalledRounds} rounds`)
+  const next = { ...state, round: event.round, heldAtRound: Math.max(held, state.heldAtRound), stalledRounds }
+  return [next, [missing(next, event)]]
+}
+
+/** What is missing in the span asked about; when that is nothing but the file is not whole, in the span that has the first gap. */
+const missing = (state: GetData, event: Eof): Command => {
+  const { layout, pages } = state
+  const asked = answerAbout(state, event, event.first, Math.min(event.count, layout.spanPages))
+  const whole = asked.runs.length === 0 && (asked.lacks ?? []).every((lack) => lack === 0)
+  const gap = whole && event.root !== undefined ? PageSet.firstMissing(pages) : undefined
+  if (gap === undefined) return answer({ ...asked, count: event.count })
+  const first = Math.floor(gap / layout.spanPages) * layout.spanPages
+  return answer(answerAbout(state, event, first, Math.min(layout.spanPages, layout.pages - first)))
+}
+
+const answerAbout = (state: GetData, { counts, round }: Eof, first: number, count: number) => {
+  const { layout, pages, parity } = state
+  const [block, end] = Layout.blocksOf(layout, first, count)
+  const about = { _tag: "Missing", round, first, count } as const
+  if (!counts || end - block > Limits.spanBlocks) {
+    return { ...about, lacks: undefined, runs: withoutParity(state, PageSet.missing(pages, first, count)) }
+  }
+  const lacks = Array.from(
+    { length: end - block },
+    (_, i) => lackingOf(state, block + i) - (parity.get(block + i)?.length ?? 0)
+  )
+  const trailer = Math.max(first, layout.dataPages)
+  return { ...about, lacks, runs: PageSet.missing(pages, trailer, Math.max(0, first + count - trailer)) }
+}
+
+// A block that holds parity needs that many pages less, whichever come.
+const withoutParity = ({ layout, parity }: GetData, runs: Runs): Runs => {
+  if (parity.size === 0) return runs
+  const spare = new Map([...parity].map(([block, indices]) => [block, indices.length]))
+  const out: Array<number> = []
+  for (let i = 0; i < runs.length; i += 2) {
+    for (let page = runs[i], end = page + runs[i + 1]; page < end; page++) {
+      const block = Layout.blockOf(layout, page)
+      const left = spare.get(block) ?? 0
+      if (left > 0) spare.set(block, left - 1)
+      else if (out.length > 0 && out[out.length - 2] + out[out.length - 1] === page) out[out.length - 1]++
+      else out.push(page, 1)
+    }
+  }
+  return out
+}
+
+const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): Step => {
+  const { layout, verifying } = state
+  if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
+  if (event.blocks.length === 0 && !event.trailer) {
+    return ready
+  }
+  const rejected = state.rejected + 1
+  if (rejected > Limits.rejectedHashes) return sick(`its hash was wrong ${rejected} times`)
+  let pages = state.pages
+  if (event.trailer) pages = PageSet.remove(pages, layout.dataPages, layout.pages - layout.dataPages)
+  for (const block of event.blocks) pages = PageSet.remove(pages, ...Layout.blockSpan(layout, block))
+  const next = { ...state, pages, rejected, verifying: undefined, round: verifying.round, heldAtRound: pages.held }
+  return [next, [missing(next, verifying)]]
+}
+
+const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): Step => {
+  switch (event._tag) {
+    case "Open":
+    case "Eof":
+      return [state, [complete]]
+    case "Close":
+      return state.committing ? stay(state) : [{ ...state, committing: true, from: event.from }, [{ _tag: "Commit" }]]
+    case "Committed":
+      return state.committing
+        ? [{ _tag: "Idle", past: "Committed", failures: event.failures }, [closeOk(event.failures, state.from)]]
+        : stay(state)
+    case "StoreFailed":
+      return sick(event.reason)
+    default:
+      return stay(state)
+  }
+}
+
+/** What is wrong with a state, for tests: [C-1]. */
+export const invariants = (state: State): ReadonlyArray<string> => {
+  if (state._tag !== "GetData") return []
+  const out = [...PageSet.invariants(state.pages)]
+  if (state.pages.pages !== state.layout.pages) out.push("C-1: the page set is not the layout's")
+  if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-2: verifying with pages missing")
+  for (const [block, indices] of state.parity) {
+    const lacking = lackingOf(state, block)
+    if (indices.length >= lacking) out.push(`C-7: block ${block} lacks ${lacking} and holds ${indices.length} parity`)
+  }
+  return out
+}

@@ -1,0 +1,86 @@
+/**
+ * How a file's bytes lie in pages: its content first, then a trailer with one BLAKE3 hash a block (and, for a bundle, one
+ * bit a member that could not be read). The trailer travels as pages like any other, so it is repaired like any other;
+ * its own hash, the root, comes with the last question.
+ *
+ * [L-1] pages 0..dataPages-1 hold the content, page dataPages..pages-1 the trailer; each part's last page may be short.
+ * [L-2] block b is the data pages [b * blockPages, (b + 1) * blockPages).
+ */
+import * as Limits from "../Limits.ts"
+
+export interface Layout {
+  /** Bytes of content. */
+  readonly size: number
+  readonly pageBytes: number
+  readonly blockPages: number
+  /** Members of a bundle; 0 for anything else. */
+  readonly members: number
+  readonly dataPages: number
+  readonly blocks: number
+  readonly trailerBytes: number
+  /** Data and trailer pages together. */
+  readonly pages: number
+  /** Pages asked about in one question: whole blocks whose bitmap fits into one datagram. */
+  readonly spanPages: number
+}
+
+export const make = (options: {
+  readonly size: number
+  readonly pageBytes: number
+  readonly members?: number
+  readonly blockPages?: number
+}): Layout => {
+  const { pageBytes, size } = options
+  const members = options.members ?? 0
+  const blockPages = options.blockPages ?? Limits.blockPages
+  const dataPages = Math.ceil(size / pageBytes)
+  const blocks = Math.ceil(dataPages / blockPages)
+  const trailerBytes = blocks * Limits.hashBytes + Math.ceil(members / 8)
+  return {
+    size,
+    pageBytes,
+    blockPages,
+    members,
+    dataPages,
+    blocks,
+    trailerBytes,
+    pages: dataPages + Math.ceil(trailerBytes / pageBytes),
+    spanPages: spanPagesOf(pageBytes, blockPages)
+  }
+}
+
+// An answer's fixed part is 64 bytes at most; the bitmap gets what a page leaves beside it.
+const spanPagesOf = (pageBytes: number, blockPages: number): number => {
+  const fits = Math.min(Limits.spanPages, (pageBytes - 64) * 8)
+  return Math.max(blockPages, Math.floor(fits / blockPages) * blockPages)
+}
+
+/** Bytes of payload in a page; `index` below `pages`. */
+export const payloadBytes = (layout: Layout, index: number): number =>
+  index < layout.dataPages
+    ? Math.min(layout.pageBytes, layout.size - index * layout.pageBytes)
+    : Math.min(layout.pageBytes, layout.trailerBytes - (index - layout.dataPages) * layout.pageBytes)
+
+/** Bytes of content in a block. */
+export const blockBytes = (layout: Layout, block: number): number => {
+  const bytes = layout.blockPages * layout.pageBytes
+  return Math.min(bytes, layout.size - block * bytes)
+}
+
+/** Data pages of a block: its first and how many. */
+export const blockSpan = (layout: Layout, block: number): readonly [first: number, count: number] => {
+  const first = block * layout.blockPages
+  return [first, Math.min(layout.blockPages, layout.dataPages - first)]
+}
+
+/** The block of a data page. */
+export const blockOf = (layout: Layout, page: number): number => Math.floor(page / layout.blockPages)
+
+/** The blocks that [first, first + count) touches, trailer pages left out: the first, and one past the last. */
+export const blocksOf = (layout: Layout, first: number, count: number): readonly [first: number, end: number] => {
+  const end = Math.min(first + count, layout.dataPages)
+  return first < end ? [blockOf(layout, first), blockOf(layout, end - 1) + 1] : [0, 0]
+}
+
+/** How many parity pages a block has. */
+export const parityPages = (layout: Layout, block: number): number => Limits.codePoints - blockSpan(layout, block)[1]

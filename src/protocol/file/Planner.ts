@@ -1,0 +1,174 @@
+/**
+ * What a round sends: pure, from the answers of one question. Block by block the cheaper of sending the missing pages again
+ * and parity for the catcher that lacks most: parity serves everyone, whatever each has lost.
+ */
+import * as Limits from "../Limits.ts"
+import type { Runs, SpanLack } from "../Words.ts"
+import * as Layout from "./Layout.ts"
+
+/** How repair is chosen: by cost, or always one way as far as it goes. */
+export const repairs = ["auto", "resend", "parity"] as const
+export type Repair = (typeof repairs)[number]
+
+/** What one catcher lacks of a span. */
+export type Lack = Pick<SpanLack, "lacks" | "runs">
+
+/** Parity pages of a block that are to be made: [first, first + count). */
+export interface BlockParity {
+  readonly block: number
+  readonly first: number
+  readonly count: number
+}
+
+export interface Plan {
+  /** Pages to send again. */
+  readonly runs: Runs
+  readonly parity: ReadonlyArray<BlockParity>
+  /** A block that was only counted has too little parity left: from now on lists are wanted. */
+  readonly wantsLists: boolean
+}
+
+/** Making and using parity costs both ends about as much as this many pages of a block. */
+const parityCostPages = 1
+
+/** `sent`: how many parity pages of a block went out before; each round sends the next ones, so that all are of use. */
+export const plan = (options: {
+  readonly layout: Layout.Layout
+  /** The span: whole blocks, and perhaps the trailer. */
+  readonly first: number
+  readonly count: number
+  readonly answers: ReadonlyArray<Lack>
+  readonly sent: (block: number) => number
+  readonly repair: Repair
+}): Plan => {
+  const { answers, count, first, layout, repair, sent } = options
+  const listed = union(answers.map((answer) => answer.runs))
+  const [block, end] = Layout.blocksOf(layout, first, count)
+  const most = mostLacking(layout, block, end, answers)
+  const wanted = pagesByBlock(layout, block, end, listed)
+  const parity: Array<BlockParity> = []
+  let wantsLists = false
+  const resent: Array<Runs> = [within(listed, layout.dataPages, layout.pages)]
+  for (let i = 0; i < end - block; i++) {
+    if (most[i] === 0) continue
+    const [firstPage, pages] = Layout.blockSpan(layout, block + i)
+    // who gave only a count may lack any of them
+    const isCounted = answers.some(({ lacks }) => (lacks?.[i] ?? 0) > 0)
+    const isCheaper = isCounted ? most[i] < pages : repair === "parity" || most[i] + parityCostPages < wanted[i]
+    const before = sent(block + i)
+    const isPossible = repair !== "resend" && before + most[i] <= Layout.parityPages(layout, block + i)
+    if (isPossible && isCheaper) parity.push({ block: block + i, first: before, count: most[i] })
+    else if (!isCounted) resent.push(within(listed, firstPage, firstPage + pages))
+    else if (most[i] === pages) resent.push([firstPage, pages])
+    else wantsLists = true
+  }
+  return { runs: union(resent), parity, wantsLists }
+}
+
+// What the catcher that lacks most of a block lacks of it.
+const mostLacking = (
+  layout: Layout.Layout,
+  block: number,
+  end: number,
+  answers: ReadonlyArray<Lack>
+): ReadonlyArray<number> => {
+  const most = Array.from({ length: end - block }, () => 0)
+  for (const { lacks, runs } of answers) {
+    const pages = lacks ?? pagesByBlock(layout, block, end, runs)
+    for (let i = 0; i < most.length; i++) most[i] = Math.max(most[i], pages[i] ?? 0)
+  }
+  return most
+}
+
+const pagesByBlock = (layout: Layout.Layout, block: number, end: number, runs: Runs): ReadonlyArray<number> => {
+  const pages = Array.from({ length: end - block }, () => 0)
+  for (let i = 0; i < runs.length; i += 2) {
+    const stop = Math.min(runs[i] + runs[i + 1], layout.dataPages)
+    for (let page = runs[i]; page < stop;) {
+      const at = Layout.blockOf(layout, page)
+      const next = Math.min(stop, (at + 1) * layout.blockPages)
+      if (at >= block && at < end) pages[at - block] += next - page
+      page = next
+    }
+  }
+  return pages
+}
+
+/** The part of runs that lies in [first, end). */
+const within = (runs: Runs, first: number, end: number): Runs => {
+  const out: Array<number> = []
+  for (let i = 0; i < runs.length; i += 2) {
+    const from = Math.max(first, runs[i])
+    const to = Math.min(end, runs[i] + runs[i + 1])
+    if (from < to) out.push(from, to - from)
+  }
+  return out
+}
+
+/** The union of several answers' runs, ascending and apart from each other. */
+export const union = (answers: ReadonlyArray<Runs>): Runs => {
+  if (answers.length === 1) return answers[0]
+  const pairs: Array<readonly [first: number, end: number]> = []
+  for (const runs of answers) {
+    for (let i = 0; i < runs.length; i += 2) pairs.push([runs[i], runs[i] + runs[i + 1]])
+  }
+  pairs.sort((a, b) => a[0] - b[0])
+  const out: Array<number> = []
+  for (const [first, end] of pairs) {
+    const last = out.length - 2
+    const lastEnd = last < 0 ? -1 : out[last] + out[last + 1]
+    if (first > lastEnd) out.push(first, end - first)
+    else if (end > lastEnd) out[last + 1] = end - out[last]
+  }
+  return out
+}
+
+/** Whole pages that an answer lacks: short ones, at the end of a file and of its trailer, pass where whole ones do not. */
+export const lackingWhole = (layout: Layout.Layout, { lacks, runs }: Lack): number => {
+  const pages = lacking({ lacks, runs })
+  const isListed = (page: number) => {
+    for (let i = 0; i < runs.length; i += 2) if (page >= runs[i] && page < runs[i] + runs[i + 1]) return true
+    return false
+  }
+  const short = new Set([layout.dataPages - 1, layout.pages - 1])
+  return (
+    pages - [...short].filter((page) => isListed(page) && Layout.payloadBytes(layout, page) < layout.pageBytes).length
+  )
+}
+
+/** The first few of the pages that an answer lacks. */
+export const firstOf = ({ lacks, runs }: Lack, most: number): Lack => {
+  let left = most
+  const take = (pages: number): number => {
+    const taken = Math.min(left, pages)
+    left -= taken
+    return taken
+  }
+  const taken = lacks?.map(take)
+  const out: Array<number> = []
+  for (let i = 0; i < runs.length; i += 2) {
+    const pages = take(runs[i + 1])
+    if (pages > 0) out.push(runs[i], pages)
+  }
+  return { lacks: taken, runs: out }
+}
+
+/** Pages that an answer lacks. */
+export const lacking = ({ lacks, runs }: Lack): number => {
+  let pages = 0
+  for (let i = 1; i < runs.length; i += 2) pages += runs[i]
+  for (const lack of lacks ?? []) pages += lack
+  return pages
+}
+
+/**
+ * Who lacks so much more than the group that its repairs would hold the others back: more than `stragglerMedians` times
+ * the median, and more than `stragglerShare` of what was asked about (`stragglerPages` at least). Never the whole group. `lacking`: pages by slot.
+ */
+export const stragglers = (lacking: ReadonlyMap<number, number>, askedPages: number): ReadonlySet<number> => {
+  const sorted = [...lacking.values()].sort((a, b) => a - b)
+  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
+  const share = Math.max(Limits.stragglerPages, Limits.stragglerShare * askedPages)
+  const limit = Limits.stragglerMedians * median + share
+  return new Set([...lacking].filter(([, pages]) => pages > limit).map(([slot]) => slot))
+}

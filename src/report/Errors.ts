@@ -1,0 +1,197 @@
+/**
+ * What can end a session, one tagged error a phase, each with what a person needs to act. Errors of the rooms below
+ * (TransportError, StoreError, DestinationEscape, SourceError, SourceChanged) are defined there and re-exported here.
+ */
+import * as Schema from "effect/Schema"
+import * as Limits from "../protocol/Limits.ts"
+
+export { TransportError } from "../transport/Transport.ts"
+export { DestinationEscape, StoreError } from "../store/Store.ts"
+export { SourceChanged, SourceError } from "../source/Source.ts"
+
+/** Somebody, and why not. */
+const Turned = Schema.Struct({ id: Schema.String, address: Schema.String, reason: Schema.String })
+
+/** Where it was waited, and where it was not: a person may have meant another network. */
+const place = {
+  /** Why the system sends nothing of ours, at the end. */
+  unsent: Schema.optional(Schema.String),
+  /** The group, and the interface used. */
+  where: Schema.optional(Schema.String),
+  /** The machine's other interfaces. */
+  others: Schema.optional(Schema.Array(Schema.String))
+}
+
+/** Names in a sentence. */
+const namedInSentence = 5
+
+const some = <A>(all: ReadonlyArray<A>, words: (one: A) => string): string => {
+  const named = all.slice(0, namedInSentence).map(words)
+  return (all.length > named.length ? [...named, `${all.length - named.length} more`] : named).join(", ")
+}
+
+/** Then it is of no use to look elsewhere. */
+const stuck = (reason: string): string => `: nothing leaves this machine: ${reason}`
+
+const elsewhere = ({ others = [] }: { readonly others?: ReadonlyArray<string> | undefined }): string =>
+  others.length === 0 ? "" : `. Other interfaces of this machine, for --interface: ${some(others, (one) => one)}`
+
+/** Announce: too few catchers joined in time. */
+export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("AnnounceTimeout", {
+  joined: Schema.Number,
+  wanted: Schema.Number,
+  /** Names that were awaited and did not come (with a list of hosts). */
+  absent: Schema.Array(Schema.String),
+  /** Those that came and were not taken in, and those that joined and were lost. */
+  refused: Schema.optional(Schema.Array(Turned)),
+  lost: Schema.optional(Schema.Array(Turned)),
+  /** Other masters whose group it was meanwhile: since when, and how long, of the wait. */
+  rivals: Schema.optional(
+    Schema.Array(Schema.Struct({ address: Schema.String, sinceMillis: Schema.Number, forMillis: Schema.Number }))
+  ),
+  waitedMillis: Schema.Number,
+  /** Where answers come to. */
+  local: Schema.optional(Schema.String),
+  ...place
+}) {
+  override get message() {
+    const { absent, joined, local, lost = [], refused = [], rivals = [], waitedMillis, wanted, where } = this
+    const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
+    const waited = ({ address, forMillis, sinceMillis }: (typeof rivals)[number]) =>
+      `another master (${address}) had the group for ${seconds(forMillis)} s of that, from ${seconds(sinceMillis)} s on`
+    const seen = [
+      ...(rivals.length > 0 ? [some(rivals, waited)] : []),
+      ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
+      ...(lost.length > 0 ? [`lost: ${some(lost, turned)}`] : []),
+      ...(absent.length > 0 ? [`absent: ${some(absent, (name) => name)}`] : [])
+    ]
+    const what = `${joined} of ${wanted} ${wanted === 1 ? "catcher" : "catchers"} joined within ${waitedMillis / 1000} s`
+    const place = where === undefined ? "" : ` on ${where}`
+    if (this.unsent !== undefined) return `${what}${place}${stuck(this.unsent)}`
+    // with nobody at all there is nothing to go on with
+    const without = joined > 0 ? `, or go on without them with --at-least ${joined}` : ""
+    const wall = local === undefined ? "" : `. They answer by UDP to ${local}: a firewall here must let that in`
+    return `${[what + place, ...seen].join("; ")}: start "mrsync catch DEST" on those that are missing, on the same group and network, or wait longer with --wait${without}${wall}${elsewhere(this)}`
+  }
+}
+
+/** To a tenth. */
+const seconds = (millis: number): number => Math.round(millis / 100) / 10
+
+/** Announce: another master uses the group, and has not ended when the wait did. */
+export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
+  address: Schema.String,
+  waitedMillis: Schema.Number,
+  /** Since when it was waited for, of the wait. */
+  sinceMillis: Schema.Number
+}) {
+  override get message() {
+    const heard = this.sinceMillis < 1000 ? "" : ` (heard from ${seconds(this.sinceMillis)} s on)`
+    return `another master (${this.address}) uses this group${heard}, and did not end within ${this.waitedMillis / 1000} s: wait longer with --wait, or choose another group with --group`
+  }
+}
+
+/** Open barrier: nobody answered it. */
+export class OpenBarrierTimeout extends Schema.TaggedError<OpenBarrierTimeout>()("OpenBarrierTimeout", {
+  file: Schema.Number
+}) {
+  override get message() {
+    return `no catcher answered the open barrier of file ${this.file}: all are lost`
+  }
+}
+
+/** Missing rounds: everybody was lost in them. */
+export class RoundsExhausted extends Schema.TaggedError<RoundsExhausted>()("RoundsExhausted", {
+  file: Schema.Number
+}) {
+  override get message() {
+    return `no catcher completed file ${this.file}: all are lost`
+  }
+}
+
+/** Close: everybody was lost before the commit. */
+export class CloseTimeout extends Schema.TaggedError<CloseTimeout>()("CloseTimeout", {
+  file: Schema.Number
+}) {
+  override get message() {
+    return `no catcher committed file ${this.file}: all are lost`
+  }
+}
+
+/** A master that was heard by a catcher that looked for one. */
+const Heard = Schema.Struct({
+  address: Schema.String,
+  announcements: Schema.Number,
+  /** What we answered. */
+  joins: Schema.Number,
+  /** It said goodbye. */
+  isOver: Schema.Boolean
+})
+
+/** A catcher heard no master, or heard it no more. */
+export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTimeout", {
+  /** The master's address, when we were in its session. */
+  master: Schema.optional(Schema.String),
+  waitedMillis: Schema.Number,
+  /** How the last session ended that this catcher had joined, while its master still gathered. */
+  before: Schema.optional(Schema.String),
+  /** Masters that were heard and took us into no session. */
+  heard: Schema.optional(Schema.Array(Heard)),
+  /** How long its session had gone on. */
+  sessionMillis: Schema.optional(Schema.Number),
+  ...place
+}) {
+  override get message() {
+    const { before, heard = [], master, sessionMillis = 0, waitedMillis, where } = this
+    const seconds = waitedMillis / 1000
+    const place = where === undefined ? "" : ` on ${where}`
+    if (master !== undefined) {
+      const hint = sessionMillis < Limits.membershipMillis ? "" : `. ${membershipHint}`
+      return `the master ${master} was silent for ${seconds} s: it died, or the network parts us; unfinished files were removed${hint}`
+    }
+    if (this.unsent !== undefined) return `no session began within ${seconds} s${place}${stuck(this.unsent)}`
+    if (before !== undefined) return `no session began within ${seconds} s: ${before}`
+    if (heard.length > 0) return `no session began within ${seconds} s${place}: ${some(heard, unanswered)}`
+    return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}`
+  }
+}
+
+const unanswered = ({ address, announcements, isOver, joins }: typeof Heard.Type): string => {
+  const said = `the master ${address} was heard (${announcements} announcements)`
+  return isOver
+    ? `${said}, and ended its session`
+    : `${said} and did not answer, though we asked ${joins} times to join: something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${address.slice(address.lastIndexOf(":") + 1)}`
+}
+
+/** Multicast that ends after some minutes. */
+export const membershipHint =
+  "When that comes minutes after the beginning, a switch forgets who is in the group: switch on its IGMP querier, or its snooping off"
+
+/** The master took this catcher not in. */
+export class JoinRefused extends Schema.TaggedError<JoinRefused>()("JoinRefused", {
+  master: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `the master ${this.master} refused this catcher: ${this.reason}`
+  }
+}
+
+/** The master ended the session before its end. */
+export class SessionAborted extends Schema.TaggedError<SessionAborted>()("SessionAborted", {
+  master: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `the master ${this.master} ended the session: ${this.reason}; nothing unfinished was kept`
+  }
+}
+
+/** What the master sent as manifest is none. */
+export class BadManifest extends Schema.TaggedError<BadManifest>()("BadManifest", {
+  reason: Schema.String
+}) {
+  override get message() {
+    return `the master's manifest cannot be read: ${this.reason}; use the same version of mrsync on both sides`
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the datagrams that answer.
+ */
+import type * as FileState from "../protocol/file/FileState.ts"
+import * as Layout from "../protocol/file/Layout.ts"
+import type { Address } from "../system/Address.ts"
+import * as Codec from "../wire/Codec.ts"
+import type { FromMaster, Poll, Probe } from "../wire/Message.ts"
+import type { Probes } from "./Probing.ts"
+
+/** A catcher's place in a session. */
+export interface Membership {
+  readonly session: bigint
+  readonly slot: number
+  readonly incarnation: number
+  readonly master: Address
+  readonly pageBytes: number
+  readonly blockPages: number
+  /** The master's time-out. */
+  readonly timeoutMillis: number
+}
+
+/** The event of a file's reducer that a message is, when it is a question about a file and asks us. */
+export const eventOf = (
+  message: FromMaster,
+  membership: Membership
+): { readonly file: number; readonly event: FileState.Event } | undefined => {
+  if (!("file" in message) || message.file === undefined || !message.audience.includes(membership.slot))
+    return undefined
+  const { file } = message
+  if (message._tag !== "Open") return { file, event: message }
+  const { blockPages } = membership
+  const { members, pageBytes, root, size } = message
+  // memory is kept for pages of the size that was announced
+  if (pageBytes > membership.pageBytes) return undefined
+  return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
+}
+
+/** A reducer's answer as a datagram; `held`: bytes of content that are here. */
+export const encode = (answer: FileState.Answer, file: number, membership: Membership, held: number): Uint8Array => {
+  const { incarnation, session, slot } = membership
+  const who = { session, slot, incarnation, file, held }
+  return answer._tag === "CloseOk"
+    ? Codec.encode({ ...answer, ...Codec.fitFailures(answer.failures), ...who })
+    : Codec.encode({ ...answer, ...who })
+}
+
+/** The answer to a probe that asks us. */
+export const toProbe = (probe: Probe, probes: Probes, membership: Membership): Uint8Array | undefined => {
+  const { incarnation, session, slot } = membership
+  const arrived = probes.take(probe, slot)
+  return arrived === undefined ? undefined : Codec.encode({ _tag: "ProbeOk", session, slot, incarnation, ...arrived })
+}
+
+/** The answer to a poll that asks us; page datagrams received so far, datagrams lost in our own buffers, bytes that are here. */
+export const toPoll = (
+  poll: Poll,
+  received: number,
+  dropped: number,
+  held: () => number,
+  membership: Membership
+): Uint8Array | undefined => {
+  const { incarnation, session, slot } = membership
+  if (!poll.audience.includes(slot)) return undefined
+  const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
+  return Codec.encode({ _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts })
+}

@@ -1,0 +1,293 @@
+/**
+ * Directories below a destination, from which no path leads out. A directory is reached component by component and none
+ * of them may be a symbolic link; what is done in it is done relative to the open directory, so that a link planted a
+ * moment later changes nothing. Node has no openat: on Linux /proc/self/fd/N/name is one, and what every file needs takes the
+ * C library's where it can be had, which is faster. Elsewhere every component is looked at again right before each use,
+ * which leaves a moment for a race. The destination's own path is looked at again as well: what is mounted there, or made
+ * in its place, while a session runs is another directory, and nobody would find the tree in the one that is open.
+ *
+ * The functions are synchronous and throw: DestinationEscape, or what Node's fs throws.
+ */
+import * as Context from "effect/Context"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { constants } from "node:os"
+import { isMainThread } from "node:worker_threads"
+import * as Limits from "../../protocol/Limits.ts"
+import * as Errno from "../../system/Errno.ts"
+import type { Calls } from "../../system/Libc.ts"
+import { display } from "../../tree/Manifest.ts"
+import { DestinationEscape, StoreError } from "../Store.ts"
+
+/** Whether open directories can be named as /proc/self/fd/N; found out once. */
+export const Handles = Context.Reference<boolean>("mrsync/store/disk/Handles", { defaultValue: () => probe() })
+
+export interface Directory {
+  /** Its path below the destination, one character a byte; empty for the destination itself. */
+  readonly key: string
+  /** Names the directory itself, whatever its path has become. */
+  readonly self: Buffer
+  /** What a name in it is appended to. */
+  readonly prefix: Buffer
+}
+
+export interface Tree {
+  readonly handles: boolean
+  readonly root: Directory
+  /**
+   * The directory as it is now. Throws DestinationEscape when a symbolic link is on the way, and StoreError when the
+   * destination's own path names another directory by now. Good until the next call; `hold` it for longer.
+   */
+  readonly directory: (key: string) => Directory
+  /**
+   * Within this call a directory that was found in its place is not looked at again: looking is most of what a small file
+   * costs, and between the look and the use there is a moment anyway.
+   */
+  readonly atOnce: (body: () => void) => void
+  /** Keeps a directory open until it is let go. */
+  readonly hold: (directory: Directory) => void
+  readonly release: (directory: Directory) => void
+  /** Creates a file that must not exist yet, for its owner alone, and opens it to read and to write. */
+  readonly create: (directory: Directory, name: Uint8Array) => number
+  /** Renames within a directory. */
+  readonly rename: (directory: Directory, from: Uint8Array, to: Uint8Array) => void
+  /** Every directory is looked at once more before it is used: another catcher of the destination may have made it anew. */
+  readonly lookAgain: () => void
+  /** Closes what nobody holds, and keeps fewer open from now on: the process may open no more files. */
+  readonly spare: () => void
+  readonly close: () => void
+}
+
+interface Open extends Directory {
+  readonly fd: number
+  readonly stats: fs.BigIntStats
+  holders: number
+  /** When it was last found at its path. */
+  turn: number
+  /** No more found by its path: closed when nobody holds it. */
+  forgotten: boolean
+}
+
+/** The path of a name in a directory. */
+export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
+
+/** A path's directory, as the key of `Tree.directory`, and its name. */
+export const split = (path: Uint8Array): { readonly parent: string; readonly name: Buffer } => {
+  const bytes = Buffer.from(path.buffer, path.byteOffset, path.length)
+  const slash = bytes.lastIndexOf(0x2f)
+  return { parent: bytes.toString("latin1", 0, Math.max(slash, 0)), name: bytes.subarray(slash + 1) }
+}
+
+/** The key of a directory in a directory. */
+export const join = (parent: string, name: Uint8Array): string => {
+  const own = Buffer.from(name.buffer, name.byteOffset, name.length).toString("latin1")
+  return parent === "" ? own : `${parent}/${own}`
+}
+
+/** Sets the mode of what has a path, never of what it may link to. */
+export const chmod = (tree: Tree, path: Buffer, mode: number): void => {
+  if (!tree.handles) return fs.chmodSync(path, mode)
+  const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
+  const changed = Result.try(() => {
+    if (fs.fstatSync(fd).isSymbolicLink()) throw Errno.toCause(ELOOP)
+    fs.chmodSync(`/proc/self/fd/${fd}`, mode)
+  })
+  fs.closeSync(fd)
+  if (Result.isFailure(changed)) throw changed.failure
+}
+
+/** Opens the destination, which may itself be reached through symbolic links: its user named it. */
+export const make = (destination: Buffer, handles: boolean, libc: Option.Option<Calls>): Tree =>
+  handles ? opened(destination, libc) : named(destination)
+
+const createFlags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
+const createMode = 0o600
+
+const byPath: Pick<Tree, "create" | "rename"> = {
+  create: (directory, name) => fs.openSync(at(directory, name), createFlags, createMode),
+  rename: (directory, from, to) => fs.renameSync(at(directory, from), at(directory, to))
+}
+
+// ---- open directories ----
+
+// O_PATH: enough to name what is in a directory, and a directory that cannot be read can be had. Node does not name it.
+const O_PATH = 0o10000000
+const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
+
+const byHandle = ({ openat, renameat }: Calls): typeof byPath => ({
+  // a worker of Node's knows the descriptors that it opened itself, and warns when another is closed
+  create: isMainThread
+    ? (directory, name) => openat((directory as Open).fd, name, createFlags, createMode)
+    : byPath.create,
+  rename: (directory, from, to) => renameat((directory as Open).fd, from, to)
+})
+
+const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
+  const cache = new Map<string, Open>()
+  let turn = 0
+  let atOnce = false
+  let capacity = Limits.openDirectories
+
+  const open = (key: string, path: Buffer, flags: number): Open => {
+    const fd = fs.openSync(path, flags)
+    const self = Buffer.from(`/proc/self/fd/${fd}`)
+    const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
+    const stats = fs.fstatSync(fd, { bigint: true })
+    return { key, fd, self, prefix, stats, holders: 0, turn, forgotten: false }
+  }
+
+  const forget = (directory: Open) => {
+    cache.delete(directory.key)
+    directory.forgotten = true
+    if (directory.holders === 0) fs.closeSync(directory.fd)
+  }
+
+  const makeRoom = () => {
+    for (const directory of cache.values()) {
+      if (cache.size < capacity) return
+      if (directory.holders === 0) forget(directory)
+    }
+  }
+
+  const rootNow = (): Open => {
+    if (root.turn !== turn) mustStand(destination, root.stats)
+    root.turn = turn
+    return root
+  }
+
+  const find = (key: string): Open => {
+    if (key === "") return rootNow()
+    const known = cache.get(key)
+    if (known?.turn === turn) return known
+    const slash = key.lastIndexOf("/")
+    const path = at(find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
+    if (known !== undefined && !known.forgotten) {
+      const now = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      if (now !== undefined && now.ino === known.stats.ino && now.dev === known.stats.dev) {
+        // Last in the map's order is the last to be forgotten.
+        cache.delete(key)
+        cache.set(key, known)
+        known.turn = turn
+        return known
+      }
+      forget(known)
+    }
+    const found = Result.try({
+      try: () => open(key, path, directoryFlags | fs.constants.O_NOFOLLOW),
+      catch: (cause) => (isSymbolicLink(path) ? escape(key) : cause)
+    })
+    if (Result.isFailure(found)) throw found.failure
+    makeRoom()
+    cache.set(key, found.success)
+    return found.success
+  }
+
+  const root = open("", destination, directoryFlags)
+  return {
+    ...Option.match(libc, { onNone: () => byPath, onSome: byHandle }),
+    handles: true,
+    root,
+    directory: (key) => {
+      if (!atOnce) turn++
+      return find(key)
+    },
+    atOnce: (body) => {
+      turn++
+      atOnce = true
+      try {
+        body()
+      } finally {
+        atOnce = false
+      }
+    },
+    hold: (directory) => void (directory as Open).holders++,
+    release: (directory) => {
+      const held = directory as Open
+      if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
+    },
+    lookAgain: () => {
+      turn++
+    },
+    spare: () => {
+      // half of what was too much: sockets and the files themselves need descriptors, too
+      capacity = Math.max(1, Math.floor(cache.size / 2))
+      for (const directory of cache.values()) if (directory.holders === 0) forget(directory)
+    },
+    close: () => {
+      for (const directory of cache.values()) forget(directory)
+      fs.closeSync(root.fd)
+    }
+  }
+}
+
+const probe = (): boolean =>
+  process.platform === "linux" &&
+  Result.getOrElse(
+    Result.try(() => {
+      const fd = fs.openSync("/", directoryFlags)
+      const [through, direct] = [`/proc/self/fd/${fd}/.`, "/."].map((path) => fs.lstatSync(path, { bigint: true }))
+      fs.closeSync(fd)
+      return through.ino === direct.ino && through.dev === direct.dev
+    }),
+    () => false
+  )
+
+// ---- named directories ----
+
+const named = (destination: Buffer): Tree => {
+  const base = fs.realpathSync.native(destination, { encoding: "buffer" })
+  const stats = fs.statSync(base, { bigint: true })
+  const directoryAt = (key: string, self: Buffer): Directory => ({ key, self, prefix: Buffer.concat([self, slash]) })
+  const root = directoryAt("", base)
+  const find = (key: string): Directory => {
+    mustStand(destination, stats)
+    if (key === "") return root
+    let self = base
+    let depth = 0
+    for (const name of key.split("/")) {
+      self = Buffer.concat([self, slash, Buffer.from(name, "latin1")])
+      depth += name.length + 1
+      const stats = fs.lstatSync(self)
+      if (stats.isSymbolicLink()) throw escape(key.slice(0, depth - 1))
+      if (!stats.isDirectory()) throw Errno.toCause(ENOTDIR)
+    }
+    return directoryAt(key, self)
+  }
+  const nothing = () => {}
+  return {
+    ...byPath,
+    handles: false,
+    root,
+    directory: find,
+    atOnce: (body) => body(),
+    hold: nothing,
+    release: nothing,
+    lookAgain: nothing,
+    spare: nothing,
+    close: nothing
+  }
+}
+
+/** Throws unless the destination's path still names what was opened. */
+const mustStand = (destination: Buffer, opened: fs.BigIntStats): void => {
+  const now = fs.statSync(destination, { bigint: true, throwIfNoEntry: false })
+  if (now?.ino === opened.ino && now.dev === opened.dev) return
+  const how = now === undefined ? "removed" : "replaced"
+  const refusal = Errno.refusal("ESTALE", `the destination was ${how} while the session ran`)
+  throw new StoreError({ path: display(destination), ...refusal })
+}
+
+const slash = Buffer.from("/")
+const { ELOOP, ENOTDIR } = constants.errno
+
+const isSymbolicLink = (path: Buffer): boolean =>
+  Result.getOrElse(
+    Result.try(() => fs.lstatSync(path).isSymbolicLink()),
+    () => false
+  )
+
+const escape = (key: string) => {
+  const path = display(Buffer.from(key, "latin1"))
+  return new DestinationEscape({ path, reason: `${path} is a symbolic link and leads elsewhere` })
+}

@@ -1,0 +1,100 @@
+/**
+ * The few calls of the C library that Node does not offer: times to the nanosecond, FIFOs, and names in an open directory.
+ * They go through koffi, an optional dependency; without it callers have their own ways round. This is the store's only
+ * module of unsafe memory: nothing is loaded until the service is first asked for, and a path must end in a NUL byte before
+ * it goes down.
+ */
+import * as Context from "effect/Context"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { createRequire } from "node:module"
+import { constants } from "node:os"
+import * as Errno from "./Errno.ts"
+
+export interface Calls {
+  /** Sets the modification time only; throws as Node's fs does. A negative time is before 1970, `nanos` counts upwards. */
+  readonly utimens: (path: Uint8Array, seconds: number, nanos: number, options: { readonly follow: boolean }) => void
+  readonly futimens: (fd: number, seconds: number, nanos: number) => void
+  readonly mkfifo: (path: Uint8Array, mode: number) => void
+  /** By a name in an open directory, which never leads out of it. Linux only. */
+  readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
+  readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
+}
+
+/** The calls, when they can be had. Provide `Option.none()` to do without. */
+export const Libc = Context.Reference<Option.Option<Calls>>("mrsync/system/Libc", { defaultValue: () => load() })
+
+/** Loads koffi and the C library. `Libc` does it once and remembers. */
+export const load = (): Option.Option<Calls> => {
+  const system = systems[process.platform]
+  if (system === undefined || !wide.has(process.arch)) return Option.none()
+  return Result.getSuccess(Result.try(() => bind(system)))
+}
+
+// AT_FDCWD, AT_SYMLINK_NOFOLLOW and UTIME_OMIT are the kernel's numbers, and Node does not name them.
+const systems: Partial<Record<NodeJS.Platform, System>> = {
+  linux: { here: -100, noFollow: 0x100, omit: (1n << 30n) - 2n },
+  darwin: { here: -2, noFollow: 0x20, omit: -2n }
+}
+
+interface System {
+  readonly here: number
+  readonly noFollow: number
+  readonly omit: bigint
+}
+
+// Only where a timespec is two 64-bit numbers.
+const wide = new Set<string>(["x64", "arm64", "riscv64", "loong64", "ppc64", "s390x"])
+
+const bind = (system: System): Calls => {
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi")
+  const library = koffi.load(null)
+  const utimensat = library.func("int utimensat(int, const void *, const void *, int)")
+  const futimens = library.func("int futimens(int, const void *)")
+  const mkfifo = library.func("int mkfifo(const void *, uint32_t)")
+  // Its last argument is a variable one, which Linux passes like any other.
+  const openat = library.func("int openat(int, const void *, int, uint32_t)")
+  const renameat = library.func("int renameat(int, const void *, int, const void *)")
+  // One buffer for every call: they are synchronous.
+  const times = new BigInt64Array([0n, system.omit, 0n, 0n])
+  const timesOf = (seconds: number, nanos: number) => {
+    times[2] = BigInt(seconds)
+    times[3] = BigInt(nanos)
+    return times
+  }
+  const check = (status: number) => {
+    if (status !== 0) throw Errno.toCause(koffi.errno())
+  }
+  return {
+    utimens: (path, seconds, nanos, { follow }) =>
+      check(utimensat(system.here, terminated(path), timesOf(seconds, nanos), follow ? 0 : system.noFollow)),
+    futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
+    mkfifo: (path, mode) => check(mkfifo(terminated(path), mode)),
+    openat: (directory, name, flags, mode) => {
+      const terminatedName = nameOf(name)
+      while (true) {
+        const fd: number = openat(directory, terminatedName, flags | closeOnExec, mode)
+        if (fd >= 0) return fd
+        // a signal came first: some file systems say so instead of beginning anew
+        if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
+      }
+    },
+    renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to)))
+  }
+}
+
+// Linux's number, on every machine that Node runs on.
+const closeOnExec = 0o2000000
+
+/** A name that is one: nothing that leads out of the directory. */
+const nameOf = (name: Uint8Array): Uint8Array => {
+  const isDots = name.length <= 2 && name.every((byte) => byte === 0x2e)
+  if (isDots || name.includes(0) || name.includes(0x2f)) throw Errno.toCause(constants.errno.EINVAL)
+  return terminated(name)
+}
+
+const terminated = (path: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(path.length + 1)
+  out.set(path)
+  return out
+}

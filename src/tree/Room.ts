@@ -1,0 +1,86 @@
+/**
+ * Does a tree fit? What it needs at least of a file system, against what is free there. Pure. [M-10]
+ *
+ * A catcher that refuses a tree must be sure, so all doubts are in favour of trying: what is replaced gives its room
+ * back, holes of the source take none, and content that may be recognised is not written again.
+ */
+import type { Entry } from "./Manifest.ts"
+
+/** What has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
+export interface Standing {
+  readonly size: number
+  readonly bytes: number
+}
+
+export interface Need {
+  readonly entry: Entry
+  readonly standing: Standing | undefined
+}
+
+/** What is free; undefined: there is no limit. */
+export interface Space {
+  readonly freeBytes: number | undefined
+  readonly freeInodes: number | undefined
+  /** Files take whole blocks of this size. */
+  readonly blockBytes: number
+  /** False where content may take less than its bytes: the file system compresses, or may. */
+  readonly keepsBytes: boolean
+}
+
+export interface Shortage {
+  readonly of: "bytes" | "inodes"
+  readonly needs: number
+  readonly has: number
+  /** Nothing helps: the tree cannot be held. */
+  readonly isSure: boolean
+}
+
+/** As a person reads it. */
+export const describe = ({ has, needs, of }: Shortage): string =>
+  `no space left on device (ENOSPC): needs ${needs}, has ${has} (${of})`
+
+/** What lacks; undefined: the tree may fit. */
+export const shortageOf = (needs: ReadonlyArray<Need>, space: Space): Shortage | undefined => {
+  const bytes = bytesNeeded(needs, space.blockBytes)
+  if (space.freeBytes !== undefined && bytes > space.freeBytes)
+    return { of: "bytes", needs: bytes, has: space.freeBytes, isSure: space.keepsBytes }
+  const inodes = inodesNeeded(needs)
+  return space.freeInodes !== undefined && inodes > space.freeInodes
+    ? { of: "inodes", needs: inodes, has: space.freeInodes, isSure: true }
+    : undefined
+}
+
+/**
+ * All that is new less all that is replaced; and what one file takes alone, because it stands beside the one that it replaces,
+ * after all others have given back what they can.
+ */
+const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number): number => {
+  let total = 0
+  let givenBack = 0
+  let alone = 0
+  for (const { entry, standing } of needs) {
+    if (entry._tag !== "File") continue
+    const takes = bytesOf(entry, blockBytes)
+    const gives = standing?.bytes ?? 0
+    const mayStay = standing?.size === entry.size
+    total += mayStay ? Math.min(0, takes - gives) : takes - gives
+    givenBack += Math.max(0, gives - takes)
+    if (!mayStay) alone = Math.max(alone, Math.max(takes, gives))
+  }
+  return Math.max(total, alone - givenBack)
+}
+
+const bytesOf = ({ size, usedBytes }: Extract<Entry, { readonly _tag: "File" }>, blockBytes: number): number =>
+  usedBytes ?? Math.ceil(size / blockBytes) * blockBytes
+
+/** New names need one each, but for hard links; a file that replaces another has one of its own until then. */
+const inodesNeeded = (needs: ReadonlyArray<Need>): number => {
+  let names = 0
+  let replaced = 0
+  for (const { entry, standing } of needs) {
+    if (entry._tag === "HardLink") continue
+    if (standing === undefined) names++
+    else if (entry._tag === "File" && standing.size !== entry.size) replaced = 1
+  }
+  return Math.max(names, replaced)
+}

@@ -1,0 +1,366 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Assembly, type BlockBuffer, BlockPool } from "../../src/catcher/Assembly.ts"
+import { hash } from "../../src/content/Hash.ts"
+import * as Code from "../../src/parity/Code.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import { type Slot, StoreError } from "../../src/store/Store.ts"
+import * as Chance from "../../src/transport/Chance.ts"
+
+const pageBytes = 32
+const blockPages = 4
+
+/** A file as its master sends it: every page's payload, and the root. */
+const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => {
+  const layout = Layout.make({ size, pageBytes, blockPages, members })
+  const chance = Chance.make(size)
+  const content = Uint8Array.from({ length: size }, () => Math.floor(chance.next() * 256))
+  const trailer = new Uint8Array(layout.trailerBytes)
+  const blockBytes = blockPages * pageBytes
+  for (let block = 0; block < layout.blocks; block++) {
+    trailer.set(hash(content.subarray(block * blockBytes, (block + 1) * blockBytes)), block * Limits.hashBytes)
+  }
+  for (const member of unread) trailer[layout.blocks * Limits.hashBytes + (member >>> 3)] |= 1 << (member & 7)
+  const payload = (page: number) => {
+    const from = page < layout.dataPages ? content : trailer
+    const at = (page < layout.dataPages ? page : page - layout.dataPages) * pageBytes
+    return from.subarray(at, at + pageBytes)
+  }
+  return { layout, content, payload, root: hash(trailer) }
+}
+type Sent = ReturnType<typeof sent>
+
+const memorySlot = (size: number) => {
+  const content = new Uint8Array(size)
+  const writes: Array<number> = []
+  let fault: "write" | "read" | undefined
+  const refuse = (operation: "write" | "read") =>
+    fault === operation ? Effect.fail(new StoreError({ code: "ENOSPC", path: "f", reason: "disk full" })) : Effect.void
+  const slot: Slot = {
+    write: (offset, bytes) =>
+      Effect.tap(
+        Effect.suspend(() => refuse("write")),
+        () =>
+          Effect.sync(() => {
+            assert.isAtMost(offset + bytes.length, size)
+            writes.push(bytes.length)
+            content.set(bytes, offset)
+          })
+      ),
+    read: (offset, into) =>
+      Effect.tap(
+        Effect.suspend(() => refuse("read")),
+        () => Effect.sync(() => into.set(content.subarray(offset, offset + into.length)))
+      ),
+    commit: () => Effect.succeed([])
+  }
+  return { slot, content, writes, fail: (operation: typeof fault) => void (fault = operation) }
+}
+
+const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
+  const memory = memorySlot(file.layout.size)
+  const assembly = new Assembly(file.layout, memory.slot, pool)
+  const verified = (root: Uint8Array) => Effect.sync(() => assembly.verify(root))
+  return { ...memory, pool, assembly, verified }
+})
+
+const batchOf = (file: Sent, pages: ReadonlyArray<number>, damaged: ReadonlySet<number> = new Set()) => ({
+  indices: pages,
+  payloads: pages.map((page) => {
+    const payload = file.payload(page).slice()
+    if (damaged.has(page)) payload[0] ^= 1
+    return payload
+  })
+})
+
+const everyPage = (file: Sent) => Array.from({ length: file.layout.pages }, (_, page) => page)
+
+const put = (assembly: Assembly, file: Sent, pages: ReadonlyArray<number>, damaged?: ReadonlySet<number>) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < pages.length; i += 7) {
+      yield* assembly.put(batchOf(file, pages.slice(i, i + 7), damaged), undefined)
+    }
+  })
+
+/** Every buffer that the pool may make is there, and each of them once. */
+const assertWhole = (pool: BlockPool) => {
+  const buffers = new Set<BlockBuffer>()
+  for (let i = 0; i < Limits.assemblingBlocks; i++) {
+    const buffer = pool.take()
+    assert.isDefined(buffer, `buffer ${i} did not come back`)
+    buffers.add(buffer!)
+  }
+  assert.isUndefined(pool.take())
+  assert.strictEqual(buffers.size, Limits.assemblingBlocks)
+}
+
+it("of large blocks fewer are assembled at one time", () => {
+  const blockBytes = Limits.maxPageBytes * Limits.blockPages
+  const pool = new BlockPool(blockBytes)
+  let taken = 0
+  while (taken < Limits.assemblingBlocks && pool.take() !== undefined) taken++
+  assert.strictEqual(taken, Limits.leastAssemblingBlocks)
+})
+
+const clean = { blocks: [], trailer: false }
+
+const shuffled = (pages: ReadonlyArray<number>, seed: number) => {
+  const chance = Chance.make(seed)
+  const keys = new Map(pages.map((page) => [page, chance.next()]))
+  return pages.toSorted((a, b) => keys.get(a)! - keys.get(b)!)
+}
+/** The first page of every block, then the second of every block, ...: as many blocks are begun as there are. */
+const striped = (file: Sent) => everyPage(file).sort((a, b) => (a % blockPages) - (b % blockPages) || a - b)
+
+// Sizes at the edges of pages and blocks, and one with more blocks than the pool has buffers.
+const sizes = [1, 31, 32, 33, 127, 128, 129, 1000, 4096]
+const many = (Limits.assemblingBlocks + 60) * blockPages * pageBytes - 45
+
+describe("Assembly", () => {
+  it.effect("in order: every block is written in one piece", () =>
+    Effect.gen(function* () {
+      for (const size of sizes) {
+        const file = sent(size)
+        const { assembly, content, pool, writes, verified } = yield* begin(file)
+        yield* put(assembly, file, everyPage(file))
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assert.strictEqual(writes.length, file.layout.blocks)
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
+  it.effect("in any order, the trailer first or last", () =>
+    Effect.gen(function* () {
+      for (const size of [...sizes, many]) {
+        for (const seed of [1, 2, 3]) {
+          const file = sent(size)
+          const { assembly, content, pool, verified } = yield* begin(file)
+          yield* put(assembly, file, shuffled(everyPage(file), seed))
+          assert.deepStrictEqual(yield* verified(file.root), clean)
+          assert.deepStrictEqual(content, file.content)
+          assembly.release()
+          assertWhole(pool)
+        }
+      }
+    })
+  )
+
+  it.effect("more blocks begun than there are buffers: the oldest are spilled and read back", () =>
+    Effect.gen(function* () {
+      const file = sent(many)
+      const { assembly, content, pool, writes, verified } = yield* begin(file)
+      yield* put(assembly, file, striped(file))
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
+      assert.isAbove(writes.length, file.layout.blocks)
+      // each byte once, although some blocks are written in pieces
+      assert.strictEqual(
+        writes.reduce((sum, bytes) => sum + bytes, 0),
+        file.layout.size
+      )
+      assembly.release()
+      assertWhole(pool)
+    })
+  )
+
+  it.effect("without a single buffer, because other files have them all", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const { assembly, content, pool, verified } = yield* begin(file)
+      while (pool.take() !== undefined);
+      yield* put(assembly, file, shuffled(everyPage(file), 4))
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
+    })
+  )
+
+  it.effect("only the fresh pages of a batch are taken", () =>
+    Effect.gen(function* () {
+      const file = sent(128)
+      const { assembly, content, verified } = yield* begin(file)
+      const pages = [0, 0, 1, 2, 3, 4]
+      yield* assembly.put(batchOf(file, pages), [0, 2, 3, 4, 5])
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
+    })
+  )
+
+  for (const [name, order] of [
+    ["in memory", everyPage],
+    ["spilled", striped]
+  ] as const) {
+    it.effect(`wrong pages: exactly their blocks disagree, and can be put again (${name})`, () =>
+      Effect.gen(function* () {
+        const file = sent(many)
+        const { assembly, content, pool, verified } = yield* begin(file)
+        const last = file.layout.blocks - 1
+        const blocks = [0, 7, 200, last]
+        const damaged = new Set([0, 7 * blockPages + 3, 200 * blockPages + 1, last * blockPages])
+        yield* put(assembly, file, order(file), damaged)
+        assert.deepStrictEqual(yield* verified(file.root), { blocks, trailer: false })
+        const again = blocks.flatMap((block) => {
+          const [first, count] = Layout.blockSpan(file.layout, block)
+          return Array.from({ length: count }, (_, i) => first + i)
+        })
+        // wrong once more, and then right
+        yield* put(assembly, file, again, new Set([0]))
+        assert.deepStrictEqual(yield* verified(file.root), { blocks: [0], trailer: false })
+        yield* put(assembly, file, [3, 2, 1, 0])
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assembly.release()
+        assertWhole(pool)
+      })
+    )
+  }
+
+  it.effect("a damaged trailer says nothing of the blocks, and can be put again", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const { assembly, content, verified } = yield* begin(file)
+      const { dataPages, pages } = file.layout
+      yield* put(assembly, file, everyPage(file), new Set([dataPages + 1]))
+      assert.deepStrictEqual(yield* verified(file.root), { blocks: [], trailer: true })
+      yield* put(
+        assembly,
+        file,
+        Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
+      )
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
+    })
+  )
+
+  it.effect("given up half way, all buffers come back", () =>
+    Effect.gen(function* () {
+      const file = sent(many)
+      const { assembly, pool } = yield* begin(file)
+      yield* put(assembly, file, striped(file).slice(0, 400))
+      assembly.release()
+      assembly.release()
+      assertWhole(pool)
+    })
+  )
+
+  it.effect("two files share a pool", () =>
+    Effect.gen(function* () {
+      const files = [sent(many), sent(many - 100)]
+      const pool = new BlockPool(blockPages * pageBytes)
+      const begun = yield* Effect.forEach(files, (file) => begin(file, pool))
+      const orders = files.map((file) => shuffled(everyPage(file), 9))
+      for (let i = 0; i < Math.max(...orders.map((order) => order.length)); i += 5) {
+        for (const [f, { assembly }] of begun.entries()) {
+          yield* assembly.put(batchOf(files[f], orders[f].slice(i, i + 5)), undefined)
+        }
+      }
+      for (const [f, { assembly, content, verified }] of begun.entries()) {
+        assert.deepStrictEqual(yield* verified(files[f].root), clean)
+        assert.deepStrictEqual(content, files[f].content)
+        assembly.release()
+      }
+      assertWhole(pool)
+    })
+  )
+
+  it.effect("a bundle's bits say which members the master could not read", () =>
+    Effect.gen(function* () {
+      const unread = [0, 8, 19]
+      const file = sent(100, unread, 20)
+      const { assembly, verified } = yield* begin(file)
+      yield* put(assembly, file, everyPage(file))
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      const skipped = Array.from({ length: 40 }, (_, member) => member).filter(assembly.skipped)
+      assert.deepStrictEqual(skipped, unread)
+    })
+  )
+
+  it.effect("a slot that fails is an error of the put, and keeps no buffer", () =>
+    Effect.gen(function* () {
+      for (const operation of ["write", "read"] as const) {
+        const file = sent(many)
+        const { assembly, fail, pool } = yield* begin(file)
+        const half = striped(file).slice(0, file.layout.blocks)
+        yield* put(assembly, file, half)
+        fail(operation)
+        const rest = put(assembly, file, striped(file).slice(half.length))
+        const error = yield* Effect.flip(rest)
+        assert.strictEqual(error._tag, "StoreError")
+        assert.strictEqual(error.code, "ENOSPC")
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
+  /** Gives parity for `lost` of a block, as the reducer would. */
+  const recover = Effect.fnUntraced(function* (
+    assembly: Assembly,
+    file: Sent,
+    block: number,
+    lost: ReadonlyArray<number>
+  ) {
+    const [first, pages] = Layout.blockSpan(file.layout, block)
+    const bytes = file.content.subarray(first * pageBytes, (first + pages) * pageBytes)
+    const indices = lost.map((_, i) => 3 + i)
+    const made = new Uint8Array(lost.length * pageBytes)
+    Code.encode(Code.twin, bytes, pageBytes, indices, made)
+    const payloads = indices.map((_, i) => made.subarray(i * pageBytes, (i + 1) * pageBytes))
+    const blocks = indices.map(() => block)
+    const fresh = indices.map((_, i) => i)
+    assembly.keepParity({ blocks, indices, payloads }, fresh)
+    // what was received is used again
+    made.fill(0)
+    yield* assembly.recover(
+      block,
+      lost.toSorted((a, b) => a - b).flatMap((page) => [page, 1])
+    )
+  })
+
+  it.effect("a block is made from parity: in memory, never begun, spilled, its last page short", () =>
+    Effect.gen(function* () {
+      for (const size of [...sizes, many]) {
+        const file = sent(size)
+        const { assembly, content, pool, verified } = yield* begin(file)
+        // every third page of the content is lost, and every fifth block altogether
+        const isLost = (page: number) =>
+          page < file.layout.dataPages && (page % 3 === 0 || Math.floor(page / blockPages) % 5 === 4)
+        yield* put(
+          assembly,
+          file,
+          striped(file).filter((page) => !isLost(page))
+        )
+        for (let block = 0; block < file.layout.blocks; block++) {
+          const [first, pages] = Layout.blockSpan(file.layout, block)
+          const lost = Array.from({ length: pages }, (_, i) => first + i).filter(isLost)
+          if (lost.length > 0) yield* recover(assembly, file, block, lost)
+        }
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
+  it.effect("parity that is damaged gives a block whose hash is wrong; its pages may come again", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const { assembly, content, verified } = yield* begin(file)
+      yield* put(
+        assembly,
+        file,
+        everyPage(file).filter((page) => page !== 5)
+      )
+      assembly.keepParity({ blocks: [1], indices: [0], payloads: [new Uint8Array(pageBytes)] }, [0])
+      yield* assembly.recover(1, [5, 1])
+      assert.deepStrictEqual(yield* verified(file.root), { blocks: [1], trailer: false })
+      yield* put(assembly, file, [4, 5, 6, 7])
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.deepStrictEqual(content, file.content)
+    })
+  )
+})

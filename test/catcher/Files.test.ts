@@ -1,0 +1,356 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { BlockPool } from "../../src/catcher/Assembly.ts"
+import * as CatchFile from "../../src/catcher/FileFiber.ts"
+import * as CatchFiles from "../../src/catcher/Files.ts"
+import { hash } from "../../src/content/Hash.ts"
+import * as FileState from "../../src/protocol/file/FileState.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import { type Slot, StoreError } from "../../src/store/Store.ts"
+
+const file = 4
+const pageBytes = 64
+const size = 1000
+const content = Uint8Array.from({ length: size }, (_, i) => (i * 7) & 255)
+const layout = Layout.make({ size, pageBytes, blockPages: 4 })
+const trailer = Buffer.concat(
+  Array.from({ length: layout.blocks }, (_, block) =>
+    hash(content.subarray(block * 4 * pageBytes, (block + 1) * 4 * pageBytes))
+  )
+)
+const root = hash(trailer)
+const payload = (page: number) => {
+  const bytes = page < layout.dataPages ? content : trailer
+  const at = (page < layout.dataPages ? page : page - layout.dataPages) * pageBytes
+  return new Uint8Array(bytes.subarray(at, at + pageBytes))
+}
+const batch = (...indices: ReadonlyArray<number>) => ({ indices, payloads: indices.map(payload) })
+const all = batch(...Array.from({ length: layout.pages }, (_, page) => page))
+
+const open = { _tag: "Open", layout } as const
+const eof = (round: number): FileState.Event => ({
+  _tag: "Eof",
+  round,
+  first: 0,
+  count: layout.pages,
+  root,
+  counts: false
+})
+const close: FileState.Event = { _tag: "Close", from: 0 }
+const abort: FileState.Event = { _tag: "Abort" }
+
+/** A catcher's files over a store that counts what is done to it. */
+const rig = Effect.fnUntraced(function* (
+  fault: Partial<Slot> = {},
+  openFault?: StoreError,
+  recognise?: CatchFile.Options["recognise"]
+) {
+  const did = { opened: 0, closed: 0, committed: 0, verified: 0 }
+  const bytes = new Uint8Array(size)
+  const answers: Array<FileState.Answer> = []
+  const slot: Slot = {
+    write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
+    read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+    commit: () =>
+      Effect.as(
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => did.committed++)
+        ),
+        [{ entry: 1, reason: "no" }]
+      ),
+    ...fault
+  }
+  const files = yield* CatchFiles.make(() => ({
+    pool: new BlockPool(4 * pageBytes),
+    ...(recognise === undefined ? {} : { recognise }),
+    open: () =>
+      openFault !== undefined
+        ? Effect.fail(openFault)
+        : Effect.acquireRelease(
+            Effect.sync(() => {
+              did.opened++
+              return slot
+            }),
+            () => Effect.sync(() => did.closed++)
+          ),
+    verified: Effect.sync(() => did.verified++),
+    answer: (answer) => Effect.sync(() => void answers.push(answer))
+  }))
+  const settle = Effect.repeat(Effect.yieldNow, { times: 50 })
+  /** Asks, and gives what is answered. */
+  const ask = (...events: ReadonlyArray<FileState.Event>) =>
+    Effect.gen(function* () {
+      answers.length = 0
+      for (const event of events) yield* files.question(file, event)
+      yield* settle
+      return [...answers]
+    })
+  const pages = (batch: FileState.PageBatch) => Effect.andThen(files.pages(file, batch), settle)
+  return { files, did, bytes, ask, pages, settle, live: () => [...files.states()].length }
+})
+
+const tags = (answers: ReadonlyArray<FileState.Answer>) => answers.map((answer) => answer._tag)
+
+describe("CatchFiles", () => {
+  it.effect("a file from its open to its commit, each question asked twice: the same answers, one effect [C-3]", () =>
+    Effect.gen(function* () {
+      const { ask, bytes, did, pages } = yield* rig()
+      for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(open)), ["OpenOk"])
+      yield* pages(batch(0, 5, layout.pages - 1))
+      const missing = yield* ask(eof(1))
+      assert.deepStrictEqual(tags(missing), ["Missing"])
+      assert.deepStrictEqual(yield* ask(eof(1)), missing)
+      yield* pages(all)
+      for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
+      const closed = yield* ask(close)
+      assert.deepStrictEqual(closed, [{ _tag: "CloseOk", from: 0, failures: [{ entry: 1, reason: "no" }] }])
+      assert.deepStrictEqual(yield* ask(close), closed)
+      assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 1, verified: 1 })
+      assert.deepStrictEqual(bytes, content)
+    })
+  )
+
+  it.effect(
+    "one more open than it keeps: the file asked about longest ago is dropped, and never the manifest [F-7]",
+    () =>
+      Effect.gen(function* () {
+        const { ask, did, files, live, settle } = yield* rig()
+        const openAll = (from: number, to: number) =>
+          Effect.forEach(
+            Array.from({ length: to - from }, (_, i) => from + i),
+            (file) => files.question(file, open)
+          )
+        yield* openAll(0, Limits.keptFiles + 1)
+        yield* settle
+        assert.strictEqual(live(), Limits.keptFiles + 1)
+        yield* files.question(1, eof(1))
+        yield* openAll(100, 101)
+        yield* settle
+        assert.strictEqual(did.closed, 1)
+        const openOf = (file: number) => files.stateOf(file)?._tag
+        assert.deepStrictEqual([openOf(0), openOf(1), openOf(2), openOf(3)], ["GetData", "GetData", "Idle", "GetData"])
+        // it says so, and can be opened again
+        yield* ask()
+        yield* files.question(2, eof(1))
+        yield* settle
+        yield* files.question(2, close)
+        yield* settle
+        yield* files.question(2, open)
+        yield* settle
+        assert.strictEqual(openOf(2), "GetData")
+      })
+  )
+
+  it.effect("its fiber retires after the commit, and a later question finds the same answer [C-3]", () =>
+    Effect.gen(function* () {
+      const { ask, did, files, live, pages } = yield* rig()
+      yield* ask(open)
+      assert.strictEqual(live(), 1)
+      yield* pages(all)
+      yield* ask(eof(1))
+      const closed = yield* ask(close)
+      assert.strictEqual(live(), 0)
+      for (let i = 0; i < 3; i++) {
+        assert.deepStrictEqual(yield* ask(close), closed)
+        assert.deepStrictEqual(tags(yield* ask(eof(7))), ["Complete"])
+        assert.deepStrictEqual(tags(yield* ask(open)), ["Complete"])
+        assert.strictEqual(live(), 0)
+      }
+      assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 1, verified: 1 })
+      assert.deepInclude(files.stateOf(file), { _tag: "Idle", past: "Committed" })
+    })
+  )
+
+  it.effect("sat out, its fiber retires and goes on answering with the reason", () =>
+    Effect.gen(function* () {
+      const full = new StoreError({ code: "ENOSPC", path: "", reason: "disk full" })
+      const { ask, did, live, pages } = yield* rig({ write: () => Effect.fail(full) })
+      yield* ask(open)
+      yield* pages(all)
+      assert.strictEqual(live(), 0)
+      for (const question of [eof(1), close, open, eof(1)]) {
+        assert.deepStrictEqual(yield* ask(question), [{ _tag: "SitOut", reason: "disk full" }])
+      }
+      assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 0, verified: 0 })
+    })
+  )
+
+  it.effect(
+    "what is recognised is not opened: Complete at once, pages are not taken, its own commit at the close [O-4]",
+    () =>
+      Effect.gen(function* () {
+        const scope = { held: 0 }
+        const asked: Array<Uint8Array> = []
+        const { ask, did, live, pages } = yield* rig({}, undefined, (_, root) =>
+          Effect.gen(function* () {
+            asked.push(root)
+            yield* Effect.acquireRelease(
+              Effect.sync(() => scope.held++),
+              () => Effect.sync(() => scope.held--)
+            )
+            return Effect.succeed([{ entry: 9, reason: "EPERM" }])
+          })
+        )
+        const rooted: FileState.Event = { ...open, root }
+        for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(rooted)), ["Complete"])
+        assert.strictEqual(scope.held, 1)
+        yield* pages(all)
+        const closed = yield* ask(close)
+        assert.deepStrictEqual(closed, [{ _tag: "CloseOk", from: 0, failures: [{ entry: 9, reason: "EPERM" }] }])
+        assert.deepStrictEqual(yield* ask(close), closed)
+        assert.deepStrictEqual([scope.held, live(), asked.length], [0, 0, 1])
+        assert.deepStrictEqual(did, { opened: 0, closed: 0, committed: 0, verified: 0 })
+        // what it is not is opened and received, and without a root nobody looks
+        const other = yield* rig({}, undefined, () => Effect.undefined)
+        assert.deepStrictEqual(tags(yield* other.ask(rooted)), ["OpenOk"])
+        assert.strictEqual(other.did.opened, 1)
+        const unasked = yield* rig({}, undefined, () => Effect.die("nobody asked"))
+        assert.deepStrictEqual(tags(yield* unasked.ask(open)), ["OpenOk"])
+      })
+  )
+
+  it.effect("what cannot be opened is sat out", () =>
+    Effect.gen(function* () {
+      const { ask, live } = yield* rig({}, new StoreError({ code: "EROFS", path: "f", reason: "read-only" }))
+      for (let i = 0; i < 2; i++) {
+        assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "read-only" }])
+      }
+      assert.strictEqual(live(), 0)
+    })
+  )
+
+  it.effect("dropped half way, its slot is closed; it may be opened again", () =>
+    Effect.gen(function* () {
+      const { ask, did, live, pages } = yield* rig()
+      yield* ask(open)
+      yield* pages(batch(1))
+      for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(abort)), ["Aborted"])
+      assert.strictEqual(live(), 0)
+      assert.deepStrictEqual([did.opened, did.closed], [1, 1])
+      yield* ask(open)
+      assert.deepStrictEqual([did.opened, did.closed], [2, 1])
+      yield* pages(all)
+      assert.deepStrictEqual(tags(yield* ask(eof(1), close)), ["Complete", "CloseOk"])
+    })
+  )
+
+  it.effect("pages of a length that is not theirs, or beyond the file, are not taken [C-5]", () =>
+    Effect.gen(function* () {
+      const { ask, bytes, pages } = yield* rig()
+      yield* ask(open)
+      const evil = new Uint8Array(5000).fill(0xee)
+      const last = layout.pages - 1
+      yield* pages({
+        indices: [0, 1, layout.dataPages - 1, last, layout.pages, 0xffff_ffff],
+        payloads: [evil, evil.subarray(0, 1), evil.subarray(0, pageBytes), evil, evil, evil.subarray(0, pageBytes)]
+      })
+      const [answer] = yield* ask({
+        _tag: "Eof",
+        round: 1,
+        first: 0,
+        count: layout.pages,
+        root: undefined,
+        counts: false
+      })
+      assert.deepStrictEqual(answer._tag === "Missing" && answer.runs[0], 0)
+      yield* pages(all)
+      assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
+      assert.deepStrictEqual(bytes, content)
+    })
+  )
+
+  it.effect("damaged pages: their block is asked for again, and nothing is complete before it is right [C-2]", () =>
+    Effect.gen(function* () {
+      const { ask, bytes, did, pages } = yield* rig()
+      yield* ask(open)
+      const damaged = { indices: all.indices, payloads: all.payloads.map((payload) => payload.slice()) }
+      damaged.payloads[5][3] ^= 1
+      yield* pages(damaged)
+      const answers = yield* ask(eof(1))
+      assert.deepStrictEqual(answers, [
+        { _tag: "Missing", round: 1, first: 4, count: 4, lacks: undefined, runs: [4, 4] }
+      ])
+      assert.strictEqual(did.verified, 0)
+      yield* pages(all)
+      assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
+      assert.deepStrictEqual(bytes, content)
+    })
+  )
+
+  it.effect("questions of a file that nobody opened begin nothing, and are told so [Q-14]; its pages neither", () =>
+    Effect.gen(function* () {
+      const { ask, did, live, pages } = yield* rig()
+      for (const question of [eof(1), close]) assert.deepStrictEqual(tags(yield* ask(question)), ["Aborted"])
+      yield* pages(all)
+      assert.strictEqual(live(), 0)
+      assert.strictEqual(did.opened, 0)
+    })
+  )
+
+  it.effect("a file that was never opened can be dropped: the answer is the same [F-4]", () =>
+    Effect.gen(function* () {
+      const { ask, did, live } = yield* rig()
+      for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(abort)), ["Aborted"])
+      assert.strictEqual(live(), 0)
+      assert.strictEqual(did.opened, 0)
+    })
+  )
+
+  it.effect("many questions at once: those beyond the mailbox are dropped, none is answered wrongly", () =>
+    Effect.gen(function* () {
+      const { ask, did, pages } = yield* rig()
+      yield* ask(open)
+      yield* pages(all)
+      yield* ask(eof(1))
+      // the commit takes a while: what is asked meanwhile waits
+      const answers = yield* ask(...Array.from({ length: 5 * Limits.mailboxQuestions }, () => close))
+      assert.isAtMost(answers.length, Limits.mailboxQuestions)
+      assert.deepStrictEqual(new Set(tags(answers)), new Set(["CloseOk"]))
+      assert.deepStrictEqual([did.opened, did.committed], [1, 1])
+    })
+  )
+
+  it.effect("who waits for pages to be taken is let go when the file's fiber ends, and so is who comes later", () =>
+    Effect.gen(function* () {
+      const opened = yield* Deferred.make<void>()
+      const caught = yield* CatchFile.make({
+        past: FileState.initial,
+        pool: new BlockPool(4 * pageBytes),
+        // the disk never answers
+        open: () => Effect.succeed({ write: () => Effect.never, read: () => Effect.never, commit: () => Effect.never }),
+        verified: Effect.void,
+        answer: () => Effect.asVoid(Deferred.succeed(opened, undefined))
+      })
+      const fiber = yield* Effect.forkChild(caught.run)
+      caught.question(open)
+      yield* Deferred.await(opened)
+      const waiting = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+      const behind = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+      yield* Effect.yieldNow
+      assert.isUndefined(waiting.pollUnsafe())
+      assert.isUndefined(behind.pollUnsafe())
+      yield* Fiber.interrupt(fiber)
+      yield* Fiber.join(waiting)
+      yield* Fiber.join(behind)
+      yield* caught.pages(all)
+    })
+  )
+
+  it.effect("a file that is unfinished at the end of the session leaves no slot open", () =>
+    Effect.gen(function* () {
+      const did = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { ask, did, pages } = yield* rig()
+          yield* ask(open)
+          yield* pages(batch(1, 2))
+          return did
+        })
+      )
+      assert.deepStrictEqual([did.opened, did.closed, did.committed], [1, 1, 0])
+    })
+  )
+})

@@ -1,0 +1,94 @@
+/** The master's books when files change while they are sent [M-8]. */
+import { assert, describe, it } from "@effect/vitest"
+import { Ledger } from "../../src/master/Ledger.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import { SourceChanged, SourceError } from "../../src/source/Source.ts"
+import { plan } from "../../src/tree/Manifest.ts"
+
+const large = Limits.smallFileBytes + 1
+const tree = [Tree.file("a", 1000), Tree.file("b", large), Tree.file("c", 1000)].map(({ entry }) => entry)
+const changed = new SourceChanged({ path: "a" })
+const metadata = { mode: 0o600, mtimeSeconds: 7, mtimeNanos: 0, uid: 0, gid: 0 }
+const retaken = (entry: number, size: number) => ({ entry, metadata, size })
+const committed = (...slots: ReadonlyArray<number>) => new Map(slots.map((slot) => [slot, []]))
+
+/** A bundle (1) with a and c, and b alone (2): slot 0 has both, then a changes for who comes later. */
+const books = () => {
+  const ledger = new Ledger(tree, plan(tree))
+  const [single, bundle] = ledger.plan
+  ledger.commit(single.file, committed(0))
+  ledger.commit(bundle.file, committed(0))
+  ledger.unread(bundle, [0], changed)
+  return { ledger, single, bundle }
+}
+
+describe("a revision", () => {
+  it("is a file of the plan, and what it lists follows", () => {
+    const { bundle, ledger } = books()
+    assert.deepStrictEqual(ledger.changed(), [0])
+    ledger.revise([retaken(0, 50)])
+    assert.deepStrictEqual(ledger.changed(), [])
+    assert.deepStrictEqual(
+      ledger.plan.map(({ file, kind, members }) => [file, kind, members.map(({ entry }) => entry)]),
+      [
+        [1, "Single", [1]],
+        [2, "Bundle", [0, 2]],
+        [3, "Revision", []],
+        [4, "Bundle", [0]]
+      ]
+    )
+    assert.deepStrictEqual(ledger.entriesOf(bundle.file), [2])
+    assert.strictEqual(ledger.manifest[0], tree[0])
+    assert.deepStrictEqual(ledger.entries[0], { _tag: "File", path: tree[0].path, metadata, size: 50 })
+  })
+
+  it("is needed before what it lists, and by nobody who has the tree", () => {
+    const { ledger } = books()
+    ledger.revise([retaken(0, 50)])
+    assert.deepStrictEqual(
+      [1, 2, 3, 4].map((file) => ledger.knows(0, file)),
+      [true, true, true, false]
+    )
+    ledger.commit(3, committed(0))
+    assert.isTrue(ledger.knows(0, 4))
+    assert.isTrue(ledger.lacks(0, 4))
+    ledger.commit(0, committed(0))
+    assert.isFalse(ledger.lacks(0, 4))
+  })
+
+  it("counts a file once where an earlier version of it stands", () => {
+    const { bundle, ledger, single } = books()
+    ledger.commit(single.file, committed(1))
+    ledger.commit(bundle.file, committed(1))
+    const of = (slot: number) => [ledger.progress(slot).files, ledger.progress(slot).bytes]
+    assert.deepStrictEqual(
+      [of(0), of(1)],
+      [
+        [3, 2000 + large],
+        [2, 1000 + large]
+      ]
+    )
+    ledger.revise([retaken(0, 50)])
+    for (const file of [3, 4]) ledger.commit(file, committed(0, 1))
+    assert.deepStrictEqual(
+      [of(0), of(1)],
+      [
+        [3, 1050 + large],
+        [3, 1050 + large]
+      ]
+    )
+  })
+
+  it("comes so often and no more, and not for what cannot be read", () => {
+    const { bundle, ledger } = books()
+    for (let times = 0; times < Limits.retakes; times++) {
+      assert.deepStrictEqual(ledger.changed(), [0])
+      ledger.revise([retaken(0, 50 + times)])
+      ledger.drop(ledger.plan[ledger.plan.length - 1], changed)
+    }
+    assert.deepStrictEqual(ledger.changed(), [])
+    ledger.unread(bundle, [2], new SourceError({ path: "c", code: "EACCES", reason: "no" }))
+    assert.deepStrictEqual(ledger.changed(), [])
+  })
+})

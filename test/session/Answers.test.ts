@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Answers from "../../src/session/Answers.ts"
+import * as Codec from "../../src/wire/Codec.ts"
+import type { FromMaster, Message } from "../../src/wire/Message.ts"
+
+const session = 9n
+const membership = {
+  session,
+  slot: 3,
+  incarnation: 7,
+  master: "m",
+  pageBytes: 700,
+  blockPages: 64,
+  timeoutMillis: 1000
+}
+const who = { session, slot: 3, incarnation: 7 }
+const file = 5
+
+const decoded = (bytes: Uint8Array | undefined): Message | undefined => {
+  const result = bytes === undefined ? undefined : Codec.decode(bytes)
+  return result?._tag === "Success" ? result.success : undefined
+}
+
+describe("Answers", () => {
+  it("a question about a file that asks us is an event of its reducer; others are not", () => {
+    const audience = [1, 3]
+    const root = new Uint8Array(32)
+    const questions: ReadonlyArray<FromMaster> = [
+      { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root, counts: false, audience },
+      { _tag: "Close", session, file, from: 0, audience },
+      { _tag: "Abort", session, file, reason: "", audience }
+    ]
+    for (const question of questions) {
+      assert.deepStrictEqual(Answers.eventOf(question, membership), { file, event: question as never })
+      assert.isUndefined(Answers.eventOf({ ...question, audience: [1, 2] } as FromMaster, membership))
+    }
+    assert.isUndefined(Answers.eventOf({ _tag: "Bye", session }, membership))
+    assert.isUndefined(Answers.eventOf({ _tag: "Abort", session, file: undefined, reason: "", audience }, membership))
+  })
+
+  it("an Open is laid out with its own size of page, which is no larger than announced, and the session's of block", () => {
+    const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, pageBytes: 512, members: 9 } as const
+    const root = new Uint8Array(32).fill(1)
+    const asked = Answers.eventOf({ ...open, firstEntry: 0, entryCount: 9, root, audience: [3] }, membership)
+    const event = asked?.event
+    assert.strictEqual(event?._tag === "Open" && event.root, root)
+    const { blockPages, members, pageBytes, size } = event?._tag === "Open" ? event.layout : (membership as never)
+    assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 512, 64])
+    const larger = { ...open, pageBytes: 701, firstEntry: 0, entryCount: 9, root, audience: [3] } as const
+    assert.isUndefined(Answers.eventOf(larger, membership))
+  })
+
+  it("answers say who we are; failures come as many as fit [F-2]", () => {
+    assert.deepStrictEqual(decoded(Answers.encode({ _tag: "Complete" }, file, membership, 9)), {
+      ...{ _tag: "Complete", ...who, file, held: 9 }
+    })
+    const failures = Array.from({ length: 20 }, (_, entry) => ({ entry, reason: "x".repeat(200) }))
+    const closed = decoded(Answers.encode({ _tag: "CloseOk", from: 0, failures }, file, membership, 0))
+    assert.deepInclude(closed, { ...who, file, from: 0, next: closed?._tag === "CloseOk" ? closed.failures.length : 0 })
+  })
+
+  it("a poll is answered when it asks us", () => {
+    const poll = (audience: ReadonlyArray<number>) => ({ _tag: "Poll", session, poll: 4, audience }) as const
+    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7, held: 2 ** 40 }
+    assert.deepStrictEqual(
+      decoded(Answers.toPoll(poll([3]), 2 ** 32 - 1, 7, () => 2 ** 40, membership)),
+      answer as Message
+    )
+    assert.isUndefined(Answers.toPoll(poll([2]), 1, 0, () => 0, membership))
+  })
+})
