@@ -37,6 +37,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     // one that is slow is waited for, up to a time-out, one that is away is not: it is sent the file later
     leavesOut: true,
     leavesOutMute: true,
+    // one that never heard of the manifest's Open has nothing to answer with
+    awaitsUnheard: kind === "Manifest",
     encode: (audience) =>
       Codec.encode({
         _tag: "Open",
@@ -62,7 +64,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const answered = (yield* session.ask(question)).toSorted((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
   // their answers are lost, so that the question has arrived
-  const assumed = audience.filter((slot) => !answered.includes(slot) && session.losesAnswers(slot))
+  const isAssumed = (slot: number) => kind !== "Manifest" && !answered.includes(slot) && session.losesAnswers(slot)
+  const assumed = audience.filter(isAssumed)
   const opened = [...answered, ...assumed]
     .filter((slot) => !satOut.has(slot) && !complete.has(slot))
     .sort((a, b) => a - b)

@@ -52,6 +52,8 @@ export interface Question {
   readonly leavesOut?: boolean
   /** One that lives and does not answer for a time-out is left out, while others are here, and asked on alone. */
   readonly leavesOutMute?: boolean
+  /** One whose answers are lost is waited for as any other. */
+  readonly awaitsUnheard?: boolean
 }
 
 /** What keeps a catcher behind the others. */
@@ -178,8 +180,9 @@ class Asked {
   }
   /** Is there one among them to wait for? Where a question may leave out some, and one has answered, not for lost answers. */
   private isAwaited(slots: ReadonlySet<number>): boolean {
-    const { leavesOut, patienceMillis } = this.question
-    if (this.answered.length === 0 || (leavesOut !== true && patienceMillis === undefined)) return slots.size > 0
+    const { awaitsUnheard, leavesOut, patienceMillis } = this.question
+    const isForAll = awaitsUnheard === true || (leavesOut !== true && patienceMillis === undefined)
+    if (this.answered.length === 0 || isForAll) return slots.size > 0
     for (const slot of slots) if (!this.losesAnswers(slot)) return true
     return false
   }
