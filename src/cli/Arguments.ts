@@ -5,7 +5,7 @@
 import type * as Completions from "effect/cli/Completions"
 import * as Result from "effect/Result"
 
-export interface Misused {
+interface Misused {
   /** The command whose --help says more; empty: the program's does. */
   readonly command: string
   readonly reason: string

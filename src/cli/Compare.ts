@@ -7,7 +7,7 @@ import * as Fs from "node:fs/promises"
 import type { BigIntStats } from "node:fs"
 import { display } from "../tree/Manifest.ts"
 
-export interface Comparison {
+interface Comparison {
   readonly entries: number
   readonly bytes: number
   /** What differs, as sentences; the first few. */

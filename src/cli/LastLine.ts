@@ -63,7 +63,7 @@ const print = Effect.fnUntraced(function* (last: Last | undefined, exit: Exit.Ex
 })
 
 /** The object itself. */
-export const lineOf = (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>, time: string): object => {
+const lineOf = (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>, time: string): object => {
   const status = Status.of(exit)
   const reason = Exit.isSuccess(exit) ? {} : { reason: Status.reason(exit) }
   if (last !== undefined) {

@@ -117,7 +117,7 @@ export const seconds = (text: string): Parsed<number> => {
 }
 
 /** A whole number between two bounds. */
-export const whole =
+const whole =
   (what: string, min: number, max: number) =>
   (text: string): Parsed<number> => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN

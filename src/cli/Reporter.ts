@@ -14,7 +14,7 @@ import * as Picture from "./Picture.ts"
 import { Screen } from "./Screen.ts"
 import * as View from "./View.ts"
 
-export interface Options {
+interface Options {
   readonly role: View.Role
   /** The group and interface, for people. */
   readonly where: string

@@ -8,14 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Format from "./Format.ts"
 
 /** The part of a Node stream that is used here. */
-export interface Sink {
+interface Sink {
   readonly write: (text: string) => unknown
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
 }
 
-export interface Options {
+interface Options {
   readonly out: Sink
   readonly err: Sink
   /** The environment's TERM. */
@@ -26,9 +26,9 @@ export interface Options {
   readonly atExit: (restore: () => void) => void
 }
 
-export type To = "out" | "err" | "json"
+type To = "out" | "err" | "json"
 
-export interface Size {
+interface Size {
   readonly columns: number
   readonly rows: number
 }

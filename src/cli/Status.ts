@@ -127,7 +127,7 @@ const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } =
 /** rsync's "errors with program diagnostics": a fault of ours. */
 const defect = 13
 
-export const ofError = <E extends Failure>(error: E): number =>
+const ofError = <E extends Failure>(error: E): number =>
   (statuses[error._tag] as unknown as (error: E) => number)(error)
 
 /** What kind of error it is, for programs: whatever was wrong with the command line is one kind. */

@@ -34,7 +34,7 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
 }
 
 /** What nobody has; what else failed has arrived, not as it is now. */
-export const unsentOf = ({ failures }: Report): Report["failures"] => failures.filter(({ arrived }) => arrived !== true)
+const unsentOf = ({ failures }: Report): Report["failures"] => failures.filter(({ arrived }) => arrived !== true)
 
 const nothing = "nothing"
 

@@ -9,7 +9,7 @@ import * as Summary from "./Summary.ts"
 export type Role = "Send" | "Catch"
 export type Verbosity = "Quiet" | "Normal" | "Verbose"
 
-export interface Line {
+interface Line {
   readonly to: "out" | "err"
   readonly text: string
 }

@@ -13,7 +13,7 @@
 import * as Field from "./Field.ts"
 
 /** A product of a matrix and a column of pages, which is what encoding and decoding both are. */
-export interface Product {
+interface Product {
   /** Coefficients, row after row: a row has one for each page of the block, then one for each of `parity`. */
   readonly matrix: Uint8Array
   readonly rows: number
@@ -29,7 +29,7 @@ export interface Product {
 /** Computes products: `twin` anywhere, `Wasm.load` where there is SIMD. */
 export type Kernel = (product: Product) => void
 
-export type Decoded =
+type Decoded =
   | { readonly _tag: "Recovered" }
   /** Nothing was changed: that many more parity pages are needed. */
   | { readonly _tag: "Short"; readonly pages: number }

@@ -9,7 +9,7 @@ import * as Tree from "./Tree.ts"
 
 export const kinds = ["replaced", "rewritten", "mapped", "appended", "cut", "touched", "gone", "leased"] as const
 
-export type Kind = (typeof kinds)[number]
+type Kind = (typeof kinds)[number]
 
 /** Something that befalls a file at a time. */
 export interface Change {

@@ -21,7 +21,7 @@ import { Changing } from "./Changing.ts"
 import type { Host, Observer, Outcome } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
 
-export interface Expectations {
+interface Expectations {
   readonly tree: ReadonlyArray<Given>
   /** Paths that are to fail everywhere. */
   readonly refused: ReadonlySet<string>

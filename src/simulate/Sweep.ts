@@ -5,7 +5,7 @@ import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
 import * as Simulation from "./Simulation.ts"
 
-export interface Verdict {
+interface Verdict {
   readonly seed: number
   /** What was wrong; empty: nothing. */
   readonly problems: ReadonlyArray<string>

@@ -14,7 +14,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
 
-export type Refused = NodeJS.ErrnoException
+type Refused = NodeJS.ErrnoException
 
 /** Reads until `into` is full or the content ends; answers how many bytes were read. */
 type Read = (offset: number, into: Uint8Array) => Effect.Effect<number, Refused>

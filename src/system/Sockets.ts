@@ -13,7 +13,7 @@ import * as Os from "node:os"
 import { type Address, isAnswerable } from "./Address.ts"
 
 /** What one call gave: one datagram, or several that the kernel has glued together. */
-export interface Arrived {
+interface Arrived {
   readonly bytes: Uint8Array
   readonly from: Address
 }

@@ -10,7 +10,7 @@ import * as Limits from "../Limits.ts"
 import * as Queueing from "./Queueing.ts"
 
 /** What an acker said last: everything that had been sent before its poll was delivered or is lost. */
-export interface Mark {
+interface Mark {
   readonly sentBytes: number
   readonly sentPages: number
   /** Page datagrams that had arrived there, modulo 2^32; undefined: it never said. */
