@@ -15,22 +15,28 @@
       ];
       forAll = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
 
-      # The lock file says what, and its integrity, but not where; Nix wants to know where as well.
-      lock =
+      lock = lib.importJSON ./package-lock.json;
+
+      # The lock file has each package's integrity, and no address. npm knows the address, as it is configured, so npm
+      # fetches the archive; Nix compares it with the integrity, byte for byte.
+      archive =
+        pkgs: path: entry:
         let
-          file = lib.importJSON ./package-lock.json;
-          where =
-            path: entry:
-            let
-              name = entry.name or (lib.last (lib.splitString "node_modules/" path));
-              tarball = "${lib.last (lib.splitString "/" name)}-${entry.version}.tgz";
-            in
-            if path == "" || entry ? resolved then
-              entry
-            else
-              entry // { resolved = "https://registry.npmjs.org/${name}/-/${tarball}"; };
+          name = entry.name or (lib.last (lib.splitString "node_modules/" path));
         in
-        file // { packages = lib.mapAttrs where file.packages; };
+        pkgs.runCommand "${baseNameOf name}-${entry.version}.tgz"
+          {
+            outputHash = entry.integrity;
+            outputHashMode = "flat";
+            nativeBuildInputs = [ pkgs.nodejs_24 ];
+            NODE_EXTRA_CA_CERTS = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+            impureEnvVars = lib.fetchers.proxyImpureEnvVars ++ [ "NPM_CONFIG_REGISTRY" ];
+          }
+          ''
+            export HOME=$TMPDIR
+            npm pack --ignore-scripts ${lib.escapeShellArg "${name}@${entry.version}"}
+            mv ./*.tgz "$out"
+          '';
     in
     {
       packages = forAll (pkgs: {
@@ -42,6 +48,7 @@
           npmDeps = pkgs.importNpmLock {
             npmRoot = ./.;
             packageLock = lock;
+            packageSourceOverrides = lib.mapAttrs (archive pkgs) (removeAttrs lock.packages [ "" ]);
           };
           npmConfigHook = pkgs.importNpmLock.npmConfigHook;
           # koffi brings prebuilt binaries; its install script would compile without need.

@@ -4,6 +4,7 @@
  * run as many files at a time as there are cores. `.ci/nightly` runs what takes minutes, and nothing else.
  */
 import { availableParallelism } from "node:os"
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 // vitest says what failed with the help of this, and Node 20 has it not.
@@ -26,7 +27,12 @@ if (!("groupBy" in Map)) {
 const alone = ["test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
 /** These put something else in a module's place, and must share no modules with others. */
 const mocking = ["test/regressions/names-alike.test.ts"]
-const program = ["test/cli/binary*.test.ts", "test/regressions/program-*.test.ts", "test/e2e/**/*.test.ts"]
+const program = [
+  "test/packed/**/*.test.ts",
+  "test/cli/binary*.test.ts",
+  "test/regressions/program-*.test.ts",
+  "test/e2e/**/*.test.ts"
+]
 const nightly = ["test/nightly/**/*.test.ts"]
 const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
 
@@ -56,6 +62,8 @@ const onProgram = (name: string, groupOrder: number, maxWorkers: number, { exclu
 })
 
 export default defineConfig({
+  // examples import the package: here that is its sources, and no second copy of them
+  resolve: { alias: [{ find: /^mrsync$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) }] },
   test: {
     pool: "forks",
     // these end what hangs; how long something may take is for the test to say, and the machine may be slow

@@ -3,8 +3,8 @@
  * tree, a manifest or a disk. The program gives what the two have in memory at the end. Its catchers: receiver.ts.
  */
 import * as Effect from "effect/Effect"
-import { Announce, Close, Layout, MissingRounds, OpenBarrier, PageStream, Progress } from "../src/index.ts"
-import { Session, type Simulated } from "../src/index.ts"
+import { Announce, Close, Layout, MissingRounds, OpenBarrier, PageStream } from "mrsync"
+import { Progress, Session, type Simulated } from "mrsync"
 import { receive } from "./receiver.ts"
 
 const send = Effect.fn("send")(function* (bytes: Uint8Array) {

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Probing, Transport } from "../src/index.ts"
+import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Probing, Transport } from "mrsync"
 
 export const receive = Effect.fn("receive")(function* (name: string) {
   const { receive, sendTo } = yield* Transport.Transport

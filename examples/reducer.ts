@@ -5,7 +5,7 @@
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { FileState, Layout } from "../src/index.ts"
+import { FileState, Layout } from "mrsync"
 
 const layout = Layout.make({ size: 10_000, pageBytes: 512, blockPages: 4 })
 const root = new Uint8Array(32)

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Catcher, Master, MemoryStore, Progress, Simulated, Transport } from "../src/index.ts"
+import { Catcher, Master, MemoryStore, Progress, Simulated, Transport } from "mrsync"
 
 export interface Meter {
   sentBytes: number
