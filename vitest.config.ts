@@ -25,8 +25,8 @@ if (!("groupBy" in Map)) {
 
 /** These judge how long it takes. */
 const alone = ["test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
-/** These put something else in a module's place, and must share no modules with others. */
-const mocking = ["test/regressions/names-alike.test.ts"]
+/** These put something else in a module's place, or measure memory: they share no process with others. */
+const apart = ["test/regressions/names-alike.test.ts", "test/regressions/claimed-manifest.test.ts"]
 const program = [
   "test/packed/**/*.test.ts",
   "test/cli/binary*.test.ts",
@@ -72,8 +72,8 @@ export default defineConfig({
     projects: isNight
       ? [onProgram("nightly", 0, 1, { include: nightly })]
       : [
-          inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...mocking, ...nightly] }),
-          onProgram("program", 1, availableParallelism(), { include: [...program, ...mocking], exclude: alone }),
+          inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...apart, ...nightly] }),
+          onProgram("program", 1, availableParallelism(), { include: [...program, ...apart], exclude: alone }),
           onProgram("alone", 2, 1, { include: alone })
         ]
   }

@@ -110,6 +110,8 @@ class Book {
   begun = false
   /** Why the master sends us nothing more, if it has said so. */
   dismissed: string | undefined
+  /** The master has ended the session well. */
+  hasEnded = false
   /** The tree is committed. */
   done = false
   /** When the first page came: before it a master waits for others. */
@@ -151,7 +153,7 @@ class Book {
     this.heardMillis = nowMillis
     this.doubtMillis = nowMillis - (this.stoodStillMillis ?? this.stoodSince(nowMillis) ?? nowMillis)
   }
-  /** We heard nobody, so that the master's silence is none; nor has it been heard. */
+  /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
   stoodStill(nowMillis: number): void {
     this.doubtMillis += nowMillis - this.heardMillis
     this.heardMillis = nowMillis
@@ -465,6 +467,7 @@ const answerTo = Effect.fnUntraced(function* (
   const { master } = membership
   switch (message._tag) {
     case "Bye":
+      book.hasEnded = true
       return false
     case "Abort":
       // the tree is ours, whatever becomes of the others
@@ -835,7 +838,7 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
       return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
   const said = [book.ruin?.message, book.noRoom, book.dismissed].filter((why) => why !== undefined)
-  const isLeftOut = said.length === 0 && book.entries === undefined && own.length === 0
+  const isLeftOut = book.hasEnded && said.length === 0 && book.entries === undefined && own.length === 0
   const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Manifest.failureAt("", why))
   return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
 }

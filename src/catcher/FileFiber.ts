@@ -43,6 +43,8 @@ export interface CatchFile {
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
+  /** The store has failed. */
+  readonly fail: (reason: string) => void
   readonly state: () => FileState.State
   /** Runs until the file is committed, dropped or sat out, and nothing more is asked. What is unfinished then is removed. */
   readonly run: Effect.Effect<void, TransportError>
@@ -227,6 +229,9 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         state._tag === "GetData" && state.verifying === undefined
           ? post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
           : Effect.void,
+      fail: (reason) => {
+        if (!ended) put({ event: { _tag: "StoreFailed", reason } })
+      },
       question: (event) => {
         if (!ended && mailbox.length < Limits.mailboxQuestions) put({ event })
       },

@@ -13,7 +13,7 @@ import * as CatchFile from "./FileFiber.ts"
 export interface CatchFiles {
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
   readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
-  readonly question: (file: number, event: FileState.Event) => Effect.Effect<void>
+  readonly question: (file: number, event: FileState.Event) => Effect.Effect<void, TransportError>
   /** The store has failed for all that are under way. */
   readonly fail: (reason: string) => void
   readonly states: () => Iterable<FileState.State>
@@ -48,15 +48,16 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
     question: (file, event) =>
       Effect.gen(function* () {
         // of the manifest that was never opened nothing can be said but that it is open, or dropped
-        const isKnown = file > 0 || live.has(file) || past.has(file)
-        if (!isKnown && event._tag !== "Open" && event._tag !== "Abort") return
+        const isKnown = live.has(file) || past.has(file) || event._tag === "Open" || event._tag === "Abort"
+        // and of another file that nothing of it is here; no file that is open makes room for that answer
+        if (!isKnown) return file === 0 ? undefined : yield* optionsOf(file).answer({ _tag: "Aborted" })
         const target = live.get(file) ?? (yield* begin(file))
         live.delete(file)
         live.set(file, target)
         target.question(event)
       }),
     fail: (reason) => {
-      for (const file of [...live.values()]) file.question({ _tag: "StoreFailed", reason })
+      for (const file of [...live.values()]) file.fail(reason)
     },
     *states() {
       for (const file of live.values()) yield file.state()

@@ -313,7 +313,7 @@ const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, t
   const join = joinOf(transport, { session, incarnation: seeker.incarnation, place: seeker.place }, options.name)
   // most of what is sent there may be lost
   const isUnheard = seeker.refused === undefined && seeker.of(to).joins >= Limits.joinsAlone
-  for (let copies = isUnheard ? Limits.lastCalls : 1; copies > 0; copies--) {
+  for (let copies = isUnheard ? Limits.copies : 1; copies > 0; copies--) {
     // [P-5] anybody may have announced it
     yield* Effect.ignore(transport.sendTo(to, join))
   }

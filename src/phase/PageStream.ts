@@ -44,7 +44,26 @@ export const content = (
   const trailer = new Uint8Array(layout.trailerBytes)
   const bits = layout.blocks * Limits.hashBytes
   for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
-  return { file, layout, read, isUntouched, hasGrown, changed, trailer }
+  const checked = changed === undefined ? read : readingUntouched(read, isUntouched, changed)
+  return { file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
+}
+
+/**
+ * [P-7] The first thing that is read must be of the file as it was opened. A file that was written anew before that, and is longer,
+ * could not be told later from one that was only appended to.
+ */
+const readingUntouched = (
+  read: Content["read"],
+  isUntouched: Content["isUntouched"],
+  changed: SourceChanged
+): Content["read"] => {
+  let isFirst = true
+  return (offset, into) => {
+    if (!isFirst) return read(offset, into)
+    isFirst = false
+    const isSame = Effect.flatMap(isUntouched, (untouched) => (untouched ? Effect.void : Effect.fail(changed)))
+    return Effect.andThen(read(offset, into), isSame)
+  }
 }
 
 /** Content that is in memory: the manifest, a bundle. */

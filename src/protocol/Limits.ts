@@ -213,7 +213,7 @@ export const questionMillis = 20
 export const minQuestionMillis = 4
 export const maxQuestionMillis = 500
 /** How often at a time something is said to a catcher, or to a master, whose answers seem to be lost. */
-export const lastCalls = 4
+export const copies = 4
 /** Joins that are said once, before the answers seem to be lost. */
 export const joinsAlone = 2
 /** A question that a living catcher does not answer for this many time-outs is given up. */
@@ -281,9 +281,15 @@ export const vainRounds = 24
 export const lingerMillis = 2000
 /** A session of this age may be older than what a switch without a querier remembers of the group. */
 export const membershipMillis = 60_000
-/** From so many polls and probes on it is judged whether most of a catcher's answers are lost; so many are on their way at most. */
+/**
+ * Lost answers [Q-14]: from so many polls and probes on it is judged whether most answers are lost. So many may be on their way,
+ * and an answer that has not come for so long does not come.
+ */
 export const tellingQuestions = 8
 export const pendingAnswers = 64
+export const lostAnswerMillis = 1000
+/** How often in a row a question is repeated at once to catchers whose answers are lost; then at growing distances. */
+export const hastyRepeats = 64
 /** Masters that a catcher tells of that took it in nowhere. */
 export const heardMasters = 16
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */

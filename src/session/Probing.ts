@@ -105,7 +105,6 @@ export const make = (options: Options): Probing => {
     reached.set(slot, page)
     if (isPageFixed && page < pageBytes) out.set(slot, tooNarrow(pageBytes, page))
     else {
-      fit(slot, page)
       if (isGlued || !glues) unglued.delete(slot)
       else if (!unglued.has(slot)) {
         unglued.add(slot)
@@ -128,7 +127,10 @@ export const make = (options: Options): Probing => {
     else if (verdict?._tag === "Narrow") {
       if (isPageFixed) settle(slot, verdict.pageBytes, true)
       // whether pages of that size arrive glued is still to be seen
-      else beginAnew(slot, verdict.pageBytes)
+      else {
+        fit(slot, verdict.pageBytes)
+        beginAnew(slot, verdict.pageBytes)
+      }
     }
   }
 

@@ -178,7 +178,7 @@ class Asked {
     if (!this.isAwaited(this.slice)) this.sliceAnswered.openUnsafe()
     return true
   }
-  /** [Q-14] Is there one among them to wait for? Where a question may leave out some, and one has answered, not for lost answers. */
+  /** [Q-14] Must one of them still answer? A question that may leave out some waits for no lost answers once one has come. */
   private isAwaited(slots: ReadonlySet<number>): boolean {
     const { awaitsUnheard, leavesOut, patienceMillis } = this.question
     const isForAll = awaitsUnheard === true || (leavesOut !== true && patienceMillis === undefined)
@@ -212,14 +212,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       present: () => Roster.present(roster),
       send: transport.send,
       changed: () => changed.openUnsafe(),
-      asked: (slots, train) => losses.asked(slots, "probes", train),
+      asked: (slots, train) => losses.asked(slots, "probes", train, now()),
       note: (message) => progress.publish({ _tag: "Note", message })
     })
     const air = yield* Air.make({
       session: id,
       bytesPerSecond: options.bytesPerSecond,
       isGlued: probing.isGlued,
-      polled: (slots, poll) => losses.asked(slots, "polls", poll)
+      polled: (slots, poll) => losses.asked(slots, "polls", poll, now())
     })
     /** Opens when a catcher that was away is heard again, or lost. */
     const cameBack = Latch.makeUnsafe(false)
@@ -411,7 +411,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       // [Q-14] one that has not answered for that long may have answered in vain
       const isLate = (slot: number) => now() - (newSince.get(slot) ?? 0) >= Limits.announceMillis
       const again = areNewcomersFew() ? waiting.filter(isLate) : []
-      yield* areYouThere([...waiting, ...Array.from({ length: Limits.lastCalls - 1 }, () => again).flat()])
+      yield* areYouThere([...waiting, ...Array.from({ length: Limits.copies - 1 }, () => again).flat()])
     })
 
     const areNewcomersFew = () => newSince.size + silentNewcomers < Limits.silentNewcomers
@@ -473,8 +473,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
           if (member?.address !== from) break
           if (silentMillis(member.slot, 0) >= awayMillis) losses.pardon(member.slot)
           heardMillis[member.slot] = now()
-          if (message._tag === "PollOk") tellLoss(member.slot, "polls", message.poll)
-          if (message._tag === "ProbeOk") tellLoss(member.slot, "probes", message.train)
+          if (message._tag === "PollOk") heardAnswer(member.slot, "polls", message.poll)
+          if (message._tag === "ProbeOk") heardAnswer(member.slot, "probes", message.train)
           if (member.isNew && !(message._tag === "Aborted" && message.file === undefined)) return prove(member)
           if (away.delete(member.slot)) {
             changed.openUnsafe()
@@ -510,12 +510,15 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       return undefined
     }
 
-    // [Q-14]
-    const tellLoss = (slot: number, series: Series, number: number): void => {
-      const before = losses.isMost(slot)
+    const heardAnswer = (slot: number, series: Series, number: number): void => {
       losses.heard(slot, series, number)
-      const isMost = losses.isMost(slot)
-      if (isMost !== before) air.setUnheard(slot, isMost)
+      tellWindow(slot)
+    }
+
+    /** [Q-14] The window waits for no catcher that cannot be heard. */
+    const tellWindow = (slot: number): void => {
+      const isUnheard = losses.isMost(slot, now())
+      if (isUnheard !== air.window().unheard.has(slot)) air.setUnheard(slot, isUnheard)
     }
 
     const isElder = (other: Message.Announce): boolean => {
@@ -604,7 +607,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       if (silent >= awayMillis) wereSilent.add(slot)
       if (silent >= options.timeoutMillis) yield* lose(slot, `silent for ${options.timeoutMillis / 1000} s`)
       if (silent < options.timeoutMillis / 8 || silent >= options.timeoutMillis) return 0
-      return silent < options.timeoutMillis / 2 ? 1 : Limits.lastCalls
+      return silent < options.timeoutMillis / 2 ? 1 : Limits.copies
     })
 
     // Those of them that are to be asked whether they are there: each as often as it is named.
@@ -623,6 +626,8 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         yield* areAllThere([...once])
         // each slot once less
         rest = rest.filter((slot) => !once.delete(slot))
+        // so that the answers to all copies do not come in one burst
+        if (rest.length > 0) yield* Effect.sleep(firstPause())
       }
     })
 
@@ -638,7 +643,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
 
     const callAll = (audience: Message.Audience) =>
       Effect.suspend(() => {
-        losses.asked(audience, "polls", 0)
+        losses.asked(audience, "polls", 0, now())
         return air.say(Codec.encode({ _tag: "Poll", session: id, poll: 0, audience }))
       })
 
@@ -654,13 +659,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
     })
 
     const losesAnswers = (slot: number): boolean =>
-      isPresent(slot) && losses.isMost(slot) && silentMillis(slot, 0) < awayMillis
+      isPresent(slot) && losses.isMost(slot, now()) && silentMillis(slot, 0) < Limits.lostAnswerMillis
 
-    // [Q-14] one answer of several arrives sooner
+    // [Q-14] One answer of several arrives sooner. No more are asked for than the receive buffer has room for.
     const sayMore = Effect.fnUntraced(function* (question: Question, slice: Message.Audience) {
-      const lossy = slice.filter(losesAnswers)
-      if (lossy.length === 0) return
-      for (let i = 1; i < Limits.lastCalls; i++) yield* air.say(question.encode(lossy))
+      const most = Math.max(1, Math.floor(slices.most / Limits.copies))
+      const unheard = slice.filter(losesAnswers).slice(0, most)
+      if (unheard.length === 0) return
+      for (let i = 1; i < Limits.copies; i++) yield* air.say(question.encode(unheard))
     })
 
     const askUntilAnswered = Effect.fnUntraced(function* (asked: Asked) {
@@ -669,6 +675,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       const patience = question.patienceMillis ?? options.timeoutMillis * Limits.questionTimeouts
       const firstAsked = new Map<number, number>()
       let pause = firstPause()
+      let hasty = Limits.hastyRepeats
       while (asked.isOpen() && now() - began < patience) {
         const slice = asked.nextSlice(slices.slots)
         const before = asked.answered.length
@@ -682,15 +689,14 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         slices = Slices.asked(slices, slice.length, asked.owingOfSlice())
         const waited = pause
         // silence backs off; where some answer, the others' answers were lost
-        pause =
-          asked.answered.length > before || [...owing].every(losesAnswers)
-            ? firstPause()
-            : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        const isHasty = asked.answered.length > before || ([...owing].every(losesAnswers) && hasty-- > 0)
+        pause = isHasty ? firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
         const stalledMillis = now() - askedMillis - waited
         began += Math.max(0, stalledMillis)
         if (stalledMillis > options.timeoutMillis / 4) awakeMillis = now()
         const quiet = yield* quietOf(owing, (slot) => firstAsked.get(slot) ?? now())
         for (const slot of owing) {
+          tellWindow(slot)
           const since = firstAsked.get(slot) ?? now()
           const silent = silentMillis(slot, since)
           // one that answered the last poll has been silent only as long as was waited since

@@ -127,16 +127,6 @@ const later = (given: Memory.Given, seconds: number): Memory.Given => {
   return { ...given, entry: { ...entry, metadata: { ...entry.metadata, mtimeSeconds } } }
 }
 
-const once = (act: Act): Act => {
-  let isDone = false
-  return (what, path, nth) => {
-    if (isDone) return
-    const before = isDone
-    act(what, path, nth)
-    isDone = before
-  }
-}
-
 const large = 600_000
 
 describe("[M-8] a file that changes", () => {
@@ -178,12 +168,24 @@ describe("[M-8] a file that changes", () => {
     })
   )
 
+  for (const more of [1, 5000, large]) {
+    it.effect(`written anew in place and longer by ${more}, between its open and its turn, is sent as it is then`, () =>
+      Effect.gen(function* () {
+        const tree = [Tree.file("a", large), Tree.file("b", 2000)]
+        const act: Act = (what, path, nth) => {
+          if (what === "read" && path === "a" && nth === 1) rewrite(tree[0], later(Tree.file("a", large + more, 2), 60))
+        }
+        arrived(tree, yield* session({ tree, act }))
+      })
+    )
+  }
+
   it.effect("appended to while it is sent arrives as it was when it was opened", () =>
     Effect.gen(function* () {
       const tree = [Tree.file("a", large), Tree.file("b", 2000)]
       const then = { ...tree[0] }
       const act: Act = (what, path, nth) => {
-        if (what !== "read" || path !== "a") return
+        if (what !== "read" || path !== "a" || nth === 1) return
         const content = new Uint8Array(large + nth)
         content.set(then.content!)
         const grown = later(Tree.file("a", content.length), nth)
@@ -257,7 +259,7 @@ describe("[M-8] a file that changes", () => {
         }
         if (what === "retake") tree[0] = later(a, 1)
       }
-      const ended = yield* session({ tree, act: once(act) })
+      const ended = yield* session({ tree, act })
       const { memories, report, reports } = ended
       for (const memory of memories) assert.deepStrictEqual([...memory.tree.keys()].sort(), ["a", "c"])
       assert.deepStrictEqual(memories[0].tree.get("a")?.entry, later(a, 1).entry)
