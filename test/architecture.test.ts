@@ -83,7 +83,7 @@ interface Check {
 
 // ---- exceptions: these lists only shrink ----
 
-/** Nothing is longer than this, in lines. */
+/** Nothing is longer than this, in lines; doc comments of a file are not counted. */
 const longest = { function: 70, file: 500 }
 
 /** A listed length may lag behind the true one by fewer lines than this. */
@@ -118,13 +118,13 @@ const longFunctions: Readonly<Record<string, number>> = {
 }
 
 const longFiles: Readonly<Record<string, number>> = {
-  "catcher/Catcher.ts": 873,
-  "master/Master.ts": 656,
-  "session/Session.ts": 890,
-  "simulate/Faults.ts": 653,
-  "store/disk/Disk.ts": 838,
-  "transport/simulated/Network.ts": 832,
-  "wire/Codec.ts": 542
+  "catcher/Catcher.ts": 820,
+  "master/Master.ts": 626,
+  "session/Session.ts": 831,
+  "simulate/Faults.ts": 623,
+  "store/disk/Disk.ts": 787,
+  "transport/simulated/Network.ts": 749,
+  "wire/Codec.ts": 527
 }
 
 /** Exports that scripts and tests use, and the sources do not. */

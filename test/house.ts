@@ -35,9 +35,9 @@ const nameOf = (node: unknown): string | undefined =>
 
 const lineCount = (text: string) => text.split("\n").length - (text.endsWith("\n") ? 1 : 0)
 
-/** Lines of each file. */
+/** Lines of each file, without its doc comments: no file is made short by saying less of what it exports. */
 export const fileLines = (sources: Sources): ReadonlyMap<string, number> =>
-  new Map([...sources].map(([file, text]) => [file, lineCount(text)]))
+  new Map([...sources].map(([file, text]) => [file, lineCount(text.replace(/^ *\/\*\*[^]*?\*\/\n/gm, ""))]))
 
 const functions: ReadonlySet<string> = new Set([
   ...["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]

@@ -2,6 +2,7 @@
  * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
  * says bye. Nothing but the phases composed. It speaks only when asked.
  */
+
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -39,16 +40,28 @@ import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
 import * as Recognition from "./Recognition.ts"
 
+/** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
 export interface Options {
+  /** Its name, which no other catcher of the session may have: 1 to 128 bytes of UTF-8. */
   readonly id: string
-  /** How long to wait for a master; undefined: for ever. */
+  /** Milliseconds to wait for a master; undefined: for ever. */
   readonly waitMillis: number | undefined
-  /** Silence after which the master counts as lost. */
+  /** Milliseconds of silence after which the master counts as lost. */
   readonly timeoutMillis: number
   /** Blocks assembled in memory at one time, the rest goes to the store: fewer where hundreds of catchers share one memory. */
   readonly assemblingBlocks?: number
 }
 
+/** A catcher's defaults: it waits 30 s for a master, and takes it for lost after 10 s of silence. */
+export const defaults = {
+  waitMillis: Limits.defaultWaitMillis,
+  timeoutMillis: Limits.defaultTimeoutMillis
+} as const satisfies Partial<Options>
+
+/**
+ * Why the session did not end well here: no master was heard, it refused us, it gave the session up or fell silent, or
+ * the network, the store or the manifest is of no use. What fails for single entries is in the report instead.
+ */
 export type Error =
   | Errors.MasterTimeout
   | Errors.JoinRefused
@@ -57,7 +70,23 @@ export type Error =
   | Errors.TransportError
   | Errors.StoreError
 
-/** One session. The last event it publishes is the report, also when it fails or is interrupted; without a session there is none. */
+/**
+ * One session: it joins the first that calls, and ends when the master says bye. The last event that it publishes is
+ * the report, also when it fails or is interrupted; without a session there is none.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Catcher, Datagram, Disk, Progress } from "mrsync"
+ *
+ * const report = Catcher.run({ ...Catcher.defaults, id: "c1" }).pipe(
+ *   Effect.provide([
+ *     Datagram.layerCatcher({ ...Datagram.defaults, interface: "10.0.0.2" }),
+ *     Disk.layer("/srv/photos"),
+ *     Progress.Progress.layer
+ *   ])
+ * )
+ * ```
+ */
 export const run = Effect.fn("Catcher.run")(function* (
   options: Options
 ): Effect.fn.Return<Report, Error, Transport | Store | Progress> {

@@ -30,8 +30,6 @@ export interface Input extends Session.Talk {
 
 const usage = (reason: string) => new Status.UsageError({ command: "catch", reason })
 
-const defaultWaitMillis = 30_000
-
 /** Between a session that failed and the next try, so that a lasting fault does not spin. */
 const pauseMillis = 1000
 
@@ -70,7 +68,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const network = machine.network(input.network)
   const options: Catcher.Options = {
     id,
-    waitMillis: input.waitMillis ?? (input.serve ? undefined : defaultWaitMillis),
+    waitMillis: input.waitMillis ?? (input.serve ? undefined : Catcher.defaults.waitMillis),
     timeoutMillis: input.timeoutMillis
   }
   const session = (checked: Checked) =>

@@ -78,9 +78,11 @@ const place = {
 
 const timeoutMillis = (description: string) =>
   parsed("timeout", { metavar: "SECONDS", description, parse: Parse.seconds }).pipe(
-    Flag.map((millis) => millis ?? 10_000)
+    Flag.map((millis) => millis ?? Limits.defaultTimeoutMillis)
   )
 
+const defaultWait = Limits.defaultWaitMillis / 1000
+const defaultTimeout = Limits.defaultTimeoutMillis / 1000
 const pageRange = `${Limits.minPageBytes} to ${Limits.maxPageBytes}; ${Limits.defaultPageBytes}`
 const catchersRange = `1 to ${Limits.slots}`
 const lossRange = `0 to ${Parse.maxLossPercent}`
@@ -114,7 +116,7 @@ export const send = {
   waitMillis: parsed("wait", {
     alias: "w",
     metavar: "SECONDS",
-    description: "How long to wait for catchers to join; too few by then is an error (30, or as long as --at-most)",
+    description: `How long to wait for catchers to join; too few by then is an error (${defaultWait}, or as long as --at-most)`,
     parse: Parse.seconds
   }),
   atLeast: parsed("at-least", {
@@ -128,7 +130,7 @@ export const send = {
       "Gather no longer than this: then begin with those that have joined, if --at-least so many; without --catchers and --hosts as many as come",
     parse: Parse.seconds
   }),
-  timeoutMillis: timeoutMillis("Silence after which a catcher counts as lost (10)"),
+  timeoutMillis: timeoutMillis(`Silence after which a catcher counts as lost (${defaultTimeout})`),
   bwlimit: parsed("bwlimit", {
     metavar: "RATE",
     description:
@@ -145,7 +147,7 @@ export const send = {
     metavar: "N",
     description: "Routers that the datagrams may pass, plus one (0 to 255; 1: this network only, 0: this machine only)",
     parse: Parse.ttl
-  }).pipe(Flag.map((ttl) => ttl ?? 1)),
+  }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
   ...talk,
   sources: Argument.String("SOURCE").pipe(
     Argument.withDescription('What to send; "DIR/" is what is in DIR, "DIR" is DIR itself'),
@@ -164,10 +166,12 @@ export const catching = {
   waitMillis: parsed("wait", {
     alias: "w",
     metavar: "SECONDS",
-    description: "How long to wait for a master before it ends (30; with --serve for ever)",
+    description: `How long to wait for a master before it ends (${defaultWait}; with --serve for ever)`,
     parse: Parse.seconds
   }),
-  timeoutMillis: timeoutMillis("Silence of the master after which it ends, or with --serve looks for another (10)"),
+  timeoutMillis: timeoutMillis(
+    `Silence of the master after which it ends, or with --serve looks for another (${defaultTimeout})`
+  ),
   ...talk,
   destination: Argument.String("DEST").pipe(
     Argument.withDescription("Directory to receive into; made when it is not there")

@@ -11,7 +11,7 @@ export interface Group {
 }
 
 /** The group and port of the original program. */
-export const defaultGroup: Group = { group: "239.255.67.92", port: 8888 }
+export const defaultGroup: Group = Limits.defaultGroup
 
 /** What a simulated bad link loses, if nothing is said of it. */
 export const badLossPercent = 20

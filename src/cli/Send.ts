@@ -80,8 +80,6 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   yield* Session.settle(report)
 })
 
-const defaultWaitMillis = 30_000
-
 /** How many catchers are waited for, and how long. */
 export const gatheringOf = (
   { atLeast, atMostMillis, catchers, waitMillis }: Pick<Input, "atLeast" | "atMostMillis" | "catchers" | "waitMillis">,
@@ -99,7 +97,7 @@ export const gatheringOf = (
   return Result.succeed({
     catchers: wanted,
     ...(hosts === undefined ? {} : { hosts }),
-    waitMillis: waitMillis ?? Math.max(defaultWaitMillis, atMostMillis ?? 0),
+    waitMillis: waitMillis ?? Math.max(Master.defaults.waitMillis, atMostMillis ?? 0),
     ...(atLeast === undefined ? {} : { atLeast }),
     ...(atMostMillis === undefined ? {} : { atMostMillis })
   })

@@ -6,6 +6,7 @@
  * A catcher that joins while the session runs takes part in the files that are still to be opened, and is sent the others
  * that it lacks in a further pass.
  */
+
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -40,26 +41,59 @@ import type { Audience } from "../wire/Message.ts"
 import { agedReason, Ledger } from "./Ledger.ts"
 import * as Tick from "./Tick.ts"
 
+/** What a master is to do. Only `catchers`, or a list of `hosts`, has no default: see `defaults`. */
 export interface Options extends Announce.Patience {
-  /** Begin when this many have joined. */
+  /** Begin when this many have joined: 1 to 4096. With `hosts` it counts for nothing. */
   readonly catchers: number
-  /** Begin when exactly these have joined; others are refused. */
+  /** Begin when catchers of exactly these names have joined; others are refused. */
   readonly hosts?: ReadonlyArray<string>
-  /** Silence after which a catcher counts as lost. */
+  /** Milliseconds of silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
-  /** The largest page; where a path is narrower, smaller ones are used. */
+  /** Content of a datagram in bytes, 512 to 65,467; where a path is narrower, smaller pages are used. */
   readonly pageBytes: number
-  /** All pages have that size; a catcher that they do not reach is sent nothing. */
+  /** All pages have that size; a catcher that they do not reach is sent nothing. False where it is not given. */
   readonly isPageFixed?: boolean
-  /** Cap on what goes on the air. */
+  /** Cap on the bytes that go on the air in a second; none where it is not given. */
   readonly bytesPerSecond?: number
   /** How what was lost is made good; "auto" where it is not given. */
   readonly repair?: Repair
 }
 
+/**
+ * A master's defaults: it waits 30 s for catchers, takes one for lost after 10 s of silence, and sends pages of 1432 bytes,
+ * which is what an Ethernet frame holds.
+ */
+export const defaults = {
+  waitMillis: Limits.defaultWaitMillis,
+  timeoutMillis: Limits.defaultTimeoutMillis,
+  pageBytes: Limits.defaultPageBytes,
+  isPageFixed: false,
+  repair: "auto"
+} as const satisfies Partial<Options>
+
+/**
+ * Why there is no report: too few catchers came in time, another master uses the group, the network cannot be used, or
+ * the tree cannot be read. What fails for single catchers or entries is in the report instead.
+ */
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
 
-/** One session. Once that has begun the last event is the report, also when it fails or is interrupted. */
+/**
+ * One session, from the call for catchers to the last words. Once it has begun the last event is the report, also when
+ * it fails or is interrupted.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Datagram, DiskSource, Master, Progress } from "mrsync"
+ *
+ * const report = Master.run({ ...Master.defaults, catchers: 12 }).pipe(
+ *   Effect.provide([
+ *     Datagram.layerMaster({ ...Datagram.defaults, interface: "10.0.0.1" }),
+ *     DiskSource.layer(["photos/"]),
+ *     Progress.Progress.layer
+ *   ])
+ * )
+ * ```
+ */
 export const run = Effect.fn("Master.run")(function* (
   options: Options
 ): Effect.fn.Return<Report, Error, Transport | Source | Progress> {

@@ -1,6 +1,7 @@
 /**
  * Announce: the master calls until the catchers it waits for have joined; a catcher waits for a call and joins.
  */
+
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -21,16 +22,17 @@ import type { Announce, Audience, Message, Welcome } from "../wire/Message.ts"
 
 /** When a master has waited long enough. The session begins as soon as all are there. */
 export interface Patience {
-  /** With too few by then the waiting ends in an error. */
+  /** Milliseconds to wait for catchers; with too few by then it ends in an error. */
   readonly waitMillis: number
-  /** So many are enough when the wait ends; all that are wanted, where it is not given. */
+  /** So many catchers are enough when the wait ends; all that are wanted, where it is not given. */
   readonly atLeast?: number
-  /** From then on `atLeast` are enough (one, where it is not given). */
+  /** From then on `atLeast` are enough (one, where it is not given). Milliseconds from the beginning. */
   readonly atMostMillis?: number
   /** Each element says: go with those here, be they ever so few. */
   readonly go?: Stream.Stream<unknown>
 }
 
+/** How long a master waits, and for how many. */
 export interface GatherOptions extends Patience {
   /** How many are all; with a list of hosts: its length. */
   readonly wanted: number
@@ -196,9 +198,11 @@ export interface Joined extends Membership {
   readonly place: Place
 }
 
+/** How a catcher looks for a session. */
 export interface JoinOptions {
+  /** Its name, which no other catcher of the session may have: 1 to 128 bytes of UTF-8. */
   readonly name: string
-  /** undefined: for ever. */
+  /** Milliseconds to wait for a master; undefined: for ever. */
   readonly waitMillis: number | undefined
 }
 

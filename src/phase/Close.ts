@@ -2,6 +2,7 @@
  * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the tree. Its twin is
  * the abort of a file that cannot be finished.
  */
+
 import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
 import { type FileAnswer, Session } from "../session/Session.ts"
@@ -9,9 +10,11 @@ import * as Codec from "../wire/Codec.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
+/** How the commit of a file went at each catcher that was asked. */
 export interface Closed {
   /** Failures of single entries, by slot; a slot that committed all has none. */
   readonly committed: ReadonlyMap<number, ReadonlyArray<Failure>>
+  /** Catchers that could not commit, and why. */
   readonly satOut: SatOut
   /** Who has not answered in time, where a time was given. */
   readonly silent: Audience

@@ -5,6 +5,7 @@
  *
  * [Q-3] a round is asked only after all that was sent for the round before has left.
  */
+
 import * as Effect from "effect/Effect"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Planner from "../protocol/file/Planner.ts"
@@ -53,8 +54,11 @@ export class Repairs {
   }
 }
 
+/** How the rounds of a file, or of one span of it, ended. */
 export interface Repaired {
+  /** Catchers that hold all that was asked about. */
   readonly complete: Audience
+  /** Catchers that gave the file up, and why. */
   readonly satOut: SatOut
   /** Stragglers, who still miss something. */
   readonly late: Audience

@@ -2,6 +2,7 @@
  * Open barrier: no page of a file is sent before every catcher has said that its file is open, that it holds the content
  * already, or that it sits this file out.
  */
+
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { type Question, Session } from "../session/Session.ts"
@@ -12,10 +13,13 @@ import type { Audience } from "../wire/Message.ts"
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, string>
 
+/** How the open barrier of a file ended. */
 export interface Opened {
+  /** Catchers that wait for its pages. */
   readonly opened: Audience
   /** Who holds the content already: nothing has to be sent there, and the file can be closed. */
   readonly recognised: Audience
+  /** Catchers that take no part in it, and why. */
   readonly satOut: SatOut
 }
 

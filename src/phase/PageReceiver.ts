@@ -2,6 +2,7 @@
  * Page stream, the receiving side: what arrives as a Stream of events, the pages of one file gathered into one batch, in
  * the order of arrival. Anything that is not the master's, not of this session or not to be read is counted, nothing else.
  */
+
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -13,6 +14,7 @@ import * as Header from "../wire/Header.ts"
 import type { Announce, FromMaster } from "../wire/Message.ts"
 import type { Ear, Membership } from "./Announce.ts"
 
+/** What reaches a catcher: pages or parity of a file, a question or message of its master, or another master's call. */
 export type Heard =
   | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
   | { readonly _tag: "Parity"; readonly file: number; readonly batch: ParityBatch }
@@ -21,9 +23,11 @@ export type Heard =
   /** Another master calls; it is told that we are taken. */
   | { readonly _tag: "Stranger"; readonly announce: Announce; readonly from: string }
 
+/** What has arrived so far; `events` keeps it up to date. */
 export interface Counts {
   /** Page datagrams of this session, parity included. */
   pages: number
+  /** Parity pages among those. */
   parity: number
   /** Datagrams that were ignored. */
   ignored: number

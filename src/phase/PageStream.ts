@@ -4,6 +4,7 @@
  *
  * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is sent as the last pages.
  */
+
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { hash } from "../content/Hash.ts"
@@ -35,6 +36,10 @@ export interface Content {
   readonly trailer: Uint8Array
 }
 
+/**
+ * Content that is read piece by piece. What is not given of `isUntouched`, `hasGrown` and `changed` says that it never
+ * changes. `unread`: members of a bundle that could not be read.
+ */
 export const content = (
   options: Pick<Content, "file" | "layout" | "read"> &
     Partial<Pick<Content, "isUntouched" | "hasGrown" | "changed">> & { readonly unread?: ReadonlyArray<number> }
@@ -146,6 +151,7 @@ export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lan
     })
   )
 
+/** Streams parity into the air; completes when the last batch was handed over, not when it was sent. */
 export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)
 

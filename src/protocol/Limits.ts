@@ -15,6 +15,14 @@ export const tagBytes = 16
 export const checksumBytes = 4
 /** Default page: what an Ethernet frame leaves (1432). */
 export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes
+/** The group and the port, where nothing is said of them: of the addresses that are an organisation's own (RFC 2365). */
+export const defaultGroup = { group: "239.255.67.92", port: 8888 } as const
+/** Routers that a datagram may pass, plus one, where nothing is said: it stays on its network. */
+export const defaultTtl = 1
+/** How long master and catchers wait for each other, where nothing is said: a person starts one after the other. */
+export const defaultWaitMillis = 30_000
+/** Silence after which either side counts as lost, where nothing is said: most networks mend themselves in less. */
+export const defaultTimeoutMillis = 10_000
 /** Below this an answer about a span of pages would not fit into one datagram. */
 export const minPageBytes = 512
 /** A UDP datagram over IPv4 holds 65,507 bytes. */

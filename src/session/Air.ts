@@ -6,6 +6,7 @@
  * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
  * is free. That is all the buffering there is.
  */
+
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -32,6 +33,9 @@ type Work =
   | { readonly _tag: "Batch"; readonly batch: PageBatch }
   | { readonly _tag: "Marker"; readonly passed: Deferred.Deferred<void> }
 
+/**
+ * A queue of batches on their way to the air. Slabs, which are few, hold back a sender that is faster than the network.
+ */
 export interface Lane {
   /** An empty slab; waits while all are under way. `hold` is told in the same step, so that no interruption loses it. */
   readonly slab: (hold: (slab: Uint8Array) => void) => Effect.Effect<void>
@@ -43,20 +47,25 @@ export interface Lane {
   readonly drained: Effect.Effect<void>
 }
 
+/** What went on the air since the session began. */
 export interface Totals {
   /** Page datagrams on the air, repairs and parity included. */
   readonly pages: number
   /** Those that were sent because some were missing: pages again, and parity. */
   readonly repaired: number
+  /** Parity pages among those. */
   readonly parity: number
   /** Bytes of page datagrams. */
   readonly bytes: number
 }
 
+/** The sender of a session. */
 export interface Air {
+  /** For pages that are sent for the first time. */
   readonly fresh: Lane
+  /** For what is missing; goes before `fresh`. */
   readonly repair: Lane
-  /** Repairs for stragglers. */
+  /** Repairs for stragglers; goes when nothing else waits. */
   readonly late: Lane
   /** Sends a question (or any other message) to the group at once. */
   readonly say: (datagram: Uint8Array) => Effect.Effect<void, TransportError>
@@ -76,7 +85,9 @@ export interface Air {
   readonly setUnheard: (slot: number, isUnheard: boolean) => void
   /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
   readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
+  /** As of now. */
   readonly totals: () => Totals
+  /** As of now. */
   readonly window: () => Window.Window
   /** Sends until interrupted. */
   readonly run: Effect.Effect<never, TransportError>
@@ -85,6 +96,10 @@ export interface Air {
 /** A limited sender may run ahead of its rate by this much; sleeping for less would only measure the timer. */
 const burstMillis = 5
 
+/**
+ * Makes the air of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap, undefined for none.
+ * `polled` is told which slots each poll asks.
+ */
 export const make = (options: {
   readonly session: bigint
   readonly bytesPerSecond: number | undefined

@@ -1,6 +1,7 @@
 /**
  * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the datagrams that answer.
  */
+
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Address } from "../system/Address.ts"

@@ -5,6 +5,7 @@
  *
  * [N-3] a catcher that gains nothing costs the others `Limits.vainRounds` times `Limits.vainRoundPages` at most.
  */
+
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Reach from "../protocol/group/Reach.ts"
@@ -14,6 +15,7 @@ import type { Batch, TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience, Probe, ProbeOk } from "../wire/Message.ts"
 
+/** What the probing of a session stands on. */
 export interface Options {
   readonly session: bigint
   /** The largest page. */
@@ -33,6 +35,7 @@ export interface Options {
   readonly asked?: (audience: Audience, train: number) => void
 }
 
+/** What is known of the paths to the catchers. */
 export interface Probing {
   /** Of files that are opened now: what reaches every catcher of this session so far. Never grows. */
   readonly pageBytes: () => number
@@ -68,6 +71,7 @@ interface Subject {
   arrived: Reach.Arrived | undefined
 }
 
+/** Makes the probing of a session; it sends nothing before `run` is run. */
 export const make = (options: Options): Probing => {
   const { changed, glues, isPageFixed, present, session } = options
   let pageBytes = options.pageBytes

@@ -5,6 +5,7 @@
  * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
  * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -39,6 +40,7 @@ export type FileAnswer =
   | Message.CloseOk
   | Message.Aborted
 
+/** Something that a master asks of several catchers at once, about one file. */
 export interface Question {
   readonly file: number
   readonly audience: Message.Audience
@@ -59,17 +61,26 @@ export interface Question {
 /** What keeps a catcher behind the others. */
 export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | "silence"
 
+/** What a session is to do; the options of `Master.run` include these. */
 export interface Options {
-  /** The largest page. */
+  /** The largest page, in bytes. */
   readonly pageBytes: number
   /** No smaller page is used where a path is narrower; its catcher is sent nothing instead. */
   readonly isPageFixed?: boolean
+  /** Milliseconds of silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
+  /** How many catchers are all. */
   readonly wanted: number
+  /** The names of all catchers that are taken in; any name, where it is not given. */
   readonly hosts?: ReadonlyArray<string>
+  /** Cap on the bytes that go on the air in a second; none where it is not given. */
   readonly bytesPerSecond?: number
 }
 
+/**
+ * The service that the phases of a master stand on. Make it with `make`, run its `run` beside the phases, and give it
+ * to them; nothing is heard or said while `run` does not run.
+ */
 export class Session extends Context.Service<
   Session,
   {
@@ -191,6 +202,7 @@ class Asked {
   }
 }
 
+/** Makes a session with a new id on the transport, whose only reader it is. It ends with the scope. */
 export const make = (options: Options): Effect.Effect<Session["Service"], never, Transport | Progress | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
@@ -877,6 +889,7 @@ const maxGuests = 128
 /** Is it refused only as long as another one holds its name? */
 export const isNameHeld = (refusal: Message.Refusal): boolean => refusal === "NameTaken" || refusal === "Returning"
 
+/** What a catcher is told that is not taken in, by the reason on the wire. */
 export const refusals: Readonly<Record<Message.Refusal, string>> = {
   NotListed: "its name is not on the master's list of hosts",
   NameTaken: "another catcher has the same name; start it with --id and a name of its own",

@@ -15,6 +15,7 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as Catcher from "../catcher/Catcher.ts"
 import * as Master from "../master/Master.ts"
+import * as Limits from "../protocol/Limits.ts"
 import { type Event, Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Memory from "../store/Memory.ts"
@@ -79,12 +80,8 @@ export interface Outcome {
   readonly isStuck: boolean
 }
 
-export const defaults: Master.Options = {
-  catchers: 1,
-  waitMillis: 30_000,
-  timeoutMillis: 10_000,
-  pageBytes: 512
-}
+/** What a simulated master is given where the scenario says nothing: small pages, so that small trees have many. */
+export const defaults: Master.Options = { ...Master.defaults, catchers: 1, pageBytes: Limits.minPageBytes }
 
 /** How long a catcher waits for a master. */
 const catcherWaitMillis = 60_000

@@ -7,6 +7,7 @@
  * number is no other content. Within one tick of the file system's clock (some milliseconds) a change of the same length
  * goes unseen here.
  */
+
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -8,6 +8,7 @@
  * from the kernel as they come: those that nobody reads wait in a queue of `Limits.socketDatagrams`, and beyond that are
  * dropped and counted.
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
@@ -33,6 +34,11 @@ import {
   Refusals,
   unicastLosses
 } from "./Udp.ts"
+
+export type { Options } from "./Udp.ts"
+
+/** Where a session is, where nothing is said: group 239.255.67.92, port 8888, no router passed. */
+export const defaults = { ...Limits.defaultGroup, ttl: Limits.defaultTtl } as const satisfies Partial<Options>
 
 /** A master's end: sends to the group, receives what is sent to it. */
 export const layerMaster = (options: Options): Layer.Layer<Transport, TransportError> =>

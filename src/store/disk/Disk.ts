@@ -6,6 +6,7 @@
  * The trap: whatever is a path here may be changed by others at any time. So a mode or an owner is set through an open
  * descriptor or through a call that follows no link.
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
