@@ -108,9 +108,6 @@ const longFunctions: Readonly<Record<string, number>> = {
   "source/Disk.ts make": 237,
   "source/Disk.ts scan": 87,
   "source/Memory.ts sourceLayer": 103,
-  "store/Memory.ts make": 316,
-  "store/disk/Confinement.ts opened": 97,
-  "store/disk/Disk.ts make": 654,
   "system/Sockets.ts bindLibrary": 112,
   "transport/Following.ts make": 132,
   "wire/Codec.ts decodeMaster": 84,
@@ -122,7 +119,6 @@ const longFiles: Readonly<Record<string, number>> = {
   "master/Master.ts": 626,
   "session/Session.ts": 831,
   "simulate/Faults.ts": 623,
-  "store/disk/Disk.ts": 787,
   "transport/simulated/Network.ts": 749,
   "wire/Codec.ts": 527
 }

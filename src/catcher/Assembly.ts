@@ -1,6 +1,6 @@
 /**
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and written in one
- * piece; when more blocks are begun than the pool has buffers, the oldest is spilled to the slot, and read back for its
+ * piece; when more blocks are begun than the pool has buffers, the oldest is written to the file, and read back for its
  * hash once its last page has come. Parity is kept beside the blocks until it is enough to decode one.
  *
  * One fiber uses an assembly; the pool is shared by the files of a catcher.
@@ -13,7 +13,7 @@ import * as Wasm from "../parity/Wasm.ts"
 import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { Slot, StoreError } from "../store/Store.ts"
+import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
 
 /** Memory for one block. */
@@ -68,7 +68,7 @@ export interface Verdict {
 
 export class Assembly {
   private readonly layout: Layout.Layout
-  private readonly slot: Slot
+  private readonly writer: FileWriter
   private readonly pool: BlockPool
   private readonly trailer: Claimed
   /** Hashes of the blocks that are whole. */
@@ -81,9 +81,9 @@ export class Assembly {
   /** The one that took the last page, while it is in memory. */
   private latest: Assembling | undefined
 
-  constructor(layout: Layout.Layout, slot: Slot, pool: BlockPool) {
+  constructor(layout: Layout.Layout, writer: FileWriter, pool: BlockPool) {
     this.layout = layout
-    this.slot = slot
+    this.writer = writer
     this.pool = pool
     this.trailer = new Claimed(layout.trailerBytes)
     this.hashes = new Claimed(layout.blocks * Limits.hashBytes)
@@ -168,7 +168,7 @@ export class Assembly {
     this.hashes.put(hash(bytes), block * Limits.hashBytes)
     this.forget(block)
     return Effect.ensuring(
-      this.slot.write(this.offset(block), bytes),
+      this.writer.write(this.offset(block), bytes),
       Effect.sync(() => this.pool.give(buffer))
     )
   }
@@ -182,9 +182,9 @@ export class Assembly {
     return block * this.layout.blockPages * this.layout.pageBytes
   }
 
-  // No buffer for this block: its pages go to the slot one by one.
+  // No buffer for this block: its pages go to the file one by one.
   private putSpilled(page: number, payload: Uint8Array, block: number): Effect.Effect<void, StoreError> {
-    const written = this.slot.write(page * this.layout.pageBytes, payload)
+    const written = this.writer.write(page * this.layout.pageBytes, payload)
     return this.isWhole(block) ? Effect.andThen(written, this.hashSpilled(block)) : written
   }
 
@@ -202,7 +202,7 @@ export class Assembly {
       let end = first + 1
       while (end < held.length && held[end] === 1) end++
       const run = bytes.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
-      writes.push(this.slot.write(this.offset(block) + first * pageBytes, run))
+      writes.push(this.writer.write(this.offset(block) + first * pageBytes, run))
       first = end
     }
     return Effect.ensuring(
@@ -247,12 +247,12 @@ export class Assembly {
         return this.finish(block, assembling.buffer)
       }
       return this.borrowing(block, (bytes) =>
-        (isNew ? Effect.void : this.slot.read(this.offset(block), bytes)).pipe(
+        (isNew ? Effect.void : this.writer.read(this.offset(block), bytes)).pipe(
           Effect.andThen(
             Effect.suspend(() => {
               decode(bytes)
               this.hashes.put(hash(bytes), block * Limits.hashBytes)
-              return this.slot.write(this.offset(block), bytes)
+              return this.writer.write(this.offset(block), bytes)
             })
           )
         )
@@ -279,7 +279,7 @@ export class Assembly {
   private hashSpilled(block: number): Effect.Effect<void, StoreError> {
     return this.borrowing(block, (bytes) =>
       Effect.andThen(
-        this.slot.read(this.offset(block), bytes),
+        this.writer.read(this.offset(block), bytes),
         Effect.sync(() => this.hashes.put(hash(bytes), block * Limits.hashBytes))
       )
     )

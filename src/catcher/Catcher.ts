@@ -28,7 +28,7 @@ import { Probes } from "../session/Probing.ts"
 import * as Refusal from "../session/Refusal.ts"
 import { refusals } from "../session/Session.ts"
 import * as Unread from "../source/Unread.ts"
-import { type Slot, Store, StoreError } from "../store/Store.ts"
+import { type FileWriter, Store, StoreError } from "../store/Store.ts"
 import { overflowed, Transport } from "../transport/Transport.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import * as Room from "../tree/Room.ts"
@@ -622,13 +622,13 @@ const filesOf = Effect.fnUntraced(function* (
         keep(carried, failures, unread)
         return failures
       })
-    } as Slot
+    } as FileWriter
   })
 
   // [L-3] the first byte of a member that the master could not read says why
   const unreadOf = Effect.fnUntraced(function* (
     carried: Manifest.Carried,
-    slot: Slot,
+    writer: FileWriter,
     skip: (member: number) => boolean
   ) {
     const unread = new Map<number, Unread.Unsent>()
@@ -636,7 +636,7 @@ const filesOf = Effect.fnUntraced(function* (
     for (const [member, { entry, offset, size }] of carried.members.entries()) {
       if (!skip(member)) continue
       mark[0] = 0
-      if (size > 0) yield* slot.read(offset, mark)
+      if (size > 0) yield* writer.read(offset, mark)
       unread.set(entry, Unread.ofMark(mark[0]))
     }
     return unread
@@ -701,7 +701,7 @@ const filesOf = Effect.fnUntraced(function* (
   })
   /** The manifest and its revisions while they arrive. */
   const arriving = new Map<number, Claimed>()
-  const inMemory = (file: number, layout: Layout.Layout, commit: Slot["commit"]): Slot => {
+  const inMemory = (file: number, layout: Layout.Layout, commit: FileWriter["commit"]): FileWriter => {
     // its size is a claim until it is here
     const bytes = new Claimed(layout.size)
     arriving.set(file, bytes)

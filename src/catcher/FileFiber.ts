@@ -9,7 +9,8 @@ import * as Scope from "effect/Scope"
 import * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { DestinationEscape, Slot, StoreError } from "../store/Store.ts"
+import type { DestinationEscape, FileWriter, StoreError } from "../store/Store.ts"
+import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { Failure } from "../wire/Message.ts"
 import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
@@ -19,7 +20,7 @@ export interface Options {
   readonly past: FileState.State
   readonly pool: BlockPool
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
-  readonly open: (layout: Layout.Layout) => Effect.Effect<Slot, Refusal, Scope.Scope>
+  readonly open: (layout: Layout.Layout) => Effect.Effect<FileWriter, Refusal, Scope.Scope>
   /**
    * Is the content, with this root, there already? Then its commit, which needs no page; undefined: it has to come. Like `open`
    * it keeps in its scope what the commit needs.
@@ -49,10 +50,6 @@ export interface CatchFile {
   /** Runs until the file is committed, dropped or sat out, and nothing more is asked. What is unfinished then is removed. */
   readonly run: Effect.Effect<void, TransportError>
 }
-
-// The report names the path beside it.
-const wordsOf = (error: Refusal): string =>
-  error._tag === "StoreError" ? error.reason : `DestinationEscape: ${error.reason}`
 
 /** Nothing is open: a later question may be answered by another fiber, from this state. */
 const isOver = (state: FileState.State): boolean =>
@@ -138,10 +135,10 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
     const openStore = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
       if (yield* recognise(layout, root)) return { _tag: "Recognised" } as const
       const scope = yield* Scope.make()
-      const slot = yield* inScope(scope, options.open(layout))
-      const assembly = new Assembly(layout, slot, options.pool)
+      const writer = yield* inScope(scope, options.open(layout))
+      const assembly = new Assembly(layout, writer, options.pool)
       // only when it is asked for: what it waits for may begin after the open
-      opened = { commit: Effect.suspend(() => slot.commit(assembly.skipped)), scope, assembly }
+      opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
       return { _tag: "Opened" } as const
     })
 
@@ -165,7 +162,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
       switch (command._tag) {
         case "OpenStore":
           return Effect.catch(openStore(command.layout, command.root), (error) =>
-            Effect.map(causeOf(error), (cause) => ({ _tag: "OpenFailed", reason: wordsOf(cause) }) as const)
+            Effect.map(causeOf(error), (cause) => ({ _tag: "OpenFailed", reason: reasonOf(cause) }) as const)
           )
         case "StorePages":
           return assembly === undefined
@@ -199,7 +196,7 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
         state = stepped
         for (const command of commands) {
           const outcome = yield* Effect.catchTag(perform(command), "StoreError", (error) =>
-            Effect.map(causeOf(error), (cause): FileState.Event => ({ _tag: "StoreFailed", reason: wordsOf(cause) }))
+            Effect.map(causeOf(error), (cause): FileState.Event => ({ _tag: "StoreFailed", reason: reasonOf(cause) }))
           )
           if (outcome !== undefined) events.push(outcome)
         }

@@ -77,7 +77,7 @@ export class Checks implements Observer {
     if (path !== destination && !path.startsWith(`${destination}/`)) {
       return this.problem(host.name, `${operation} outside of its destination: ${path}`)
     }
-    if (host.memory.slots() > maxOpenFiles) this.problem(host.name, `${host.memory.slots()} files are open`)
+    if (host.memory.writers() > maxOpenFiles) this.problem(host.name, `${host.memory.writers()} files are open`)
     const name = path.slice(destination.length + 1)
     const attempt = `${host.name} ${host.life} ${host.attempts} `
     if (temporaryName.test(name)) {

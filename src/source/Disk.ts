@@ -21,10 +21,12 @@ import { constants } from "node:os"
 import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
-import type { Entry, Metadata } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Manifest.ts"
 import { display } from "../tree/Manifest.ts"
+import type { Member } from "../tree/Members.ts"
+import * as Metadata from "../tree/Metadata.ts"
 import * as Copies from "./Copies.ts"
-import type { Member, Retaken, Skipped, SourceFile } from "./Source.ts"
+import type { Retaken, Skipped, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond or two. */
@@ -250,7 +252,7 @@ const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argu
     if (taken === "Later") return undefined
     copies.set(entry, taken)
     found[entry] = foundOf(before.source, taken.stats)
-    return { entry, metadata: metadataOf(taken.stats), size: Number(taken.stats.size) } as Retaken
+    return { entry, metadata: Metadata.ofStatus(taken.stats), size: Number(taken.stats.size) } as Retaken
   })
 
   /** Those of the files, from the first, that may be copied at one time. */
@@ -346,7 +348,7 @@ const entryOf = (
   leaders: Map<string, number>,
   index: number
 ): Entry | string => {
-  const metadata = metadataOf(stats)
+  const metadata = Metadata.ofStatus(stats)
   if (stats.isDirectory()) return { _tag: "Directory", path: relative, metadata }
   if (stats.isFile()) {
     if (stats.nlink > 1n) {
@@ -367,19 +369,6 @@ const entryOf = (
   if (stats.isFIFO()) return { _tag: "Fifo", path: relative, metadata }
   return stats.isSocket() ? "a socket is not sent" : "a device is not sent"
 }
-
-const metadataOf = (stats: fs.BigIntStats): Metadata => {
-  const nanos = ((stats.mtimeNs % billion) + billion) % billion
-  return {
-    mode: Number(stats.mode) & 0o7777,
-    mtimeSeconds: Number((stats.mtimeNs - nanos) / billion),
-    mtimeNanos: Number(nanos),
-    uid: Number(stats.uid),
-    gid: Number(stats.gid)
-  }
-}
-
-const billion = 1_000_000_000n
 
 const foundOf = (source: Argument, { mtimeNs, size }: fs.BigIntStats): Found => ({ source, size, mtimeNs })
 

@@ -6,18 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { constants } from "node:os"
 import * as Errno from "../system/Errno.ts"
 import { display, type Entry } from "../tree/Manifest.ts"
-import {
-  type Member,
-  type Retaken,
-  type Skipped,
-  Source,
-  SourceChanged,
-  SourceError,
-  type SourceFile
-} from "./Source.ts"
+import type { Member } from "../tree/Members.ts"
+import { type Retaken, type Skipped, Source, SourceChanged, SourceError, type SourceFile } from "./Source.ts"
 
 /** What a memory source has: an entry, the content of a file, and how it fails. */
 export interface Given {
@@ -57,7 +49,7 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
       const path = display(known[index].path)
       if (now?.entry._tag !== "File" || now.fault === "changed") return Result.fail(new SourceChanged({ path }))
       if (now.fault === "leased") return Result.fail(new SourceChanged({ path, isLeased: true }))
-      if (now.fault !== undefined) return Result.fail(new SourceError({ path, ...words(now.fault) }))
+      if (now.fault !== undefined) return Result.fail(new SourceError({ path, ...Errno.ofCode(now.fault) }))
       return Result.succeed(now)
     }
 
@@ -150,5 +142,3 @@ const stamp = (entry: Entry): string =>
   entry._tag === "File" ? `${entry.size} ${entry.metadata.mtimeSeconds} ${entry.metadata.mtimeNanos}` : ""
 
 const changedAt = (entry: Entry) => new SourceChanged({ path: display(entry.path) })
-
-const words = (code: string) => Errno.fromCause(Errno.toCause(constants.errno[code as keyof typeof constants.errno]))

@@ -5,7 +5,9 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Entry, Metadata } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Manifest.ts"
+import type { Member } from "../tree/Members.ts"
+import type { Metadata } from "../tree/Metadata.ts"
 
 /** A source could not be read. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
@@ -53,13 +55,6 @@ export interface Skipped {
   /** An earlier source has an entry here: a message only, and nothing is missing. */
   readonly isDouble?: boolean
   readonly reason: string
-}
-
-/** A small file of a bundle, and where in the bundle it is. */
-export interface Member {
-  readonly entry: number
-  readonly offset: number
-  readonly size: number
 }
 
 /** A file of the manifest as it is now. */

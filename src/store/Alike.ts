@@ -6,9 +6,8 @@
  * looked at closely, and what the file system says of them decides.
  */
 import type { BigIntStats } from "node:fs"
-import * as Errno from "../system/Errno.ts"
 import { display, type Entry } from "../tree/Manifest.ts"
-import { StoreError } from "./Store.ts"
+import { refusal } from "./Refusals.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */
 const fold = (path: Uint8Array): string => {
@@ -58,7 +57,7 @@ export class Alike {
     const key = keyOf(entry.path)
     const above = this.confused.find((directory) => key.startsWith(directory))
     if (above !== undefined) {
-      throw refusal(
+      throw notUnique(
         `the destination cannot tell its directory ${display(Buffer.from(above.slice(0, -1), "latin1"))} from another`
       )
     }
@@ -70,7 +69,7 @@ export class Alike {
     const own = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
     if (!isOther && names().some((name) => Buffer.compare(name, own) === 0)) return
     if (entry._tag === "Directory") this.confused.push(`${key}/`)
-    throw refusal(`the destination cannot tell its name from ${this.rival(index, other)}`)
+    throw notUnique(`the destination cannot tell its name from ${this.rival(index, other)}`)
   }
 
   /** What stands there now is the entry's. */
@@ -88,4 +87,4 @@ const keyOf = (path: Uint8Array): string => Buffer.from(path.buffer, path.byteOf
 
 const inodeOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`
 
-const refusal = (words: string) => new StoreError({ path: "", ...Errno.refusal("ENOTUNIQ", words) })
+const notUnique = (words: string) => refusal("ENOTUNIQ", words)

@@ -1,6 +1,6 @@
 /**
  * Where a catcher puts the tree: confined to its destination, a temporary file until a file is whole, then a rename.
- * Two layers: Disk and Memory, one conformance suite.
+ * Two layers, Disk and Memory, pass one conformance suite.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -32,49 +32,59 @@ export class DestinationEscape extends Schema.TaggedError<DestinationEscape>()("
   }
 }
 
-/** The bytes of one carried file while they arrive. */
-export interface Slot {
-  /** Writes at an offset of the content; the bytes may be reused when the effect completes. A range of zeros in a fresh slot may become a hole. */
+/** The reason as a report has it: the path stands beside it there. */
+export const reasonOf = (error: StoreError | DestinationEscape): string =>
+  error._tag === "StoreError" ? error.reason : `DestinationEscape: ${error.reason}`
+
+/** Writes the content of one carried file while it arrives. */
+export interface FileWriter {
+  /**
+   * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
+   * written yet may become a hole.
+   */
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, StoreError>
-  /** Reads what was written, into `into`. */
+  /** Fills `into` with what the file holds from an offset on. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError>
-  /** Metadata, rename: afterwards the final name holds the content. `skip(member)`: members of a bundle that the master could not read. Failures are of single entries; a failure of the whole is a StoreError. Call once. */
+  /**
+   * Sets metadata and renames: afterwards the final name has the content. Call once. `skip(member)` is true for members of
+   * a bundle that the master could not read. The failures are those of single entries; a StoreError is one of the whole.
+   */
   readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
-/** What stands under a carried file's final names, in the sizes of the plan; whether it is the content its hash must say. */
+/** What stands under a carried file's final names, in the sizes of the plan. Its hash says whether it is the content. */
 export interface Existing {
-  /** Reads as the plan lays the content; fails when something is no longer what it was. */
+  /** Reads as the plan lays the content; fails when a file is no longer as it was found. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError | DestinationEscape>
-  /** Metadata alone: the content stays as it stands. Failures are of single entries. Call once. */
+  /** Sets metadata alone: the content stays as it stands. The failures are those of single entries. Call once. */
   readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
-/** When it is looked at whether a destination can be used: before anybody waits for a session, or when one begins. */
+/** When a store looks whether its destination can be used: before a session is waited for, or when one begins. */
 export type Checked = "AtOnce" | "InSession"
 
 export class Store extends Context.Service<
   Store,
   {
-    /** Takes the entries as a revision of the manifest has them: files with another size and other metadata. */
+    /** Takes the entries as a revision of the manifest has them: some files have another size and other metadata. */
     readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
-    /** What a tree lacks room of, looked at before anything of it is made; none where it may fit, or nobody can say. [M-10] */
+    /** What a tree lacks room of, before anything of it is made. None where it may fit, or the system does not say. [M-10] */
     readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
-    /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are of single entries. */
+    /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries. */
     readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /**
-     * Opens the place for a carried file. A bundle may be opened and written to before `prepare` has ended; a single file is
+     * Opens a carried file to be written. A bundle may be opened and written to before `prepare` has ended; a single file is
      * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
      */
-    readonly open: (carried: Carried) => Effect.Effect<Slot, StoreError | DestinationEscape, Scope.Scope>
+    readonly open: (carried: Carried) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
     /**
-     * What a catcher holds of a carried file already, after `prepare`: regular files that are nobody else's, each of its entry's
-     * size and reached through no symbolic link. None when one of them is not so.
+     * What a catcher holds of a carried file already, after `prepare`: regular files of its own, each of its entry's size and
+     * reached through no symbolic link. None when one of them is not so.
      */
     readonly existing: (carried: Carried) => Effect.Effect<Option.Option<Existing>>
-    /** The last step: hard links whose leader arrived, then modes and times of directories, deepest first. */
+    /** The last step: hard links whose leader arrived, then the metadata of directories, deepest first. */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
-    /** Fails when the destination is not what `prepare` opened any more: whatever fails then, fails for that reason. [F-8] */
+    /** Fails when the destination is no longer the one that `prepare` opened: then that is why other things fail. [F-8] */
     readonly stands: Effect.Effect<void, StoreError>
   }
 >()("mrsync/store/Store") {}

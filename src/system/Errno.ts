@@ -36,6 +36,9 @@ export const toCause = (errno: number): NodeJS.ErrnoException => {
 /** The system's number of a code, positive; undefined when this system does not have it. */
 export const numberOf = (code: string): number | undefined => numbers[code]
 
+/** A refusal of a code in the system's words. */
+export const ofCode = (code: string): Refusal => fromCause(toCause(numberOf(code) ?? 0))
+
 /** What the system says with that number, positive; undefined when nobody has a name for it. */
 export const ofNumber = (errno: number): Refusal | undefined => {
   const found = named(errno)

@@ -11,16 +11,11 @@
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Kind } from "../protocol/Words.ts"
+import type { Member } from "./Members.ts"
+import type { Metadata } from "./Metadata.ts"
+import { modeMask } from "./Metadata.ts"
 
-export interface Metadata {
-  /** The twelve permission bits. */
-  readonly mode: number
-  readonly mtimeSeconds: number
-  /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
-  readonly mtimeNanos: number
-  readonly uid: number
-  readonly gid: number
-}
+export type { Metadata } from "./Metadata.ts"
 
 /** Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). */
 export type Entry =
@@ -67,7 +62,7 @@ export interface Carried {
   readonly entryCount: number
   readonly size: number
   /** A bundle's File entries, and where each begins in its content; for a single file its one entry. */
-  readonly members: ReadonlyArray<{ readonly entry: number; readonly offset: number; readonly size: number }>
+  readonly members: ReadonlyArray<Member>
 }
 
 /**
@@ -142,7 +137,7 @@ export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => p
 /** The plan of some of the entries, whose files are numbered from `firstFile`. */
 const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
   const out: Array<Carried> = []
-  let members: Array<{ entry: number; offset: number; size: number }> = []
+  let members: Array<Member> = []
   let size = 0
   const flush = () => {
     if (members.length === 0) return
@@ -393,7 +388,7 @@ class Reader {
     return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
   }
   private metadata(): Metadata {
-    const mode = this.u16() & 0o7777
+    const mode = this.u16() & modeMask
     const uid = this.u32()
     const gid = this.u32()
     const mtimeSeconds = this.whole(-Number.MAX_SAFE_INTEGER)

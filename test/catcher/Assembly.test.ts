@@ -5,7 +5,7 @@ import { hash } from "../../src/content/Hash.ts"
 import * as Code from "../../src/parity/Code.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { type Slot, StoreError } from "../../src/store/Store.ts"
+import { type FileWriter, StoreError } from "../../src/store/Store.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 
 const pageBytes = 32
@@ -31,13 +31,13 @@ const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => 
 }
 type Sent = ReturnType<typeof sent>
 
-const memorySlot = (size: number) => {
+const memoryWriter = (size: number) => {
   const content = new Uint8Array(size)
   const writes: Array<number> = []
   let fault: "write" | "read" | undefined
   const refuse = (operation: "write" | "read") =>
     fault === operation ? Effect.fail(new StoreError({ code: "ENOSPC", path: "f", reason: "disk full" })) : Effect.void
-  const slot: Slot = {
+  const writer: FileWriter = {
     write: (offset, bytes) =>
       Effect.tap(
         Effect.suspend(() => refuse("write")),
@@ -55,12 +55,12 @@ const memorySlot = (size: number) => {
       ),
     commit: () => Effect.succeed([])
   }
-  return { slot, content, writes, fail: (operation: typeof fault) => void (fault = operation) }
+  return { writer, content, writes, fail: (operation: typeof fault) => void (fault = operation) }
 }
 
 const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
-  const memory = memorySlot(file.layout.size)
-  const assembly = new Assembly(file.layout, memory.slot, pool)
+  const memory = memoryWriter(file.layout.size)
+  const assembly = new Assembly(file.layout, memory.writer, pool)
   const verified = (root: Uint8Array) => Effect.sync(() => assembly.verify(root))
   return { ...memory, pool, assembly, verified }
 })
@@ -278,7 +278,7 @@ describe("Assembly", () => {
     })
   )
 
-  it.effect("a slot that fails is an error of the put, and keeps no buffer", () =>
+  it.effect("a writer that fails is an error of the put, and keeps no buffer", () =>
     Effect.gen(function* () {
       for (const operation of ["write", "read"] as const) {
         const file = sent(many)

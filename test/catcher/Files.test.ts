@@ -9,7 +9,7 @@ import { hash } from "../../src/content/Hash.ts"
 import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { type Slot, StoreError } from "../../src/store/Store.ts"
+import { type FileWriter, StoreError } from "../../src/store/Store.ts"
 
 const file = 4
 const pageBytes = 64
@@ -44,14 +44,14 @@ const abort: FileState.Event = { _tag: "Abort" }
 
 /** A catcher's files over a store that counts what is done to it. */
 const rig = Effect.fnUntraced(function* (
-  fault: Partial<Slot> = {},
+  fault: Partial<FileWriter> = {},
   openFault?: StoreError,
   recognise?: CatchFile.Options["recognise"]
 ) {
   const did = { opened: 0, closed: 0, committed: 0, verified: 0 }
   const bytes = new Uint8Array(size)
   const answers: Array<FileState.Answer> = []
-  const slot: Slot = {
+  const writer: FileWriter = {
     write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
     read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
     commit: () =>
@@ -73,7 +73,7 @@ const rig = Effect.fnUntraced(function* (
         : Effect.acquireRelease(
             Effect.sync(() => {
               did.opened++
-              return slot
+              return writer
             }),
             () => Effect.sync(() => did.closed++)
           ),
@@ -223,7 +223,7 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("dropped half way, its slot is closed; it may be opened again", () =>
+  it.effect("dropped half way, its file is closed; it may be opened again", () =>
     Effect.gen(function* () {
       const { ask, did, live, pages } = yield* rig()
       yield* ask(open)
@@ -340,7 +340,7 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("a file that is unfinished at the end of the session leaves no slot open", () =>
+  it.effect("a file that is unfinished at the end of the session leaves no file open", () =>
     Effect.gen(function* () {
       const did = yield* Effect.scoped(
         Effect.gen(function* () {

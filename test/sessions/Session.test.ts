@@ -122,7 +122,7 @@ describe("faults", () => {
       })
       assert.deepStrictEqual(states(outcome), ["Complete", "Lost", "Complete"])
       for (const i of [0, 2]) assert.deepStrictEqual(Simulation.differences(tree, outcome.memories[i]), [])
-      assert.strictEqual(outcome.memories[1].slots(), 0, "what it had begun is removed")
+      assert.strictEqual(outcome.memories[1].writers(), 0, "what it had begun is removed")
     })
   )
 
@@ -140,7 +140,7 @@ describe("faults", () => {
       for (const catcher of outcome.catchers) {
         assert.include(JSON.stringify(catcher), "MasterTimeout")
       }
-      for (const memory of outcome.memories) assert.strictEqual(memory.slots(), 0)
+      for (const memory of outcome.memories) assert.strictEqual(memory.writers(), 0)
     })
   )
 

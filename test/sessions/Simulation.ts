@@ -62,6 +62,6 @@ export const differences = (tree: ReadonlyArray<Memory.Given>, memory: Memory.Me
       out.push(`${path} differs`)
   }
   if (memory.tree.size !== tree.length) out.push(`${memory.tree.size} entries instead of ${tree.length}`)
-  if (memory.slots() !== 0) out.push(`${memory.slots()} slots are still open`)
+  if (memory.writers() !== 0) out.push(`${memory.writers()} files are still open`)
   return out
 }

@@ -259,7 +259,7 @@ describe("the engine", () => {
                 yield* Effect.sleep(1000)
                 yield* network.partition("c2")
                 yield* Effect.sleep(3000)
-                most = Math.max(most, hosts[1].memory.slots())
+                most = Math.max(most, hosts[1].memory.writers())
                 yield* network.unpartition("c2")
               }
             })

@@ -118,9 +118,9 @@ export const none = () => false
 export const deliver = (store: Store["Service"], carried: Carried, content: string | Uint8Array) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const slot = yield* store.open(carried)
-      yield* slot.write(0, bytes(content))
-      return yield* slot.commit(none)
+      const writer = yield* store.open(carried)
+      yield* writer.write(0, bytes(content))
+      return yield* writer.commit(none)
     })
   )
 

@@ -29,14 +29,14 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const { content, paths, store } = yield* subject
         const entries = [dir("d"), file("d/f", 10)]
         assert.deepStrictEqual(yield* store.prepare(entries), [])
-        const slot = yield* store.open(single(entries))
-        yield* slot.write(5, bytes("world"))
-        yield* slot.write(0, bytes("hello"))
+        const writer = yield* store.open(single(entries))
+        yield* writer.write(5, bytes("world"))
+        yield* writer.write(0, bytes("hello"))
         const into = new Uint8Array(4)
-        yield* slot.read(3, into)
+        yield* writer.read(3, into)
         assert.strictEqual(Buffer.from(into).toString(), "lowo")
         assert.notInclude(paths(), "d/f")
-        assert.deepStrictEqual(yield* slot.commit(none), [])
+        assert.deepStrictEqual(yield* writer.commit(none), [])
         assert.deepStrictEqual(paths(), ["d", "d/f"])
         assert.strictEqual(content("d/f"), "helloworld")
       })
@@ -60,16 +60,16 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const entries = [file("f", 3)]
         yield* store.prepare(entries)
         yield* deliver(store, single(entries), "old")
-        const slot = yield* store.open(single(entries))
-        yield* slot.write(0, bytes("new"))
+        const writer = yield* store.open(single(entries))
+        yield* writer.write(0, bytes("new"))
         assert.strictEqual(content("f"), "old")
-        yield* slot.commit(none)
+        yield* writer.commit(none)
         assert.strictEqual(content("f"), "new")
         assert.deepStrictEqual(paths(), ["f"])
       })
     )
 
-    it.effect("a slot whose scope closes without a commit leaves nothing", () =>
+    it.effect("a writer whose scope closes without a commit leaves nothing", () =>
       Effect.gen(function* () {
         const { paths, store } = yield* subject
         const entries = [file("f", 3), file("g", 3)]
@@ -77,8 +77,8 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         for (const carried of [single(entries), bundle(entries)]) {
           yield* Effect.scoped(
             Effect.gen(function* () {
-              const slot = yield* store.open(carried)
-              yield* slot.write(0, bytes("abc"))
+              const writer = yield* store.open(carried)
+              yield* writer.write(0, bytes("abc"))
             })
           )
         }
@@ -92,11 +92,11 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const size = 300_000
         const entries = [file("f", size)]
         yield* store.prepare(entries)
-        const slot = yield* store.open(single(entries))
-        yield* slot.write(100_000, new Uint8Array(100_000).fill(7))
-        yield* slot.write(0, new Uint8Array(100_000))
-        yield* slot.write(120_000, new Uint8Array(50_000))
-        yield* slot.commit(none)
+        const writer = yield* store.open(single(entries))
+        yield* writer.write(100_000, new Uint8Array(100_000).fill(7))
+        yield* writer.write(0, new Uint8Array(100_000))
+        yield* writer.write(120_000, new Uint8Array(50_000))
+        yield* writer.commit(none)
         const expected = Buffer.alloc(size)
         expected.fill(7, 100_000, 120_000).fill(7, 170_000, 200_000)
         assert.isTrue(Buffer.from(content("f"), "latin1").equals(expected))
@@ -109,9 +109,9 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const entries = [file("f", 4)]
         yield* store.prepare(entries)
         for (const carried of [single(entries), bundle(entries)]) {
-          const slot = yield* store.open(carried)
-          assert.strictEqual((yield* Effect.flip(slot.write(2, bytes("abc")))).code, "EINVAL")
-          assert.strictEqual((yield* Effect.flip(slot.read(2, new Uint8Array(3)))).code, "EINVAL")
+          const writer = yield* store.open(carried)
+          assert.strictEqual((yield* Effect.flip(writer.write(2, bytes("abc")))).code, "EINVAL")
+          assert.strictEqual((yield* Effect.flip(writer.read(2, new Uint8Array(3)))).code, "EINVAL")
         }
       })
     )
@@ -121,12 +121,12 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const { content, paths, store } = yield* subject
         const entries = [file("a", 1), dir("d"), file("d/empty", 0), file("d/b", 2), file("z", 3)]
         yield* store.prepare(entries)
-        const slot = yield* store.open(bundle(entries))
-        yield* slot.write(0, bytes("abbzzz"))
+        const writer = yield* store.open(bundle(entries))
+        yield* writer.write(0, bytes("abbzzz"))
         const into = new Uint8Array(3)
-        yield* slot.read(2, into)
+        yield* writer.read(2, into)
         assert.strictEqual(Buffer.from(into).toString(), "bzz")
-        assert.deepStrictEqual(yield* slot.commit((member) => member === 3), [])
+        assert.deepStrictEqual(yield* writer.commit((member) => member === 3), [])
         assert.deepStrictEqual(paths(), ["a", "d", "d/b", "d/empty"])
         assert.strictEqual(content("d/b"), "bb")
         assert.strictEqual(content("d/empty"), "")
@@ -315,10 +315,10 @@ describe("Memory's faults", () => {
           const b = yield* memory.store.open(single(entries, 1))
           yield* a.write(0, bytes("12345678"))
           assert.strictEqual((yield* Effect.flip(b.write(0, bytes("12345678")))).code, "ENOSPC")
-          assert.strictEqual(memory.slots(), 2)
+          assert.strictEqual(memory.writers(), 2)
         })
       )
-      assert.strictEqual(memory.slots(), 0)
+      assert.strictEqual(memory.writers(), 0)
       assert.deepStrictEqual(yield* deliver(memory.store, single(entries, 1), "12345678"), [])
       assert.deepStrictEqual(Array.from(memory.tree.keys()), ["b"])
     })
@@ -330,8 +330,8 @@ describe("Memory's faults", () => {
       const entries = [dir("prepare"), file("open", 1), file("write", 1), file("commit", 1)]
       assert.deepStrictEqual(yield* store.prepare(entries), [{ entry: 0, reason: "read-only file system (EROFS)" }])
       assert.strictEqual(codeOf(yield* Effect.flip(store.open(single(entries, 1)))), "EROFS")
-      const slot = yield* store.open(single(entries, 2))
-      assert.strictEqual((yield* Effect.flip(slot.write(0, bytes("x")))).code, "EROFS")
+      const writer = yield* store.open(single(entries, 2))
+      assert.strictEqual((yield* Effect.flip(writer.write(0, bytes("x")))).code, "EROFS")
       assert.strictEqual((yield* deliver(store, single(entries, 3), "x")).length, 1)
     })
   )

@@ -1,12 +1,16 @@
 /**
- * Directories below a destination, from which no path leads out. A directory is reached component by component and none
- * of them may be a symbolic link; what is done in it is done relative to the open directory, so that a link planted a
- * moment later changes nothing. Node has no openat: on Linux /proc/self/fd/N/name is one, and what every file needs takes the
- * C library's where it can be had, which is faster. Elsewhere every component is looked at again right before each use,
- * which leaves a moment for a race. The destination's own path is looked at again as well: what is mounted there, or made
- * in its place, while a session runs is another directory, and nobody would find the tree in the one that is open.
+ * Directories below a destination, from which no path leads out. A directory is reached component by component, and none
+ * of them may be a symbolic link. Work in it is relative to the open directory, so a link planted a moment later changes
+ * nothing.
  *
- * The functions are synchronous and throw: DestinationEscape, or what Node's fs throws.
+ * Node has no openat. On Linux /proc/self/fd/N/name is one; the calls that every file needs take the C library's where it
+ * can be had, which is faster. Elsewhere every component is looked at again right before each use, which leaves a moment
+ * for a race.
+ *
+ * The destination's own path is looked at again as well. A directory that is mounted there, or made in its place, while a
+ * session runs is another one, and nobody would find the tree in the one that is open.
+ *
+ * The functions are synchronous and throw: DestinationEscape, or an error of Node's fs.
  */
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
@@ -69,6 +73,22 @@ interface Open extends Directory {
   forgotten: boolean
 }
 
+/** A name in a directory. */
+export interface Spot {
+  readonly directory: Directory
+  readonly name: Buffer
+}
+
+/** The path of a spot. */
+export const pathOf = ({ directory, name }: Spot): Buffer => at(directory, name)
+
+/** The status of a path itself, not of the file that it may link to; undefined when it names nothing. */
+export const look = (path: Buffer): fs.BigIntStats | undefined =>
+  fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+
+/** Are both the same file, whatever its name? */
+export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
+
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
 
@@ -85,7 +105,7 @@ export const join = (parent: string, name: Uint8Array): string => {
   return parent === "" ? own : `${parent}/${own}`
 }
 
-/** Sets the mode of what has a path, never of what it may link to. */
+/** Sets the mode of a path itself, never of a file that it may link to. */
 export const chmod = (tree: Tree, path: Buffer, mode: number): void => {
   if (!tree.handles) return fs.chmodSync(path, mode)
   const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
@@ -99,7 +119,7 @@ export const chmod = (tree: Tree, path: Buffer, mode: number): void => {
 
 /** Opens the destination, which may itself be reached through symbolic links: its user named it. */
 export const make = (destination: Buffer, handles: boolean, libc: Option.Option<Calls>): Tree =>
-  handles ? opened(destination, libc) : named(destination)
+  handles ? new OpenTree(destination, libc) : named(destination)
 
 const createFlags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
 const createMode = 0o600
@@ -116,107 +136,126 @@ const O_PATH = 0o10000000
 const directoryFlags = O_PATH | fs.constants.O_DIRECTORY
 
 const byHandle = ({ openat, renameat }: Calls): typeof byPath => ({
-  // a worker of Node's knows the descriptors that it opened itself, and warns when another is closed
+  // A worker of Node's knows the descriptors that it opened itself, and warns when another is closed.
   create: isMainThread
     ? (directory, name) => openat((directory as Open).fd, name, createFlags, createMode)
     : byPath.create,
   rename: (directory, from, to) => renameat((directory as Open).fd, from, to)
 })
 
-const opened = (destination: Buffer, libc: Option.Option<Calls>): Tree => {
-  const cache = new Map<string, Open>()
-  let turn = 0
-  let atOnce = false
-  let capacity = Limits.openDirectories
+class OpenTree implements Tree {
+  readonly handles = true
+  readonly root: Open
+  readonly create: Tree["create"]
+  readonly rename: Tree["rename"]
+  private readonly destination: Buffer
+  /** Open directories by key, the latest used last. */
+  private readonly cache = new Map<string, Open>()
+  private capacity = Limits.openDirectories
+  /** A directory that was found in this turn is not looked at again. */
+  private turn = 0
+  private isAtOnce = false
 
-  const open = (key: string, path: Buffer, flags: number): Open => {
+  constructor(destination: Buffer, libc: Option.Option<Calls>) {
+    const calls = Option.match(libc, { onNone: () => byPath, onSome: byHandle })
+    this.create = calls.create
+    this.rename = calls.rename
+    this.destination = destination
+    this.root = this.open("", destination, directoryFlags)
+  }
+
+  directory(key: string): Directory {
+    if (!this.isAtOnce) this.turn++
+    return this.find(key)
+  }
+
+  atOnce(body: () => void): void {
+    this.turn++
+    this.isAtOnce = true
+    try {
+      body()
+    } finally {
+      this.isAtOnce = false
+    }
+  }
+
+  hold(directory: Directory): void {
+    ;(directory as Open).holders++
+  }
+
+  release(directory: Directory): void {
+    const held = directory as Open
+    if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
+  }
+
+  lookAgain(): void {
+    this.turn++
+  }
+
+  spare(): void {
+    // Half of what was too much: sockets and the files themselves need descriptors, too.
+    this.capacity = Math.max(1, Math.floor(this.cache.size / 2))
+    for (const directory of this.cache.values()) if (directory.holders === 0) this.forget(directory)
+  }
+
+  close(): void {
+    for (const directory of this.cache.values()) this.forget(directory)
+    fs.closeSync(this.root.fd)
+  }
+
+  private find(key: string): Open {
+    if (key === "") return this.rootNow()
+    const known = this.cache.get(key)
+    if (known?.turn === this.turn) return known
+    const slash = key.lastIndexOf("/")
+    const path = at(this.find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
+    if (known !== undefined && !known.forgotten) {
+      if (this.isInPlace(known, path)) return known
+      this.forget(known)
+    }
+    const found = Result.try({
+      try: () => this.open(key, path, directoryFlags | fs.constants.O_NOFOLLOW),
+      catch: (cause) => (isSymbolicLink(path) ? escape(key) : cause)
+    })
+    if (Result.isFailure(found)) throw found.failure
+    this.makeRoom()
+    this.cache.set(key, found.success)
+    return found.success
+  }
+
+  private rootNow(): Open {
+    if (this.root.turn !== this.turn) mustStand(this.destination, this.root.stats)
+    this.root.turn = this.turn
+    return this.root
+  }
+
+  private isInPlace(known: Open, path: Buffer): boolean {
+    const now = look(path)
+    if (now === undefined || !isSameFile(now, known.stats)) return false
+    this.cache.delete(known.key)
+    this.cache.set(known.key, known)
+    known.turn = this.turn
+    return true
+  }
+
+  private open(key: string, path: Buffer, flags: number): Open {
     const fd = fs.openSync(path, flags)
     const self = Buffer.from(`/proc/self/fd/${fd}`)
     const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
     const stats = fs.fstatSync(fd, { bigint: true })
-    return { key, fd, self, prefix, stats, holders: 0, turn, forgotten: false }
+    return { key, fd, self, prefix, stats, holders: 0, turn: this.turn, forgotten: false }
   }
 
-  const forget = (directory: Open) => {
-    cache.delete(directory.key)
+  private forget(directory: Open): void {
+    this.cache.delete(directory.key)
     directory.forgotten = true
     if (directory.holders === 0) fs.closeSync(directory.fd)
   }
 
-  const makeRoom = () => {
-    for (const directory of cache.values()) {
-      if (cache.size < capacity) return
-      if (directory.holders === 0) forget(directory)
-    }
-  }
-
-  const rootNow = (): Open => {
-    if (root.turn !== turn) mustStand(destination, root.stats)
-    root.turn = turn
-    return root
-  }
-
-  const find = (key: string): Open => {
-    if (key === "") return rootNow()
-    const known = cache.get(key)
-    if (known?.turn === turn) return known
-    const slash = key.lastIndexOf("/")
-    const path = at(find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
-    if (known !== undefined && !known.forgotten) {
-      const now = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-      if (now !== undefined && now.ino === known.stats.ino && now.dev === known.stats.dev) {
-        // Last in the map's order is the last to be forgotten.
-        cache.delete(key)
-        cache.set(key, known)
-        known.turn = turn
-        return known
-      }
-      forget(known)
-    }
-    const found = Result.try({
-      try: () => open(key, path, directoryFlags | fs.constants.O_NOFOLLOW),
-      catch: (cause) => (isSymbolicLink(path) ? escape(key) : cause)
-    })
-    if (Result.isFailure(found)) throw found.failure
-    makeRoom()
-    cache.set(key, found.success)
-    return found.success
-  }
-
-  const root = open("", destination, directoryFlags)
-  return {
-    ...Option.match(libc, { onNone: () => byPath, onSome: byHandle }),
-    handles: true,
-    root,
-    directory: (key) => {
-      if (!atOnce) turn++
-      return find(key)
-    },
-    atOnce: (body) => {
-      turn++
-      atOnce = true
-      try {
-        body()
-      } finally {
-        atOnce = false
-      }
-    },
-    hold: (directory) => void (directory as Open).holders++,
-    release: (directory) => {
-      const held = directory as Open
-      if (--held.holders === 0 && held.forgotten) fs.closeSync(held.fd)
-    },
-    lookAgain: () => {
-      turn++
-    },
-    spare: () => {
-      // half of what was too much: sockets and the files themselves need descriptors, too
-      capacity = Math.max(1, Math.floor(cache.size / 2))
-      for (const directory of cache.values()) if (directory.holders === 0) forget(directory)
-    },
-    close: () => {
-      for (const directory of cache.values()) forget(directory)
-      fs.closeSync(root.fd)
+  private makeRoom(): void {
+    for (const directory of this.cache.values()) {
+      if (this.cache.size < this.capacity) return
+      if (directory.holders === 0) this.forget(directory)
     }
   }
 }
@@ -228,7 +267,7 @@ const probe = (): boolean =>
       const fd = fs.openSync("/", directoryFlags)
       const [through, direct] = [`/proc/self/fd/${fd}/.`, "/."].map((path) => fs.lstatSync(path, { bigint: true }))
       fs.closeSync(fd)
-      return through.ino === direct.ino && through.dev === direct.dev
+      return isSameFile(through, direct)
     }),
     () => false
   )
@@ -272,7 +311,7 @@ const named = (destination: Buffer): Tree => {
 /** Throws unless the destination's path still names what was opened. */
 const mustStand = (destination: Buffer, opened: fs.BigIntStats): void => {
   const now = fs.statSync(destination, { bigint: true, throwIfNoEntry: false })
-  if (now?.ino === opened.ino && now.dev === opened.dev) return
+  if (now !== undefined && isSameFile(now, opened)) return
   const how = now === undefined ? "removed" : "replaced"
   const refusal = Errno.refusal("ESTALE", `the destination was ${how} while the session ran`)
   throw new StoreError({ path: display(destination), ...refusal })

@@ -6,9 +6,9 @@
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
-import type { Metadata } from "../../tree/Manifest.ts"
+import type { Metadata } from "../../tree/Metadata.ts"
 
-interface Setter {
+export interface Setter {
   readonly file: (fd: number, metadata: Metadata) => void
   /** `follow: false` sets a symbolic link's own time. Both throw as Node's fs does. */
   readonly path: (path: Buffer, metadata: Metadata, options: { readonly follow: boolean }) => void

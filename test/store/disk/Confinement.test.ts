@@ -236,8 +236,8 @@ for (const way of ways) {
             yield* alone.write(0, bytes("aa"))
             yield* bundled.write(0, bytes("aabbff"))
             plant("d")
-            for (const [slot, entries] of [[alone, [4]] as const, [bundled, [4, 5]] as const]) {
-              const failures = yield* slot.commit(none)
+            for (const [writer, entries] of [[alone, [4]] as const, [bundled, [4, 5]] as const]) {
+              const failures = yield* writer.commit(none)
               assert.sameOrderedMembers(
                 failures.map((failure) => failure.entry),
                 [...entries]
@@ -259,8 +259,8 @@ for (const way of ways) {
         const store = yield* disk(inside, way)
         const entries = [dir("d"), ...Array.from({ length: 200 }, (_, i) => file(`d/f${i}`, 1))]
         yield* store.prepare(entries)
-        const slot = yield* store.open(bundle(entries))
-        const commit = yield* Effect.forkChild(slot.commit(none))
+        const writer = yield* store.open(bundle(entries))
+        const commit = yield* Effect.forkChild(writer.commit(none))
         yield* Effect.yieldNow
         plant("d")
         const failures = yield* Fiber.join(commit)
@@ -325,11 +325,11 @@ for (const way of ways) {
         const store = yield* disk(inside, way)
         const entries = [file("f", 1)]
         yield* store.prepare(entries)
-        const slot = yield* store.open(single(entries))
+        const writer = yield* store.open(single(entries))
         const [temporary] = names(inside)
         fs.rmSync(`${inside}/${temporary}`)
         fs.symlinkSync(`${outside}/kept`, `${inside}/${temporary}`)
-        const failures = yield* slot.commit(none)
+        const failures = yield* writer.commit(none)
         assert.match(failures[0].reason, /\(ESTALE\)/)
         assert.isFalse(fs.existsSync(`${inside}/f`))
         untouched()
@@ -446,7 +446,8 @@ describe.runIf(isLinux)("open directories", () => {
         fs.writeFileSync(`${destination}/there`, "")
         fs.symlinkSync("nowhere", `${destination}/link`)
         fs.mkdirSync(`${destination}/d`)
-        const { create, rename, root, close } = Confinement.make(Buffer.from(destination), true, libc)
+        const tree = Confinement.make(Buffer.from(destination), true, libc)
+        const { create, rename, root } = tree
         const code = (body: () => void) => {
           try {
             body()
@@ -476,7 +477,7 @@ describe.runIf(isLinux)("open directories", () => {
           "ENAMETOOLONG"
         )
         assert.deepStrictEqual(names(destination), ["d", "link", "there"])
-        close()
+        tree.close()
       })
     )
   }

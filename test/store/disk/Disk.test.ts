@@ -113,8 +113,8 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       yield* store.prepare(entries)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const slot = yield* store.open(single(entries, 0))
-          const error = yield* Effect.flip(slot.write(0, new Uint8Array(3 * large).fill(1)))
+          const writer = yield* store.open(single(entries, 0))
+          const error = yield* Effect.flip(writer.write(0, new Uint8Array(3 * large).fill(1)))
           assert.strictEqual(error.message, "alone: no space left on device (ENOSPC)")
         })
       )
@@ -152,8 +152,8 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       // what a killed process of the same owner left makes room when a file comes
       const killed = yield* disk(mount, undefined, "owner")
       yield* killed.prepare([file("c", pages(50))])
-      const slot = yield* killed.open(single([file("c", pages(50))]))
-      yield* slot.write(0, new Uint8Array(pages(50)).fill(1))
+      const writer = yield* killed.open(single([file("c", pages(50))]))
+      yield* writer.write(0, new Uint8Array(pages(50)).fill(1))
       assert.isUndefined(yield* lacks(store, file("e", pages(56))))
       const other = yield* disk(mount, undefined, "other")
       assert.deepStrictEqual(yield* lacks(other, file("e", pages(56))), ["bytes", pages(56), pages(6), true])
@@ -564,9 +564,9 @@ for (const way of ways) {
         content[size - 1] = 1
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const slot = yield* store.open(single(entries))
-            for (let at = 0; at < size; at += 65_536) yield* slot.write(at, content.subarray(at, at + 65_536))
-            yield* slot.commit(none)
+            const writer = yield* store.open(single(entries))
+            for (let at = 0; at < size; at += 65_536) yield* writer.write(at, content.subarray(at, at + 65_536))
+            yield* writer.commit(none)
           })
         )
         const { blocks } = fs.statSync(`${base}/f`)
@@ -575,14 +575,14 @@ for (const way of ways) {
       })
     )
 
-    it.effect("a slot that is closed takes nothing more", () =>
+    it.effect("a writer that is closed takes nothing more", () =>
       Effect.gen(function* () {
         const base = yield* directory
         const entries = [file("f", 4)]
         const store = yield* disk(base, way)
         yield* store.prepare(entries)
-        const slot = yield* Effect.scoped(store.open(single(entries)))
-        assert.strictEqual((yield* Effect.flip(slot.write(0, bytes("late")))).code, "EBADF")
+        const writer = yield* Effect.scoped(store.open(single(entries)))
+        assert.strictEqual((yield* Effect.flip(writer.write(0, bytes("late")))).code, "EBADF")
       })
     )
   })

@@ -1,0 +1,132 @@
+/**
+ * What the parts of the store in memory share: the volume with the ways to change it, the faults on demand, and the
+ * session's tree. Every change is a step: its turn goes before it, and it fails when the destination was replaced.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Errno from "../system/Errno.ts"
+import { display, type Entry } from "../tree/Manifest.ts"
+import { Inventory } from "./Inventory.ts"
+import { notEmpty } from "./Refusals.ts"
+import { StoreError } from "./Store.ts"
+import { type Node, type Refused, Volume } from "./Volume.ts"
+
+export type Operation = "prepare" | "open" | "write" | "commit"
+
+export interface Faults {
+  /** Content that fits, in bytes; the rest meets ENOSPC. A file counts up to its last byte that is not zero. */
+  readonly capacityBytes?: number
+  /** Says beforehand that a tree does not fit. Without it a write finds that out. */
+  readonly tellsRoom?: boolean
+  /** The system's code with which an operation fails, such as "EACCES". */
+  readonly refuse?: (operation: Operation, path: string) => string | undefined
+}
+
+export interface Options extends Faults {
+  /** The disk; without it a new one. Its entries stay, but for those that an entry of the tree replaces. */
+  readonly volume?: Volume
+  /** The content that a file is expected to have, by its path, so that many stores need not keep a copy each. */
+  readonly known?: (path: string) => Uint8Array | undefined
+  /** Goes before each change: a slow disk sleeps, and between two changes a machine may crash. */
+  readonly turn?: (operation: Operation) => Effect.Effect<void>
+}
+
+/** The destination on the volume; beside it is what a catcher must not touch. */
+export const destination = "destination"
+
+/** Where an entry stands on the volume. */
+export const pathOf = (entry: Entry) =>
+  entry.path.length === 0 ? destination : `${destination}/${display(entry.path)}`
+
+export class MemorySite {
+  readonly options: Options
+  readonly volume: Volume
+  inventory = new Inventory([])
+  stage: "Waiting" | "Open" | "Finished" = "Waiting"
+  /** Files that are open to be written now. */
+  writers = 0
+  /** Fails unless the destination is the one that the session opened. */
+  readonly stands: Effect.Effect<void, StoreError>
+  /** The destination that a session has opened. */
+  private top: Node | undefined
+
+  constructor(options: Options) {
+    this.options = options
+    this.volume = options.volume ?? new Volume(options)
+    this.stands = Effect.suspend(() =>
+      this.top === undefined || this.volume.find(destination) === this.top ? Effect.void : Effect.fail(replaced())
+    )
+    this.admit()
+  }
+
+  private admit(): void {
+    if (this.volume.find(destination) === undefined) this.volume.mkdir(destination)
+  }
+
+  /** A session begins with these entries. */
+  begin(entries: ReadonlyArray<Entry>): void {
+    this.admit()
+    this.top = this.volume.find(destination)
+    this.stage = "Open"
+    this.inventory = new Inventory(entries)
+  }
+
+  /** Fails where a fault is wanted. */
+  check(operation: Operation, entry: Entry): Effect.Effect<void, StoreError> {
+    const path = display(entry.path)
+    const code = this.options.refuse?.(operation, path)
+    return code === undefined ? Effect.void : Effect.fail(refusedAt(path)(code))
+  }
+
+  /** One change for an operation on an entry. */
+  step<A>(operation: Operation, entry: Entry, change: () => Refused<A>): Effect.Effect<A, StoreError> {
+    const { turn = () => Effect.void } = this.options
+    return Effect.andThen(
+      Effect.andThen(turn(operation), this.stands),
+      Effect.suspend(() => Effect.fromResult(Result.mapError(change(), refusedAt(display(entry.path)))))
+    )
+  }
+
+  /** Removes something of another type in an entry's place, as on a disk. A rename replaces anything but a directory. */
+  makeWay(operation: Operation, entry: Entry): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const node = this.volume.find(pathOf(entry))
+      const isDirectory = node?._tag === "Directory"
+      if (node === undefined || isDirectory === (entry._tag === "Directory")) return Effect.void
+      if (!isDirectory && entry._tag !== "Directory") return Effect.void
+      return Effect.mapError(
+        this.step(operation, entry, () => this.volume.unlink(pathOf(entry))),
+        (error) => (error.code === "ENOTEMPTY" ? at(entry, notEmpty()) : error)
+      )
+    })
+  }
+}
+
+/** Makes an entry under a temporary name, and renames it. */
+export const put = Effect.fnUntraced(function* (
+  site: MemorySite,
+  operation: Operation,
+  entry: Entry,
+  create: (temporary: string) => Refused<unknown>
+) {
+  const { volume } = site
+  yield* site.makeWay(operation, entry)
+  const temporary = volume.temporaryName(pathOf(entry))
+  yield* site.step(operation, entry, () => create(temporary))
+  yield* Effect.onError(
+    site.step(operation, entry, () => volume.rename(temporary, pathOf(entry))),
+    () => Effect.sync(() => volume.unlink(temporary))
+  )
+})
+
+/** A refusal with the entry's path. */
+export const at = ({ path }: Entry, { code, reason }: StoreError): StoreError =>
+  new StoreError({ path: display(path), code, reason })
+
+const refusedAt = (path: string) => (code: string) => new StoreError({ path, ...Errno.ofCode(code) })
+
+const replaced = () =>
+  new StoreError({
+    path: destination,
+    ...Errno.refusal("ESTALE", "the destination was replaced while the session ran")
+  })

@@ -1,0 +1,146 @@
+/**
+ * Files of the store in memory: writers while they arrive, and files that stand there already.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { type Carried, display, type Entry } from "../tree/Manifest.ts"
+import { isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
+import type { Failure } from "../wire/Message.ts"
+import * as BundleWriter from "./BundleWriter.ts"
+import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
+import { notKept, outside } from "./Refusals.ts"
+import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
+import type { File } from "./Volume.ts"
+
+/** Opens a carried file to be written. */
+export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: Carried) {
+  if (carried.kind === "Manifest" || carried.kind === "Revision") return yield* notKept()
+  if (carried.kind === "Bundle") yield* BundleWriter.admit(carried)
+  yield* site.stands
+  const writer = carried.kind === "Single" ? yield* openSingle(site, carried) : openBundle(site, carried)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => site.writers++),
+    () => Effect.sync(() => site.writers--)
+  )
+  return writer
+})
+
+const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carried) {
+  const { inventory, volume } = site
+  const { firstEntry: index, size } = carried
+  const entry = inventory.entries[index]
+  const refusal = inventory.refusal(index)
+  if (refusal !== undefined) return yield* refusal
+  yield* site.check("open", entry)
+  yield* site.makeWay("open", entry)
+  const { file, temporary } = yield* create(site, "open", entry, size)
+  const writer: FileWriter = {
+    write: (offset, bytes) =>
+      isInside(size, offset, bytes.length)
+        ? Effect.andThen(
+            site.check("write", entry),
+            site.step("write", entry, () => volume.write(file, offset, bytes))
+          )
+        : Effect.fail(at(entry, outside())),
+    read: (offset, into) =>
+      isInside(size, offset, into.length)
+        ? Effect.sync(() => file.content.read(offset, into))
+        : Effect.fail(at(entry, outside())),
+    commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
+  }
+  return writer
+})
+
+// As on a disk, a bundle's content is in memory until it is committed.
+const openBundle = (site: MemorySite, carried: Carried): FileWriter => {
+  const content = new Uint8Array(carried.size)
+  const commit = Effect.fnUntraced(function* (member: Member) {
+    const entry = site.inventory.entries[member.entry]
+    const { file, temporary } = yield* create(site, "commit", entry, member.size)
+    yield* site.step("commit", entry, () => site.volume.write(file, 0, partOf(content, member)))
+    yield* rename(site, member.entry, file, temporary)
+  }, Effect.scoped)
+  return BundleWriter.make(content, (skip) => each(site, carried, skip, commit))
+}
+
+/** A new file under a temporary name. It is removed when its scope closes before it has its own. */
+const create = Effect.fnUntraced(function* (site: MemorySite, operation: Operation, entry: Entry, size: number) {
+  const { options, volume } = site
+  const temporary = volume.temporaryName(pathOf(entry))
+  const expected = () => options.known?.(display(entry.path))
+  const file = yield* Effect.acquireRelease(
+    site.step(operation, entry, () => volume.create(temporary, size, expected())),
+    (file) =>
+      Effect.sync(() => {
+        volume.close(file)
+        volume.unlink(temporary)
+      })
+  )
+  return { file, temporary }
+})
+
+const rename = Effect.fnUntraced(function* (site: MemorySite, index: number, file: File, temporary: string) {
+  const { inventory, volume } = site
+  const entry = inventory.entries[index]
+  yield* site.check("commit", entry)
+  yield* site.makeWay("commit", entry)
+  volume.setMetadata(file, entry)
+  yield* site.step("commit", entry, () => volume.rename(temporary, pathOf(entry)))
+  inventory.arrive(index)
+})
+
+/** Commits member by member; the failures are those of single entries. */
+const each = Effect.fnUntraced(function* (
+  site: MemorySite,
+  carried: Carried,
+  skip: (member: number) => boolean,
+  commit: (member: Member) => Effect.Effect<void, StoreError>
+) {
+  const failures: Array<Failure> = []
+  yield* site.stands
+  for (const [position, member] of carried.members.entries()) {
+    if (skip(position) || site.inventory.isRefused(member.entry)) continue
+    const done = yield* Effect.result(commit(member))
+    if (Result.isFailure(done)) failures.push({ entry: member.entry, reason: done.failure.reason })
+  }
+  return failures
+})
+
+/** The files that stand there already, where each member has one of its size. */
+export const existing = (site: MemorySite, carried: Carried) =>
+  Effect.sync(() => {
+    const files = carried.members.flatMap((member) => standing(site, member) ?? [])
+    if (files.length < carried.members.length) return Option.none()
+    const found: Existing = {
+      read: (offset, into) =>
+        Effect.sync(() => {
+          for (const piece of overlaps(carried.members, offset, into)) {
+            files[piece.position].content.read(piece.from, piece.into)
+          }
+        }),
+      commit: each(
+        site,
+        carried,
+        () => false,
+        ({ entry }) => describe(site, entry)
+      )
+    }
+    return Option.some(found)
+  })
+
+const standing = ({ inventory, volume }: MemorySite, { entry: index, size }: Member): File | undefined => {
+  const entry = inventory.entries[index]
+  const node = entry === undefined || inventory.isRefused(index) ? undefined : volume.find(pathOf(entry))
+  return node?._tag === "File" && node.content.size === size && node.names.size === 1 ? node : undefined
+}
+
+const describe = Effect.fnUntraced(function* (site: MemorySite, index: number) {
+  const { inventory, volume } = site
+  const entry = inventory.entries[index]
+  yield* site.check("commit", entry)
+  yield* site.step("commit", entry, () => Result.void)
+  const node = volume.find(pathOf(entry))
+  if (node !== undefined) volume.setMetadata(node, entry)
+  inventory.arrive(index)
+})

@@ -1,0 +1,27 @@
+/**
+ * What every store refuses, in the same words. A refusal is thrown, or failed with, where the path is not at hand: the
+ * caller puts it in.
+ */
+import * as Errno from "../system/Errno.ts"
+import { display } from "../tree/Manifest.ts"
+import { StoreError } from "./Store.ts"
+
+/** A refusal without a path. `code` is the system's, such as "ENOENT". */
+export const refusal = (code: string, words: string) => new StoreError({ path: "", ...Errno.refusal(code, words) })
+
+/** A directory with entries in it has the place of something that is no directory. */
+export const notEmpty = () => refusal("ENOTEMPTY", "a directory that is not empty is in its place")
+
+/** A read or a write goes past the end of the content. */
+export const outside = () => refusal("EINVAL", "the range lies outside the file")
+
+/** A hard link's leader did not arrive. */
+export const leaderless = (leader: Uint8Array) =>
+  refusal("ENOENT", `the file it is a hard link to, ${display(leader)}, did not arrive`)
+
+/** Content of a carried file that no store keeps. */
+export const notKept = () => refusal("EINVAL", "the manifest is not kept in the store")
+
+/** A bundle that is above the limits. */
+export const tooLarge = (files: number, bytes: number) =>
+  refusal("EFBIG", `a bundle of ${files} files and ${bytes} bytes is too large`)

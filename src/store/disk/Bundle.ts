@@ -1,0 +1,69 @@
+/**
+ * A bundle of small files: its content comes to lie in memory, and each member is made whole when the bundle is committed.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import type { Bundles } from "../../content/Bundles.ts"
+import type { Carried } from "../../tree/Manifest.ts"
+import type { Member } from "../../tree/Members.ts"
+import { isInside, partOf } from "../../tree/Members.ts"
+import type { Metadata } from "../../tree/Metadata.ts"
+import type { Failure } from "../../wire/Message.ts"
+import * as BundleWriter from "../BundleWriter.ts"
+import { outside } from "../Refusals.ts"
+import { forEntry, orClean } from "./Attempt.ts"
+import type { Spot } from "./Confinement.ts"
+import * as Confinement from "./Confinement.ts"
+import type { Site } from "./Site.ts"
+
+export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, carried: Carried) {
+  yield* BundleWriter.admit(carried)
+  yield* site.destination.stands
+  const content = yield* bundles.take(carried.size)
+
+  const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
+    const failures: Array<Failure> = []
+    yield* site.destination.stands
+    yield* site.destination.inTurns(carried.members, (member, position) => {
+      const { inventory } = site
+      // A refused entry was reported by `prepare`.
+      if (skip(position) || inventory.isRefused(member.entry)) return
+      forEntry(failures, member.entry, inventory.entries[member.entry]?.path, () => place(site, member, content))
+    })
+    return failures
+  })
+
+  return BundleWriter.make(content, commit)
+})
+
+const place = (site: Site, member: Member, content: Uint8Array): void => {
+  const { destination, inventory } = site
+  const { metadata, path } = inventory.file(member.entry)
+  if (!isInside(content.length, member.offset, member.size)) throw outside()
+  const part = partOf(content, member)
+  const described = site.place(member.entry, () => write(site, destination.spot(path), metadata, part))
+  inventory.arrive(member.entry)
+  if (Result.isFailure(described)) throw described.failure
+}
+
+/** Writes one small file: nothing else runs between its temporary name and its own. Answers how its metadata was set. */
+const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array): Result.Result<void, unknown> => {
+  const { changes, describe, destination, temporaries } = site
+  const create = (_: Buffer, name: Buffer) => destination.tree.create(spot.directory, name)
+  const { at, made: fd } = temporaries.make(spot, create)
+  let described: Result.Result<void, unknown> = Result.void
+  orClean(
+    () => {
+      try {
+        for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done, content.length - done, done)
+        described = Result.try(() => describe.file(fd, metadata))
+      } finally {
+        fs.closeSync(fd)
+      }
+      changes.moveOver(at, spot.name)
+    },
+    () => fs.unlinkSync(Confinement.pathOf(at))
+  )
+  return described
+}

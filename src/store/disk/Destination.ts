@@ -1,0 +1,113 @@
+/**
+ * The destination's life: it is created where it is missing, opened when a session begins, and must keep its path until the
+ * session ends. Work on many entries is done in turns, and tried again where another catcher of the same destination was
+ * faster.
+ *
+ * The trap: any path may be changed by others at any time. So each look and each use goes through Confinement.
+ */
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Limits from "../../protocol/Limits.ts"
+import * as Errno from "../../system/Errno.ts"
+import type { Calls } from "../../system/Libc.ts"
+import { refusal } from "../Refusals.ts"
+import type { StoreError } from "../Store.ts"
+import { attempt } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
+
+/** Entries made between two turns of the event loop: a millisecond or two. */
+export const entriesPerTurn = 32
+
+export class Destination {
+  readonly path: Buffer
+  /** Creates the directory where it is missing, and fails when no session could begin in it. */
+  readonly admitted: Effect.Effect<void, StoreError>
+  /** Opens it anew, for a session. */
+  readonly open: Effect.Effect<void, StoreError>
+  /** Fails unless the destination's path still names the directory that was opened. */
+  readonly stands: Effect.Effect<void, StoreError>
+  private opened: Confinement.Tree | undefined
+
+  constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>) {
+    this.path = path
+    const here = <A>(body: () => A) => attempt(path, body).pipe(Effect.catchTag("DestinationEscape", Effect.die))
+    this.admitted = here(() => admit(path))
+    this.open = Effect.andThen(
+      Effect.andThen(
+        Effect.sync(() => this.close()),
+        this.admitted
+      ),
+      here(() => void (this.opened = Confinement.make(path, handles, libc)))
+    )
+    this.stands = here(() => void this.opened?.directory(""))
+  }
+
+  close(): void {
+    this.opened?.close()
+    this.opened = undefined
+  }
+
+  /** The directories below the destination, once a session has begun. */
+  get tree(): Confinement.Tree {
+    if (this.opened === undefined) throw refusal("EBADF", "the destination is not open")
+    return this.opened
+  }
+
+  /** The place of a path: its directory, reached anew, and its name there. */
+  spot(path: Uint8Array): Confinement.Spot {
+    const { name, parent } = Confinement.split(path)
+    return { directory: this.tree.directory(parent), name }
+  }
+
+  /**
+   * Runs `body` again where another catcher may have changed the entries that it looked at: several may share a destination.
+   * Where the process may open no more files, directories that are kept open make room.
+   */
+  persistently<A>(body: () => A): A {
+    for (let tries = 1; ; tries++) {
+      const done = Result.try(body)
+      if (Result.isSuccess(done)) return done.success
+      const code = Errno.codeOf(done.failure) ?? ""
+      if (tries === Limits.racedTries || !(raceCodes.has(code) || scarceCodes.has(code))) throw done.failure
+      if (scarceCodes.has(code)) this.opened?.spare()
+      else this.opened?.lookAgain()
+    }
+  }
+
+  /** Does something with each of many, and lets others run in between. */
+  inTurns<A>(all: ReadonlyArray<A>, each: (one: A, at: number) => void): Effect.Effect<void> {
+    const turn = (first: number) =>
+      this.tree.atOnce(() => {
+        for (let at = first; at < Math.min(first + entriesPerTurn, all.length); at++) each(all[at], at)
+      })
+    return Effect.gen(function* () {
+      for (let first = 0; first < all.length; first += entriesPerTurn) {
+        turn(first)
+        yield* Effect.yieldNow
+      }
+    })
+  }
+}
+
+const admit = (destination: Buffer) => {
+  const made = Result.try(() => fs.mkdirSync(destination))
+  if (Result.isFailure(made)) {
+    const code = Errno.codeOf(made.failure)
+    if (code === "ENOENT") throw refusal(code, "the directory it would be created in does not exist")
+    if (code !== "EEXIST") throw made.failure
+  }
+  const stats = fs.statSync(destination, { throwIfNoEntry: false })
+  if (stats === undefined) throw refusal("ENOENT", "it is a symbolic link that leads nowhere")
+  if (!stats.isDirectory()) throw refusal("ENOTDIR", "it exists and is not a directory")
+  // Our own directory is opened up when the session begins: a tree whose root is read-only can be received again.
+  const access = Result.try(() => fs.accessSync(destination, fs.constants.W_OK | fs.constants.X_OK))
+  const opensUp = stats.uid === process.geteuid?.()
+  if (Result.isFailure(access) && !(opensUp && Errno.codeOf(access.failure) === "EACCES")) throw access.failure
+}
+
+/** The system's codes where an entry was made, removed or replaced between a look and the use. */
+const raceCodes: ReadonlySet<string> = new Set(["EEXIST", "ENOENT", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EINVAL"])
+/** The process, or the system, may open no more files. */
+const scarceCodes: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"])

@@ -1,0 +1,129 @@
+/**
+ * Entries without content: directories, symbolic links, FIFOs, and hard links at the end. Each is looked at first. An entry
+ * that is there already stays and gets its metadata; another in its place is replaced.
+ */
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import type { Entry } from "../../tree/Manifest.ts"
+import { display } from "../../tree/Manifest.ts"
+import { refusal } from "../Refusals.ts"
+import { DestinationEscape } from "../Store.ts"
+import type { Spot } from "./Confinement.ts"
+import * as Confinement from "./Confinement.ts"
+import { openUp, workingMode } from "./Describe.ts"
+import type { Site } from "./Site.ts"
+
+type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
+
+/** Makes an entry when the session begins. Files and hard links come later. */
+export const make = (site: Site, entry: Entry, index: number): void => {
+  switch (entry._tag) {
+    case "Directory":
+      makeDirectory(site, entry)
+      return void site.directories.add(index)
+    case "Symlink":
+      return makeSymlink(site, entry)
+    case "Fifo":
+      return makeFifo(site, entry)
+    case "HardLink":
+    case "File":
+      return
+  }
+}
+
+const makeDirectory = (site: Site, { metadata, path }: Of<"Directory">) => {
+  const { changes, destination } = site
+  if (path.length === 0) return openUp(destination.tree.directory(""))
+  const spot = destination.spot(path)
+  const own = Confinement.pathOf(spot)
+  const inTheWay = Confinement.look(own)
+  const create = (path: Buffer) => fs.mkdirSync(path, workingMode(metadata.mode))
+  if (inTheWay === undefined) return create(own)
+  if (inTheWay.isDirectory()) {
+    return openUp(destination.tree.directory(Confinement.join(spot.directory.key, spot.name)))
+  }
+  if (inTheWay.isSymbolicLink() && leadsOutside(site, own)) {
+    const reason = "a symbolic link to a directory elsewhere is in its place; remove it there to have a directory"
+    throw new DestinationEscape({ path: display(path), reason })
+  }
+  changes.replaceByDirectory(spot, create)
+}
+
+/** Is a link one to a directory that is not below the destination? */
+const leadsOutside = ({ destination }: Site, link: Buffer): boolean => {
+  const followed = Result.try(() => {
+    const target = fs.realpathSync.native(link, { encoding: "buffer" })
+    return fs.statSync(target).isDirectory() ? target : undefined
+  })
+  const target = Result.getOrUndefined(followed)
+  if (target === undefined) return false
+  const base = fs.realpathSync.native(destination.tree.directory("").self, { encoding: "buffer" })
+  const inside = base.equals(slash) ? base : Buffer.concat([base, slash])
+  return !target.equals(base) && !target.subarray(0, inside.length).equals(inside)
+}
+
+const slash = Buffer.from("/")
+
+const makeSymlink = ({ changes, describe, destination }: Site, entry: Of<"Symlink">) => {
+  const spot = destination.spot(entry.path)
+  const path = Confinement.pathOf(spot)
+  const target = Buffer.from(entry.target)
+  const inTheWay = Confinement.look(path)
+  const isThere = inTheWay?.isSymbolicLink() === true && fs.readlinkSync(path, { encoding: "buffer" }).equals(target)
+  if (!isThere) changes.put(spot, inTheWay, (path) => fs.symlinkSync(target, path))
+  describe.symlink(path, entry.metadata)
+}
+
+const makeFifo = (site: Site, entry: Of<"Fifo">) => {
+  const { describe, destination } = site
+  const spot = destination.spot(entry.path)
+  const path = Confinement.pathOf(spot)
+  const inTheWay = Confinement.look(path)
+  if (inTheWay?.isFIFO() !== true) putFifo(site, spot, inTheWay)
+  describe.fifo(path, entry.metadata, destination.tree)
+}
+
+const putFifo = ({ changes, libc }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
+  const { directory } = spot
+  if (Option.isSome(libc)) return changes.put(spot, inTheWay, (path) => libc.value.mkfifo(path, 0o600))
+  // The program takes arguments as text, and a name may be no text. A temporary name without a part of it always is.
+  changes.replace(spot, (_, temporary) => runMkfifo(directory, temporary), { directory, name: Buffer.alloc(0) })
+}
+
+const runMkfifo = (directory: Confinement.Directory, name: Buffer) => {
+  // The new process changes into the directory before it becomes the program, while it still has our descriptors.
+  const cwd = directory.self.toString()
+  const run = spawnSync("mkfifo", ["-m", "600", "--", name.toString("latin1")], { cwd, stdio: "ignore" })
+  if (run.error !== undefined) {
+    throw refusal("ENOSYS", "a FIFO cannot be made here without the package koffi or the program mkfifo")
+  }
+  if (run.status !== 0) throw refusal("EIO", "the program mkfifo failed")
+}
+
+/** Makes a hard link to a file that arrived. */
+export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardLink">): void => {
+  const from = Confinement.split(inventory.leaderOf(entry).path)
+  const { tree } = destination
+  const source = tree.directory(from.parent)
+  tree.hold(source)
+  try {
+    const spot = destination.spot(entry.path)
+    const target = Confinement.at(source, from.name)
+    const stats = fs.lstatSync(target, { bigint: true })
+    const inTheWay = Confinement.look(Confinement.pathOf(spot))
+    // Renaming one link of a file over another does nothing, and the temporary name would stay.
+    if (inTheWay !== undefined && Confinement.isSameFile(inTheWay, stats)) return
+    changes.put(spot, inTheWay, (path) => fs.linkSync(target, path))
+  } finally {
+    tree.release(source)
+  }
+}
+
+/** The last step for a directory: its own metadata, when nothing more is made in it. */
+export const closeDirectory = ({ describe, destination }: Site, { metadata, path }: Of<"Directory">): void => {
+  const { name, parent } = Confinement.split(path)
+  const { tree } = destination
+  describe.directory(tree.directory(Confinement.join(parent, name)), metadata, tree)
+}

@@ -1,0 +1,126 @@
+/**
+ * A file that is carried alone: written block by block under a temporary name, and renamed when it is whole. Its temporary
+ * file is removed when the scope closes before that.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Descriptor from "../../system/Descriptor.ts"
+import type { Carried, Entry } from "../../tree/Manifest.ts"
+import { isInside } from "../../tree/Members.ts"
+import type { Failure } from "../../wire/Message.ts"
+import { notEmpty, outside, refusal } from "../Refusals.ts"
+import type { FileWriter } from "../Store.ts"
+import { attempt, forEntry, orClean, storeError } from "./Attempt.ts"
+import type { Spot } from "./Confinement.ts"
+import * as Confinement from "./Confinement.ts"
+import type { Site } from "./Site.ts"
+import { Sparse } from "./Sparse.ts"
+
+/** A file under its temporary name. */
+interface Opened {
+  readonly index: number
+  readonly entry: Extract<Entry, { readonly _tag: "File" }>
+  /** The final name, and the temporary one beside it. */
+  readonly spot: Spot
+  readonly temporary: Spot
+  readonly descriptor: Descriptor.Descriptor
+  /** The tree that keeps its directory open. */
+  readonly tree: Confinement.Tree
+  isCommitted: boolean
+}
+
+export const open = Effect.fnUntraced(function* (site: Site, carried: Carried) {
+  const { firstEntry: index, size } = carried
+  const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
+  const file = yield* Effect.acquireRelease(
+    attempt(path, () => site.destination.persistently(() => create(site, index, size))),
+    (file) =>
+      Effect.andThen(
+        file.descriptor.close,
+        Effect.sync(() => discard(site, file))
+      )
+  )
+  const { descriptor } = file
+  const failed = storeError(path)
+  const sparse = new Sparse(size)
+  const writer: FileWriter = {
+    write: (offset, bytes) =>
+      Effect.suspend(() => {
+        if (!isInside(size, offset, bytes.length)) return Effect.fail(failed(outside()))
+        return sparse.leavesOut(offset, bytes) ? Effect.void : Effect.mapError(descriptor.write(offset, bytes), failed)
+      }),
+    read: (offset, into) =>
+      Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
+        count === into.length ? Effect.void : Effect.fail(failed(outside()))
+      ),
+    commit: Effect.fnUntraced(function* (skip) {
+      const failures: Array<Failure> = []
+      yield* site.destination.stands
+      if (!skip(0)) forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
+      return failures
+    })
+  }
+  return writer
+})
+
+const create = ({ destination, inventory, temporaries }: Site, index: number, size: number): Opened => {
+  const entry = inventory.file(index)
+  const refused = inventory.refusal(index)
+  if (refused !== undefined) throw refused
+  const { tree } = destination
+  const spot = destination.spot(entry.path)
+  temporaries.clear(spot.directory)
+  // Better said now than after the content has come.
+  const own = Confinement.pathOf(spot)
+  if (Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
+  const { at: temporary, made: fd } = temporaries.make(spot, (_, name) => tree.create(spot.directory, name))
+  orClean(
+    () => fs.ftruncateSync(fd, size),
+    () => {
+      fs.closeSync(fd)
+      fs.unlinkSync(Confinement.pathOf(temporary))
+    }
+  )
+  tree.hold(spot.directory)
+  temporaries.keep(temporary)
+  return { index, entry, spot, temporary, descriptor: Descriptor.make(fd), tree, isCommitted: false }
+}
+
+const isEmpty = (path: Buffer): boolean => {
+  const directory = fs.opendirSync(path)
+  const first = Result.try(() => directory.readSync())
+  directory.closeSync()
+  return Result.isSuccess(first) && first.success === null
+}
+
+/** Gives the content its metadata and its final name. */
+const commit = ({ changes, describe, destination, inventory }: Site, file: Opened): void => {
+  const { descriptor, entry, index, spot, temporary } = file
+  const { tree } = destination
+  const directory = tree.directory(spot.directory.key)
+  if (tree.handles && directory !== spot.directory) {
+    throw refusal("ESTALE", "its directory was replaced while it was received")
+  }
+  const from = { directory, name: temporary.name }
+  const named = Confinement.look(Confinement.pathOf(from))
+  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true }))) {
+    throw refusal("ESTALE", "its temporary file was replaced while it was received")
+  }
+  const described = Result.try(() => describe.file(descriptor.fd, entry.metadata))
+  changes.moveOver(from, spot.name)
+  file.isCommitted = true
+  inventory.arrive(index)
+  if (Result.isFailure(described)) throw described.failure
+}
+
+/** Removes what has not been committed. A failure has nobody left to be told. */
+const discard = ({ destination, temporaries }: Site, { isCommitted, spot, temporary, tree }: Opened): void => {
+  const remove = () => {
+    const directory = destination.tree.handles ? spot.directory : destination.tree.directory(spot.directory.key)
+    fs.unlinkSync(Confinement.at(directory, temporary.name))
+  }
+  if (!isCommitted) Result.try(remove)
+  temporaries.letGo(temporary)
+  tree.release(spot.directory)
+}

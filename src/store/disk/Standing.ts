@@ -1,0 +1,115 @@
+/**
+ * Files that stand under their final names already. They are looked at, read for their hash, and described where they
+ * stand when they are the content that the master has.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import type { Carried } from "../../tree/Manifest.ts"
+import { overlaps } from "../../tree/Members.ts"
+import type { Failure } from "../../wire/Message.ts"
+import { outside, refusal } from "../Refusals.ts"
+import type { Existing } from "../Store.ts"
+import { attempt, forEntry } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
+import { entriesPerTurn } from "./Destination.ts"
+import type { Site } from "./Site.ts"
+
+export const existing = Effect.fn("Disk.existing")(function* (site: Site, carried: Carried) {
+  const { destination, inventory } = site
+  const found = yield* findAll(site, carried.members)
+  if (found === undefined) return Option.none()
+  const out: Existing = {
+    read: (offset, into) =>
+      attempt(inventory.entries[carried.firstEntry].path, () =>
+        destination.tree.atOnce(() => read(site, carried, found, offset, into))
+      ),
+    commit: Effect.gen(function* () {
+      const failures: Array<Failure> = []
+      yield* destination.inTurns(carried.members, ({ entry: index }, position) => {
+        const { metadata, path } = inventory.file(index)
+        const describe = (fd: number) => {
+          inventory.arrive(index)
+          site.describe.file(fd, metadata)
+        }
+        forEntry(failures, index, path, () =>
+          destination.persistently(() => withFile(site, index, found[position], describe))
+        )
+      })
+      return failures
+    })
+  }
+  return Option.some(out)
+})
+
+/** The status of each member's file; undefined when one of them is missing or another. The first such ends the looking. */
+const findAll = Effect.fnUntraced(function* (site: Site, members: Carried["members"]) {
+  const { destination } = site
+  const found: Array<fs.BigIntStats> = []
+  for (let first = 0; first < members.length; first += entriesPerTurn) {
+    const looked = Result.try(() => {
+      destination.tree.atOnce(() => {
+        for (const { entry, size } of members.slice(first, first + entriesPerTurn)) {
+          const stats = destination.persistently(() => find(site, entry, size))
+          if (stats === undefined) return
+          found.push(stats)
+        }
+      })
+    })
+    if (Result.isFailure(looked) || found.length < Math.min(members.length, first + entriesPerTurn)) return undefined
+    yield* Effect.yieldNow
+  }
+  return found
+})
+
+/** The status of a file that is what its entry says it is; undefined otherwise. */
+const find = (site: Site, index: number, size: number): fs.BigIntStats | undefined => {
+  const { destination, inventory, isRoot, user } = site
+  if (inventory.isRefused(index)) return undefined
+  const { metadata, path } = inventory.file(index)
+  const found = Confinement.look(Confinement.pathOf(destination.spot(path)))
+  if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined
+  site.apart(index, () => {})
+  // Another name of it may have other metadata. An earlier owner might still have it open and write to it.
+  const keepsOwner = found.uid === BigInt(user) || (isRoot && found.uid === BigInt(metadata.uid))
+  return found.nlink === 1n && keepsOwner ? found : undefined
+}
+
+// Not blocking: a FIFO in its place by now must not make us wait for a writer.
+const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+/** Opens the file that was found, if it is that still. */
+const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: number) => void): void => {
+  const { destination, inventory } = site
+  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), flags)
+  try {
+    const now = fs.fstatSync(fd, { bigint: true })
+    if (!Confinement.isSameFile(now, found) || now.size !== found.size || now.mtimeNs !== found.mtimeNs) {
+      throw refusal("ESTALE", "it was changed or replaced while it was looked at")
+    }
+    body(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Fills `into` from an offset of the carried content, file by file. */
+const read = (
+  site: Site,
+  { members }: Carried,
+  found: ReadonlyArray<fs.BigIntStats>,
+  offset: number,
+  into: Uint8Array
+): void => {
+  for (const { from, into: piece, member, position } of overlaps(members, offset, into)) {
+    const fill = (fd: number) => {
+      for (let done = 0; done < piece.length;) {
+        const count = fs.readSync(fd, piece, done, piece.length - done, from + done)
+        if (count === 0) throw outside()
+        done += count
+      }
+    }
+    site.destination.persistently(() => withFile(site, member.entry, found[position], fill))
+  }
+}
