@@ -7,6 +7,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { deadExports, fileLines, functionLines, type Sources } from "./house.ts"
+import { publicModulesOf } from "./public.ts"
 
 const root = fileURLToPath(new URL("../src/", import.meta.url))
 
@@ -150,6 +151,48 @@ const codecUsers: ReadonlyArray<string> = [
   "session/Session.ts",
   "simulate/Faults.ts"
 ]
+
+// ---- what is told to a reader ----
+
+/** What the package exports: the modules of index.ts, and the protocol by its paths. */
+const publicFiles = (sources: Sources): ReadonlyArray<readonly [file: string, text: string]> => {
+  const named = new Set(publicModulesOf(sources.get("index.ts")!).map(({ file }) => file))
+  return [...sources].filter(([file]) => named.has(file) || roomOf(file) === "protocol")
+}
+
+/** Exports without a doc comment right above; of what is exported from another file, it is there. */
+const undocumented: Rule = (sources) => {
+  const isBare = (text: string, at: number) => !/\/\*\*(?:(?!\*\/)[^])*\*\/\n$/.test(text.slice(0, at))
+  const bareIn = (file: string, text: string, names?: ReadonlyArray<string>): ReadonlyArray<string> =>
+    [
+      ...text.matchAll(
+        /^export (?:(?:type )?\{([^}]*)\} from "([^"]+)"|.*?\b(?!(?:abstract|const|class|function|interface|type)\b)(\w+)\b.*)/gm
+      )
+    ].flatMap(({ 0: line, 1: list, 2: from = "", 3: name, index }) => {
+      if (list === undefined) {
+        return (names === undefined || names.includes(name)) && isBare(text, index) ? [`${file}: ${line}`] : []
+      }
+      const passed = list.split(",").map((one) => one.replace(/\btype\b/, "").trim())
+      const wanted = passed.filter((one) => names === undefined || names.includes(one))
+      const other = path.posix.join(path.posix.dirname(file), from)
+      return bareIn(other, sources.get(other)!, wanted).map((bare) => `${file} passes on ${bare}`)
+    })
+  return publicFiles(sources).flatMap(([file, text]) => bareIn(file, text))
+}
+
+/** The compiler leaves a header out of the .d.ts where an import that it leaves out comes right after it. */
+const headless: Rule = (sources) =>
+  publicFiles(sources)
+    .filter(([, text]) => !/^\/\*\*(?:(?!\*\/)[^])*\*\/\n\n/.test(text))
+    .map(([file]) => `${file} has no header with an empty line after it`)
+
+/** Where a user begins. */
+const beginnings: ReadonlyArray<string> = [
+  ...["master/Master.ts", "catcher/Catcher.ts", "transport/Transport.ts", "store/Store.ts", "source/Source.ts"],
+  ...["report/Progress.ts", "simulate/Simulation.ts"]
+]
+const withoutExample: Rule = (sources) =>
+  beginnings.filter((file) => !sources.get(file)?.includes("* ```ts\n")).map((file) => `${file} has no example`)
 
 /** The lengths above `most` are those that are listed, and none has grown. */
 const lengths =
@@ -383,6 +426,34 @@ const checks: ReadonlyArray<Check> = [
       ["cli/Session.ts", 'export const alsoUnused = 1; import * as Flags from "./Flags.ts"; void Flags'],
       ...without(forTests)
     ]
+  },
+  {
+    rule: "every export of a public module has a doc comment",
+    broken: undocumented,
+    breaks: [
+      ["protocol/pace/Window.ts", "export const bare = 1"],
+      ["protocol/Table.ts", "export interface Bare {}"],
+      ["transport/Datagram.ts", 'export { checkGroup } from "./Udp.ts"'],
+      ["store/Memory.ts", "/* no doc comment */\nexport class Bare {}"],
+      [
+        "master/Master.ts",
+        "no doc of run",
+        (text) => text.replace(/ \*\/\nexport const run/, " */\n\nexport const run")
+      ]
+    ]
+  },
+  {
+    rule: "every public module has a header, which the compiler keeps",
+    broken: headless,
+    breaks: [
+      ["master/Master.ts", "an import right after it", (text) => text.replace(" */\n\nimport", " */\nimport")],
+      ["protocol/Words.ts", "none", (text) => text.slice(text.indexOf("*/") + 2)]
+    ]
+  },
+  {
+    rule: "where a user begins there is an example",
+    broken: withoutExample,
+    breaks: beginnings.map((file) => [file, "none", (text: string) => text.replaceAll("```ts", "```")] as const)
   },
   {
     rule: "datagrams have one door: the wire's codec has one user",

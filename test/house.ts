@@ -37,7 +37,7 @@ const lineCount = (text: string) => text.split("\n").length - (text.endsWith("\n
 
 /** Lines of each file, without its doc comments: no file is made short by saying less of what it exports. */
 export const fileLines = (sources: Sources): ReadonlyMap<string, number> =>
-  new Map([...sources].map(([file, text]) => [file, lineCount(text.replace(/^ *\/\*\*[^]*?\*\/\n/gm, ""))]))
+  new Map([...sources].map(([file, text]) => [file, lineCount(text.replace(/^ *\/\*\*[^]*?\*\/\n\n?/gm, ""))]))
 
 const functions: ReadonlySet<string> = new Set([
   ...["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]

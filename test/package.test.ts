@@ -27,7 +27,7 @@ const files = fs
 
 /** The packages that a source imports, by name. */
 const packagesOf = (text: string): ReadonlyArray<string> =>
-  [...text.matchAll(/^(?:import|export)\b[^"]*?\bfrom "([^".][^"]*)"/gm)]
+  [...text.replace(/^ *\/\*\*[^]*?\*\/$/gm, "").matchAll(/^(?:import|export)\b[^"]*?\bfrom "([^".][^"]*)"/gm)]
     .map(([, name]) => name)
     .filter((name) => !name.startsWith("node:"))
     .map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)![0])

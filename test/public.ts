@@ -7,10 +7,11 @@ export interface PublicModule {
   readonly file: string
 }
 
-const index = readFileSync(new URL("../src/index.ts", import.meta.url), "utf8")
+export const publicModulesOf = (index: string): ReadonlyArray<PublicModule> =>
+  [...index.matchAll(/^export (.*)$/gm)].map(([, line]) => {
+    const match = /^\* as (\w+) from "\.\/(.+\.ts)"$/.exec(line)
+    if (match === null) throw new Error(`index.ts exports modules, and nothing else: ${line}`)
+    return { name: match[1], file: match[2] }
+  })
 
-export const publicModules: ReadonlyArray<PublicModule> = [...index.matchAll(/^export (.*)$/gm)].map(([, line]) => {
-  const match = /^\* as (\w+) from "\.\/(.+\.ts)"$/.exec(line)
-  if (match === null) throw new Error(`index.ts exports modules, and nothing else: ${line}`)
-  return { name: match[1], file: match[2] }
-})
+export const publicModules = publicModulesOf(readFileSync(new URL("../src/index.ts", import.meta.url), "utf8"))

@@ -5,6 +5,7 @@
  *
  * One fiber uses an assembly; the pool is shared by the files of a catcher.
  */
+
 import * as Effect from "effect/Effect"
 import { Claimed } from "../content/Claimed.ts"
 import { agrees, hash } from "../content/Hash.ts"
@@ -60,12 +61,18 @@ interface Kept {
   readonly pages: Array<Uint8Array>
 }
 
+/** What the hashes say of a file whose pages are all there. */
 export interface Verdict {
   /** Blocks whose hash disagrees; their pages have to come again. */
   readonly blocks: ReadonlyArray<number>
+  /** The trailer itself does not agree with the root: nothing can be said of the blocks. */
   readonly trailer: boolean
 }
 
+/**
+ * What one file has of its pages: in memory until a block is whole, then hashed and in its slot.
+ * Use it from one fiber.
+ */
 export class Assembly {
   private readonly layout: Layout.Layout
   private readonly writer: FileWriter

@@ -52,15 +52,18 @@ export interface Options {
   readonly assemblingBlocks?: number
 }
 
-/** A catcher's defaults: it waits 30 s for a master, and takes it for lost after 10 s of silence. */
+/**
+ * A catcher's defaults: it waits 30 s for a master, and takes it for lost after 10 s of silence.
+ */
 export const defaults = {
   waitMillis: Limits.defaultWaitMillis,
   timeoutMillis: Limits.defaultTimeoutMillis
 } as const satisfies Partial<Options>
 
 /**
- * Why the session did not end well here: no master was heard, it refused us, it gave the session up or fell silent, or
- * the network, the store or the manifest is of no use. What fails for single entries is in the report instead.
+ * Why the session did not end well here: no master was heard, it refused us, it gave the session up
+ * or fell silent, or the network, the store or the manifest is of no use. What fails for single
+ * entries is in the report instead.
  */
 export type Error =
   | Errors.MasterTimeout
@@ -71,8 +74,9 @@ export type Error =
   | Errors.StoreError
 
 /**
- * One session: it joins the first that calls, and ends when the master says bye. The last event that it publishes is
- * the report, also when it fails or is interrupted; without a session there is none.
+ * One session: it joins the first that calls, and ends when the master says bye. The last event
+ * that it publishes is the report, also when it fails or is interrupted; without a session there is
+ * none.
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -2,6 +2,7 @@
  * One file at a catcher: the four-state reducer run inside a fiber. The fiber takes events from its mailbox, steps the
  * reducer, runs the commands against the store and sends the answers; what the reducer decides is not decided here.
  */
+
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
@@ -15,6 +16,7 @@ import type { TransportError } from "../transport/Transport.ts"
 import type { Failure } from "../wire/Message.ts"
 import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
 
+/** What a file at a catcher stands on. */
 export interface Options {
   /** Where an earlier fiber of this file ended; `FileState.initial` for a new one. */
   readonly past: FileState.State
@@ -36,8 +38,10 @@ export interface Options {
   readonly causeOf?: (error: Refusal) => Effect.Effect<Refusal>
 }
 
+/** Why a place for a file is refused. */
 export type Refusal = StoreError | DestinationEscape
 
+/** One file at a catcher: a mailbox, and the fiber that empties it. */
 export interface CatchFile {
   /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
@@ -85,6 +89,7 @@ interface Letter {
   readonly taken?: Latch.Latch
 }
 
+/** Gives content that is there already its metadata. Failures are of single entries. */
 export type Commit = Effect.Effect<ReadonlyArray<Failure>, StoreError>
 
 /** What the commands work on while the file is open; what was recognised takes no pages. */
@@ -94,6 +99,7 @@ interface Opened {
   readonly scope: Scope.Closeable
 }
 
+/** Makes a file; nothing happens before `run` is run. */
 export const make = (options: Options): Effect.Effect<CatchFile> =>
   Effect.gen(function* () {
     // Whoever puts something in runs the fiber then and there, within its own turn and until it has to wait: a queue would wake

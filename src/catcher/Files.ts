@@ -3,6 +3,7 @@
  * the file is committed, dropped or sat out; a question that comes later begins another, from where that one ended, so
  * that the same question gets the same answer for as long as the session lives.
  */
+
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as FileState from "../protocol/file/FileState.ts"
@@ -10,6 +11,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import * as CatchFile from "./FileFiber.ts"
 
+/** All files of a session at a catcher, by number. */
 export interface CatchFiles {
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
   readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
@@ -22,6 +24,10 @@ export interface CatchFiles {
   readonly join: Effect.Effect<void, TransportError>
 }
 
+/**
+ * Makes them: a fiber for each file that is asked about, `Limits.keptFiles` at one time. They end
+ * with the scope. `optionsOf` is asked for a file when its fiber starts.
+ */
 export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Omit<CatchFile.Options, "past">) {
   const fibers = yield* FiberMap.make<number, void, TransportError>()
   /** Asked about longest ago first. */

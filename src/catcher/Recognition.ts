@@ -4,6 +4,7 @@
  *
  * [O-4] who holds a file already answers `Complete` to its `Open`, and is sent nothing.
  */
+
 import * as Effect from "effect/Effect"
 import { agrees, hash } from "../content/Hash.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -12,6 +13,7 @@ import * as Monotonic from "../session/Monotonic.ts"
 import type { Existing } from "../store/Store.ts"
 import type { BlockPool } from "./Assembly.ts"
 
+/** What is compared: what stands at the destination, and the root that it must have. */
 export interface Options {
   readonly layout: Layout.Layout
   /** The hash of the trailer. */

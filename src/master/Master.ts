@@ -41,7 +41,9 @@ import type { Audience } from "../wire/Message.ts"
 import { agedReason, Ledger } from "./Ledger.ts"
 import * as Tick from "./Tick.ts"
 
-/** What a master is to do. Only `catchers`, or a list of `hosts`, has no default: see `defaults`. */
+/**
+ * What a master is to do. Only `catchers`, or a list of `hosts`, has no default: see `defaults`.
+ */
 export interface Options extends Announce.Patience {
   /** Begin when this many have joined: 1 to 4096. With `hosts` it counts for nothing. */
   readonly catchers: number
@@ -49,9 +51,15 @@ export interface Options extends Announce.Patience {
   readonly hosts?: ReadonlyArray<string>
   /** Milliseconds of silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
-  /** Content of a datagram in bytes, 512 to 65,467; where a path is narrower, smaller pages are used. */
+  /**
+   * Content of a datagram in bytes, 512 to 65,467; where a path is narrower, smaller pages are
+   * used.
+   */
   readonly pageBytes: number
-  /** All pages have that size; a catcher that they do not reach is sent nothing. False where it is not given. */
+  /**
+   * All pages have that size; a catcher that they do not reach is sent nothing. False where it is
+   * not given.
+   */
   readonly isPageFixed?: boolean
   /** Cap on the bytes that go on the air in a second; none where it is not given. */
   readonly bytesPerSecond?: number
@@ -60,8 +68,8 @@ export interface Options extends Announce.Patience {
 }
 
 /**
- * A master's defaults: it waits 30 s for catchers, takes one for lost after 10 s of silence, and sends pages of 1432 bytes,
- * which is what an Ethernet frame holds.
+ * A master's defaults: it waits 30 s for catchers, takes one for lost after 10 s of silence, and
+ * sends pages of 1432 bytes, which is what an Ethernet frame holds.
  */
 export const defaults = {
   waitMillis: Limits.defaultWaitMillis,
@@ -72,14 +80,15 @@ export const defaults = {
 } as const satisfies Partial<Options>
 
 /**
- * Why there is no report: too few catchers came in time, another master uses the group, the network cannot be used, or
- * the tree cannot be read. What fails for single catchers or entries is in the report instead.
+ * Why there is no report: too few catchers came in time, another master uses the group, the network
+ * cannot be used, or the tree cannot be read. What fails for single catchers or entries is in the
+ * report instead.
  */
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
 
 /**
- * One session, from the call for catchers to the last words. Once it has begun the last event is the report, also when
- * it fails or is interrupted.
+ * One session, from the call for catchers to the last words. Once it has begun the last event is
+ * the report, also when it fails or is interrupted.
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -26,7 +26,10 @@ export interface Patience {
   readonly waitMillis: number
   /** So many catchers are enough when the wait ends; all that are wanted, where it is not given. */
   readonly atLeast?: number
-  /** From then on `atLeast` are enough (one, where it is not given). Milliseconds from the beginning. */
+  /**
+   * From then on `atLeast` are enough (one, where it is not given). Milliseconds from the
+   * beginning.
+   */
   readonly atMostMillis?: number
   /** Each element says: go with those here, be they ever so few. */
   readonly go?: Stream.Stream<unknown>

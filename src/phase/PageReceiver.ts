@@ -14,7 +14,10 @@ import * as Header from "../wire/Header.ts"
 import type { Announce, FromMaster } from "../wire/Message.ts"
 import type { Ear, Membership } from "./Announce.ts"
 
-/** What reaches a catcher: pages or parity of a file, a question or message of its master, or another master's call. */
+/**
+ * What reaches a catcher: pages or parity of a file, a question or message of its master, or
+ * another master's call.
+ */
 export type Heard =
   | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
   | { readonly _tag: "Parity"; readonly file: number; readonly batch: ParityBatch }

@@ -37,8 +37,8 @@ export interface Content {
 }
 
 /**
- * Content that is read piece by piece. What is not given of `isUntouched`, `hasGrown` and `changed` says that it never
- * changes. `unread`: members of a bundle that could not be read.
+ * Content that is read piece by piece. What is not given of `isUntouched`, `hasGrown` and `changed`
+ * says that it never changes. `unread`: members of a bundle that could not be read.
  */
 export const content = (
   options: Pick<Content, "file" | "layout" | "read"> &
@@ -151,7 +151,9 @@ export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lan
     })
   )
 
-/** Streams parity into the air; completes when the last batch was handed over, not when it was sent. */
+/**
+ * Streams parity into the air; completes when the last batch was handed over, not when it was sent.
+ */
 export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)
 

@@ -15,13 +15,22 @@ export const tagBytes = 16
 export const checksumBytes = 4
 /** Default page: what an Ethernet frame leaves (1432). */
 export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes
-/** The group and the port, where nothing is said of them: of the addresses that are an organisation's own (RFC 2365). */
+/**
+ * The group and the port, where nothing is said of them: of the addresses that are an
+ * organisation's own (RFC 2365).
+ */
 export const defaultGroup = { group: "239.255.67.92", port: 8888 } as const
 /** Routers that a datagram may pass, plus one, where nothing is said: it stays on its network. */
 export const defaultTtl = 1
-/** How long master and catchers wait for each other, where nothing is said: a person starts one after the other. */
+/**
+ * How long master and catchers wait for each other, where nothing is said: a person starts one
+ * after the other.
+ */
 export const defaultWaitMillis = 30_000
-/** Silence after which either side counts as lost, where nothing is said: most networks mend themselves in less. */
+/**
+ * Silence after which either side counts as lost, where nothing is said: most networks mend
+ * themselves in less.
+ */
 export const defaultTimeoutMillis = 10_000
 /** Below this an answer about a span of pages would not fit into one datagram. */
 export const minPageBytes = 512
@@ -37,6 +46,7 @@ export const spanBlocks = spanPages / blockPages
 export const hashBytes = 32
 /** A file's pages: 1.5 TB with the default page. What a catcher keeps for each block (66 bytes) bounds it, not the wire's 32 bits. */
 export const maxPages = 2 ** 30
+/** Blocks of a file that has so many pages. */
 export const maxBlocks = maxPages / blockPages
 
 /** Glued datagrams of one kernel send stay under 64 KiB (what UDP_SEGMENT takes). */
@@ -52,6 +62,7 @@ export const slabBytes = 4 * batchBytes
 export const smallFileBytes = 512 * 1024
 /** A bundle is held in memory at both ends until it is committed. */
 export const bundleBytes = 4 * 1024 * 1024
+/** Members of a bundle: each has a bit in its trailer. */
 export const bundleFiles = 4096
 /** Files between their open barrier and their close at one time; bounds descriptors and memory at both ends. */
 export const filesInFlight = 8
@@ -60,6 +71,7 @@ export const filesInFlight = 8
  * beyond that; then the file asked about longest ago is dropped, and opened again when its turn comes. More are refused.
  */
 export const keptFiles = 24
+/** Files that a catcher has open at most; an Open beyond them is refused. */
 export const openFiles = 32
 /** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
 export const openDirectories = 64
@@ -70,7 +82,9 @@ export const racedTries = 8
  * The others wait for the next revision.
  */
 export const copiedFiles = 4096
+/** Bytes of the small copies together. */
 export const copiedBytes = 64 * 1024 * 1024
+/** Larger copies, each a file descriptor. */
 export const copiedLargeFiles = 16
 /**
  * All copies of larger files take together, but for those that share their blocks with the file, and so the largest file that
@@ -83,6 +97,7 @@ export const copyAttempts = 5
 export const retakes = 3
 /** A lease on a file is waited for; Linux breaks one after 45 s (fs.lease-break-time). */
 export const leaseMillis = 60_000
+/** Pause between two looks at a file with a lease. */
 export const leasePollMillis = 100
 /** Spans of one file in their missing rounds while the next one is streamed. */
 export const spansInFlight = 3
@@ -104,7 +119,9 @@ export const reasonBytes = 200
  * come again with the next announcement. Hosts that are counted at one time; for more all are forgotten.
  */
 export const joinsOfHost = 256
+/** So many more of them are heard with each second that passes. */
 export const joinsOfHostPerSecond = 64
+/** Hosts whose joins are counted at one time; for more, all counts are forgotten. */
 export const countedHosts = 4096
 /** Newcomers that never answered, from which on strangers are at work, and no session's end waits for newcomers. */
 export const silentNewcomers = 64
@@ -116,11 +133,13 @@ export const muteJoinsOfName = 2
 export const slots = 4096
 /** Catchers asked in one question, at most and at least: their answers must fit the master's receive buffer. */
 export const maxSliceSlots = 512
+/** Catchers asked in one question at least, however small the receive buffer is. */
 export const minSliceSlots = 8
 /** What one answer takes of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other answers beside it. */
 export const answerBytes = 4096
 /** The window before the first answer, and its floor; and the floor where a path's queue is short: at 10 Mb/s 13 ms. */
 export const firstWindowBytes = 128 * 1024
+/** The window's floor where a path's queue is short: at 10 Mb/s 13 ms. */
 export const minWindowBytes = 16 * 1024
 /**
  * Page bytes between two polls at least: no more than one kernel send of default pages (64,064 bytes), or a small window would be
@@ -132,9 +151,11 @@ export const minPollBytes = 60_000
  * `minQuestionMillis`; twice as long after every four polls that brought nothing, at most after `maxPollMillis`.
  */
 export const pollMillis = 40
+/** The longest pause between two polls of a closed window. */
 export const maxPollMillis = 320
 /** Catchers that clock the window, and how many of them one poll asks beside those that lag. */
 export const ackers = 32
+/** Ackers that one poll asks, beside those that lag. */
 export const polledAckers = 8
 
 /**
@@ -142,7 +163,12 @@ export const polledAckers = 8
  * oldest goes to the store when more begin. Of large pages (the master says how large they are) there are fewer.
  */
 export const assemblingBlocks = 256
+/** However large the pages are, so many blocks are assembled. */
 export const leastAssemblingBlocks = 8
+/**
+ * Memory for blocks that are assembled: of large pages it holds fewer blocks than
+ * `assemblingBlocks`.
+ */
 export const assemblingBytes = 48 * 1024 * 1024
 /**
  * Points of the code's field, GF(256): a block's data pages and its parity pages together. The wire numbers the parity pages of
@@ -171,6 +197,7 @@ export const progressEvents = 256
 export const listingCatchers = 8
 /** Who lacks this many times what half of the group lacks, and this share of a span besides, is repaired after the others. */
 export const stragglerMedians = 4
+/** Share of a span that a catcher lacks, besides, before it is a straggler. */
 export const stragglerShare = 0.05
 /** Fewer pages hold nobody up: of a small file one lost page would be a large share. */
 export const stragglerPages = 64
@@ -218,7 +245,9 @@ export const absentNames = 20
 export const listenMillis = 50
 /** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */
 export const questionMillis = 20
+/** The shortest pause before a question is repeated. */
 export const minQuestionMillis = 4
+/** The longest pause before a question is repeated. */
 export const maxQuestionMillis = 500
 /** How often at a time something is said to a catcher, or to a master, whose answers seem to be lost. [Q-14] */
 export const copies = 4
@@ -236,16 +265,20 @@ export const rounds = 400
 export const worstAckers = 8
 /** Over this stretch of time it is judged who holds the group up, and from which share of it on. */
 export const heldMillis = 1000
+/** Share of `heldMillis` from which on an acker holds the group up. */
 export const heldShare = 2 / 3
 /** Who does, does not bound the window for this long, twice as long each time, until the longest; nor after it while half of the group is this many times as fast. */
 export const benchTimes = 4
+/** How long an acker that held the group up does not bound the window, the first time. */
 export const benchMillis = 2000
+/** The longest time for which an acker does not bound the window. */
 export const maxBenchMillis = 64_000
 /**
  * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of 4096 each twice a minute, and their
  * answers are a small part of what a master may receive.
  */
 export const heldAfterMillis = 2000
+/** Catchers asked for what they hold in one of the four polls of a second. [A-10] */
 export const heldAsked = 32
 /** An acker silent for this long, while another answers, stops bounding the window. */
 export const ackerPatienceMillis = 250
@@ -253,6 +286,7 @@ export const ackerPatienceMillis = 250
 export const maxWindowBytes = 64 * 1024 * 1024
 /** Queueing that the window may cause on the path, and what it is brought down to where a queue is shorter. */
 export const queueingMillis = 10
+/** Queueing that the window causes at least, however short the queue is. */
 export const minQueueingMillis = 0.25
 /** Loss that is repaired and not looked into. */
 export const toleratedLoss = 0.04
@@ -260,14 +294,17 @@ export const toleratedLoss = 0.04
 export const trialPages = 512
 /** Such stretches between two trials, at least and after trials that brought nothing. */
 export const minTrialRest = 4
+/** Stretches between two trials at most. */
 export const maxTrialRest = 64
 /** How much later than the fastest acker the slowest may take what was sent: what a busy machine needs to get round to it. */
 export const lagMillis = 20
 /** Trains of probes until a catcher is taken to be reached: by answers that show nothing, and without any. */
 export const probeTrains = 24
+/** Trains of probes without any answer until a catcher is taken to be reached. */
 export const unansweredTrains = 6
 /** The first pause between two trains, and the longest. */
 export const probeMillis = 20
+/** The longest pause between two trains of probes. */
 export const maxProbeMillis = 160
 /** Probes that are glued together: enough to be seen as more than one, and few enough for a small receive buffer. */
 export const gluedProbes = 16
@@ -277,13 +314,16 @@ export const vainRoundPages = 8
 export const gainedShare = 1 / 8
 /** Rounds on trial follow each other after this long times their number, and this long at most: in all 3 s. */
 export const trialMillis = 10
+/** The longest pause between two rounds on trial. */
 export const maxTrialMillis = 200
 /**
  * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and again after so many more; and
  * after so many it is sent nothing more. At 8 pages of 1432 bytes that is 275 KB.
  */
 export const suspectRounds = 2
+/** So many rounds in vain after that the path is probed once more, and so on. */
 export const reprobeRounds = 8
+/** Rounds in vain after which a catcher is sent nothing more. */
 export const vainRounds = 24
 /** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
 export const lingerMillis = 2000
@@ -294,7 +334,9 @@ export const membershipMillis = 60_000
  * and an answer that has not come for so long does not come.
  */
 export const tellingQuestions = 8
+/** Answers that may be on their way, and do not count as lost yet. */
 export const pendingAnswers = 64
+/** An answer that has not come for so long is lost. */
 export const lostAnswerMillis = 1000
 /** How often in a row a question is repeated at once to catchers whose answers are lost; then at growing distances. */
 export const hastyRepeats = 64
@@ -302,4 +344,5 @@ export const hastyRepeats = 64
 export const heardMasters = 16
 /** How often the last words of a session (bye, abort) are said, because nobody answers them. */
 export const lastWords = 4
+/** Pause between two of the last words. */
 export const lastWordsMillis = 5

@@ -2,12 +2,15 @@
  * A small persistent map: a change copies one bucket and the row of them, so that a look-up and a change take the same time
  * however many there are, and earlier maps stay as they were. Pure.
  */
+
 type Key = number | string
 
+/** A map from numbers or texts. */
 export type Table<K extends Key, V> = ReadonlyArray<ReadonlyArray<readonly [key: K, value: V]>>
 
 const buckets = 256
 
+/** It holds nothing. */
 export const empty: Table<never, never> = Array.from({ length: buckets }, () => [])
 
 // FNV-1a of the text; numbers that are counted or drawn by chance spread by themselves.
@@ -18,13 +21,16 @@ const bucketOf = (key: Key): number => {
   return (hash ^ (hash >>> 16)) & (buckets - 1)
 }
 
+/** The value of a key, if it has one. */
 export const get = <K extends Key, V>(self: Table<K, V>, key: K): V | undefined =>
   self[bucketOf(key)].find((entry) => entry[0] === key)?.[1]
 
+/** The table with another value for a key. */
 export const set = <K extends Key, V>(self: Table<K, V>, key: K, value: V): Table<K, V> => {
   return changed(self, key, [[key, value]])
 }
 
+/** The table without a key. */
 export const remove = <K extends Key, V>(self: Table<K, V>, key: K): Table<K, V> => {
   return changed(self, key, [])
 }

@@ -2,6 +2,7 @@
  * What can end a session, one tagged error a phase, each with what a person needs to act. Errors of the rooms below
  * (TransportError, StoreError, DestinationEscape, SourceError, SourceChanged) are defined there and re-exported here.
  */
+
 import * as Schema from "effect/Schema"
 import * as Limits from "../protocol/Limits.ts"
 

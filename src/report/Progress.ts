@@ -2,6 +2,7 @@
  * What happens in a session, as a stream of events that a terminal, JSON lines and a page read alike. Publishing never
  * waits: a reader that is too slow misses the oldest events.
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -26,6 +27,7 @@ export interface CatcherView {
 /** Seconds as they are told: to the millisecond. */
 export const seconds = (millis: number): number => Math.round(millis) / 1000
 
+/** Something that happened in a session. The last is the report. */
 export type Event =
   /** Master: the tree was read. */
   | {
@@ -90,6 +92,21 @@ export type Event =
   | { readonly _tag: "Note"; readonly message: string }
   | Report
 
+/**
+ * The service to which a session tells what happens.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { Catcher, Progress } from "mrsync"
+ *
+ * const told = Effect.gen(function* () {
+ *   const progress = yield* Progress.Progress
+ *   yield* Effect.forkScoped(Stream.runForEach(progress.events, (event) => Effect.log(event._tag)))
+ *   return yield* Catcher.run({ ...Catcher.defaults, id: "c1" })
+ * }).pipe(Effect.scoped, Effect.provide(Progress.Progress.layer))
+ * ```
+ */
 export class Progress extends Context.Service<
   Progress,
   {

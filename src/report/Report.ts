@@ -2,6 +2,7 @@
 
 import type { Unsent } from "../source/Unread.ts"
 
+/** An entry that did not arrive, and why. */
 export interface FailureReport {
   /** As `Manifest.display` shows it; empty: not of one path. */
   readonly path: string
@@ -10,6 +11,7 @@ export interface FailureReport {
   readonly reason: string
 }
 
+/** What became of one catcher. */
 export interface CatcherReport {
   readonly id: string
   readonly address: string
@@ -26,6 +28,7 @@ export interface CatcherReport {
   readonly failures: ReadonlyArray<FailureReport & { readonly kind?: Unsent["kind"] }>
 }
 
+/** How a session ended: at a master for all catchers, at a catcher for itself. */
 export interface Report {
   readonly _tag: "Report"
   readonly session: string

@@ -34,7 +34,8 @@ type Work =
   | { readonly _tag: "Marker"; readonly passed: Deferred.Deferred<void> }
 
 /**
- * A queue of batches on their way to the air. Slabs, which are few, hold back a sender that is faster than the network.
+ * A queue of batches on their way to the air. Slabs, which are few, hold back a sender that is
+ * faster than the network.
  */
 export interface Lane {
   /** An empty slab; waits while all are under way. `hold` is told in the same step, so that no interruption loses it. */
@@ -97,8 +98,8 @@ export interface Air {
 const burstMillis = 5
 
 /**
- * Makes the air of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap, undefined for none.
- * `polled` is told which slots each poll asks.
+ * Makes the air of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap,
+ * undefined for none. `polled` is told which slots each poll asks.
  */
 export const make = (options: {
   readonly session: bigint

@@ -78,8 +78,8 @@ export interface Options {
 }
 
 /**
- * The service that the phases of a master stand on. Make it with `make`, run its `run` beside the phases, and give it
- * to them; nothing is heard or said while `run` does not run.
+ * The service that the phases of a master stand on. Make it with `make`, run its `run` beside the
+ * phases, and give it to them; nothing is heard or said while `run` does not run.
  */
 export class Session extends Context.Service<
   Session,
@@ -202,7 +202,9 @@ class Asked {
   }
 }
 
-/** Makes a session with a new id on the transport, whose only reader it is. It ends with the scope. */
+/**
+ * Makes a session with a new id on the transport, whose only reader it is. It ends with the scope.
+ */
 export const make = (options: Options): Effect.Effect<Session["Service"], never, Transport | Progress | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport

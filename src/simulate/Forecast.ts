@@ -1,4 +1,5 @@
 /** What a roll-out comes to: one file to so many catchers over a network of this kind, simulated, and what was counted. */
+
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Master from "../master/Master.ts"
@@ -12,16 +13,20 @@ import * as Header from "../wire/Header.ts"
 import * as Simulation from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
 
+/** The roll-out that is planned. */
 export interface Options {
+  /** The same seed, the same forecast. */
   readonly seed: number
   readonly catchers: number
+  /** Bytes of the one file that is sent. */
   readonly sizeBytes: number
+  /** Content of a datagram, in bytes. */
   readonly pageBytes: number
-  /** From 0 to 1, for each catcher by itself and both ways. */
+  /** Share of datagrams lost, 0 to 1, for each catcher by itself and both ways. */
   readonly loss: number
-  /** Of the master's link. */
+  /** What the master's link carries. */
   readonly bytesPerSecond: number
-  /** One way. */
+  /** How long a datagram travels one way. */
   readonly delayMillis: number
   /** The first so many catchers have a bad link: it loses `slowLoss`, carries `slowBytesPerSecond`, or does both. */
   readonly slow: number
@@ -29,9 +34,11 @@ export interface Options {
   readonly slowBytesPerSecond: number | undefined
   /** The last so many catchers crash at some time while the file is sent, and start again. */
   readonly crash: number
+  /** How what is lost is made good. */
   readonly repair: Repair
 }
 
+/** What the simulated roll-out came to. */
 export interface Forecast {
   readonly master: Exit.Exit<Report, Master.Error> | undefined
   /** What the master reported. */
@@ -55,6 +62,7 @@ export interface Forecast {
   readonly catchers: ReadonlyArray<Fate>
 }
 
+/** What became of one catcher. */
 export interface Fate {
   readonly id: string
   readonly state: CatcherReport["state"]
@@ -79,6 +87,7 @@ const rebootMillis = 500
 const patienceMillis = 600_000
 const patienceTimes = 50
 
+/** Simulates the roll-out. A hundred catchers and 32 MiB take some seconds of real time. */
 export const make = Effect.fn("Forecast.make")(function* (options: Options) {
   const {
     bytesPerSecond,

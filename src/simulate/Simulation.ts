@@ -3,9 +3,13 @@
  * simulated network under virtual time, all from one seed.
  *
  * ```ts
- * const outcome = Simulation.run({ seed: 1, catchers: 300, tree: [Tree.file("image", 32 << 20)], network: { loss: 0.01 } })
+ * import { SimulatedTree, Simulation } from "mrsync"
+ *
+ * const tree = [SimulatedTree.file("image", 32 << 20)]
+ * const outcome = Simulation.run({ seed: 1, catchers: 300, tree, network: { loss: 0.01 } })
  * ```
  */
+
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -36,7 +40,9 @@ export interface Observer {
   readonly catcherReports?: (host: Host, report: Report) => void
 }
 
+/** What is simulated; where something is left out, nothing is wrong. */
 export interface Scenario {
+  /** All chance of it: the same seed, the same session. */
   readonly seed: number
   readonly catchers: number
   readonly tree: ReadonlyArray<Memory.Given>
@@ -67,6 +73,7 @@ export interface World {
   readonly now: () => number
 }
 
+/** How a simulated session ended. */
 export interface Outcome {
   /** undefined: it was killed. */
   readonly master: Exit.Exit<Report, Master.Error> | undefined
@@ -80,7 +87,10 @@ export interface Outcome {
   readonly isStuck: boolean
 }
 
-/** What a simulated master is given where the scenario says nothing: small pages, so that small trees have many. */
+/**
+ * What a simulated master is given where the scenario says nothing: small pages, so that small
+ * trees have many.
+ */
 export const defaults: Master.Options = { ...Master.defaults, catchers: 1, pageBytes: Limits.minPageBytes }
 
 /** How long a catcher waits for a master. */
@@ -163,8 +173,10 @@ class Machine<A, E> {
   }
 }
 
+/** The master's machine. */
 export type MasterHost = Machine<Report, Master.Error>
 
+/** A catcher's machine: its disk outlives the program. */
 export class Host extends Machine<Report, Catcher.Error> {
   readonly volume = new Volume()
   disk: Disk = {}

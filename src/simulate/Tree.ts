@@ -1,4 +1,5 @@
 /** Trees to simulate with: entries, and content that depends on nothing but a seed. */
+
 import type { Given } from "../store/Memory.ts"
 import type { Metadata } from "../tree/Manifest.ts"
 import { display } from "../tree/Manifest.ts"
@@ -19,19 +20,23 @@ export const bytes = (size: number, seed: number): Uint8Array => {
   return new Uint8Array(words.buffer, 0, size)
 }
 
+/** A file of `size` bytes that follow from the seed. */
 export const file = (path: string, size: number, seed = 1): Given => ({
   entry: { _tag: "File", path: text.encode(path), metadata, size },
   content: bytes(size, seed)
 })
 
+/** A directory; what is in it comes after it. */
 export const directory = (path: string): Given => ({
   entry: { _tag: "Directory", path: text.encode(path), metadata: { ...metadata, mode: 0o755 } }
 })
 
+/** A symbolic link. */
 export const symlink = (path: string, target: string): Given => ({
   entry: { _tag: "Symlink", path: text.encode(path), metadata, target: text.encode(target) }
 })
 
+/** A FIFO. */
 export const fifo = (path: string): Given => ({ entry: { _tag: "Fifo", path: text.encode(path), metadata } })
 
 /** `leader`: the index of the file that it is a link to. */

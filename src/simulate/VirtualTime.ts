@@ -7,6 +7,7 @@
  * does. TestClock can do neither, and costs several real turns for each timer. The trap: nothing here waits for the real
  * world, so what a process asks of a disk or a socket never comes.
  */
+
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,6 +30,10 @@ interface Timer {
   task: (() => void) | undefined
 }
 
+/**
+ * A clock, and the turns that wait for it. `run` makes one; most programs need no more of it than
+ * `nowMillis`.
+ */
 export class VirtualTime {
   nowMillis = 0
   /** Turns taken since time moved last. */
@@ -89,6 +94,7 @@ export class VirtualTime {
   }
 }
 
+/** Fibers that are frozen or killed together; made by `VirtualTime.process`. */
 export class Process {
   state: "Running" | "Frozen" | "Dead" = "Running"
   private held: Array<() => void> = []
@@ -147,6 +153,7 @@ export class Process {
   }
 }
 
+/** A program that was started in a process. */
 export interface Forked<A, E> {
   /** undefined before its first turn. */
   fiber: Fiber.Fiber<A, E> | undefined

@@ -3,6 +3,7 @@
  * of the array is what has the path; the object in it is the file. A new object replaces the file, and what was opened stays
  * the old one; a changed object is a file that was rewritten in place.
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"

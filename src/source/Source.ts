@@ -1,6 +1,7 @@
 /**
  * What a master reads: the tree below its sources, as entries and as bytes.
  */
+
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -64,6 +65,7 @@ export interface Retaken {
   readonly size: number
 }
 
+/** A file that was opened; it is read until its scope closes. */
 export interface SourceFile {
   /** Fills `into` from an offset; SourceChanged when the file has become shorter. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
@@ -75,6 +77,16 @@ export interface SourceFile {
   readonly changed: SourceChanged
 }
 
+/**
+ * The service. Provide it with `DiskSource.layer`, or with entries in memory.
+ *
+ * ```ts
+ * import { DiskSource, MemoryStore, SimulatedTree } from "mrsync"
+ *
+ * const disk = DiskSource.layer(["photos/", "/etc/motd"])
+ * const inMemory = MemoryStore.sourceLayer([SimulatedTree.directory("photos"), SimulatedTree.file("photos/a", 4096)])
+ * ```
+ */
 export class Source extends Context.Service<
   Source,
   {

@@ -4,11 +4,15 @@
  * name until it is whole, and a rename gives it its own.
  *
  * ```ts
- * const memory = Memory.make({ capacityBytes: 1024 })
- * const program = session.pipe(Effect.provide(Memory.layer(memory)))
+ * import * as Effect from "effect/Effect"
+ * import { Catcher, MemoryStore } from "mrsync"
+ *
+ * const memory = MemoryStore.make({ capacityBytes: 1024 })
+ * const session = Catcher.run({ ...Catcher.defaults, id: "c1" }).pipe(Effect.provide(MemoryStore.layer(memory)))
  * // afterwards: memory.tree.get("dir/file")?.content
  * ```
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -31,6 +35,7 @@ export interface Made {
   readonly content: Uint8Array | undefined
 }
 
+/** A store in memory, and what can be seen of it. */
 export interface Memory {
   /** The entries in the destination, by path as `Manifest.display` writes it. */
   readonly tree: ReadonlyMap<string, Made>
@@ -42,8 +47,10 @@ export interface Memory {
   readonly store: Store["Service"]
 }
 
+/** The store as a service. */
 export const layer = (memory: Memory): Layer.Layer<Store> => Layer.succeed(Store, memory.store)
 
+/** Makes an empty destination, on a new volume where none is given. */
 export const make = (options: Options = {}): Memory => {
   const site = new MemorySite(options)
   return {

@@ -11,8 +11,10 @@ import { notEmpty } from "./Refusals.ts"
 import { StoreError } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
+/** Steps of a store that may fail, or be slow. */
 export type Operation = "prepare" | "open" | "write" | "commit"
 
+/** What is wrong with a disk; nothing, where nothing is given. */
 export interface Faults {
   /** Content that fits, in bytes; the rest meets ENOSPC. A file counts up to its last byte that is not zero. */
   readonly capacityBytes?: number
@@ -22,6 +24,7 @@ export interface Faults {
   readonly refuse?: (operation: Operation, path: string) => string | undefined
 }
 
+/** What a store in memory is made of. */
 export interface Options extends Faults {
   /** The disk; without it a new one. Its entries stay, but for those that an entry of the tree replaces. */
   readonly volume?: Volume

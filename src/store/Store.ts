@@ -2,6 +2,7 @@
  * Where a catcher puts the tree: confined to its destination, a temporary file until a file is whole, then a rename.
  * Two layers, Disk and Memory, pass one conformance suite.
  */
+
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -63,6 +64,19 @@ export interface Existing {
 /** When a store looks whether its destination can be used: before a session is waited for, or when one begins. */
 export type Checked = "AtOnce" | "InSession"
 
+/**
+ * The service. Provide it with `Disk.layer`, or with a store in memory, of which the tree can be
+ * looked at afterwards.
+ *
+ * ```ts
+ * import { Disk, MemoryStore } from "mrsync"
+ *
+ * const disk = Disk.layer("/srv/photos")
+ * const memory = MemoryStore.make({ capacityBytes: 1_000_000 })
+ * const inMemory = MemoryStore.layer(memory)
+ * // afterwards: memory.tree.get("2026/beach.jpg")?.content
+ * ```
+ */
 export class Store extends Context.Service<
   Store,
   {

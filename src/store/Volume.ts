@@ -4,6 +4,7 @@
  *
  * Hundreds of copies of one content fit into memory: a file that is told what to expect keeps no byte that is as expected.
  */
+
 import * as Result from "effect/Result"
 import type { Entry } from "../tree/Manifest.ts"
 
@@ -140,6 +141,7 @@ interface Base {
   readonly names: Set<string>
 }
 
+/** A regular file; several names may lead to it. */
 export interface File extends Base {
   readonly _tag: "File"
   readonly content: Content
@@ -147,6 +149,7 @@ export interface File extends Base {
   open: boolean
 }
 
+/** A directory and the names in it. */
 export interface Directory extends Base {
   readonly _tag: "Directory"
   readonly path: string
@@ -154,15 +157,18 @@ export interface Directory extends Base {
   readonly entries: Map<string, Node>
 }
 
+/** A symbolic link. */
 export interface Symlink extends Base {
   readonly _tag: "Symlink"
   readonly target: string
 }
 
+/** A FIFO. */
 export interface Fifo extends Base {
   readonly _tag: "Fifo"
 }
 
+/** What a name leads to. */
 export type Node = File | Directory | Symlink | Fifo
 
 /** A change that was made. `path` has no links in it and begins at the volume's root. */
@@ -175,6 +181,7 @@ export interface Change {
 /** The system's code with which an operation was refused. */
 export type Refused<A = void> = Result.Result<A, string>
 
+/** What a volume is made with. */
 export interface Options {
   /** What files may take; more meets ENOSPC. */
   readonly capacityBytes?: number
@@ -185,6 +192,10 @@ const maxLinks = 40
 
 const namesOf = (path: string): Array<string> => path.split("/").filter((name) => name !== "" && name !== ".")
 
+/**
+ * A file system. Its calls are named and fail as the system's are: a Result with the code, such as
+ * "ENOENT".
+ */
 export class Volume {
   readonly root: Directory = directoryOf(undefined, "")
   capacityBytes: number

@@ -3,6 +3,7 @@
  * more than one thing, a person must choose, and the error lists what there is. The loopback interface is taken only
  * when it is asked for.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

@@ -1,15 +1,18 @@
 /**
  * A transport that loses some of what arrives, on purpose: to show on a good network how a bad one is borne.
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Chance from "./Chance.ts"
 import { type Received, Transport } from "./Transport.ts"
 
+/** What is lost. */
 export interface Options {
   /** Of a hundred datagrams that arrive, so many are lost. */
   readonly percent: number
+  /** The same seed loses the same datagrams. */
   readonly seed: number
   /**
    * Where a datagram that begins at an offset ends. A transport that knows nothing of the protocol cannot tell, and

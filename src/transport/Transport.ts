@@ -5,6 +5,7 @@
  * A master sends to the group and receives what catchers send to it; a catcher receives the group and sends to the
  * master. Both are this one service.
  */
+
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -28,6 +29,7 @@ export interface Received {
   readonly from: Address
 }
 
+/** Datagrams since the transport was made. */
 export interface Stats {
   /** Datagrams handed to the network, to the group and to single addresses. */
   readonly sent: number
@@ -68,6 +70,26 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
   }
 }
 
+/**
+ * The service. Provide it with `Datagram.layerMaster` and `Datagram.layerCatcher`, or with the ends
+ * of a simulated network; one of your own implements, or wraps, these members.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import { Transport } from "mrsync"
+ *
+ * // tells of each datagram that is sent to one address
+ * const told = Layer.effect(
+ *   Transport.Transport,
+ *   Effect.map(Transport.Transport, (below) => ({
+ *     ...below,
+ *     sendTo: (to, datagram) =>
+ *       Effect.andThen(Effect.log(`${datagram.length} bytes to ${to}`), below.sendTo(to, datagram))
+ *   }))
+ * )
+ * ```
+ */
 export class Transport extends Context.Service<
   Transport,
   {

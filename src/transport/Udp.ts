@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import { type Refused, TransportError } from "./Transport.ts"
 
+/** Which network, group and port. */
 export interface Options {
   /** An IPv4 multicast group, e.g. 239.255.67.92. */
   readonly group: string

@@ -8,6 +8,7 @@
  * [M-3] both ends derive the same plan from the same entries.
  * [M-8] a revision changes sizes and metadata of files alone.
  */
+
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Kind } from "../protocol/Words.ts"
@@ -51,6 +52,7 @@ export interface LeftOut {
   readonly special: number
 }
 
+/** All of the tree was read. */
 export const nothingLeftOut: LeftOut = { lost: [], more: 0, special: 0 }
 
 /** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */

@@ -4,12 +4,17 @@
  *
  * [W-7] Every message ends with a checksum of all that is before it. Pages are not for this module: their hashes tell.
  */
+
 import * as zlib from "node:zlib"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import * as Header from "./Header.ts"
 import type { Audience, Failure, FromCatcher, FromMaster, Kind, Message, Refusal, Runs } from "./Message.ts"
 
+/**
+ * Why a datagram cannot be read: it is no datagram of ours, its checksum is wrong, its type is
+ * unknown, or its body is not that of its type.
+ */
 export interface WireError {
   readonly _tag: "WireError"
   readonly reason: "Foreign" | "Damaged" | "UnknownType" | "Body"
@@ -96,6 +101,7 @@ export const putChecksum = (datagram: Uint8Array): Uint8Array => {
   return datagram
 }
 
+/** A message as a datagram, its checksum included. [W-6] */
 export const encode = (message: Message): Uint8Array => {
   // a probe is as long as the page that it stands for
   const probeBytes = message._tag === "Probe" && message.pageBytes > 0 ? Limits.headerBytes + message.pageBytes : 0

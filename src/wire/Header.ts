@@ -17,10 +17,13 @@
  * [W-1] The length makes a datagram self-delimiting: receive offload hands over several of them glued together.
  * [W-2] An unknown magic, version or type, and a flag we do not know, is counted and ignored.
  */
+
 import { codePoints, headerBytes } from "../protocol/Limits.ts"
 
+/** The version of the wire that is spoken here; a datagram of another one is ignored. [W-2] */
 export const version = 2
 
+/** Types of datagrams, as the header numbers them. */
 export const types = {
   Announce: 1,
   Join: 2,
@@ -47,16 +50,20 @@ export const types = {
 
 const magic = 0x726d // "mr"
 
+/** Reads 16 bits at an offset. */
 export const u16 = (bytes: Uint8Array, at: number): number => bytes[at] | (bytes[at + 1] << 8)
 
+/** Reads 32 bits at an offset, without a sign. */
 export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0
 
+/** Writes the low 16 bits of a number at an offset. */
 export const putU16 = (bytes: Uint8Array, at: number, value: number): void => {
   bytes[at] = value
   bytes[at + 1] = value >>> 8
 }
 
+/** Writes the low 32 bits of a number at an offset. */
 export const putU32 = (bytes: Uint8Array, at: number, value: number): void => {
   bytes[at] = value
   bytes[at + 1] = value >>> 8
@@ -70,6 +77,7 @@ export interface Session {
   readonly high: number
 }
 
+/** A session's id as two words. */
 export const sessionOf = (id: bigint): Session => ({
   low: Number(id & 0xffff_ffffn),
   high: Number((id >> 32n) & 0xffff_ffffn)
@@ -112,15 +120,21 @@ export const valid = (bytes: Uint8Array, at: number): boolean => {
   )
 }
 
+/** The type of the datagram at `at`, one of `types` or a later one. */
 export const typeOf = (bytes: Uint8Array, at: number): number => bytes[at + 3]
+/** The length of the datagram at `at`, in bytes, its header included. */
 export const lengthOf = (bytes: Uint8Array, at: number): number => u16(bytes, at + 4)
+/** Is the datagram at `at` of that session? */
 export const isOf = (bytes: Uint8Array, at: number, session: Session): boolean =>
   u32(bytes, at + 8) === session.low && u32(bytes, at + 12) === session.high
+/** The file of the datagram at `at`. */
 export const fileOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 16)
+/** The index of the datagram at `at`: what it counts depends on the type. */
 export const indexOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 20)
 
 /** A parity page's index: all blocks' parity pages in one row. */
 export const parityIndex = (block: number, index: number): number => block * codePoints + index
+/** The block of a parity page's index, and which of the block's parity pages it is. */
 export const parityOf = (index: number): { readonly block: number; readonly index: number } => ({
   block: Math.floor(index / codePoints),
   index: index % codePoints

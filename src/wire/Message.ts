@@ -219,6 +219,9 @@ export interface ProbeOk extends Answer {
   readonly glued: number
 }
 
+/** What a master says. */
 export type FromMaster = Announce | Welcome | Open | Probe | Poll | Eof | Close | Abort | Bye
+/** What a catcher says, most of it when asked. */
 export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk | ProbeOk
+/** Every datagram but pages and parity, whose codec is Header. */
 export type Message = FromMaster | FromCatcher

@@ -12,6 +12,7 @@
  * [C-5] an illegal event is answered or ignored, never thrown.
  * [C-7] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
  */
+
 import * as Limits from "../Limits.ts"
 import type { Failure, Runs } from "../Words.ts"
 import * as Layout from "./Layout.ts"
@@ -30,6 +31,7 @@ export interface ParityBatch {
   readonly payloads: ReadonlyArray<Uint8Array>
 }
 
+/** The four states; what was before Idle says which answer a late question gets. */
 export type State =
   /** Nothing is under way: never opened, being opened, committed, or aborted. */
   | { readonly _tag: "Idle"; readonly past: "None" | "Aborted" }
@@ -39,6 +41,7 @@ export type State =
   | { readonly _tag: "DataReady"; readonly committing: boolean; readonly from: number }
   | { readonly _tag: "Sick"; readonly reason: string }
 
+/** Pages are awaited. */
 export interface GetData {
   readonly _tag: "GetData"
   readonly layout: Layout.Layout
@@ -55,6 +58,10 @@ export interface GetData {
   readonly verifying: Eof | undefined
 }
 
+/**
+ * The question after pages: what of a span is missing? With the root it is about the end of the
+ * file.
+ */
 export interface Eof {
   readonly _tag: "Eof"
   readonly round: number
@@ -66,6 +73,7 @@ export interface Eof {
   readonly counts: boolean
 }
 
+/** What happens to a file: questions of the master, pages, and outcomes of commands. */
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
   | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
@@ -83,6 +91,7 @@ export type Event =
   | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
   | { readonly _tag: "Abort" }
 
+/** What the master is told. */
 export type Answer =
   | { readonly _tag: "OpenOk" }
   | { readonly _tag: "SitOut"; readonly reason: string }
@@ -98,6 +107,7 @@ export type Answer =
   | { readonly _tag: "CloseOk"; readonly from: number; readonly failures: ReadonlyArray<Failure> }
   | { readonly _tag: "Aborted" }
 
+/** What the driver does, in order. */
 export type Command =
   | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout; readonly root: Uint8Array | undefined }
   /** Store the pages at these positions of the batch (undefined: all). */
@@ -112,6 +122,7 @@ export type Command =
   | { readonly _tag: "Discard" }
   | { readonly _tag: "Answer"; readonly answer: Answer }
 
+/** A file that was never heard of. */
 export const initial: State = { _tag: "Idle", past: "None" }
 
 type Step = readonly [State, ReadonlyArray<Command>]
@@ -125,6 +136,7 @@ const aborted = answer({ _tag: "Aborted" })
 const closeOk = (failures: ReadonlyArray<Failure>, from: number) =>
   answer({ _tag: "CloseOk", from, failures: failures.filter((failure) => failure.entry >= from) })
 
+/** One event: the next state, and the commands that it asks for. Never throws. [C-5] */
 export const step = (state: State, event: Event): Step => {
   if (event._tag === "Abort") return abort(state)
   switch (state._tag) {

@@ -6,8 +6,10 @@
  * [L-1] pages 0..dataPages-1 hold the content, page dataPages..pages-1 the trailer; each part's last page may be short.
  * [L-2] block b is the data pages [b * blockPages, (b + 1) * blockPages).
  */
+
 import * as Limits from "../Limits.ts"
 
+/** How one file lies in pages; made by `make`, and the same at both ends. */
 export interface Layout {
   /** Bytes of content. */
   readonly size: number
@@ -24,6 +26,10 @@ export interface Layout {
   readonly spanPages: number
 }
 
+/**
+ * The layout of `size` bytes in pages of `pageBytes`. `members`: of a bundle, 0 for anything else;
+ * `blockPages`: 128 where it is not given.
+ */
 export const make = (options: {
   readonly size: number
   readonly pageBytes: number

@@ -4,6 +4,7 @@
  *
  * [S-1] held + missing = pages, and `held` is the number of bits that are set.
  */
+
 import type { Runs } from "../Words.ts"
 
 // Powers of two, so that places are found by shifts; pages stay below 2^30 (Limits.maxPages).
@@ -19,6 +20,7 @@ const nodePages = leafPages * nodeLeaves
 type Leaf = Array<number>
 type Node = ReadonlyArray<Leaf>
 
+/** Which pages of a file are held. Never changed: each function gives a new set. */
 export interface PageSet {
   readonly pages: number
   readonly held: number
@@ -36,6 +38,7 @@ export const empty = (pages: number): PageSet => ({
   )
 })
 
+/** Is that page held? `page` below `pages`. */
 export const has = (self: PageSet, page: number): boolean => {
   return (leafIn(self, page)[(page & leafMask) >>> 5] & (1 << (page & 31))) !== 0
 }
@@ -45,6 +48,7 @@ const leafIn = (self: PageSet, page: number): Leaf => {
   return self.nodes[leafAt >>> nodeShift][leafAt & (nodeLeaves - 1)]
 }
 
+/** Is every page held? */
 export const isFull = (self: PageSet): boolean => self.held === self.pages
 
 /** A set being changed inside one call; nobody else sees it before `seal`. */

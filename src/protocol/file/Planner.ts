@@ -2,12 +2,14 @@
  * What a round sends: pure, from the answers of one question. Block by block the cheaper of sending the missing pages again
  * and parity for the catcher that lacks most: parity serves everyone, whatever each has lost.
  */
+
 import * as Limits from "../Limits.ts"
 import type { Runs, SpanLack } from "../Words.ts"
 import * as Layout from "./Layout.ts"
 
 /** How repair is chosen: by cost, or always one way as far as it goes. */
 export const repairs = ["auto", "resend", "parity"] as const
+/** One of `repairs`. */
 export type Repair = (typeof repairs)[number]
 
 /** What one catcher lacks of a span. */
@@ -20,6 +22,7 @@ export interface BlockParity {
   readonly count: number
 }
 
+/** How one round of a span is repaired. */
 export interface Plan {
   /** Pages to send again. */
   readonly runs: Runs

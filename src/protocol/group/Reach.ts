@@ -5,6 +5,7 @@
  * [N-1] a page is taken to reach a catcher when a probe of its size arrived, alone and glued to others.
  * [N-2] a path is narrow when a smaller probe has arrived so often that chance does not explain why no larger one has.
  */
+
 import * as Limits from "../Limits.ts"
 
 /** What a catcher has received of the probes of one probing, in bytes of page; 0: none. */
@@ -16,6 +17,7 @@ export interface Arrived {
   readonly glued: number
 }
 
+/** What the probes have shown. */
 export type Verdict =
   /** Pages of that size reach the catcher; glued to others, or only in datagrams that are sent one by one. */
   | { readonly _tag: "Reached"; readonly isGlued: boolean }

@@ -12,10 +12,12 @@
  *       and again must not keep it from ending. A life that the master ended itself does not count.
  * [R-5] a newcomer's slot is free when it is lost, and that of a catcher which is let go before the session begins; when all slots are taken, a newcomer gives way.
  */
+
 import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import type { Refusal } from "../Words.ts"
 
+/** A catcher, as its slot remembers it. */
 export interface Member {
   readonly slot: number
   readonly incarnation: number
@@ -26,6 +28,7 @@ export interface Member {
   readonly name: string
   readonly address: string
   readonly receiveBufferBytes: number
+  /** Why it was given up; undefined: it is there. */
   readonly lost: string | undefined
   /** Has it answered yet? */
   readonly isNew: boolean
@@ -33,6 +36,7 @@ export interface Member {
   readonly isMute: boolean
 }
 
+/** Every catcher that has ever joined, by slot. Never changed: each function gives a new one. */
 export interface Roster {
   /** By slot. */
   readonly members: ReadonlyArray<Member>
@@ -40,12 +44,14 @@ export interface Roster {
   readonly hosts: ReadonlySet<string> | undefined
   /** Slots of newcomers that were lost, and of catchers that were let go. */
   readonly free: ReadonlyArray<number>
+  /** Joins that were taken in. */
   readonly joins: number
   readonly byIncarnation: Table.Table<number, number>
   /** Slots of those of a name that have answered, the latest last. */
   readonly byName: Table.Table<string, ReadonlyArray<number>>
 }
 
+/** An empty roster; with `hosts` it takes in these names alone. */
 export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   members: [],
   hosts: hosts === undefined ? undefined : new Set(hosts),
@@ -55,6 +61,7 @@ export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   byName: Table.empty
 })
 
+/** A catcher that asks to join. */
 export interface Guest {
   readonly incarnation: number
   readonly key: number
@@ -64,6 +71,7 @@ export interface Guest {
   readonly receiveBufferBytes: number
 }
 
+/** What comes of a join. */
 export type Joined =
   | { readonly _tag: "New"; readonly roster: Roster; readonly member: Member }
   | { readonly _tag: "Known"; readonly member: Member }
@@ -73,6 +81,7 @@ export type Joined =
   | { readonly _tag: "Foreign" }
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
 
+/** Takes a catcher in, or says why not. [R-1] [R-2] [R-3] [R-4] [R-5] */
 export const join = (self: Roster, guest: Guest): Joined => {
   const known = incarnationOf(self, guest.incarnation)
   if (known !== undefined) {
@@ -133,6 +142,7 @@ const replaced = <A>(all: ReadonlyArray<A>, at: number, one: A): ReadonlyArray<A
   return out
 }
 
+/** What comes of the first answer of a newcomer. */
 export type Proved =
   | { readonly _tag: "Proved"; readonly roster: Roster }
   | { readonly _tag: "Refused"; readonly roster: Roster; readonly refusal: Refusal }
@@ -169,6 +179,7 @@ export const isLost = (self: Roster, slot: number, incarnation: number, address:
   return member.slot === slot && member.address === address && member.lost !== undefined
 }
 
+/** Gives a catcher up; one that is given up already stays so, for its first reason. */
 export const lose = (self: Roster, slot: number, reason: string): Roster => {
   const member = self.members[slot]
   if (member === undefined || member.lost !== undefined) return self
@@ -206,6 +217,7 @@ export const givenUp = (self: Roster): ReadonlyArray<Member> => {
   return self.members.filter((member) => member.lost !== undefined && !names.has(member.name))
 }
 
+/** The catchers that take part now, by slot. */
 export const present = (self: Roster): ReadonlyArray<Member> =>
   self.members.filter((member) => member.lost === undefined && !member.isNew)
 

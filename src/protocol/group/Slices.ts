@@ -4,13 +4,16 @@
  * [Q-4] As many as the buffer has room for the answers of; half as many after a slice of which less than half answered in time,
  * twice as many after one that did.
  */
+
 import * as Limits from "../Limits.ts"
 
+/** How many slots a question asks now, and the most that it ever does. */
 export interface Slices {
   readonly slots: number
   readonly most: number
 }
 
+/** The first slice is as large as the buffer, in bytes, has room for the answers of. */
 export const make = (receiveBufferBytes: number): Slices => {
   const fits = Math.floor(receiveBufferBytes / Limits.answerBytes)
   const most = Math.max(Limits.minSliceSlots, Math.min(Limits.maxSliceSlots, fits))

@@ -6,6 +6,7 @@
  * together do not look like a fast path (as BBR measures: draft-cheng-iccrg-delivery-rate-estimation). What arrived, the
  * catcher has counted: a queue that overflows looks to the window like a fast one.
  */
+
 import * as Limits from "../Limits.ts"
 import * as Queueing from "./Queueing.ts"
 
@@ -25,6 +26,7 @@ interface Rate {
   readonly stretch: number
 }
 
+/** What is known of the path to one acker. */
 export interface Path {
   readonly mark: Mark
   readonly minRttMillis: number

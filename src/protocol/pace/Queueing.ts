@@ -5,8 +5,10 @@
  *
  * [A-9] when more than `toleratedLoss` of what was sent is lost, less is tried, as long as that helps; later more again.
  */
+
 import * as Limits from "../Limits.ts"
 
+/** The queueing that is allowed now, and where the trials stand. */
 export interface Queueing {
   readonly millis: number
   /** What is tried now, and what was tried last in vain: the next time it is the other. */
@@ -21,6 +23,7 @@ export interface Queueing {
   readonly restStretches: number
 }
 
+/** The most queueing, and nothing tried yet. */
 export const start: Queueing = {
   millis: Limits.queueingMillis,
   trying: "nothing",

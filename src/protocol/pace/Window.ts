@@ -12,6 +12,7 @@
  * [A-2] an acker that is silent for `ackerPatienceMillis` while another answers does not bound; answering, it does again.
  * [A-8] few ackers for which the others wait most of the time do not bound for a while, nor while the group is four times as fast.
  */
+
 import * as Limits from "../Limits.ts"
 import * as Path from "./DeliveryRate.ts"
 
@@ -26,6 +27,7 @@ interface Asked {
   readonly ackers: ReadonlyArray<Acker>
 }
 
+/** A catcher that clocks the window, and what its answers have shown. */
 export interface Acker {
   readonly slot: number
   readonly ackedBytes: number
@@ -44,6 +46,7 @@ export interface Acker {
   readonly benches: number
 }
 
+/** How much may be on its way, and why. Never changed: each function gives a new one. */
 export interface Window {
   /** The receive buffers' bound. */
   readonly limitBytes: number
@@ -139,6 +142,7 @@ const measured = (self: Window): Window => {
 const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
   [...ackers, ...former].find((acker) => acker.slot === slot)
 
+/** Has that acker ever held the group up for so long that it did not bound? [A-8] */
 export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
 
 /** Has it been seen that little is lost there? */
@@ -170,11 +174,13 @@ export const isSlow = (self: Window, slot: number): boolean => {
   return isSlower || wasBenched(self, slot)
 }
 
+/** The smallest receive buffer among the catchers is of another size now, in bytes. */
 export const limit = (self: Window, receiveBufferBytes: number): Window => ({
   ...self,
   limitBytes: limitOf(receiveBufferBytes)
 })
 
+/** So many bytes, in so many pages, have left. */
 export const sent = (self: Window, bytes: number, pages: number, nowMillis: number): Window => {
   const rests = ({ path }: Acker) => path.mark.sentBytes === self.sentBytes
   return {

@@ -7,6 +7,7 @@
  * a batch whose datagrams are only lost or late costs no object per datagram either: what is left of it travels in runs.
  * The trap: with a delay, nothing arrives under TestClock until the clock is adjusted.
  */
+
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -49,7 +50,11 @@ export interface Burst {
   readonly loss: number
 }
 
+/**
+ * What a network is like; what is left out is harmless: no loss, no delay, no bound on the rate.
+ */
 export interface Options extends Impairments {
+  /** All of its chance: the same seed, the same network. */
   readonly seed: number
   /** What an endpoint holds unread; more is dropped and counted. */
   readonly receiveBufferBytes?: number
@@ -102,6 +107,7 @@ export interface Traffic {
 /** Group: from the network to a catcher. Answers: from a catcher to the network. */
 export type Direction = "Group" | "Answers"
 
+/** A network that runs: layers for its ends, and what can be done to it meanwhile. */
 export interface Network {
   /** A master, named "master". */
   readonly layerMaster: Layer.Layer<Transport>
@@ -113,9 +119,11 @@ export interface Network {
   readonly detach: (name: string) => Effect.Effect<void>
   /** Parts the endpoint of that name from the network: what it sends and what is under way to it is gone. */
   readonly partition: (name: string) => Effect.Effect<void>
+  /** It is whole again. */
   readonly unpartition: (name: string) => Effect.Effect<void>
   /** The endpoint's link stands still: what comes to it or from it waits, `clogBytes` at most, and arrives when it flows again. */
   readonly clog: (name: string) => Effect.Effect<void>
+  /** The link flows again. */
   readonly unclog: (name: string) => Effect.Effect<void>
   /** Changes what the network does from now on; what is left out stays as it is. */
   readonly impair: (impairments: Impairments) => Effect.Effect<void>
@@ -127,7 +135,9 @@ export interface Network {
   readonly readdress: (name: string) => Effect.Effect<void>
   /** Where the endpoint of that name is now. */
   readonly addressOf: (name: string) => Address | undefined
+  /** What became of the datagrams so far. */
   readonly counters: Effect.Effect<Counters>
+  /** The same by the name of the endpoint. */
   readonly traffic: Effect.Effect<ReadonlyMap<string, Traffic>>
 }
 
