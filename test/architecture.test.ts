@@ -102,8 +102,6 @@ const longFunctions: Readonly<Record<string, number>> = {
   "phase/MissingRounds.ts rounds": 75,
   "session/Air.ts make": 171,
   "session/Probing.ts make": 180,
-  "session/Session.ts hear": 72,
-  "session/Session.ts make": 677,
   "simulate/Faults.ts story": 123,
   "simulate/Simulation.ts direct": 104,
   "source/Disk.ts make": 237,
@@ -118,7 +116,6 @@ const longFunctions: Readonly<Record<string, number>> = {
 const longFiles: Readonly<Record<string, number>> = {
   "catcher/Catcher.ts": 820,
   "master/Master.ts": 626,
-  "session/Session.ts": 831,
   "simulate/Faults.ts": 623,
   "transport/simulated/Network.ts": 749,
   "wire/Codec.ts": 527
@@ -130,7 +127,6 @@ const forTests: ReadonlyArray<string> = [
   "cli/Status.ts incompleteReason",
   "parity/Code.ts parityPages",
   "parity/Wasm.ts load",
-  "protocol/group/Slices.ts Slices",
   "simulate/Sweep.ts judge",
   "simulate/Sweep.ts run",
   "store/disk/Mtime.ts toDouble",

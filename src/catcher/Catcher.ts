@@ -26,7 +26,7 @@ import * as Answers from "../session/Answers.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Probes } from "../session/Probing.ts"
 import * as Refusal from "../session/Refusal.ts"
-import { refusals } from "../session/Session.ts"
+import * as Refusals from "../session/Refusals.ts"
 import * as Unread from "../source/Unread.ts"
 import { type FileWriter, Store, StoreError } from "../store/Store.ts"
 import { overflowed, Transport } from "../transport/Transport.ts"
@@ -524,7 +524,7 @@ const answerTo = Effect.fnUntraced(function* (
         const isLost = "refusal" in guest && guest.refusal === "Started"
         if (guest.incarnation === membership.incarnation && isLost) {
           if (book.done) return false
-          return yield* new JoinRefused({ master, reason: refusals[guest.refusal] })
+          return yield* new JoinRefused({ master, reason: Refusals.words[guest.refusal] })
         }
       }
   }

@@ -12,7 +12,8 @@ import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../repor
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Membership } from "../session/Answers.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import { isNameHeld, refusals, Session } from "../session/Session.ts"
+import * as Refusals from "../session/Refusals.ts"
+import { Session } from "../session/Session.ts"
 import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -342,10 +343,10 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   if (own === undefined) return undefined
   if ("slot" in own) return own.slot
   const progress = yield* Progress
-  const reason = refusals[own.refusal]
+  const reason = Refusals.words[own.refusal]
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
-  if (isNameHeld(own.refusal)) return undefined
+  if (Refusals.isNameHeld(own.refusal)) return undefined
   // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may come
   if (own.refusal === "Started") {
     Object.assign(seeker, yield* newIncarnation(seeker.place.local))

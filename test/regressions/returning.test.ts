@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { refusals } from "../../src/session/Session.ts"
+import * as Refusals from "../../src/session/Refusals.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -57,7 +57,7 @@ describe("a catcher that is killed and started again at once [R-3] [J-3]", () =>
       assert.deepStrictEqual(yield* restarted({ catchers: 2, killedMillis: 1000, bytesPerSecond: 300_000 }), [
         "Returning"
       ])
-      assert.include(refusals.Returning, "earlier life")
+      assert.include(Refusals.words.Returning, "earlier life")
     })
   )
 })

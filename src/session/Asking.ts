@@ -1,0 +1,261 @@
+/**
+ * The one way to ask the group something: a question is repeated until all that owe an answer have given it, or are lost.
+ *
+ * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Slices from "../protocol/group/Slices.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import type * as Message from "../wire/Message.ts"
+import type { Air } from "./Air.ts"
+import type { Members } from "./Members.ts"
+import type { Silence } from "./Silence.ts"
+
+/** What catchers answer to questions about a file. */
+export type FileAnswer =
+  | Message.OpenOk
+  | Message.SitOut
+  | Message.Missing
+  | Message.Complete
+  | Message.CloseOk
+  | Message.Aborted
+
+/** Something that a master asks of several catchers at once, about one file. */
+export interface Question {
+  readonly file: number
+  readonly audience: Message.Audience
+  /** The question, to a slice of its audience. */
+  readonly encode: (slice: Message.Audience) => Uint8Array
+  /** Is this the answer of that slot? Called once for each slot with true. */
+  readonly accept: (slot: number, answer: FileAnswer) => boolean
+  /** Those that have not answered by then are left out; without it the session's own patience holds. */
+  readonly patienceMillis?: number
+  /** Those that are away, while another answers, are left out as well. */
+  readonly leavesOut?: boolean
+  /** One that lives and does not answer for a time-out is left out, while others are here, and asked on alone. */
+  readonly leavesOutMute?: boolean
+  /** [Q-14] One whose answers are lost is waited for as any other. */
+  readonly awaitsUnheard?: boolean
+}
+
+interface Options {
+  readonly timeoutMillis: number
+  readonly now: () => number
+  readonly air: Air
+  readonly members: Members
+  readonly silence: Silence
+  readonly receiveBufferBytes: number
+  /** Where questions go on that others do not wait for. */
+  readonly scope: Scope.Scope
+}
+
+const mute = "alive, but it did not answer a question for too long"
+
+/** A question on its way: the slots that owe an answer, in all and of the slice asked last. */
+class Asked {
+  readonly question: Question
+  readonly owing: Set<number>
+  readonly answered: Array<number> = []
+  readonly sliceAnswered = Latch.makeUnsafe(false)
+  /** When each was asked for the first time. */
+  readonly firstAsked = new Map<number, number>()
+  private readonly losesAnswers: (slot: number) => boolean
+  private slice = new Set<number>()
+
+  constructor(question: Question, audience: Message.Audience, losesAnswers: (slot: number) => boolean) {
+    this.question = question
+    this.owing = new Set(audience)
+    this.losesAnswers = losesAnswers
+  }
+  nextSlice(slots: number, nowMillis: number): Message.Audience {
+    const slice = [...this.owing].slice(0, slots)
+    this.slice = new Set(slice)
+    for (const slot of slice) {
+      // asked again after all others have been, so that the silent hold up nobody
+      this.owing.delete(slot)
+      this.owing.add(slot)
+      if (!this.firstAsked.has(slot)) this.firstAsked.set(slot, nowMillis)
+    }
+    slice.sort((a, b) => a - b)
+    this.sliceAnswered.closeUnsafe()
+    return slice
+  }
+  owingOfSlice(): number {
+    return this.slice.size
+  }
+  /** Is it an answer to this question? */
+  hear(slot: number, answer: FileAnswer): boolean {
+    if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return false
+    this.owing.delete(slot)
+    this.slice.delete(slot)
+    this.answered.push(slot)
+    if (!this.isAwaited(this.slice)) this.sliceAnswered.openUnsafe()
+    return true
+  }
+  /** [Q-14] Must one of them still answer? A question that may leave out some waits for no lost answers once one has come. */
+  private isAwaited(slots: ReadonlySet<number>): boolean {
+    const { awaitsUnheard, leavesOut, patienceMillis } = this.question
+    const isForAll = awaitsUnheard === true || (leavesOut !== true && patienceMillis === undefined)
+    if (this.answered.length === 0 || isForAll) return slots.size > 0
+    for (const slot of slots) if (!this.losesAnswers(slot)) return true
+    return false
+  }
+  isOpen(): boolean {
+    return this.isAwaited(this.owing)
+  }
+}
+
+type Heed = (slot: number, reason: string) => void
+
+export class Asking {
+  private readonly options: Options
+  private readonly pending = new Set<Asked>()
+  private readonly sitOutListeners = new Set<{ readonly file: number; readonly heed: Heed }>()
+  private slices: Slices.Slices
+
+  constructor(options: Options) {
+    this.options = options
+    this.slices = Slices.make(options.receiveBufferBytes)
+  }
+
+  /** So many answers at once have room in the receive buffer. */
+  mostAnswers(): number {
+    return this.slices.most
+  }
+
+  /** Asks; the slots that answered. Those that never did are lost, or left out where the question says so. */
+  ask(question: Question): Effect.Effect<Message.Audience, TransportError> {
+    return Effect.suspend(() => {
+      const { members, silence } = this.options
+      const audience = question.audience.filter((slot) => members.isPresent(slot))
+      const asked = new Asked(question, audience, (slot) => silence.losesAnswers(slot))
+      this.pending.add(asked)
+      return Effect.ensuring(
+        this.askUntilAnswered(asked),
+        Effect.sync(() => this.pending.delete(asked))
+      )
+    })
+  }
+
+  /** A member's answer about a file. */
+  heard(slot: number, answer: FileAnswer): void {
+    if (answer._tag === "SitOut") {
+      for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer.reason)
+    }
+    for (const asked of this.pending) {
+      if (asked.question.file === answer.file && asked.hear(slot, answer)) this.options.silence.hasAnswered(slot)
+    }
+  }
+
+  /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
+  onSitOut(file: number, heed: Heed): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const listener = { file, heed }
+          this.sitOutListeners.add(listener)
+          return listener
+        }),
+        (listener) => Effect.sync(() => this.sitOutListeners.delete(listener))
+      )
+    )
+  }
+
+  private askUntilAnswered(asked: Asked): Effect.Effect<Message.Audience, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { members, now, silence, timeoutMillis } = this.options
+      const { owing, question } = asked
+      const patience = question.patienceMillis ?? timeoutMillis * Limits.questionTimeouts
+      let began = now()
+      let pause = silence.firstPause()
+      let hasty = Limits.hastyRepeats
+      while (asked.isOpen() && now() - began < patience) {
+        const before = asked.answered.length
+        const stalledMillis = yield* this.askOnce(asked, pause)
+        const waited = pause
+        // silence backs off; where some answer, the others' answers were lost
+        const isUnheard = [...owing].every((slot) => silence.losesAnswers(slot))
+        const isHasty = asked.answered.length > before || (isUnheard && hasty-- > 0)
+        pause = isHasty ? silence.firstPause() : Math.min(pause * 1.5, Limits.maxQuestionMillis)
+        began += Math.max(0, stalledMillis)
+        if (stalledMillis > timeoutMillis / 4) silence.awakeMillis = now()
+        const quiet = yield* silence.quietOf(owing, (slot) => asked.firstAsked.get(slot) ?? now())
+        yield* this.leaveOut(asked, waited)
+        // [Q-9] a catcher that works on an answer (commits a thousand files) still answers polls
+        yield* silence.areYouThere(quiet)
+      }
+      if (question.patienceMillis === undefined && asked.isOpen()) {
+        for (const slot of owing) yield* members.lose(slot, mute, Roster.loseMute)
+      }
+      return asked.answered.filter((slot) => members.isPresent(slot))
+    })
+  }
+
+  /** Asks the next slice, and waits for its answers for so long; by how many milliseconds more it waited, because we stood still. */
+  private askOnce(asked: Asked, pauseMillis: number): Effect.Effect<number, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { air, now } = this.options
+      const askedMillis = now()
+      const slice = asked.nextSlice(this.slices.slots, askedMillis)
+      yield* air.say(asked.question.encode(slice))
+      yield* this.sayMore(asked.question, slice)
+      yield* Effect.timeoutOption(asked.sliceAnswered.await, pauseMillis)
+      this.slices = Slices.asked(this.slices, slice.length, asked.owingOfSlice())
+      return now() - askedMillis - pauseMillis
+    })
+  }
+
+  // [Q-14] One answer of several arrives sooner. No more are asked for than the receive buffer has room for.
+  private sayMore(question: Question, slice: Message.Audience): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { air, silence } = this.options
+      const most = Math.max(1, Math.floor(this.slices.most / Limits.copies))
+      const unheard = slice.filter((slot) => silence.losesAnswers(slot)).slice(0, most)
+      if (unheard.length === 0) return
+      for (let i = 1; i < Limits.copies; i++) yield* air.say(question.encode(unheard))
+    })
+  }
+
+  // Those that need not be waited for any more owe nothing.
+  private leaveOut(asked: Asked, waitedMillis: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { members, now, silence } = this.options
+      const { owing, question } = asked
+      for (const slot of owing) {
+        silence.tellWindow(slot)
+        const since = asked.firstAsked.get(slot) ?? now()
+        const silent = silence.silentMillis(slot, since)
+        // one that answered the last poll has been silent only as long as was waited since
+        const mayLeave = question.leavesOut === true && asked.answered.length > 0
+        const isSilent = mayLeave && silent >= silence.awayMillis && silent > waitedMillis
+        const isMute = members.isPresent(slot) && this.hasWaitedFor(question, owing, since)
+        if (isSilent) silence.leaveOut([slot])
+        else if (isMute) yield* this.askAlone(question, slot)
+        if (isSilent || isMute || !members.isPresent(slot)) owing.delete(slot)
+      }
+    })
+  }
+
+  // [Q-2] It lives, and answers no question, and others are here that could go on.
+  private hasWaitedFor(question: Question, owing: ReadonlySet<number>, since: number): boolean {
+    const { members, now, silence, timeoutMillis } = this.options
+    return (
+      question.leavesOutMute === true &&
+      now() - Math.max(since, silence.awakeMillis) >= timeoutMillis &&
+      members.present().some(({ slot }) => !owing.has(slot) && !silence.isAway(slot))
+    )
+  }
+
+  // Others go on without it; it is asked on, and lost when it never answers.
+  private askAlone(question: Question, slot: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.options.silence.becomesStuck(slot)) return Effect.void
+      const alone: Question = { ...question, audience: [slot], leavesOut: false, leavesOutMute: false }
+      return Effect.asVoid(Effect.forkIn(Effect.exit(this.ask(alone)), this.options.scope))
+    })
+  }
+}

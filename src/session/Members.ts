@@ -1,0 +1,258 @@
+/**
+ * The members of a master's session: joins and welcomes, newcomers until they answer, losses, and the choice of the catchers that
+ * clock the window. The rules of the roster itself are pure, in protocol/group/Roster.ts.
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Progress } from "../report/Progress.ts"
+import type { Address } from "../system/Address.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import type * as Message from "../wire/Message.ts"
+import type { Air } from "./Air.ts"
+import { JoinRate } from "./JoinRate.ts"
+import * as Refusals from "./Refusals.ts"
+
+interface Options {
+  readonly session: bigint
+  readonly wanted: number
+  readonly hosts: ReadonlyArray<string> | undefined
+  readonly timeoutMillis: number
+  readonly now: () => number
+  readonly progress: Progress["Service"]
+  readonly air: Air
+  readonly say: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
+  /** The master's own address, as it is now. */
+  readonly local: () => Address
+  /** Since when this program has been running: while it did not, nobody could be heard. */
+  readonly awakeMillis: () => number
+  /** Polls these, to see whether they are there. */
+  readonly call: (slots: Message.Audience) => Effect.Effect<void, TransportError>
+  /** Polls them, each as often as it is named, in parts. */
+  readonly callInParts: (slots: Message.Audience) => Effect.Effect<void, TransportError>
+  /** The catcher of that slot has joined, or joins again. */
+  readonly joined: (slot: number) => void
+  /** A newcomer was given the slot, which may have been another catcher's. */
+  readonly came: (slot: number) => void
+  /** It has answered, and takes part. */
+  readonly proved: (slot: number) => void
+  /** The slot is heard no more. */
+  readonly left: (slot: number) => void
+  /** A catcher that took part was lost, and that was told. */
+  readonly lost: (slot: number) => void
+}
+
+/** Somebody that was not taken in, and why. */
+export interface Turned {
+  readonly id: string
+  readonly address: Address
+  readonly reason: string
+}
+
+/** Guests in one Welcome: 7 bytes each. */
+const maxGuests = 128
+
+export class Members {
+  roster: Roster.Roster
+  /** The session is over: nobody is taken in any more. [J-5] */
+  isOver = false
+  /** Opens when somebody joined, was lost, or another master was heard. */
+  readonly changed = Latch.makeUnsafe(false)
+  /** Opens when a catcher that was away is heard again, or lost. */
+  readonly cameBack = Latch.makeUnsafe(false)
+  private readonly options: Options
+  private readonly joinRate = new JoinRate()
+  /** By incarnation. */
+  private readonly refused = new Map<number, Turned>()
+  /** By slot: pages missed lately, halved from round to round. */
+  private readonly missedLately = new Map<number, number>()
+  private ackers: Message.Audience = []
+  /** When a name was asked for last that was taken. */
+  private readonly knocks = new Map<string, number>()
+  private readonly welcomes: Array<Message.Welcome["guests"][number]> = []
+  /** Newcomers, since when each is one; those that are asked whether they are there after their welcome. */
+  private readonly newSince = new Map<number, number>()
+  private readonly unproved: Array<number> = []
+  private readonly newcomer = Latch.makeUnsafe(false)
+  private silentNewcomers = 0
+
+  constructor(options: Options) {
+    this.options = options
+    this.roster = Roster.make(options.hosts)
+  }
+
+  isPresent(slot: number): boolean {
+    return slot < this.roster.members.length && this.roster.members[slot].lost === undefined
+  }
+
+  present(): ReadonlyArray<Roster.Member> {
+    return Roster.present(this.roster)
+  }
+
+  /** Those that were not taken in, and have not joined since; the first so many. */
+  turnedAway(): ReadonlyArray<Turned> {
+    const names = new Set(this.present().map((member) => member.name))
+    return [...this.refused.values()].filter(({ id, reason }) => !names.has(id) || Refusals.isHeldReason(reason))
+  }
+
+  /** Is there a join, or an answer to somebody that is lost, left for that host? */
+  mayAsk(from: Address): boolean {
+    return this.joinRate.take(Roster.hostOf(from), this.options.now())
+  }
+
+  /** The window is clocked by these from now on. */
+  private acknowledge = Effect.suspend(() => {
+    const { air, local } = this.options
+    const receiveBufferBytes = this.present().reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
+    this.ackers = Roster.ackers(this.roster, this.missedLately)
+    const isLocal = (slot: number) => Roster.hostOf(this.roster.members[slot].address) === Roster.hostOf(local())
+    return air.setAckers(this.ackers, receiveBufferBytes, isLocal)
+  })
+
+  /** Pages that catchers missed lately, by slot: those that missed most are to clock the window. */
+  missed(pages: ReadonlyMap<number, number>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { missedLately } = this
+      for (const [slot, before] of missedLately) missedLately.set(slot, Math.floor(before / 2))
+      for (const [slot, count] of pages) missedLately.set(slot, (missedLately.get(slot) ?? 0) + count)
+      const next = Roster.ackers(this.roster, missedLately)
+      return next.every((slot, i) => slot === this.ackers[i]) ? Effect.void : this.acknowledge
+    })
+  }
+
+  /** Loses a catcher, as `losing` says: by default it may join again. */
+  lose(slot: number, reason: string, losing = Roster.lose): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const member = this.roster.members[slot]
+      if (member === undefined || member.lost !== undefined) return Effect.void
+      this.roster = losing(this.roster, slot, reason)
+      this.newSince.delete(slot)
+      this.options.left(slot)
+      // a newcomer has never been told of
+      if (member.isNew) return Effect.void
+      this.options.progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
+      this.options.lost(slot)
+      return Effect.tap(this.acknowledge, () =>
+        Effect.sync(() => {
+          this.changed.openUnsafe()
+          this.cameBack.openUnsafe()
+        })
+      )
+    })
+  }
+
+  /** [J-8] It is told that it was given up, so that it joins anew. */
+  tellGivenUp(incarnation: number): void {
+    this.welcomes.push({ incarnation, refusal: "Started" })
+  }
+
+  private refuse(name: string, from: Address, incarnation: number, refusal: Message.Refusal): void {
+    this.welcomes.push({ incarnation, refusal })
+    if (Refusals.isNameHeld(refusal)) this.knocks.set(name, this.options.now())
+    // it may go on asking; that is told once
+    if (this.refused.has(incarnation)) return
+    if (this.refused.size >= Limits.slots) this.refused.clear()
+    const turned = { id: name, address: from, reason: Refusals.words[refusal] }
+    this.refused.set(incarnation, turned)
+    this.options.progress.publish({ _tag: "Refused", ...turned })
+  }
+
+  /** A join. Answers "Ignored" where nobody is to hear of it. */
+  join(from: Address, message: Message.Join): Effect.Effect<void> | "Ignored" | undefined {
+    const { incarnation, key, moves, name, receiveBufferBytes } = message
+    const joined = Roster.join(this.roster, { incarnation, key, moves, name, receiveBufferBytes, address: from })
+    const isUnknown = joined._tag === "New" || joined._tag === "Refused"
+    if (joined._tag === "Foreign" || (isUnknown && !this.mayAsk(from))) return "Ignored"
+    if (joined._tag === "Refused") {
+      this.refuse(name, from, incarnation, joined.refusal)
+      return undefined
+    }
+    const { member } = joined
+    this.welcomes.push({ incarnation, slot: member.slot })
+    if (member.isNew) this.unproved.push(member.slot)
+    this.options.joined(member.slot)
+    if (joined._tag === "Known") return undefined
+    this.roster = joined.roster
+    if (joined._tag === "New") {
+      this.options.came(member.slot)
+      this.newSince.set(member.slot, this.options.now())
+      this.newcomer.openUnsafe()
+    }
+    return joined._tag === "Moved" && !member.isNew ? this.moved(member, joined.before) : undefined
+  }
+
+  private moved(member: Roster.Member, before: Address): Effect.Effect<void> {
+    const message = `${member.name} has another address: ${member.address}, ${before} before`
+    this.options.progress.publish({ _tag: "Note", message })
+    return this.acknowledge
+  }
+
+  /** [J-15] A newcomer has answered: now it takes part. */
+  prove(member: Roster.Member): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { address, incarnation, name, slot } = member
+      // two answers in one datagram prove it once; after the end it would be sent nothing
+      if (this.isOver || Roster.memberOf(this.roster, slot, incarnation)?.isNew !== true) return Effect.void
+      const proved = Roster.prove(this.roster, slot)
+      this.roster = proved.roster
+      this.newSince.delete(slot)
+      if (proved._tag === "Refused") return Effect.sync(() => this.refuse(name, address, incarnation, proved.refusal))
+      this.options.proved(slot)
+      this.knocks.delete(name)
+      const wanted = Roster.numberWanted(this.options.wanted)
+      this.options.progress.publish({ _tag: "Joined", id: name, address, joined: this.present().length, ...wanted })
+      return Effect.tap(this.acknowledge, () => Effect.sync(() => this.changed.openUnsafe()))
+    })
+  }
+
+  /** Newcomers that have not answered are asked again, and forgotten when they never do. Once; waits while there are none. */
+  readonly lookAfterNewcomers = Effect.gen({ self: this }, function* () {
+    const { awakeMillis, callInParts, now, timeoutMillis } = this.options
+    if (this.newSince.size === 0) this.newcomer.closeUnsafe()
+    yield* this.newcomer.await
+    // one that has just come may have missed its poll; of many most are on their way, or strangers
+    const youngest = now() - Math.max(...this.newSince.values())
+    const soon = Math.min(Limits.announceMillis, Math.max(youngest, 2 * Limits.questionMillis))
+    yield* Effect.sleep(this.areNewcomersFew() ? soon : Limits.announceMillis)
+    const waiting: Array<number> = []
+    for (const [slot, sinceMillis] of this.newSince) {
+      if (now() - Math.max(sinceMillis, awakeMillis()) < timeoutMillis / 2) waiting.push(slot)
+      else {
+        this.roster = Roster.lose(this.roster, slot, "it never answered")
+        this.newSince.delete(slot)
+        this.silentNewcomers++
+      }
+    }
+    // [Q-14] one that has not answered for that long may have answered in vain
+    const isLate = (slot: number) => now() - (this.newSince.get(slot) ?? 0) >= Limits.announceMillis
+    const again = this.areNewcomersFew() ? waiting.filter(isLate) : []
+    yield* callInParts([...waiting, ...Array.from({ length: Limits.copies - 1 }, () => again).flat()])
+  })
+
+  private areNewcomersFew(): boolean {
+    return this.newSince.size + this.silentNewcomers < Limits.silentNewcomers
+  }
+
+  /** May somebody come yet that is to be waited for? */
+  isSomebodyComing(): boolean {
+    const { now } = this.options
+    const isComing = [...this.newSince.values()].some((millis) => now() - millis < Limits.knockMillis)
+    if (isComing && this.areNewcomersFew()) return true
+    const taken = new Set(this.present().map((member) => member.name))
+    return [...this.knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
+  }
+
+  /** One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome: it would not heed it. */
+  readonly welcome = Effect.gen({ self: this }, function* () {
+    if (this.welcomes.length === 0) return
+    const { call, say, session } = this.options
+    while (this.welcomes.length > 0) {
+      const guests = this.welcomes.splice(0, maxGuests)
+      yield* say({ _tag: "Welcome", session, guests })
+    }
+    this.changed.openUnsafe()
+    const audience = [...new Set(this.unproved.splice(0))].sort((a, b) => a - b)
+    if (audience.length > 0) yield* call(audience)
+  })
+}

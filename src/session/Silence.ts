@@ -1,0 +1,328 @@
+/**
+ * Silence: when each catcher was heard last, which of them are away, and which are to be asked whether they are there before
+ * they are given up.
+ *
+ * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
+ */
+import * as Effect from "effect/Effect"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Window from "../protocol/pace/Window.ts"
+import { membershipHint } from "../report/Errors.ts"
+import type { Progress } from "../report/Progress.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import type * as Message from "../wire/Message.ts"
+import type { Air } from "./Air.ts"
+import { AnswerLoss, type Series } from "./AnswerLoss.ts"
+import type { Demand } from "./Demand.ts"
+import type { Members } from "./Members.ts"
+
+interface Options {
+  readonly session: bigint
+  readonly timeoutMillis: number
+  readonly now: () => number
+  readonly progress: Progress["Service"]
+  readonly air: Air
+  readonly say: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
+  readonly members: Members
+  /** So many answers have room in the master's receive buffer. */
+  readonly mostAnswers: () => number
+}
+
+/** What keeps a catcher behind the others. */
+export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | "silence"
+
+/** Catchers that are watched, and since when each owes an answer. */
+export type Watched = Iterable<readonly [slot: number, sinceMillis: number]>
+
+const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
+
+export class Silence {
+  /** Silence of this length: others do not wait longer. */
+  readonly awayMillis: number
+  readonly losses = new AnswerLoss()
+  /** Since when we have been running: while we did not, nobody could be heard. */
+  awakeMillis: number
+  private readonly options: Options
+  private readonly startedMillis: number
+  private readonly heardMillis: Array<number> = []
+  /** Catchers that are away, since when. */
+  private readonly away = new Map<number, number>()
+  /** Those that answer polls and have not answered a question for long. */
+  private readonly stuck = new Set<number>()
+  /** Those that were silent for long while an answer was owed, once or for good. */
+  private readonly wereSilent = new Set<number>()
+  /** When each that was lost in silence was lost. */
+  private readonly silenced: Array<number> = []
+  /** By slot: datagrams lost in the catcher's own buffers, bytes of content that it holds, and when it said so or was asked. */
+  private readonly dropped: Array<number> = []
+  private readonly held: Array<number> = []
+  private readonly heldMillis: Array<number> = []
+
+  constructor(options: Options) {
+    this.options = options
+    this.awayMillis = options.timeoutMillis / 4
+    this.startedMillis = options.now()
+    this.awakeMillis = this.startedMillis
+  }
+
+  // ---- what is heard ----
+
+  /** A slot is a newcomer's, and may have been another catcher's. */
+  came(slot: number): void {
+    this.losses.forget(slot)
+    this.options.air.setUnheard(slot, false)
+  }
+
+  proved(slot: number): void {
+    this.wereSilent.delete(slot)
+    this.dropped[slot] = 0
+  }
+
+  left(slot: number): void {
+    this.away.delete(slot)
+    this.stuck.delete(slot)
+  }
+
+  /** A catcher was lost: when all were lost in silence at about one time, the reason lies between them and us. */
+  lost(slot: number): void {
+    const { now, progress } = this.options
+    if (this.wereSilent.has(slot)) this.silenced.push(now())
+    if (this.haveAllGone()) progress.publish({ _tag: "Note", message: allSilent })
+  }
+
+  // a dead machine is silent alone
+  private haveAllGone(): boolean {
+    const { members, now, timeoutMillis } = this.options
+    return (
+      this.silenced.length > 1 &&
+      this.silenced.length === Roster.participants(members.roster).length &&
+      now() - this.startedMillis >= Limits.membershipMillis &&
+      now() - this.silenced[0] <= timeoutMillis
+    )
+  }
+
+  /** Its catcher has joined, or joins again. */
+  joined(slot: number): void {
+    this.heardMillis[slot] = this.options.now()
+  }
+
+  /** A member's answer arrived. */
+  heard(slot: number, message: Message.FromCatcher): void {
+    const { now } = this.options
+    if (this.silentMillis(slot, 0) >= this.awayMillis) this.losses.pardon(slot)
+    this.heardMillis[slot] = now()
+    if (message._tag === "PollOk") this.heardAnswer(slot, "polls", message.poll)
+    if (message._tag === "ProbeOk") this.heardAnswer(slot, "probes", message.train)
+  }
+
+  private heardAnswer(slot: number, series: Series, number: number): void {
+    this.losses.heard(slot, series, number)
+    this.tellWindow(slot)
+  }
+
+  /** [Q-14] The window waits for no catcher that cannot be heard. */
+  tellWindow(slot: number): void {
+    const { air, now } = this.options
+    const isUnheard = this.losses.isMost(slot, now())
+    if (isUnheard !== air.window().unheard.has(slot)) air.setUnheard(slot, isUnheard)
+  }
+
+  /** It is there again, if it was away. */
+  isBack(slot: number): void {
+    if (this.away.delete(slot)) this.goesOn()
+  }
+
+  /** It has answered a question, if it was stuck. */
+  hasAnswered(slot: number): void {
+    if (this.stuck.delete(slot)) this.goesOn()
+  }
+
+  private goesOn(): void {
+    const { members } = this.options
+    members.changed.openUnsafe()
+    members.cameBack.openUnsafe()
+  }
+
+  /** What a catcher says of itself. */
+  said(slot: number, message: Message.FromCatcher): void {
+    if ("held" in message) {
+      this.held[slot] = message.held
+      this.heldMillis[slot] = this.options.now()
+    }
+    if (message._tag === "PollOk") this.dropped[slot] = message.dropped
+  }
+
+  // ---- what is made of it ----
+
+  silentMillis(slot: number, owesSince: number): number {
+    return this.options.now() - Math.max(this.heardMillis[slot] ?? 0, owesSince, this.awakeMillis)
+  }
+
+  isAway(slot: number): boolean {
+    return this.away.has(slot) || this.stuck.has(slot)
+  }
+
+  heldBytes(slot: number): number {
+    return this.held[slot] ?? 0
+  }
+
+  /** [Q-14] Are most of its answers lost, while some are heard? */
+  losesAnswers(slot: number): boolean {
+    return (
+      this.options.members.isPresent(slot) &&
+      this.losses.isMost(slot, this.options.now()) &&
+      this.silentMillis(slot, 0) < Limits.lostAnswerMillis
+    )
+  }
+
+  /** The others go on without it, until it answers a question. False: they do already. */
+  becomesStuck(slot: number): boolean {
+    if (this.stuck.has(slot)) return false
+    this.stuck.add(slot)
+    this.wereSilent.add(slot)
+    return true
+  }
+
+  /** Those of them that were silent for long are away until they are heard again, or lost. */
+  leaveOut(slots: Message.Audience): void {
+    const { members, now } = this.options
+    for (const slot of slots) {
+      if (!members.isPresent(slot) || this.silentMillis(slot, 0) < this.awayMillis) continue
+      this.wereSilent.add(slot)
+      // it owed an answer all the time
+      if (!this.away.has(slot)) this.away.set(slot, now() - this.awayMillis)
+    }
+  }
+
+  /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
+  straggled(slot: number, isLate: boolean, missedPages: number): Straggle | undefined {
+    const { air } = this.options
+    const window = air.window()
+    // what it misses is counted after the pages
+    const losesPages = Window.isLossy(window, slot)
+    // pages arrive, and of what we ask little comes back
+    const arePagesThere = !losesPages && missedPages < air.totals().pages * Limits.toleratedLoss
+    if (this.losses.isMost(slot) && arePagesThere) return "lost answers"
+    if (this.wereSilent.has(slot)) return "silence"
+    if (!isLate && !Window.wasBenched(window, slot)) return undefined
+    // its disk or its processor: what it has no time to read fills its buffers
+    if ((this.dropped[slot] ?? 0) > 0) return "slow machine"
+    // lost answers close a window as a slow link does
+    if (Window.losesAtAnyPace(window, slot)) return "loss"
+    if (Window.isSlow(window, slot)) return "slow link"
+    // a catcher that got everything at once took long to put it away
+    return missedPages > 0 || losesPages ? "loss" : "slow machine"
+  }
+
+  /** The demand of catchers that are present, as far as each of them `wants` something. */
+  demand(slots: Message.Audience, wants: (slot: number) => boolean): Demand {
+    const { members } = this.options
+    const isOne = (slot: number) => members.isPresent(slot) && wants(slot)
+    const isLeft = () => slots.some(isOne)
+    const reached: Effect.Effect<boolean> = Effect.suspend(() => {
+      if (slots.some((slot) => isOne(slot) && !this.away.has(slot))) return Effect.succeed(true)
+      if (!isLeft()) return Effect.succeed(false)
+      members.cameBack.closeUnsafe()
+      return Effect.andThen(members.cameBack.await, reached)
+    })
+    return { isLeft, reached }
+  }
+
+  // ---- asking whether they are there ----
+
+  /** Twice the usual round trip, as far as one is known; in whole milliseconds, as timers are. */
+  firstPause(): number {
+    const { rttMillis } = this.options.air.window()
+    if (rttMillis === undefined) return Limits.questionMillis
+    return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
+  }
+
+  // Loses a catcher that has owed an answer since then and was not heard for the time-out; how often to ask whether it is there.
+  private callsFor(slot: number, owesSince: number): Effect.Effect<number> {
+    return Effect.gen({ self: this }, function* () {
+      const { members, timeoutMillis } = this.options
+      const silent = this.silentMillis(slot, owesSince)
+      if (silent >= this.awayMillis) this.wereSilent.add(slot)
+      if (silent >= timeoutMillis) yield* members.lose(slot, `silent for ${timeoutMillis / 1000} s`)
+      if (silent < timeoutMillis / 8 || silent >= timeoutMillis) return 0
+      return silent < timeoutMillis / 2 ? 1 : Limits.copies
+    })
+  }
+
+  /** Those of them that are to be asked whether they are there: each as often as it is named. */
+  quietOf(slots: Iterable<number>, owesSince: (slot: number) => number): Effect.Effect<ReadonlyArray<number>> {
+    return Effect.gen({ self: this }, function* () {
+      const quiet: Array<number> = []
+      for (const slot of slots) {
+        for (let calls = yield* this.callsFor(slot, owesSince(slot)); calls > 0; calls--) quiet.push(slot)
+      }
+      return quiet
+    })
+  }
+
+  /** A poll that no window counts: it asks only whether a catcher is there. A slot is asked as often as it is named. */
+  areYouThere(slots: ReadonlyArray<number>): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      for (let rest = slots; rest.length > 0;) {
+        const once = new Set(rest)
+        yield* this.areAllThere([...once])
+        // each slot once less
+        rest = rest.filter((slot) => !once.delete(slot))
+        // so that the answers to all copies do not come in one burst
+        if (rest.length > 0) yield* Effect.sleep(this.firstPause())
+      }
+    })
+  }
+
+  // All of them, or one that is never asked would be given up; in parts, so that the answers do not come in one burst.
+  private areAllThere(slots: ReadonlyArray<number>): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { mostAnswers } = this.options
+      const all = slots.toSorted((a, b) => a - b)
+      for (let at = 0; at < all.length; at += mostAnswers()) {
+        if (at > 0) yield* Effect.sleep(this.firstPause())
+        yield* this.call(all.slice(at, at + mostAnswers()))
+      }
+    })
+  }
+
+  call(audience: Message.Audience): Effect.Effect<void, TransportError> {
+    return Effect.suspend(() => {
+      const { now, say, session } = this.options
+      this.losses.asked(audience, "polls", 0, now())
+      return say({ _tag: "Poll", session, poll: 0, audience })
+    })
+  }
+
+  /** [A-10] Asks a few of those that have not said for a while how much they hold. */
+  readonly askHeld = Effect.suspend(() => {
+    const { members, mostAnswers, now } = this.options
+    const nowMillis = now()
+    const isDue = ({ slot }: Roster.Member) => nowMillis - (this.heldMillis[slot] ?? 0) >= Limits.heldAfterMillis
+    const due = members
+      .present()
+      .filter(isDue)
+      .sort((a, b) => (this.heldMillis[a.slot] ?? 0) - (this.heldMillis[b.slot] ?? 0))
+    const audience = due.slice(0, Math.min(Limits.heldAsked, mostAnswers())).map(({ slot }) => slot)
+    for (const slot of audience) this.heldMillis[slot] = nowMillis
+    return this.areYouThere(audience)
+  })
+
+  /** Looks once after those that are watched: one that is quiet is asked before it is given up. */
+  watch(watched: () => Watched): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { now, timeoutMillis } = this.options
+      const before = now()
+      yield* Effect.sleep(timeoutMillis / 8)
+      if (now() - before > timeoutMillis / 2) this.awakeMillis = now()
+      const all = new Map(watched())
+      yield* this.areYouThere(yield* this.quietOf(all.keys(), (slot) => all.get(slot) ?? 0))
+    })
+  }
+
+  /** Those that are away, since when each is. */
+  areAway(): Watched {
+    return this.away
+  }
+}
