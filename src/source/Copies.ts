@@ -4,6 +4,7 @@
  * A small file is copied into memory. A larger one shares its blocks with the copy where the file system can do that
  * (reflink), and else is copied up to a bounded size. No copy has a name, so none is left behind by a killed process.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -13,6 +14,7 @@ import * as path from "node:path"
 import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
+import { endless } from "./Calls.ts"
 
 type Refused = NodeJS.ErrnoException
 
@@ -56,8 +58,7 @@ export const take = Effect.fn("Copies.take")(function* (
       const count = yield* source.read(0, bytes)
       const now = yield* look(fd)
       const isStill = now.size === stats.size && now.mtimeNs === stats.mtimeNs
-      // a file that has always ended before its size, such as those of /sys
-      if (count < size && (isStill || isLast)) return yield* Effect.fail(Errno.toCause(os.constants.errno.ENODATA))
+      if (count < size && (isStill || isLast)) return yield* Effect.fail(endless())
       if (count === size && (isStill || isLast)) return { stats, read: fromMemory(bytes) }
       continue
     }

@@ -2,6 +2,7 @@
  * Why the master could not read a member of a bundle, in one byte: it takes the place of the member's first byte, which
  * nobody needs any more. [L-3]
  */
+
 import * as Errno from "../system/Errno.ts"
 import { changedReason, SourceChanged, type SourceError } from "./Source.ts"
 

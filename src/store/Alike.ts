@@ -5,6 +5,7 @@
  * The trap: which names are one depends on the destination, even on the directory. So the names that look alike are only
  * looked at closely, and what the file system says of them decides.
  */
+
 import type { BigIntStats } from "node:fs"
 import { display, type Entry } from "../tree/Manifest.ts"
 import { refusal } from "./Refusals.ts"

@@ -2,6 +2,7 @@
  * A bundle's content while it arrives. It stays in memory, because its members are small: each is written, described and
  * named in one go once all of the bundle is here.
  */
+
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Carried } from "../tree/Manifest.ts"

@@ -2,6 +2,7 @@
  * What a store knows of a session's tree: the entries, which of them are refused, and which files arrived. A hard link is
  * made at the end, and only when its leader arrived.
  */
+
 import { display, type Entry, refused } from "../tree/Manifest.ts"
 import { leaderless, refusal } from "./Refusals.ts"
 import { DestinationEscape } from "./Store.ts"

@@ -2,6 +2,7 @@
  * What the parts of the store in memory share: the volume with the ways to change it, the faults on demand, and the
  * session's tree. Every change is a step: its turn goes before it, and it fails when the destination was replaced.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Errno from "../system/Errno.ts"

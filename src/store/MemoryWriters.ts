@@ -1,6 +1,7 @@
 /**
  * Files of the store in memory: writers while they arrive, and files that stand there already.
  */
+
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"

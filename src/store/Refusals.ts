@@ -2,6 +2,7 @@
  * What every store refuses, in the same words. A refusal is thrown, or failed with, where the path is not at hand: the
  * caller puts it in.
  */
+
 import * as Errno from "../system/Errno.ts"
 import { display } from "../tree/Manifest.ts"
 import { StoreError } from "./Store.ts"

@@ -2,6 +2,7 @@
  * From calls that throw to failures. The disk's parts are synchronous and throw DestinationEscape, StoreError or Node's own
  * errors; here these become the error of an effect, or the failure of one entry.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Errno from "../../system/Errno.ts"

@@ -1,6 +1,7 @@
 /**
  * A bundle of small files: its content comes to lie in memory, and each member is made whole when the bundle is committed.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"

@@ -2,6 +2,7 @@
  * How a name comes to have something else: made where nothing is, or made under a temporary name and renamed over what is
  * there. A reader of the destination sees the old entry or the new one, never a part.
  */
+
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Errno from "../../system/Errno.ts"

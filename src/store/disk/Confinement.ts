@@ -12,6 +12,7 @@
  *
  * The functions are synchronous and throw: DestinationEscape, or an error of Node's fs.
  */
+
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"

@@ -5,6 +5,7 @@
  * The trap: a path may have become a link since it was looked at. So a mode or an owner is set through an open descriptor,
  * or through a call that follows no link.
  */
+
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"

@@ -5,6 +5,7 @@
  *
  * The trap: any path may be changed by others at any time. So each look and each use goes through Confinement.
  */
+
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"

@@ -2,6 +2,7 @@
  * Entries without content: directories, symbolic links, FIFOs, and hard links at the end. Each is looked at first. An entry
  * that is there already stays and gets its metadata; another in its place is replaced.
  */
+
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { spawnSync } from "node:child_process"

@@ -3,6 +3,7 @@
  * double and cuts it to microseconds, so there the time is rounded down beforehand: a copy that looks newer than its
  * original would make later comparisons by time go wrong, one that looks older only costs another look.
  */
+
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"

@@ -2,6 +2,7 @@
  * What a disk has room for, looked at before anything is made there. Only looked at: paths are taken as they are, because a
  * link that leads elsewhere can only make the disk seem to have more room, and then the tree is tried.
  */
+
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"

@@ -2,6 +2,7 @@
  * A file that is carried alone: written block by block under a temporary name, and renamed when it is whole. Its temporary
  * file is removed when the scope closes before that.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"

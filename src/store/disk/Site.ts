@@ -2,6 +2,7 @@
  * What the parts of the disk store share: the destination with the ways to change it, and the session's tree. There is one
  * site for each store; `begin` starts it anew with each session.
  */
+
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Random from "effect/Random"

@@ -2,6 +2,7 @@
  * Files that stand under their final names already. They are looked at, read for their hash, and described where they
  * stand when they are the content that the master has.
  */
+
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"

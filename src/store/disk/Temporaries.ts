@@ -3,6 +3,7 @@
  * `.NAME.mrsync-XXXXXX` beside its final name. The first four of the six characters mark the owner, so that a later process
  * of the same owner knows which files it may remove; without an owner they stay.
  */
+
 import type * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
