@@ -28,7 +28,7 @@ const alone = ["test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
 /** These put something else in a module's place, or measure memory: they share no process with others. */
 const apart = ["test/regressions/names-alike.test.ts", "test/regressions/claimed-manifest.test.ts"]
 const program = [
-  "test/packed/**/*.test.ts",
+  "test/subpaths.test.ts",
   "test/cli/binary*.test.ts",
   "test/regressions/program-*.test.ts",
   "test/e2e/**/*.test.ts"
