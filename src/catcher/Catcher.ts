@@ -38,6 +38,7 @@ import type { Failure, FromMaster, Open, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
+import { tickMillis, Wakefulness } from "./Wakefulness.ts"
 import * as Recognition from "./Recognition.ts"
 
 /** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
@@ -157,34 +158,27 @@ class Book {
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
 
-  /** When we were awake last, and since when we stood still if that was just now. */
-  private awakeMillis: number
-  private stoodStillMillis: number | undefined
   /** How much older what was heard last may be: it may have come while we stood still. */
   private doubtMillis = 0
 
-  constructor(nowMillis: number) {
+  private readonly wakefulness: Wakefulness
+
+  constructor(nowMillis: number, wakefulness: Wakefulness) {
+    this.wakefulness = wakefulness
     this.heardMillis = nowMillis
     this.joinedMillis = nowMillis
-    this.awakeMillis = nowMillis
+    // the welcome, too, may have come long ago
+    this.hears(nowMillis)
   }
   /** Another master that calls while ours is silent: since when, and when it was heard last. */
   private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
   /** The session was left for that master's. */
   isReplaced = false
 
-  /** Called at every tick. What came while we stood still is read before the next one. */
-  isAwake(nowMillis: number): void {
-    this.stoodStillMillis = this.stoodSince(nowMillis)
-    this.awakeMillis = nowMillis
-  }
-  private stoodSince(nowMillis: number): number | undefined {
-    return nowMillis - this.awakeMillis > 2 * tickMillis ? this.awakeMillis : undefined
-  }
   /** The master is heard. */
   hears(nowMillis: number): void {
     this.heardMillis = nowMillis
-    this.doubtMillis = nowMillis - (this.stoodStillMillis ?? this.stoodSince(nowMillis) ?? nowMillis)
+    this.doubtMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
   }
   /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
   stoodStill(nowMillis: number): void {
@@ -277,8 +271,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
   const progress = yield* Progress
   const now = yield* Monotonic.millis
-  let book = new Book(now())
-
+  const wakefulness = yield* Wakefulness.make(now)
+  let book = new Book(now(), wakefulness)
   yield* Effect.forkScoped(Refusal.telling)
   const pull = yield* pullOf(transport.receive)
   // What came with the welcome is heard once more: the master's first question may be among it.
@@ -308,7 +302,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
     isIn = true
     isAgain = true
-    book = new Book(now())
+    book = new Book(now(), wakefulness)
     book.membership = membership
     const files = yield* filesOf(membership, book, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(book, now)))
@@ -362,7 +356,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
             ? `the master ${error.master} gave up while it waited for catchers (${error.reason})`
             : `the master ${error.master} fell silent while it waited for catchers`
         progress.publish({ _tag: "Note", message: `${before}; waiting for another one` })
-        book = new Book(now())
+        book = new Book(now(), wakefulness)
         if (options.waitMillis !== undefined) {
           const waitedMillis = options.waitMillis
           otherwise = new MasterTimeout({ waitedMillis, before })
@@ -876,12 +870,9 @@ const failuresOf = (book: Book): CatcherReport["failures"] => {
   return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
 }
 
-const tickMillis = 250
-
 const tick = Effect.fnUntraced(function* (book: Book, now: () => number) {
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
-  book.isAwake(now())
   const transport = yield* Transport
   const { dropped } = yield* transport.stats
   if (dropped > 0 && book.dropped === 0) {

@@ -124,5 +124,6 @@ describe("seeds that have failed", () => {
   it.effect("400714: a file that was gone when it was looked for, both times", () => check(400_714))
   it.effect("400934: a catcher that was deaf until a short session had ended", () => check(400_934))
   it.effect("401481: a catcher that never heard of the manifest was taken to have opened it", () => check(401_481))
+  it.effect("405753: a catcher that was frozen before its welcome spoke for a dead master", () => check(405_753))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })
