@@ -20,6 +20,7 @@ import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
 export interface Options {
   /** Where an earlier fiber of this file ended; `FileState.initial` for a new one. */
   readonly past: FileState.State
+  /** Memory for its blocks, shared with other files. */
   readonly pool: BlockPool
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
   readonly open: (layout: Layout.Layout) => Effect.Effect<FileWriter, Refusal, Scope.Scope>
@@ -33,6 +34,7 @@ export interface Options {
   ) => Effect.Effect<Commit | undefined, never, Scope.Scope>
   /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
   readonly verified: Effect.Effect<void, StoreError>
+  /** Tells the master. */
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
   /** What a failure comes from: it may be none of this file's own. */
   readonly causeOf?: (error: Refusal) => Effect.Effect<Refusal>
@@ -45,11 +47,13 @@ export type Refusal = StoreError | DestinationEscape
 export interface CatchFile {
   /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
+  /** As `pages`. */
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
   /** The store has failed. */
   readonly fail: (reason: string) => void
+  /** As of now. */
   readonly state: () => FileState.State
   /** Runs until the file is committed, dropped or sat out, and nothing more is asked. What is unfinished then is removed. */
   readonly run: Effect.Effect<void, TransportError>

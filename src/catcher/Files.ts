@@ -13,12 +13,17 @@ import * as CatchFile from "./FileFiber.ts"
 
 /** All files of a session at a catcher, by number. */
 export interface CatchFiles {
+  /** Takes pages in, unless nothing has opened the file. */
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
+  /** As `pages`. */
   readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
+  /** A question of the master about a file, which may start its fiber. */
   readonly question: (file: number, event: FileState.Event) => Effect.Effect<void, TransportError>
   /** The store has failed for all that are under way. */
   readonly fail: (reason: string) => void
+  /** Those of the files that have a fiber. */
   readonly states: () => Iterable<FileState.State>
+  /** Of a file without a fiber the state in which its last one ended; undefined: it never had one. */
   readonly stateOf: (file: number) => FileState.State | undefined
   /** Fails when a fiber does. */
   readonly join: Effect.Effect<void, TransportError>

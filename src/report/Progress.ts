@@ -13,7 +13,9 @@ import type { CatcherReport, Report } from "./Report.ts"
 
 /** One catcher as the master sees it. */
 export interface CatcherView {
+  /** Its name. */
   readonly id: string
+  /** Where it is now. */
   readonly address: string
   readonly state: "Receiving" | "Slow" | "Complete" | "Partial" | "Lost"
   /** Why it is behind the others, as far as it shows by now. */
@@ -110,6 +112,7 @@ export type Event =
 export class Progress extends Context.Service<
   Progress,
   {
+    /** Never waits, and never fails. */
     readonly publish: (event: Event) => void
     /** Events from the moment of subscribing on. */
     readonly events: Stream.Stream<Event>

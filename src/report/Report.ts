@@ -8,12 +8,15 @@ export interface FailureReport {
   readonly path: string
   /** Its bytes in base64, where they are not UTF-8. */
   readonly pathBytes?: string
+  /** In words, for a person. */
   readonly reason: string
 }
 
 /** What became of one catcher. */
 export interface CatcherReport {
+  /** Its name. */
   readonly id: string
+  /** Where it was last. */
   readonly address: string
   /** Absent: it is on the list of hosts, and never came; it has no address. */
   readonly state: "Complete" | "Partial" | "Lost" | "Absent"
@@ -31,21 +34,28 @@ export interface CatcherReport {
 /** How a session ended: at a master for all catchers, at a catcher for itself. */
 export interface Report {
   readonly _tag: "Report"
+  /** Its id, 16 hexadecimal digits. */
   readonly session: string
+  /** From the beginning of the session, after the waiting. */
   readonly seconds: number
   readonly files: number
   readonly directories: number
   readonly links: number
   readonly fifos: number
+  /** Of all regular files. */
   readonly bytes: number
+  /** Page datagrams. */
   readonly pages: {
     /** The files' own pages, of the size that was used last, as both sides count them. */
     readonly needed: number
     /** Every page datagram put on the air, repairs and parity included (a catcher: received). */
     readonly sent: number
+    /** Pages again, and parity. */
     readonly repaired: number
+    /** Parity pages alone. */
     readonly parity: number
   }
+  /** At a catcher: itself. */
   readonly catchers: ReadonlyArray<CatcherReport>
   /** Sockets and devices of the tree, which nobody is sent. */
   readonly skipped: number

@@ -12,10 +12,15 @@ import type { Probes } from "./Probing.ts"
 /** A catcher's place in a session. */
 export interface Membership {
   readonly session: bigint
+  /** This catcher's number in it. */
   readonly slot: number
+  /** What this life of the catcher is known by. */
   readonly incarnation: number
+  /** Where answers go. */
   readonly master: Address
+  /** The largest page of the session. */
   readonly pageBytes: number
+  /** Pages of a block. */
   readonly blockPages: number
   /** The master's time-out. */
   readonly timeoutMillis: number

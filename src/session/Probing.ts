@@ -22,14 +22,18 @@ export interface Options {
   readonly pageBytes: number
   /** The pages have that size, whatever reaches whom. */
   readonly isPageFixed: boolean
+  /** A cap, undefined for none. */
   readonly bytesPerSecond: number | undefined
   /** Does the transport glue datagrams? */
   readonly glues: boolean
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
+  /** The catchers that take part. */
   readonly present: () => ReadonlyArray<Member>
   readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
   /** A catcher's path is known, or known to be too narrow. */
   readonly changed: () => void
+  /** A remark for a person. */
   readonly note: (message: string) => void
   /** A question of that train was sent to these. */
   readonly asked?: (audience: Audience, train: number) => void
@@ -57,8 +61,11 @@ export interface Probing {
   readonly judge: (slot: number, hasGained: boolean, were: "Streamed" | "SentAlone") => void
   /** Whose paths are looked into, and since when: those owe answers. */
   readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>
+  /** A catcher has joined: its path is looked into. */
   readonly joined: (slot: number) => void
+  /** An answer to probes. */
   readonly heard: (answer: ProbeOk) => void
+  /** Sends probes until it is interrupted. */
   readonly run: Effect.Effect<never, TransportError>
 }
 

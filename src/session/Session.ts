@@ -56,10 +56,13 @@ export interface Options {
 export class Session extends Context.Service<
   Session,
   {
+    /** On every datagram of it. */
     readonly id: bigint
     /** Which pages reach the catchers. */
     readonly probing: Probing.Probing
+    /** Its one sender. */
     readonly air: Air.Air
+    /** As of now. */
     readonly roster: () => Roster.Roster
     /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
     readonly changed: Latch.Latch
@@ -77,11 +80,13 @@ export class Session extends Context.Service<
     readonly end: () => void
     /** Ends it, and says something that nobody answers a few times. */
     readonly lastWords: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
+    /** Gives a catcher up. */
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
     /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
     readonly awayMillis: number
     /** Those of them that were silent for so long are away until they are heard again, or lost. */
     readonly leaveOut: (slots: Message.Audience) => void
+    /** Is it away, by `leaveOut`? */
     readonly isAway: (slot: number) => boolean
     /** [Q-14] Are most of its answers lost, while some are heard? */
     readonly losesAnswers: (slot: number) => boolean

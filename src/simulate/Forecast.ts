@@ -17,6 +17,7 @@ import * as Tree from "./Tree.ts"
 export interface Options {
   /** The same seed, the same forecast. */
   readonly seed: number
+  /** How many, 1 to 4096. */
   readonly catchers: number
   /** Bytes of the one file that is sent. */
   readonly sizeBytes: number
@@ -40,10 +41,13 @@ export interface Options {
 
 /** What the simulated roll-out came to. */
 export interface Forecast {
+  /** How its program ended; undefined: it did not. */
   readonly master: Exit.Exit<Report, Master.Error> | undefined
   /** What the master reported. */
   readonly report: Report | undefined
+  /** It came to no end within the time that such a session may take. */
   readonly isStuck: boolean
+  /** As in the report; zeros without one. */
   readonly pages: Report["pages"]
   /** Pages sent for each one needed. */
   readonly ratio: number
@@ -53,6 +57,7 @@ export interface Forecast {
   readonly seconds: number
   /** Datagrams that the catchers sent to the master and that arrived. */
   readonly answers: number
+  /** The fullest that a receive buffer was. */
   readonly peakBufferBytes: number
   /** The catcher, or "master", whose receive buffer was that full. */
   readonly peakBufferOf: string
@@ -65,11 +70,15 @@ export interface Forecast {
 /** What became of one catcher. */
 export interface Fate {
   readonly id: string
+  /** As in the master's report. */
   readonly state: CatcherReport["state"]
   /** Virtual, from the first page until the file had its name there; undefined: it never had. */
   readonly seconds: number | undefined
+  /** Pages that it asked for again. */
   readonly missingPages: number
+  /** The fullest that its receive buffer was. */
   readonly peakBufferBytes: number
+  /** Datagrams that this buffer had no room for. */
   readonly dropped: number
   /** How often its program was started. */
   readonly starts: number

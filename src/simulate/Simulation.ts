@@ -35,8 +35,11 @@ export type Disk = Omit<Memory.Options, "volume" | "known">
 export interface Observer {
   /** Something was changed on the disk of a catcher's machine. */
   readonly changed?: (host: Host, change: Change) => void
+  /** Datagrams were sent. */
   readonly network?: (event: Simulated.Event) => void
+  /** The master has told how it ended. */
   readonly masterReports?: (report: Report) => void
+  /** A catcher has. */
   readonly catcherReports?: (host: Host, report: Report) => void
 }
 
@@ -44,12 +47,17 @@ export interface Observer {
 export interface Scenario {
   /** All chance of it: the same seed, the same session. */
   readonly seed: number
+  /** How many; they are named c1, c2, ... */
   readonly catchers: number
+  /** What is sent: see SimulatedTree. */
   readonly tree: ReadonlyArray<Memory.Given>
+  /** Losses, delays and rates; a perfect network where it is left out. */
   readonly network?: Omit<Simulated.Options, "seed" | "observe">
+  /** Options of the master, over `defaults`. */
   readonly master?: Partial<Master.Options>
   /** Silence after which either side counts as lost. */
   readonly timeoutMillis?: number
+  /** What is wrong with a catcher's disk, by its number from 0. */
   readonly disk?: (catcher: number) => Disk
   /** When a catcher is started (0). */
   readonly startMillis?: (catcher: number) => number
@@ -80,10 +88,13 @@ export interface Outcome {
   /** How the last life of each catcher ended; undefined: it was killed, or ran still. */
   readonly catchers: ReadonlyArray<Exit.Exit<Report, Catcher.Error> | undefined>
   readonly hosts: ReadonlyArray<Host>
+  /** Datagrams of the whole network. */
   readonly counters: Simulated.Counters
+  /** Datagrams of each machine, by its name. */
   readonly traffic: ReadonlyMap<string, Simulated.Traffic>
   /** How long it took, virtual. */
   readonly millis: number
+  /** It came to no end within `limitMillis`. */
   readonly isStuck: boolean
 }
 

@@ -46,15 +46,18 @@ export class VirtualTime {
     (a, b) => a.atMillis < b.atMillis || (a.atMillis === b.atMillis && a.order < b.order)
   )
 
+  /** A new process. */
   process(): Process {
     return new Process(this)
   }
 
+  /** Queues a turn of a process. */
   post(process: Process, task: () => void): void {
     this.processes.push(process)
     this.tasks.push(task)
   }
 
+  /** Queues a turn for later; gives what cancels it. */
   after(process: Process, millis: number, task: () => void): () => void {
     const timer: Timer = { atMillis: this.nowMillis + millis, order: this.order++, process, task }
     this.timers.push(timer)
@@ -135,10 +138,12 @@ export class Process {
     else if (this.state === "Frozen") this.held.push(task)
   }
 
+  /** Its turns wait until `thaw`. */
   freeze(): void {
     if (this.state === "Running") this.state = "Frozen"
   }
 
+  /** Takes the turns that have waited, and goes on. */
   thaw(): void {
     if (this.state !== "Frozen") return
     this.state = "Running"

@@ -22,6 +22,7 @@ export class Content {
     this.expected = expected?.length === size ? expected : undefined
   }
 
+  /** Writes at an offset. */
   write(offset: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return
     const start = offset
@@ -50,6 +51,7 @@ export class Content {
     pieces.splice(from, to - from, ...joined)
   }
 
+  /** Reads from an offset; holes are zeros. */
   read(offset: number, into: Uint8Array): void {
     const end = offset + into.length
     const { pieces } = this
@@ -75,6 +77,7 @@ export class Content {
     return out
   }
 
+  /** Is it that content? */
   equals(other: Uint8Array): boolean {
     if (other.length !== this.size) return false
     const [first] = this.pieces
@@ -174,6 +177,7 @@ export type Node = File | Directory | Symlink | Fifo
 /** A change that was made. `path` has no links in it and begins at the volume's root. */
 export interface Change {
   readonly operation: "create" | "write" | "rename" | "link" | "unlink" | "mkdir" | "symlink" | "fifo" | "metadata"
+  /** Where it was made. */
   readonly path: string
   readonly node: Node
 }

@@ -26,6 +26,7 @@ export interface Batch {
 /** What one receive gave: one datagram, or several glued. The bytes are there until the next pull. */
 export interface Received {
   readonly bytes: Uint8Array
+  /** Its source, as the network says; it may be forged. */
   readonly from: Address
 }
 
@@ -44,6 +45,7 @@ export interface Stats {
 
 /** What the system would not send. */
 export interface Refused {
+  /** How many so far. */
   readonly datagrams: number
   /** Why it would not take the last one that was sent; undefined: it did, or it was only short of room. */
   readonly reason: string | undefined
@@ -109,6 +111,7 @@ export class Transport extends Context.Service<
     readonly listen: Effect.Effect<void, TransportError, Scope.Scope>
     /** What was not sent; a transport whose sends are never refused leaves it out. */
     readonly refused?: () => Refused
+    /** As of now. */
     readonly stats: Effect.Effect<Stats>
   }
 >()("mrsync/transport/Transport") {}

@@ -57,11 +57,14 @@ export const nothingLeftOut: LeftOut = { lost: [], more: 0, special: 0 }
 
 /** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */
 export interface Carried {
+  /** Its number on the wire; 0 is the manifest. */
   readonly file: number
+  /** What it carries. */
   readonly kind: Kind
   /** The entries it carries lie in [firstEntry, firstEntry + entryCount). */
   readonly firstEntry: number
   readonly entryCount: number
+  /** Bytes of content. */
   readonly size: number
   /** A bundle's File entries, and where each begins in its content; for a single file its one entry. */
   readonly members: ReadonlyArray<Member>

@@ -45,6 +45,7 @@ export type State =
 export interface GetData {
   readonly _tag: "GetData"
   readonly layout: Layout.Layout
+  /** Those held, of content and trailer. */
   readonly pages: PageSet.PageSet
   /** Parity pages held, by block, the oldest first: fewer than the block lacks. */
   readonly parity: ReadonlyMap<number, ReadonlyArray<number>>
@@ -64,8 +65,11 @@ export interface GetData {
  */
 export interface Eof {
   readonly _tag: "Eof"
+  /** Its number; the answer repeats it. */
   readonly round: number
+  /** The first page asked about. */
   readonly first: number
+  /** How many pages. */
   readonly count: number
   /** Set once the master has sent every page: the trailer's hash. */
   readonly root: Uint8Array | undefined

@@ -13,12 +13,17 @@ import * as Limits from "../Limits.ts"
 export interface Layout {
   /** Bytes of content. */
   readonly size: number
+  /** Bytes of a full page. */
   readonly pageBytes: number
+  /** Pages of a full block. */
   readonly blockPages: number
   /** Members of a bundle; 0 for anything else. */
   readonly members: number
+  /** Pages of content. */
   readonly dataPages: number
+  /** Blocks of content. */
   readonly blocks: number
+  /** Bytes of the trailer. */
   readonly trailerBytes: number
   /** Data and trailer pages together. */
   readonly pages: number

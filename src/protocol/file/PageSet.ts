@@ -22,8 +22,11 @@ type Node = ReadonlyArray<Leaf>
 
 /** Which pages of a file are held. Never changed: each function gives a new set. */
 export interface PageSet {
+  /** How many there are. */
   readonly pages: number
+  /** How many of them are held. */
   readonly held: number
+  /** The bits, shared with other sets as far as they agree. */
   readonly nodes: ReadonlyArray<Node>
 }
 

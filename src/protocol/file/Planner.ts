@@ -18,6 +18,7 @@ export type Lack = Pick<SpanLack, "lacks" | "runs">
 /** Parity pages of a block that are to be made: [first, first + count). */
 export interface BlockParity {
   readonly block: number
+  /** The first of its parity pages. */
   readonly first: number
   readonly count: number
 }
@@ -26,6 +27,7 @@ export interface BlockParity {
 export interface Plan {
   /** Pages to send again. */
   readonly runs: Runs
+  /** Parity to send. */
   readonly parity: ReadonlyArray<BlockParity>
   /** A block that was only counted has too little parity left: from now on lists are wanted. */
   readonly wantsLists: boolean

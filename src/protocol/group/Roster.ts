@@ -20,12 +20,14 @@ import type { Refusal } from "../Words.ts"
 /** A catcher, as its slot remembers it. */
 export interface Member {
   readonly slot: number
+  /** What this life of the catcher is known by. */
   readonly incarnation: number
   /** What the catcher told the master alone. */
   readonly key: number
   /** How often its address has changed. */
   readonly moves: number
   readonly name: string
+  /** Where its answers come from. */
   readonly address: string
   readonly receiveBufferBytes: number
   /** Why it was given up; undefined: it is there. */
@@ -64,7 +66,9 @@ export const make = (hosts?: ReadonlyArray<string>): Roster => ({
 /** A catcher that asks to join. */
 export interface Guest {
   readonly incarnation: number
+  /** What it tells the master alone. */
   readonly key: number
+  /** How often its address has changed. */
   readonly moves: number
   readonly name: string
   readonly address: string

@@ -30,8 +30,11 @@ interface Asked {
 /** A catcher that clocks the window, and what its answers have shown. */
 export interface Acker {
   readonly slot: number
+  /** Of what was sent: taken by it, or lost. */
   readonly ackedBytes: number
+  /** When it answered last. */
   readonly heardMillis: number
+  /** How fast it takes. */
   readonly path: Path.Path
   /** On the master's own machine: what it has taken says nothing of the network. */
   readonly isLocal: boolean
@@ -50,11 +53,14 @@ export interface Acker {
 export interface Window {
   /** The receive buffers' bound. */
   readonly limitBytes: number
+  /** Bytes of pages sent so far. */
   readonly sentBytes: number
   readonly sentPages: number
+  /** The number of the poll to come. */
   readonly nextPoll: number
   /** Recent polls, oldest first. */
   readonly asked: ReadonlyArray<Asked>
+  /** The catchers that clock it. */
   readonly ackers: ReadonlyArray<Acker>
   /** What half of the ackers reach, or more: of what was sent to them, and bytes a millisecond. */
   readonly half: { readonly share: number; readonly rate: number }

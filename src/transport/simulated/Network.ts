@@ -22,9 +22,11 @@ import { type Address, type Batch, type Received, Transport, TransportError } fr
 
 /** What a link does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
 export interface Impairments {
+  /** Lost, each by itself. */
   readonly loss?: number
   /** Losses in bursts (Gilbert and Elliott). */
   readonly burst?: Burst | undefined
+  /** Delivered twice. */
   readonly duplicate?: number
   /** The second of a doubled datagram comes up to so many whole milliseconds later. */
   readonly echoMillis?: number
@@ -32,6 +34,7 @@ export interface Impairments {
   readonly reorder?: number
   /** One bit of it flipped. */
   readonly corrupt?: number
+  /** How long each takes, one way. */
   readonly delayMillis?: number
   /** Up to so many whole milliseconds are added, to each datagram by itself: datagrams may pass each other. */
   readonly jitterMillis?: number
@@ -44,7 +47,9 @@ export interface Impairments {
 
 /** Times are means. In datagrams instead, a burst would not end on a link where few travel. */
 export interface Burst {
+  /** Between two bursts. */
   readonly apartMillis: number
+  /** Of one burst. */
   readonly lastsMillis: number
   /** Within a burst. */
   readonly loss: number
@@ -72,6 +77,7 @@ export interface Options extends Impairments {
 /** What an observer is told: datagrams of `datagramBytes` each, glued, were handed to the network by an endpoint. */
 export interface Event {
   readonly _tag: "Sent"
+  /** Of the endpoint that sent. */
   readonly name: string
   readonly isCatcher: boolean
   /** undefined: to the group. */
@@ -82,9 +88,11 @@ export interface Event {
 
 /** Datagrams, counted once for each receiver, but `sent` and `lostAtSender`. */
 export interface Counters {
+  /** Handed to the network. */
   readonly sent: number
   readonly delivered: number
   readonly lost: number
+  /** Lost before the network. */
   readonly lostAtSender: number
   readonly duplicated: number
   readonly reordered: number
@@ -99,6 +107,7 @@ export interface Counters {
 export interface Traffic {
   readonly sent: number
   readonly received: number
+  /** For which its receive buffer had no room. */
   readonly dropped: number
   /** The largest fill of the receive buffer. */
   readonly peakBufferBytes: number
