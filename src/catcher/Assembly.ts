@@ -97,6 +97,21 @@ export class Assembly {
     this.counts = new Uint16Array(layout.blocks)
   }
 
+  /** The file has these pages already, as runs. A block that is whole is hashed where it stands. Call before the first `put`. */
+  hold(pages: Runs): Effect.Effect<void, StoreError> {
+    const { layout } = this
+    const whole: Array<number> = []
+    for (let i = 0; i < pages.length; i += 2) {
+      const [from, to] = Layout.blocksOf(layout, pages[i], pages[i + 1])
+      for (let block = from; block < to; block++) {
+        const [first, count] = Layout.blockSpan(layout, block)
+        this.counts[block] += Math.min(first + count, pages[i] + pages[i + 1]) - Math.max(first, pages[i])
+        if (this.isWhole(block)) whole.push(block)
+      }
+    }
+    return Effect.forEach(whole, (block) => Effect.andThen(this.hashSpilled(block), Effect.yieldNow), { discard: true })
+  }
+
   /** Takes pages that are new; `fresh` are their positions in the batch. */
   put(batch: PageBatch, fresh: ReadonlyArray<number> | undefined): Effect.Effect<void, StoreError> {
     return this.putFrom(batch, fresh, 0)

@@ -96,6 +96,15 @@ interface Letter {
 /** Gives content that is there already its metadata. Failures are of single entries. */
 export type Commit = Effect.Effect<ReadonlyArray<Failure>, StoreError>
 
+/** The writer, with an assembly that knows the pages which the file has already. */
+const openWriter = Effect.fnUntraced(function* (layout: Layout.Layout, { open, pool }: Options) {
+  const writer = yield* open(layout)
+  const assembly = new Assembly(layout, writer, pool)
+  const held = Layout.wholePages(layout, writer.held ?? [])
+  if (held.length > 0) yield* assembly.hold(held)
+  return { assembly, held, writer }
+})
+
 /** What the commands work on while the file is open; what was recognised takes no pages. */
 interface Opened {
   readonly commit: Commit
@@ -145,11 +154,10 @@ export const make = (options: Options): Effect.Effect<CatchFile> =>
     const openStore = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
       if (yield* recognise(layout, root)) return { _tag: "Recognised" } as const
       const scope = yield* Scope.make()
-      const writer = yield* inScope(scope, options.open(layout))
-      const assembly = new Assembly(layout, writer, options.pool)
+      const { assembly, held, writer } = yield* inScope(scope, openWriter(layout, options))
       // only when it is asked for: what it waits for may begin after the open
       opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
-      return { _tag: "Opened" } as const
+      return { _tag: "Opened", held } as const
     })
 
     const verify = Effect.fnUntraced(function* (root: Uint8Array, assembly: Assembly) {

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Runs } from "../protocol/Words.ts"
 import type { Carried, Entry } from "../tree/Manifest.ts"
 import type { Shortage } from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -39,6 +40,11 @@ export const reasonOf = (error: StoreError | DestinationEscape): string =>
 
 /** Writes the content of one carried file while it arrives. */
 export interface FileWriter {
+  /**
+   * Bytes of the content that the file had already when it was opened: offset and length of each run, in order. Absent: the
+   * file is new. They are believed only when the hashes of their blocks agree.
+   */
+  readonly held?: Runs
   /**
    * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
    * written yet may become a hole.

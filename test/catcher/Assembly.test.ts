@@ -118,6 +118,34 @@ const sizes = [1, 31, 32, 33, 127, 128, 129, 1000, 4096]
 const many = (Limits.assemblingBlocks + 60) * blockPages * pageBytes - 45
 
 describe("Assembly", () => {
+  it.effect("pages that the file has already need not come; a wrong byte among them costs its block", () =>
+    Effect.gen(function* () {
+      // the first block and a half
+      const held = blockPages + Math.floor(blockPages / 2)
+      for (const wrong of [undefined, 0, (held - 1) * pageBytes]) {
+        const file = sent(1000)
+        const { assembly, content, pool, verified } = yield* begin(file)
+        content.set(file.content.subarray(0, held * pageBytes))
+        if (wrong !== undefined) content[wrong] ^= 1
+        yield* assembly.hold([0, held])
+        const rest = everyPage(file).filter((page) => page >= held)
+        yield* put(assembly, file, shuffled(rest, 1))
+        const bad = wrong === undefined ? [] : [Math.floor(wrong / pageBytes / blockPages)]
+        assert.deepStrictEqual(yield* verified(file.root), { blocks: bad, trailer: false })
+        const again = everyPage(file).filter((page) => bad.includes(Math.floor(page / blockPages)))
+        yield* put(
+          assembly,
+          file,
+          again.filter((page) => page < file.layout.dataPages)
+        )
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
   it.effect("in order: every block is written in one piece", () =>
     Effect.gen(function* () {
       for (const size of sizes) {

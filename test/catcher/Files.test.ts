@@ -223,6 +223,33 @@ describe("CatchFiles", () => {
     })
   )
 
+  it.effect("bytes that the file has already are not asked for", () =>
+    Effect.gen(function* () {
+      // five whole pages, and a part of the sixth
+      const heldBytes = 5 * pageBytes + 1
+      const { ask, bytes, did, pages } = yield* rig({ held: [0, heldBytes] })
+      bytes.set(content.subarray(0, heldBytes))
+      assert.deepStrictEqual(tags(yield* ask(open)), ["OpenOk"])
+      const [missing] = yield* ask(eof(1))
+      // of the span that has the first gap
+      assert.deepStrictEqual(missing?._tag === "Missing" && missing.runs, [5, 3])
+      yield* pages(batch(...Array.from({ length: layout.pages - 5 }, (_, i) => 5 + i)))
+      assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
+      assert.deepStrictEqual(bytes, content)
+      assert.deepStrictEqual(tags(yield* ask(close)), ["CloseOk"])
+      assert.strictEqual(did.committed, 1)
+    })
+  )
+
+  it.effect("bytes that the file has already and cannot be read are why it is not opened; its file is closed", () =>
+    Effect.gen(function* () {
+      const failing = () => Effect.fail(new StoreError({ code: "EIO", path: "f", reason: "input/output error" }))
+      const { ask, did } = yield* rig({ held: [0, size], read: failing })
+      assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "input/output error" }])
+      assert.strictEqual(did.closed, 1)
+    })
+  )
+
   it.effect("dropped half way, its file is closed; it may be opened again", () =>
     Effect.gen(function* () {
       const { ask, did, live, pages } = yield* rig()

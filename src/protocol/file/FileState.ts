@@ -81,7 +81,8 @@ export interface Eof {
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
   | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
-  | { readonly _tag: "Opened" }
+  /** `held`: pages that the file has already, as runs; absent: none. */
+  | { readonly _tag: "Opened"; readonly held?: Runs }
   /** Nothing was opened: the content stands there, and has the root. */
   | { readonly _tag: "Recognised" }
   | { readonly _tag: "OpenFailed"; readonly reason: string }
@@ -186,8 +187,8 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       const { layout } = state
       // nothing to carry: complete at once
       if (layout.pages === 0) return ready
-      const pages = PageSet.empty(layout.pages)
-      const counters = { round: -1, heldAtRound: 0, stalledRounds: 0, rejected: 0 }
+      const pages = heldOf(layout, event.held ?? [])
+      const counters = { round: -1, heldAtRound: pages.held, stalledRounds: 0, rejected: 0 }
       return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, verifying: undefined }, [openOk]]
     }
     case "Recognised":
@@ -204,6 +205,12 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
     default:
       return stay(state)
   }
+}
+
+const heldOf = (layout: Layout.Layout, held: Runs): PageSet.PageSet => {
+  let pages = PageSet.empty(layout.pages)
+  for (let i = 0; i < held.length; i += 2) pages = PageSet.fill(pages, held[i], held[i + 1])
+  return pages
 }
 
 const getData = (state: GetData, event: Event): Step => {

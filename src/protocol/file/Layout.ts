@@ -8,6 +8,7 @@
  */
 
 import * as Limits from "../Limits.ts"
+import type { Runs } from "../Words.ts"
 
 /** How one file lies in pages; made by `make`, and the same at both ends. */
 export interface Layout {
@@ -71,6 +72,19 @@ export const payloadBytes = (layout: Layout, index: number): number =>
   index < layout.dataPages
     ? Math.min(layout.pageBytes, layout.size - index * layout.pageBytes)
     : Math.min(layout.pageBytes, layout.trailerBytes - (index - layout.dataPages) * layout.pageBytes)
+
+/** The data pages that lie whole in runs of bytes (offset and length), as runs of pages. */
+export const wholePages = ({ dataPages, pageBytes, size }: Layout, bytes: Runs): Runs => {
+  const pages: Array<number> = []
+  for (let i = 0; i < bytes.length; i += 2) {
+    const first = Math.ceil(bytes[i] / pageBytes)
+    const end = bytes[i] + bytes[i + 1]
+    // The last page is shorter than the others.
+    const count = (end >= size ? dataPages : Math.floor(end / pageBytes)) - first
+    if (count > 0) pages.push(first, count)
+  }
+  return pages
+}
 
 /** Bytes of content in a block. */
 export const blockBytes = (layout: Layout, block: number): number => {

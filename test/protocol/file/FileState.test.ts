@@ -51,6 +51,23 @@ describe("the table of the four states", () => {
     assert.strictEqual(held(state), 0)
   })
 
+  it("Idle, Open; opened with pages held: they are not missing [C-1]", () => {
+    const [state] = run([open, { _tag: "Opened", held: [1, 2, 4, 1] }])
+    assert.strictEqual(held(state), 3)
+    assert.deepStrictEqual(FileState.invariants(state), [])
+    const missing = [0, 2, 4].map((first) => answers(FileState.step(state, ask(1, first))[1])[0])
+    assert.deepStrictEqual(
+      missing.map((answer) => (answer?._tag === "Missing" ? answer.runs : [])),
+      [
+        [0, 1],
+        [3, 1],
+        [5, 1]
+      ]
+    )
+    const again = FileState.step(state, pagesOf([1, 4]))
+    assert.deepStrictEqual(again[1], [], "they are not stored twice")
+  })
+
   it("Idle, Open, recognised: Complete at once, DataReady, and Close commits [C-2] [O-4]", () => {
     const [opening, commands] = FileState.step(FileState.initial, { _tag: "Open", layout, root })
     assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root }])

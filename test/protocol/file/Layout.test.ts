@@ -56,6 +56,26 @@ describe("Layout", () => {
     }
   )
 
+  it.prop(
+    "of bytes that are held a page counts when all of its bytes are",
+    [int(1, 5000), int(1, 300), int(0, 5000), int(0, 5000), int(0, 5000)],
+    ([size, pageBytes, ...cuts]) => {
+      const layout = Layout.make({ size, pageBytes })
+      const [a, b, c] = cuts.map((cut) => Math.min(cut, size)).toSorted((x, y) => x - y)
+      const runs = [...(a > 0 ? [0, a] : []), ...(c > b && b > a ? [b, c - b] : [])]
+      const isHeld = (byte: number) => byte < a || (b > a && byte >= b && byte < c)
+      const pages = new Set<number>()
+      const whole = Layout.wholePages(layout, runs)
+      for (let i = 0; i < whole.length; i += 2) {
+        for (let page = whole[i]; page < whole[i] + whole[i + 1]; page++) pages.add(page)
+      }
+      for (let page = 0; page < layout.pages; page++) {
+        const bytes = Array.from({ length: Layout.payloadBytes(layout, page) }, (_, i) => page * pageBytes + i)
+        assert.strictEqual(pages.has(page), page < layout.dataPages && bytes.every(isHeld), `page ${page}`)
+      }
+    }
+  )
+
   it("an answer about a span fits into one control datagram and into a page's, for every size of page", () => {
     for (let pageBytes = Limits.minPageBytes; pageBytes <= Limits.maxPageBytes; pageBytes++) {
       const { spanPages } = Layout.make({ size: 1, pageBytes })
