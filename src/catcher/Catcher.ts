@@ -38,8 +38,8 @@ import type { Failure, FromMaster, Open, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
-import { tickMillis, Wakefulness } from "./Wakefulness.ts"
 import * as Recognition from "./Recognition.ts"
+import { tickMillis, Wakefulness } from "./Wakefulness.ts"
 
 /** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
 export interface Options {

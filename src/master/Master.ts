@@ -15,12 +15,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import * as Bundles from "../content/Bundles.ts"
 import * as Announce from "../phase/Announce.ts"
 import * as Close from "../phase/Close.ts"
-import * as MissingRounds from "../phase/MissingRounds.ts"
-import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
@@ -29,7 +26,6 @@ import * as Limits from "../protocol/Limits.ts"
 import type * as Errors from "../report/Errors.ts"
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
-import type { Air, Lane } from "../session/Air.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Session from "../session/Session.ts"
 import { type Skipped, Source } from "../source/Source.ts"
@@ -38,6 +34,7 @@ import type { Transport } from "../transport/Transport.ts"
 import { bytesOf, type Carried, counts, display, encode, type LeftOut, plan } from "../tree/Manifest.ts"
 import { displaySession } from "../wire/Header.ts"
 import type { Audience } from "../wire/Message.ts"
+import { Delivery } from "./Delivery.ts"
 import { agedReason, Ledger } from "./Ledger.ts"
 import * as Tick from "./Tick.ts"
 
@@ -407,7 +404,7 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
     size: bytes.length,
     members: []
   }
-  const opening = (pageBytes: number) =>
+  const content = (pageBytes: number) =>
     Effect.succeed(PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes }), bytes))
   const prepared: Array<number> = []
   const hold = (slots: Audience) =>
@@ -415,8 +412,9 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
       prepared.push(...slots)
       return []
     })
-  yield* deliver(ledger, options, carried, opening, audience, hold).pipe(
-    Effect.flatMap((rest) => rest?.finish ?? Effect.void),
+  const delivery = new Delivery({ ledger, repair: options.repair, carried, content, close: hold })
+  yield* delivery.toGroup(audience).pipe(
+    Effect.andThen(delivery.toStragglers),
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
     // content in memory does not fail
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
@@ -424,132 +422,26 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
   return prepared
 })
 
-/** Those who hold a file, ready to commit, are done with; answers who is not, and is to be tried again with all patience. */
-type Held<E, R> = (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E, R>
+/** Closes a file at catchers that hold all of it; those that have not answered within a barrier's time, unless it is late. */
+const closeAt = Effect.fnUntraced(
+  function* (ledger: Ledger, carried: Carried, lacking: () => Audience, complete: Audience, isLate: boolean) {
+    const { awayMillis } = yield* Session.Session
+    const patience = isLate ? undefined : awayMillis
+    const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
+    ledger.commit(carried.file, closed.committed)
+    ledger.sitOut(carried.file, closed.satOut)
+    if (lacking().length === 0) yield* tellCompleted(ledger, carried)
+    return closed.silent
+  },
+  // all of these were lost; those that still lack the file are not
+  Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
+)
 
-/** Open barrier, page stream, missing rounds. Answers who is late, if somebody is, and how that is finished. */
-const deliver = Effect.fnUntraced(function* <E, R, E2, R2>(
-  ledger: Ledger,
-  options: Options,
-  carried: Carried,
-  openWith: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>,
-  audience: Audience,
-  held: Held<E2, R2>
-) {
-  const { probing } = yield* Session.Session
-  const pageBytes = probing.pageBytes()
-  const opening = openWith(pageBytes)
-  const root = ledger.rootOf(carried.file, pageBytes)
-  const barrier = OpenBarrier.open(carried, audience, pageBytes, root)
-  if (root === undefined) {
-    // the source is read while the catchers open
-    const [{ opened, satOut }, sent] = yield* Effect.all([barrier, opening], { concurrency: 2 })
-    ledger.sitOut(carried.file, satOut)
-    return opened.length === 0 ? undefined : yield* stream(ledger, options, carried, sent, opened, held)
-  }
-  // [O-4] those who come late may all hold the file already, and nobody need read it
-  const { opened, recognised, satOut } = yield* barrier
-  ledger.sitOut(carried.file, satOut)
-  const left = recognised.length === 0 ? [] : yield* held(recognised, false)
-  const rest = opened.length === 0 ? undefined : yield* stream(ledger, options, carried, yield* opening, opened, held)
-  if (left.length === 0) return rest
-  const finish = Effect.andThen(held(left, true), rest?.finish ?? Effect.void)
-  return { late: rest?.late ?? [], finish }
-})
-
-const lanesOf = (
-  air: Air,
-  { file }: Carried,
-  areStragglers: boolean
-): { readonly fresh: Lane; readonly repair: Lane } => {
-  // what only stragglers are to get goes at their pace from the beginning
-  if (areStragglers) return { fresh: air.late, repair: air.late }
-  // who comes late need not wait for the files that are on the air before it can take part in the next
-  return { fresh: file === 0 ? air.repair : air.fresh, repair: air.repair }
-}
-
-/** Page stream and missing rounds of a file that is open. */
-const stream = Effect.fnUntraced(function* <E, R>(
-  ledger: Ledger,
-  options: Options,
-  carried: Carried,
-  content: PageStream.Content,
-  opened: Audience,
-  held: Held<E, R>
-) {
-  const { air, awayMillis, demand, isBenched, onSitOut, probing, roster, straggled } = yield* Session.Session
-  const progress = yield* Progress
-  const wants = (slot: number) => ledger.lacks(slot, carried.file)
-  const repairs = new MissingRounds.Repairs(content.layout, options.repair ?? "auto", wants)
-  const lanes = lanesOf(air, carried, opened.every(isBenched))
-  const finish = Effect.fnUntraced(function* (audience: Audience, lane: Lane) {
-    const { complete, late, missingPages, satOut, unfit } = yield* MissingRounds.finish(
-      content,
-      repairs,
-      audience,
-      lane
-    )
-    ledger.missing(missingPages)
-    for (const slot of ledger.late(late)) {
-      const { lost, name } = roster().members[slot]
-      if (lost !== undefined) continue
-      const why = straggled(slot, true, missingPages.get(slot) ?? 0)
-      const message = `${name} is behind the others (${why}), and is sent what it lacks after them`
-      progress.publish({ _tag: "Note", message })
-    }
-    ledger.sitOut(carried.file, satOut)
-    // they are sent it in a further pass, with pages that reach them
-    const narrow = unfit.filter((slot) => probing.whyOut(slot) === undefined)
-    if (narrow.length > 0) yield* Close.abort(carried.file, Close.putOff, narrow, awayMillis)
-    const left = complete.length === 0 ? [] : yield* held(complete, lane === air.late)
-    return { late, left }
-  })
-  const repairLate = Effect.fnUntraced(function* (stragglers: Audience) {
-    for (let late = stragglers; late.length > 0;) late = (yield* finish(late, air.late)).late
-  })
-  // a catcher that sits the file out has no part in what is still under way for it
-  const heedSitOuts = onSitOut(carried.file, (slot, reason) => {
-    if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, reason]]))
-  })
-  const finishLate = (stragglers: Audience, left: Audience) =>
-    Effect.scoped(
-      Effect.andThen(
-        heedSitOuts,
-        Effect.all([left.length === 0 ? Effect.void : held(left, true), repairLate(stragglers)], {
-          concurrency: 2,
-          discard: true
-        })
-      )
-    )
-  const wanted = demand(opened, wants)
-  const spans = PageStream.spans(content.layout)
-  const repairSpan = Effect.fnUntraced(function* (span: (typeof spans)[number]) {
-    yield* lanes.fresh.drained
-    const { missingPages, satOut } = yield* MissingRounds.span(content, repairs, opened, span, lanes.repair)
-    ledger.missing(missingPages)
-    ledger.sitOut(carried.file, satOut)
-  })
-  const streaming = Effect.gen(function* () {
-    yield* air.serving(opened)
-    yield* heedSitOuts
-    yield* Stream.fromIterable(spans).pipe(
-      Stream.mapEffect((span) => Effect.as(PageStream.send(content, span, lanes.fresh, true, wanted), span)),
-      // asked after each span, because what comes before gives them one by one
-      Stream.takeWhile(wanted.isLeft),
-      Stream.filter((span) => span !== spans.at(-1)),
-      Stream.mapEffect(repairSpan, { concurrency: Limits.spansInFlight }),
-      Stream.runDrain
-    )
-    yield* lanes.fresh.drained
-    // all sit it out, or were lost: not all was sent, and there is no root to ask with
-    if (!wanted.isLeft()) return { late: [], left: [] }
-    yield* PageStream.settle(content)
-    // the manifest is in no catcher's hands before it was sent there
-    if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content), content.layout.pageBytes)
-    return yield* finish(opened, lanes.repair)
-  })
-  const { late, left } = yield* Effect.scoped(streaming)
-  return late.length + left.length === 0 ? undefined : { late, finish: finishLate(late, left) }
+/** [Q-12] A pass for the stragglers comes later, and nobody waits for them now; one that is away need not be told. */
+const putOff = Effect.fnUntraced(function* (file: number, late: Audience) {
+  const { awayMillis, isAway } = yield* Session.Session
+  const here = late.filter((slot) => !isAway(slot))
+  if (here.length > 0) yield* Close.abort(file, Close.putOff, here, awayMillis)
 })
 
 const sendFile = Effect.fnUntraced(function* (
@@ -569,43 +461,27 @@ const sendFile = Effect.fnUntraced(function* (
   }
 ) {
   const { bundles, flight, hasNewcomers, lateness, offAir } = shared
-  const { awayMillis, isAway, isBenched } = yield* Session.Session
+  const { isBenched } = yield* Session.Session
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
-  const close = Effect.fnUntraced(
-    function* (complete: Audience, isLate: boolean) {
-      const patience = isLate ? undefined : awayMillis
-      const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
-      ledger.commit(carried.file, closed.committed)
-      ledger.sitOut(carried.file, closed.satOut)
-      if (lacking().length === 0) yield* tellCompleted(ledger, carried)
-      return closed.silent
-    },
-    // all of these were lost; who has it still to get is not
-    Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
-  )
-  const opening = (pageBytes: number) => open(ledger, pageBytes, carried, bundles)
+  const close = (complete: Audience, isLate: boolean) => closeAt(ledger, carried, lacking, complete, isLate)
+  const content = (pageBytes: number) => open(ledger, pageBytes, carried, bundles)
+  const delivery = new Delivery({ ledger, repair: options.repair, carried, content, close })
   const delivering = Effect.suspend(() => {
     audience = lacking()
-    return audience.length === 0 ? Effect.undefined : deliver(ledger, options, carried, opening, audience, close)
+    return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
   })
-  // [Q-12] a pass for the stragglers comes later, and nobody waits for them now; who is away need not be told
-  const putOff = (late: Audience) =>
-    Effect.suspend(() => {
-      const here = late.filter((slot) => !isAway(slot))
-      return here.length === 0 ? Effect.void : Close.abort(carried.file, Close.putOff, here, awayMillis)
-    })
   // who waits for stragglers keeps no other file from the air
   const sending = Effect.gen(function* () {
     // what is for stragglers alone takes the place of nothing else, and is left for the next pass when somebody else has come
     const isForStragglers = lacking().every(isBenched)
     if (isForStragglers) yield* leavesAir
     if (isForStragglers && hasNewcomers()) return
-    const rest = yield* (isForStragglers ? lateness : flight).withPermit(delivering)
+    yield* (isForStragglers ? lateness : flight).withPermit(delivering)
     yield* leavesAir
-    if (rest === undefined) return
-    const finished = yield* lateness.withPermitsIfAvailable(1)(rest.finish)
-    if (Option.isNone(finished)) yield* putOff(rest.late)
+    if (delivery.state !== "Waiting") return
+    const finished = yield* lateness.withPermitsIfAvailable(1)(delivery.toStragglers)
+    if (Option.isNone(finished)) yield* putOff(carried.file, delivery.stragglers())
   })
   const giveUp = (error: Errors.SourceError | Errors.SourceChanged) =>
     Effect.gen(function* () {

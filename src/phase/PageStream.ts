@@ -114,8 +114,11 @@ const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Eff
   return now.every((byte, i) => byte === trailer[at + i]) ? Effect.void : Effect.fail(changed)
 }
 
+/** Pages that are repaired together: the first, and how many. */
+export type Span = readonly [first: number, count: number]
+
 /** The spans of a file's pages, which are streamed and repaired one by one. */
-export const spans = (layout: Layout.Layout): ReadonlyArray<readonly [first: number, count: number]> =>
+export const spans = (layout: Layout.Layout): ReadonlyArray<Span> =>
   Array.from({ length: Math.ceil(layout.pages / layout.spanPages) }, (_, span) => {
     const first = span * layout.spanPages
     return [first, Math.min(layout.spanPages, layout.pages - first)] as const
@@ -135,6 +138,27 @@ export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false,
       )
     })
   )
+
+/**
+ * Streams every span of the content once, in order. When one was handed over, `repair` begins its rounds, while the next ones
+ * stream; the last span's are for the end of the file. Ends early when there is no demand left.
+ */
+export const streamSpans = <E, R>(
+  content: Content,
+  lane: Lane,
+  demand: Demand.Demand,
+  repair: (span: Span) => Effect.Effect<void, E, R>
+) => {
+  const all = spans(content.layout)
+  return Stream.fromIterable(all).pipe(
+    Stream.mapEffect((span) => Effect.as(send(content, span, lane, true, demand), span)),
+    // asked after each span, because what comes before gives them one by one
+    Stream.takeWhile(demand.isLeft),
+    Stream.filter((span) => span !== all.at(-1)),
+    Stream.mapEffect(repair, { concurrency: Limits.spansInFlight }),
+    Stream.runDrain
+  )
+}
 
 /** Streams into the air; completes when the last batch was handed over, not when it was sent. */
 export const send = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>

@@ -1,0 +1,216 @@
+/**
+ * The delivery of one file: open barrier, page stream, missing rounds and close, first to the group, then to the stragglers that it
+ * did not wait for. docs/protocol.md draws it as a state machine; `state` is the state in one word.
+ */
+import * as Effect from "effect/Effect"
+import * as Close from "../phase/Close.ts"
+import * as MissingRounds from "../phase/MissingRounds.ts"
+import * as OpenBarrier from "../phase/OpenBarrier.ts"
+import * as PageStream from "../phase/PageStream.ts"
+import type { Repair } from "../protocol/file/Planner.ts"
+import { Progress } from "../report/Progress.ts"
+import type { Air, Lane } from "../session/Air.ts"
+import { Session } from "../session/Session.ts"
+import type { Carried } from "../tree/Manifest.ts"
+import type { Audience } from "../wire/Message.ts"
+import type { Ledger } from "./Ledger.ts"
+
+/** "Waiting": nobody but stragglers waits for the file any more. */
+type State = "Opening" | "Streaming" | "Finishing" | "Closing" | "Waiting" | "Done"
+
+interface Options<E, R, E2, R2> {
+  readonly ledger: Ledger
+  readonly repair: Repair | undefined
+  readonly carried: Carried
+  /** The content, for pages of that size. */
+  readonly content: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>
+  /**
+   * Closes the file at catchers that hold all of it. Answers those that have not answered in time; `isLate`: with all the patience
+   * of the session.
+   */
+  readonly close: (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E2, R2>
+}
+
+/** What a delivery works with from its page stream on. */
+interface Sending {
+  readonly content: PageStream.Content
+  readonly repairs: MissingRounds.Repairs
+  readonly opened: Audience
+}
+
+export class Delivery<E, R, E2, R2> {
+  state: State = "Opening"
+  private readonly options: Options<E, R, E2, R2>
+  private sending: Sending | undefined
+  /** They miss pages, and the others are not to wait for that. */
+  private late: Audience = []
+  /** They hold every page, and have not answered the close in time. */
+  private unclosed: Audience = []
+
+  constructor(options: Options<E, R, E2, R2>) {
+    this.options = options
+  }
+
+  stragglers(): Audience {
+    return this.late
+  }
+
+  private becomes(state: State): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.state = state
+      return Effect.logDebug(`file ${this.options.carried.file}: ${state}`)
+    })
+  }
+
+  /** Delivers to all that the group waits for; afterwards the state is "Waiting" or "Done". */
+  toGroup(audience: Audience) {
+    return Effect.gen({ self: this }, function* () {
+      const { carried, ledger } = this.options
+      const { probing } = yield* Session
+      const pageBytes = probing.pageBytes()
+      const opening = this.options.content(pageBytes)
+      const root = ledger.rootOf(carried.file, pageBytes)
+      const barrier = OpenBarrier.open(carried, audience, pageBytes, root)
+      yield* this.becomes("Opening")
+      if (root === undefined) {
+        // the source is read while the catchers open
+        const [{ opened, satOut }, content] = yield* Effect.all([barrier, opening], { concurrency: 2 })
+        ledger.sitOut(carried.file, satOut)
+        if (opened.length > 0) yield* this.stream(content, opened)
+      } else {
+        // [O-4] those that come late may all hold the file already, and nobody need read it
+        const { opened, recognised, satOut } = yield* barrier
+        ledger.sitOut(carried.file, satOut)
+        yield* this.closeAt(recognised, false)
+        if (opened.length > 0) yield* this.stream(yield* opening, opened)
+      }
+      yield* this.becomes(this.late.length + this.unclosed.length > 0 ? "Waiting" : "Done")
+    })
+  }
+
+  /** Finishes what the group did not wait for. Nothing is left to do afterwards. */
+  readonly toStragglers = Effect.gen({ self: this }, function* () {
+    if (this.state !== "Waiting") return
+    const unclosed = this.unclosed
+    this.unclosed = []
+    const repairing = Effect.gen({ self: this }, function* () {
+      const { air } = yield* Session
+      while (this.late.length > 0 && this.sending !== undefined) yield* this.finish(this.sending, this.late, air.late)
+    })
+    const closing = this.closeAt(unclosed, true)
+    yield* Effect.scoped(
+      Effect.andThen(this.heedSitOuts, Effect.all([closing, repairing], { concurrency: 2, discard: true }))
+    )
+    yield* this.becomes("Done")
+  })
+
+  /** Closes the file there; those that do not answer in time are tried again after the others. */
+  private closeAt(slots: Audience, isLate: boolean) {
+    return Effect.gen({ self: this }, function* () {
+      if (slots.length === 0) return
+      const silent = yield* this.options.close(slots, isLate)
+      this.unclosed = [...this.unclosed, ...silent]
+    })
+  }
+
+  /** A catcher that sits the file out has no part in what is still under way for it. */
+  private readonly heedSitOuts = Effect.gen({ self: this }, function* () {
+    const { carried, ledger } = this.options
+    const { onSitOut } = yield* Session
+    const opened = this.sending?.opened ?? []
+    yield* onSitOut(carried.file, (slot, reason) => {
+      if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, reason]]))
+    })
+  })
+
+  /** Page stream and missing rounds of a file that is open. */
+  private stream(content: PageStream.Content, opened: Audience) {
+    return Effect.gen({ self: this }, function* () {
+      const { carried, ledger, repair } = this.options
+      const { air, isBenched } = yield* Session
+      const wants = (slot: number) => ledger.lacks(slot, carried.file)
+      const repairs = new MissingRounds.Repairs(content.layout, repair ?? "auto", wants)
+      const sending = { content, repairs, opened }
+      this.sending = sending
+      const lanes = lanesOf(air, carried, opened.every(isBenched))
+      yield* this.becomes("Streaming")
+      yield* Effect.scoped(
+        Effect.gen({ self: this }, function* () {
+          yield* air.serving(opened)
+          yield* this.heedSitOuts
+          if (!(yield* this.streamSpans(sending, lanes))) return
+          yield* PageStream.settle(content)
+          // the manifest is in no catcher's hands before it was sent there
+          if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content), content.layout.pageBytes)
+          yield* this.finish(sending, opened, lanes.repair)
+        })
+      )
+    })
+  }
+
+  /** Every page once, and the rounds of earlier spans meanwhile. False when nobody is left that wants the rest. */
+  private streamSpans({ content, opened, repairs }: Sending, lanes: Lanes) {
+    return Effect.gen({ self: this }, function* () {
+      const { carried, ledger } = this.options
+      const { demand } = yield* Session
+      const wanted = demand(opened, repairs.wants)
+      const spans = PageStream.spans(content.layout)
+      const repairSpan = Effect.fnUntraced(function* (span: (typeof spans)[number]) {
+        yield* lanes.fresh.drained
+        const { missingPages, satOut } = yield* MissingRounds.span(content, repairs, opened, span, lanes.repair)
+        ledger.missing(missingPages)
+        ledger.sitOut(carried.file, satOut)
+      })
+      yield* PageStream.streamSpans(content, lanes.fresh, wanted, repairSpan)
+      yield* lanes.fresh.drained
+      // all sit it out, or were lost: not all was sent, and there is no root to ask with
+      return wanted.isLeft()
+    })
+  }
+
+  /** The last rounds at these, and the close at those that are complete then. */
+  private finish({ content, repairs }: Sending, audience: Audience, lane: Lane) {
+    return Effect.gen({ self: this }, function* () {
+      const { carried, ledger } = this.options
+      const { air, awayMillis, probing } = yield* Session
+      yield* this.becomes("Finishing")
+      const repaired = yield* MissingRounds.finish(content, repairs, audience, lane)
+      const { complete, late, missingPages, satOut, unfit } = repaired
+      ledger.missing(missingPages)
+      yield* this.tellBehind(late, missingPages)
+      ledger.sitOut(carried.file, satOut)
+      this.late = late
+      // they are sent it in a further pass, with pages that reach them
+      const narrow = unfit.filter((slot) => probing.whyOut(slot) === undefined)
+      if (narrow.length > 0) yield* Close.abort(carried.file, Close.putOff, narrow, awayMillis)
+      yield* this.becomes("Closing")
+      yield* this.closeAt(complete, lane === air.late)
+    })
+  }
+
+  private tellBehind(late: Audience, missingPages: ReadonlyMap<number, number>) {
+    return Effect.gen({ self: this }, function* () {
+      const { roster, straggled } = yield* Session
+      const progress = yield* Progress
+      for (const slot of this.options.ledger.late(late)) {
+        const { lost, name } = roster().members[slot]
+        if (lost !== undefined) continue
+        const why = straggled(slot, true, missingPages.get(slot) ?? 0)
+        const message = `${name} is behind the others (${why}), and is sent what it lacks after them`
+        progress.publish({ _tag: "Note", message })
+      }
+    })
+  }
+}
+
+interface Lanes {
+  readonly fresh: Lane
+  readonly repair: Lane
+}
+
+const lanesOf = (air: Air, { file }: Carried, areStragglers: boolean): Lanes => {
+  // what only stragglers are to get goes at their pace from the beginning
+  if (areStragglers) return { fresh: air.late, repair: air.late }
+  // a catcher that comes late need not wait for the files that are on the air before it can take part in the next
+  return { fresh: file === 0 ? air.repair : air.fresh, repair: air.repair }
+}
