@@ -7,12 +7,14 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Given } from "../store/Memory.ts"
 import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
-import * as Chance from "../transport/Chance.ts"
 import type * as Simulated from "../transport/simulated/Network.ts"
 import { display } from "../tree/Manifest.ts"
-import * as Codec from "../wire/Codec.ts"
-import type { FromMaster, Message } from "../wire/Message.ts"
 import { type Change as Changed, Changing, kinds } from "./Changing.ts"
+import { Dice } from "./Dice.ts"
+import { echoesOf, Forger } from "./Forger.ts"
+import { Excuses, heal, healingOf } from "./Healing.ts"
+import { cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
+import { shortMillis, timeoutMillis } from "./Timing.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
 
@@ -32,38 +34,14 @@ export interface Story {
   readonly network: (event: Simulated.Event) => void
 }
 
-/** So long that a living catcher which loses half of all questions and answers is heard in time. */
-const timeoutMillis = 12_000
-/** What lasts no longer than this is no excuse. */
-const shortMillis = timeoutMillis / 6
 const pageBytes = 512
-
-class Dice {
-  readonly chance: Chance.Chance
-  constructor(seed: number) {
-    this.chance = Chance.make(seed)
-  }
-  hits(probability: number): boolean {
-    return this.chance.next() < probability
-  }
-  pick<A>(...of: ReadonlyArray<A>): A {
-    return of[Math.floor(this.chance.next() * of.length)]
-  }
-  whole(least: number, most: number): number {
-    return least + Math.floor(this.chance.next() * (most - least + 1))
-  }
-  /** From `least` to `most`, small ones as often as large ones. */
-  scaled(least: number, most: number): number {
-    return least * (most / least) ** this.chance.next()
-  }
-}
 
 export const story = (seed: number): Story => {
   const dice = new Dice(seed)
   const telling: Array<string> = []
   const tell = (line: string) => void telling.push(line)
-  const hit = new Map<string, string>()
-  const excuse = (name: string, why: string) => void (hit.has(name) || hit.set(name, why))
+  const excuses = new Excuses()
+  const { excuse, hit } = excuses
 
   const catchers = dice.whole(1, 12)
   const { refused, tree } = treeOf(dice, seed, catchers)
@@ -96,6 +74,13 @@ export const story = (seed: number): Story => {
   if (allDie !== undefined) tell(`all catchers die at ${allDie.toFixed(1)}`)
   const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
   for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
+  const cut = cutOf(new Dice(seed ^ 0x5be0_cd19), catchers)
+  if (cut !== undefined)
+    tell(`${cut.name}: ${cut.direction} is cut at ${cut.atMillis.toFixed(1)}, lasts ${cut.lastsMillis}`)
+  // what is dead or started anew is healed by nobody
+  const isMasterWell = masterCrash === undefined && masterDeath === undefined
+  const healMillis = isMasterWell && allDie === undefined ? healingOf(new Dice(seed ^ 0x4a7c_1589)) : undefined
+  if (healMillis !== undefined) tell(`everything is healed at ${healMillis.toFixed(1)}`)
   const replaced = replacedOf(new Dice(seed ^ 0x1b87_3593), catchers)
   if (replaced !== undefined) {
     const { inSession, millis, name } = replaced
@@ -126,31 +111,16 @@ export const story = (seed: number): Story => {
         acts.push(Effect.andThen(Effect.sleep(atMillis), world.network.impairLink(name, "Group", { mtuBytes })))
       }
       if (masterCrash !== undefined) acts.push(Effect.andThen(Effect.sleep(masterCrash), world.master.crash))
-      if (masterFreeze !== undefined) {
-        const { master } = world
-        acts.push(
-          Effect.sleep(masterFreeze).pipe(
-            Effect.andThen(Effect.sync(() => master.freeze())),
-            Effect.andThen(Effect.sleep(freezeMillis)),
-            Effect.andThen(Effect.sync(() => master.thaw()))
-          )
-        )
-      }
+      if (masterFreeze !== undefined) acts.push(freezeMaster(world, masterFreeze, freezeMillis))
       if (masterDeath !== undefined) acts.push(restartMaster(world, masterDeath, excuse))
       if (allDie !== undefined) acts.push(killAll(world, allDie, excuse))
       if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
-      for (const change of changes) {
-        const ending = Effect.sync(() => source.end(change))
-        acts.push(
-          Effect.sleep(change.atMillis).pipe(
-            Effect.andThen(writes(change, source)),
-            Effect.andThen(change.lastsMillis === undefined ? Effect.void : Effect.sleep(change.lastsMillis)),
-            Effect.andThen(change.lastsMillis === undefined ? Effect.void : ending)
-          )
-        )
-      }
+      if (cut !== undefined) acts.push(cutLink(world, cut, excuse))
+      const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
+      const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
+      for (const change of changes) others.push(changeFile(change, source))
       world.hosts.forEach((host, i) => void (host.isPersistent = befallen[i].isPersistent))
-      yield* Effect.all(acts, { concurrency: "unbounded", discard: true })
+      yield* Effect.all(others, { concurrency: "unbounded", discard: true })
     })
 
   return {
@@ -182,10 +152,14 @@ export const story = (seed: number): Story => {
   }
 }
 
-/** Page and Parity: the types of what carries content. */
-const contentTypes: ReadonlySet<number> = new Set([8, 19])
-
 // ---- what is sent ----
+
+const changeFile = (change: Changed, source: Changing): Effect.Effect<void> => {
+  const { atMillis, lastsMillis } = change
+  const begun = Effect.andThen(Effect.sleep(atMillis), writes(change, source))
+  if (lastsMillis === undefined) return begun
+  return begun.pipe(Effect.andThen(Effect.sleep(lastsMillis)), Effect.andThen(Effect.sync(() => source.end(change))))
+}
 
 const treeOf = (dice: Dice, seed: number, catchers: number) => {
   const tree: Array<Given> = []
@@ -270,58 +244,6 @@ const furnish = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>) => {
   }
 }
 
-// ---- the network ----
-
-/** `share` of the time is a burst. */
-const burst = (dice: Dice, share: number): Simulated.Burst => {
-  const lastsMillis = dice.scaled(2, 200)
-  return { apartMillis: lastsMillis / share, lastsMillis, loss: dice.pick(0.5, 1) }
-}
-
-// Of what loses datagrams one thing may be bad, or nobody would be heard within the time-out.
-const networkOf = (dice: Dice): NonNullable<Scenario["network"]> => {
-  const bad = dice.pick("loss", "burst", "lossAtSender", "burstAtSender", "nothing", "nothing")
-  return {
-    loss: bad === "loss" ? 0.2 : dice.pick(0, 0, 0.01, 0.05),
-    ...(bad === "burst" ? { burst: burst(dice, 0.3) } : dice.hits(0.2) ? { burst: burst(dice, 0.03) } : {}),
-    ...(bad === "lossAtSender" ? { lossAtSender: 0.1 } : dice.hits(0.2) ? { lossAtSender: 0.01 } : {}),
-    ...(bad === "burstAtSender" ? { burstAtSender: burst(dice, 0.3) } : {}),
-    ...(dice.hits(0.4) ? { duplicate: dice.pick(0.01, 0.1, 0.3), echoMillis: dice.pick(50, 3000, 3000) } : {}),
-    ...(dice.hits(0.3) ? { reorder: dice.pick(0.01, 0.1, 0.3) } : {}),
-    ...(dice.hits(0.25) ? { corrupt: dice.pick(0.0005, 0.002) } : {}),
-    delayMillis: dice.pick(0, 0.2, 2, 20),
-    ...(dice.hits(0.3) ? { jitterMillis: dice.pick(2, 10, 50) } : {}),
-    glued: dice.hits(0.5),
-    receiveBufferBytes: dice.pick(16_384, 131_072, 4_194_304),
-    ...(dice.hits(0.3) ? { bytesPerSecond: dice.pick(500_000, 5_000_000, 125_000_000) } : {})
-  }
-}
-
-/** The packet of the smallest page. */
-const leastPacketBytes = Limits.minPageBytes + Limits.headerBytes + Limits.udpHeaderBytes
-
-/** Some are behind a path that takes no packets of the usual length, from the beginning or from some time on. */
-const shortPathsOf = (dice: Dice, catchers: number) => {
-  const share = dice.hits(0.08) ? dice.pick(0.1, 0.5, 1) : 0
-  return Array.from({ length: catchers }, (_, i) => ({
-    name: `c${i + 1}`,
-    isHit: dice.hits(share),
-    mtuBytes: dice.pick(1400, 1280, 700, 300),
-    atMillis: dice.pick(0, 0, dice.scaled(5, 1000))
-  })).filter(({ isHit }) => isHit)
-}
-
-/** Some have links of a rate of their own, behind a queue that is long or short. */
-const narrowLinksOf = (dice: Dice, catchers: number) => {
-  const share = dice.hits(0.25) ? dice.pick(0.1, 0.5, 1) : 0
-  const links: Array<[name: string, narrow: NonNullable<Simulated.Impairments["narrow"]>]> = []
-  for (let i = 1; i <= catchers; i++) {
-    if (!dice.hits(share)) continue
-    links.push([`c${i}`, { bytesPerSecond: dice.pick(100_000, 1_000_000), queueBytes: dice.pick(4096, 65_536) }])
-  }
-  return links
-}
-
 // ---- everybody at once ----
 
 interface MasterDeath {
@@ -358,6 +280,13 @@ const restartMaster = Effect.fnUntraced(function* (
   yield* Effect.sleep(commitMillis)
   excuseFinished()
 })
+
+const freezeMaster = ({ master }: World, atMillis: number, lastsMillis: number) =>
+  Effect.sleep(atMillis).pipe(
+    Effect.andThen(Effect.sync(() => master.freeze())),
+    Effect.andThen(Effect.sleep(lastsMillis)),
+    Effect.andThen(Effect.sync(() => master.thaw()))
+  )
 
 const allDieOf = (dice: Dice): number | undefined => (dice.hits(0.04) ? dice.scaled(5, 2000) : undefined)
 
@@ -514,140 +443,4 @@ const diskOf = (
     case "renames":
       return { ...slow, refuse: (operation) => (operation === "commit" ? refuse() : undefined) }
   }
-}
-
-// ---- somebody who is not of the session ----
-
-/**
- * Hears the group, so that it knows the session, its files and its slots, and forges the catchers' addresses. What it does not
- * know is what a catcher told the master alone: its incarnation. To the catchers it speaks from an address of its own.
- */
-class Forger {
-  private readonly dice: Dice
-  private readonly catchers: number
-  private world: World | undefined
-
-  constructor(seed: number, catchers: number) {
-    this.dice = new Dice(seed ^ 0x5bd1_e995)
-    this.catchers = catchers
-  }
-
-  begin(world: World): void {
-    this.world = world
-  }
-
-  hear(bytes: Uint8Array): void {
-    if (contentTypes.has(bytes[3]) || !this.dice.hits(0.15)) return
-    const heard = Codec.decode(bytes)
-    if (heard._tag === "Failure") return
-    const said = heard.success as FromMaster
-    const slot = this.dice.whole(0, this.catchers - 1)
-    const who = { session: said.session, slot, incarnation: this.dice.whole(0, 0xffff_ffff) }
-    for (const answer of answersTo(said, who, this.dice)) this.forge(slot, Codec.encode(answer))
-    const target = `c${this.dice.whole(1, this.catchers)}`
-    this.world?.network.forge("10.255.0.1:4000", target, garbage(said, this.dice))
-  }
-
-  // slots are given in the order of joining, so any catcher may have any
-  private forge(slot: number, bytes: Uint8Array): void {
-    const { network } = this.world ?? {}
-    if (network === undefined) return
-    for (let i = 0; i < this.catchers; i++) {
-      const from = network.addressOf(`c${((slot + i) % this.catchers) + 1}`)
-      if (from !== undefined) network.forge(from, "master", bytes)
-    }
-  }
-}
-
-const echoesOf = (dice: Dice, catchers: number): Echoes | undefined =>
-  dice.hits(0.2) ? new Echoes(dice, catchers) : undefined
-
-/** Some of what is no page comes once more, with a bit that was damaged on the way: that is as good as lost [W-7]. */
-class Echoes {
-  private readonly dice: Dice
-  private readonly catchers: number
-  private readonly share: number
-  private world: World | undefined
-
-  constructor(dice: Dice, catchers: number) {
-    this.dice = dice
-    this.catchers = catchers
-    this.share = dice.pick(0.02, 0.3)
-  }
-
-  begin(world: World): void {
-    this.world = world
-  }
-
-  hear({ bytes, isCatcher, name }: Simulated.Event): void {
-    if (contentTypes.has(bytes[3]) || !this.dice.hits(this.share)) return
-    const damaged = bytes.slice()
-    const bit = this.dice.whole(0, bytes.length * 8 - 1)
-    damaged[bit >> 3] ^= 1 << (bit & 7)
-    const from = this.world?.network.addressOf(name)
-    if (from === undefined) return
-    this.world?.network.forge(from, isCatcher ? "master" : `c${this.dice.whole(1, this.catchers)}`, damaged)
-  }
-}
-
-interface Who {
-  readonly session: bigint
-  readonly slot: number
-  readonly incarnation: number
-}
-
-const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Message> => {
-  switch (said._tag) {
-    case "Open":
-      return [
-        dice.hits(0.7)
-          ? { _tag: "OpenOk", ...who, file: said.file }
-          : { _tag: "SitOut", ...who, file: said.file, reason: "forged" }
-      ]
-    case "Eof":
-      return dice.hits(0.5)
-        ? [{ _tag: "Complete", ...who, file: said.file, held: 1 }]
-        : [
-            {
-              _tag: "Missing",
-              ...who,
-              file: said.file,
-              round: said.round,
-              first: said.first,
-              count: said.count,
-              held: 1,
-              runs: [],
-              lacks: undefined
-            }
-          ]
-    case "Close":
-      return [{ _tag: "CloseOk", ...who, file: said.file, from: said.from, failures: [], next: undefined }]
-    case "Poll":
-      return [{ _tag: "PollOk", ...who, poll: said.poll, received: 1, dropped: 0, held: 1 }]
-    case "Announce":
-      return [{ _tag: "Aborted", ...who, file: undefined }]
-    default:
-      return []
-  }
-}
-
-/** A message as the master sends them, from an address that is not the master's. */
-const garbage = (said: FromMaster, dice: Dice): Uint8Array => {
-  const bytes = Codec.encode(said)
-  if (!("file" in said) || said.file === undefined || dice.hits(0.5)) {
-    return Codec.encode(
-      dice.pick<Message>(
-        { _tag: "Bye", session: said.session },
-        { _tag: "Abort", session: said.session, file: undefined, reason: "forged", audience: [] }
-      )
-    )
-  }
-  // a page of that file
-  const page = new Uint8Array(24 + pageBytes).fill(dice.whole(0, 255))
-  page.set(bytes.subarray(0, 24))
-  page[3] = 8
-  page[4] = page.length & 255
-  page[5] = page.length >> 8
-  page.set([dice.whole(0, 40), 0, 0, 0], 20)
-  return page
 }

@@ -214,7 +214,7 @@ describe("faults", () => {
                 opens = () => resume(Effect.void)
               })
               opens = () => {}
-              yield* Effect.forEach(some(0, parted), network.partition)
+              yield* Effect.forEach(some(0, parted), (name) => network.partition(name))
               yield* Effect.sleep(3500)
               yield* Effect.forEach(some(dead, parted), network.unpartition)
             })

@@ -1,14 +1,14 @@
 /**
  * Sessions with all faults mixed, 60 seeds; a thousand: `.ci/nightly`, `npm run sim`.
  *
- * `node scripts/mutants.mjs` takes each of these rules out of a copy, and looks for the first seed that fails without it:
+ * `node scripts/mutants.mjs` takes each of these rules out of a copy, and looks for the first seed that fails without it.
+ * Other mutants of scripts/mutants.json name tests that fail instead, because no seed shows them soon: effects that happen once
+ * [C-3] and the incarnation of an answer [R-2] among them.
  *
  * | without | seed | it says |
  * |---|---|---|
  * | the hash check (Assembly.verify, [C-2]) | 2 | rename: f5 does not have the source's content |
  * | the same answer to a question asked again (CatchFiles, [C-3]) | 18 | c1, whom nothing has hit, is Lost |
- * | effects that happen once (FileState, [C-3]) | none of 120 | |
- * | the incarnation of an answer (Roster.memberOf, [R-2]) | none of 120 | |
  * | the checksum of a message (Codec.decode, [W-7]) | 19 | c3, whom nothing has hit, is Partial |
  * | the rename at the end (Volume.temporaryName, [F-1]) | 1 | f2 was removed, and nothing put in its place |
  *
@@ -18,6 +18,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Faults from "../../src/simulate/Faults.ts"
+import { Excuses, heal } from "../../src/simulate/Healing.ts"
 import type { World } from "../../src/simulate/Simulation.ts"
 import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
@@ -97,6 +98,63 @@ describe("a story without an excuse", () => {
       problemsOf(({ hosts: [host] }) => Effect.andThen(Effect.sleep(300), host.crash), false),
       (said) => assert.match(said, /c1: nothing has hit it/)
     )
+  )
+})
+
+describe("when everything is healed", () => {
+  const healed = (lastsMillis: number, after: (world: World) => Effect.Effect<void>) => {
+    const excuses = new Excuses()
+    const told: Array<string> = []
+    const faults = ({ network }: World) =>
+      Effect.gen(function* () {
+        yield* Effect.sleep(300)
+        excuses.excuse("c1", "one direction")
+        yield* network.partition("c1", ["Answers"])
+        yield* Effect.sleep(lastsMillis)
+      })
+    const meanwhile = (world: World) =>
+      Effect.andThen(
+        heal(world, 2500, faults(world), excuses, (line) => void told.push(line)),
+        after(world)
+      )
+    const story: Faults.Story = {
+      ...{ telling: told, refused: new Set(), hit: excuses.hit, masterLives: true, network: () => {} },
+      // sends for six seconds
+      scenario: {
+        seed: 1,
+        catchers: 2,
+        tree: [Tree.file("f", 600_000)],
+        meanwhile,
+        master: { bytesPerSecond: 100_000 }
+      }
+    }
+    return Sweep.judge(story)
+  }
+
+  it.effect("a catcher that lives must become complete, whatever excused it", () =>
+    Effect.gen(function* () {
+      const { problems, telling } = yield* healed(60_000, () => Effect.void)
+      assert.deepStrictEqual(telling, ["c1 lives, and must become complete"])
+      assert.deepStrictEqual(problems, [])
+    })
+  )
+  it.effect("fails with one that does not", () =>
+    Effect.gen(function* () {
+      const { problems } = yield* healed(60_000, ({ network }) => network.partition("c1", ["Answers"]))
+      assert.match(problems.join("\n"), /c1: nothing has hit it/)
+    })
+  )
+  it.effect("a disk that fails is an excuse still", () =>
+    Effect.sync(() => {
+      const excuses = new Excuses()
+      excuses.excuse("c1", "freeze")
+      excuses.excuse("c1", "its disk is failing")
+      assert.isTrue(excuses.withdraw("c1"))
+      assert.strictEqual(excuses.hit.get("c1"), "its disk is failing")
+      excuses.excuse("c2", "clog")
+      excuses.withdraw("c2")
+      assert.isFalse(excuses.hit.has("c2"))
+    })
   )
 })
 

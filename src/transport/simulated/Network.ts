@@ -126,8 +126,8 @@ export interface Network {
   readonly layerCatcher: (name: string) => Layer.Layer<Transport>
   /** Takes the endpoints of that name off the network without a word, as a crash does. */
   readonly detach: (name: string) => Effect.Effect<void>
-  /** Parts the endpoint of that name from the network: what it sends and what is under way to it is gone. */
-  readonly partition: (name: string) => Effect.Effect<void>
+  /** Parts an endpoint from the network, in both directions or one: what is under way there is gone as well. */
+  readonly partition: (name: string, cut?: ReadonlyArray<Direction>) => Effect.Effect<void>
   /** It is whole again. */
   readonly unpartition: (name: string) => Effect.Effect<void>
   /** The endpoint's link stands still: what comes to it or from it waits, `clogBytes` at most, and arrives when it flows again. */
@@ -192,8 +192,8 @@ export const make = Effect.fn("Simulated.make")(function* (
     layerCatcher: (name) => layerOf(name, true),
     detach: (name) =>
       Effect.sync(() => network.endpoints.filter((it) => it.name === name).forEach((it) => network.detach(it))),
-    partition: (name) => Effect.sync(() => void (network.linkOf(name).parted = true)),
-    unpartition: (name) => Effect.sync(() => void (network.linkOf(name).parted = false)),
+    partition: (name, cut = ["Group", "Answers"]) => Effect.sync(() => void (network.linkOf(name).parted = cut)),
+    unpartition: (name) => Effect.sync(() => void (network.linkOf(name).parted = [])),
     clog: (name) => Effect.sync(() => void (network.linkOf(name).clogged ??= [])),
     unclog: (name) => Effect.sync(() => network.unclog(name)),
     impair: (impairments) => Effect.sync(() => network.impair(impairments)),
@@ -421,7 +421,7 @@ class Air {
     for (const { at, pieces: whole } of departures) {
       const pieces = mtuBytes === undefined ? whole : whole.flatMap((piece) => passing(piece, mtuBytes, countsGlued))
       this.counters.lost += datagramsOf(whole) - datagramsOf(pieces)
-      if (from.link.parted || to.link.parted) {
+      if (from.link.parted.includes("Answers") || to.link.parted.includes("Group")) {
         this.counters.parted += datagramsOf(pieces)
         continue
       }
@@ -513,7 +513,7 @@ class Air {
       const arrival = this.arrivals.pop()
       const { from, pieces, to } = arrival
       const sender = this.links.get(from)
-      if (to.closed || to.link.parted || sender?.parted === true) {
+      if (to.closed || to.link.parted.includes("Group") || sender?.parted.includes("Answers") === true) {
         this.counters.parted += datagramsOf(pieces)
         continue
       }
@@ -705,7 +705,8 @@ class Way {
 class Link {
   readonly Group: Way
   readonly Answers: Way
-  parted = false
+  /** The directions that are cut; of a master, too, "Answers" is what it sends. */
+  parted: ReadonlyArray<Direction> = []
   /** What waits while it stands still. */
   clogged: Array<Arrival> | undefined
   readonly traffic: Mutable<Traffic> = { sent: 0, received: 0, dropped: 0, peakBufferBytes: 0 }
