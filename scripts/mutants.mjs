@@ -1,10 +1,11 @@
 /**
  * node scripts/mutants.mjs [--seeds N] [NAME...]
  *
- * Takes one rule at a time out of a copy of the sources, and sweeps seeds over it: the first seed that fails is told. A rule
- * that can be taken out without any seed failing is one that the simulator does not watch over; the exit status is 1 then.
+ * Takes one rule at a time out of a copy of the sources (scripts/mutants.json), and looks for what notices: the tests that the
+ * mutant names, or else the first seed of the sweep that fails. A rule that can be taken out without that is one that nothing
+ * watches over; the exit status is 1 then.
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -12,50 +13,8 @@ import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Options from "./options.mjs"
 
-const mutants = [
-  {
-    name: "hash",
-    rule: "a file is complete only when its hashes agree [C-2]",
-    file: "catcher/Assembly.ts",
-    from: "verify(root: Uint8Array): Verdict {",
-    to: "verify(_root: Uint8Array): Verdict {\n    if (_root.length > 0) return { blocks: [], trailer: false }\n    const root = _root"
-  },
-  {
-    name: "same-answer",
-    rule: "a question asked again gets the same answer, also of a file that is finished [C-3]",
-    file: "catcher/Files.ts",
-    from: "past: past.get(file) ?? FileState.initial",
-    to: "past: FileState.initial"
-  },
-  {
-    name: "effects-once",
-    rule: "a question asked again does nothing twice: a committed file is not opened again [C-3]",
-    file: "protocol/file/FileState.ts",
-    from: 'if (state.past === "Committed") return [state, [complete]]',
-    to: ""
-  },
-  {
-    name: "incarnation",
-    rule: "an answer counts only when its incarnation is the slot's [R-2]",
-    file: "protocol/group/Roster.ts",
-    from: "member.incarnation === incarnation && member.lost === undefined ? member : undefined",
-    to: "incarnation >= 0 && member.lost === undefined ? member : undefined"
-  },
-  {
-    name: "checksum",
-    rule: "a message counts only when its checksum is right [W-7]",
-    file: "wire/Codec.ts",
-    from: "end < body || Header.u32(bytes, end) !== zlib.crc32(bytes.subarray(at, end))",
-    to: "end < body"
-  },
-  {
-    name: "rename-last",
-    rule: "content has its final name only when it is complete [F-1]",
-    file: "store/Volume.ts",
-    from: "return `${path.slice(0, slash)}.${path.slice(slash)}.mrsync-${suffix}`",
-    to: "return suffix === '' || slash < 0 ? suffix : path"
-  }
-]
+const root = fileURLToPath(new URL("..", import.meta.url))
+const mutants = JSON.parse(readFileSync(join(root, "scripts/mutants.json"), "utf8"))
 
 const { positionals, values } = Options.parse({
   // twice as many as test/simulate/Sweep.test.ts sweeps
@@ -66,14 +25,14 @@ const names = mutants.map(({ name }) => name)
 const unknown = positionals.find((name) => !names.includes(name))
 if (unknown !== undefined) Options.refuse(`"${unknown}": one of ${names.join(", ")} is expected`)
 const seeds = Options.whole("--seeds", values.seeds, 1)
-const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** The library, built from a copy of the sources with one change. */
-const build = ({ file, from, name, to }, place) => {
+const configs = ["package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"]
+
+/** A copy of the sources with one change. */
+const copy = ({ file, from, name, to }, place) => {
   const at = join(place, name)
-  cpSync(join(root, "src"), join(at, "src"), { recursive: true })
-  for (const config of ["package.json", "tsconfig.json", "tsconfig.build.json"])
-    cpSync(join(root, config), join(at, config))
+  for (const part of ["src", "test", "assembly", ...configs])
+    cpSync(join(root, part), join(at, part), { recursive: true })
   symlinkSync(join(root, "node_modules"), join(at, "node_modules"))
   const source = readFileSync(join(at, "src", file), "utf8")
   if (source.split(from).length !== 2) throw new Error(`${name}: ${file} has changed, and its mutation with it`)
@@ -81,6 +40,31 @@ const build = ({ file, from, name, to }, place) => {
     join(at, "src", file),
     source.replace(from, () => to)
   )
+  return at
+}
+
+/** The first test of a copy that fails. One that cannot be loaded is none: then the change is no program. */
+const failing = (at, { named, tests }) => {
+  const report = join(at, "report.json")
+  const only = named === undefined ? [] : ["--testNamePattern", named]
+  spawnSync(
+    process.execPath,
+    [
+      ...["node_modules/vitest/vitest.mjs", "run", "--project", "inside"],
+      "--reporter=json",
+      `--outputFile=${report}`,
+      ...only,
+      ...tests
+    ],
+    { cwd: at }
+  )
+  const { testResults } = JSON.parse(readFileSync(report, "utf8"))
+  const results = testResults.flatMap(({ assertionResults }) => assertionResults)
+  return results.find(({ status }) => status === "failed")?.fullName
+}
+
+/** The library of a copy. */
+const build = (at) => {
   execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], {
     cwd: at
   })
@@ -88,13 +72,13 @@ const build = ({ file, from, name, to }, place) => {
 }
 
 /** The first seed that fails. */
-const find = async (Sweep) => {
+const sweep = async (Sweep) => {
   for (let seed = 1; seed <= seeds; seed++) {
     const problems = await Effect.runPromise(Sweep.run(seed)).then(
       (verdict) => verdict.problems,
       (error) => [String(error)]
     )
-    if (problems.length > 0) return { seed, problem: problems[0] }
+    if (problems.length > 0) return `seed ${seed}: ${problems[0]}`
   }
 }
 
@@ -102,10 +86,14 @@ const place = mkdtempSync(join(tmpdir(), "mrsync-mutants-"))
 try {
   for (const mutant of mutants) {
     if (positionals.length > 0 && !positionals.includes(mutant.name)) continue
-    const found = await find(await build(mutant, place))
+    const at = copy(mutant, place)
     console.log(`${mutant.name}: without "${mutant.rule}"`)
-    console.log(found === undefined ? `  no seed of ${seeds} fails` : `  seed ${found.seed} fails: ${found.problem}`)
-    if (found === undefined) process.exitCode = 1
+    const told = mutant.tests === undefined ? await sweep(await build(at)) : failing(at, mutant)
+    console.log(
+      told === undefined ? `  NOTHING FAILS: ${mutant.tests?.join(", ") ?? `${seeds} seeds`}` : `  fails: ${told}`
+    )
+    if (told === undefined) process.exitCode = 1
+    rmSync(at, { recursive: true, force: true })
   }
 } finally {
   rmSync(place, { recursive: true, force: true })
