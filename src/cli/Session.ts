@@ -1,7 +1,9 @@
 /** What send, catch and demo do alike around a session. */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AnnounceTimeout, MasterTimeout } from "../report/Errors.ts"
 import type { Report } from "../report/Report.ts"
@@ -44,23 +46,32 @@ export const located =
     )
   }
 
+const logLevels = { error: "Error", warn: "Warn", debug: "Debug", trace: "Trace" } as const
+
+const levels = { Quiet: "Error", Normal: "Warn", Verbose: "Debug" } as const
+
+/** For developers: MRSYNC_LOG=trace tells of every file's states. */
+const levelOf = (verbosity: Verbosity) =>
+  Effect.map(Effect.option(Config.Literals(["error", "warn", "debug", "trace"], "MRSYNC_LOG")), (named) =>
+    Option.match(named, { onNone: () => levels[verbosity], onSome: (name) => logLevels[name] })
+  )
+
 /** Log lines go to standard error, above the picture if there is one. */
 export const logged =
   (verbosity: Verbosity) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Screen> =>
-    Effect.flatMap(Screen, (screen) => {
+    Effect.gen(function* () {
+      const screen = yield* Screen
+      const level = yield* levelOf(verbosity)
       const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
         const text = (Array.isArray(message) ? message : [message])
           .map((part) => (typeof part === "string" ? part : (JSON.stringify(part) ?? String(part))))
           .join(" ")
         screen.print("err", `mrsync: ${logLevel.toLowerCase()}: ${Format.safe(text)}`)
       })
-      return effect.pipe(
+      return yield* effect.pipe(
         Effect.provideService(Logger.CurrentLoggers, new Set([logger])),
-        Effect.provideService(
-          References.MinimumLogLevel,
-          verbosity === "Quiet" ? "Error" : verbosity === "Verbose" ? "Debug" : "Warn"
-        )
+        Effect.provideService(References.MinimumLogLevel, level)
       )
     })
 

@@ -58,7 +58,7 @@ export class Delivery<E, R, E2, R2> {
   private becomes(state: State): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = state
-      return Effect.logDebug(`file ${this.options.carried.file}: ${state}`)
+      return Effect.logTrace(`file ${this.options.carried.file}: ${state}`)
     })
   }
 
