@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 
 export interface Bundles {
-  /** Memory of `size` bytes until the scope closes, used again up to Limits.bundleBytes. What is in it is arbitrary. */
+  /** Memory of `size` bytes until the scope closes, used again up to Limits.bundleBytes. Its bytes are arbitrary. */
   readonly take: (size: number) => Effect.Effect<Uint8Array, never, Scope.Scope>
 }
 

@@ -1,5 +1,5 @@
 /**
- * Copies of source files that change while they are sent: what is sent from a copy is the file as it was at one moment.
+ * Copies of source files that change while they are sent: a copy is the file as it was at one moment.
  *
  * A small file is copied into memory. A larger one shares its blocks with the copy where the file system can do that
  * (reflink), and else is copied up to a bounded size. No copy has a name, so none is left behind by a killed process.
@@ -27,7 +27,7 @@ export interface Taken {
   readonly read: Read | undefined
 }
 
-/** What the copies of one batch may take that share no blocks with their files: their directory may be memory. */
+/** The bytes for copies of one batch that share no blocks with their files: their directory may be memory. */
 export interface Allowance {
   /** A file that is larger is not copied. */
   readonly bytes: number

@@ -1,5 +1,5 @@
 /**
- * What a master reads: the tree below its sources, as entries and as bytes.
+ * The tree that a master reads below its sources, as entries and as bytes.
  */
 
 import * as Context from "effect/Context"
@@ -32,7 +32,7 @@ export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceCh
   /** It did not change: another program holds a lease on it, and has been asked to give it back. */
   isLeased: Schema.optionalKey(Schema.Boolean)
 }) {
-  /** What befell it. */
+  /** The change, in words. */
   get event() {
     return this.isLeased === true ? "another program holds a lease on it" : changedWords
   }
@@ -45,7 +45,7 @@ export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceCh
   }
 }
 
-/** What is in the tree but not in the manifest. */
+/** Something in the tree that has no entry in the manifest. */
 export interface Skipped {
   /** On the master's disk. */
   readonly path: string

@@ -32,7 +32,7 @@ export const ofMark = (mark: number): Unsent =>
     ? { kind: "Changed", reason: changedReason }
     : { kind: "Unreadable", reason: Errno.ofNumber(mark)?.reason ?? "the master could not read it" }
 
-/** What is said of a whole file. */
+/** Why a whole file is not sent, from its words. */
 export const ofReason = (reason: string): Unsent => ({
   kind: reason === changedReason ? "Changed" : "Unreadable",
   reason

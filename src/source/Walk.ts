@@ -1,5 +1,5 @@
 /**
- * The walk over the sources: what `rsync -aH` would take from the same arguments. "dir" is the directory with its name,
+ * The walk over the sources. It finds the entries that `rsync -aH` would take from the same arguments. "dir" is the directory with its name,
  * "dir/" (and ".", "..", "dir/.") its contents. A symbolic link is itself, unless a slash follows it.
  *
  * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries.

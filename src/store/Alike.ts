@@ -1,6 +1,6 @@
 /**
  * Names of the tree that a destination may take for one another: where case does not matter, or an accent is spelt in one
- * way only. What it cannot tell apart would come to lie in one place; the first keeps it, and the other is a failure.
+ * way only. Entries that it cannot tell apart would come to lie in one place; the first keeps it, the other is a failure.
  *
  * The trap: which names are one depends on the destination, even on the directory. So the names that look alike are only
  * looked at closely, and what the file system says of them decides.
@@ -17,7 +17,7 @@ const fold = (path: Uint8Array): string => {
   const text = nonAscii.test(ascii)
     ? bytes.toString("utf8").normalize("NFKD").replace(unseen, "").toUpperCase().toLowerCase()
     : ascii.toLowerCase()
-  // what ends a name is not kept on file systems that came from DOS
+  // A dot or a blank at a name's end is not kept on file systems that came from DOS.
   return /[. ](\/|$)/.test(text) ? text.replace(/[. ]+(?=\/|$)/g, "") : text
 }
 
@@ -26,7 +26,7 @@ const unseen = /\p{Default_Ignorable_Code_Point}/gu
 
 export class Alike {
   private readonly entries: ReadonlyArray<Entry>
-  /** Of the entries that look like others: what was put in place for each of them, by device and inode. */
+  /** For entries that look like others, by index: the entry that was put in place, by device and inode. */
   private readonly groups = new Map<number, Map<string, number>>()
   /** Directories that could not be told from others: nothing may be put into them. One character a byte, with a slash. */
   private readonly confused: Array<string> = []
@@ -50,7 +50,7 @@ export class Alike {
   }
 
   /**
-   * Throws when the name of an entry leads to something else of the tree. `found`: what the name leads to now; `names`: of
+   * Throws when the name of an entry leads to something else of the tree. `found`: the file that the name leads to now; `names`: of
    * its directory, as the file system lists them.
    */
   check(index: number, found: BigIntStats | undefined, names: () => ReadonlyArray<Uint8Array>): void {
@@ -73,7 +73,7 @@ export class Alike {
     throw notUnique(`the destination cannot tell its name from ${this.rival(index, other)}`)
   }
 
-  /** What stands there now is the entry's. */
+  /** The file that stands there now is the entry's. */
   placed(index: number, stats: BigIntStats | undefined): void {
     if (stats !== undefined) this.groups.get(index)?.set(inodeOf(stats), index)
   }

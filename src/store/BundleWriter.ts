@@ -16,7 +16,7 @@ export const admit = ({ members, size }: Carried): Effect.Effect<void, StoreErro
     ? Effect.fail(tooLarge(members.length, size))
     : Effect.void
 
-/** A writer into `content`. What `commit` makes of it is the store's own. */
+/** A writer into `content`. `commit` is the store's own. */
 export const make = (content: Uint8Array, commit: FileWriter["commit"]): FileWriter => ({
   write: (offset, bytes) =>
     Effect.suspend(() => {

@@ -1,5 +1,5 @@
 /**
- * What a store knows of a session's tree: the entries, which of them are refused, and which files arrived. A hard link is
+ * The store's knowledge of a session's tree: the entries, which of them are refused, and which files arrived. A hard link is
  * made at the end, and only when its leader arrived.
  */
 

@@ -1,5 +1,5 @@
 /**
- * What the parts of the store in memory share: the volume with the ways to change it, the faults on demand, and the
+ * Shared by the parts of the store in memory: the volume with the ways to change it, the faults on demand, and the
  * session's tree. Every change is a step: its turn goes before it, and it fails when the destination was replaced.
  */
 
@@ -15,7 +15,7 @@ import { type Node, type Refused, Volume } from "./Volume.ts"
 /** Steps of a store that may fail, or be slow. */
 export type Operation = "prepare" | "open" | "write" | "commit"
 
-/** What is wrong with a disk; nothing, where nothing is given. */
+/** Faults of a disk; none, where nothing is given. */
 export interface Faults {
   /** Content that fits, in bytes; the rest meets ENOSPC. A file counts up to its last byte that is not zero. */
   readonly capacityBytes?: number
@@ -25,7 +25,7 @@ export interface Faults {
   readonly refuse?: (operation: Operation, path: string) => string | undefined
 }
 
-/** What a store in memory is made of. */
+/** The parts of a store in memory that a test may choose. */
 export interface Options extends Faults {
   /** The disk; without it a new one. Its entries stay, but for those that an entry of the tree replaces. */
   readonly volume?: Volume

@@ -1,5 +1,5 @@
 /**
- * What every store refuses, in the same words. A refusal is thrown, or failed with, where the path is not at hand: the
+ * Refusals that every store has, in the same words. A refusal is thrown, or failed with, where the path is not at hand: the
  * caller puts it in.
  */
 

@@ -59,7 +59,7 @@ export interface FileWriter {
   readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
-/** What stands under a carried file's final names, in the sizes of the plan. Its hash says whether it is the content. */
+/** The files that stand under a carried file's final names, of the sizes in the plan. Their hash decides whether they stay. */
 export interface Existing {
   /** Reads as the plan lays the content; fails when a file is no longer as it was found. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError | DestinationEscape>
@@ -88,7 +88,7 @@ export class Store extends Context.Service<
   {
     /** Takes the entries as a revision of the manifest has them: some files have another size and other metadata. */
     readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
-    /** What a tree lacks room of, before anything of it is made. None where it may fit, or the system does not say. [M-10] */
+    /** The room that a tree lacks, before anything of it is made. None where it may fit, or the system does not say. [M-10] */
     readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
     /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries. */
     readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
@@ -98,8 +98,8 @@ export class Store extends Context.Service<
      */
     readonly open: (carried: Carried) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
     /**
-     * What a catcher holds of a carried file already, after `prepare`: regular files of its own, each of its entry's size and
-     * reached through no symbolic link. None when one of them is not so.
+     * The files of a carried file that a catcher has already, after `prepare`: regular files of its own, each of its entry's
+     * size and reached through no symbolic link. None when one of them is not so.
      */
     readonly existing: (carried: Carried) => Effect.Effect<Option.Option<Existing>>
     /** The last step: hard links whose leader arrived, then the metadata of directories, deepest first. */

@@ -11,9 +11,9 @@ import type { Entry } from "../tree/Manifest.ts"
 /** A file's bytes: the pieces that were written, in order and apart from each other; between them are holes. */
 export class Content {
   readonly size: number
-  /** What is likely to be written; pieces that agree with it have no bytes of their own. */
+  /** The content that is likely to be written; pieces that agree with it have no bytes of their own. */
   readonly expected: Uint8Array | undefined
-  /** After the last byte that is not zero: what the file takes of its volume. */
+  /** The end of the last byte that is not zero. So much does the file take of its volume. */
   usedBytes = 0
   private pieces: Array<Piece> = []
 
@@ -171,7 +171,7 @@ export interface Fifo extends Base {
   readonly _tag: "Fifo"
 }
 
-/** What a name leads to. */
+/** A node, as a name leads to one. */
 export type Node = File | Directory | Symlink | Fifo
 
 /** A change that was made. `path` has no links in it and begins at the volume's root. */
@@ -185,9 +185,9 @@ export interface Change {
 /** The system's code with which an operation was refused. */
 export type Refused<A = void> = Result.Result<A, string>
 
-/** What a volume is made with. */
+/** Options of a new volume. */
 export interface Options {
-  /** What files may take; more meets ENOSPC. */
+  /** Bytes that files may take; more meets ENOSPC. */
   readonly capacityBytes?: number
   readonly observe?: (change: Change) => void
 }
@@ -216,7 +216,7 @@ export class Volume {
 
   // ---- names ----
 
-  /** What stands under a path: links on the way are followed, the last name is not. */
+  /** The node under a path: links on the way are followed, the last name is not. */
   find(path: string): Node | undefined {
     const place = this.place(path)
     return Result.isFailure(place) ? undefined : this.nodeAt(place.success)
@@ -324,7 +324,7 @@ export class Volume {
     return node._tag === "Directory" ? Result.fail("EPERM") : this.add(to, node, "link")
   }
 
-  /** What is not a directory is replaced, at once. */
+  /** A node that is no directory takes the place of another, at once. */
   rename(from: string, to: string): Refused {
     return Result.flatMap(this.place(from), (source) =>
       Result.flatMap(this.place(to), (target) => {
@@ -372,7 +372,7 @@ export class Volume {
     })
   }
 
-  // A crash closes what was open; what has no name then is gone as well.
+  // A crash closes open files; a file without a name is gone then as well.
   private forget(node: Node): void {
     if (node._tag !== "File" || node.open || node.names.size > 0) return
     this.usedBytes -= node.content.usedBytes

@@ -2,7 +2,7 @@
  * An entry's metadata: mode, owner and time. Pure: a file system gives the numbers, and others set them.
  */
 
-/** What an entry has besides its path and content. */
+/** An entry's mode, owner and time. */
 export interface Metadata {
   /** The twelve permission bits. */
   readonly mode: number

@@ -1,12 +1,12 @@
 /**
- * Does a tree fit? What it needs at least of a file system, against what is free there. Pure. [M-10]
+ * Does a tree fit? The least room that it needs of a file system, against the room that is free there. Pure. [M-10]
  *
- * A catcher that refuses a tree must be sure, so all doubts are in favour of trying: what is replaced gives its room
+ * A catcher that refuses a tree must be sure, so all doubts are in favour of trying: a replaced file gives its room
  * back, holes of the source take none, and content that may be recognised is not written again.
  */
 import type { Entry } from "./Manifest.ts"
 
-/** What has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
+/** The file that has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
 export interface Standing {
   readonly size: number
   readonly bytes: number
@@ -17,7 +17,7 @@ export interface Need {
   readonly standing: Standing | undefined
 }
 
-/** What is free; undefined: there is no limit. */
+/** The room that is free; undefined: there is no limit. */
 export interface Space {
   readonly freeBytes: number | undefined
   readonly freeInodes: number | undefined
@@ -39,7 +39,7 @@ export interface Shortage {
 export const describe = ({ has, needs, of }: Shortage): string =>
   `no space left on device (ENOSPC): needs ${needs}, has ${has} (${of})`
 
-/** What lacks; undefined: the tree may fit. */
+/** The room that a tree lacks; undefined: it may fit. */
 export const shortageOf = (needs: ReadonlyArray<Need>, space: Space): Shortage | undefined => {
   const bytes = bytesNeeded(needs, space.blockBytes)
   if (space.freeBytes !== undefined && bytes > space.freeBytes)

@@ -33,7 +33,7 @@ export interface Directory {
   readonly key: string
   /** Names the directory itself, whatever its path has become. */
   readonly self: Buffer
-  /** What a name in it is appended to. */
+  /** The path in front of a name in it. */
   readonly prefix: Buffer
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a disk has room for, looked at before anything is made there. Only looked at: paths are taken as they are, because a
- * link that leads elsewhere can only make the disk seem to have more room, and then the tree is tried.
+ * The room on a disk, before anything is made there. Paths are taken as they are: a link that leads elsewhere can only make
+ * the disk seem to have more room, and then the tree is tried.
  */
 
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ const entriesPerTurn = 128
 /** File systems that keep content as it is, by the number that statfs gives them: ext, XFS, tmpfs, FAT, exFAT. */
 const plainTypes: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x0102_1994, 0x4d44, 0x2011_bab0])
 
-/** `leftoverBytes`: what files left in a directory take that will be removed when the tree comes. */
+/** `leftoverBytes` says how much the files take in a directory that are removed when the tree comes. */
 export const shortage = Effect.fn("DiskRoom.shortage")(function* (
   destination: Buffer,
   entries: ReadonlyArray<Entry>,
@@ -90,7 +90,7 @@ const asPath = (path: string): Buffer => Buffer.from(path, "latin1")
 const look = (path: Buffer): fs.BigIntStats | undefined =>
   Result.getOrUndefined(Result.try(() => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })))
 
-/** What is free for us; undefined: the system does not say. */
+/** The space that is free for us; undefined: the system does not say. */
 const spaceAt = (directory: Buffer): Room.Space | undefined => {
   const stats = Result.getOrUndefined(Result.try(() => fs.statfsSync(directory, { bigint: true })))
   if (stats === undefined) return undefined

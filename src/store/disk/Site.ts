@@ -1,5 +1,5 @@
 /**
- * What the parts of the disk store share: the destination with the ways to change it, and the session's tree. There is one
+ * Shared by the parts of the disk store: the destination with the ways to change it, and the session's tree. There is one
  * site for each store; `begin` starts it anew with each session.
  */
 
