@@ -1,4 +1,5 @@
 /** The options of a script; where they are wrong it says what is, and ends with 2. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { basename } from "node:path"
 import { parseArgs } from "node:util"
 
@@ -20,3 +21,11 @@ export const whole = (option, text, min, max = 0xffff_ffff) =>
   /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max
     ? Number(text)
     : refuse(`${option} ${text}: a number from ${min} to ${max} is expected`)
+
+/** Writes a file that is made, or, where it is only checked, says that it differs and ends with 1. */
+export const put = (file, text, isCheck) => {
+  if (!isCheck) return writeFileSync(file, text)
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return
+  console.error(`${basename(file)} is not what node scripts/${basename(process.argv[1])} makes: run that`)
+  process.exitCode = 1
+}
