@@ -20,11 +20,10 @@ import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type * as Errors from "../report/Errors.ts"
 import { BadManifest, JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
-import { Progress, seconds } from "../report/Progress.ts"
-import type { CatcherReport, Report } from "../report/Report.ts"
+import { Progress } from "../report/Progress.ts"
+import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import { Probes } from "../session/Probing.ts"
 import * as Refusal from "../session/Refusal.ts"
 import * as Refusals from "../session/Refusals.ts"
 import * as Unread from "../source/Unread.ts"
@@ -34,8 +33,9 @@ import * as Manifest from "../tree/Manifest.ts"
 import * as Room from "../tree/Room.ts"
 import * as Codec from "../wire/Codec.ts"
 import { displaySession } from "../wire/Header.ts"
-import type { Failure, FromMaster, Open, Poll, Probe } from "../wire/Message.ts"
+import type { Failure, FromMaster, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
+import { Attendance, reportOf } from "./Attendance.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
 import * as Recognition from "./Recognition.ts"
@@ -98,171 +98,6 @@ export const run = Effect.fn("Catcher.run")(function* (
   return yield* Effect.scoped(attend(options))
 })
 
-/** Why an entry is not here; with a `kind` where the master could not send it. */
-interface Lack {
-  readonly reason: string
-  readonly kind?: Unread.Unsent["kind"]
-}
-
-/** What this catcher knows of its session. */
-class Book {
-  readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
-  readonly probes = new Probes()
-  /** Of the file that was opened last. */
-  pageBytes = 0
-  membership: Announce.Membership | undefined
-  entries: ReadonlyArray<Manifest.Entry> | undefined
-  plan: Array<Manifest.Carried> = []
-  /** Of entries that were revised, the file of the last revision. */
-  readonly revised = new Map<number, number>()
-  /** A revision that is to come: what it lists is not in the plan yet. */
-  awaited: number | undefined
-  /** Bytes of the whole tree. */
-  total = 0
-  /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
-  ruin: BadManifest | StoreError | undefined
-  /** Why nothing of the tree is taken: there is no room for it. */
-  noRoom: string | undefined
-  leftOut = Manifest.nothingLeftOut
-  readonly failures = new Map<number, Lack>()
-  /** Entries whose failure the master knows. */
-  readonly said = new Set<number>()
-  /** Files that have a place in the store and have not given it up. */
-  readonly open = new Set<number>()
-  /** Files that the master sends to nobody. */
-  readonly withheld = new Set<number>()
-  /** Files that were committed. */
-  readonly committed = new Set<number>()
-  files = 0
-  bytes = 0
-  /** The most bytes that were here at one time, as of the last tick: what was dropped again comes again. */
-  reached = 0
-  missingPages = 0
-  /** Datagrams lost in our own buffers, as of the last tick. */
-  dropped = 0
-  /** Something was opened or sent: before that, its master gathers. */
-  begun = false
-  /** Why the master sends us nothing more, if it has said so. */
-  dismissed: string | undefined
-  /** The master has ended the session well. */
-  hasEnded = false
-  /** The tree is committed. */
-  done = false
-  /** When the first page came: before it a master waits for others. */
-  startedMillis: number | undefined
-  heardMillis: number
-  readonly joinedMillis: number
-  /** Since when what the ear brought is worked on; undefined while it listens. */
-  workingMillis: number | undefined
-
-  /** Bytes of content that are here, committed or not. */
-  heldBytes = (): number => 0
-
-  /** How much older what was heard last may be: it may have come while we stood still. */
-  private doubtMillis = 0
-
-  private readonly wakefulness: Wakefulness
-
-  constructor(nowMillis: number, wakefulness: Wakefulness) {
-    this.wakefulness = wakefulness
-    this.heardMillis = nowMillis
-    this.joinedMillis = nowMillis
-    // the welcome, too, may have come long ago
-    this.hears(nowMillis)
-  }
-  /** Another master that calls while ours is silent: since when, and when it was heard last. */
-  private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
-  /** The session was left for that master's. */
-  isReplaced = false
-
-  /** The master is heard. */
-  hears(nowMillis: number): void {
-    this.heardMillis = nowMillis
-    this.doubtMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
-  }
-  /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
-  stoodStill(nowMillis: number): void {
-    this.doubtMillis += nowMillis - this.heardMillis
-    this.heardMillis = nowMillis
-  }
-  /** How long ago the master was heard, as another one may believe it. */
-  surelySilentMillis(nowMillis: number): number {
-    return Math.floor(this.silentMillis(nowMillis) + this.doubtMillis)
-  }
-  silentMillis(nowMillis: number): number {
-    return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
-  }
-  /** [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which has not heard ours yet. */
-  isLeftFor(session: bigint, nowMillis: number): boolean {
-    const before = this.caller
-    const isSame = before?.session === session && nowMillis - before.heardMillis < callGapMillis
-    const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
-    this.caller = { session, sinceMillis, heardMillis: nowMillis }
-    this.isReplaced =
-      this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
-    return this.isReplaced
-  }
-  /** While the store is slow nobody listens: that is no silence of the master's. What strangers say is. */
-  listens(nowMillis: number): void {
-    const worked = nowMillis - (this.workingMillis ?? nowMillis)
-    this.heardMillis = Math.min(nowMillis, this.heardMillis + worked)
-    this.workingMillis = undefined
-  }
-  seconds(nowMillis: number): number {
-    return seconds(nowMillis - (this.startedMillis ?? nowMillis))
-  }
-  fail(failures: Iterable<Failure>): void {
-    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
-  }
-  /** Entries that will not be here, as the master knows. */
-  drop(entries: ReadonlyArray<number>, lack: Lack): void {
-    for (const entry of entries) {
-      if (!this.failures.has(entry)) this.failures.set(entry, lack)
-      this.said.add(entry)
-    }
-  }
-  /** The entries that a file carries, and no later one does. */
-  entriesOf(file: number): ReadonlyArray<number> {
-    return (this.plan[file - 1]?.members ?? [])
-      .map(({ entry }) => entry)
-      .filter((entry) => (this.revised.get(entry) ?? 0) <= file)
-  }
-  /** [M-8] A revision has the number after the last of the plan, and comes when the one before it is here. */
-  expect({ file, kind, size }: Open): void {
-    const isNext = this.entries !== undefined && file === this.plan.length + 1
-    if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
-    this.awaited = file
-    this.plan.push(Manifest.revisionFile(file, size))
-  }
-  revise(file: number, { entries, plan, revised }: Manifest.Revised): void {
-    const carriers = Manifest.carriersOf(this.plan, new Set(revised))
-    for (const entry of revised) {
-      const [before, after] = [this.entries?.[entry], entries[entry]]
-      if (before?._tag !== "File" || after._tag !== "File") continue
-      this.total += after.size - before.size
-      // was it committed with the file that carried it so far?
-      const carrier = carriers.get(entry)
-      if (carrier !== undefined && this.committed.has(carrier) && !this.failures.has(entry)) {
-        this.files--
-        this.bytes -= before.size
-      }
-      this.failures.delete(entry)
-      this.said.delete(entry)
-      this.revised.set(entry, file)
-    }
-    this.entries = entries
-    this.plan.push(...plan)
-    this.awaited = undefined
-  }
-  pathOf(entry: number): string {
-    const found = this.entries?.[entry]
-    return found === undefined ? "" : Manifest.display(found.path)
-  }
-}
-
-/** A master that calls again within this time has called all the while: two of its announcements may be lost. */
-const callGapMillis = 3 * Limits.announceMillis
-
 /** A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at every pull, for which there is no use here. */
 const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.flatMap(Effect.scope, (scope) => Channel.toPullScoped(Stream.toChannel(stream), scope))
@@ -272,7 +107,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Progress
   const now = yield* Monotonic.millis
   const wakefulness = yield* Wakefulness.make(now)
-  let book = new Book(now(), wakefulness)
+  let attendance = new Attendance(now(), wakefulness)
   yield* Effect.forkScoped(Refusal.telling)
   const pull = yield* pullOf(transport.receive)
   // What came with the welcome is heard once more: the master's first question may be among it.
@@ -283,11 +118,11 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       isAgain = false
       return Effect.succeed(last)
     }
-    book.listens(now())
+    attendance.listens(now())
     return Effect.map(
       Pull.catchDone(pull, () => Effect.never),
       (batches) => {
-        book.workingMillis = now()
+        attendance.workingMillis = now()
         last = batches
         return batches
       }
@@ -298,39 +133,39 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const life = Effect.fnUntraced(function* (waitMillis: number | undefined) {
     isIn = false
     // the call for which the last session was left is heard once more
-    isAgain = book.isReplaced
+    isAgain = attendance.isReplaced
     const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
     isIn = true
     isAgain = true
-    book = new Book(now(), wakefulness)
-    book.membership = membership
-    const files = yield* filesOf(membership, book, options.assemblingBlocks)
-    yield* Effect.forkScoped(Effect.forever(tick(book, now)))
-    const events = yield* pullOf(PageReceiver.events(ear, membership, book.received))
+    attendance = new Attendance(now(), wakefulness)
+    attendance.membership = membership
+    const files = yield* filesOf(membership, attendance, options.assemblingBlocks)
+    yield* Effect.forkScoped(Effect.forever(tick(attendance, now)))
+    const events = yield* pullOf(PageReceiver.events(ear, membership, attendance.received))
     const whereabouts = whereaboutsOf(membership, options.id, transport)
     const listening = Effect.gen(function* () {
       while (true) {
         for (const heard of yield* events) {
-          if (heard._tag !== "Stranger") book.hears(now())
-          if (heard._tag === "Pages") book.startedMillis ??= now()
-          if (isOfFiles(heard)) book.begun = true
+          if (heard._tag !== "Stranger") attendance.hears(now())
+          if (heard._tag === "Pages") attendance.startedMillis ??= now()
+          if (isOfFiles(heard)) attendance.begun = true
           if (heard._tag === "Message") yield* whereabouts.heard(heard.message)
           const goesOn =
             heard._tag === "Stranger"
-              ? decline(heard, membership, book, now())
-              : hear(heard, membership, book, files, transport)
+              ? decline(heard, membership, attendance, now())
+              : hear(heard, membership, attendance, files, transport)
           if (!(yield* goesOn)) return
         }
       }
     }).pipe(Pull.catchDone(() => Effect.void))
     yield* Effect.raceAllFirst([
       listening,
-      watch(options, book, membership.master, now),
+      watch(options, attendance, membership.master, now),
       Effect.andThen(files.join, Effect.never)
     ])
-    if (book.dismissed !== undefined)
-      progress.publish({ _tag: "Note", message: `the master sends nothing more here: ${book.dismissed}` })
-    if (book.ruin !== undefined) return yield* book.ruin
+    if (attendance.dismissed !== undefined)
+      progress.publish({ _tag: "Note", message: `the master sends nothing more here: ${attendance.dismissed}` })
+    if (attendance.ruin !== undefined) return yield* attendance.ruin
   })
 
   const startedMillis = now()
@@ -343,20 +178,20 @@ const attend = Effect.fnUntraced(function* (options: Options) {
       if (lived._tag === "Success") return
       const error = lived.failure
       if (!isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
-      if ((error._tag === "JoinRefused" || book.isReplaced) && more-- > 0) {
+      if ((error._tag === "JoinRefused" || attendance.isReplaced) && more-- > 0) {
         // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
         // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
-        if (book.isReplaced) yield* leave
+        if (attendance.isReplaced) yield* leave
         waitMillis = options.timeoutMillis
         otherwise = error._tag === "JoinRefused" ? ended(error) : error
-      } else if (!book.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
+      } else if (!attendance.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
         // [J-12] its master has gathered in vain, and another one may come
         const before =
           error._tag === "SessionAborted"
             ? `the master ${error.master} gave up while it waited for catchers (${error.reason})`
             : `the master ${error.master} fell silent while it waited for catchers`
         progress.publish({ _tag: "Note", message: `${before}; waiting for another one` })
-        book = new Book(now(), wakefulness)
+        attendance = new Attendance(now(), wakefulness)
         if (options.waitMillis !== undefined) {
           const waitedMillis = options.waitMillis
           otherwise = new MasterTimeout({ waitedMillis, before })
@@ -368,20 +203,20 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   })
 
   const report = Effect.sync(() => {
-    const report = reportOf(options, transport.local, book, now())
+    const report = reportOf(options, transport.local, attendance, now())
     progress.publish(report)
     return report
   })
   // [J-9] a master need not wait for whoever is stopped
   const leave = Effect.suspend(() => {
-    if (book.membership === undefined || book.done) return Effect.void
-    const { incarnation, master, session, slot } = book.membership
+    if (attendance.membership === undefined || attendance.done) return Effect.void
+    const { incarnation, master, session, slot } = attendance.membership
     const message = Codec.encode({ _tag: "Aborted", session, slot, incarnation, file: undefined })
     return Effect.ignore(transport.sendTo(master, message))
   })
   return yield* session.pipe(
     Effect.onInterrupt(() => leave),
-    Effect.onError(() => (book.membership === undefined ? Effect.void : report)),
+    Effect.onError(() => (attendance.membership === undefined ? Effect.void : report)),
     Effect.andThen(report)
   )
 })
@@ -397,16 +232,21 @@ const isOfFiles = (heard: PageReceiver.Heard): boolean =>
     : heard._tag !== "Stranger"
 
 /** Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is gone before. */
-const watch = Effect.fnUntraced(function* (options: Options, book: Book, master: string, now: () => number) {
+const watch = Effect.fnUntraced(function* (
+  options: Options,
+  attendance: Attendance,
+  master: string,
+  now: () => number
+) {
   while (true) {
-    const patience = book.done ? Math.min(Limits.lingerMillis, options.timeoutMillis) : options.timeoutMillis
+    const patience = attendance.done ? Math.min(Limits.lingerMillis, options.timeoutMillis) : options.timeoutMillis
     const before = now()
     yield* Effect.sleep(patience / 4)
     // we stood still, and what was said meanwhile is still to be read
-    if (now() - before > patience / 2) book.stoodStill(now())
-    if (book.workingMillis !== undefined || now() - book.heardMillis < patience) continue
-    if (book.done) return
-    const sessionMillis = Math.round(now() - book.joinedMillis)
+    if (now() - before > patience / 2) attendance.stoodStill(now())
+    if (attendance.workingMillis !== undefined || now() - attendance.heardMillis < patience) continue
+    if (attendance.done) return
+    const sessionMillis = Math.round(now() - attendance.joinedMillis)
     return yield* new MasterTimeout({ master, waitedMillis: options.timeoutMillis, sessionMillis })
   }
 })
@@ -415,13 +255,13 @@ const watch = Effect.fnUntraced(function* (options: Options, book: Book, master:
 const decline = Effect.fnUntraced(function* (
   { announce, from }: Extract<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
   { incarnation, master }: Announce.Membership,
-  book: Book,
+  attendance: Attendance,
   nowMillis: number
 ) {
   const { session } = announce
-  const silentMillis = book.surelySilentMillis(nowMillis)
-  if (book.isLeftFor(session, nowMillis)) {
-    if (book.done) return false
+  const silentMillis = attendance.surelySilentMillis(nowMillis)
+  if (attendance.isLeftFor(session, nowMillis)) {
+    if (attendance.done) return false
     const progress = yield* Progress
     const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
     progress.publish({ _tag: "Note", message })
@@ -461,7 +301,7 @@ const whereaboutsOf = (membership: Announce.Joined, name: string, transport: Tra
 const hear = (
   heard: Exclude<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
   membership: Announce.Membership,
-  book: Book,
+  attendance: Attendance,
   files: CatchFiles.CatchFiles,
   transport: Transport["Service"]
 ): Effect.Effect<boolean, Error> => {
@@ -474,11 +314,11 @@ const hear = (
     case "Message": {
       const { message, pages } = heard
       if (message._tag !== "Poll" && message._tag !== "Probe")
-        return answerTo(message, membership, book, files, transport)
+        return answerTo(message, membership, attendance, files, transport)
       const answer =
         message._tag === "Poll"
-          ? Answers.toPoll(message, pages, book.dropped, book.heldBytes, membership)
-          : Answers.toProbe(message, book.probes, membership)
+          ? Answers.toPoll(message, pages, attendance.dropped, attendance.heldBytes, membership)
+          : Answers.toProbe(message, attendance.probes, membership)
       return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
     }
   }
@@ -487,29 +327,29 @@ const hear = (
 const answerTo = Effect.fnUntraced(function* (
   message: Exclude<FromMaster, Poll | Probe>,
   membership: Announce.Membership,
-  book: Book,
+  attendance: Attendance,
   files: CatchFiles.CatchFiles,
   transport: Transport["Service"]
 ) {
   const { master } = membership
   switch (message._tag) {
     case "Bye":
-      book.hasEnded = true
+      attendance.hasEnded = true
       return false
     case "Abort":
       // the tree is ours, whatever becomes of the others
-      if (message.file === undefined && book.done) return false
+      if (message.file === undefined && attendance.done) return false
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
       // [N-3] nothing more is sent to us
       if (message.file === 0 && message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
-        book.dismissed = message.reason
+        attendance.dismissed = message.reason
         yield* transport.sendTo(master, Answers.encode({ _tag: "Aborted" }, 0, membership, 0))
         return false
       }
       // [Q-12] what is only put off is opened again
       if (message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
-        book.withheld.add(message.file)
-        book.drop(book.entriesOf(message.file), Unread.ofReason(message.reason))
+        attendance.withheld.add(message.file)
+        attendance.drop(attendance.entriesOf(message.file), Unread.ofReason(message.reason))
       }
       break
     case "Welcome":
@@ -517,22 +357,22 @@ const answerTo = Effect.fnUntraced(function* (
         // a refusal from before we had a slot may come late
         const isLost = "refusal" in guest && guest.refusal === "Started"
         if (guest.incarnation === membership.incarnation && isLost) {
-          if (book.done) return false
+          if (attendance.done) return false
           return yield* new JoinRefused({ master, reason: Refusals.words[guest.refusal] })
         }
       }
   }
-  if (message._tag === "Open") book.expect(message)
+  if (message._tag === "Open") attendance.expect(message)
   const asked = Answers.eventOf(message, membership)
   // the manifest's plan says which files there are; before it there is only the manifest
-  if (asked !== undefined && asked.file <= book.plan.length) yield* files.question(asked.file, asked.event)
+  if (asked !== undefined && asked.file <= attendance.plan.length) yield* files.question(asked.file, asked.event)
   return true
 })
 
 /** The files of this session: how each is opened, put to use and answered for. */
 const filesOf = Effect.fnUntraced(function* (
   membership: Announce.Membership,
-  book: Book,
+  attendance: Attendance,
   assemblingBlocks: number | undefined
 ) {
   const transport = yield* Transport
@@ -546,25 +386,25 @@ const filesOf = Effect.fnUntraced(function* (
   let prepared: Effect.Effect<void, StoreError> = Effect.void
 
   const answer = (file: number, answer: FileState.Answer) => {
-    if (answer._tag === "Missing") book.missingPages += Planner.lacking(answer)
+    if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
     if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    return transport.sendTo(master, Answers.encode(answer, file, membership, book.heldBytes()))
+    return transport.sendTo(master, Answers.encode(answer, file, membership, attendance.heldBytes()))
   }
 
   const sitOut = (file: number, reason: string) => {
     // then it is no single file's fault, and was said
-    if (book.ruin !== undefined) return
-    const entries = book.entriesOf(file)
-    if (entries.every((entry) => book.said.has(entry))) return
-    book.drop(entries, { reason })
-    progress.publish({ _tag: "Failed", path: book.pathOf(entries[0]), reason })
+    if (attendance.ruin !== undefined) return
+    const entries = attendance.entriesOf(file)
+    if (entries.every((entry) => attendance.said.has(entry))) return
+    attendance.drop(entries, { reason })
+    progress.publish({ _tag: "Failed", path: attendance.pathOf(entries[0]), reason })
   }
 
   // [F-8] the tree cannot be here at all: everything is sat out at once, and that is told once
   const spoil = (error: StoreError) =>
     Effect.sync(() => {
-      if (book.ruin !== undefined) return
-      book.ruin = error
+      if (attendance.ruin !== undefined) return
+      attendance.ruin = error
       progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason: error.message })
       files.fail(error.reason)
     })
@@ -578,23 +418,23 @@ const filesOf = Effect.fnUntraced(function* (
 
   // A file is opened by our own plan; a master whose plan differs is of another version.
   const carriedOf = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
-    book.pageBytes = layout.pageBytes
-    if (book.ruin?._tag === "StoreError") return yield* book.ruin
-    const carried = book.plan[file - 1]
+    attendance.pageBytes = layout.pageBytes
+    if (attendance.ruin?._tag === "StoreError") return yield* attendance.ruin
+    const carried = attendance.plan[file - 1]
     const members = carried?.kind === "Bundle" ? carried.members.length : 0
     if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
     }
-    if (book.open.size >= Limits.openFiles) {
+    if (attendance.open.size >= Limits.openFiles) {
       return yield* new StoreError({
         code: "EMFILE",
         path: "",
-        reason: `the master has ${book.open.size} files open already`
+        reason: `the master has ${attendance.open.size} files open already`
       })
     }
     yield* Effect.acquireRelease(
-      Effect.sync(() => book.open.add(file)),
-      () => Effect.sync(() => book.open.delete(file))
+      Effect.sync(() => attendance.open.add(file)),
+      () => Effect.sync(() => attendance.open.delete(file))
     )
     return carried
   })
@@ -660,32 +500,32 @@ const filesOf = Effect.fnUntraced(function* (
     failures: ReadonlyArray<Failure>,
     unread: ReadonlyMap<number, Unread.Unsent>
   ) => {
-    book.committed.add(carried.file)
-    book.fail(failures)
+    attendance.committed.add(carried.file)
+    attendance.fail(failures)
     for (const failure of failures) {
-      book.said.add(failure.entry)
-      progress.publish({ _tag: "Failed", path: book.pathOf(failure.entry), reason: failure.reason })
+      attendance.said.add(failure.entry)
+      progress.publish({ _tag: "Failed", path: attendance.pathOf(failure.entry), reason: failure.reason })
     }
     const failed = new Set(failures.map((failure) => failure.entry))
-    const own = new Set(book.entriesOf(carried.file))
+    const own = new Set(attendance.entriesOf(carried.file))
     for (const { entry, size } of carried.members) {
       const unsent = unread.get(entry)
       if (!own.has(entry)) continue
-      if (unsent !== undefined) book.drop([entry], unsent)
+      if (unsent !== undefined) attendance.drop([entry], unsent)
       else if (!failed.has(entry)) {
-        book.files++
-        book.bytes += size
+        attendance.files++
+        attendance.bytes += size
       }
     }
-    const isHere = ({ entry }: { readonly entry: number }) => !book.failures.has(entry)
-    const paths = () => carried.members.filter(isHere).map(({ entry }) => book.pathOf(entry))
+    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
+    const paths = () => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry))
     progress.publish({ _tag: "Completed", paths })
   }
 
   // The manifest lives in memory; its commit is that of the tree.
   const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
-    book.pageBytes = layout.pageBytes
-    if (book.entries !== undefined) {
+    attendance.pageBytes = layout.pageBytes
+    if (attendance.entries !== undefined) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "this session's manifest is here already" })
     }
     if (layout.size > Limits.manifestBytes || layout.members > 0) {
@@ -712,32 +552,32 @@ const filesOf = Effect.fnUntraced(function* (
 
   const finish = (failures: ReadonlyArray<Failure>) => {
     // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
-    for (const { file } of book.plan) {
-      const own = book.committed.has(file) ? [] : book.entriesOf(file)
-      if (own.some((entry) => !book.failures.has(entry))) book.withheld.add(file)
-      book.drop(own, { reason: "the master did not send it" })
+    for (const { file } of attendance.plan) {
+      const own = attendance.committed.has(file) ? [] : attendance.entriesOf(file)
+      if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.add(file)
+      attendance.drop(own, { reason: "the master did not send it" })
     }
-    book.fail(failures)
-    book.done = true
-    const failed = new Set(book.failures.keys())
-    book.entries?.forEach((entry, index) => {
-      if (entry._tag === "HardLink" && !failed.has(index)) book.files++
+    attendance.fail(failures)
+    attendance.done = true
+    const failed = new Set(attendance.failures.keys())
+    attendance.entries?.forEach((entry, index) => {
+      if (entry._tag === "HardLink" && !failed.has(index)) attendance.files++
     })
     // the answers to earlier questions have said the others
-    return [...book.failures]
-      .filter(([entry]) => !book.said.has(entry))
+    return [...attendance.failures]
+      .filter(([entry]) => !attendance.said.has(entry))
       .map(([entry, { reason }]): Failure => ({ entry, reason }))
   }
 
   // [M-8] its hash agrees, so it is the master's; what it lists is in the plan from now on
   const revise = Effect.fnUntraced(function* (file: number) {
-    if (book.awaited !== file) return
+    if (attendance.awaited !== file) return
     const decoded = Manifest.decode((arriving.get(file) ?? new Claimed(0)).whole())
-    const revised = Result.flatMap(decoded, (revision) => Manifest.revise(book.entries ?? [], revision, file))
+    const revised = Result.flatMap(decoded, (revision) => Manifest.revise(attendance.entries ?? [], revision, file))
     if (Result.isFailure(revised)) return yield* new StoreError({ code: "EPROTO", path: "", reason: revised.failure })
     arriving.delete(file)
     yield* store.revise(revised.success.entries)
-    book.revise(file, revised.success)
+    attendance.revise(file, revised.success)
   })
 
   // [M-10] a tree that cannot be held is sat out before anything of it is here
@@ -746,7 +586,7 @@ const filesOf = Effect.fnUntraced(function* (
     if (Option.isNone(shortage)) return
     const reason = Room.describe(shortage.value)
     if (!shortage.value.isSure) return progress.publish({ _tag: "Note", message: `the tree may not fit: ${reason}` })
-    book.noRoom = reason
+    attendance.noRoom = reason
     progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason })
     return yield* new StoreError({ code: "ENOSPC", path: "", reason })
   })
@@ -755,24 +595,24 @@ const filesOf = Effect.fnUntraced(function* (
     const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
     if (decoded._tag === "Failure") {
       const bad = new BadManifest({ reason: decoded.failure })
-      book.ruin = bad
+      attendance.ruin = bad
       return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
     }
     const { entries, leftOut } = decoded.success
     yield* makeSureOfRoom(entries)
     const preparing = yield* Effect.forkIn(
-      ruining(Effect.map(store.prepare(entries), (failures) => book.fail(failures))),
+      ruining(Effect.map(store.prepare(entries), (failures) => attendance.fail(failures))),
       scope
     )
     prepared = Fiber.join(preparing)
-    book.plan = [...Manifest.plan(entries)]
-    book.entries = entries
-    book.leftOut = leftOut
+    attendance.plan = [...Manifest.plan(entries)]
+    attendance.entries = entries
+    attendance.leftOut = leftOut
     for (const { path, reason } of leftOut.lost) {
       progress.publish({ _tag: "Failed", path: Manifest.display(path), reason })
     }
     const { bytes, files } = Manifest.counts(entries)
-    book.total = bytes
+    attendance.total = bytes
     progress.publish({
       _tag: "Started",
       session: displaySession(session),
@@ -790,108 +630,43 @@ const filesOf = Effect.fnUntraced(function* (
     answer: (question) => answer(file, question),
     causeOf
   }))
-  book.heldBytes = () => heldIn(book, files)
+  attendance.heldBytes = () => heldIn(attendance, files)
   return files
 })
 
-const heldIn = (book: Book, files: CatchFiles.CatchFiles): number => {
-  let { bytes } = book
-  for (const file of book.open) {
-    const state = book.committed.has(file) ? undefined : files.stateOf(file)
-    const { size } = book.plan[file - 1]
+const heldIn = (attendance: Attendance, files: CatchFiles.CatchFiles): number => {
+  let { bytes } = attendance
+  for (const file of attendance.open) {
+    const state = attendance.committed.has(file) ? undefined : files.stateOf(file)
+    const { size } = attendance.plan[file - 1]
     if (state?._tag === "DataReady") bytes += size
     if (state?._tag === "GetData") bytes += Math.min(size, state.pages.held * state.layout.pageBytes)
   }
-  return Math.min(bytes, book.total)
+  return Math.min(bytes, attendance.total)
 }
 
-const reportOf = (options: Options, address: string, book: Book, nowMillis: number): Report => {
-  const entries = book.entries ?? []
-  const failures = failuresOf(book)
-  const tree = Manifest.counts(entries)
-  const session = book.membership?.session ?? 0n
-  const pageBytes = book.pageBytes || (book.membership?.pageBytes ?? Limits.defaultPageBytes)
-  return {
-    _tag: "Report",
-    session: displaySession(session),
-    seconds: book.seconds(nowMillis),
-    ...tree,
-    pages: {
-      needed: Manifest.neededPages(
-        book.plan,
-        pageBytes,
-        (file) => !book.withheld.has(file) && book.entriesOf(file).length > 0
-      ),
-      sent: book.received.pages,
-      repaired: book.missingPages,
-      parity: book.received.parity
-    },
-    catchers: [
-      {
-        id: options.id,
-        address,
-        state: book.done && failures.length === 0 ? "Complete" : "Partial",
-        files: book.files,
-        bytes: book.bytes,
-        missingPages: book.missingPages,
-        failures
-      }
-    ],
-    skipped: book.leftOut.special,
-    failures: []
-  }
-}
-
-/** Why a catcher has nothing of a session that has ended well. */
-const tookNoPart = "the session ended before this catcher had the list of its files"
-
-/** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
-const failuresOf = (book: Book): CatcherReport["failures"] => {
-  const { failures, leftOut } = book
-  const lost = leftOut.lost.map(({ kind, path, reason }) =>
-    Manifest.failureAt(Manifest.display(path), reason, { kind })
-  )
-  const more = `the master could not read ${leftOut.more} more`
-  // a hard link whose leader nobody was sent is not here for the leader's reason
-  const lackOf = (index: number, own: Lack): Lack => {
-    const entry = book.entries?.[index]
-    const leaders = entry?._tag === "HardLink" ? failures.get(entry.leader) : undefined
-    return leaders?.kind === undefined ? own : leaders
-  }
-  const own = [...failures]
-    .sort((a, b) => a[0] - b[0])
-    .map(([entry, lack]) => {
-      const { kind, reason } = lackOf(entry, lack)
-      return Manifest.failureAt(book.pathOf(entry), reason, kind === undefined ? {} : { kind })
-    })
-  const said = [book.ruin?.message, book.noRoom, book.dismissed].filter((why) => why !== undefined)
-  const isLeftOut = book.hasEnded && said.length === 0 && book.entries === undefined && own.length === 0
-  const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Manifest.failureAt("", why))
-  return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
-}
-
-const tick = Effect.fnUntraced(function* (book: Book, now: () => number) {
+const tick = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
   const progress = yield* Progress
   yield* Effect.sleep(tickMillis)
   const transport = yield* Transport
   const { dropped } = yield* transport.stats
-  if (dropped > 0 && book.dropped === 0) {
+  if (dropped > 0 && attendance.dropped === 0) {
     progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
   }
-  book.dropped = dropped
+  attendance.dropped = dropped
   // how far it is nobody knows before the manifest
-  if (book.entries === undefined) return
-  const { total } = book
-  book.reached = Math.max(book.reached, book.heldBytes())
+  if (attendance.entries === undefined) return
+  const { total } = attendance
+  attendance.reached = Math.max(attendance.reached, attendance.heldBytes())
   progress.publish({
     _tag: "Tick",
-    seconds: book.seconds(now()),
-    bytes: book.reached,
+    seconds: attendance.seconds(now()),
+    bytes: attendance.reached,
     total,
-    files: book.files,
-    sentBytes: book.received.pages * (book.membership?.pageBytes ?? 0),
-    phase: book.done ? "Finished" : book.reached < total ? "Sending" : "Finishing",
-    repairedPages: book.missingPages,
+    files: attendance.files,
+    sentBytes: attendance.received.pages * (attendance.membership?.pageBytes ?? 0),
+    phase: attendance.done ? "Finished" : attendance.reached < total ? "Sending" : "Finishing",
+    repairedPages: attendance.missingPages,
     catchers: []
   })
 })

@@ -14,8 +14,8 @@ import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf } from "./Healing.ts"
 import { cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
-import { shortMillis, timeoutMillis } from "./Timing.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
+import { shortMillis, timeoutMillis } from "./Timing.ts"
 import * as Tree from "./Tree.ts"
 
 /** A scenario and what is to be known of it. */

@@ -1,0 +1,253 @@
+/**
+ * A catcher's attendance of one session: what it knows of the tree and of the master, what has arrived, and what is not here and
+ * why. The report is made from it.
+ */
+
+import * as Announce from "../phase/Announce.ts"
+import * as PageReceiver from "../phase/PageReceiver.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { BadManifest } from "../report/Errors.ts"
+import { seconds } from "../report/Progress.ts"
+import type { CatcherReport, Report } from "../report/Report.ts"
+import { Probes } from "../session/Probing.ts"
+import * as Unread from "../source/Unread.ts"
+import { StoreError } from "../store/Store.ts"
+import * as Manifest from "../tree/Manifest.ts"
+import { displaySession } from "../wire/Header.ts"
+import type { Failure, Open } from "../wire/Message.ts"
+import { Wakefulness } from "./Wakefulness.ts"
+
+/** Why an entry is not here; with a `kind` where the master could not send it. */
+interface Lack {
+  readonly reason: string
+  readonly kind?: Unread.Unsent["kind"]
+}
+
+/** What this catcher knows of its session. */
+export class Attendance {
+  readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
+  readonly probes = new Probes()
+  /** Of the file that was opened last. */
+  pageBytes = 0
+  membership: Announce.Membership | undefined
+  entries: ReadonlyArray<Manifest.Entry> | undefined
+  plan: Array<Manifest.Carried> = []
+  /** Of entries that were revised, the file of the last revision. */
+  readonly revised = new Map<number, number>()
+  /** A revision that is to come: what it lists is not in the plan yet. */
+  awaited: number | undefined
+  /** Bytes of the whole tree. */
+  total = 0
+  /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
+  ruin: BadManifest | StoreError | undefined
+  /** Why nothing of the tree is taken: there is no room for it. */
+  noRoom: string | undefined
+  leftOut = Manifest.nothingLeftOut
+  readonly failures = new Map<number, Lack>()
+  /** Entries whose failure the master knows. */
+  readonly said = new Set<number>()
+  /** Files that have a place in the store and have not given it up. */
+  readonly open = new Set<number>()
+  /** Files that the master sends to nobody. */
+  readonly withheld = new Set<number>()
+  /** Files that were committed. */
+  readonly committed = new Set<number>()
+  files = 0
+  bytes = 0
+  /** The most bytes that were here at one time, as of the last tick: what was dropped again comes again. */
+  reached = 0
+  missingPages = 0
+  /** Datagrams lost in our own buffers, as of the last tick. */
+  dropped = 0
+  /** Something was opened or sent: before that, its master gathers. */
+  begun = false
+  /** Why the master sends us nothing more, if it has said so. */
+  dismissed: string | undefined
+  /** The master has ended the session well. */
+  hasEnded = false
+  /** The tree is committed. */
+  done = false
+  /** When the first page came: before it a master waits for others. */
+  startedMillis: number | undefined
+  heardMillis: number
+  readonly joinedMillis: number
+  /** Since when what the ear brought is worked on; undefined while it listens. */
+  workingMillis: number | undefined
+
+  /** Bytes of content that are here, committed or not. */
+  heldBytes = (): number => 0
+
+  /** How much older what was heard last may be: it may have come while we stood still. */
+  private doubtMillis = 0
+
+  private readonly wakefulness: Wakefulness
+
+  constructor(nowMillis: number, wakefulness: Wakefulness) {
+    this.wakefulness = wakefulness
+    this.heardMillis = nowMillis
+    this.joinedMillis = nowMillis
+    // the welcome, too, may have come long ago
+    this.hears(nowMillis)
+  }
+  /** Another master that calls while ours is silent: since when, and when it was heard last. */
+  private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
+  /** The session was left for that master's. */
+  isReplaced = false
+
+  /** The master is heard. */
+  hears(nowMillis: number): void {
+    this.heardMillis = nowMillis
+    this.doubtMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
+  }
+  /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
+  stoodStill(nowMillis: number): void {
+    this.doubtMillis += nowMillis - this.heardMillis
+    this.heardMillis = nowMillis
+  }
+  /** How long ago the master was heard, as another one may believe it. */
+  surelySilentMillis(nowMillis: number): number {
+    return Math.floor(this.silentMillis(nowMillis) + this.doubtMillis)
+  }
+  silentMillis(nowMillis: number): number {
+    return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
+  }
+  /** [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which has not heard ours yet. */
+  isLeftFor(session: bigint, nowMillis: number): boolean {
+    const before = this.caller
+    const isSame = before?.session === session && nowMillis - before.heardMillis < callGapMillis
+    const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
+    this.caller = { session, sinceMillis, heardMillis: nowMillis }
+    this.isReplaced =
+      this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
+    return this.isReplaced
+  }
+  /** While the store is slow nobody listens: that is no silence of the master's. What strangers say is. */
+  listens(nowMillis: number): void {
+    const worked = nowMillis - (this.workingMillis ?? nowMillis)
+    this.heardMillis = Math.min(nowMillis, this.heardMillis + worked)
+    this.workingMillis = undefined
+  }
+  seconds(nowMillis: number): number {
+    return seconds(nowMillis - (this.startedMillis ?? nowMillis))
+  }
+  fail(failures: Iterable<Failure>): void {
+    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
+  }
+  /** Entries that will not be here, as the master knows. */
+  drop(entries: ReadonlyArray<number>, lack: Lack): void {
+    for (const entry of entries) {
+      if (!this.failures.has(entry)) this.failures.set(entry, lack)
+      this.said.add(entry)
+    }
+  }
+  /** The entries that a file carries, and no later one does. */
+  entriesOf(file: number): ReadonlyArray<number> {
+    return (this.plan[file - 1]?.members ?? [])
+      .map(({ entry }) => entry)
+      .filter((entry) => (this.revised.get(entry) ?? 0) <= file)
+  }
+  /** [M-8] A revision has the number after the last of the plan, and comes when the one before it is here. */
+  expect({ file, kind, size }: Open): void {
+    const isNext = this.entries !== undefined && file === this.plan.length + 1
+    if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
+    this.awaited = file
+    this.plan.push(Manifest.revisionFile(file, size))
+  }
+  revise(file: number, { entries, plan, revised }: Manifest.Revised): void {
+    const carriers = Manifest.carriersOf(this.plan, new Set(revised))
+    for (const entry of revised) {
+      const [before, after] = [this.entries?.[entry], entries[entry]]
+      if (before?._tag !== "File" || after._tag !== "File") continue
+      this.total += after.size - before.size
+      // was it committed with the file that carried it so far?
+      const carrier = carriers.get(entry)
+      if (carrier !== undefined && this.committed.has(carrier) && !this.failures.has(entry)) {
+        this.files--
+        this.bytes -= before.size
+      }
+      this.failures.delete(entry)
+      this.said.delete(entry)
+      this.revised.set(entry, file)
+    }
+    this.entries = entries
+    this.plan.push(...plan)
+    this.awaited = undefined
+  }
+  pathOf(entry: number): string {
+    const found = this.entries?.[entry]
+    return found === undefined ? "" : Manifest.display(found.path)
+  }
+}
+
+/** A master that calls again within this time has called all the while: two of its announcements may be lost. */
+const callGapMillis = 3 * Limits.announceMillis
+
+export const reportOf = (
+  options: { readonly id: string },
+  address: string,
+  attendance: Attendance,
+  nowMillis: number
+): Report => {
+  const entries = attendance.entries ?? []
+  const failures = failuresOf(attendance)
+  const tree = Manifest.counts(entries)
+  const session = attendance.membership?.session ?? 0n
+  const pageBytes = attendance.pageBytes || (attendance.membership?.pageBytes ?? Limits.defaultPageBytes)
+  return {
+    _tag: "Report",
+    session: displaySession(session),
+    seconds: attendance.seconds(nowMillis),
+    ...tree,
+    pages: {
+      needed: Manifest.neededPages(
+        attendance.plan,
+        pageBytes,
+        (file) => !attendance.withheld.has(file) && attendance.entriesOf(file).length > 0
+      ),
+      sent: attendance.received.pages,
+      repaired: attendance.missingPages,
+      parity: attendance.received.parity
+    },
+    catchers: [
+      {
+        id: options.id,
+        address,
+        state: attendance.done && failures.length === 0 ? "Complete" : "Partial",
+        files: attendance.files,
+        bytes: attendance.bytes,
+        missingPages: attendance.missingPages,
+        failures
+      }
+    ],
+    skipped: attendance.leftOut.special,
+    failures: []
+  }
+}
+
+/** Why a catcher has nothing of a session that has ended well. */
+const tookNoPart = "the session ended before this catcher had the list of its files"
+
+/** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
+const failuresOf = (attendance: Attendance): CatcherReport["failures"] => {
+  const { failures, leftOut } = attendance
+  const lost = leftOut.lost.map(({ kind, path, reason }) =>
+    Manifest.failureAt(Manifest.display(path), reason, { kind })
+  )
+  const more = `the master could not read ${leftOut.more} more`
+  // a hard link whose leader nobody was sent is not here for the leader's reason
+  const lackOf = (index: number, own: Lack): Lack => {
+    const entry = attendance.entries?.[index]
+    const leaders = entry?._tag === "HardLink" ? failures.get(entry.leader) : undefined
+    return leaders?.kind === undefined ? own : leaders
+  }
+  const own = [...failures]
+    .sort((a, b) => a[0] - b[0])
+    .map(([entry, lack]) => {
+      const { kind, reason } = lackOf(entry, lack)
+      return Manifest.failureAt(attendance.pathOf(entry), reason, kind === undefined ? {} : { kind })
+    })
+  const said = [attendance.ruin?.message, attendance.noRoom, attendance.dismissed].filter((why) => why !== undefined)
+  const isLeftOut = attendance.hasEnded && said.length === 0 && attendance.entries === undefined && own.length === 0
+  const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Manifest.failureAt("", why))
+  return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
+}
