@@ -363,7 +363,9 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       assert.deepStrictEqual(report.failures, [])
       assert.strictEqual((yield* second.ended).status, 0)
       for (const i of [1, 2]) {
-        assert.isTrue(contentOf(i, "large 1").equals(appended), "as it was when it was opened")
+        // [P-7] appended to before its first page was read it is another file, after that it is the one that was opened
+        const first = contentOf(i, "large 1")
+        assert.isTrue(first.equals(appended) || first.equals(readFileSync(at("large 1"))), "as it was at one moment")
         assert.isTrue(contentOf(i, "large 2").equals(readFileSync(at("large 2"))), "as it is since")
         assert.isFalse(existsSync(join(lab.destination(i), "source", "large 4")))
         isWhole(lab, source, i, "--exclude", "large 1", "--exclude", "large 2", "--omit-dir-times")
