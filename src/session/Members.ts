@@ -13,6 +13,7 @@ import type * as Message from "../wire/Message.ts"
 import type { Air } from "./Air.ts"
 import { JoinRate } from "./JoinRate.ts"
 import * as Refusals from "./Refusals.ts"
+import type { Calls } from "./Silence.ts"
 
 interface Options {
   readonly session: bigint
@@ -29,8 +30,8 @@ interface Options {
   readonly awakeMillis: () => number
   /** Polls these, to see whether they are there. */
   readonly call: (slots: Message.Audience) => Effect.Effect<void, TransportError>
-  /** Polls them, each as often as it is named, in parts. */
-  readonly callInParts: (slots: Message.Audience) => Effect.Effect<void, TransportError>
+  /** Polls them, each as often as that says, in parts. */
+  readonly callInParts: (calls: Calls) => Effect.Effect<void, TransportError>
   /** The catcher of that slot has joined, or joins again. */
   readonly joined: (slot: number) => void
   /** A newcomer was given the slot, which may have been another catcher's. */
@@ -226,8 +227,8 @@ export class Members {
     }
     // one that has not answered for that long may have answered in vain
     const isLate = (slot: number) => now() - (this.newSince.get(slot) ?? 0) >= Limits.announceMillis
-    const again = this.areNewcomersFew() ? waiting.filter(isLate) : []
-    yield* callInParts([...waiting, ...Array.from({ length: Limits.copies - 1 }, () => again).flat()])
+    const lateCalls = this.areNewcomersFew() ? Limits.copies : 1
+    yield* callInParts(new Map(waiting.map((slot) => [slot, isLate(slot) ? lateCalls : 1])))
   })
 
   private areNewcomersFew(): boolean {

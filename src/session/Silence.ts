@@ -35,6 +35,9 @@ export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | 
 /** Catchers that are watched, and since when each owes an answer. */
 export type Watched = Iterable<readonly [slot: number, sinceMillis: number]>
 
+/** How often each slot is asked. */
+export type Calls = ReadonlyMap<number, number>
+
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 
 export class Silence {
@@ -250,27 +253,24 @@ export class Silence {
     })
   }
 
-  /** Those of them that are to be asked whether they are there: each as often as it is named. */
-  quietOf(slots: Iterable<number>, owesSince: (slot: number) => number): Effect.Effect<ReadonlyArray<number>> {
+  /** Those of them that are to be asked whether they are there, and how often each. */
+  quietOf(slots: Iterable<number>, owesSince: (slot: number) => number): Effect.Effect<Calls> {
     return Effect.gen({ self: this }, function* () {
-      const quiet: Array<number> = []
-      for (const slot of slots) {
-        for (let calls = yield* this.callsFor(slot, owesSince(slot)); calls > 0; calls--) quiet.push(slot)
-      }
+      const quiet = new Map<number, number>()
+      for (const slot of slots) quiet.set(slot, yield* this.callsFor(slot, owesSince(slot)))
       return quiet
     })
   }
 
-  /** A poll that no window counts: it asks only whether a catcher is there. A slot is asked as often as it is named. */
-  areYouThere(slots: ReadonlyArray<number>): Effect.Effect<void, TransportError> {
+  /** Polls that no window counts: they ask only whether a catcher is there. */
+  areYouThere(calls: Calls): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      for (let rest = slots; rest.length > 0;) {
-        const once = new Set(rest)
-        yield* this.areAllThere([...once])
-        // each slot once less
-        rest = rest.filter((slot) => !once.delete(slot))
+      for (let said = 0; ; said++) {
+        const slots = [...calls].flatMap(([slot, times]) => (times > said ? [slot] : []))
+        if (slots.length === 0) return
         // so that the answers to all copies do not come in one burst
-        if (rest.length > 0) yield* Effect.sleep(this.firstPause())
+        if (said > 0) yield* Effect.sleep(this.firstPause())
+        yield* this.areAllThere(slots)
       }
     })
   }
@@ -306,7 +306,7 @@ export class Silence {
       .sort((a, b) => (this.heldMillis[a.slot] ?? 0) - (this.heldMillis[b.slot] ?? 0))
     const audience = due.slice(0, Math.min(Limits.heldAsked, mostAnswers())).map(({ slot }) => slot)
     for (const slot of audience) this.heldMillis[slot] = nowMillis
-    return this.areYouThere(audience)
+    return this.areAllThere(audience)
   })
 
   /** Looks once after those that are watched: one that is quiet is asked before it is given up. */
