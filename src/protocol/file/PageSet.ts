@@ -147,33 +147,21 @@ export const add = (
 }
 
 /** Pages [first, first + count) are missing again. */
-export const remove = (self: PageSet, first: number, count: number): PageSet => {
-  const draft = new Draft(self)
-  const end = Math.min(first + count, self.pages)
-  for (let page = first; page < end; page++) {
-    const leaf = draft.leafOf(page)
-    const word = (page & leafMask) >>> 5
-    const bit = 1 << (page & 31)
-    if ((leaf[word] & bit) !== 0) {
-      leaf[word] &= ~bit
-      draft.held--
-    }
-  }
-  return draft.seal()
-}
+export const remove = (self: PageSet, first: number, count: number): PageSet => put(self, first, count, false)
 
 /** All of [first, first + count) are held. */
-export const fill = (self: PageSet, first: number, count: number): PageSet => {
+export const fill = (self: PageSet, first: number, count: number): PageSet => put(self, first, count, true)
+
+const put = (self: PageSet, first: number, count: number, isHeld: boolean): PageSet => {
   const draft = new Draft(self)
   const end = Math.min(first + count, self.pages)
   for (let page = first; page < end; page++) {
     const leaf = draft.leafOf(page)
     const word = (page & leafMask) >>> 5
     const bit = 1 << (page & 31)
-    if ((leaf[word] & bit) === 0) {
-      leaf[word] |= bit
-      draft.held++
-    }
+    if (((leaf[word] & bit) !== 0) === isHeld) continue
+    leaf[word] ^= bit
+    draft.held += isHeld ? 1 : -1
   }
   return draft.seal()
 }

@@ -17,9 +17,8 @@ import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import type { Refusal } from "../Words.ts"
 
-/** A catcher, as its slot remembers it. */
-export interface Member {
-  readonly slot: number
+/** A catcher that asks to join. */
+export interface Guest {
   /** What this life of the catcher is known by. */
   readonly incarnation: number
   /** What the catcher told the master alone. */
@@ -30,6 +29,11 @@ export interface Member {
   /** Where its answers come from. */
   readonly address: string
   readonly receiveBufferBytes: number
+}
+
+/** A catcher, as its slot remembers it. */
+export interface Member extends Guest {
+  readonly slot: number
   /** Why it was given up; undefined: it is there. */
   readonly lost: string | undefined
   /** Has it answered yet? */
@@ -62,18 +66,6 @@ export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   byIncarnation: Table.empty,
   byName: Table.empty
 })
-
-/** A catcher that asks to join. */
-export interface Guest {
-  readonly incarnation: number
-  /** What it tells the master alone. */
-  readonly key: number
-  /** How often its address has changed. */
-  readonly moves: number
-  readonly name: string
-  readonly address: string
-  readonly receiveBufferBytes: number
-}
 
 /** What comes of a join. */
 export type Joined =
