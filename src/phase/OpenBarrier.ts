@@ -35,14 +35,15 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const members = kind === "Bundle" ? carried.members.length : 0
   const satOut = new Map<number, string>()
   const complete = new Set<number>()
+  // a catcher that never heard of the manifest has nothing to answer the next questions with
+  const mayAssume = kind !== "Manifest"
   const question: Question = {
     file,
     audience,
     // one that is slow is waited for, up to a time-out, one that is away is not: it is sent the file later
     leavesOut: true,
     leavesOutMute: true,
-    // one that never heard of the manifest's Open has nothing to answer with
-    awaitsUnheard: kind === "Manifest",
+    awaitsUnheard: !mayAssume,
     encode: (audience) =>
       Codec.encode({
         _tag: "Open",
@@ -68,8 +69,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const answered = (yield* session.ask(question)).toSorted((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
   // their answers are lost, so that the question has arrived
-  const isAssumed = (slot: number) => kind !== "Manifest" && !answered.includes(slot) && session.losesAnswers(slot)
-  const assumed = audience.filter(isAssumed)
+  const isAssumed = (slot: number) => !answered.includes(slot) && session.losesAnswers(slot)
+  const assumed = mayAssume ? audience.filter(isAssumed) : []
   const opened = [...answered, ...assumed]
     .filter((slot) => !satOut.has(slot) && !complete.has(slot))
     .sort((a, b) => a - b)

@@ -115,14 +115,12 @@ export const make = (options: Options): Probing => {
     subjects.delete(slot)
     reached.set(slot, page)
     if (isPageFixed && page < pageBytes) out.set(slot, tooNarrow(pageBytes, page))
-    else {
-      if (isGlued || !glues) unglued.delete(slot)
-      else if (!unglued.has(slot)) {
-        unglued.add(slot)
-        options.note(
-          `${nameOf(slot)} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`
-        )
-      }
+    else if (isGlued || !glues) unglued.delete(slot)
+    else if (!unglued.has(slot)) {
+      unglued.add(slot)
+      options.note(
+        `${nameOf(slot)} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`
+      )
     }
     changed()
   }
