@@ -3,19 +3,19 @@
  * why. The report is made from it.
  */
 
-import * as Announce from "../phase/Announce.ts"
-import * as PageReceiver from "../phase/PageReceiver.ts"
+import type * as Announce from "../phase/Announce.ts"
+import type * as PageReceiver from "../phase/PageReceiver.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { BadManifest } from "../report/Errors.ts"
+import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
 import { Probes } from "../session/Probing.ts"
-import * as Unread from "../source/Unread.ts"
-import { StoreError } from "../store/Store.ts"
+import type * as Unread from "../source/Unread.ts"
+import type { StoreError } from "../store/Store.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import { displaySession } from "../wire/Header.ts"
 import type { Failure, Open } from "../wire/Message.ts"
-import { Wakefulness } from "./Wakefulness.ts"
+import type { Wakefulness } from "./Wakefulness.ts"
 
 /** Why an entry is not here; with a `kind` where the master could not send it. */
 interface Lack {

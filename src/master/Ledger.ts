@@ -188,8 +188,8 @@ export class Ledger {
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
     const account = this.account(slot)
-    // who has committed the tree has it as it was then, whatever is revised for those that come later
-    // and a catcher that takes no manifest is sent nothing else
+    // A catcher that has committed the tree has it as it was then, whatever is revised for those that come later.
+    // One that takes no manifest is sent nothing else.
     if (file > 0 && (account.finished || account.satOut.has(0))) return false
     return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
   }
@@ -389,7 +389,7 @@ export class Ledger {
     const failed = new Map(account.failed)
     const manifest = account.satOut.get(0)
     for (const [file, reason] of account.satOut) {
-      // what a catcher takes nothing for, it gives as the reason of every file that it is asked about
+      // a catcher that sits out the manifest gives the same reason for every file
       if (reason === manifest) continue
       for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
     }

@@ -59,7 +59,7 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
     const { absent, joined, local, lost = [], refused = [], rivals = [], waitedMillis, wanted, where } = this
     const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
     const waited = ({ address, forMillis, sinceMillis }: (typeof rivals)[number]) =>
-      `another master (${address}) had the group for ${seconds(forMillis)} s of that, from ${seconds(sinceMillis)} s on`
+      `another master (${address}) had the group for ${tenths(forMillis)} s of that, from ${tenths(sinceMillis)} s on`
     const seen = [
       ...(rivals.length > 0 ? [some(rivals, waited)] : []),
       ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
@@ -76,8 +76,8 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   }
 }
 
-/** To a tenth. */
-const seconds = (millis: number): number => Math.round(millis / 100) / 10
+/** Seconds, to a tenth. */
+const tenths = (millis: number): number => Math.round(millis / 100) / 10
 
 /** Announce: another master uses the group, and has not ended when the wait did. */
 export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
@@ -87,7 +87,7 @@ export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
   sinceMillis: Schema.Number
 }) {
   override get message() {
-    const heard = this.sinceMillis < 1000 ? "" : ` (heard from ${seconds(this.sinceMillis)} s on)`
+    const heard = this.sinceMillis < 1000 ? "" : ` (heard from ${tenths(this.sinceMillis)} s on)`
     return `another master (${this.address}) uses this group${heard}, and did not end within ${this.waitedMillis / 1000} s: wait longer with --wait, or choose another group with --group`
   }
 }
