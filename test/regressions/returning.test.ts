@@ -9,19 +9,18 @@ import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 
-/** Kills the last one and starts it again, and what the master has refused meanwhile. */
-const restarted = Effect.fnUntraced(function* (options: {
-  readonly catchers: number
-  readonly killedMillis: number
-  /** Of the path to c1, which keeps the session alive. */
-  readonly bytesPerSecond: number
-}) {
-  const { bytesPerSecond, catchers, killedMillis } = options
+const catchers = 2
+const killedMillis = 1000
+/** Of the path to c1, which keeps the session alive. */
+const bytesPerSecond = 300_000
+
+/** Kills the last catcher and starts it again; with which words the master has refused it meanwhile. */
+const restarted = Effect.gen(function* () {
   const refused = new Set<string>()
   let backMillis = 0
   const outcome = yield* Simulation.run({
     ...{ seed: 3, catchers, tree: [Tree.file("a", 300_000), Tree.file("b", 300_000, 1)], timeoutMillis: 2000 },
-    master: { bytesPerSecond: 300_000 },
+    master: { bytesPerSecond },
     observer: {
       network: (event) => {
         const said = event._tag === "Sent" ? Codec.decode(event.bytes) : undefined
@@ -54,9 +53,7 @@ const restarted = Effect.fnUntraced(function* (options: {
 describe("a catcher that is killed and started again at once [R-3] [J-3]", () => {
   it.effect("is told that its earlier life has not been given up, and joins when that is", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* restarted({ catchers: 2, killedMillis: 1000, bytesPerSecond: 300_000 }), [
-        "Returning"
-      ])
+      assert.deepStrictEqual(yield* restarted, ["Returning"])
       assert.include(Refusals.words.Returning, "earlier life")
     })
   )
