@@ -4,7 +4,11 @@
  */
 export * as Catcher from "./catcher/Catcher.ts"
 export * as Errors from "./report/Errors.ts"
+export * as Entry from "./tree/Entry.ts"
 export * as Manifest from "./tree/Manifest.ts"
+export * as Names from "./tree/Names.ts"
+export * as Plan from "./tree/Plan.ts"
+export * as Validate from "./tree/Validate.ts"
 export * as Master from "./master/Master.ts"
 export * as Air from "./session/Air.ts"
 export * as Announce from "./phase/Announce.ts"

@@ -12,7 +12,10 @@ import type { CatcherReport, Report } from "../report/Report.ts"
 import { Probes } from "../session/Probing.ts"
 import type * as Unread from "../source/Unread.ts"
 import type { StoreError } from "../store/Store.ts"
-import * as Manifest from "../tree/Manifest.ts"
+import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
+import * as Names from "../tree/Names.ts"
+import * as Plan from "../tree/Plan.ts"
+import type { Carried, Revised } from "../tree/Plan.ts"
 import { displaySession } from "../wire/Header.ts"
 import type { Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
@@ -30,8 +33,8 @@ export class Attendance {
   /** Of the file that was opened last. */
   pageBytes = 0
   membership: Announce.Membership | undefined
-  entries: ReadonlyArray<Manifest.Entry> | undefined
-  plan: Array<Manifest.Carried> = []
+  entries: ReadonlyArray<Entry> | undefined
+  plan: Array<Carried> = []
   /** Of entries that were revised, the file of the last revision. */
   readonly revised = new Map<number, number>()
   /** A revision that is to come: what it lists is not in the plan yet. */
@@ -42,7 +45,7 @@ export class Attendance {
   ruin: BadManifest | StoreError | undefined
   /** Why nothing of the tree is taken: there is no room for it. */
   noRoom: string | undefined
-  leftOut = Manifest.nothingLeftOut
+  leftOut = nothingLeftOut
   readonly failures = new Map<number, Lack>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
@@ -151,10 +154,10 @@ export class Attendance {
     const isNext = this.entries !== undefined && file === this.plan.length + 1
     if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
     this.awaited = file
-    this.plan.push(Manifest.revisionFile(file, size))
+    this.plan.push(Plan.revisionFile(file, size))
   }
-  revise(file: number, { entries, plan, revised }: Manifest.Revised): void {
-    const carriers = Manifest.carriersOf(this.plan, new Set(revised))
+  revise(file: number, { entries, plan, revised }: Revised): void {
+    const carriers = Plan.carriersOf(this.plan, new Set(revised))
     for (const entry of revised) {
       const [before, after] = [this.entries?.[entry], entries[entry]]
       if (before?._tag !== "File" || after._tag !== "File") continue
@@ -175,7 +178,7 @@ export class Attendance {
   }
   pathOf(entry: number): string {
     const found = this.entries?.[entry]
-    return found === undefined ? "" : Manifest.display(found.path)
+    return found === undefined ? "" : Names.display(found.path)
   }
 }
 
@@ -190,7 +193,7 @@ export const reportOf = (
 ): Report => {
   const entries = attendance.entries ?? []
   const failures = failuresOf(attendance)
-  const tree = Manifest.counts(entries)
+  const tree = counts(entries)
   const session = attendance.membership?.session ?? 0n
   const pageBytes = attendance.pageBytes || (attendance.membership?.pageBytes ?? Limits.defaultPageBytes)
   return {
@@ -199,7 +202,7 @@ export const reportOf = (
     seconds: attendance.seconds(nowMillis),
     ...tree,
     pages: {
-      needed: Manifest.neededPages(
+      needed: Plan.neededPages(
         attendance.plan,
         pageBytes,
         (file) => !attendance.withheld.has(file) && attendance.entriesOf(file).length > 0
@@ -230,9 +233,7 @@ const tookNoPart = "the session ended before this catcher had the list of its fi
 /** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
 const failuresOf = (attendance: Attendance): CatcherReport["failures"] => {
   const { failures, leftOut } = attendance
-  const lost = leftOut.lost.map(({ kind, path, reason }) =>
-    Manifest.failureAt(Manifest.display(path), reason, { kind })
-  )
+  const lost = leftOut.lost.map(({ kind, path, reason }) => Names.failureAt(Names.display(path), reason, { kind }))
   const more = `the master could not read ${leftOut.more} more`
   // a hard link whose leader nobody was sent is not here for the leader's reason
   const lackOf = (index: number, own: Lack): Lack => {
@@ -244,10 +245,10 @@ const failuresOf = (attendance: Attendance): CatcherReport["failures"] => {
     .sort((a, b) => a[0] - b[0])
     .map(([entry, lack]) => {
       const { kind, reason } = lackOf(entry, lack)
-      return Manifest.failureAt(attendance.pathOf(entry), reason, kind === undefined ? {} : { kind })
+      return Names.failureAt(attendance.pathOf(entry), reason, kind === undefined ? {} : { kind })
     })
   const said = [attendance.ruin?.message, attendance.noRoom, attendance.dismissed].filter((why) => why !== undefined)
   const isLeftOut = attendance.hasEnded && said.length === 0 && attendance.entries === undefined && own.length === 0
-  const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Manifest.failureAt("", why))
-  return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Manifest.failureAt("", more)]), ...own]
+  const whole = (isLeftOut ? [tookNoPart] : said).map((why) => Names.failureAt("", why))
+  return [...whole, ...lost, ...(leftOut.more === 0 ? [] : [Names.failureAt("", more)]), ...own]
 }

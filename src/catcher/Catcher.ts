@@ -29,7 +29,11 @@ import * as Refusals from "../session/Refusals.ts"
 import * as Unread from "../source/Unread.ts"
 import { type FileWriter, Store, StoreError } from "../store/Store.ts"
 import { overflowed, Transport } from "../transport/Transport.ts"
+import { counts, type Entry } from "../tree/Entry.ts"
 import * as Manifest from "../tree/Manifest.ts"
+import * as Names from "../tree/Names.ts"
+import * as Plan from "../tree/Plan.ts"
+import type { Carried } from "../tree/Plan.ts"
 import * as Room from "../tree/Room.ts"
 import * as Codec from "../wire/Codec.ts"
 import { displaySession } from "../wire/Header.ts"
@@ -405,7 +409,7 @@ const filesOf = Effect.fnUntraced(function* (
     Effect.sync(() => {
       if (attendance.ruin !== undefined) return
       attendance.ruin = error
-      progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason: error.message })
+      progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
       files.fail(error.reason)
     })
   const ruining = <A>(effect: Effect.Effect<A, StoreError>) => Effect.tapError(effect, spoil)
@@ -421,8 +425,7 @@ const filesOf = Effect.fnUntraced(function* (
     attendance.pageBytes = layout.pageBytes
     if (attendance.ruin?._tag === "StoreError") return yield* attendance.ruin
     const carried = attendance.plan[file - 1]
-    const members = carried?.kind === "Bundle" ? carried.members.length : 0
-    if (carried === undefined || carried.size !== layout.size || members !== layout.members) {
+    if (carried === undefined || carried.size !== layout.size || Plan.bundled(carried) !== layout.members) {
       return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
     }
     if (attendance.open.size >= Limits.openFiles) {
@@ -465,7 +468,7 @@ const filesOf = Effect.fnUntraced(function* (
 
   // [L-3] the first byte of a member that the master could not read says why
   const unreadOf = Effect.fnUntraced(function* (
-    carried: Manifest.Carried,
+    carried: Carried,
     writer: FileWriter,
     skip: (member: number) => boolean
   ) {
@@ -495,11 +498,7 @@ const filesOf = Effect.fnUntraced(function* (
         : undefined
     }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
 
-  const keep = (
-    carried: Manifest.Carried,
-    failures: ReadonlyArray<Failure>,
-    unread: ReadonlyMap<number, Unread.Unsent>
-  ) => {
+  const keep = (carried: Carried, failures: ReadonlyArray<Failure>, unread: ReadonlyMap<number, Unread.Unsent>) => {
     attendance.committed.add(carried.file)
     attendance.fail(failures)
     for (const failure of failures) {
@@ -573,7 +572,7 @@ const filesOf = Effect.fnUntraced(function* (
   const revise = Effect.fnUntraced(function* (file: number) {
     if (attendance.awaited !== file) return
     const decoded = Manifest.decode((arriving.get(file) ?? new Claimed(0)).whole())
-    const revised = Result.flatMap(decoded, (revision) => Manifest.revise(attendance.entries ?? [], revision, file))
+    const revised = Result.flatMap(decoded, (revision) => Plan.revise(attendance.entries ?? [], revision, file))
     if (Result.isFailure(revised)) return yield* new StoreError({ code: "EPROTO", path: "", reason: revised.failure })
     arriving.delete(file)
     yield* store.revise(revised.success.entries)
@@ -581,13 +580,13 @@ const filesOf = Effect.fnUntraced(function* (
   })
 
   // [M-10] a tree that cannot be held is sat out before anything of it is here
-  const makeSureOfRoom = Effect.fnUntraced(function* (entries: ReadonlyArray<Manifest.Entry>) {
+  const makeSureOfRoom = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const shortage = yield* store.shortage(entries)
     if (Option.isNone(shortage)) return
     const reason = Room.describe(shortage.value)
     if (!shortage.value.isSure) return progress.publish({ _tag: "Note", message: `the tree may not fit: ${reason}` })
     attendance.noRoom = reason
-    progress.publish({ _tag: "Failed", path: Manifest.display(new Uint8Array(0)), reason })
+    progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason })
     return yield* new StoreError({ code: "ENOSPC", path: "", reason })
   })
 
@@ -605,13 +604,13 @@ const filesOf = Effect.fnUntraced(function* (
       scope
     )
     prepared = Fiber.join(preparing)
-    attendance.plan = [...Manifest.plan(entries)]
+    attendance.plan = [...Plan.plan(entries)]
     attendance.entries = entries
     attendance.leftOut = leftOut
     for (const { path, reason } of leftOut.lost) {
-      progress.publish({ _tag: "Failed", path: Manifest.display(path), reason })
+      progress.publish({ _tag: "Failed", path: Names.display(path), reason })
     }
-    const { bytes, files } = Manifest.counts(entries)
+    const { bytes, files } = counts(entries)
     attendance.total = bytes
     progress.publish({
       _tag: "Started",

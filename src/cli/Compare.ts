@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
 import type { BigIntStats } from "node:fs"
-import { display } from "../tree/Manifest.ts"
+import { display } from "../tree/Names.ts"
 
 interface Comparison {
   readonly entries: number

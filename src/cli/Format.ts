@@ -53,7 +53,7 @@ export const safe = (text: string): string =>
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`
   })
 
-/** A name from the network: no two names look alike, as no two paths do (Manifest.display). */
+/** A name from the network: no two names look alike, as no two paths do (Names.display). */
 export const name = (text: string): string => safe(text.replaceAll("\\", "\\\\"))
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })

@@ -8,7 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { base64Of } from "../tree/Manifest.ts"
+import { base64Of } from "../tree/Names.ts"
 import { Screen } from "./Screen.ts"
 import * as Status from "./Status.ts"
 

@@ -11,7 +11,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Air, Lane } from "../session/Air.ts"
 import { Session } from "../session/Session.ts"
-import type { Carried } from "../tree/Manifest.ts"
+import type { Carried } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Ledger } from "./Ledger.ts"
 

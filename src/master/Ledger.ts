@@ -8,20 +8,11 @@ import * as Limits from "../protocol/Limits.ts"
 import type { CatcherReport, FailureReport, Report } from "../report/Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
 import { unsentOf } from "../source/Unread.ts"
-import {
-  type Carried,
-  display,
-  failureAt,
-  encode,
-  neededPages,
-  type Entry,
-  type LeftOut,
-  nothingLeftOut,
-  refused,
-  revise,
-  revisionFile,
-  counts
-} from "../tree/Manifest.ts"
+import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
+import { encode } from "../tree/Manifest.ts"
+import { display, failureAt } from "../tree/Names.ts"
+import { type Carried, neededPages, revise, revisionFile } from "../tree/Plan.ts"
+import { refused } from "../tree/Validate.ts"
 import type { Failure } from "../wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */

@@ -29,11 +29,14 @@ import type { Report } from "../report/Report.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Session from "../session/Session.ts"
 import { type Skipped, Source } from "../source/Source.ts"
-import * as Unread from "../source/Unread.ts"
 import type { Transport } from "../transport/Transport.ts"
-import { bytesOf, type Carried, counts, display, encode, type LeftOut, plan } from "../tree/Manifest.ts"
+import { counts, type LeftOut } from "../tree/Entry.ts"
+import { encode } from "../tree/Manifest.ts"
+import { bytesOf, display } from "../tree/Names.ts"
+import { type Carried, plan } from "../tree/Plan.ts"
 import { displaySession } from "../wire/Header.ts"
 import type { Audience } from "../wire/Message.ts"
+import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { agedReason, Ledger } from "./Ledger.ts"
 import * as Tick from "./Tick.ts"
@@ -465,7 +468,7 @@ const sendFile = Effect.fnUntraced(function* (
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
   const close = (complete: Audience, isLate: boolean) => closeAt(ledger, carried, lacking, complete, isLate)
-  const content = (pageBytes: number) => open(ledger, pageBytes, carried, bundles)
+  const content = (pageBytes: number) => Content.open(ledger, pageBytes, carried, bundles)
   const delivery = new Delivery({ ledger, repair: options.repair, carried, content, close })
   const delivering = Effect.suspend(() => {
     audience = lacking()
@@ -512,50 +515,6 @@ const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: Carr
   if (!ledger.completes(carried.file)) return
   const progress = yield* Progress
   progress.publish({ _tag: "Completed", paths: () => ledger.sentPaths(carried) })
-})
-
-/** A single file stays on disk; a bundle is read into memory, and its unreadable members are left out. */
-const open = Effect.fnUntraced(function* (
-  ledger: Ledger,
-  pageBytes: number,
-  carried: Carried,
-  bundles: Bundles.Bundles
-) {
-  const source = yield* Source
-  const { file, members, size } = carried
-  if (carried.kind === "Revision") {
-    return PageStream.inMemory(file, Layout.make({ size, pageBytes }), ledger.revision(file))
-  }
-  if (carried.kind === "Single") {
-    const opened = yield* source.open(members[0].entry)
-    return PageStream.content({
-      file,
-      layout: Layout.make({ size, pageBytes }),
-      read: opened.read,
-      isUntouched: opened.isUntouched,
-      hasGrown: opened.hasGrown,
-      changed: opened.changed
-    })
-  }
-  const bytes = yield* bundles.take(size)
-  // what a revision carries since is left out
-  const wanted = members.flatMap(({ entry }, member) => (ledger.isSuperseded(entry, file) ? [] : [member]))
-  if (wanted.length < members.length) bytes.fill(0)
-  const failed = yield* source.readMembers(
-    wanted.map((member) => members[member]),
-    bytes
-  )
-  for (const { error, member } of failed) {
-    const { entry, offset, size } = members[wanted[member]]
-    ledger.unread(carried, [entry], error)
-    // [L-3] in the place of its content
-    if (size > 0) bytes[offset] = Unread.markOf(error)
-  }
-  const unread = new Set(members.keys())
-  for (const member of wanted) unread.delete(member)
-  for (const { member } of failed) unread.add(wanted[member])
-  const layout = Layout.make({ size, pageBytes, members: members.length })
-  return PageStream.inMemory(file, layout, bytes, [...unread])
 })
 
 const skippedEvent = (skipped: Skipped) =>

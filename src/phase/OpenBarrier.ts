@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { type Question, Session } from "../session/Session.ts"
-import type { Carried } from "../tree/Manifest.ts"
+import { bundled, type Carried } from "../tree/Plan.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
 
@@ -32,7 +32,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
 ) {
   const session = yield* Session
   const { entryCount, file, firstEntry, kind, size } = carried
-  const members = kind === "Bundle" ? carried.members.length : 0
+  const members = bundled(carried)
   const satOut = new Map<number, string>()
   const complete = new Set<number>()
   // a catcher that never heard of the manifest has nothing to answer the next questions with

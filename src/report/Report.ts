@@ -4,7 +4,7 @@ import type { Unsent } from "../source/Unread.ts"
 
 /** An entry that did not arrive, and why. */
 export interface FailureReport {
-  /** As `Manifest.display` shows it; empty: not of one path. */
+  /** As `Names.display` shows it; empty: not of one path. */
   readonly path: string
   /** Its bytes in base64, where they are not UTF-8. */
   readonly pathBytes?: string

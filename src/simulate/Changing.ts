@@ -4,7 +4,7 @@
  */
 import { rewrite } from "../source/Memory.ts"
 import type { Given } from "../store/Memory.ts"
-import { display } from "../tree/Manifest.ts"
+import { display } from "../tree/Names.ts"
 import * as Tree from "./Tree.ts"
 
 export const kinds = ["replaced", "rewritten", "mapped", "appended", "cut", "touched", "gone", "leased"] as const

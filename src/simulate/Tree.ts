@@ -1,8 +1,8 @@
 /** Trees to simulate with: entries, and content that depends on nothing but a seed. */
 
 import type { Given } from "../store/Memory.ts"
-import type { Metadata } from "../tree/Manifest.ts"
-import { display } from "../tree/Manifest.ts"
+import type { Metadata } from "../tree/Metadata.ts"
+import { display } from "../tree/Names.ts"
 
 const text = new TextEncoder()
 const metadata: Metadata = { mode: 0o644, mtimeSeconds: 1_700_000_000, mtimeNanos: 123_456_789, uid: 0, gid: 0 }

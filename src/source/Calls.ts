@@ -11,7 +11,7 @@ import { constants } from "node:os"
 import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
-import { display } from "../tree/Manifest.ts"
+import { display } from "../tree/Names.ts"
 import { SourceChanged, SourceError } from "./Source.ts"
 
 // Not blocking: a FIFO in its place by now must not make the master wait for a writer.

@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Entry } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Entry.ts"
 import type { Member } from "../tree/Members.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 

@@ -7,7 +7,8 @@
  */
 
 import type { BigIntStats } from "node:fs"
-import { display, type Entry } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Entry.ts"
+import { display } from "../tree/Names.ts"
 import { refusal } from "./Refusals.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */

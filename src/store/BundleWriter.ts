@@ -5,7 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
-import type { Carried } from "../tree/Manifest.ts"
+import type { Carried } from "../tree/Plan.ts"
 import { isInside } from "../tree/Members.ts"
 import { outside, tooLarge } from "./Refusals.ts"
 import type { FileWriter, StoreError } from "./Store.ts"

@@ -3,7 +3,9 @@
  * made at the end, and only when its leader arrived.
  */
 
-import { display, type Entry, refused } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Entry.ts"
+import { display } from "../tree/Names.ts"
+import { refused } from "../tree/Validate.ts"
 import { leaderless, refusal } from "./Refusals.ts"
 import { DestinationEscape } from "./Store.ts"
 

@@ -17,8 +17,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { Entry } from "../tree/Manifest.ts"
-import { display } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Entry.ts"
+import { display } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -37,7 +37,7 @@ export interface Made {
 
 /** A store in memory, and what can be seen of it. */
 export interface Memory {
-  /** The entries in the destination, by path as `Manifest.display` writes it. */
+  /** The entries in the destination, by path as `Names.display` writes it. */
   readonly tree: ReadonlyMap<string, Made>
   /** Files that are open to be written now. */
   readonly writers: () => number

@@ -4,7 +4,7 @@
  */
 
 import * as Errno from "../system/Errno.ts"
-import { display } from "../tree/Manifest.ts"
+import { display } from "../tree/Names.ts"
 import { StoreError } from "./Store.ts"
 
 /** A refusal without a path. `code` is the system's, such as "ENOENT". */

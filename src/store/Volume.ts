@@ -6,7 +6,7 @@
  */
 
 import * as Result from "effect/Result"
-import type { Entry } from "../tree/Manifest.ts"
+import type { Entry } from "../tree/Entry.ts"
 
 /** A file's bytes: the pieces that were written, in order and apart from each other; between them are holes. */
 export class Content {

@@ -4,7 +4,7 @@
  * A catcher that refuses a tree must be sure, so all doubts are in favour of trying: a replaced file gives its room
  * back, holes of the source take none, and content that may be recognised is not written again.
  */
-import type { Entry } from "./Manifest.ts"
+import type { Entry } from "./Entry.ts"
 
 /** The file that has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
 export interface Standing {

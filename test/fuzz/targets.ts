@@ -8,7 +8,13 @@ import * as Roster from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { isAnswerable } from "../../src/system/Address.ts"
 import * as Interfaces from "../../src/system/Interfaces.ts"
+import { counts, type Entry, type LeftOut } from "../../src/tree/Entry.ts"
 import * as Manifest from "../../src/tree/Manifest.ts"
+import type { Metadata } from "../../src/tree/Metadata.ts"
+import * as Names from "../../src/tree/Names.ts"
+import * as Plan from "../../src/tree/Plan.ts"
+import type { Carried } from "../../src/tree/Plan.ts"
+import * as Validate from "../../src/tree/Validate.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { Message } from "../../src/wire/Message.ts"
@@ -162,8 +168,8 @@ const datagram: Target = {
 
 // ---- the manifest ----
 
-const metadata: Manifest.Metadata = { mode: 0o644, uid: 0, gid: 1000, mtimeSeconds: -5, mtimeNanos: 999_999_999 }
-const file = (path: string, size: number): Manifest.Entry => ({ _tag: "File", path: utf8(path), metadata, size })
+const metadata: Metadata = { mode: 0o644, uid: 0, gid: 1000, mtimeSeconds: -5, mtimeNanos: 999_999_999 }
+const file = (path: string, size: number): Entry => ({ _tag: "File", path: utf8(path), metadata, size })
 
 /** Two manifests as one input: the length of the first, and both. */
 const together = (first: Uint8Array, second: Uint8Array): Uint8Array => {
@@ -172,21 +178,21 @@ const together = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   return Buffer.concat([length, first, second])
 }
 
-const tree: ReadonlyArray<Manifest.Entry> = [
+const tree: ReadonlyArray<Entry> = [
   { _tag: "Directory", path: utf8(""), metadata },
   { _tag: "Directory", path: utf8("d"), metadata },
   file("d/a", 10),
-  { ...file("d/holes", 2 ** 33), usedBytes: 4096 } as Manifest.Entry,
+  { ...file("d/holes", 2 ** 33), usedBytes: 4096 } as Entry,
   { _tag: "Symlink", path: utf8("link"), metadata, target: utf8("d/a") },
   { _tag: "HardLink", path: utf8("twin"), leader: 2 },
   { _tag: "Fifo", path: Uint8Array.of(0xff, 0x2e), metadata }
 ]
-const leftOut: Manifest.LeftOut = {
+const leftOut: LeftOut = {
   ...{ more: 2, special: 1 },
   lost: [{ path: utf8("gone"), kind: "Changed", reason: "ENOENT" }]
 }
 
-const checkEntry = (entry: Manifest.Entry) => {
+const checkEntry = (entry: Entry) => {
   assert.ok(entry.path.length <= Limits.pathBytes, "the path is too long")
   if (entry._tag === "File") assert.ok(Number.isSafeInteger(entry.size) && entry.size >= 0, "that is no size")
   if (entry._tag === "HardLink") return
@@ -195,7 +201,7 @@ const checkEntry = (entry: Manifest.Entry) => {
 }
 
 /** The plan carries every file once. */
-const checkPlan = (entries: ReadonlyArray<Manifest.Entry>, plan: ReadonlyArray<Manifest.Carried>, which: number) => {
+const checkPlan = (entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, which: number) => {
   const members = plan.flatMap(({ members }) => members)
   assert.strictEqual(new Set(members.map(({ entry }) => entry)).size, which, "a file is carried twice, or not at all")
   for (const { entryCount, firstEntry, members, size } of plan) {
@@ -218,9 +224,9 @@ const readManifest = (bytes: Uint8Array): ReturnType<typeof Manifest.decodeTree>
   assert.ok(again._tag === "Success", "what was encoded is not decoded")
   assert.ok(isDeepStrictEqual(again.success.entries, entries), "other entries come back")
   checkSame(again.success.leftOut, leftOut)
-  checkPlan(entries, Manifest.plan(entries), entries.filter(({ _tag }) => _tag === "File").length)
-  for (const index of Manifest.refused(entries).keys()) assert.ok(index < entries.length)
-  Manifest.counts(entries)
+  checkPlan(entries, Plan.plan(entries), entries.filter(({ _tag }) => _tag === "File").length)
+  for (const index of Validate.refused(entries).keys()) assert.ok(index < entries.length)
+  counts(entries)
   return result
 }
 
@@ -238,7 +244,7 @@ const manifest: Target = {
     if (first._tag === "Failure") return `no manifest: ${first.failure.replaceAll(/\d+/g, "n")}`
     const { entries } = first.success
     if (second._tag === "Failure") return `${size(entries.length)} entries`
-    const revised = Manifest.revise(entries, second.success.entries, 7)
+    const revised = Plan.revise(entries, second.success.entries, 7)
     if (revised._tag === "Failure") return revised.failure
     const { plan, revised: indices } = revised.success
     assert.strictEqual(revised.success.entries.length, entries.length)
@@ -259,18 +265,14 @@ const names: Target = {
     utf8
   ),
   check: (bytes) => {
-    const shown = Manifest.display(bytes)
-    assert.deepStrictEqual(
-      Uint8Array.from(Manifest.bytesOf(shown)),
-      Uint8Array.from(bytes),
-      "another path is shown alike"
-    )
+    const shown = Names.display(bytes)
+    assert.deepStrictEqual(Uint8Array.from(Names.bytesOf(shown)), Uint8Array.from(bytes), "another path is shown alike")
     assert.ok(!/[\p{Cc}\p{Zl}\p{Zp}\u202e]/u.test(shown), "what is shown has control characters")
-    const told = JSON.parse(JSON.stringify(Manifest.failureAt(shown, "no")))
-    const toldBytes = told.pathBytes === undefined ? Manifest.bytesOf(told.path) : Buffer.from(told.pathBytes, "base64")
+    const told = JSON.parse(JSON.stringify(Names.failureAt(shown, "no")))
+    const toldBytes = told.pathBytes === undefined ? Names.bytesOf(told.path) : Buffer.from(told.pathBytes, "base64")
     assert.deepStrictEqual(Uint8Array.from(toldBytes), Uint8Array.from(bytes), "a report tells another path")
     // any text is a path of bytes
-    Manifest.bytesOf(textOf(bytes))
+    Names.bytesOf(textOf(bytes))
     return `${told.pathBytes === undefined} ${shown.includes("\\\\")} ${shown.includes("\\x")} ${size(bytes.length)}`
   }
 }

@@ -4,7 +4,7 @@ import { Ledger } from "../../src/master/Ledger.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { SourceChanged, SourceError } from "../../src/source/Source.ts"
-import { plan } from "../../src/tree/Manifest.ts"
+import { plan } from "../../src/tree/Plan.ts"
 
 const large = Limits.smallFileBytes + 1
 const tree = [Tree.file("a", 1000), Tree.file("b", large), Tree.file("c", 1000)].map(({ entry }) => entry)

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { bytesOf } from "../../src/tree/Manifest.ts"
+import { bytesOf } from "../../src/tree/Names.ts"
 import { mrsync } from "../cli/Rig.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import { afterEach, vi } from "vitest"
-import type { Entry } from "../../src/tree/Manifest.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
 import type { Failure } from "../../src/wire/Message.ts"
 import { foldBelow } from "../store/folding.ts"
 import {

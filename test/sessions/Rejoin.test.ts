@@ -10,7 +10,8 @@ import { Progress } from "../../src/report/Progress.ts"
 import type { Report } from "../../src/report/Report.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
-import { encode, plan } from "../../src/tree/Manifest.ts"
+import { encode } from "../../src/tree/Manifest.ts"
+import { plan } from "../../src/tree/Plan.ts"
 import * as Simulation from "./Simulation.ts"
 
 const pageBytes = 512

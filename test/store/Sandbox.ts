@@ -15,7 +15,9 @@ import * as Confinement from "../../src/store/disk/Confinement.ts"
 import * as Disk from "../../src/store/disk/Disk.ts"
 import { type Checked, Store } from "../../src/store/Store.ts"
 import { Libc } from "../../src/system/Libc.ts"
-import type { Carried, Entry, Metadata } from "../../src/tree/Manifest.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
+import type { Metadata } from "../../src/tree/Metadata.ts"
+import type { Carried } from "../../src/tree/Plan.ts"
 
 export const isRoot = process.geteuid?.() === 0
 export const isLinux = process.platform === "linux"

@@ -12,7 +12,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import type { StoreError } from "../../src/store/Store.ts"
 import { Store } from "../../src/store/Store.ts"
-import { plan } from "../../src/tree/Manifest.ts"
+import { plan } from "../../src/tree/Plan.ts"
 import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
 import { directory } from "./Sandbox.ts"
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Entry } from "../../src/tree/Manifest.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
 import * as Room from "../../src/tree/Room.ts"
 import { dir, file, hardLink } from "../store/Sandbox.ts"
 

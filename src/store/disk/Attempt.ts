@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Errno from "../../system/Errno.ts"
-import { display } from "../../tree/Manifest.ts"
+import { display } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { DestinationEscape, reasonOf, StoreError } from "../Store.ts"
 

@@ -22,7 +22,7 @@ import { isMainThread } from "node:worker_threads"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
-import { display } from "../../tree/Manifest.ts"
+import { display } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
 /** Whether open directories can be named as /proc/self/fd/N; found out once. */

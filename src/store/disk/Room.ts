@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
-import type { Entry } from "../../tree/Manifest.ts"
+import type { Entry } from "../../tree/Entry.ts"
 import * as Room from "../../tree/Room.ts"
 
 /** Entries looked at between two turns of the event loop. */

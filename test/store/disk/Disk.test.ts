@@ -9,7 +9,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Store } from "../../../src/store/Store.ts"
 import * as Descriptor from "../../../src/system/Descriptor.ts"
-import type { Entry } from "../../../src/tree/Manifest.ts"
+import type { Entry } from "../../../src/tree/Entry.ts"
 import {
   asNobody,
   bundle,

@@ -1,0 +1,60 @@
+/**
+ * The content of a carried file at the master: a single file stays on disk, a bundle is read into memory, and its unreadable
+ * members are left out.
+ */
+import * as Effect from "effect/Effect"
+import type * as Bundles from "../content/Bundles.ts"
+import * as PageStream from "../phase/PageStream.ts"
+import * as Layout from "../protocol/file/Layout.ts"
+import { Source } from "../source/Source.ts"
+import * as Unread from "../source/Unread.ts"
+import * as Plan from "../tree/Plan.ts"
+import type { Ledger } from "./Ledger.ts"
+
+/** The content, for pages of that size. A bundle's memory lasts as long as the scope. */
+export const open = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  pageBytes: number,
+  carried: Plan.Carried,
+  bundles: Bundles.Bundles
+) {
+  const { file, kind, size } = carried
+  const layout = Layout.make({ size, pageBytes, members: Plan.bundled(carried) })
+  if (kind === "Revision") return PageStream.inMemory(file, layout, ledger.revision(file))
+  if (kind === "Single") return yield* single(carried, layout)
+  return yield* bundle(ledger, carried, layout, bundles)
+})
+
+const single = Effect.fnUntraced(function* ({ file, members }: Plan.Carried, layout: Layout.Layout) {
+  const source = yield* Source
+  const { changed, hasGrown, isUntouched, read } = yield* source.open(members[0].entry)
+  return PageStream.content({ file, layout, read, isUntouched, hasGrown, changed })
+})
+
+const bundle = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  carried: Plan.Carried,
+  layout: Layout.Layout,
+  bundles: Bundles.Bundles
+) {
+  const source = yield* Source
+  const { file, members, size } = carried
+  const bytes = yield* bundles.take(size)
+  // what a revision carries since is left out
+  const wanted = members.flatMap(({ entry }, member) => (ledger.isSuperseded(entry, file) ? [] : [member]))
+  if (wanted.length < members.length) bytes.fill(0)
+  const failed = yield* source.readMembers(
+    wanted.map((member) => members[member]),
+    bytes
+  )
+  for (const { error, member } of failed) {
+    const { entry, offset, size } = members[wanted[member]]
+    ledger.unread(carried, [entry], error)
+    // [L-3] in the place of its content
+    if (size > 0) bytes[offset] = Unread.markOf(error)
+  }
+  const unread = new Set(members.keys())
+  for (const member of wanted) unread.delete(member)
+  for (const { member } of failed) unread.add(wanted[member])
+  return PageStream.inMemory(file, layout, bytes, [...unread])
+})

@@ -1,0 +1,127 @@
+/**
+ * The plan of the files that carry the contents of entries, and what a revision makes of it. Pure.
+ *
+ * [M-3] both ends derive the same plan from the same entries.
+ * [M-8] a revision changes sizes and metadata of files alone.
+ */
+
+import * as Result from "effect/Result"
+import * as Limits from "../protocol/Limits.ts"
+import type { Kind } from "../protocol/Words.ts"
+import type { Entry } from "./Entry.ts"
+import type { Member } from "./Members.ts"
+import { keyOf } from "./Names.ts"
+
+/** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */
+export interface Carried {
+  /** Its number on the wire; 0 is the manifest. */
+  readonly file: number
+  /** What it carries. */
+  readonly kind: Kind
+  /** The entries it carries lie in [firstEntry, firstEntry + entryCount). */
+  readonly firstEntry: number
+  readonly entryCount: number
+  /** Bytes of content. */
+  readonly size: number
+  /** A bundle's File entries, and where each begins in its content; for a single file its one entry. */
+  readonly members: ReadonlyArray<Member>
+}
+
+/** Members of a bundle, for which a trailer has bits [L-3]; 0 of anything else. */
+export const bundled = ({ kind, members }: Carried): number => (kind === "Bundle" ? members.length : 0)
+
+/** The plan of carried files: small ones in bundles of consecutive entries, larger ones alone. File 0 is the manifest. */
+export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => planOf(entries, entries.keys(), 1)
+
+/** The plan of some of the entries, whose files are numbered from `firstFile`. */
+const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
+  const out: Array<Carried> = []
+  let members: Array<Member> = []
+  let size = 0
+  const flush = () => {
+    if (members.length === 0) return
+    const firstEntry = members[0].entry
+    const entryCount = members[members.length - 1].entry - firstEntry + 1
+    out.push({ file: firstFile + out.length, kind: "Bundle", firstEntry, entryCount, size, members })
+    members = []
+    size = 0
+  }
+  for (const index of indices) {
+    const entry = entries[index]
+    if (entry._tag !== "File") continue
+    if (entry.size > Limits.smallFileBytes) {
+      const file = firstFile + out.length
+      const members = [{ entry: index, offset: 0, size: entry.size }]
+      out.push({ file, kind: "Single", firstEntry: index, entryCount: 1, size: entry.size, members })
+      continue
+    }
+    if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()
+    members.push({ entry: index, offset: size, size: entry.size })
+    size += entry.size
+  }
+  flush()
+  return out
+}
+
+/**
+ * The pages of a plan, as both sides count them: of files that are sent, because they carry entries that no revision carries
+ * instead, and were not dropped; and of the revisions themselves.
+ */
+export const neededPages = (
+  plan: ReadonlyArray<Carried>,
+  pageBytes: number,
+  isSent: (file: number) => boolean
+): number =>
+  plan.reduce(
+    (sum, { file, kind, size }) => sum + (kind === "Revision" || isSent(file) ? Math.ceil(size / pageBytes) : 0),
+    0
+  )
+
+// ---- revisions ----
+
+/** The tree after a revision: its entries, those of them that are new, and the files that the plan has for them. */
+export interface Revised {
+  readonly entries: ReadonlyArray<Entry>
+  readonly revised: ReadonlyArray<number>
+  readonly plan: ReadonlyArray<Carried>
+}
+
+/**
+ * [M-8] A revision lists files of the manifest, by their path, with another size and other metadata. It is a file of the plan
+ * itself, and what it lists follows it there; or a reason why it does not belong to this manifest.
+ */
+export const revise = (
+  entries: ReadonlyArray<Entry>,
+  revision: ReadonlyArray<Entry>,
+  file: number
+): Result.Result<Revised, string> => {
+  const wanted = new Map(revision.map((entry) => [keyOf(entry.path), entry]))
+  const revised: Array<number> = []
+  const next = entries.map((entry, index) => {
+    const other = entry._tag === "File" ? wanted.get(keyOf(entry.path)) : undefined
+    if (other?._tag !== "File" || !wanted.delete(keyOf(entry.path))) return entry
+    revised.push(index)
+    return other
+  })
+  if (revised.length !== revision.length) return Result.fail("a revision lists what is no file of the manifest")
+  return Result.succeed({ entries: next, revised, plan: planOf(next, revised, file + 1) })
+}
+
+/** A revision as a file of the plan. */
+export const revisionFile = (file: number, size: number): Carried => ({
+  file,
+  kind: "Revision",
+  firstEntry: 0,
+  entryCount: 0,
+  size,
+  members: []
+})
+
+/** The last file of a plan that carries each of the entries; one walk for all, as a revision lists thousands. */
+export const carriersOf = (plan: ReadonlyArray<Carried>, entries: ReadonlySet<number>): ReadonlyMap<number, number> => {
+  const carriers = new Map<number, number>()
+  for (const { file, members } of plan) {
+    for (const { entry } of members) if (entries.has(entry)) carriers.set(entry, file)
+  }
+  return carriers
+}

@@ -1,0 +1,41 @@
+/** Any entries, as the tests of the tree draw them. */
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import type { Entry } from "../../src/tree/Entry.ts"
+import type { Metadata } from "../../src/tree/Metadata.ts"
+
+export const whole = (minimum: number, maximum: number) =>
+  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+
+export const data = (maxLength: number) =>
+  Arbitrary.map(Arbitrary.array(whole(0, 255), { maxLength }), (bytes) => Uint8Array.from(bytes))
+
+const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.all({
+  mode: whole(0, 0o7777),
+  mtimeSeconds: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  mtimeNanos: whole(0, 999_999_999),
+  uid: whole(0, 0xffff_ffff),
+  gid: whole(0, 0xffff_ffff)
+})
+
+const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
+  Arbitrary.all({
+    kind: whole(0, 5),
+    path: data(40),
+    target: data(40),
+    metadata: anyMetadata,
+    size: whole(0, Number.MAX_SAFE_INTEGER),
+    leader: whole(0, 0xffff_ffff)
+  }),
+  ({ kind, leader, metadata, path, size, target }): Entry =>
+    [
+      { _tag: "Directory", path, metadata } as const,
+      { _tag: "File", path, metadata, size } as const,
+      { _tag: "Symlink", path, metadata, target } as const,
+      { _tag: "HardLink", path, leader } as const,
+      { _tag: "Fifo", path, metadata } as const,
+      { _tag: "File", path, metadata, size, usedBytes: Math.floor(size / 2) } as const
+    ][kind]
+)
+
+export const anyEntries = Arbitrary.array(anyEntry, { maxLength: 30 })
