@@ -13,6 +13,7 @@ import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
+import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
@@ -93,7 +94,7 @@ export class Assembly {
     this.writer = writer
     this.pool = pool
     this.trailer = new Claimed(layout.trailerBytes)
-    this.hashes = new Claimed(layout.blocks * Limits.hashBytes)
+    this.hashes = new Claimed(Trailer.hashAt(layout.blocks))
     this.counts = new Uint16Array(layout.blocks)
   }
 
@@ -136,9 +137,9 @@ export class Assembly {
 
   // Most pages are copied and done; an effect is only what has to be written or read.
   private putPage(page: number, payload: Uint8Array): Effect.Effect<void, StoreError> | undefined {
-    const { blockPages, dataPages, pageBytes } = this.layout
+    const { blockPages, dataPages } = this.layout
     if (page >= dataPages) {
-      this.trailer.put(payload, (page - dataPages) * pageBytes)
+      this.trailer.put(payload, Trailer.offsetOf(this.layout, page))
       return undefined
     }
     const block = Math.floor(page / blockPages)
@@ -187,7 +188,7 @@ export class Assembly {
 
   private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
     const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
-    this.hashes.put(hash(bytes), block * Limits.hashBytes)
+    this.hashes.put(hash(bytes), Trailer.hashAt(block))
     this.forget(block)
     return Effect.ensuring(
       this.writer.write(this.offset(block), bytes),
@@ -273,7 +274,7 @@ export class Assembly {
           Effect.andThen(
             Effect.suspend(() => {
               decode(bytes)
-              this.hashes.put(hash(bytes), block * Limits.hashBytes)
+              this.hashes.put(hash(bytes), Trailer.hashAt(block))
               return this.writer.write(this.offset(block), bytes)
             })
           )
@@ -302,7 +303,7 @@ export class Assembly {
     return this.borrowing(block, (bytes) =>
       Effect.andThen(
         this.writer.read(this.offset(block), bytes),
-        Effect.sync(() => this.hashes.put(hash(bytes), block * Limits.hashBytes))
+        Effect.sync(() => this.hashes.put(hash(bytes), Trailer.hashAt(block)))
       )
     )
   }
@@ -314,9 +315,7 @@ export class Assembly {
     const hashes = this.hashes.whole()
     const blocks: Array<number> = []
     for (let block = 0; block < this.layout.blocks; block++) {
-      const at = block * Limits.hashBytes
-      if (Buffer.compare(hashes.subarray(at, at + Limits.hashBytes), trailer.subarray(at, at + Limits.hashBytes)) === 0)
-        continue
+      if (Buffer.compare(Trailer.hashOf(hashes, block), Trailer.hashOf(trailer, block)) === 0) continue
       blocks.push(block)
       this.counts[block] = 0
     }
@@ -324,10 +323,7 @@ export class Assembly {
   }
 
   /** Could the master not read this member of the bundle? */
-  readonly skipped = (member: number): boolean => {
-    const at = this.hashes.length + (member >>> 3)
-    return at < this.trailer.length && (this.trailer.whole()[at] & (1 << (member & 7))) !== 0
-  }
+  readonly skipped = (member: number): boolean => Trailer.isUnread(this.layout, this.trailer.whole(), member)
 
   /** Gives the buffers back. */
   release(): void {

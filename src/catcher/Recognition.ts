@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import { agrees, hash } from "../content/Hash.ts"
 import * as Layout from "../protocol/file/Layout.ts"
-import * as Limits from "../protocol/Limits.ts"
+import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import type { Existing } from "../store/Store.ts"
 import type { BlockPool } from "./Assembly.ts"
@@ -36,7 +36,7 @@ export const recognise = Effect.fn("Recognition.recognise")(function* (options: 
       if (now() - began > patienceMillis) return false
       const bytes = buffer.subarray(0, Layout.blockBytes(layout, block))
       yield* read(block * layout.blockPages * layout.pageBytes, bytes)
-      trailer.set(hash(bytes), block * Limits.hashBytes)
+      trailer.set(hash(bytes), Trailer.hashAt(block))
       yield* Effect.yieldNow
     }
     return agrees(trailer, root)

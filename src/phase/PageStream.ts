@@ -7,11 +7,12 @@
 
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { hash } from "../content/Hash.ts"
+import { agrees, hash } from "../content/Hash.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { BlockParity } from "../protocol/file/Planner.ts"
+import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Lane, PageBatch } from "../session/Air.ts"
 import * as Demand from "../session/Demand.ts"
@@ -47,8 +48,7 @@ export const content = (
   const { changed, file, layout, read } = options
   const { hasGrown = Effect.succeed(false), isUntouched = Effect.succeed(true) } = options
   const trailer = new Uint8Array(layout.trailerBytes)
-  const bits = layout.blocks * Limits.hashBytes
-  for (const member of options.unread ?? []) trailer[bits + (member >>> 3)] |= 1 << (member & 7)
+  for (const member of options.unread ?? []) Trailer.markUnread(layout, trailer, member)
   const checked = changed === undefined ? read : readingUntouched(read, isUntouched, changed)
   return { file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
 }
@@ -109,9 +109,7 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
 const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
   const { changed, trailer } = content
   if (changed === undefined) return Effect.void
-  const now = hash(piece)
-  const at = block * Limits.hashBytes
-  return now.every((byte, i) => byte === trailer[at + i]) ? Effect.void : Effect.fail(changed)
+  return agrees(piece, Trailer.hashOf(trailer, block)) ? Effect.void : Effect.fail(changed)
 }
 
 /** Pages that are repaired together: the first, and how many. */
@@ -304,11 +302,8 @@ class Cursor {
   get payload(): Uint8Array {
     const { layout, trailer } = this.content
     const { dataPages, pageBytes } = layout
+    if (this.page >= dataPages) return Trailer.payload(layout, trailer, this.page)
     const length = Layout.payloadBytes(layout, this.page)
-    if (this.page >= dataPages) {
-      const at = (this.page - dataPages) * pageBytes
-      return trailer.subarray(at, at + length)
-    }
     const at = this.page - this.first
     if (length < pageBytes) return this.piece.subarray(at * pageBytes, at * pageBytes + length)
     return (this.views[at] ??= this.piece.subarray(at * pageBytes, at * pageBytes + pageBytes))
@@ -351,7 +346,7 @@ const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean)
   const offset = first * layout.pageBytes
   const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
   yield* content.read(offset, piece)
-  if (hashing) content.trailer.set(hash(piece), block * Limits.hashBytes)
+  if (hashing) content.trailer.set(hash(piece), Trailer.hashAt(block))
   else yield* confirm(content, block, piece)
   cursor.first = first
   cursor.end = end

@@ -9,6 +9,7 @@
 
 import * as Limits from "../Limits.ts"
 import type { Runs } from "../Words.ts"
+import * as Trailer from "./Trailer.ts"
 
 /** How one file lies in pages; made by `make`, and the same at both ends. */
 export interface Layout {
@@ -47,7 +48,7 @@ export const make = (options: {
   const blockPages = options.blockPages ?? Limits.blockPages
   const dataPages = Math.ceil(size / pageBytes)
   const blocks = Math.ceil(dataPages / blockPages)
-  const trailerBytes = blocks * Limits.hashBytes + Math.ceil(members / 8)
+  const trailerBytes = Trailer.bytesOf(blocks, members)
   return {
     size,
     pageBytes,
@@ -71,7 +72,7 @@ const spanPagesOf = (pageBytes: number, blockPages: number): number => {
 export const payloadBytes = (layout: Layout, index: number): number =>
   index < layout.dataPages
     ? Math.min(layout.pageBytes, layout.size - index * layout.pageBytes)
-    : Math.min(layout.pageBytes, layout.trailerBytes - (index - layout.dataPages) * layout.pageBytes)
+    : Math.min(layout.pageBytes, layout.trailerBytes - Trailer.offsetOf(layout, index))
 
 /** The data pages that lie whole in runs of bytes (offset and length), as runs of pages. */
 export const wholePages = ({ dataPages, pageBytes, size }: Layout, bytes: Runs): Runs => {
