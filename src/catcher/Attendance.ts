@@ -5,6 +5,7 @@
 
 import type * as Announce from "../phase/Announce.ts"
 import type * as PageReceiver from "../phase/PageReceiver.ts"
+import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
@@ -17,7 +18,7 @@ import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { Carried, Revised } from "../tree/Plan.ts"
 import { displaySession } from "../wire/Header.ts"
-import type { Failure, Open } from "../wire/Message.ts"
+import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
 /** Why an entry is not here; with a `kind` where the master could not send it. */
@@ -80,8 +81,9 @@ export class Attendance {
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
 
-  /** How much older what was heard last may be: it may have come while we stood still. */
+  /** How much older what was heard last may be: it may have come while we stood still, or late. */
   private doubtMillis = 0
+  private delay: Delay.Delay | undefined
 
   private readonly wakefulness: Wakefulness
 
@@ -90,17 +92,28 @@ export class Attendance {
     this.heardMillis = nowMillis
     this.joinedMillis = nowMillis
     // the welcome, too, may have come long ago
-    this.hears(nowMillis)
+    this.isHeard(nowMillis)
   }
   /** Another master that calls while ours is silent: since when, and when it was heard last. */
-  private caller: { readonly session: bigint; readonly sinceMillis: number; readonly heardMillis: number } | undefined
+  private caller: { readonly session: bigint; readonly sinceMillis: number; readonly delay: Delay.Delay } | undefined
   /** The session was left for that master's. */
   isReplaced = false
 
+  /** We are in a session of that master. */
+  joins(membership: Announce.Joined): void {
+    this.membership = membership
+    this.delay = membership.delay
+  }
   /** The master is heard. */
-  hears(nowMillis: number): void {
+  hears(heard: Exclude<PageReceiver.Heard, { readonly _tag: "Stranger" }>, nowMillis: number): void {
+    if (heard._tag === "Message" && heard.message._tag === "Announce")
+      this.delay = Delay.heard(this.delay, heard.message.uptimeMillis, nowMillis)
+    this.isHeard(nowMillis)
+  }
+  private isHeard(nowMillis: number): void {
     this.heardMillis = nowMillis
-    this.doubtMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
+    const stoodStillMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
+    this.doubtMillis = Math.max(stoodStillMillis, this.delay?.lateMillis ?? 0)
   }
   /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
   stoodStill(nowMillis: number): void {
@@ -115,11 +128,14 @@ export class Attendance {
     return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
   }
   /** [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which has not heard ours yet. */
-  isLeftFor(session: bigint, nowMillis: number): boolean {
-    const before = this.caller
-    const isSame = before?.session === session && nowMillis - before.heardMillis < callGapMillis
+  isLeftFor({ session, uptimeMillis }: Call, nowMillis: number): boolean {
+    const before = this.caller?.session === session ? this.caller : undefined
+    const isSame = before !== undefined && nowMillis - before.delay.heardMillis < callGapMillis
     const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
-    this.caller = { session, sinceMillis, heardMillis: nowMillis }
+    const delay = Delay.heard(before?.delay, uptimeMillis, nowMillis)
+    // what was heard of our master before came as late as the call before
+    if (before !== undefined) this.doubtMillis += Delay.shownMillis(before.delay, delay)
+    this.caller = { session, sinceMillis, delay }
     this.isReplaced =
       this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
     return this.isReplaced

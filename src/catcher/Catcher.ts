@@ -142,7 +142,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     isIn = true
     isAgain = true
     attendance = new Attendance(now(), wakefulness)
-    attendance.membership = membership
+    attendance.joins(membership)
     const files = yield* filesOf(membership, attendance, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(attendance, now)))
     const events = yield* pullOf(PageReceiver.events(ear, membership, attendance.received))
@@ -150,7 +150,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     const listening = Effect.gen(function* () {
       while (true) {
         for (const heard of yield* events) {
-          if (heard._tag !== "Stranger") attendance.hears(now())
+          if (heard._tag !== "Stranger") attendance.hears(heard, now())
           if (heard._tag === "Pages") attendance.startedMillis ??= now()
           if (isOfFiles(heard)) attendance.begun = true
           if (heard._tag === "Message") yield* whereabouts.heard(heard.message)
@@ -262,9 +262,9 @@ const decline = Effect.fnUntraced(function* (
   attendance: Attendance,
   nowMillis: number
 ) {
-  const { session } = announce
+  const isLeft = attendance.isLeftFor(announce, nowMillis)
   const silentMillis = attendance.surelySilentMillis(nowMillis)
-  if (attendance.isLeftFor(session, nowMillis)) {
+  if (isLeft) {
     if (attendance.done) return false
     const progress = yield* Progress
     const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
@@ -272,7 +272,7 @@ const decline = Effect.fnUntraced(function* (
     return yield* new MasterTimeout({ master, waitedMillis: silentMillis })
   }
   const transport = yield* Transport
-  const answer = Codec.encode({ _tag: "Decline", session, incarnation, silentMillis, master })
+  const answer = Codec.encode({ _tag: "Decline", session: announce.session, incarnation, silentMillis, master })
   // [P-5] a stranger's datagram ends nothing
   yield* Effect.ignore(transport.sendTo(from, answer))
   return true

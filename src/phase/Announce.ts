@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import * as Delay from "../protocol/group/Delay.ts"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
@@ -200,6 +201,8 @@ export type { Membership } from "../session/Answers.ts"
 /** A membership, and from where it was had. */
 export interface Joined extends Membership {
   readonly place: Place
+  /** Of the announcements that were heard before the welcome. */
+  readonly delay: Delay.Delay
 }
 
 /** How a catcher looks for a session. */
@@ -242,7 +245,14 @@ const newIncarnation = Effect.fnUntraced(function* (local: Address) {
 /** What a catcher that looks for a session has heard. */
 class Seeker {
   incarnation: number
-  master: { readonly address: Address; readonly announce: Announce; readonly heardMillis: number } | undefined
+  master:
+    | {
+        readonly address: Address
+        readonly announce: Announce
+        readonly heardMillis: number
+        readonly delay: Delay.Delay
+      }
+    | undefined
   refused: JoinRefused | undefined
   place: Place
   private readonly passedOver = new Set<bigint>()
@@ -264,6 +274,10 @@ class Seeker {
   passOver(session: bigint): void {
     if (this.passedOver.size >= Limits.passedOver) this.passedOver.clear()
     this.passedOver.add(session)
+  }
+  calls(address: Address, announce: Announce, heardMillis: number): void {
+    const known = this.master?.announce.session === announce.session ? this.master.delay : undefined
+    this.master = { address, announce, heardMillis, delay: Delay.heard(known, announce.uptimeMillis, heardMillis) }
   }
   /** What is said in a session counts from one address; when that has been silent, a master may have got another one. */
   isFrom(from: Address, message: Message, nowMillis: number): boolean {
@@ -295,7 +309,7 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
           seeker.of(from).isOver = true
           seeker.master = undefined
         } else if (message._tag === "Announce") {
-          seeker.master = { address: from, announce: message, heardMillis: nowMillis }
+          seeker.calls(from, message, nowMillis)
           const heard = seeker.of(from)
           heard.announcements++
           yield* ask(options, seeker, from, message)
@@ -303,9 +317,20 @@ const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker
         } else if (message._tag === "Welcome" && seeker.master?.address === from) {
           const slot = yield* welcomed(message, options, seeker, from)
           if (slot === undefined) continue
-          const { blockPages, pageBytes, session, timeoutMillis } = seeker.master.announce
+          const { announce, delay } = seeker.master
+          const { blockPages, pageBytes, session, timeoutMillis } = announce
           const { incarnation, place } = seeker
-          return { session, slot, incarnation, place, master: from, pageBytes, blockPages, timeoutMillis } as Joined
+          return {
+            session,
+            slot,
+            incarnation,
+            place,
+            master: from,
+            pageBytes,
+            blockPages,
+            timeoutMillis,
+            delay
+          } as Joined
         }
       }
     }

@@ -215,6 +215,8 @@ export const lookMillis = 1000
 /** An interface on which something arrived within this time is stayed with, also when another one is the default by now. */
 export const hearingMillis = 5000
 
+/** Announcements that come late for ten times as long as they are late are in time: their master stood still, or clocks part. */
+export const delayLeak = 0.1
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */

@@ -60,7 +60,7 @@ export const story = (seed: number): Story => {
     ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
   }
   tell(`master ${JSON.stringify(master)}`)
-  const befallen = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuse, tell))
+  const befallen = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
   const masterCrash = dice.hits(0.04) ? dice.scaled(5, 1000) : undefined
   const masterFreeze = dice.hits(0.05) ? dice.scaled(5, 1000) : undefined
   const freezeMillis = dice.whole(10, shortMillis)
@@ -115,7 +115,7 @@ export const story = (seed: number): Story => {
       if (masterDeath !== undefined) acts.push(restartMaster(world, masterDeath, excuse))
       if (allDie !== undefined) acts.push(killAll(world, allDie, excuse))
       if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
-      if (cut !== undefined) acts.push(cutLink(world, cut, excuse))
+      if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
       const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
       const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
       for (const change of changes) others.push(changeFile(change, source))
@@ -342,16 +342,11 @@ interface Befallen {
   readonly act: ((world: World, host: Host) => Effect.Effect<void>) | undefined
 }
 
-const machineOf = (
-  dice: Dice,
-  name: string,
-  excuse: (name: string, why: string) => void,
-  tell: (line: string) => void
-): Befallen => {
+const machineOf = (dice: Dice, name: string, excuses: Excuses, tell: (line: string) => void): Befallen => {
   const startMillis = dice.hits(0.12) ? Math.round(dice.scaled(50, 2000)) : 0
   if (startMillis > 0) tell(`${name} starts at ${startMillis}`)
   const isPersistent = dice.hits(0.5)
-  const disk = diskOf(dice, name, excuse, tell)
+  const disk = diskOf(dice, name, excuses.excuse, tell)
   const atMillis = dice.scaled(3, 3000)
   const answers = dice.hits(0.08) ? dice.pick(0.1, 0.3) : 0
   if (answers > 0) tell(`${name} loses ${answers} of its answers`)
@@ -372,9 +367,10 @@ const machineOf = (
     const { network } = world
     // who has it all already, or does not run, is not hit
     const hits = Effect.sync(() => {
-      const isExcuse = kind === "crash" || kind === "stop" || lasts > shortMillis
       const isHit = kind === "partition" || kind === "clog" ? host.exit?._tag !== "Success" : host.runs
-      if (isExcuse && isHit) excuse(name, kind)
+      if (!isHit) return
+      if (kind === "crash" || kind === "stop") excuses.excuse(name, kind)
+      else excuses.away(name, kind, lasts)
     })
     const comeBack = Effect.sync(() => (world.master.runs ? host.start() : undefined))
     const befall = Effect.suspend(() => {

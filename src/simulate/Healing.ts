@@ -6,17 +6,26 @@
 import * as Effect from "effect/Effect"
 import type { Dice } from "./Dice.ts"
 import type { Host, World } from "./Simulation.ts"
+import { shortMillis } from "./Timing.ts"
 
 /** Why a catcher need not be complete, by name: the first reason is told. */
 export class Excuses {
   /** Grows while the session runs. */
   readonly hit = new Map<string, string>()
   private readonly reasons = new Map<string, Set<string>>()
+  private readonly awayMillis = new Map<string, number>()
 
   readonly excuse = (name: string, why: string): void => {
     const reasons = this.reasons.get(name) ?? new Set()
     this.reasons.set(name, reasons.add(why))
     if (!this.hit.has(name)) this.hit.set(name, why)
+  }
+
+  /** Out of reach for a while: that excuses when it is long, together with what befell it before. */
+  readonly away = (name: string, why: string, lastsMillis: number): void => {
+    const before = this.awayMillis.get(name) ?? 0
+    this.awayMillis.set(name, before + lastsMillis)
+    if (before + lastsMillis > shortMillis) this.excuse(name, why)
   }
 
   /** What has ended excuses that catcher no longer. Was there something? */

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type * as Simulated from "../transport/simulated/Network.ts"
 import type { Dice } from "./Dice.ts"
+import type { Excuses } from "./Healing.ts"
 import type { Scenario, World } from "./Simulation.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
 
@@ -77,11 +78,11 @@ export const cutOf = (dice: Dice, catchers: number): Cut | undefined =>
 export const cutLink = Effect.fnUntraced(function* (
   { hosts, network }: World,
   { atMillis, direction, lastsMillis, name }: Cut,
-  excuse: (name: string, why: string) => void
+  excuses: Excuses
 ) {
   yield* Effect.sleep(atMillis)
   const host = hosts.find((host) => host.name === name)
-  if (lastsMillis > shortMillis && host?.exit?._tag !== "Success") excuse(name, "one direction")
+  if (host?.exit?._tag !== "Success") excuses.away(name, "one direction", lastsMillis)
   yield* network.partition(name, [direction])
   yield* Effect.sleep(lastsMillis)
   yield* network.unpartition(name)

@@ -74,7 +74,8 @@ describe("Announce.join", () => {
       assert.deepStrictEqual(membership, {
         ...{ session: 5n, slot: 4, incarnation, master: transport.local, pageBytes: 700, blockPages: 64 },
         timeoutMillis: 2000,
-        place: { local: network.addressOf("c")!, key: joins[0].key, moves: 0 }
+        place: { local: network.addressOf("c")!, key: joins[0].key, moves: 0 },
+        delay: membership.delay
       })
     })
   )

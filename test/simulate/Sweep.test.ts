@@ -183,5 +183,8 @@ describe("seeds that have failed", () => {
   it.effect("400934: a catcher that was deaf until a short session had ended", () => check(400_934))
   it.effect("401481: a catcher that never heard of the manifest was taken to have opened it", () => check(401_481))
   it.effect("405753: a catcher that was frozen before its welcome spoke for a dead master", () => check(405_753))
+  it.effect("900295: a catcher behind a link that was clogged spoke for a dead master", () => check(900_295))
+  it.effect("406421: the same, of a master that was heard once before the link was clogged", () => check(406_421))
+  it.effect("413251: two times out of reach, each of them short", () => check(413_251))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })
