@@ -5,50 +5,54 @@
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import { Announce, Answers, Assembly, CatchFiles, PageReceiver, Probing, Transport } from "mrsync"
+import { Announce, Answers, Assembly, CatchFiles, Exchange, PageReceiver, Probing } from "mrsync"
 
-export const receive = Effect.fn("receive")(function* (name: string) {
-  const { receive, sendTo } = yield* Transport.Transport
-  const ear = Pull.catchDone(yield* Stream.toPull(receive), () => Effect.never)
-  const place = yield* Announce.join(ear, { name, waitMillis: 5000 })
-  const counts = { pages: 0, parity: 0, ignored: 0 }
-  let committed = new Uint8Array(0)
-  const files = yield* CatchFiles.make((file) => ({
-    pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),
-    open: ({ size }) =>
-      Effect.sync(() => {
-        const bytes = new Uint8Array(size)
-        return {
-          write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
-          read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
-          commit: () =>
-            Effect.sync(() => {
-              committed = bytes
-              return []
-            })
-        }
-      }),
-    verified: Effect.void,
-    answer: (answer) => sendTo(place.master, Answers.encode(answer, file, place, committed.length))
-  }))
-  const probes = new Probing.Probes()
-  const hear = Effect.fnUntraced(function* (heard: PageReceiver.Heard) {
-    if (heard._tag === "Pages") yield* files.pages(heard.file, heard.batch)
-    if (heard._tag !== "Message") return
-    const asked = Answers.eventOf(heard.message, place)
-    if (asked !== undefined) yield* files.question(asked.file, asked.event)
-    const { message } = heard
-    const answer =
-      message._tag === "Poll"
-        ? Answers.toPoll(message, counts.pages, 0, () => committed.length, place)
-        : message._tag === "Probe"
-          ? Answers.toProbe(message, probes, place)
-          : undefined
-    if (answer !== undefined) yield* sendTo(place.master, answer)
-  })
-  yield* PageReceiver.events(ear, place, counts).pipe(
-    Stream.takeUntil((heard) => heard._tag === "Message" && heard.message._tag === "Bye"),
-    Stream.runForEach(hear)
-  )
-  return committed
-}, Effect.scoped)
+export const receive = Effect.fn("receive")(
+  function* (name: string) {
+    const exchange = yield* Exchange.CatcherExchange
+    const inbox = Pull.catchDone(yield* Stream.toPull(exchange.receive), () => Effect.never)
+    const place = yield* Announce.join(inbox, { name, waitMillis: 5000 })
+    const counts = { pages: 0, parity: 0, ignored: 0 }
+    let committed = new Uint8Array(0)
+    const files = yield* CatchFiles.make((file) => ({
+      pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),
+      open: ({ size }) =>
+        Effect.sync(() => {
+          const bytes = new Uint8Array(size)
+          return {
+            write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
+            read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+            commit: () =>
+              Effect.sync(() => {
+                committed = bytes
+                return []
+              })
+          }
+        }),
+      verified: Effect.void,
+      answer: (answer) => exchange.answer(place.master, Answers.toQuestion(answer, file, place, committed.length))
+    }))
+    const probes = new Probing.Probes()
+    const hear = Effect.fnUntraced(function* (incoming: PageReceiver.Incoming) {
+      if (incoming._tag === "Pages") yield* files.pages(incoming.file, incoming.batch)
+      if (incoming._tag !== "Message") return
+      const asked = Answers.eventOf(incoming.message, place)
+      if (asked !== undefined) yield* files.question(asked.file, asked.event)
+      const { message } = incoming
+      const answer =
+        message._tag === "Poll"
+          ? Answers.toPoll(message, counts.pages, 0, () => committed.length, place)
+          : message._tag === "Probe"
+            ? Answers.toProbe(message, probes, place)
+            : undefined
+      if (answer !== undefined) yield* exchange.answer(place.master, answer)
+    })
+    yield* PageReceiver.events(inbox, place, counts).pipe(
+      Stream.takeUntil((incoming) => incoming._tag === "Message" && incoming.message._tag === "Bye"),
+      Stream.runForEach(hear)
+    )
+    return committed
+  },
+  Effect.provide(Exchange.CatcherExchange.layer),
+  Effect.scoped
+)

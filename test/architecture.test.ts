@@ -109,7 +109,7 @@ const longFunctions: Readonly<Record<string, number>> = {
 }
 
 const longFiles: Readonly<Record<string, number>> = {
-  "catcher/Catcher.ts": 622,
+  "catcher/Catcher.ts": 601,
   "transport/simulated/Network.ts": 749,
   "wire/Codec.ts": 527
 }
@@ -126,20 +126,16 @@ const forTests: ReadonlyArray<string> = [
   "system/Libc.ts load"
 ]
 
-/** They encode or decode datagrams themselves. */
-const codecUsers: ReadonlyArray<string> = [
-  "catcher/Catcher.ts",
-  "phase/Announce.ts",
-  "phase/Close.ts",
-  "phase/MissingRounds.ts",
-  "phase/OpenBarrier.ts",
-  "phase/PageReceiver.ts",
-  "session/Air.ts",
-  "session/Answers.ts",
-  "session/Probing.ts",
-  "session/Session.ts",
-  "simulate/Forger.ts"
-]
+/** The door: messages are encoded and decoded in Exchange, and pages written and taken in place. Forger forges for the simulator. */
+const codecUsers: ReadonlyArray<string> = ["session/Exchange.ts", "simulate/Forger.ts"]
+const headerUsers: ReadonlyArray<string> = ["phase/PageStream.ts", "session/Exchange.ts", "session/Incoming.ts"]
+
+/** The rooms of a session; those above only look at headers, to lose datagrams on purpose or to count them. */
+const sessionRooms: ReadonlySet<string> = new Set(["session", "phase", "master", "catcher"])
+
+/** The members of a transport through which datagrams go. */
+const transportDoors =
+  /\btransport\.(send|sendTo|receive)\b|\b(send|sendTo|receive)\b[^{}=]*\}\)?\s*(=>|= (yield\* )?Transport\b)/i
 
 // ---- what is told to a reader ----
 
@@ -447,19 +443,40 @@ const checks: ReadonlyArray<Check> = [
   {
     rule: "datagrams have one door: the wire's codec has one user",
     broken: listed(
-      (sources) => [
-        ...new Set(
-          importsOf(sources)
-            .filter(({ room, what }) => what === "wire/Codec.ts" && room !== "wire" && room !== "index.ts")
-            .map(({ file }) => file)
-        )
-      ],
+      (sources) =>
+        importsOf(sources)
+          .filter(({ room, what }) => what === "wire/Codec.ts" && room !== "wire" && room !== "index.ts")
+          .map(({ file }) => file),
       codecUsers
     ),
     breaks: [
       ["master/Master.ts", 'import * as Codec from "../wire/Codec.ts"'],
       ["cli/Send.ts", 'import { encode } from "../wire/Codec.ts"'],
       ...without(codecUsers)
+    ]
+  },
+  {
+    rule: "in a session the door alone reads and writes headers",
+    broken: listed(
+      (sources) =>
+        importsOf(sources)
+          .filter(({ room, what }) => what === "wire/Header.ts" && sessionRooms.has(room))
+          .map(({ file }) => file),
+      headerUsers
+    ),
+    breaks: [["phase/Announce.ts", 'import * as Header from "../wire/Header.ts"'], ...without(headerUsers)]
+  },
+  {
+    rule: "in a session the door alone sends and receives",
+    broken: (sources) =>
+      words(transportDoors, ["session/Exchange.ts"])(
+        new Map([...sources].filter(([file]) => sessionRooms.has(roomOf(file))))
+      ),
+    breaks: [
+      ["master/Master.ts", "yield* transport.send({ bytes, datagramBytes })"],
+      ["phase/Announce.ts", "const { local, sendTo } = yield* Transport"],
+      ["catcher/Catcher.ts", "const pull = yield* pullOf(transport.receive)"],
+      ["session/Refusal.ts", "Effect.flatMap(Transport, ({ send }) => send(batch))"]
     ]
   }
 ]

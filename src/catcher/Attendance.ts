@@ -4,12 +4,13 @@
  */
 
 import type * as Announce from "../phase/Announce.ts"
-import type * as PageReceiver from "../phase/PageReceiver.ts"
 import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
+import { displaySession } from "../session/Exchange.ts"
+import type { Counts, Incoming } from "../session/Incoming.ts"
 import { Probes } from "../session/Probing.ts"
 import type * as Unread from "../source/Unread.ts"
 import type { StoreError } from "../store/Store.ts"
@@ -17,7 +18,6 @@ import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { Carried, Revised } from "../tree/Plan.ts"
-import { displaySession } from "../wire/Header.ts"
 import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
@@ -29,7 +29,7 @@ interface Lack {
 
 /** What this catcher knows of its session. */
 export class Attendance {
-  readonly received: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
+  readonly received: Counts = { pages: 0, parity: 0, ignored: 0 }
   readonly probes = new Probes()
   /** Of the file that was opened last. */
   pageBytes = 0
@@ -105,9 +105,9 @@ export class Attendance {
     this.delay = membership.delay
   }
   /** The master is heard. */
-  hears(heard: Exclude<PageReceiver.Heard, { readonly _tag: "Stranger" }>, nowMillis: number): void {
-    if (heard._tag === "Message" && heard.message._tag === "Announce")
-      this.delay = Delay.heard(this.delay, heard.message.uptimeMillis, nowMillis)
+  hears(incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>, nowMillis: number): void {
+    if (incoming._tag === "Message" && incoming.message._tag === "Announce")
+      this.delay = Delay.heard(this.delay, incoming.message.uptimeMillis, nowMillis)
     this.isHeard(nowMillis)
   }
   private isHeard(nowMillis: number): void {

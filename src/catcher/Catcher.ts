@@ -23,6 +23,8 @@ import { BadManifest, JoinRefused, MasterTimeout, SessionAborted } from "../repo
 import { Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
+import { CatcherExchange, displaySession } from "../session/Exchange.ts"
+import type { Inbox, Incoming } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Refusal from "../session/Refusal.ts"
 import * as Refusals from "../session/Refusals.ts"
@@ -35,14 +37,13 @@ import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { Carried } from "../tree/Plan.ts"
 import * as Room from "../tree/Room.ts"
-import * as Codec from "../wire/Codec.ts"
-import { displaySession } from "../wire/Header.ts"
 import type { Failure, FromMaster, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
 import { Attendance, reportOf } from "./Attendance.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
 import * as Recognition from "./Recognition.ts"
+import { whereaboutsOf } from "./Whereabouts.ts"
 import { tickMillis, Wakefulness } from "./Wakefulness.ts"
 
 /** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
@@ -99,7 +100,7 @@ export type Error =
 export const run = Effect.fn("Catcher.run")(function* (
   options: Options
 ): Effect.fn.Return<Report, Error, Transport | Store | Progress> {
-  return yield* Effect.scoped(attend(options))
+  return yield* Effect.scoped(Effect.provide(attend(options), CatcherExchange.layer))
 })
 
 /** A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at every pull, for which there is no use here. */
@@ -108,16 +109,17 @@ const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
 
 const attend = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
+  const exchange = yield* CatcherExchange
   const progress = yield* Progress
   const now = yield* Monotonic.millis
   const wakefulness = yield* Wakefulness.make(now)
   let attendance = new Attendance(now(), wakefulness)
   yield* Effect.forkScoped(Refusal.telling)
-  const pull = yield* pullOf(transport.receive)
+  const pull = yield* pullOf(exchange.receive)
   // What came with the welcome is heard once more: the master's first question may be among it.
-  let last: Effect.Success<Announce.Ear> = []
+  let last: Effect.Success<Inbox> = []
   let isAgain = false
-  const ear: Announce.Ear = Effect.suspend(() => {
+  const inbox: Inbox = Effect.suspend(() => {
     if (isAgain) {
       isAgain = false
       return Effect.succeed(last)
@@ -138,26 +140,26 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     isIn = false
     // the call for which the last session was left is heard once more
     isAgain = attendance.isReplaced
-    const membership = yield* Announce.join(ear, { name: options.id, waitMillis })
+    const membership = yield* Announce.join(inbox, { name: options.id, waitMillis })
     isIn = true
     isAgain = true
     attendance = new Attendance(now(), wakefulness)
     attendance.joins(membership)
     const files = yield* filesOf(membership, attendance, options.assemblingBlocks)
     yield* Effect.forkScoped(Effect.forever(tick(attendance, now)))
-    const events = yield* pullOf(PageReceiver.events(ear, membership, attendance.received))
-    const whereabouts = whereaboutsOf(membership, options.id, transport)
+    const events = yield* pullOf(PageReceiver.events(inbox, membership, attendance.received))
+    const whereabouts = whereaboutsOf(membership, options.id, transport, exchange)
     const listening = Effect.gen(function* () {
       while (true) {
-        for (const heard of yield* events) {
-          if (heard._tag !== "Stranger") attendance.hears(heard, now())
-          if (heard._tag === "Pages") attendance.startedMillis ??= now()
-          if (isOfFiles(heard)) attendance.begun = true
-          if (heard._tag === "Message") yield* whereabouts.heard(heard.message)
+        for (const incoming of yield* events) {
+          if (incoming._tag !== "OtherMaster") attendance.hears(incoming, now())
+          if (incoming._tag === "Pages") attendance.startedMillis ??= now()
+          if (isOfFiles(incoming)) attendance.begun = true
+          if (incoming._tag === "Message") yield* whereabouts.heard(incoming.message)
           const goesOn =
-            heard._tag === "Stranger"
-              ? decline(heard, membership, attendance, now())
-              : hear(heard, membership, attendance, files, transport)
+            incoming._tag === "OtherMaster"
+              ? decline(incoming, membership, attendance, now())
+              : hear(incoming, membership, attendance, files, exchange)
           if (!(yield* goesOn)) return
         }
       }
@@ -215,8 +217,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const leave = Effect.suspend(() => {
     if (attendance.membership === undefined || attendance.done) return Effect.void
     const { incarnation, master, session, slot } = attendance.membership
-    const message = Codec.encode({ _tag: "Aborted", session, slot, incarnation, file: undefined })
-    return Effect.ignore(transport.sendTo(master, message))
+    return exchange.tell(master, { _tag: "Aborted", session, slot, incarnation, file: undefined })
   })
   return yield* session.pipe(
     Effect.onInterrupt(() => leave),
@@ -230,10 +231,10 @@ const ended = ({ master, reason }: JoinRefused): JoinRefused =>
   new JoinRefused({ master, reason: `${reason}, which has ended since, or is out of reach` })
 
 /** Is it about a file? Polls, welcomes and last words come also while a master gathers. */
-const isOfFiles = (heard: PageReceiver.Heard): boolean =>
-  heard._tag === "Message"
-    ? heard.message._tag === "Open" || heard.message._tag === "Eof" || heard.message._tag === "Close"
-    : heard._tag !== "Stranger"
+const isOfFiles = (incoming: Incoming): boolean =>
+  incoming._tag === "Message"
+    ? incoming.message._tag === "Open" || incoming.message._tag === "Eof" || incoming.message._tag === "Close"
+    : incoming._tag !== "OtherMaster"
 
 /** Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is gone before. */
 const watch = Effect.fnUntraced(function* (
@@ -257,7 +258,7 @@ const watch = Effect.fnUntraced(function* (
 
 /** Another master calls: it is told that we are taken, unless ours is dead. Answers whether the session goes on. */
 const decline = Effect.fnUntraced(function* (
-  { announce, from }: Extract<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
+  { announce, from }: Extract<Incoming, { readonly _tag: "OtherMaster" }>,
   { incarnation, master }: Announce.Membership,
   attendance: Attendance,
   nowMillis: number
@@ -271,59 +272,34 @@ const decline = Effect.fnUntraced(function* (
     progress.publish({ _tag: "Note", message })
     return yield* new MasterTimeout({ master, waitedMillis: silentMillis })
   }
-  const transport = yield* Transport
-  const answer = Codec.encode({ _tag: "Decline", session: announce.session, incarnation, silentMillis, master })
-  // [P-5] a stranger's datagram ends nothing
-  yield* Effect.ignore(transport.sendTo(from, answer))
+  const { tell } = yield* CatcherExchange
+  yield* tell(from, { _tag: "Decline", session: announce.session, incarnation, silentMillis, master })
   return true
 })
 
-/**
- * [J-14] Says where we are when our address has changed, until it is known: the master takes answers from the address that it
- * knows alone.
- */
-const whereaboutsOf = (membership: Announce.Joined, name: string, transport: Transport["Service"]) => {
-  const { incarnation, master } = membership
-  let known = membership.place
-  let said = known
-  const say = Effect.suspend(() => {
-    said = Announce.placeAt(said, transport.local)
-    return Effect.ignore(transport.sendTo(master, Announce.joinOf(transport, { ...membership, place: said }, name)))
-  })
-  return {
-    heard: (message: FromMaster): Effect.Effect<void> => {
-      if (message._tag === "Announce" && transport.local !== known.local) return say
-      if (message._tag !== "Welcome" || said === known) return Effect.void
-      const isKnown = message.guests.some((guest) => guest.incarnation === incarnation && "slot" in guest)
-      if (isKnown) known = said
-      return Effect.void
-    }
-  }
-}
-
 /** What is done with each event; answers whether the session goes on. */
 const hear = (
-  heard: Exclude<PageReceiver.Heard, { readonly _tag: "Stranger" }>,
+  incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>,
   membership: Announce.Membership,
   attendance: Attendance,
   files: CatchFiles.CatchFiles,
-  transport: Transport["Service"]
+  exchange: CatcherExchange["Service"]
 ): Effect.Effect<boolean, Error> => {
   const { master } = membership
-  switch (heard._tag) {
+  switch (incoming._tag) {
     case "Pages":
-      return Effect.as(files.pages(heard.file, heard.batch), true)
+      return Effect.as(files.pages(incoming.file, incoming.batch), true)
     case "Parity":
-      return Effect.as(files.parity(heard.file, heard.batch), true)
+      return Effect.as(files.parity(incoming.file, incoming.batch), true)
     case "Message": {
-      const { message, pages } = heard
+      const { message, pages } = incoming
       if (message._tag !== "Poll" && message._tag !== "Probe")
-        return answerTo(message, membership, attendance, files, transport)
+        return answerTo(message, membership, attendance, files, exchange)
       const answer =
         message._tag === "Poll"
           ? Answers.toPoll(message, pages, attendance.dropped, attendance.heldBytes, membership)
           : Answers.toProbe(message, attendance.probes, membership)
-      return answer === undefined ? Effect.succeed(true) : Effect.as(transport.sendTo(master, answer), true)
+      return answer === undefined ? Effect.succeed(true) : Effect.as(exchange.answer(master, answer), true)
     }
   }
 }
@@ -333,7 +309,7 @@ const answerTo = Effect.fnUntraced(function* (
   membership: Announce.Membership,
   attendance: Attendance,
   files: CatchFiles.CatchFiles,
-  transport: Transport["Service"]
+  exchange: CatcherExchange["Service"]
 ) {
   const { master } = membership
   switch (message._tag) {
@@ -347,7 +323,7 @@ const answerTo = Effect.fnUntraced(function* (
       // [N-3] nothing more is sent to us
       if (message.file === 0 && message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
         attendance.dismissed = message.reason
-        yield* transport.sendTo(master, Answers.encode({ _tag: "Aborted" }, 0, membership, 0))
+        yield* exchange.answer(master, Answers.toQuestion({ _tag: "Aborted" }, 0, membership, 0))
         return false
       }
       // [Q-12] what is only put off is opened again
@@ -379,7 +355,7 @@ const filesOf = Effect.fnUntraced(function* (
   attendance: Attendance,
   assemblingBlocks: number | undefined
 ) {
-  const transport = yield* Transport
+  const exchange = yield* CatcherExchange
   const store = yield* Store
   const progress = yield* Progress
   const { blockPages, master, pageBytes, session } = membership
@@ -392,7 +368,7 @@ const filesOf = Effect.fnUntraced(function* (
   const answer = (file: number, answer: FileState.Answer) => {
     if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
     if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    return transport.sendTo(master, Answers.encode(answer, file, membership, attendance.heldBytes()))
+    return exchange.answer(master, Answers.toQuestion(answer, file, membership, attendance.heldBytes()))
   }
 
   const sitOut = (file: number, reason: string) => {

@@ -12,13 +12,13 @@ import * as Limits from "../protocol/Limits.ts"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Membership } from "../session/Answers.ts"
+import { CatcherExchange, messages } from "../session/Exchange.ts"
+import type { Inbox } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Refusals from "../session/Refusals.ts"
 import { Session } from "../session/Session.ts"
-import { type Address, type Received, Transport, type TransportError } from "../transport/Transport.ts"
-import * as Codec from "../wire/Codec.ts"
-import * as Header from "../wire/Header.ts"
-import type { Announce, Audience, Message, Welcome } from "../wire/Message.ts"
+import { type Address, Transport } from "../transport/Transport.ts"
+import type { Announce, Audience, Join, Message, Welcome } from "../wire/Message.ts"
 
 // ---- master ----
 
@@ -181,9 +181,6 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
 
 // ---- catcher ----
 
-/** What arrives, batch by batch: the pull of a transport's `receive`. */
-export type Ear = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
-
 /** From where a catcher has joined, and what shows that it is the same one when it joins from somewhere else. [J-14] */
 export interface Place {
   /** Our own address, as the master knows it. */
@@ -217,13 +214,13 @@ export interface JoinOptions {
  * Waits for a master and joins its session. A name that is taken is asked for again until the wait ends, because it may
  * be our own from before a restart; any other refusal fails, or, without an end of the wait, that session is passed over.
  */
-export const join = Effect.fn("Announce.join")(function* (ear: Ear, options: JoinOptions) {
+export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options: JoinOptions) {
   const progress = yield* Progress
   const { local, refused } = yield* Transport
   const seeker = new Seeker(yield* newIncarnation(local))
   const leftSeconds = options.waitMillis === undefined ? undefined : seconds(options.waitMillis)
   progress.publish({ _tag: "Waiting", leftSeconds })
-  const joined = seek(ear, options, seeker)
+  const joined = seek(inbox, options, seeker)
   if (options.waitMillis === undefined) return yield* joined
   const inTime = yield* Effect.timeoutOption(joined, options.waitMillis)
   if (inTime._tag === "Some") return inTime.value
@@ -293,9 +290,9 @@ class Seeker {
   }
 }
 
-const seek = Effect.fnUntraced(function* (ear: Ear, options: JoinOptions, seeker: Seeker) {
+const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, seeker: Seeker) {
   while (true) {
-    const batches = yield* ear
+    const batches = yield* inbox
     for (const { bytes, from } of batches.flat()) {
       for (const message of messages(bytes)) {
         const nowMillis = yield* Clock.currentTimeMillis
@@ -344,11 +341,11 @@ const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, t
   seeker.place = placeAt(seeker.place, transport.local)
   const { session } = announce
   const join = joinOf(transport, { session, incarnation: seeker.incarnation, place: seeker.place }, options.name)
+  const { tell } = yield* CatcherExchange
   // [Q-14] most of what is sent there may be lost
   const isUnheard = seeker.refused === undefined && seeker.of(to).joins >= Limits.joinsAlone
   for (let copies = isUnheard ? Limits.copies : 1; copies > 0; copies--) {
-    // [P-5] anybody may have announced it
-    yield* Effect.ignore(transport.sendTo(to, join))
+    yield* tell(to, join)
   }
 })
 
@@ -357,9 +354,9 @@ export const joinOf = (
   { receiveBufferBytes }: Transport["Service"],
   { incarnation, place, session }: Pick<Joined, "incarnation" | "place" | "session">,
   name: string
-): Uint8Array => {
+): Join => {
   const { key, moves } = place
-  return Codec.encode({ _tag: "Join", session, incarnation, key, moves, receiveBufferBytes, name })
+  return { _tag: "Join", session, incarnation, key, moves, receiveBufferBytes, name }
 }
 
 // Our slot, if this welcome names us.
@@ -381,13 +378,3 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   seeker.passOver(message.session)
   return undefined
 })
-
-/** The messages glued into what was received; pages and what cannot be read are left out. */
-export const messages = (bytes: Uint8Array): ReadonlyArray<Message> => {
-  const out: Array<Message> = []
-  Header.split(bytes, (at) => {
-    const message = Codec.decode(bytes, at)
-    if (message._tag === "Success") out.push(message.success)
-  })
-  return out
-}

@@ -6,7 +6,6 @@
 import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
 import { type FileAnswer, Session } from "../session/Session.ts"
-import * as Codec from "../wire/Codec.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
@@ -71,7 +70,7 @@ const askFrom = Effect.fnUntraced(function* (
     file,
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
-    encode: (audience) => Codec.encode({ _tag: "Close", session: session.id, file, from, audience }),
+    message: (audience) => ({ _tag: "Close", session: session.id, file, from, audience }),
     accept: (slot, answer) => {
       // who has dropped a file has committed nothing, and is sent it again in a further pass; the manifest is never dropped
       const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
@@ -98,7 +97,7 @@ export const abort = Effect.fn("Close.abort")(function* (
     file,
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
-    encode: (audience) => Codec.encode({ _tag: "Abort", session: session.id, file, reason, audience }),
+    message: (audience) => ({ _tag: "Abort", session: session.id, file, reason, audience }),
     accept: (_, answer) => answer._tag === "Aborted"
   })
 })

@@ -15,7 +15,6 @@ import type { Lane } from "../session/Air.ts"
 import type { Demand } from "../session/Demand.ts"
 import type { Probing } from "../session/Probing.ts"
 import { type FileAnswer, Session } from "../session/Session.ts"
-import * as Codec from "../wire/Codec.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
@@ -267,18 +266,17 @@ const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audienc
     file: content.file,
     audience,
     ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
-    encode: (audience) =>
-      Codec.encode({
-        _tag: "Eof",
-        session: session.id,
-        file: content.file,
-        round,
-        first,
-        count,
-        root,
-        counts,
-        audience
-      }),
+    message: (audience) => ({
+      _tag: "Eof",
+      session: session.id,
+      file: content.file,
+      round,
+      first,
+      count,
+      root,
+      counts,
+      audience
+    }),
     accept: (slot, answer) => {
       const ours =
         answer._tag === "SitOut" ||

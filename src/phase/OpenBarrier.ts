@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { type Question, Session } from "../session/Session.ts"
 import { bundled, type Carried } from "../tree/Plan.ts"
-import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
@@ -44,20 +43,19 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     leavesOut: true,
     leavesOutMute: true,
     awaitsUnheard: !mayAssume,
-    encode: (audience) =>
-      Codec.encode({
-        _tag: "Open",
-        session: session.id,
-        file,
-        kind,
-        size,
-        pageBytes,
-        members,
-        firstEntry,
-        entryCount,
-        root,
-        audience
-      }),
+    message: (audience) => ({
+      _tag: "Open",
+      session: session.id,
+      file,
+      kind,
+      size,
+      pageBytes,
+      members,
+      firstEntry,
+      entryCount,
+      root,
+      audience
+    }),
     accept: (slot, answer) => {
       // what nobody has been sent yet nobody can have recognised: taken for an answer, it would be asked for ever
       const isComplete = answer._tag === "Complete" && root !== undefined

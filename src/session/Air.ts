@@ -1,7 +1,7 @@
 /**
  * The one sender that owns the air. Pages queue in three lanes, repairs before new pages, and those for stragglers when there
  * is nothing else; they leave when the window has room. Polls for the ackers travel among them, so that answers clock the
- * sending and no timer paces the hot path (except for a bandwidth limit). What is said (questions) goes out at once, outside the window.
+ * sending and no timer paces the hot path (except for a bandwidth limit). Questions do not come here: they go out at once, outside the window.
  *
  * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
  * is free. That is all the buffering there is.
@@ -14,8 +14,8 @@ import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { Transport, type TransportError } from "../transport/Transport.ts"
-import * as Codec from "../wire/Codec.ts"
 import type { Audience } from "../wire/Message.ts"
+import { MasterExchange } from "./Exchange.ts"
 import * as Monotonic from "./Monotonic.ts"
 
 /** Glued page datagrams in a lane's slab; `bytes` is the part that is filled. */
@@ -68,8 +68,6 @@ export interface Air {
   readonly repair: Lane
   /** Repairs for stragglers; goes when nothing else waits. */
   readonly late: Lane
-  /** Sends a question (or any other message) to the group at once. */
-  readonly say: (datagram: Uint8Array) => Effect.Effect<void, TransportError>
   /** The catchers that clock the window, the smallest receive buffer among all, and who is on this machine. */
   readonly setAckers: (
     slots: Audience,
@@ -102,14 +100,14 @@ const burstMillis = 5
  * undefined for none. `polled` is told which slots each poll asks.
  */
 export const make = (options: {
-  readonly session: bigint
   readonly bytesPerSecond: number | undefined
   /** Do glued datagrams reach all catchers? */
   readonly isGlued?: () => boolean
   readonly polled?: (audience: Audience, poll: number) => void
-}): Effect.Effect<Air, never, Transport> =>
+}): Effect.Effect<Air, never, Transport | MasterExchange> =>
   Effect.gen(function* () {
     const transport = yield* Transport
+    const exchange = yield* MasterExchange
     const now = yield* Monotonic.millis
     const { isGlued = () => true, polled = () => {} } = options
     const work = Latch.makeUnsafe(false)
@@ -148,8 +146,6 @@ export const make = (options: {
       return slots.length > 0 && isOnlyFor((slot) => slots.includes(slot)) ? [] : slots
     }
 
-    const say = (datagram: Uint8Array) => transport.send({ bytes: datagram, datagramBytes: datagram.length })
-
     const poll = (lane: OwnLane) =>
       Effect.suspend(() => {
         const stragglers = isForStragglers(lane)
@@ -157,7 +153,7 @@ export const make = (options: {
         const number = window.nextPoll
         window = Window.polled(window, audience, now(), stragglers)
         polled(audience, number)
-        return say(Codec.encode({ _tag: "Poll", session: options.session, poll: number, audience }))
+        return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: number, audience })
       })
 
     // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
@@ -202,7 +198,7 @@ export const make = (options: {
         const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
         end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
         const refusedBefore = transport.refused?.().datagrams ?? 0
-        yield* transport.send({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
+        yield* exchange.sendPages({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
         const pages = Math.ceil((end - at) / datagramBytes)
         window = Window.sent(window, end - at, pages, now())
         // what the system refuses is lost, for the window's pace, but was not sent
@@ -245,7 +241,6 @@ export const make = (options: {
       fresh,
       repair,
       late,
-      say,
       setAckers: (slots, receiveBufferBytes, isLocal) =>
         Effect.sync(() => {
           window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now(), isLocal)

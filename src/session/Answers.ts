@@ -1,12 +1,11 @@
 /**
- * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the datagrams that answer.
+ * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the messages that answer.
  */
 
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Address } from "../system/Address.ts"
-import * as Codec from "../wire/Codec.ts"
-import type { FromMaster, Poll, Probe } from "../wire/Message.ts"
+import type { FromCatcher, FromMaster, Poll, PollOk, Probe, ProbeOk } from "../wire/Message.ts"
 import type { Probes } from "./Probing.ts"
 
 /** A catcher's place in a session. */
@@ -42,20 +41,23 @@ export const eventOf = (
   return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
 }
 
-/** A reducer's answer as a datagram; `held`: bytes of content that are here. */
-export const encode = (answer: FileState.Answer, file: number, membership: Membership, held: number): Uint8Array => {
+/** A reducer's answer as a message; `held`: bytes of content that are here. */
+export const toQuestion = (
+  answer: FileState.Answer,
+  file: number,
+  membership: Membership,
+  held: number
+): FromCatcher => {
   const { incarnation, session, slot } = membership
   const who = { session, slot, incarnation, file, held }
-  return answer._tag === "CloseOk"
-    ? Codec.encode({ ...answer, ...Codec.fitFailures(answer.failures), ...who })
-    : Codec.encode({ ...answer, ...who })
+  return answer._tag === "CloseOk" ? { ...answer, ...who, next: undefined } : { ...answer, ...who }
 }
 
 /** The answer to a probe that asks us. */
-export const toProbe = (probe: Probe, probes: Probes, membership: Membership): Uint8Array | undefined => {
+export const toProbe = (probe: Probe, probes: Probes, membership: Membership): ProbeOk | undefined => {
   const { incarnation, session, slot } = membership
   const arrived = probes.take(probe, slot)
-  return arrived === undefined ? undefined : Codec.encode({ _tag: "ProbeOk", session, slot, incarnation, ...arrived })
+  return arrived === undefined ? undefined : { _tag: "ProbeOk", session, slot, incarnation, ...arrived }
 }
 
 /** The answer to a poll that asks us; page datagrams received so far, datagrams lost in our own buffers, bytes that are here. */
@@ -65,9 +67,9 @@ export const toPoll = (
   dropped: number,
   held: () => number,
   membership: Membership
-): Uint8Array | undefined => {
+): PollOk | undefined => {
   const { incarnation, session, slot } = membership
   if (!poll.audience.includes(slot)) return undefined
   const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
-  return Codec.encode({ _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts })
+  return { _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts }
 }

@@ -11,7 +11,7 @@ import * as Slices from "../protocol/group/Slices.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
-import type { Air } from "./Air.ts"
+import type { MasterExchange } from "./Exchange.ts"
 import type { Members } from "./Members.ts"
 import type { Silence } from "./Silence.ts"
 
@@ -29,7 +29,7 @@ export interface Question {
   readonly file: number
   readonly audience: Message.Audience
   /** The question, to a slice of its audience. */
-  readonly encode: (slice: Message.Audience) => Uint8Array
+  readonly message: (slice: Message.Audience) => Message.FromMaster
   /** Is this the answer of that slot? Called once for each slot with true. */
   readonly accept: (slot: number, answer: FileAnswer) => boolean
   /** Those that have not answered by then are left out; without it the session's own patience holds. */
@@ -45,7 +45,7 @@ export interface Question {
 interface Options {
   readonly timeoutMillis: number
   readonly now: () => number
-  readonly air: Air
+  readonly exchange: MasterExchange["Service"]
   readonly members: Members
   readonly silence: Silence
   readonly receiveBufferBytes: number
@@ -198,10 +198,10 @@ export class Asking {
   /** Asks the next slice, and waits for its answers for so long; by how many milliseconds more it waited, because we stood still. */
   private askOnce(asked: Asked, pauseMillis: number): Effect.Effect<number, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      const { air, now } = this.options
+      const { exchange, now } = this.options
       const askedMillis = now()
       const slice = asked.nextSlice(this.slices.slots, askedMillis)
-      yield* air.say(asked.question.encode(slice))
+      yield* exchange.sendNow(asked.question.message(slice))
       yield* this.sayMore(asked.question, slice)
       yield* Effect.timeoutOption(asked.sliceAnswered.await, pauseMillis)
       this.slices = Slices.asked(this.slices, slice.length, asked.owingOfSlice())
@@ -212,11 +212,11 @@ export class Asking {
   // One answer of several arrives sooner. No more are asked for than the receive buffer has room for.
   private sayMore(question: Question, slice: Message.Audience): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      const { air, silence } = this.options
+      const { exchange, silence } = this.options
       const most = Math.max(1, Math.floor(this.slices.most / Limits.copies))
       const unheard = slice.filter((slot) => silence.losesAnswers(slot)).slice(0, most)
       if (unheard.length === 0) return
-      for (let i = 1; i < Limits.copies; i++) yield* air.say(question.encode(unheard))
+      for (let i = 1; i < Limits.copies; i++) yield* exchange.sendNow(question.message(unheard))
     })
   }
 

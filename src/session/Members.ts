@@ -11,19 +11,19 @@ import type { Address } from "../system/Address.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
 import type { Air } from "./Air.ts"
+import type { MasterExchange } from "./Exchange.ts"
 import { JoinRate } from "./JoinRate.ts"
 import * as Refusals from "./Refusals.ts"
 import type { Calls } from "./Silence.ts"
 
 interface Options {
-  readonly session: bigint
+  readonly exchange: MasterExchange["Service"]
   readonly wanted: number
   readonly hosts: ReadonlyArray<string> | undefined
   readonly timeoutMillis: number
   readonly now: () => number
   readonly progress: Progress["Service"]
   readonly air: Air
-  readonly say: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
   /** The master's own address, as it is now. */
   readonly local: () => Address
   /** Since when this program has been running: while it did not, nobody could be heard. */
@@ -247,10 +247,10 @@ export class Members {
   /** One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome: it would not heed it. */
   readonly welcome = Effect.gen({ self: this }, function* () {
     if (this.welcomes.length === 0) return
-    const { call, say, session } = this.options
+    const { call, exchange } = this.options
     while (this.welcomes.length > 0) {
       const guests = this.welcomes.splice(0, maxGuests)
-      yield* say({ _tag: "Welcome", session, guests })
+      yield* exchange.sendNow({ _tag: "Welcome", session: exchange.session, guests })
     }
     this.changed.openUnsafe()
     const audience = [...new Set(this.unproved.splice(0))].sort((a, b) => a - b)

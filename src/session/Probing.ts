@@ -11,8 +11,7 @@ import * as Latch from "effect/Latch"
 import * as Reach from "../protocol/group/Reach.ts"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { Batch, TransportError } from "../transport/Transport.ts"
-import * as Codec from "../wire/Codec.ts"
+import type { TransportError } from "../transport/Transport.ts"
 import type { Audience, Probe, ProbeOk } from "../wire/Message.ts"
 
 /** What the probing of a session stands on. */
@@ -30,7 +29,8 @@ export interface Options {
   readonly now: () => number
   /** The catchers that take part. */
   readonly present: () => ReadonlyArray<Member>
-  readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
+  /** Sends so many copies of a probe, glued together; the bytes that they took. */
+  readonly send: (probe: Probe, copies: number) => Effect.Effect<number, TransportError>
   /** A catcher's path is known, or known to be too narrow. */
   readonly changed: () => void
   /** A remark for a person. */
@@ -143,13 +143,10 @@ export const make = (options: Options): Probing => {
     }
   }
 
-  const say = (probe: Omit<Probe, "_tag" | "session" | "probing" | "train">, copies = 1) => {
-    const one = Codec.encode({ _tag: "Probe", session, probing, train, ...probe })
-    const bytes = copies === 1 ? one : new Uint8Array(one.length * copies)
-    if (copies > 1) for (let i = 0; i < copies; i++) bytes.set(one, i * one.length)
-    sentBytes += bytes.length
-    return options.send({ bytes, datagramBytes: one.length })
-  }
+  const say = (probe: Omit<Probe, "_tag" | "session" | "probing" | "train">, copies = 1) =>
+    Effect.map(options.send({ _tag: "Probe", session, probing, train, ...probe }, copies), (bytes) => {
+      sentBytes += bytes
+    })
   const question = (audience: Audience) =>
     Effect.suspend(() => {
       options.asked?.(audience, train)

@@ -10,18 +10,16 @@ import type * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { Progress } from "../report/Progress.ts"
-import { type Address, type Received, Transport, TransportError } from "../transport/Transport.ts"
-import * as Codec from "../wire/Codec.ts"
-import * as Header from "../wire/Header.ts"
+import { type Address, Transport, TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Air from "./Air.ts"
 import { Asking, type Question } from "./Asking.ts"
 import type { Demand } from "./Demand.ts"
+import { type Arrived, makeMaster, MasterExchange } from "./Exchange.ts"
 import { Members, type Turned } from "./Members.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { OtherMaster } from "./OtherMaster.ts"
@@ -125,7 +123,7 @@ export class Session extends Context.Service<
 export const make = (options: Options): Effect.Effect<Session["Service"], never, Transport | Progress | Scope.Scope> =>
   Effect.gen(function* () {
     const parts = yield* partsOf(options)
-    const { air, asking, id, members, now, other, probing, say, silence, transport } = parts
+    const { air, asking, exchange, members, now, other, probing, silence } = parts
     const telling = Effect.provideContext(Refusal.telling, yield* Effect.context<Transport | Progress>())
     const inbox = new Inbox(parts)
     const announcer = new Announcer(parts, options)
@@ -143,11 +141,11 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       members.isOver = true
       for (let i = 0; i < Limits.lastWords; i++) {
         if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
-        yield* say(message)
+        yield* exchange.sendNow(message)
       }
     })
     return {
-      id,
+      id: exchange.session,
       probing,
       air,
       roster: () => members.roster,
@@ -171,7 +169,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
       held: (slot) => silence.heldBytes(slot),
       askHeld: silence.askHeld,
       straggled: (slot, isLate, missedPages) => silence.straggled(slot, isLate, missedPages),
-      ignored: () => inbox.ignored,
+      ignored: () => inbox.ignored + exchange.unreadable(),
       rollCall: Effect.forever(silence.watch(joined)),
       run: Effect.raceAllFirst([
         air.run,
@@ -181,7 +179,7 @@ export const make = (options: Options): Effect.Effect<Session["Service"], never,
         Effect.forever(silence.watch(awaited)),
         Effect.forever(members.lookAfterNewcomers),
         Effect.andThen(
-          Stream.runForEach(transport.receive, (batch) => inbox.receive(batch)),
+          exchange.receive((batch) => inbox.receive(batch)),
           Effect.never
         )
       ])
@@ -196,30 +194,28 @@ const partsOf = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Progress
   const now = yield* Monotonic.millis
   const word = Random.nextIntBetween(0, 0xffff_ffff)
-  const id = (BigInt(yield* word) << 32n) | BigInt(yield* word)
+  const exchange = yield* makeMaster((BigInt(yield* word) << 32n) | BigInt(yield* word))
   const startedMillis = now()
   const { bytesPerSecond, timeoutMillis } = options
   const probing = Probing.make({
-    session: id,
+    session: exchange.session,
     pageBytes: options.pageBytes,
     isPageFixed: options.isPageFixed ?? false,
     bytesPerSecond,
     glues: transport.glues,
     now,
     present: () => members.present(),
-    send: transport.send,
+    send: exchange.sendProbe,
     changed: () => members.changed.openUnsafe(),
     asked: (slots, train) => silence.losses.asked(slots, "probes", train, now()),
     note: (message) => progress.publish({ _tag: "Note", message })
   })
   const air = yield* Air.make({
-    session: id,
     bytesPerSecond,
     isGlued: probing.isGlued,
     polled: (slots, poll) => silence.losses.asked(slots, "polls", poll, now())
-  })
-  const say = (message: Message.FromMaster) => air.say(Codec.encode(message))
-  const shared = { session: id, timeoutMillis, now, progress, air, say }
+  }).pipe(Effect.provideService(MasterExchange, exchange))
+  const shared = { exchange, timeoutMillis, now, progress, air }
   const members: Members = new Members({
     ...{ ...shared, wanted: options.wanted, hosts: options.hosts },
     local: () => transport.local,
@@ -239,48 +235,41 @@ const partsOf = Effect.fnUntraced(function* (options: Options) {
   const silence: Silence = new Silence({ ...shared, members, mostAnswers })
   const { receiveBufferBytes } = transport
   const scope = yield* Effect.scope
-  const asking: Asking = new Asking({ timeoutMillis, now, air, members, silence, receiveBufferBytes, scope })
+  const asking: Asking = new Asking({ timeoutMillis, now, exchange, members, silence, receiveBufferBytes, scope })
   const other = new OtherMaster(now, members.changed)
-  return { id, transport, now, startedMillis, probing, air, say, members, silence, asking, other }
+  return { exchange, transport, now, startedMillis, probing, air, members, silence, asking, other }
 })
 
-/** The only reader of the transport: what arrives goes to the part that it concerns. */
+/** What arrives goes to the part that it concerns. */
 class Inbox {
-  /** Datagrams that were none of ours, or not to be read. */
+  /** Messages that were none of ours. */
   ignored = 0
   private readonly parts: Parts
-  private readonly session: Header.Session
   /** A master that was heard and falls silent may only be cut off for a while. */
   private readonly rivalMillis: number
 
   constructor(parts: Parts) {
     this.parts = parts
-    this.session = Header.sessionOf(parts.id)
     this.rivalMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
   }
 
-  receive(batch: ReadonlyArray<Received>): Effect.Effect<void, TransportError> {
+  receive(batch: ReadonlyArray<ReadonlyArray<Arrived>>): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      for (const { bytes, from } of batch) {
+      for (const glued of batch) {
         const effects: Array<Effect.Effect<void>> = []
-        const bad = Header.split(bytes, (at) => {
-          const effect = this.hearAt(bytes, at, from)
+        for (const arrived of glued) {
+          const effect = this.take(arrived)
           if (effect !== undefined) effects.push(effect)
-        })
-        if (bad > 0) this.ignored++
+        }
         for (const effect of effects) yield* effect
       }
       yield* this.parts.members.welcome
     })
   }
 
-  private hearAt(bytes: Uint8Array, at: number, from: Address): Effect.Effect<void> | undefined {
-    // a page of another session is another master at work
-    if (Header.typeOf(bytes, at) === Header.types.Page) {
-      return Header.isOf(bytes, at, this.session) ? undefined : this.hearOther(from, this.rivalMillis)
-    }
-    const message = Codec.decode(bytes, at)
-    const effect = message._tag === "Failure" ? "Ignored" : this.hear(from, message.success)
+  private take(arrived: Arrived): Effect.Effect<void> | undefined {
+    if (arrived._tag === "OtherPage") return this.hearOther(arrived.from, this.rivalMillis)
+    const effect = this.hear(arrived.from, arrived.message)
     if (effect !== "Ignored") return effect
     this.ignored++
     return undefined
@@ -291,8 +280,8 @@ class Inbox {
   }
 
   private hear(from: Address, message: Message.Message): Effect.Effect<void> | "Ignored" | undefined {
-    const { id, members, other } = this.parts
-    const isOurs = message.session === id
+    const { exchange, members, other } = this.parts
+    const isOurs = message.session === exchange.session
     switch (message._tag) {
       case "Join":
         return isOurs && !members.isOver ? members.join(from, message) : undefined
@@ -320,9 +309,9 @@ class Inbox {
   }
 
   private isElder(announce: Message.Announce): boolean {
-    const { id, now, startedMillis } = this.parts
+    const { exchange, now, startedMillis } = this.parts
     const ours = Math.floor(now() - startedMillis)
-    return announce.uptimeMillis > ours || (announce.uptimeMillis === ours && announce.session < id)
+    return announce.uptimeMillis > ours || (announce.uptimeMillis === ours && announce.session < exchange.session)
   }
 
   private hearAnswer(
@@ -379,20 +368,22 @@ class Announcer {
 
   /** Once, and what follows until the next time. */
   readonly announce: Effect.Effect<void, TransportError> = Effect.suspend(() => {
-    const { members, say } = this.parts
+    const { exchange, members } = this.parts
     if (members.isOver) return Effect.never
     // [J-8] nobody asks them any more, so they would wait for ever
     for (const { incarnation } of Roster.givenUp(members.roster)) members.tellGivenUp(incarnation)
-    const announcing = this.standsBack ? members.welcome : Effect.andThen(say(this.message()), members.welcome)
+    const announcing = this.standsBack
+      ? members.welcome
+      : Effect.andThen(exchange.sendNow(this.message()), members.welcome)
     return Effect.andThen(this.staysHome, Effect.andThen(announcing, Effect.sleep(Limits.announceMillis)))
   })
 
   private message(): Message.Announce {
-    const { id, members, now, startedMillis } = this.parts
+    const { exchange, members, now, startedMillis } = this.parts
     const { pageBytes, timeoutMillis, wanted } = this.options
     return {
       _tag: "Announce",
-      session: id,
+      session: exchange.session,
       pageBytes,
       blockPages: Limits.blockPages,
       timeoutMillis,

@@ -15,15 +15,15 @@ import type * as Message from "../wire/Message.ts"
 import type { Air } from "./Air.ts"
 import { AnswerLoss, type Series } from "./AnswerLoss.ts"
 import type { Demand } from "./Demand.ts"
+import type { MasterExchange } from "./Exchange.ts"
 import type { Members } from "./Members.ts"
 
 interface Options {
-  readonly session: bigint
+  readonly exchange: MasterExchange["Service"]
   readonly timeoutMillis: number
   readonly now: () => number
   readonly progress: Progress["Service"]
   readonly air: Air
-  readonly say: (message: Message.FromMaster) => Effect.Effect<void, TransportError>
   readonly members: Members
   /** So many answers have room in the master's receive buffer. */
   readonly mostAnswers: () => number
@@ -289,9 +289,9 @@ export class Silence {
 
   call(audience: Message.Audience): Effect.Effect<void, TransportError> {
     return Effect.suspend(() => {
-      const { now, say, session } = this.options
+      const { exchange, now } = this.options
       this.losses.asked(audience, "polls", 0, now())
-      return say({ _tag: "Poll", session, poll: 0, audience })
+      return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: 0, audience })
     })
   }
 

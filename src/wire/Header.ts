@@ -83,9 +83,6 @@ export const sessionOf = (id: bigint): Session => ({
   high: Number((id >> 32n) & 0xffff_ffffn)
 })
 
-/** A session as a person reads it: 16 hexadecimal digits. */
-export const displaySession = (id: bigint): string => id.toString(16).padStart(16, "0")
-
 /** Writes the header; the caller has made sure that `length` bytes are there. */
 export const put = (
   bytes: Uint8Array,

@@ -5,6 +5,8 @@ import * as Stream from "effect/Stream"
 import * as Announce from "../../src/phase/Announce.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
+import { CatcherExchange } from "../../src/session/Exchange.ts"
+import type { Inbox } from "../../src/session/Incoming.ts"
 import { Session } from "../../src/session/Session.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -50,8 +52,9 @@ const announcing = Effect.fnUntraced(function* (
 const joining = Effect.fnUntraced(function* (network: Simulated.Network, options: Partial<Announce.JoinOptions> = {}) {
   const transport = yield* endpoint(network.layerCatcher("c"))
   const pull = yield* Stream.toPull(transport.receive)
-  const ear = pull as Announce.Ear
-  return Announce.join(ear, { name: "c", waitMillis: 5000, ...options }).pipe(
+  const inbox = pull as Inbox
+  return Announce.join(inbox, { name: "c", waitMillis: 5000, ...options }).pipe(
+    Effect.provide(CatcherExchange.layer),
     Effect.provideService(Transport, transport),
     Effect.provide(Progress.layerNone)
   )

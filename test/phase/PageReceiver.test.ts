@@ -34,14 +34,14 @@ const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
         next.map((given) => (given instanceof Uint8Array ? { bytes: given, from: master } : given))
       ])
     })
-    const heard: Array<PageReceiver.Heard> = []
+    const heard: Array<PageReceiver.Incoming> = []
     yield* Stream.runForEach(PageReceiver.events(ear, membership, counts), (event) =>
       Effect.sync(() => heard.push(event))
     ).pipe(Effect.ignore)
     return { heard, counts }
   })
 
-const brief = (heard: ReadonlyArray<PageReceiver.Heard>) =>
+const brief = (heard: ReadonlyArray<PageReceiver.Incoming>) =>
   heard.map((event) =>
     event._tag === "Pages"
       ? `pages ${event.file}: ${Array.from(event.batch.indices).join(" ")}`

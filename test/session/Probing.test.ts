@@ -4,9 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as Probing from "../../src/session/Probing.ts"
-import type { Batch } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
-import type { ProbeOk } from "../../src/wire/Message.ts"
+import type { Probe, ProbeOk } from "../../src/wire/Message.ts"
 
 type Answer = Pick<ProbeOk, "single" | "times" | "glued">
 
@@ -29,16 +28,16 @@ const probed = Effect.fnUntraced(function* (
     ...{ session: 1n, pageBytes: 1432, isPageFixed: false, bytesPerSecond: undefined, glues: false },
     now: () => nowMillis,
     present: () => members,
-    send: (batch: Batch) =>
+    send: (probe: Probe, copies: number) =>
       Effect.sync(() => {
-        bytes += batch.bytes.length
-        const heard = Codec.decode(batch.bytes)
-        if (heard._tag === "Failure" || heard.success._tag !== "Probe") return
-        const { audience, probing: number, session, train } = heard.success
+        const sentBytes = copies * Codec.encode(probe).length
+        bytes += sentBytes
+        const { audience, probing: number, session, train } = probe
         for (const slot of audience) {
           const said = { session, slot, incarnation: slot, probing: number, train, ...answer(slot) }
           probing.heard({ _tag: "ProbeOk", ...said })
         }
+        return sentBytes
       }),
     changed: () => {},
     note: (message) => void notes.push(message),

@@ -29,7 +29,7 @@ const question = (session: Service, audience: ReadonlyArray<number>, more: Parti
   const question: Session.Question = {
     file,
     audience,
-    encode: (slice) => {
+    message: (slice) => {
       asked.push(slice)
       const open = {
         kind: "Single",
@@ -40,7 +40,7 @@ const question = (session: Service, audience: ReadonlyArray<number>, more: Parti
         entryCount: 1,
         root: undefined
       } as const
-      return Codec.encode({ _tag: "Open", session: session.id, file, ...open, audience: slice })
+      return { _tag: "Open", session: session.id, file, ...open, audience: slice }
     },
     accept: (slot, answer) => {
       if (answer._tag === "OpenOk") accepted.push(slot)

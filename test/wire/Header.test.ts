@@ -90,8 +90,4 @@ describe("Header", () => {
       assert.strictEqual(end + discarded, glued.length)
     }
   )
-
-  it("a session is shown as 16 digits", () => {
-    assert.strictEqual(Header.displaySession(0xabcn), "0000000000000abc")
-  })
 })

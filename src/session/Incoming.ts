@@ -1,0 +1,177 @@
+/**
+ * What arrives at a catcher that has joined: datagrams are opened here in place, and the pages of a file are gathered, because each
+ * page passes. Anything that is not the master's, not of this session or not to be read is counted, nothing else.
+ */
+
+import type * as Effect from "effect/Effect"
+import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Received, TransportError } from "../transport/Transport.ts"
+import * as Header from "../wire/Header.ts"
+import type { Announce, FromMaster } from "../wire/Message.ts"
+import type { Membership } from "./Answers.ts"
+import { messageAt } from "./Exchange.ts"
+
+/** What arrives, batch by batch and unopened: the pull of an exchange's `receive`. */
+export type Inbox = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
+
+/**
+ * What reaches a catcher: pages or parity of a file, a question or message of its master, or
+ * another master's call.
+ */
+export type Incoming =
+  | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
+  | { readonly _tag: "Parity"; readonly file: number; readonly batch: ParityBatch }
+  /** `pages`: page datagrams of this session that came before it. */
+  | { readonly _tag: "Message"; readonly message: FromMaster; readonly pages: number }
+  /** Another master calls; it is told that we are taken. */
+  | { readonly _tag: "OtherMaster"; readonly announce: Announce; readonly from: string }
+
+/** What has arrived so far; `events` keeps it up to date. */
+export interface Counts {
+  /** Page datagrams of this session, parity included. */
+  pages: number
+  /** Parity pages among those. */
+  parity: number
+  /** Datagrams that were ignored. */
+  ignored: number
+}
+
+/** Views of the payloads in glued buffers: a transport fills the same memory again, and a view a page costs more than the page's copy. */
+export class Views {
+  private readonly known = new WeakMap<Uint8Array, Array<Uint8Array>>()
+
+  of(bytes: Uint8Array): Array<Uint8Array> {
+    // for a datagram alone a look-up costs as much as the view
+    if (bytes.length <= Header.lengthOf(bytes, 0)) return []
+    const known = this.known.get(bytes)
+    if (known !== undefined) return known
+    const made: Array<Uint8Array> = []
+    this.known.set(bytes, made)
+    return made
+  }
+
+  /** The body of the datagram at `at`, which is the buffer's `nth`. */
+  static body(views: Array<Uint8Array>, nth: number, bytes: Uint8Array, at: number): Uint8Array {
+    const view = views[nth]
+    const isIt =
+      view !== undefined &&
+      view.byteOffset === bytes.byteOffset + at + Limits.headerBytes &&
+      view.length === Header.lengthOf(bytes, at) - Limits.headerBytes
+    return isIt ? view : (views[nth] = Header.bodyOf(bytes, at))
+  }
+}
+
+/** Takes in what arrived with one pull. */
+export class Gatherer {
+  private readonly out: Array<Incoming> = []
+  private indices: Array<number> = []
+  private payloads: Array<Uint8Array> = []
+  /** The blocks of parity pages; undefined while what is gathered are pages. */
+  private blocks: Array<number> | undefined
+  private file = -1
+  private readonly session: Header.Session
+  private readonly membership: Membership
+  private readonly counts: Counts
+  private readonly views: Views
+
+  constructor(membership: Membership, counts: Counts, views: Views) {
+    this.membership = membership
+    this.counts = counts
+    this.views = views
+    this.session = Header.sessionOf(membership.session)
+  }
+
+  take({ bytes, from }: Received): void {
+    const ours = from === this.membership.master
+    const views = ours ? this.views.of(bytes) : []
+    let nth = 0
+    const bad = Header.split(bytes, (at) => {
+      if (!ours) this.otherMaster(bytes, at, from)
+      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
+      else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views, nth++)
+      else this.message(bytes, at)
+    })
+    if (bad > 0) this.counts.ignored++
+  }
+
+  private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
+    if (!Header.isOf(bytes, at, this.session)) {
+      this.counts.ignored++
+      return
+    }
+    const file = Header.fileOf(bytes, at)
+    if (file !== this.file || this.blocks !== undefined) this.flush()
+    this.file = file
+    this.indices.push(Header.indexOf(bytes, at))
+    this.payloads.push(Views.body(views, nth, bytes, at))
+    this.counts.pages++
+  }
+
+  private parity(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
+    if (!Header.isOf(bytes, at, this.session)) {
+      this.counts.ignored++
+      return
+    }
+    const file = Header.fileOf(bytes, at)
+    if (file !== this.file || this.blocks === undefined) this.flush()
+    this.file = file
+    this.blocks ??= []
+    this.counts.parity++
+    const { block, index } = Header.parityOf(Header.indexOf(bytes, at))
+    this.blocks.push(block)
+    this.indices.push(index)
+    this.payloads.push(Views.body(views, nth, bytes, at))
+    this.counts.pages++
+  }
+
+  private message(bytes: Uint8Array, at: number): void {
+    const message = messageAt(bytes, at)
+    if (message?.session !== this.membership.session || !fromMaster(message)) {
+      this.counts.ignored++
+      return
+    }
+    // a question comes after the pages sent before it
+    this.flush()
+    this.out.push({ _tag: "Message", message, pages: this.counts.pages })
+  }
+
+  private otherMaster(bytes: Uint8Array, at: number, from: string): void {
+    this.counts.ignored++
+    if (Header.typeOf(bytes, at) !== Header.types.Announce) return
+    const announce = messageAt(bytes, at)
+    if (announce?._tag !== "Announce" || announce.session === this.membership.session) return
+    this.out.push({ _tag: "OtherMaster", announce, from })
+  }
+
+  private flush(): void {
+    if (this.indices.length === 0) return
+    const { blocks, file, indices, payloads } = this
+    this.out.push(
+      blocks === undefined
+        ? { _tag: "Pages", file, batch: { indices, payloads } }
+        : { _tag: "Parity", file, batch: { blocks, indices, payloads } }
+    )
+    this.blocks = undefined
+    this.indices = []
+    this.payloads = []
+  }
+
+  finish(): ReadonlyArray<Incoming> {
+    this.flush()
+    return this.out
+  }
+}
+
+const masterTags: ReadonlySet<string> = new Set([
+  "Announce",
+  "Welcome",
+  "Open",
+  "Probe",
+  "Poll",
+  "Eof",
+  "Close",
+  "Abort",
+  "Bye"
+])
+const fromMaster = (message: { readonly _tag: string }): message is FromMaster => masterTags.has(message._tag)
