@@ -175,7 +175,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       before.set(slot, answer)
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
-    // [N-3] nobody waits for a catcher that gains nothing
+    // [N-4] nobody waits for a catcher that gains nothing
     const onTrial = [...missing.keys()].filter(session.probing.isOnTrial)
     if (onTrial.length < owing.length) for (const slot of onTrial) late.add(slot)
     for (const slot of unfitOf(session.probing, content.layout, missing.keys())) {
@@ -232,7 +232,7 @@ const judge = (
 const unfitOf = (probing: Probing, { pageBytes }: Layout.Layout, slots: Iterable<number>): ReadonlyArray<number> =>
   [...slots].filter((slot) => probing.isTooLarge(slot, pageBytes) || probing.whyOut(slot) !== undefined)
 
-// The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few pages only. [N-3]
+// The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few pages only. [N-4]
 const portion = (probing: Probing, slot: number, answer: Missing): Missing => {
   const most = probing.mostPages(slot)
   return most === undefined ? answer : { ...answer, ...Planner.firstOf(answer, most) }

@@ -3,7 +3,7 @@
  * when it gains nothing of what it is sent. The pages of files opened after that fit the narrowest path, or, where the user has
  * fixed their size, a catcher that they do not reach is told so and sent nothing.
  *
- * [N-3] a catcher that gains nothing costs the others `Limits.vainRounds` times `Limits.vainRoundPages` at most.
+ * [N-4] a catcher that gains nothing costs the others `Limits.vainRounds` times `Limits.vainRoundPages` at most.
  */
 
 import * as Effect from "effect/Effect"

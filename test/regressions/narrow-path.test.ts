@@ -102,7 +102,7 @@ describe("a path that is narrower than a page", () => {
   )
 })
 
-describe("a catcher that no page reaches [N-3]", () => {
+describe("a catcher that no page reaches [N-4]", () => {
   const isTold = (reason: string | undefined, words: RegExp) => assert.match(reason ?? "", words)
 
   it.effect("because the size of the pages is fixed: it is told so, and costs nothing", () =>
