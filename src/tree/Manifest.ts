@@ -15,62 +15,89 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
 /** Of a File with holes. */
 const sparseTag = tags.length
-const version = 1
+const version = 2
+/** Before each entry: how long the rest of it is. A reader passes over fields that it does not know. [M-11] */
+const lengthBytes = 4
 
 const kinds = ["Unreadable", "Changed"] as const
 
 /** The manifest as the content of file 0. */
 export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut): Uint8Array => {
   const lost = leftOut.lost.slice(0, Limits.leftOutEntries).map(({ kind, path, reason }) => ({
-    ...{
-      kind,
-      path: path.subarray(0, Limits.pathBytes),
-      reason: encoder.encode(reason).subarray(0, Limits.reasonBytes)
-    }
+    kind,
+    path: path.subarray(0, Limits.pathBytes),
+    reason: encoder.encode(reason).subarray(0, Limits.reasonBytes)
   }))
   let bytes = 20
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
   for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
-  const out = new Uint8Array(bytes)
-  const view = new DataView(out.buffer)
-  let at = 0
-  const u8 = (n: number) => void view.setUint8(at++, n)
-  const u16 = (n: number) => ((at += 2), view.setUint16(at - 2, n, true))
-  const u32 = (n: number) => ((at += 4), view.setUint32(at - 4, n, true))
-  const u64 = (n: number) => ((at += 8), view.setBigInt64(at - 8, BigInt(n), true))
-  const data = (data: Uint8Array) => {
-    u16(data.length)
-    out.set(data, at)
-    at += data.length
-  }
-  u32(version)
-  u32(entries.length)
-  for (const entry of entries) {
-    const isSparse = entry._tag === "File" && entry.usedBytes !== undefined
-    u8(isSparse ? sparseTag : tags.indexOf(entry._tag))
-    data(entry.path)
-    if (entry._tag === "HardLink") {
-      u32(entry.leader)
-      continue
-    }
-    u16(entry.metadata.mode)
-    u32(entry.metadata.uid)
-    u32(entry.metadata.gid)
-    u64(entry.metadata.mtimeSeconds)
-    u32(entry.metadata.mtimeNanos)
-    if (entry._tag === "File") u64(entry.size)
-    if (entry._tag === "File" && entry.usedBytes !== undefined) u64(entry.usedBytes)
-    if (entry._tag === "Symlink") data(entry.target)
-  }
-  u32(leftOut.special)
-  u32(leftOut.more + leftOut.lost.length - lost.length)
-  u32(lost.length)
+  const writer = new Writer(bytes)
+  writer.u32(version)
+  writer.u32(entries.length)
+  for (const entry of entries) writer.entry(entry)
+  writer.u32(leftOut.special)
+  writer.u32(leftOut.more + leftOut.lost.length - lost.length)
+  writer.u32(lost.length)
   for (const { kind, path, reason } of lost) {
-    u8(kinds.indexOf(kind))
-    data(path)
-    data(reason)
+    writer.u8(kinds.indexOf(kind))
+    writer.data(path)
+    writer.data(reason)
   }
-  return out.subarray(0, at)
+  return writer.written()
+}
+
+class Writer {
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private at = 0
+
+  constructor(room: number) {
+    this.bytes = new Uint8Array(room)
+    this.view = new DataView(this.bytes.buffer)
+  }
+  u8(value: number): void {
+    this.view.setUint8(this.at++, value)
+  }
+  private u16(value: number): void {
+    this.view.setUint16((this.at += 2) - 2, value, true)
+  }
+  u32(value: number): void {
+    this.view.setUint32((this.at += 4) - 4, value, true)
+  }
+  private u64(value: number): void {
+    this.view.setBigInt64((this.at += 8) - 8, BigInt(value), true)
+  }
+  data(data: Uint8Array): void {
+    this.u16(data.length)
+    this.bytes.set(data, this.at)
+    this.at += data.length
+  }
+  entry(entry: Entry): void {
+    const lengthAt = this.at
+    this.at += lengthBytes
+    this.fields(entry)
+    this.view.setUint32(lengthAt, this.at - lengthAt - lengthBytes, true)
+  }
+  private fields(entry: Entry): void {
+    const isSparse = entry._tag === "File" && entry.usedBytes !== undefined
+    this.u8(isSparse ? sparseTag : tags.indexOf(entry._tag))
+    this.data(entry.path)
+    if (entry._tag === "HardLink") return this.u32(entry.leader)
+    this.metadata(entry.metadata)
+    if (entry._tag === "File") this.u64(entry.size)
+    if (entry._tag === "File" && entry.usedBytes !== undefined) this.u64(entry.usedBytes)
+    if (entry._tag === "Symlink") this.data(entry.target)
+  }
+  private metadata({ gid, mode, mtimeNanos, mtimeSeconds, uid }: Metadata): void {
+    this.u16(mode)
+    this.u32(uid)
+    this.u32(gid)
+    this.u64(mtimeSeconds)
+    this.u32(mtimeNanos)
+  }
+  written(): Uint8Array {
+    return this.bytes.subarray(0, this.at)
+  }
 }
 
 /** The entries, or what is wrong with the bytes. Paths are not judged here: see `refused`. */
@@ -93,16 +120,22 @@ class Reader {
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private at = 0
+  /** Where the entry that is read ends, or all of it. */
+  private limit: number
   private read = 0
   private wrong: string | undefined
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.limit = bytes.length
   }
 
   private room(n: number): boolean {
-    if (this.at + n > this.bytes.length) this.fail(`ends at byte ${this.bytes.length} inside entry ${this.read}`)
+    if (this.at + n > this.limit) {
+      const isAll = this.limit === this.bytes.length
+      this.fail(isAll ? `ends at byte ${this.limit} inside entry ${this.read}` : `has entry ${this.read} cut short`)
+    }
     return this.wrong === undefined
   }
   private fail(words: string): void {
@@ -144,7 +177,18 @@ class Reader {
     return out
   }
 
+  /** An entry of the length that it says. What stands there after the fields that are known is passed over. */
   private entry(): Entry | undefined {
+    const length = this.u32()
+    if (!this.room(length)) return undefined
+    this.limit = this.at + length
+    const entry = this.fields()
+    if (this.wrong === undefined) this.at = this.limit
+    this.limit = this.bytes.length
+    return entry
+  }
+
+  private fields(): Entry | undefined {
     const number = this.u8()
     const tag = number === sparseTag ? "File" : tags[number]
     const path = this.data(Limits.pathBytes)

@@ -39,7 +39,7 @@ describe("bytes", () => {
     ({ at, entries, noise, value }) => {
       decode(noise)
       // A right beginning gets further than noise does.
-      decode(Buffer.concat([Buffer.from([1, 0, 0, 0, 255, 255, 255, 255]), noise]))
+      decode(Buffer.concat([Buffer.from([2, 0, 0, 0, 255, 255, 255, 255]), noise]))
       const damaged = encode(entries)
       damaged[at % damaged.length] = value
       const result = decode(damaged)
@@ -58,11 +58,11 @@ describe("bytes", () => {
       change(new DataView(encoded.buffer, encoded.byteOffset))
       return Result.getFailure(decode(encoded))
     }
-    const path = 8 + 1 + 2 + 1
+    const path = 8 + 4 + 1 + 2 + 1
     for (const change of [
-      (view: DataView) => view.setUint32(0, 2, true),
-      (view: DataView) => view.setUint8(8, 5),
-      (view: DataView) => view.setUint16(9, Limits.pathBytes + 1, true),
+      (view: DataView) => view.setUint32(0, 1, true),
+      (view: DataView) => view.setUint8(12, 6),
+      (view: DataView) => view.setUint16(13, Limits.pathBytes + 1, true),
       (view: DataView) => view.setUint32(path + 2 + 4 + 4 + 8, 1_000_000_000, true),
       (view: DataView) => view.setBigInt64(path + 2 + 4 + 4 + 8 + 4, -1n, true),
       (view: DataView) => view.setBigInt64(path + 2 + 4 + 4 + 8 + 4, 1n << 60n, true)
@@ -72,7 +72,95 @@ describe("bytes", () => {
     assert.strictEqual(reason(() => {})._tag, "None")
   })
 
+  // what the encoder wrote, with each entry's length changed, and with bytes put at the entry's end
+  const rewritten = (
+    entries: ReadonlyArray<Entry>,
+    lengthOf: (length: number, index: number) => number,
+    extra: Uint8Array
+  ) => {
+    const encoded = Buffer.from(encode(entries))
+    const parts: Array<Uint8Array> = [encoded.subarray(0, 8)]
+    let at = 8
+    entries.forEach((_, index) => {
+      const length = encoded.readUInt32LE(at)
+      const head = Buffer.alloc(4)
+      head.writeUInt32LE(lengthOf(length, index))
+      parts.push(head, encoded.subarray(at + 4, at + 4 + length), extra)
+      at += 4 + length
+    })
+    return Buffer.concat([...parts, encoded.subarray(at)])
+  }
+
+  it.prop(
+    "that an entry has after the fields that are known are passed over [M-11]",
+    { entries: anyEntries, extra: data(50) },
+    ({ entries, extra }) => {
+      assert.deepStrictEqual(decoded(rewritten(entries, (length) => length + extra.length, extra)), entries)
+    }
+  )
+
+  it.prop(
+    "of an entry that ends inside of a field are refused, and those of one that goes beyond all of it [M-11]",
+    { entries: anyEntries, one: whole(0, 1000), cut: whole(1, 100) },
+    ({ cut, entries, one }) => {
+      if (entries.length === 0) return
+      const index = one % entries.length
+      const changing = (to: (length: number) => number) =>
+        decode(rewritten(entries, (length, at) => (at === index ? to(length) : length), new Uint8Array(0)))
+      assert.deepStrictEqual(
+        changing((length) => Math.max(0, length - cut)),
+        Result.fail(`it has entry ${index} cut short`)
+      )
+      for (const length of [0x7fff_ffff, 0xffff_ffff]) assert.isTrue(Result.isFailure(changing(() => length)))
+    }
+  )
+
+  const metadata = { mode: 0o640, uid: 1, gid: 0x1_0002, mtimeSeconds: -2, mtimeNanos: 999_999_999 }
+  const plainHex = "a001 01000000 02000100 feffffffffffffff ffc99a3b"
+  const utf8 = (text: string) => new TextEncoder().encode(text)
+
+  for (const [what, entries, hex] of [
+    ["no entry", [], "02000000 00000000"],
+    [
+      "a directory",
+      [{ _tag: "Directory", path: utf8(""), metadata }],
+      `02000000 01000000 19000000 00 0000 ${plainHex}`
+    ],
+    [
+      "a file",
+      [{ _tag: "File", path: utf8("ab"), metadata, size: 0x1_0000_0003 }],
+      `02000000 01000000 23000000 01 0200 6162 ${plainHex} 0300000001000000`
+    ],
+    [
+      "a file with holes",
+      [{ _tag: "File", path: utf8("a"), metadata, size: 5, usedBytes: 4 }],
+      `02000000 01000000 2a000000 05 0100 61 ${plainHex} 0500000000000000 0400000000000000`
+    ],
+    [
+      "a link and a hard link",
+      [
+        { _tag: "Symlink", path: utf8("l"), metadata, target: utf8("../x") },
+        { _tag: "HardLink", path: utf8("h"), leader: 7 }
+      ],
+      `02000000 02000000 20000000 02 0100 6c ${plainHex} 0400 2e2e2f78 08000000 03 0100 68 07000000`
+    ],
+    ["a FIFO", [{ _tag: "Fifo", path: utf8("p"), metadata }], `02000000 01000000 1a000000 04 0100 70 ${plainHex}`]
+  ] as ReadonlyArray<readonly [string, ReadonlyArray<Entry>, string]>) {
+    it(`of ${what} are these`, () => {
+      const nothingLeftOut = "00000000 00000000 00000000"
+      assert.strictEqual(Buffer.from(encode(entries)).toString("hex"), `${hex}${nothingLeftOut}`.replaceAll(" ", ""))
+    })
+  }
+
+  it("of what was left out are these", () => {
+    const lost = [{ path: utf8("x"), kind: "Changed", reason: "no" } as const]
+    assert.strictEqual(
+      Buffer.from(encode([], { lost, more: 2, special: 3 })).toString("hex"),
+      "02000000 00000000 03000000 02000000 01000000 01 0100 78 0200 6e6f".replaceAll(" ", "")
+    )
+  })
+
   it("of a count without entries take no memory for it", () => {
-    assert.isTrue(Result.isFailure(decode(Uint8Array.of(1, 0, 0, 0, 255, 255, 255, 255))))
+    assert.isTrue(Result.isFailure(decode(Uint8Array.of(2, 0, 0, 0, 255, 255, 255, 255))))
   })
 })
