@@ -9,7 +9,7 @@ import { receive } from "./receiver.ts"
 
 const send = Effect.fn("send")(function* (bytes: Uint8Array) {
   const { air, id, lastWords, probing } = yield* Session.Session
-  const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size: bytes.length, members: [] } as const
+  const carried = { file: 1, kind: "Single", size: bytes.length, members: [] } as const
   const present = yield* Announce.gather({ wanted: 2, waitMillis: 5000 })
   // known now: which page reaches each of them
   const pageBytes = probing.pageBytes()

@@ -111,7 +111,7 @@ const longFunctions: Readonly<Record<string, number>> = {
 const longFiles: Readonly<Record<string, number>> = {
   "catcher/Catcher.ts": 601,
   "transport/simulated/Network.ts": 749,
-  "wire/Codec.ts": 527
+  "wire/Codec.ts": 532
 }
 
 /** Exports that scripts and tests use, and the sources do not. */

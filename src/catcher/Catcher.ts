@@ -12,7 +12,6 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { Claimed } from "../content/Claimed.ts"
 import * as Announce from "../phase/Announce.ts"
-import * as Close from "../phase/Close.ts"
 import * as PageReceiver from "../phase/PageReceiver.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -321,13 +320,13 @@ const answerTo = Effect.fnUntraced(function* (
       if (message.file === undefined && attendance.done) return false
       if (message.file === undefined) return yield* new SessionAborted({ master, reason: message.reason })
       // [N-3] nothing more is sent to us
-      if (message.file === 0 && message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
+      if (message.file === 0 && message.reason !== undefined && message.audience.includes(membership.slot)) {
         attendance.dismissed = message.reason
         yield* exchange.answer(master, Answers.toQuestion({ _tag: "Aborted" }, 0, membership, 0))
         return false
       }
       // what is only put off is opened again
-      if (message.reason !== Close.putOff && message.audience.includes(membership.slot)) {
+      if (message.reason !== undefined && message.audience.includes(membership.slot)) {
         attendance.withheld.add(message.file)
         attendance.drop(attendance.entriesOf(message.file), Unread.ofReason(message.reason))
       }

@@ -182,7 +182,7 @@ export class Delivery<E, R, E2, R2> {
       this.late = late
       // they are sent it in a further pass, with pages that reach them
       const narrow = unfit.filter((slot) => probing.whyOut(slot) === undefined)
-      if (narrow.length > 0) yield* Close.abort(carried.file, Close.putOff, narrow, awayMillis)
+      if (narrow.length > 0) yield* Close.putOff(carried.file, narrow, awayMillis)
       yield* this.becomes("Closing")
       yield* this.closeAt(complete, lane === air.late)
     })

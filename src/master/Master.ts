@@ -402,8 +402,6 @@ const sendManifest = Effect.fnUntraced(function* (ledger: Ledger, options: Optio
   const carried: Carried = {
     file: 0,
     kind: "Manifest",
-    firstEntry: 0,
-    entryCount: ledger.manifest.length,
     size: bytes.length,
     members: []
   }
@@ -444,7 +442,7 @@ const closeAt = Effect.fnUntraced(
 const putOff = Effect.fnUntraced(function* (file: number, late: Audience) {
   const { awayMillis, isAway } = yield* Session.Session
   const here = late.filter((slot) => !isAway(slot))
-  if (here.length > 0) yield* Close.abort(file, Close.putOff, here, awayMillis)
+  if (here.length > 0) yield* Close.putOff(file, here, awayMillis)
 })
 
 const sendFile = Effect.fnUntraced(function* (
@@ -499,7 +497,7 @@ const sendFile = Effect.fnUntraced(function* (
         progress.publish({ _tag: "Note", message: `${path}: ${event}; it is sent once more after the others` })
       } else progress.publish({ _tag: "Failed", path, reason })
       // nobody commits the tree with a part of the file beside it
-      yield* Close.abort(carried.file, isRetaken ? Close.putOff : reason, unfinished)
+      yield* Close.abort(carried.file, isRetaken ? undefined : reason, unfinished)
       ledger.drop(carried, error)
     })
   yield* Effect.scoped(sending).pipe(

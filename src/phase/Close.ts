@@ -82,13 +82,14 @@ const askFrom = Effect.fnUntraced(function* (
   return answers
 })
 
-/** The reason of an abort that is none: the file will be opened again. */
-export const putOff = ""
+/** Has these catchers drop a file for now: it will be opened again. */
+export const putOff = (file: number, audience: Audience, patienceMillis?: number) =>
+  abort(file, undefined, audience, patienceMillis)
 
-/** Drops a file at these catchers; with patience at those that answer within it. */
+/** Drops a file at these catchers; with patience at those that answer within it. Without a reason it is only put off. */
 export const abort = Effect.fn("Close.abort")(function* (
   file: number,
-  reason: string,
+  reason: string | undefined,
   audience: Audience,
   patienceMillis?: number
 ) {

@@ -30,7 +30,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   root?: Uint8Array
 ) {
   const session = yield* Session
-  const { entryCount, file, firstEntry, kind, size } = carried
+  const { file, kind, size } = carried
   const members = bundled(carried)
   const satOut = new Map<number, string>()
   const complete = new Set<number>()
@@ -51,8 +51,6 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       size,
       pageBytes,
       members,
-      firstEntry,
-      entryCount,
       root,
       audience
     }),

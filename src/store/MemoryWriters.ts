@@ -31,7 +31,8 @@ export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carrie
 
 const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carried) {
   const { inventory, volume } = site
-  const { firstEntry: index, size } = carried
+  const { members, size } = carried
+  const index = members[0].entry
   const entry = inventory.entries[index]
   const refusal = inventory.refusal(index)
   if (refusal !== undefined) return yield* refusal

@@ -18,9 +18,6 @@ export interface Carried {
   readonly file: number
   /** What it carries. */
   readonly kind: Kind
-  /** The entries it carries lie in [firstEntry, firstEntry + entryCount). */
-  readonly firstEntry: number
-  readonly entryCount: number
   /** Bytes of content. */
   readonly size: number
   /** A bundle's File entries, and where each begins in its content; for a single file its one entry. */
@@ -40,9 +37,7 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
   let size = 0
   const flush = () => {
     if (members.length === 0) return
-    const firstEntry = members[0].entry
-    const entryCount = members[members.length - 1].entry - firstEntry + 1
-    out.push({ file: firstFile + out.length, kind: "Bundle", firstEntry, entryCount, size, members })
+    out.push({ file: firstFile + out.length, kind: "Bundle", size, members })
     members = []
     size = 0
   }
@@ -52,7 +47,7 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
     if (entry.size > Limits.smallFileBytes) {
       const file = firstFile + out.length
       const members = [{ entry: index, offset: 0, size: entry.size }]
-      out.push({ file, kind: "Single", firstEntry: index, entryCount: 1, size: entry.size, members })
+      out.push({ file, kind: "Single", size: entry.size, members })
       continue
     }
     if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()
@@ -111,8 +106,6 @@ export const revise = (
 export const revisionFile = (file: number, size: number): Carried => ({
   file,
   kind: "Revision",
-  firstEntry: 0,
-  entryCount: 0,
   size,
   members: []
 })

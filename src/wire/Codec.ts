@@ -71,6 +71,10 @@ class Writer {
     this.u8(written)
     this.at += written
   }
+  reason(reason: string | undefined) {
+    this.u8(reason === undefined ? 0 : 1)
+    if (reason !== undefined) this.text(reason, Limits.reasonBytes)
+  }
   root(root: Uint8Array | undefined) {
     this.u8(root === undefined ? 0 : 1)
     if (root !== undefined) this.raw(root)
@@ -142,8 +146,6 @@ export const encode = (message: Message): Uint8Array => {
       w.u64(message.size)
       w.u16(message.pageBytes)
       w.u32(message.members)
-      w.u32(message.firstEntry)
-      w.u32(message.entryCount)
       w.root(message.root)
       w.audience(message.audience)
       return w.finish("Open", session, message.file, 0)
@@ -167,7 +169,7 @@ export const encode = (message: Message): Uint8Array => {
       w.audience(message.audience)
       return w.finish("Close", session, message.file, message.from)
     case "Abort":
-      w.text(message.reason, Limits.reasonBytes)
+      w.reason(message.reason)
       w.audience(message.audience)
       return w.finish("Abort", session, message.file ?? nothing, 0)
     case "Bye":
@@ -297,10 +299,17 @@ class Reader {
     const at = this.take(length)
     return this.bad ? new Uint8Array(0) : this.bytes.slice(at, at + length)
   }
-  root(): Uint8Array | undefined {
+  /** Does something follow that may be left out? */
+  private follows(): boolean {
     const form = this.u8()
     if (form > 1) this.bad = true
-    return form === 1 ? this.raw(Limits.hashBytes) : undefined
+    return form === 1
+  }
+  reason(): string | undefined {
+    return this.follows() ? this.text(Limits.reasonBytes) : undefined
+  }
+  root(): Uint8Array | undefined {
+    return this.follows() ? this.raw(Limits.hashBytes) : undefined
   }
   text(limit: number): string {
     const length = this.u8()
@@ -398,8 +407,6 @@ const decodeMaster = (
         size: r.u64(),
         pageBytes: takePageBytes(r),
         members: r.u32(),
-        firstEntry: r.u32(),
-        entryCount: r.u32(),
         root: r.root(),
         audience: r.audience()
       }
@@ -424,14 +431,13 @@ const decodeMaster = (
     }
     case Header.types.Close:
       return { _tag: "Close", session, file, from: index, audience: r.audience() }
-    case Header.types.Abort:
-      return {
-        _tag: "Abort",
-        session,
-        file: file === nothing ? undefined : file,
-        reason: r.text(Limits.reasonBytes),
-        audience: r.audience()
-      }
+    case Header.types.Abort: {
+      const reason = r.reason()
+      const audience = r.audience()
+      if (file !== nothing) return { _tag: "Abort", session, file, reason, audience }
+      if (reason === undefined) r.bad = true
+      return { _tag: "Abort", session, file: undefined, reason: reason ?? "", audience }
+    }
     case Header.types.Bye:
       return { _tag: "Bye", session }
     default:

@@ -72,9 +72,6 @@ export interface Open {
   /** Of this file: what was announced, or less where a path is narrower. */
   readonly pageBytes: number
   readonly members: number
-  /** The entries of the manifest that it carries: [firstEntry, firstEntry + entryCount). */
-  readonly firstEntry: number
-  readonly entryCount: number
   /** BLAKE3 of the trailer, once it is known: who holds the content already can tell by it. */
   readonly root: Uint8Array | undefined
   readonly audience: Audience
@@ -130,14 +127,15 @@ export interface Close {
   readonly audience: Audience
 }
 
-/** M> Drop this file, or, without a file, the session. */
-export interface Abort {
+/** M> Drop this file. Without a reason it is only put off, and will be opened again. Without a file: the session is over. */
+export type Abort = {
   readonly _tag: "Abort"
   readonly session: bigint
-  readonly file: number | undefined
-  readonly reason: string
   readonly audience: Audience
-}
+} & (
+  | { readonly file: number; readonly reason: string | undefined }
+  | { readonly file: undefined; readonly reason: string }
+)
 
 /** M> The session is over. */
 export interface Bye {

@@ -15,7 +15,7 @@ import type { Message } from "../../src/wire/Message.ts"
 import { answering, crowd, endpoint, inTime, master, type Slots, timed } from "./Rig.ts"
 
 const size = 20 * 512
-const carried = { file: 1, kind: "Single", firstEntry: 0, entryCount: 1, size, members: [] } as const
+const carried = { file: 1, kind: "Single", size, members: [] } as const
 const content = PageStream.inMemory(1, Layout.make({ size, pageBytes: 512 }), new Uint8Array(size))
 
 /** A session with catchers that answer by script, and what goes over the air: pages by number, rounds as "Eof 1". */
@@ -318,7 +318,7 @@ describe("Close", () => {
 
   it.effect("abort asks until each has said so [F-4]", () =>
     Effect.gen(function* () {
-      const reasons: Array<string> = []
+      const reasons: Array<string | undefined> = []
       const { run, session } = yield* rig(
         2,
         answering((message) => {
@@ -329,6 +329,10 @@ describe("Close", () => {
       )
       yield* run(Close.abort(1, "changed", [0, 1]))
       assert.isAtLeast(reasons.length, 5)
+      assert.strictEqual(reasons[0], "changed")
+      reasons.length = 0
+      yield* run(Close.putOff(1, [0, 1]))
+      assert.deepStrictEqual([...new Set(reasons)], [undefined])
       assert.strictEqual(Roster.present(session.roster()).length, 2)
     })
   )

@@ -39,12 +39,10 @@ const worst = Effect.fnUntraced(function* (announced: { readonly pageBytes: numb
         kind: "Manifest",
         pageBytes: announced.pageBytes,
         size: Limits.manifestBytes,
-        members: 0,
-        firstEntry: 0,
-        entryCount: 1
+        members: 0
       } as const
       yield* say({ _tag: "Open", session, file: 0, ...claim, root: undefined, audience: [0] })
-      yield* say({ _tag: "Abort", session, file: 0, reason: "", audience: [0] })
+      yield* say({ _tag: "Abort", session, file: 0, reason: undefined, audience: [0] })
       most = Math.max(most, process.memoryUsage().arrayBuffers - before)
     }
     yield* say({ _tag: "Bye", session })

@@ -59,8 +59,6 @@ describe("hostile questions", () => {
     kind: "Single",
     pageBytes: 1432,
     members: 0,
-    firstEntry: 0,
-    entryCount: 1,
     root: undefined,
     audience
   } as const

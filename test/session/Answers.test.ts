@@ -35,12 +35,12 @@ describe("Answers", () => {
   it("an Open is laid out with its own size of page, which is no larger than announced, and the session's of block", () => {
     const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, pageBytes: 512, members: 9 } as const
     const root = new Uint8Array(32).fill(1)
-    const asked = Answers.eventOf({ ...open, firstEntry: 0, entryCount: 9, root, audience: [3] }, membership)
+    const asked = Answers.eventOf({ ...open, root, audience: [3] }, membership)
     const event = asked?.event
     assert.strictEqual(event?._tag === "Open" && event.root, root)
     const { blockPages, members, pageBytes, size } = event?._tag === "Open" ? event.layout : (membership as never)
     assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 512, 64])
-    const larger = { ...open, pageBytes: 701, firstEntry: 0, entryCount: 9, root, audience: [3] } as const
+    const larger = { ...open, pageBytes: 701, root, audience: [3] } as const
     assert.isUndefined(Answers.eventOf(larger, membership))
   })
 

@@ -36,8 +36,6 @@ const question = (session: Service, audience: ReadonlyArray<number>, more: Parti
         size: 1,
         pageBytes: 512,
         members: 0,
-        firstEntry: 0,
-        entryCount: 1,
         root: undefined
       } as const
       return { _tag: "Open", session: session.id, file, ...open, audience: slice }

@@ -33,7 +33,7 @@ const manifestPages = pagesOf(encode(entries).length)
 /** Pages of the carried files with these paths; a bundle has the path of its first member. */
 const pagesOfFiles = (...paths: ReadonlyArray<string>) =>
   carried
-    .filter(({ firstEntry }) => paths.includes(Buffer.from(entries[firstEntry].path).toString()))
+    .filter(({ members }) => paths.includes(Buffer.from(entries[members[0].entry].path).toString()))
     .reduce((sum, { kind, members, size }) => sum + pagesOf(size, kind === "Bundle" ? members.length : 0), 0)
 const allFiles = ["d/large", "d/small 0", "d/second"]
 

@@ -98,7 +98,7 @@ export const hardLink = (path: Path, leader: number): Entry => ({ _tag: "HardLin
 /** One file carried alone, however small. */
 export const single = (entries: ReadonlyArray<Entry>, entry = entries.findIndex(isFile)): Carried => {
   const { size } = entries[entry] as Entry & { _tag: "File" }
-  return { file: 1, kind: "Single", firstEntry: entry, entryCount: 1, size, members: [{ entry, offset: 0, size }] }
+  return { file: 1, kind: "Single", size, members: [{ entry, offset: 0, size }] }
 }
 
 /** Every file of the entries in one bundle. */
@@ -109,7 +109,7 @@ export const bundle = (entries: ReadonlyArray<Entry>): Carried => {
     size += entry.size
     return [{ entry: index, offset: size - entry.size, size: entry.size }]
   })
-  return { file: 1, kind: "Bundle", firstEntry: 0, entryCount: entries.length, size, members }
+  return { file: 1, kind: "Bundle", size, members }
 }
 
 const isFile = (entry: Entry) => entry._tag === "File"

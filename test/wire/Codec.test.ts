@@ -116,25 +116,24 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, firstEntry: 9, entryCount: 7 },
+      ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3 },
       ...{ pageBytes: 1432, root: undefined, audience: [2, 3, 12] }
     },
-    header("05", "3a00", "44332211") + "02 0200000001000000 9805 03000000 09000000 07000000 00 0200 0200 0304 84268b07"
+    header("05", "3200", "44332211") + "02 0200000001000000 9805 03000000 00 0200 0200 0304 a9a9fc07"
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0, firstEntry: 9, entryCount: 1 },
+      ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0 },
       ...{ pageBytes: 512, root: new Uint8Array(32).fill(0xab), audience: [5] }
     },
-    header("05", "5900", "44332211") +
-      `01 0200000000000000 0002 00000000 09000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 0ef1d961`
+    header("05", "5100", "44332211") + `01 0200000000000000 0002 00000000 01 ${"ab".repeat(32)} 0500 0100 01 5ed73db0`
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0, firstEntry: 0, entryCount: 0 },
+      ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0 },
       ...{ pageBytes: 1432, root: undefined, audience: [5] }
     },
-    header("05", "3900", "44332211") + "03 6300000000000000 9805 00000000 00000000 00000000 00 0500 0100 01 920522e3"
+    header("05", "3100", "44332211") + "03 6300000000000000 9805 00000000 00 0500 0100 01 b616c0b3"
   ],
   [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
   [
@@ -220,11 +219,15 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     { _tag: "Abort", session, file, reason: "no", audience: [] },
-    header("10", "2300", "44332211") + "02 6e6f 0000 0000 c27ff3a4"
+    header("10", "2400", "44332211") + "01 02 6e6f 0000 0000 765e62b1"
+  ],
+  [
+    { _tag: "Abort", session, file, reason: undefined, audience: [] },
+    header("10", "2100", "44332211") + "00 0000 0000 c9c48eae"
   ],
   [
     { _tag: "Abort", session, file: undefined, reason: "", audience: [] },
-    header("10", "2100", "ffffffff") + "00 0000 0000 bdbe1a56"
+    header("10", "2200", "ffffffff") + "01 00 0000 0000 5f048f5e"
   ],
   [{ _tag: "Aborted", ...answer, file }, header("11", "2200", "44332211") + "0500 0d0c0b0a 3b6d5304"],
   [{ _tag: "Bye", session }, header("12", "1c00") + "eae49ee5"],
@@ -435,7 +438,13 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
 
   it("a form or a flag that there is not", () => {
     // a root is there or not; runs are pairs or a bitmap
-    reject(open, (body) => body.setUint8(23, 2))
+    reject(open, (body) => body.setUint8(15, 2))
+    // a reason is there or not, and that of a session always is
+    const abort: Message = { _tag: "Abort", session, file, reason: "no", audience: [] }
+    reject(abort, (body) => body.setUint8(0, 2))
+    const putOff = Codec.encode({ ...abort, reason: undefined })
+    putOff.fill(0xff, 16, 20)
+    assert.deepStrictEqual(decoded(sealed(putOff)), { _tag: "WireError", reason: "Body" })
     reject(bitmap, (body) => body.setUint8(16, 2))
   })
 

@@ -56,8 +56,6 @@ const Parts = Schema.Struct({
       size,
       pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       members: u32,
-      firstEntry: u32,
-      entryCount: u32,
       rooted: Schema.Boolean,
       audience
     }),
@@ -79,7 +77,7 @@ const Parts = Schema.Struct({
       audience
     }),
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
-    Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), reason: text, audience }),
+    Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
     Schema.TaggedStruct("SitOut", { ...who, file, reason: text }),
@@ -135,8 +133,12 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       const { rooted, ...eof } = message
       return { ...eof, session, root: rooted ? root : undefined, audience: asked(message.audience) }
     }
-    case "Abort":
-      return { ...message, session, reason: message.reason.join(""), audience: asked(message.audience) }
+    case "Abort": {
+      const { file, isPutOff } = message
+      const reason = message.reason.join("")
+      const about = file === undefined ? { file, reason } : { file, reason: isPutOff ? undefined : reason }
+      return { _tag: "Abort", session, ...about, audience: asked(message.audience) }
+    }
     case "SitOut":
       return { ...message, session, reason: message.reason.join("") }
     case "Missing": {

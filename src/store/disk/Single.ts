@@ -33,7 +33,8 @@ interface Opened {
 }
 
 export const open = Effect.fnUntraced(function* (site: Site, carried: Carried) {
-  const { firstEntry: index, size } = carried
+  const { members, size } = carried
+  const index = members[0].entry
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
   const file = yield* Effect.acquireRelease(
     attempt(path, () => site.destination.persistently(() => create(site, index, size))),

@@ -23,7 +23,7 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
   if (found === undefined) return Option.none()
   const out: Existing = {
     read: (offset, into) =>
-      attempt(inventory.entries[carried.firstEntry].path, () =>
+      attempt(inventory.entries[carried.members[0].entry].path, () =>
         destination.tree.atOnce(() => read(site, carried, found, offset, into))
       ),
     commit: Effect.gen(function* () {
