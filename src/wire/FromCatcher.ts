@@ -1,0 +1,207 @@
+/**
+ * What a catcher says: the bodies of its messages, written and read.
+ */
+
+import * as Limits from "../protocol/Limits.ts"
+import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
+import * as Header from "./Header.ts"
+import type { FromCatcher, Runs } from "./Message.ts"
+
+const noLacks = 0xffff
+
+/** Writes the body. */
+export const put = (message: FromCatcher, w: Writer): About => {
+  switch (message._tag) {
+    case "Join":
+      w.u32(message.incarnation)
+      w.u32(message.key)
+      w.u16(message.moves)
+      w.u32(message.receiveBufferBytes)
+      w.text(message.name, Limits.nameBytes)
+      return [0, 0]
+    case "Decline":
+      w.u32(message.incarnation)
+      w.u32(message.silentMillis)
+      w.text(message.master, Limits.nameBytes)
+      return [0, 0]
+    default:
+      w.u16(message.slot)
+      w.u32(message.incarnation)
+      return putAnswer(message, w)
+  }
+}
+
+type SlotAnswer = Exclude<FromCatcher, { readonly _tag: "Join" | "Decline" }>
+
+const putAnswer = (message: SlotAnswer, w: Writer): About => {
+  switch (message._tag) {
+    case "PollOk":
+      w.u32(message.received)
+      w.u32(message.dropped)
+      w.u64(message.held)
+      return [0, message.poll]
+    case "ProbeOk":
+      w.u16(message.single)
+      w.u16(message.times)
+      w.u16(message.glued)
+      return [message.probing, message.train]
+    case "OpenOk":
+      return [message.file, 0]
+    case "Complete":
+      w.u64(message.held)
+      return [message.file, 0]
+    case "Aborted":
+      return [message.file ?? nothing, 0]
+    case "SitOut":
+      w.text(message.reason, Limits.reasonBytes)
+      return [message.file, 0]
+    case "Missing":
+      w.u32(message.first)
+      w.u32(message.count)
+      w.u16(message.lacks === undefined ? noLacks : message.lacks.length)
+      for (const lack of message.lacks ?? []) w.u8(lack)
+      putRuns(w, message.first, message.count, message.runs)
+      w.u64(message.held)
+      return [message.file, message.round]
+    case "CloseOk": {
+      w.u32(message.next ?? nothing)
+      w.u16(message.failures.length)
+      for (const failure of message.failures) {
+        w.u32(failure.entry)
+        w.text(failure.reason, Limits.reasonBytes)
+      }
+      return [message.file, message.from]
+    }
+  }
+}
+
+// Few runs as pairs of 16 bits (gap, length), many as a bitmap: whichever is shorter.
+const putRuns = (w: Writer, first: number, count: number, runs: Runs) => {
+  const bitmapBytes = Math.ceil(count / 8)
+  if (runs.length * 2 < bitmapBytes) {
+    w.u8(0)
+    w.u16(runs.length / 2)
+    for (let i = 0, at = first; i < runs.length; i += 2) {
+      w.u16(runs[i] - at)
+      w.u16(runs[i + 1])
+      at = runs[i] + runs[i + 1]
+    }
+    return
+  }
+  w.u8(1)
+  for (let i = 0; i < runs.length; i += 2) {
+    for (let bit = runs[i] - first, end = bit + runs[i + 1]; bit < end; bit++) {
+      w.bytes[w.at + (bit >>> 3)] |= 1 << (bit & 7)
+    }
+  }
+  w.at += bitmapBytes
+}
+
+/** Reads the body; undefined: the type is none of a catcher's. */
+export const take = (
+  type: number,
+  session: bigint,
+  file: number,
+  index: number,
+  r: Reader
+): FromCatcher | undefined => {
+  switch (type) {
+    case Header.types.Join:
+      return {
+        _tag: "Join",
+        session,
+        incarnation: r.u32(),
+        key: r.u32(),
+        moves: r.u16(),
+        receiveBufferBytes: r.u32(),
+        name: r.text(Limits.nameBytes)
+      }
+    case Header.types.Decline:
+      return {
+        _tag: "Decline",
+        session,
+        incarnation: r.u32(),
+        silentMillis: r.u32(),
+        master: r.text(Limits.nameBytes)
+      }
+  }
+  if (!slotAnswers.has(type)) return undefined
+  const who = { session, slot: r.u16(), incarnation: r.u32() }
+  if (who.slot >= Limits.slots) r.bad = true
+  switch (type) {
+    case Header.types.PollOk:
+      return { _tag: "PollOk", ...who, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
+    case Header.types.ProbeOk:
+      return { _tag: "ProbeOk", ...who, probing: file, train: index, single: r.u16(), times: r.u16(), glued: r.u16() }
+    case Header.types.OpenOk:
+      return { _tag: "OpenOk", ...who, file }
+    case Header.types.Complete:
+      return { _tag: "Complete", ...who, file, held: r.u64() }
+    case Header.types.Aborted:
+      return { _tag: "Aborted", ...who, file: file === nothing ? undefined : file }
+    case Header.types.SitOut:
+      return { _tag: "SitOut", ...who, file, reason: r.text(Limits.reasonBytes) }
+    case Header.types.Missing: {
+      const first = r.u32()
+      const count = r.u32()
+      const lacks = takeLacks(r)
+      const runs = takeRuns(r, first, count)
+      const held = r.u64()
+      return { _tag: "Missing", ...who, file, round: index, first, count, held, lacks, runs }
+    }
+    default: {
+      const next = r.u32()
+      const length = r.u16()
+      const failures = []
+      for (let i = 0; i < length && !r.bad; i++) failures.push({ entry: r.u32(), reason: r.text(Limits.reasonBytes) })
+      return { _tag: "CloseOk", ...who, file, from: index, failures, next: next === nothing ? undefined : next }
+    }
+  }
+}
+
+const slotAnswers: ReadonlySet<number> = new Set([
+  Header.types.PollOk,
+  Header.types.ProbeOk,
+  Header.types.OpenOk,
+  Header.types.Complete,
+  Header.types.Aborted,
+  Header.types.SitOut,
+  Header.types.Missing,
+  Header.types.CloseOk
+])
+
+// A block lacks no more pages than it has.
+const takeLacks = (r: Reader): ReadonlyArray<number> | undefined => {
+  const length = r.u16()
+  if (length === noLacks) return undefined
+  if (length > Limits.spanBlocks) r.bad = true
+  const lacks = r.raw(length)
+  if (lacks.some((lack) => lack > Limits.blockPages)) r.bad = true
+  return [...lacks]
+}
+
+// Runs come out ascending, apart from each other, and inside the span, or the answer is bad.
+const takeRuns = (r: Reader, first: number, count: number): Runs => {
+  const out: Array<number> = []
+  if (count > Limits.spanPages) r.bad = true
+  const push = (page: number, length: number) => {
+    if (out.length > 0 && out[out.length - 2] + out[out.length - 1] === page) out[out.length - 1] += length
+    else out.push(page, length)
+  }
+  const form = r.u8()
+  if (form > 1) r.bad = true
+  if (form === 0) {
+    const length = r.u16()
+    let at = first
+    for (let i = 0; i < length && !r.bad; i++) {
+      const page = at + r.u16()
+      at = page + r.u16()
+      if (at > first + count || at === page) r.bad = true
+      else push(page, at - page)
+    }
+  } else if (!r.bad) {
+    const bitmap = r.raw(Math.ceil(count / 8))
+    for (let i = 0; i < count && !r.bad; i++) if ((bitmap[i >>> 3] & (1 << (i & 7))) !== 0) push(first + i, 1)
+  }
+  return r.bad ? [] : out
+}
