@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 import * as Output from "./cli/Output.ts"
 import * as Version from "./cli/Version.ts"
-import { exitStatus } from "./report/Report.ts"
+import { exitStatus } from "./report/ExitStatus.ts"
 
 /** The first version that has everything that is used (`Array.prototype.toReversed` came with it). */
 const leastNode = 20

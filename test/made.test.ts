@@ -12,7 +12,8 @@ const check = (script: string, at = root) =>
 
 const made = [
   { script: "changelog.mjs", file: "CHANGELOG.md", parts: ["changes"] },
-  { script: "rules.mjs", file: "docs/rules.md", parts: ["docs", "src", "test"] }
+  { script: "rules.mjs", file: "docs/rules.md", parts: ["docs", "src", "test"] },
+  { script: "events.mjs", file: "docs/events.md", parts: ["docs", "src"] }
 ]
 
 describe.for(made)("$file", ({ file, parts, script }) => {
@@ -25,6 +26,7 @@ describe.for(made)("$file", ({ file, parts, script }) => {
     const at = fs.mkdtempSync(path.join(os.tmpdir(), "mrsync-made-"))
     for (const part of ["scripts", file, ...parts])
       fs.cpSync(path.join(root, part), path.join(at, part), { recursive: true })
+    fs.symlinkSync(path.join(root, "node_modules"), path.join(at, "node_modules"))
     fs.appendFileSync(path.join(at, file), "by hand\n")
     const { status, stderr } = check(script, at)
     fs.rmSync(at, { recursive: true })

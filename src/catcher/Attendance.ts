@@ -231,7 +231,7 @@ export const reportOf = (
       {
         id: options.id,
         address,
-        state: attendance.done && failures.length === 0 ? "Complete" : "Partial",
+        state: isComplete(attendance) ? "Complete" : "Partial",
         files: attendance.files,
         bytes: attendance.bytes,
         missingPages: attendance.missingPages,
@@ -242,6 +242,9 @@ export const reportOf = (
     failures: []
   }
 }
+
+/** Is the tree committed, and nothing of it missing? */
+export const isComplete = (attendance: Attendance): boolean => attendance.done && failuresOf(attendance).length === 0
 
 /** Why a catcher has nothing of a session that has ended well. */
 const tookNoPart = "the session ended before this catcher had the list of its files"

@@ -38,7 +38,7 @@ import type { Carried } from "../tree/Plan.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure, FromMaster, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
-import { Attendance, reportOf } from "./Attendance.ts"
+import { Attendance, isComplete, reportOf } from "./Attendance.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
 import * as Recognition from "./Recognition.ts"
@@ -144,7 +144,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     isAgain = true
     attendance = new Attendance(now(), wakefulness)
     attendance.joins(membership)
-    const files = yield* filesOf(membership, attendance, options.assemblingBlocks)
+    const files = yield* filesOf(membership, attendance, options)
     yield* Effect.forkScoped(Effect.forever(tick(attendance, now)))
     const events = yield* pullOf(PageReceiver.events(inbox, membership, attendance.received))
     const whereabouts = whereaboutsOf(membership, options.id, transport, exchange)
@@ -352,7 +352,7 @@ const answerTo = Effect.fnUntraced(function* (
 const filesOf = Effect.fnUntraced(function* (
   membership: Announce.Membership,
   attendance: Attendance,
-  assemblingBlocks: number | undefined
+  { assemblingBlocks, id }: Options
 ) {
   const exchange = yield* CatcherExchange
   const store = yield* Store
@@ -376,7 +376,7 @@ const filesOf = Effect.fnUntraced(function* (
     const entries = attendance.entriesOf(file)
     if (entries.every((entry) => attendance.said.has(entry))) return
     attendance.drop(entries, { reason })
-    progress.publish({ _tag: "Failed", path: attendance.pathOf(entries[0]), reason })
+    progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(entries[0])), reason })
   }
 
   // [F-8] the tree cannot be here at all: everything is sat out at once, and that is told once
@@ -478,7 +478,7 @@ const filesOf = Effect.fnUntraced(function* (
     attendance.fail(failures)
     for (const failure of failures) {
       attendance.said.add(failure.entry)
-      progress.publish({ _tag: "Failed", path: attendance.pathOf(failure.entry), reason: failure.reason })
+      progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
     }
     const failed = new Set(failures.map((failure) => failure.entry))
     const own = new Set(attendance.entriesOf(carried.file))
@@ -492,8 +492,7 @@ const filesOf = Effect.fnUntraced(function* (
       }
     }
     const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
-    const paths = () => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry))
-    progress.publish({ _tag: "Completed", paths })
+    progress.publishFiles(() => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry)), id)
   }
 
   // The manifest lives in memory; its commit is that of the tree.
@@ -537,6 +536,7 @@ const filesOf = Effect.fnUntraced(function* (
     attendance.entries?.forEach((entry, index) => {
       if (entry._tag === "HardLink" && !failed.has(index)) attendance.files++
     })
+    if (isComplete(attendance)) progress.publish({ _tag: "Completed", id })
     // the answers to earlier questions have said the others
     return [...attendance.failures]
       .filter(([entry]) => !attendance.said.has(entry))
@@ -583,7 +583,7 @@ const filesOf = Effect.fnUntraced(function* (
     attendance.entries = entries
     attendance.leftOut = leftOut
     for (const { path, reason } of leftOut.lost) {
-      progress.publish({ _tag: "Failed", path: Names.display(path), reason })
+      progress.publish({ _tag: "Failed", ...Names.pathAt(Names.display(path)), reason })
     }
     const { bytes, files } = counts(entries)
     attendance.total = bytes

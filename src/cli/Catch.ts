@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../catcher/Catcher.ts"
+import { Progress } from "../report/Progress.ts"
 import type { Checked } from "../store/Store.ts"
 import * as LastLine from "./LastLine.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
@@ -52,17 +53,16 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       // of two catchers with one name, on one group of one network, only one is taken in
       machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`, checked),
-      Reporter.layer({
-        role: "Catch",
-        where: Session.whereOf(input.group, network),
-        verbosity,
-        json: input.json,
-        live: !input.noProgress,
-        onEvent: ({ _tag }) => {
-          if (_tag === "Started") isReceiving = true
-          if (_tag === "Report") isReceiving = false
-        }
-      })
+      Layer.provideMerge(
+        noticing((receiving) => (isReceiving = receiving)),
+        Reporter.layer({
+          role: "Catch",
+          where: Session.whereOf(input.group, network),
+          verbosity,
+          json: input.json,
+          live: !input.noProgress
+        })
+      )
     )
   // The interface of one session may be gone in the next, or have another address.
   const network = machine.network(input.network)
@@ -94,6 +94,20 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     Effect.raceFirst(again(session("InSession"), input.json, input.waitMillis !== undefined), stopped)
   )
 })
+
+/** Notices when a session begins here, and when it is over. */
+const noticing = (notice: (isReceiving: boolean) => void) =>
+  Layer.effectDiscard(
+    Effect.flatMap(Progress, (progress) =>
+      progress.add({
+        name: "mrsync catch",
+        take: ({ _tag }) => {
+          if (_tag === "Started" || _tag === "Report") notice(_tag === "Started")
+        },
+        ignores: ["FileCompleted"]
+      })
+    )
+  )
 
 /** Session after session. With a limit to the waiting, hearing no master within it is the end. */
 const again = Effect.fnUntraced(function* <R>(

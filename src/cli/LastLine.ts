@@ -8,18 +8,20 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { base64Of } from "../tree/Names.ts"
+import * as Line from "../report/Line.ts"
+import type { Report } from "../report/Report.ts"
+import { pathAt } from "../tree/Names.ts"
 import { Screen } from "./Screen.ts"
 import * as Status from "./Status.ts"
 
-/** A report, or what stands in its place. */
-export interface Last {
-  readonly _tag: string
-}
+type Of<Tag extends Line.Line["_tag"]> = Extract<Line.Line, { readonly _tag: Tag }>
+
+/** A report, or what stands in its place; how it ended is added. */
+export type Last = Report | Omit<Of<"Simulation">, "time" | "status" | "reason">
 
 /** Takes the last object of what runs now, and keeps it until it is known how that ended. */
-export const Keeper = Context.Reference<((last: Last) => void) | undefined>("mrsync/cli/LastLine", {
-  defaultValue: () => undefined
+export const Keeper = Context.Reference<(last: Last) => void>("mrsync/cli/LastLine", {
+  defaultValue: () => () => {}
 })
 
 /** Ends what --json says of an effect with its last line. */
@@ -39,7 +41,7 @@ export const endingOne =
       ? Effect.flatMap(Keeper, (keep) =>
           keeping(effect, (last, exit) => {
             if (!endsAll(exit)) return print(last, exit)
-            return last === undefined ? Effect.void : Effect.sync(() => keep?.(last))
+            return last === undefined ? Effect.void : Effect.sync(() => keep(last))
           })
         )
       : effect
@@ -58,28 +60,24 @@ const keeping = <A, E extends Status.Failure, R, R2>(
 
 const print = Effect.fnUntraced(function* (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>) {
   const screen = yield* Screen
-  const time = DateTime.formatIso(yield* DateTime.now)
-  screen.print("json", JSON.stringify(lineOf(last, exit, time)))
+  screen.print("json", Line.encode(lineOf(last, exit, yield* DateTime.now)))
 })
 
 /** The object itself. */
-const lineOf = (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>, time: string): object => {
+const lineOf = (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>, time: DateTime.Utc): Line.Line => {
   const status = Status.of(exit)
-  const reason = Exit.isSuccess(exit) ? {} : { reason: Status.reason(exit) }
-  if (last !== undefined) {
-    const { _tag, ...rest } = last
-    return { _tag, time, status, ...reason, ...rest }
-  }
-  if (Exit.isSuccess(exit)) return { _tag: "Ended", time, status }
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  const kind = error === undefined ? {} : { error: Status.kindOf(error) }
-  return { _tag: "Error", time, status, ...kind, ...reason, ...(error === undefined ? {} : knownOf(error)) }
+  if (Exit.isSuccess(exit)) return last === undefined ? { _tag: "Ended", time, status } : { ...last, time, status }
+  const outcome = { time, status, reason: Status.reason(exit) }
+  if (last !== undefined) return { ...last, ...outcome }
+  return Option.match(Cause.findErrorOption(exit.cause), {
+    onNone: (): Line.Line => ({ _tag: "Error", ...outcome }),
+    // Each kind of error has its own fields, and the Schema takes those.
+    onSome: (error) => ({ ...knownOf(error), _tag: "Error", error: Status.kindOf(error), ...outcome }) as Of<"Error">
+  })
 }
 
 /** What the error knows, so that a program need not read the sentence. */
 const knownOf = (error: Status.Failure): object => {
-  if (error._tag === "ShowHelp") return {}
-  const known = Object.entries(error).filter(([key]) => key !== "_tag" && key !== "reason" && !key.startsWith("~"))
-  const pathBytes = "path" in error ? base64Of(error.path) : undefined
-  return { ...Object.fromEntries(known), ...(pathBytes === undefined ? {} : { pathBytes }) }
+  if (Status.kindOf(error) === "UsageError") return error._tag === "UsageError" ? { command: error.command } : {}
+  return "path" in error ? { ...error, ...pathAt(error.path) } : { ...error }
 }

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Tty from "node:tty"
-import { exitStatus } from "../report/Report.ts"
+import { exitStatus } from "../report/ExitStatus.ts"
 import * as Output from "./Output.ts"
 import * as Status from "./Status.ts"
 

@@ -6,7 +6,7 @@
  * A full disk always is one. The session itself goes on: it is more than what is said about it.
  */
 
-import { exitStatus } from "../report/Report.ts"
+import { exitStatus } from "../report/ExitStatus.ts"
 
 let failure: NodeJS.ErrnoException | undefined
 let isForProgram = false

@@ -1,14 +1,17 @@
 /**
- * The command line's Progress: events go straight to the screen, as a live picture, as lines, or as JSON. Unlike
- * `Progress.layer` it keeps no queue and so drops nothing: whoever reads the JSON counts on its last line, the report.
+ * The command line's sinks of a session: events go straight to the screen, as a live picture, as lines, or as JSON. They keep
+ * no queue: what a reader of standard output has not read yet waits in that stream, and beyond a bound lines are left out.
  */
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
+import type { Event, Tag } from "../report/Event.ts"
+import * as Line from "../report/Line.ts"
 import * as Progress from "../report/Progress.ts"
+import type { Report } from "../report/Report.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import { base64Of, failureAt } from "../tree/Names.ts"
+import * as Format from "./Format.ts"
 import * as LastLine from "./LastLine.ts"
 import * as Picture from "./Picture.ts"
 import { Screen } from "./Screen.ts"
@@ -22,82 +25,72 @@ interface Options {
   readonly verbosity: View.Verbosity
   readonly json: boolean
   readonly live: boolean
-  /** Is told of every event, too. */
-  readonly onEvent?: (event: Progress.Event) => void
 }
 
+/** A hub of its own; its first sink is the screen, or the JSON lines. */
 export const layer = (options: Options): Layer.Layer<Progress.Progress, never, Screen> =>
-  Layer.effect(
-    Progress.Progress,
+  Layer.effectDiscard(
     Effect.gen(function* () {
-      const screen = yield* Screen
-      const clock = yield* Clock.Clock
-      const keep = yield* LastLine.Keeper
-      const seen = options.json ? undefined : sight(screen, options, yield* Monotonic.millis)
-      const publish = seen?.publish ?? json(screen, clock, options.verbosity, keep)
-      if (seen !== undefined)
-        yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(beatMillis), seen.beat)))
-      yield* Effect.addFinalizer(() => Effect.sync(screen.erase))
-      const { onEvent } = options
-      return {
-        publish: (event) => {
-          onEvent?.(event)
-          publish(event)
-        },
-        events: Stream.empty
-      }
+      const progress = yield* Progress.Progress
+      const take = yield* options.json ? json(options.verbosity) : sight(options)
+      const ignores: ReadonlyArray<Tag> = options.verbosity === "Verbose" ? [] : ["FileCompleted"]
+      yield* progress.add({ name: "standard output", take, ignores })
     })
-  )
+  ).pipe(Layer.provideMerge(Layer.fresh(Progress.Progress.layer)))
 
-const json = (
-  screen: Screen["Service"],
-  clock: Clock.Clock,
-  verbosity: View.Verbosity,
-  keep: ((last: LastLine.Last) => void) | undefined
-) => {
-  const print = (event: Progress.Event) => {
-    const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
-    const { _tag, ...rest } = event._tag === "Failed" ? { ...event, ...failureAt(event.path, event.reason) } : event
-    screen.print("json", JSON.stringify({ _tag, time, ...rest }))
+/** Lines are left out while standard output is not read; the next one that is printed says how many. */
+const missing = (count: number): string => `${Format.plural(count, "line")} left out here: standard output was not read`
+
+/** The report is kept: it is the last line, which says more. */
+const json = Effect.fnUntraced(function* (verbosity: View.Verbosity) {
+  const screen = yield* Screen
+  const clock = yield* Clock.Clock
+  const keep = yield* LastLine.Keeper
+  let missed = 0
+  const print = (event: Exclude<Event, Report>) =>
+    screen.print("json", Line.encode({ ...event, time: DateTime.makeUnsafe(clock.currentTimeMillisUnsafe()) }))
+  return (event: Event): void => {
+    if (event._tag === "Report") return keep(event)
+    if (verbosity === "Quiet") return
+    if (screen.isBehind()) return void missed++
+    if (missed > 0) print({ _tag: "Note", message: missing(missed) })
+    missed = 0
+    print(event)
   }
-  const printPath = (path: string) => {
-    const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
-    const pathBytes = base64Of(path)
-    screen.print(
-      "json",
-      JSON.stringify({ _tag: "Completed", time, path, ...(pathBytes === undefined ? {} : { pathBytes }) })
-    )
-  }
-  return (event: Progress.Event) => {
-    if (event._tag === "Completed") {
-      if (verbosity === "Verbose") for (const path of event.paths()) printPath(path)
-    } else if (event._tag === "Report") (keep ?? print)(event)
-    else if (verbosity !== "Quiet") print(event)
-  }
-}
+})
 
 /** How often it is looked at what only time changes. */
 const beatMillis = 1000
 
-const sight = (screen: Screen["Service"], options: Options, now: () => number) => {
+const sight = Effect.fnUntraced(function* (options: Options) {
+  const screen = yield* Screen
+  const now = yield* Monotonic.millis
   let view = View.initial(options)
   let isOver = false
+  let missed = 0
   const isQuiet = options.verbosity === "Quiet"
   const isLive = options.live && screen.drawable && !isQuiet
+  const print = ({ text, to }: View.Line) => {
+    // The summary is never left out, nor is anything that goes to standard error.
+    if (to === "out" && !isOver && screen.isBehind()) return void missed++
+    if (missed > 0) screen.print("out", missing(missed))
+    missed = 0
+    screen.print(to, text)
+  }
   const show = ([next, lines]: View.Step) => {
     view = next
-    for (const line of lines) screen.print(line.to, line.text)
+    lines.forEach(print)
     if (isLive && !isOver) screen.draw(Picture.picture(view, screen.size()))
   }
-  return {
-    publish: (event: Progress.Event) => {
-      isOver = event._tag === "Report"
-      if (isOver) screen.erase()
-      show(View.step(View.at(view, now()), event))
-    },
-    beat: Effect.sync(() => {
-      const later = View.at(view, now())
-      if (!isOver && !isQuiet) show(isLive ? [later, []] : Picture.beat(later))
-    })
+  const beat = Effect.sync(() => {
+    const later = View.at(view, now())
+    if (!isOver && !isQuiet) show(isLive ? [later, []] : Picture.beat(later))
+  })
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(beatMillis), beat)))
+  yield* Effect.addFinalizer(() => Effect.sync(screen.erase))
+  return (event: Event): void => {
+    isOver = event._tag === "Report"
+    if (isOver) screen.erase()
+    show(View.step(View.at(view, now()), event))
   }
-}
+})

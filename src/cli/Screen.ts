@@ -13,6 +13,8 @@ interface Sink {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
+  /** Bytes that its reader has not taken yet. */
+  readonly writableLength?: number
 }
 
 interface Options {
@@ -33,6 +35,9 @@ interface Size {
   readonly rows: number
 }
 
+/** What a reader of standard output has not read waits in memory: beyond this, lines are left out. */
+const behindBytes = 16 * 1024 * 1024
+
 const showCursor = "\x1b[?25h"
 const hideCursor = "\x1b[?25l"
 const eraseBelow = "\r\x1b[J"
@@ -42,6 +47,8 @@ export class Screen extends Context.Service<
   {
     /** `json`: on standard output, for a program. */
     readonly print: (to: To, line: string) => void
+    /** Is standard output's reader so far behind that lines should be left out? */
+    readonly isBehind: () => boolean
     /** A terminal that can draw. */
     readonly drawable: boolean
     readonly size: () => Size
@@ -101,6 +108,7 @@ const make = ({ atExit, err, forProgram, out, term }: Options) =>
         out.write(`${picture.length === 0 ? hideCursor : ""}${back()}${text(lines)}`)
         picture = lines
       },
+      isBehind: () => (out.writableLength ?? 0) > behindBytes,
       entered: () => void typedRows++,
       erase
     }

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Repair } from "../protocol/file/Planner.ts"
 import type { Report } from "../report/Report.ts"
+import type { Fate } from "../report/RollOut.ts"
 import { exitStatus } from "../report/Report.ts"
 import * as Forecast from "../simulate/Forecast.ts"
 import { SourceError } from "../source/Source.ts"
@@ -57,7 +58,7 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
     telling(screen, input)
   )
   const keep = yield* LastLine.Keeper
-  if (input.json) (keep ?? ((last) => screen.print("json", JSON.stringify(last))))(json(input, forecast))
+  if (input.json) keep(summary(input, forecast))
   else for (const line of lines(input, forecast)) screen.print("out", line)
   if (forecast.isStuck) {
     return yield* new Incomplete({
@@ -132,7 +133,7 @@ const lines = (input: Input, forecast: Forecast.Forecast): ReadonlyArray<string>
 }
 
 /** When the file stood at half of the catchers, and when at the last. */
-const arrivals = (catchers: ReadonlyArray<Forecast.Fate>): ReadonlyArray<string> => {
+const arrivals = (catchers: ReadonlyArray<Fate>): ReadonlyArray<string> => {
   const seconds = catchers.flatMap((one) => one.seconds ?? []).sort((a, b) => a - b)
   if (seconds.length === 0) return []
   const half = seconds[Math.ceil(seconds.length / 2) - 1]
@@ -140,7 +141,7 @@ const arrivals = (catchers: ReadonlyArray<Forecast.Fate>): ReadonlyArray<string>
   return [`there: at half of them after ${Format.seconds(half)}, at the last after ${Format.seconds(last)}`]
 }
 
-const fates = (catchers: ReadonlyArray<Forecast.Fate>, all: boolean): ReadonlyArray<string> => {
+const fates = (catchers: ReadonlyArray<Fate>, all: boolean): ReadonlyArray<string> => {
   const shown = all || catchers.length <= listed ? catchers : catchers.filter((one) => one.state !== "Complete")
   const rows = shown
     .slice(0, all ? Infinity : listed)
@@ -172,7 +173,7 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string
   )
 }
 
-const json = (input: Input, forecast: Forecast.Forecast) => {
+const summary = (input: Input, forecast: Forecast.Forecast): LastLine.Last => {
   const { json: _json, verbose: _verbose, ...options } = input
   const { master: _master, report, ...counted } = forecast
   const failures: Report["failures"] = report?.failures ?? []

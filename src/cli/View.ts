@@ -9,7 +9,7 @@ import * as Summary from "./Summary.ts"
 export type Role = "Send" | "Catch"
 export type Verbosity = "Quiet" | "Normal" | "Verbose"
 
-interface Line {
+export interface Line {
   readonly to: "out" | "err"
   readonly text: string
 }
@@ -126,10 +126,10 @@ export const step = (view: View, event: Progress.Event): Step => {
         ? say(next, `${tenths * 10} %: ${Format.bytes(event.bytes)} in ${Format.seconds(event.seconds)}`)
         : [next, []]
     }
-    case "Completed": {
-      if (view.verbosity !== "Verbose") return [view, []]
-      return [view, event.paths().map((path) => ({ to: "out", text: Format.safe(path) }))]
-    }
+    case "FileCompleted":
+      return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Format.safe(event.path) }] : []]
+    case "Completed":
+      return [view, view.verbosity === "Verbose" ? [{ to: "out", text: `complete: ${Format.name(event.id)}` }] : []]
     case "Lost":
       return many(view, "Lost", "err", `lost: ${whoIs(event)}: ${Format.safe(event.reason)}`)
     case "Failed": {

@@ -33,7 +33,7 @@ import { type Skipped, Source } from "../source/Source.ts"
 import type { Transport } from "../transport/Transport.ts"
 import { counts, type LeftOut } from "../tree/Entry.ts"
 import { encode } from "../tree/Manifest.ts"
-import { bytesOf, display } from "../tree/Names.ts"
+import { bytesOf, display, pathAt } from "../tree/Names.ts"
 import { type Carried, plan } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import * as Content from "./Content.ts"
@@ -363,7 +363,7 @@ const revise = Effect.fn("Master.revise")(function* (ledger: Ledger, audience: A
   const { failures, retaken } = yield* source.retake(ledger.changed())
   for (const { entry, error } of failures) {
     const file = ledger.giveUp(entry, error)
-    progress.publish({ _tag: "Failed", path: error.path, reason: error.reason })
+    progress.publish({ _tag: "Failed", ...pathAt(error.path), reason: error.reason })
     // it was put off, and now it is given up
     if (file !== undefined && audience.length > 0) yield* Close.abort(file, error.reason, audience, awayMillis)
   }
@@ -392,8 +392,15 @@ const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audien
     () => Effect.undefined
   )
   if (closed === undefined) return
+  const first = [...closed.committed.keys()].filter((slot) => ledger.lacks(slot, 0))
   ledger.commit(0, closed.committed)
   ledger.sitOut(0, closed.satOut)
+  const { roster } = yield* Session.Session
+  const progress = yield* Progress
+  for (const slot of first) {
+    const member = roster().members[slot]
+    if (ledger.stateOf(member) === "Complete") progress.publish({ _tag: "Completed", id: member.name })
+  }
 })
 
 /** The manifest goes through the same phases, but is closed last, when a catcher has all the rest. The slots that hold it now. */
@@ -495,7 +502,7 @@ const sendFile = Effect.fnUntraced(function* (
       if (isRetaken) {
         const event = error._tag === "SourceChanged" ? error.event : reason
         progress.publish({ _tag: "Note", message: `${path}: ${event}; it is sent once more after the others` })
-      } else progress.publish({ _tag: "Failed", path, reason })
+      } else progress.publish({ _tag: "Failed", ...pathAt(path), reason })
       // nobody commits the tree with a part of the file beside it
       yield* Close.abort(carried.file, isRetaken ? undefined : reason, unfinished)
       ledger.drop(carried, error)
@@ -512,13 +519,13 @@ const sendFile = Effect.fnUntraced(function* (
 const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: Carried) {
   if (!ledger.completes(carried.file)) return
   const progress = yield* Progress
-  progress.publish({ _tag: "Completed", paths: () => ledger.sentPaths(carried) })
+  progress.publishFiles(() => ledger.sentPaths(carried))
 })
 
 const skippedEvent = (skipped: Skipped) =>
   skipped.kind === "Special"
     ? ({ _tag: "Note", message: `${skipped.path}: ${skipped.reason}` } as const)
-    : ({ _tag: "Failed", path: skipped.path, reason: skipped.reason } as const)
+    : ({ _tag: "Failed", ...pathAt(skipped.path), reason: skipped.reason } as const)
 
 /** What the catchers are told of it. */
 const leftOutOf = (skipped: ReadonlyArray<Skipped>): LeftOut => ({

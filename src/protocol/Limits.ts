@@ -190,8 +190,10 @@ export const inboxBatches = 16
 export const airSlabs = 4
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
 export const socketDatagrams = 4096
-/** Progress events waiting for a slow reader; older ones are dropped. */
-export const progressEvents = 256
+/** Progress events waiting for a slow reader; older ones are dropped. A bundle's files are told at once, and fit. */
+export const progressEvents = 2 * bundleFiles
+/** Patience with a slow reader of events that is behind when the session has ended. */
+export const sinkMillis = 1000
 
 /** More catchers than this say how many pages of a block they lack, not which: lists grow with the group, counts do not. */
 export const listingCatchers = 8

@@ -5,22 +5,31 @@
 
 import * as Schema from "effect/Schema"
 import * as Limits from "../protocol/Limits.ts"
+import * as Fields from "./Fields.ts"
 
 export { TransportError } from "../transport/Transport.ts"
 export { DestinationEscape, StoreError } from "../store/Store.ts"
 export { SourceChanged, SourceError } from "../source/Source.ts"
 
-/** Somebody, and why not. */
-const Turned = Schema.Struct({ id: Schema.String, address: Schema.String, reason: Schema.String })
+/** A catcher that takes no part, and why. */
+const Turned = Schema.Struct({
+  id: Fields.text("the catcher's name"),
+  address: Fields.text("its address and port"),
+  reason: Fields.text("why, in words for a person")
+})
+
+/** Another master that had the group during the wait. */
+const Rival = Schema.Struct({
+  address: Fields.text("its address and port"),
+  sinceMillis: Fields.number("milliseconds from the beginning of the wait until it was heard"),
+  forMillis: Fields.number("milliseconds for which it had the group")
+})
 
 /** Where it was waited, and where it was not: a person may have meant another network. */
 const place = {
-  /** Why the system sends nothing of ours, at the end. */
-  unsent: Schema.optional(Schema.String),
-  /** The group, and the interface used. */
-  where: Schema.optional(Schema.String),
-  /** The machine's other interfaces. */
-  others: Schema.optional(Schema.Array(Schema.String))
+  unsent: Fields.maybe(Fields.text("why the system sends nothing of ours, where it sent nothing at the end")),
+  where: Fields.maybe(Fields.text("the group, and the interface used")),
+  others: Fields.maybe(Fields.list(Schema.String, "the machine's other interfaces"))
 }
 
 /** Names in a sentence. */
@@ -39,20 +48,14 @@ const elsewhere = ({ others = [] }: { readonly others?: ReadonlyArray<string> | 
 
 /** Announce: too few catchers joined in time. */
 export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("AnnounceTimeout", {
-  joined: Schema.Number,
-  wanted: Schema.Number,
-  /** Names that were awaited and did not come (with a list of hosts). */
-  absent: Schema.Array(Schema.String),
-  /** Those that came and were not taken in, and those that joined and were lost. */
-  refused: Schema.optional(Schema.Array(Turned)),
-  lost: Schema.optional(Schema.Array(Turned)),
-  /** Other masters whose group it was meanwhile: since when, and how long, of the wait. */
-  rivals: Schema.optional(
-    Schema.Array(Schema.Struct({ address: Schema.String, sinceMillis: Schema.Number, forMillis: Schema.Number }))
-  ),
-  waitedMillis: Schema.Number,
-  /** Where answers come to. */
-  local: Schema.optional(Schema.String),
+  joined: Fields.count("catchers that have joined"),
+  wanted: Fields.count("catchers that were waited for"),
+  absent: Fields.list(Schema.String, "names of the list of --hosts that did not come"),
+  refused: Fields.maybe(Fields.list(Turned, "catchers that came, and were not taken in")),
+  lost: Fields.maybe(Fields.list(Turned, "catchers that joined, and were lost")),
+  rivals: Fields.maybe(Fields.list(Rival, "other masters that had the group meanwhile")),
+  waitedMillis: Fields.number("milliseconds waited"),
+  local: Fields.maybe(Fields.text("the address and port to which catchers answer")),
   ...place
 }) {
   override get message() {
@@ -81,10 +84,9 @@ const tenths = (millis: number): number => Math.round(millis / 100) / 10
 
 /** Announce: another master uses the group, and has not ended when the wait did. */
 export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
-  address: Schema.String,
-  waitedMillis: Schema.Number,
-  /** Since when it was waited for, of the wait. */
-  sinceMillis: Schema.Number
+  address: Fields.text("the other master's address and port"),
+  waitedMillis: Fields.number("milliseconds waited"),
+  sinceMillis: Fields.number("milliseconds from the beginning of the wait until it was heard")
 }) {
   override get message() {
     const heard = this.sinceMillis < 1000 ? "" : ` (heard from ${tenths(this.sinceMillis)} s on)`
@@ -121,25 +123,19 @@ export class CloseTimeout extends Schema.TaggedError<CloseTimeout>()("CloseTimeo
 
 /** A master that was heard by a catcher that looked for one. */
 const Heard = Schema.Struct({
-  address: Schema.String,
-  announcements: Schema.Number,
-  /** What we answered. */
-  joins: Schema.Number,
-  /** It said goodbye. */
-  isOver: Schema.Boolean
+  address: Fields.text("its address and port"),
+  announcements: Fields.count("announcements heard from it"),
+  joins: Fields.count("joins sent to it"),
+  isOver: Fields.flag("it has ended its session")
 })
 
 /** A catcher heard no master, or heard it no more. */
 export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTimeout", {
-  /** The master's address, when we were in its session. */
-  master: Schema.optional(Schema.String),
-  waitedMillis: Schema.Number,
-  /** How the last session ended that this catcher had joined, while its master still gathered. */
-  before: Schema.optional(Schema.String),
-  /** Masters that were heard and took us into no session. */
-  heard: Schema.optional(Schema.Array(Heard)),
-  /** How long its session had gone on. */
-  sessionMillis: Schema.optional(Schema.Number),
+  master: Fields.maybe(Fields.text("the master's address and port, where this catcher was in its session")),
+  waitedMillis: Fields.number("milliseconds waited"),
+  before: Fields.maybe(Fields.text("how the last session ended that this catcher had joined, before it began")),
+  heard: Fields.maybe(Fields.list(Heard, "masters that were heard, and took this catcher into no session")),
+  sessionMillis: Fields.maybe(Fields.number("milliseconds that the master's session had gone on")),
   ...place
 }) {
   override get message() {
@@ -170,7 +166,7 @@ export const membershipHint =
 
 /** The master took this catcher not in. */
 export class JoinRefused extends Schema.TaggedError<JoinRefused>()("JoinRefused", {
-  master: Schema.String,
+  master: Fields.text("the master's address and port"),
   reason: Schema.String
 }) {
   override get message() {
@@ -180,7 +176,7 @@ export class JoinRefused extends Schema.TaggedError<JoinRefused>()("JoinRefused"
 
 /** The master ended the session before its end. */
 export class SessionAborted extends Schema.TaggedError<SessionAborted>()("SessionAborted", {
-  master: Schema.String,
+  master: Fields.text("the master's address and port"),
   reason: Schema.String
 }) {
   override get message() {

@@ -1,110 +1,46 @@
 /**
- * What happens in a session, as a stream of events that a terminal, JSON lines and a page read alike. Publishing never
- * waits: a reader that is too slow misses the oldest events.
+ * The hub of a session's events: the conductors tell it, and any number of sinks hear it. Telling never waits and never
+ * fails, whatever the sinks do.
  */
 
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
-import type { CatcherReport, Report } from "./Report.ts"
+import { pathAt } from "../tree/Names.ts"
+import type { Event, Tag } from "./Event.ts"
 
-/** One catcher as the master sees it. */
-export interface CatcherView {
-  /** Its name. */
-  readonly id: string
-  /** Where it is now. */
-  readonly address: string
-  readonly state: "Receiving" | "Slow" | "Complete" | "Partial" | "Lost"
-  /** Why it is behind the others, as far as it shows by now. */
-  readonly straggled?: CatcherReport["straggled"]
-  /** Committed there. */
-  readonly files: number
-  /** Held there by its own answers, committed or not. */
-  readonly bytes: number
-}
+export type { CatcherView, Event } from "./Event.ts"
 
 /** Seconds as they are told: to the millisecond. */
 export const seconds = (millis: number): number => Math.round(millis) / 1000
 
-/** Something that happened in a session. The last is the report. */
-export type Event =
-  /** Master: the tree was read. */
-  | {
-      readonly _tag: "Scanned"
-      readonly files: number
-      readonly directories: number
-      readonly links: number
-      readonly fifos: number
-      readonly bytes: number
-    }
-  /**
-   * Master: waiting for catchers, told again when another one is there or one less. Catcher: waiting for a master,
-   * which has no numbers. `wanted` is left out where as many as come are. `absent`: the first names of a list of hosts that are not there. `leftSeconds`: until fewer catchers are enough, or the
-   * waiting ends; undefined: it does not.
-   */
-  | {
-      readonly _tag: "Waiting"
-      readonly joined?: number
-      readonly wanted?: number
-      readonly absent?: ReadonlyArray<string>
-      readonly leftSeconds: number | undefined
-    }
-  | {
-      readonly _tag: "Joined"
-      readonly id: string
-      readonly address: string
-      readonly joined: number
-      readonly wanted?: number
-    }
-  | { readonly _tag: "Refused"; readonly id: string; readonly address: string; readonly reason: string }
-  /** Both: the session runs. */
-  | {
-      readonly _tag: "Started"
-      readonly session: string
-      readonly catchers: number
-      readonly files: number
-      readonly bytes: number
-    }
-  /**
-   * Both, a few times a second: how far. `bytes` of `total`: what the catcher has of what it is to get, at the master the
-   * one that has least. `sentBytes`: of pages, repairs included, that were sent (master) or received (catcher).
-   * `phase`: pages are sent for the first time; all were sent once, and some catcher lacks some; all is there and gets its names;
-   * it has them, and other catchers are waited for (catcher).
-   */
-  | {
-      readonly _tag: "Tick"
-      readonly seconds: number
-      readonly bytes: number
-      readonly total: number
-      readonly files: number
-      readonly sentBytes: number
-      readonly phase: "Sending" | "Repairing" | "Finishing" | "Finished"
-      readonly repairedPages: number
-      readonly catchers: ReadonlyArray<CatcherView>
-    }
-  /** Files that are complete: here, or (master) at every catcher that is there. The paths are made when somebody asks. */
-  | { readonly _tag: "Completed"; readonly paths: () => ReadonlyArray<string> }
-  | { readonly _tag: "Lost"; readonly id: string; readonly address: string; readonly reason: string }
-  /** An entry that will not arrive somewhere; `catcher` is absent when it arrives nowhere. */
-  | { readonly _tag: "Failed"; readonly path: string; readonly reason: string; readonly catcher?: string }
-  /** A plain remark: a skipped socket, a smaller buffer than wanted. */
-  | { readonly _tag: "Note"; readonly message: string }
-  | Report
+/** A listener that takes each event at once. For one that has to wait, see `follow`. */
+export interface Sink {
+  /** Its name in the note that says that it failed. */
+  readonly name: string
+  /** Must return at once. A sink that throws hears nothing more, and the others are told so by a note. */
+  readonly take: (event: Event) => void
+  /** Events that it has no use for. A file's path is not made when every sink ignores `FileCompleted`. */
+  readonly ignores?: ReadonlyArray<Tag>
+}
 
 /**
  * The service to which a session tells what happens.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import * as Stream from "effect/Stream"
  * import { Catcher, Progress } from "mrsync"
  *
  * const told = Effect.gen(function* () {
- *   const progress = yield* Progress.Progress
- *   yield* Effect.forkScoped(Stream.runForEach(progress.events, (event) => Effect.log(event._tag)))
+ *   yield* Progress.follow({ name: "log" }, (event) => Effect.log(event._tag))
  *   return yield* Catcher.run({ ...Catcher.defaults, id: "c1" })
  * }).pipe(Effect.scoped, Effect.provide(Progress.Progress.layer))
  * ```
@@ -114,20 +50,96 @@ export class Progress extends Context.Service<
   {
     /** Never waits, and never fails. */
     readonly publish: (event: Event) => void
-    /** Events from the moment of subscribing on. */
+    /**
+     * Tells of files that are complete, at that catcher or (without `id`) at every one that is still there. Their paths are
+     * made only when a sink takes them.
+     */
+    readonly publishFiles: (paths: () => Iterable<string>, id?: string) => void
+    /** Adds a sink, until the scope closes. */
+    readonly add: (sink: Sink) => Effect.Effect<void, never, Scope.Scope>
+    /** Events from the moment of subscribing on. A reader that is too slow misses the oldest. */
     readonly events: Stream.Stream<Event>
   }
 >()("mrsync/report/Progress") {
-  static readonly layer = Layer.effect(
-    Progress,
-    Effect.gen(function* () {
-      const pubsub = yield* PubSub.sliding<Event>(Limits.progressEvents)
-      return {
-        publish: (event: Event) => void PubSub.publishUnsafe(pubsub, event),
-        events: Stream.fromPubSub(pubsub)
-      }
-    })
-  )
-  /** Nobody looks. */
-  static readonly layerNone = Layer.succeed(Progress, { publish: () => {}, events: Stream.empty })
+  /** The hub. Sinks are added to it with `add` and `follow`. */
+  static readonly layer = Layer.sync(Progress, () => Progress.of(hub()))
+
+  /** A hub with one sink. */
+  static readonly layerTo = (take: Sink["take"], ignores: ReadonlyArray<Tag> = []): Layer.Layer<Progress> =>
+    Layer.sync(Progress, () => Progress.of(hub({ name: "the first sink", take, ignores })))
+
+  /** A hub with no sink. */
+  static readonly layerNone = Layer.sync(Progress, () => Progress.of(hub()))
 }
+
+const hub = (...first: ReadonlyArray<Sink>): Progress["Service"] => {
+  const sinks = new Set<Sink>(first)
+  const publish = (event: Event): void => {
+    for (const sink of sinks) {
+      if (sink.ignores?.includes(event._tag)) continue
+      const taken = Result.try(() => sink.take(event))
+      if (Result.isSuccess(taken)) continue
+      // Only the others hear of it, so that this comes to an end.
+      sinks.delete(sink)
+      publish(failed(sink.name, taken.failure))
+    }
+  }
+  const add = (sink: Sink) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        // A sink of its own, though the same object may be added twice.
+        const added = { ...sink }
+        sinks.add(added)
+        return added
+      }),
+      (added) => Effect.sync(() => sinks.delete(added))
+    ).pipe(Effect.asVoid)
+  return {
+    publish,
+    publishFiles: (paths, id) => {
+      if ([...sinks].every(({ ignores }) => ignores?.includes("FileCompleted"))) return
+      const at = id === undefined ? {} : { id }
+      for (const path of paths()) publish({ _tag: "FileCompleted", ...at, ...pathAt(path) })
+    },
+    add,
+    events: Stream.callback<Event>(
+      (queue) => add({ name: "events", take: (event) => void Queue.offerUnsafe(queue, event) }),
+      { bufferSize: Limits.progressEvents, strategy: "sliding" }
+    )
+  }
+}
+
+const failed = (name: string, cause: unknown): Event => ({
+  _tag: "Note",
+  message: `the sink "${name}" failed, and hears nothing more: ${cause instanceof Error ? cause.message : String(cause)}`
+})
+
+/**
+ * Adds a sink that may wait, until the scope closes: a fiber takes the events one by one. A slow one misses the oldest,
+ * as many as do not fit its queue. At the end it has `Limits.sinkMillis` for those that are left. One that fails hears
+ * nothing more, and the others are told so by a note.
+ */
+export const follow = Effect.fnUntraced(function* <E, R>(
+  { capacity = Limits.progressEvents, ignores = [], name }: Omit<Sink, "take"> & { readonly capacity?: number },
+  take: (event: Event) => Effect.Effect<unknown, E, R>
+): Effect.fn.Return<void, never, Progress | Scope.Scope | R> {
+  const progress = yield* Progress
+  const queue = yield* Queue.sliding<Event, Cause.Done>(capacity)
+  const fiber = yield* Queue.take(queue).pipe(
+    Effect.flatMap(take),
+    Effect.forever,
+    Pull.catchDone(() => Effect.void),
+    Effect.catchCause((cause) =>
+      Effect.andThen(
+        Queue.shutdown(queue),
+        Effect.sync(() => progress.publish(failed(name, Cause.squash(cause))))
+      )
+    ),
+    Effect.forkScoped
+  )
+  // What is left is taken, but a slow sink does not hold up the end.
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Queue.end(queue), Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), Limits.sinkMillis))
+  )
+  yield* progress.add({ name, ignores, take: (event) => void Queue.offerUnsafe(queue, event) })
+})

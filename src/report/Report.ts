@@ -1,88 +1,90 @@
-/** What a session came to, and the exit status that follows from it. The shape is part of the public interface. */
+/** The outcome of a session. The shape is part of the public interface, and docs/events.md describes it. */
 
-import type { Unsent } from "../source/Unread.ts"
+import * as Schema from "effect/Schema"
+import * as Fields from "./Fields.ts"
+
+export { exitStatus, exitStatusOf } from "./ExitStatus.ts"
+
+const kinds = ["Unreadable", "Changed"] as const
+
+const reason = Fields.text("why, in words for a person")
 
 /** An entry that did not arrive, and why. */
-export interface FailureReport {
-  /** As `Names.display` shows it; empty: not of one path. */
-  readonly path: string
-  /** Its bytes in base64, where they are not UTF-8. */
-  readonly pathBytes?: string
-  /** In words, for a person. */
-  readonly reason: string
-}
+export const FailureReport = Schema.Struct({ ...Fields.path, reason })
+/** An entry that did not arrive, and why. */
+export type FailureReport = typeof FailureReport.Type
 
-/** What became of one catcher. */
-export interface CatcherReport {
-  /** Its name. */
-  readonly id: string
-  /** Where it was last. */
-  readonly address: string
-  /** Absent: it is on the list of hosts, and never came; it has no address. */
-  readonly state: "Complete" | "Partial" | "Lost" | "Absent"
-  /** Regular files (hard links included) that stand under their final names, and their bytes. */
-  readonly files: number
-  readonly bytes: number
-  /** Pages asked for again. */
-  readonly missingPages: number
-  /** What kept it so far behind the others that they did not wait for it; only a master knows. */
-  readonly straggled?: "loss" | "lost answers" | "slow machine" | "slow link" | "silence" | undefined
-  /** With a `kind` where, in a catcher's own report, it is the master that could not send it. */
-  readonly failures: ReadonlyArray<FailureReport & { readonly kind?: Unsent["kind"] }>
+const failureAtCatcher = Schema.Struct({
+  ...FailureReport.fields,
+  kind: Schema.optionalKey(Fields.oneOf(kinds, "why the master could not send it; only in a catcher's own report"))
+})
+
+/** An entry that the master could not send to anybody, or not as it is. */
+export const UnsentReport = Schema.Struct({
+  ...FailureReport.fields,
+  kind: Fields.oneOf(kinds, "the master could not read it, or it vanished or changed while it was sent"),
+  arrived: Schema.optionalKey(
+    Schema.Literal(true).annotateKey({
+      description: "it arrived, but not as it is now, or is not what the source holds now"
+    })
+  )
+})
+
+/** Why a catcher fell so far behind the others that they did not wait for it. */
+export const straggled = Fields.oneOf(
+  ["loss", "lost answers", "slow machine", "slow link", "silence"],
+  'why the others do not wait for the catcher, which is sent what it lacks after them. "lost answers": pages arrive there, and most of its answers are lost. "slow machine": its buffers overflow, or it takes long to put away what it has'
+)
+
+/** The outcome at one catcher. */
+export const CatcherReport = Schema.Struct({
+  id: Fields.text("the catcher's name"),
+  address: Fields.text("its last address and port; empty where it is Absent"),
+  state: Fields.oneOf(
+    ["Complete", "Partial", "Lost", "Absent"],
+    "Absent: it is on the list of --hosts, and never came"
+  ),
+  files: Fields.count("regular files, hard links included, that stand under their final names"),
+  bytes: Fields.count("their bytes"),
+  missingPages: Fields.count(
+    "pages that it was found to lack, round by round; in its own report with the answers that were lost"
+  ),
+  straggled: Fields.maybe(straggled),
+  failures: Fields.list(failureAtCatcher, "entries that are not there, and why")
+})
+/** The outcome at one catcher. */
+export type CatcherReport = typeof CatcherReport.Type
+
+/** Page datagrams of a session. */
+export const Pages = Schema.Struct({
+  needed: Fields.count("the files' own pages, of the size that was used last"),
+  sent: Fields.count("page datagrams sent (catcher: received), repairs and parity included"),
+  repaired: Fields.count("pages sent again, and parity (catcher: pages asked for again)"),
+  parity: Fields.count("parity pages alone")
+})
+
+/** The parts of a tree, and their bytes. */
+export const counts = {
+  files: Fields.count("regular files, hard links included"),
+  directories: Fields.count("directories"),
+  links: Fields.count("symbolic links"),
+  fifos: Fields.count("FIFOs"),
+  bytes: Fields.count("bytes of all regular files")
 }
 
 /** How a session ended: at a master for all catchers, at a catcher for itself. */
-export interface Report {
-  readonly _tag: "Report"
-  /** Its id, 16 hexadecimal digits. */
-  readonly session: string
-  /** From the beginning of the session, after the waiting. */
-  readonly seconds: number
-  readonly files: number
-  readonly directories: number
-  readonly links: number
-  readonly fifos: number
-  /** Of all regular files. */
-  readonly bytes: number
-  /** Page datagrams. */
-  readonly pages: {
-    /** The files' own pages, of the size that was used last, as both sides count them. */
-    readonly needed: number
-    /** Every page datagram put on the air, repairs and parity included (a catcher: received). */
-    readonly sent: number
-    /** Pages again, and parity. */
-    readonly repaired: number
-    /** Parity pages alone. */
-    readonly parity: number
-  }
-  /** At a catcher: itself. */
-  readonly catchers: ReadonlyArray<CatcherReport>
-  /** Sockets and devices of the tree, which nobody is sent. */
-  readonly skipped: number
-  /** Entries that the master could not send to anybody; with `arrived`: as they are. */
-  readonly failures: ReadonlyArray<FailureReport & { readonly kind: Unsent["kind"]; readonly arrived?: true }>
-}
-
-/** rsync's numbers. */
-export const exitStatus = {
-  ok: 0,
-  usage: 1,
-  socket: 10,
-  file: 11,
-  protocol: 12,
-  interrupted: 20,
-  partial: 23,
-  changed: 24,
-  timeout: 30
-} as const
-
-/** One rule for both sides: 24 where nothing is wrong but that a source changed, 23 where anything else is. */
-export const exitStatusOf = (report: Report): number => {
-  const incomplete = report.catchers.filter((catcher) => catcher.state !== "Complete")
-  const isChanged = ({ kind }: { readonly kind?: Unsent["kind"] }) => kind === "Changed"
-  const isPartial =
-    incomplete.some(({ failures }) => failures.length === 0 || !failures.every(isChanged)) ||
-    !report.failures.every(isChanged)
-  if (isPartial) return exitStatus.partial
-  return incomplete.length + report.failures.length > 0 ? exitStatus.changed : exitStatus.ok
-}
+export const Report = Schema.Struct({
+  _tag: Schema.tag("Report"),
+  session: Fields.text("the session's id, 16 hexadecimal digits"),
+  seconds: Fields.number("seconds since the session began, without the waiting"),
+  ...counts,
+  pages: Pages.annotateKey({ description: "page datagrams" }),
+  catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
+  skipped: Fields.count("sockets and devices of the tree, which nobody is sent"),
+  failures: Fields.list(UnsentReport, "entries that the master could not send to anybody, or (arrived) not as they are")
+}).annotate({
+  description:
+    "The outcome of a session: of all catchers (master), or of this one (catcher). At the master, `files` and `bytes` are what it could send, and a catcher that has all of that is `Complete`. A catcher that misses only what nobody was sent says `Partial` of itself, and its failures have the `kind` that the master's have; both end with the same status."
+})
+/** How a session ended: at a master for all catchers, at a catcher for itself. */
+export type Report = typeof Report.Type

@@ -5,7 +5,8 @@ import type * as Exit from "effect/Exit"
 import type * as Master from "../master/Master.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { seconds } from "../report/Progress.ts"
-import type { CatcherReport, Report } from "../report/Report.ts"
+import type { Report } from "../report/Report.ts"
+import type { Counted, Fate } from "../report/RollOut.ts"
 import type { Change } from "../store/Volume.ts"
 import * as Chance from "../transport/Chance.ts"
 import * as Simulated from "../transport/simulated/Network.ts"
@@ -39,49 +40,12 @@ export interface Options {
   readonly repair: Repair
 }
 
-/** What the simulated roll-out came to. */
-export interface Forecast {
+/** The outcome of the simulated roll-out. */
+export interface Forecast extends Counted {
   /** How its program ended; undefined: it did not. */
   readonly master: Exit.Exit<Report, Master.Error> | undefined
   /** What the master reported. */
   readonly report: Report | undefined
-  /** It came to no end within the time that such a session may take. */
-  readonly isStuck: boolean
-  /** As in the report; zeros without one. */
-  readonly pages: Report["pages"]
-  /** Pages sent for each one needed. */
-  readonly ratio: number
-  /** Questions about what is missing, each asked of all whom it concerns and again where an answer was lost. */
-  readonly rounds: number
-  /** Virtual, from the first page to the last word. */
-  readonly seconds: number
-  /** Datagrams that the catchers sent to the master and that arrived. */
-  readonly answers: number
-  /** The fullest that a receive buffer was. */
-  readonly peakBufferBytes: number
-  /** The catcher, or "master", whose receive buffer was that full. */
-  readonly peakBufferOf: string
-  /** Datagrams that no receive buffer had room for, and those that the queue before a slow link had none for. */
-  readonly dropped: number
-  readonly queueDropped: number
-  readonly catchers: ReadonlyArray<Fate>
-}
-
-/** What became of one catcher. */
-export interface Fate {
-  readonly id: string
-  /** As in the master's report. */
-  readonly state: CatcherReport["state"]
-  /** Virtual, from the first page until the file had its name there; undefined: it never had. */
-  readonly seconds: number | undefined
-  /** Pages that it asked for again. */
-  readonly missingPages: number
-  /** The fullest that its receive buffer was. */
-  readonly peakBufferBytes: number
-  /** Datagrams that this buffer had no room for. */
-  readonly dropped: number
-  /** How often its program was started. */
-  readonly starts: number
 }
 
 /** What waits before a link of a rate of its own: a switch's memory for a port. */

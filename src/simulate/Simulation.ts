@@ -16,7 +16,6 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../catcher/Catcher.ts"
 import * as Master from "../master/Master.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -323,5 +322,5 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
     })
   )
 
-const listening = (publish: (event: Event) => void): Layer.Layer<Progress> =>
-  Layer.succeed(Progress, { publish, events: Stream.empty })
+/** Files that are complete are not told here: nobody looks at them. */
+const listening = (take: (event: Event) => void): Layer.Layer<Progress> => Progress.layerTo(take, ["FileCompleted"])

@@ -12,8 +12,8 @@ import type { Metadata } from "../tree/Metadata.ts"
 
 /** A source could not be read. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
-  code: Schema.String,
-  path: Schema.String,
+  code: Schema.String.annotateKey({ description: "the system's code: ENOSPC, EACCES" }),
+  path: Schema.String.annotateKey({ description: "the path as it is shown" }),
   reason: Schema.String
 }) {
   override get message() {

@@ -16,8 +16,8 @@ import type { Failure } from "../wire/Message.ts"
 
 /** The file system refused. `code` as the system names it (ENOSPC, EROFS, ENAMETOOLONG, ...). */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
-  code: Schema.String,
-  path: Schema.String,
+  code: Schema.String.annotateKey({ description: "the system's code: ENOSPC, EACCES" }),
+  path: Schema.String.annotateKey({ description: "the path as it is shown" }),
   reason: Schema.String
 }) {
   override get message() {

@@ -37,8 +37,7 @@ export interface Inventory {
 /** No interface can be used, or a person must choose one. */
 export class InterfaceError extends Schema.TaggedError<InterfaceError>()("InterfaceError", {
   reason: Schema.String,
-  /** What could be chosen, as "name (address)". */
-  usable: Schema.Array(Schema.String)
+  usable: Schema.Array(Schema.String).annotateKey({ description: 'interfaces to choose from, as "name (address)"' })
 }) {
   override get message() {
     return this.usable.length === 0

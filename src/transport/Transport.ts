@@ -64,7 +64,7 @@ const ampleBufferBytes = 8 * 1024 * 1024
 
 /** The network below failed: a socket that cannot be opened, a send that was refused. */
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  operation: Schema.String,
+  operation: Schema.String.annotateKey({ description: "what was tried" }),
   reason: Schema.String
 }) {
   override get message() {

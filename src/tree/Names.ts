@@ -38,11 +38,18 @@ export const base64Of = (shown: string): string | undefined => {
   return Result.isFailure(Result.try(() => strict.decode(bytes))) ? Buffer.from(bytes).toString("base64") : undefined
 }
 
-/** What failed at a path as it is shown, as a report has it. */
-export const failureAt = <More extends object>(path: string, reason: string, more?: More) => {
+/** A path as it is shown, as events and reports have it. */
+export const pathAt = (path: string) => {
   const pathBytes = base64Of(path)
-  return { path, ...(pathBytes === undefined ? {} : { pathBytes }), reason, ...(more ?? ({} as More)) }
+  return pathBytes === undefined ? { path } : { path, pathBytes }
 }
+
+/** What failed at a path as it is shown, as a report has it. */
+export const failureAt = <More extends object>(path: string, reason: string, more?: More) => ({
+  ...pathAt(path),
+  reason,
+  ...(more ?? ({} as More))
+})
 
 // Control characters, and others that cannot be seen or turn a line around (but for those that join letters and
 // emoji); what stands for a byte that is none of UTF-8; the escapes' own backslash.

@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
@@ -20,11 +19,10 @@ const tree = [
 /** A catcher that notes all it says; it is given a while to find a master. */
 const telling = (network: Simulated.Network, options?: Memory.Options) => {
   const said: Array<Event> = []
-  const publish = (event: Event) => void said.push(event)
   const layers = Layer.mergeAll(
     network.layerCatcher("a"),
     Memory.layer(Memory.make(options)),
-    Layer.succeed(Progress, { publish, events: Stream.empty })
+    Progress.layerTo((event) => void said.push(event))
   )
   const run = Effect.exit(
     Effect.provide(Catcher.run({ id: "a", waitMillis: 30_000, timeoutMillis: 10_000 }), layers, { local: true })

@@ -318,9 +318,13 @@ describe("where nothing can be drawn", () => {
   })
 
   it("-v lists the files that are complete", () => {
-    const completed = { _tag: "Completed", paths: () => ["a", "b\u001b"] } as const
-    assert.deepStrictEqual(fold([completed], "Send", "Verbose")[1], ["out a", "out b\\x1b"])
-    assert.deepStrictEqual(fold([completed])[1], [])
+    const completed = [
+      { _tag: "FileCompleted", path: "a" },
+      { _tag: "FileCompleted", path: "b\u001b" },
+      { _tag: "Completed", id: "anna" }
+    ] as const
+    assert.deepStrictEqual(fold(completed, "Send", "Verbose")[1], ["out a", "out b\\x1b", "out complete: anna"])
+    assert.deepStrictEqual(fold(completed)[1], [])
   })
 })
 

@@ -1,8 +1,6 @@
 /** A catcher that was stopped while its last pages were asked for was called lost, and then behind and sent what it lacks. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
@@ -52,7 +50,7 @@ it.effect("who is lost is not called behind after that", () =>
   Effect.gen(function* () {
     const network = yield* Simulated.make({ seed: 1, delayMillis: 1 })
     const said: Array<Event> = []
-    const telling = Layer.succeed(Progress, { publish: (event) => void said.push(event), events: Stream.empty })
+    const telling = Progress.layerTo((event) => void said.push(event))
     yield* puppet(network.layerCatcher("b"), stopped())
     const catcher = Catcher.run({ ...times, id: "a" }).pipe(
       Effect.provide([network.layerCatcher("a"), Memory.layer(Memory.make()), Progress.layerNone])

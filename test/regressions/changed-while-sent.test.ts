@@ -6,7 +6,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
@@ -76,11 +75,7 @@ const session = Effect.fnUntraced(function* (story: Story) {
     pageBytes: 1432,
     bytesPerSecond: lateMillis > 0 ? 5e6 : 20e6
   }).pipe(
-    Effect.provide([
-      network.layerMaster,
-      Layer.provide(acting, Memory.sourceLayer(tree)),
-      Layer.succeed(Progress, { publish, events: Stream.empty })
-    ])
+    Effect.provide([network.layerMaster, Layer.provide(acting, Memory.sourceLayer(tree)), Progress.layerTo(publish)])
   )
   const programs = memories.map((memory, i) =>
     Effect.delay(

@@ -2,7 +2,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
@@ -41,7 +40,7 @@ const session = Effect.fnUntraced(function* (options: {
     Effect.provide([
       network.layerMaster,
       Layer.provide(slow, Memory.sourceLayer(tree, skipped)),
-      Layer.succeed(Progress, { publish: (event: Event) => void events.push(event), events: Stream.empty })
+      Progress.layerTo((event) => void events.push(event))
     ])
   )
   const catcher = Effect.sleep(options.waitMillis).pipe(

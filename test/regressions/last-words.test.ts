@@ -4,9 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Errors from "../../src/report/Errors.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
@@ -133,7 +131,7 @@ describe("silence of all at one time, minutes after the beginning, is laid to th
   const noted = Effect.fnUntraced(function* (afterSeconds: number, silenced: number) {
     const network = yield* Simulated.make({ seed: 1 })
     const said: Array<Event> = []
-    const telling = Layer.succeed(Progress, { publish: (event) => void said.push(event), events: Stream.empty })
+    const telling = Progress.layerTo((event) => void said.push(event))
     const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 3 }).pipe(
       Effect.provideService(Transport, yield* endpoint(network.layerMaster)),
       Effect.provide(telling),

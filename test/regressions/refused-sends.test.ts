@@ -6,7 +6,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
@@ -41,7 +40,7 @@ const refusing = Effect.fnUntraced(function* () {
   const events: Array<Event> = []
   const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 1 }).pipe(
     Effect.provideService(Transport, transport),
-    Effect.provideService(Progress, { publish: (event) => void events.push(event), events: Stream.empty }),
+    Effect.provide(Progress.layerTo((event) => void events.push(event))),
     Random.withSeed("master")
   )
   const notes = () => events.flatMap((event) => (event._tag === "Note" ? [event.message] : []))

@@ -7,7 +7,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
@@ -100,12 +99,10 @@ const stage = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 5, delayMillis: 1 })
   const events: Array<{ readonly of: string; readonly event: Event; readonly millis: number }> = []
   const listening = (of: string) =>
-    Layer.effect(
-      Progress,
-      Effect.map(Clock.clockWith(Effect.succeed), (clock) => ({
-        publish: (event: Event) => void events.push({ of, event, millis: clock.currentTimeMillisUnsafe() }),
-        events: Stream.empty
-      }))
+    Layer.unwrap(
+      Effect.map(Clock.clockWith(Effect.succeed), (clock) =>
+        Progress.layerTo((event) => void events.push({ of, event, millis: clock.currentTimeMillisUnsafe() }))
+      )
     )
   const master = (name: string, options: Partial<Master.Options> = {}) =>
     Master.run({

@@ -4,8 +4,6 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Picture from "../../src/cli/Picture.ts"
 import * as View from "../../src/cli/View.ts"
@@ -26,8 +24,7 @@ const tree = [
 
 const telling = () => {
   const said: Array<Event> = []
-  const publish = (event: Event) => void said.push(event)
-  return { said, layer: Layer.succeed(Progress, { publish, events: Stream.empty }) }
+  return { said, layer: Progress.layerTo((event) => void said.push(event)) }
 }
 
 const ticks = (said: ReadonlyArray<Event>) => said.filter((event): event is Tick => event._tag === "Tick")
@@ -117,13 +114,24 @@ describe("what a master shows while it sends", () => {
     })
   )
 
-  it.effect("every file as it is complete, once, there and here", () =>
+  it.effect("every file as it is complete, once, and then every catcher, there and here", () =>
     Effect.gen(function* () {
       const { lossy, master } = yield* session(4, 0.1)
       const names = tree.map(({ entry }) => Buffer.from(entry.path).toString()).sort()
       for (const said of [master, lossy]) {
-        const paths = said.flatMap((event) => (event._tag === "Completed" ? event.paths() : []))
+        const paths = said.flatMap((event) => (event._tag === "FileCompleted" ? [event.path] : []))
         assert.deepStrictEqual(paths.sort(), names)
+      }
+      const completed = (said: ReadonlyArray<Event>) =>
+        said.flatMap((event) => (event._tag === "Completed" ? [event.id] : []))
+      assert.deepStrictEqual(completed(lossy), ["c0"])
+      // none waits with its tree for one that is behind
+      assert.deepStrictEqual(completed(master).toSorted(), ["c0", "c1", "c2", "c3"])
+      for (const said of [master, lossy]) {
+        assert.isAbove(
+          said.findIndex((event) => event._tag === "Completed" && event.id === "c0"),
+          said.findLastIndex(({ _tag }) => _tag === "FileCompleted")
+        )
       }
     })
   )

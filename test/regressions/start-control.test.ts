@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
@@ -18,8 +17,7 @@ const tree = [Simulation.file("a", 100_000)]
 
 const telling = () => {
   const said: Array<Event> = []
-  const publish = (event: Event) => void said.push(event)
-  return { said, layer: Layer.succeed(Progress, { publish, events: Stream.empty }) }
+  return { said, layer: Progress.layerTo((event) => void said.push(event)) }
 }
 
 /** A master and catchers that come after so many milliseconds each: c1, c2, ... */

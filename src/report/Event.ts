@@ -1,0 +1,141 @@
+/**
+ * Everything that can happen in a session, as Schemas: the types, and what each field means. A line of `--json` is one of
+ * them with its time: see `Line`.
+ */
+
+import * as Schema from "effect/Schema"
+import * as Fields from "./Fields.ts"
+import { counts, Report, straggled } from "./Report.ts"
+
+const id = Fields.text("the catcher's name")
+const address = Fields.text("its address and port")
+const reason = Fields.text("why, in words for a person")
+
+/** One catcher as the master sees it. */
+export const CatcherView = Schema.Struct({
+  id,
+  address,
+  state: Fields.oneOf(["Receiving", "Slow", "Complete", "Partial", "Lost"], "Slow: the others do not wait for it"),
+  straggled: Schema.optionalKey(straggled),
+  files: Fields.count("files committed there"),
+  bytes: Fields.count("bytes held there by its own answers, committed or not")
+})
+/** One catcher as the master sees it. */
+export type CatcherView = typeof CatcherView.Type
+
+/** The tree was read. */
+export const Scanned = Schema.Struct({ _tag: Schema.tag("Scanned"), ...counts }).annotate({
+  description: "Master: the tree was read."
+})
+
+/** A master waits for catchers, a catcher for a master. */
+export const Waiting = Schema.Struct({
+  _tag: Schema.tag("Waiting"),
+  joined: Schema.optionalKey(Fields.count("catchers that have joined (master)")),
+  wanted: Schema.optionalKey(Fields.count("catchers to wait for (master); left out where as many as come are")),
+  absent: Schema.optionalKey(
+    Fields.list(Schema.String, "the first names of the list of --hosts that are missing (master)")
+  ),
+  leftSeconds: Fields.maybe(
+    Fields.number("seconds until fewer catchers are enough, or the waiting ends; left out where it does not")
+  )
+}).annotate({
+  description:
+    "Master: it waits for catchers; told again when one comes or goes. Catcher: it waits for a master, without numbers."
+})
+
+/** A catcher has joined. */
+export const Joined = Schema.Struct({
+  _tag: Schema.tag("Joined"),
+  id,
+  address,
+  joined: Fields.count("catchers that have joined"),
+  wanted: Schema.optionalKey(Fields.count("catchers to wait for; left out where as many as come are"))
+}).annotate({ description: "Master: a catcher has joined." })
+
+/** A join was refused. */
+export const Refused = Schema.Struct({ _tag: Schema.tag("Refused"), id, address, reason }).annotate({
+  description: "Master: a catcher was refused. Catcher: the master at `address` refused it."
+})
+
+/** The session runs. */
+export const Started = Schema.Struct({
+  _tag: Schema.tag("Started"),
+  session: Fields.text("the session's id, 16 hexadecimal digits"),
+  catchers: Fields.count("catchers that take part; at a catcher 1"),
+  files: Fields.count("regular files to send"),
+  bytes: Fields.count("their bytes")
+}).annotate({ description: "Both: the session runs." })
+
+/** How far the session is. */
+export const Tick = Schema.Struct({
+  _tag: Schema.tag("Tick"),
+  seconds: Fields.number("seconds since the session began"),
+  bytes: Fields.count("bytes of `total` that the catcher holds; at the master, those of the catcher that lacks most"),
+  total: Fields.count("bytes that can be sent"),
+  files: Fields.count("files that are complete; at the master, at the catcher that has most"),
+  sentBytes: Fields.count("bytes of pages sent (catcher: received), repairs included"),
+  phase: Fields.oneOf(
+    ["Sending", "Repairing", "Finishing", "Finished"],
+    "Sending: pages go out for the first time. Repairing: all were sent once, and some catcher lacks some. Finishing: all pages are there, and files get their names. Finished: all is done here, and other catchers are waited for (catcher)"
+  ),
+  repairedPages: Fields.count("pages sent again, and parity (catcher: pages asked for again)"),
+  catchers: Fields.list(CatcherView, "every catcher (master); empty at a catcher")
+}).annotate({ description: "Both: how far the session is, some times a second." })
+
+/** A file is complete. */
+export const FileCompleted = Schema.Struct({
+  _tag: Schema.tag("FileCompleted"),
+  id: Schema.optionalKey(Fields.text("the catcher's name; left out at the master, where every catcher is meant")),
+  ...Fields.path
+}).annotate({
+  description:
+    "Master: every catcher that is still there has the file. Catcher: the file stands under its final name. In `--json` only with `-v`."
+})
+
+/** A catcher has everything. */
+export const Completed = Schema.Struct({ _tag: Schema.tag("Completed"), id }).annotate({
+  description: "Both: this catcher has everything that is to be sent."
+})
+
+/** A catcher is lost. */
+export const Lost = Schema.Struct({ _tag: Schema.tag("Lost"), id, address, reason }).annotate({
+  description: "Master: a catcher is lost, and the session may end without it."
+})
+
+/** An entry will not arrive somewhere. */
+export const Failed = Schema.Struct({
+  _tag: Schema.tag("Failed"),
+  ...Fields.path,
+  reason,
+  catcher: Schema.optionalKey(
+    Fields.text("the name of the catcher that does not get it; left out at that catcher, and where nobody gets it")
+  )
+}).annotate({ description: "Both: an entry will not arrive." })
+
+/** A plain remark. */
+export const Note = Schema.Struct({
+  _tag: Schema.tag("Note"),
+  message: Fields.text("a remark in words for a person: a skipped socket, a smaller buffer than wanted")
+}).annotate({ description: "Both: a remark." })
+
+/** Something that happened in a session. The last is the report. */
+export const Event = Schema.Union([
+  Scanned,
+  Waiting,
+  Joined,
+  Refused,
+  Started,
+  Tick,
+  FileCompleted,
+  Completed,
+  Lost,
+  Failed,
+  Note,
+  Report
+])
+/** Something that happened in a session. The last is the report. */
+export type Event = typeof Event.Type
+
+/** The name of a kind of event. */
+export type Tag = Event["_tag"]

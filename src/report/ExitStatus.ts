@@ -1,0 +1,27 @@
+/** The exit status, and how it follows from a report. Loads nothing: the program's edge needs it before all else. */
+
+import type { Report } from "./Report.ts"
+
+/** rsync's numbers. */
+export const exitStatus = {
+  ok: 0,
+  usage: 1,
+  socket: 10,
+  file: 11,
+  protocol: 12,
+  interrupted: 20,
+  partial: 23,
+  changed: 24,
+  timeout: 30
+} as const
+
+/** One rule for both sides: 24 where nothing is wrong but that a source changed, 23 where anything else is. */
+export const exitStatusOf = (report: Report): number => {
+  const incomplete = report.catchers.filter((catcher) => catcher.state !== "Complete")
+  const isChanged = ({ kind }: { readonly kind?: Report["failures"][number]["kind"] }) => kind === "Changed"
+  const isPartial =
+    incomplete.some(({ failures }) => failures.length === 0 || !failures.every(isChanged)) ||
+    !report.failures.every(isChanged)
+  if (isPartial) return exitStatus.partial
+  return incomplete.length + report.failures.length > 0 ? exitStatus.changed : exitStatus.ok
+}
