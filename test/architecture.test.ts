@@ -94,11 +94,7 @@ const longFunctions: Readonly<Record<string, number>> = {
   "catcher/Catcher.ts attend": 118,
   "catcher/Catcher.ts filesOf": 263,
   "catcher/FileFiber.ts make": 157,
-  "master/Master.ts conduct": 71,
-  "master/Master.ts sendAll": 133,
-  "phase/Announce.ts gather": 77,
-  "phase/MissingRounds.ts rounds": 75,
-  "session/Air.ts make": 171,
+  "session/Sender.ts make": 171,
   "session/Probing.ts make": 180,
   "simulate/Faults.ts story": 123,
   "simulate/Simulation.ts direct": 104,
@@ -228,10 +224,10 @@ const checks: ReadonlyArray<Check> = [
       ["protocol/Limits.ts", 'import type { Runs } from "../wire/Message.ts"'],
       ["parity/Wasm.ts", 'import * as Limits from "../protocol/Limits.ts"'],
       ["wire/Codec.ts", 'import { Transport } from "../transport/Transport.ts"'],
-      ["transport/Lossy.ts", 'import type { Air } from "../session/Air.ts"'],
+      ["transport/Lossy.ts", 'import type { Sender } from "../session/Sender.ts"'],
       ["transport/Lossy.ts", 'import { Store } from "../store/Store.ts"'],
       ["store/disk/Disk.ts", 'import { Session } from "../../session/Session.ts"'],
-      ["session/Air.ts", 'import * as Close from "../phase/Close.ts"'],
+      ["session/Sender.ts", 'import * as Close from "../phase/Close.ts"'],
       ["phase/Close.ts", 'import * as Master from "../master/Master.ts"'],
       ["phase/Close.ts", 'import type { Options } from "../catcher/Catcher.ts"'],
       ["master/Master.ts", 'import * as Catcher from "../catcher/Catcher.ts"'],
@@ -297,7 +293,7 @@ const checks: ReadonlyArray<Check> = [
     breaks: [
       ["phase/Close.ts", 'import * as fs from "node:fs"'],
       ["phase/Close.ts", 'import * as Datagram from "../transport/Datagram.ts"'],
-      ["session/Air.ts", 'import * as Sockets from "../system/Sockets.ts"'],
+      ["session/Sender.ts", 'import * as Sockets from "../system/Sockets.ts"'],
       ["master/Master.ts", 'import * as Disk from "../source/Disk.ts"'],
       ["catcher/Catcher.ts", 'import * as Disk from "../store/disk/Disk.ts"']
     ]
@@ -340,9 +336,9 @@ const checks: ReadonlyArray<Check> = [
     rule: "time comes from Clock",
     broken: words(/\bDate\.now\b|\bnew Date\((?!clock\.)|\bperformance\.now\b|\bhrtime\b/),
     breaks: [
-      ["session/Air.ts", "const now = () => Date.now()"],
-      ["session/Air.ts", "const now = new Date()"],
-      ["session/Air.ts", "const now = performance.now()"]
+      ["session/Sender.ts", "const now = () => Date.now()"],
+      ["session/Sender.ts", "const now = new Date()"],
+      ["session/Sender.ts", "const now = performance.now()"]
     ]
   },
   {
@@ -363,7 +359,7 @@ const checks: ReadonlyArray<Check> = [
     // Main watches signals outside of any fiber, and keeps the process awake while fibers wait; Output ends the process
     rule: "no timers by hand",
     broken: words(/(?<![.\w])(setTimeout|setInterval|setImmediate)\b/, ["cli/Main.ts", "cli/Output.ts"]),
-    breaks: [["session/Air.ts", "setTimeout(() => {}, 1)"]]
+    breaks: [["session/Sender.ts", "setTimeout(() => {}, 1)"]]
   },
   {
     rule: "nothing but the command line touches the process",

@@ -9,8 +9,8 @@ import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
-import type { Air, Lane } from "../session/Air.ts"
-import { Session } from "../session/Session.ts"
+import type { Lane } from "../session/Sender.ts"
+import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../session/Session.ts"
 import type { Carried } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -66,8 +66,7 @@ export class Delivery<E, R, E2, R2> {
   toGroup(audience: Audience) {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger } = this.options
-      const { probing } = yield* Session
-      const pageBytes = probing.pageBytes()
+      const pageBytes = (yield* Paths).pageBytes()
       const opening = this.options.content(pageBytes)
       const root = ledger.rootOf(carried.file, pageBytes)
       const barrier = OpenBarrier.open(carried, audience, pageBytes, root)
@@ -94,8 +93,8 @@ export class Delivery<E, R, E2, R2> {
     const unclosed = this.unclosed
     this.unclosed = []
     const repairing = Effect.gen({ self: this }, function* () {
-      const { air } = yield* Session
-      while (this.late.length > 0 && this.sending !== undefined) yield* this.finish(this.sending, this.late, air.late)
+      const { straggler } = yield* Lanes
+      while (this.late.length > 0 && this.sending !== undefined) yield* this.finish(this.sending, this.late, straggler)
     })
     const closing = this.closeAt(unclosed, true)
     yield* Effect.scoped(
@@ -116,7 +115,7 @@ export class Delivery<E, R, E2, R2> {
   /** A catcher that sits the file out has no part in what is still under way for it. */
   private readonly heedSitOuts = Effect.gen({ self: this }, function* () {
     const { carried, ledger } = this.options
-    const { onSitOut } = yield* Session
+    const { onSitOut } = yield* Asking
     const opened = this.sending?.opened ?? []
     yield* onSitOut(carried.file, (slot, reason) => {
       if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, reason]]))
@@ -127,16 +126,16 @@ export class Delivery<E, R, E2, R2> {
   private stream(content: PageStream.Content, opened: Audience) {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger, repair } = this.options
-      const { air, isBenched } = yield* Session
+      const { isExcluded, serving } = yield* Sender
       const wants = (slot: number) => ledger.lacks(slot, carried.file)
       const repairs = new MissingRounds.Repairs(content.layout, repair ?? "auto", wants)
       const sending = { content, repairs, opened }
       this.sending = sending
-      const lanes = lanesOf(air, carried, opened.every(isBenched))
+      const lanes = lanesOf(yield* Lanes, carried, opened.every(isExcluded))
       yield* this.becomes("Streaming")
       yield* Effect.scoped(
         Effect.gen({ self: this }, function* () {
-          yield* air.serving(opened)
+          yield* serving(opened)
           yield* this.heedSitOuts
           if (!(yield* this.streamSpans(sending, lanes))) return
           yield* PageStream.settle(content)
@@ -149,10 +148,10 @@ export class Delivery<E, R, E2, R2> {
   }
 
   /** Every page once, and the rounds of earlier spans meanwhile. False when nobody is left that wants the rest. */
-  private streamSpans({ content, opened, repairs }: Sending, lanes: Lanes) {
+  private streamSpans({ content, opened, repairs }: Sending, lanes: OwnLanes) {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger } = this.options
-      const { demand } = yield* Session
+      const { demand } = yield* Silence
       const wanted = demand(opened, repairs.wants)
       const spans = PageStream.spans(content.layout)
       const repairSpan = Effect.fnUntraced(function* (span: (typeof spans)[number]) {
@@ -172,7 +171,9 @@ export class Delivery<E, R, E2, R2> {
   private finish({ content, repairs }: Sending, audience: Audience, lane: Lane) {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger } = this.options
-      const { air, awayMillis, probing } = yield* Session
+      const { straggler } = yield* Lanes
+      const { awayMillis } = yield* Silence
+      const { whyOut } = yield* Paths
       yield* this.becomes("Finishing")
       const repaired = yield* MissingRounds.finish(content, repairs, audience, lane)
       const { complete, late, missingPages, satOut, unfit } = repaired
@@ -181,16 +182,17 @@ export class Delivery<E, R, E2, R2> {
       ledger.sitOut(carried.file, satOut)
       this.late = late
       // they are sent it in a further pass, with pages that reach them
-      const narrow = unfit.filter((slot) => probing.whyOut(slot) === undefined)
+      const narrow = unfit.filter((slot) => whyOut(slot) === undefined)
       if (narrow.length > 0) yield* Close.putOff(carried.file, narrow, awayMillis)
       yield* this.becomes("Closing")
-      yield* this.closeAt(complete, lane === air.late)
+      yield* this.closeAt(complete, lane === straggler)
     })
   }
 
   private tellBehind(late: Audience, missingPages: ReadonlyMap<number, number>) {
     return Effect.gen({ self: this }, function* () {
-      const { roster, straggled } = yield* Session
+      const { roster } = yield* Members
+      const { straggled } = yield* Standing
       const progress = yield* Progress
       for (const slot of this.options.ledger.late(late)) {
         const { lost, name } = roster().members[slot]
@@ -203,14 +205,18 @@ export class Delivery<E, R, E2, R2> {
   }
 }
 
-interface Lanes {
+interface OwnLanes {
   readonly fresh: Lane
   readonly repair: Lane
 }
 
-const lanesOf = (air: Air, { file }: Carried, areStragglers: boolean): Lanes => {
+const lanesOf = (
+  { fresh, repair, straggler }: Lanes["Service"],
+  { file }: Carried,
+  areStragglers: boolean
+): OwnLanes => {
   // what only stragglers are to get goes at their pace from the beginning
-  if (areStragglers) return { fresh: air.late, repair: air.late }
+  if (areStragglers) return { fresh: straggler, repair: straggler }
   // a catcher that comes late need not wait for the files that are on the air before it can take part in the next
-  return { fresh: file === 0 ? air.repair : air.fresh, repair: air.repair }
+  return { fresh: file === 0 ? repair : fresh, repair }
 }

@@ -9,33 +9,40 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import * as Session from "../session/Session.ts"
+import { Members, Sender, Standing } from "../session/Session.ts"
 import type { Ledger } from "./Ledger.ts"
 
 const tickMillis = 250
 
 /** Tells how far the session is until interrupted. */
 export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMillis: number) {
-  const session = yield* Session.Session
   const progress = yield* Progress
+  const session = { members: yield* Members, sender: yield* Sender, standing: yield* Standing }
   const now = yield* Monotonic.millis
   while (true) {
     yield* Effect.sleep(tickMillis)
-    yield* session.askHeld
+    yield* session.standing.askHeld
     const nowMillis = yield* Clock.currentTimeMillis
     progress.publish(tickOf(ledger, session, seconds(nowMillis - startedMillis), now()))
   }
 })
 
-const tickOf = (ledger: Ledger, session: Session.Session["Service"], seconds: number, nowMillis: number): Event => {
-  const members = Roster.participants(session.roster())
-  const { bytes, repaired } = session.air.totals()
+/** What is looked at. */
+interface Session {
+  readonly members: Members["Service"]
+  readonly sender: Sender["Service"]
+  readonly standing: Standing["Service"]
+}
+
+const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: number): Event => {
+  const members = Roster.participants(session.members.roster())
+  const { bytes, repaired } = session.sender.totals()
   const { total } = ledger
-  const held = (slot: number) => Math.min(total, Math.max(session.held(slot), ledger.progress(slot).bytes))
-  const rest = (slot: number) => ledger.rest(slot, session.held(slot))
+  const held = (slot: number) => Math.min(total, Math.max(session.standing.held(slot), ledger.progress(slot).bytes))
+  const rest = (slot: number) => ledger.rest(slot, session.standing.held(slot))
   const isAtIt = (member: Roster.Member) => ledger.stateOf(member) === undefined
-  const bounding = new Set(Window.bounding(session.air.window(), nowMillis).map((acker) => acker.slot))
-  const ackers = new Set(session.air.window().ackers.map((acker) => acker.slot))
+  const bounding = new Set(Window.bounding(session.sender.window(), nowMillis).map((acker) => acker.slot))
+  const ackers = new Set(session.sender.window().ackers.map((acker) => acker.slot))
   const isBehind = behind(
     members.filter(isAtIt).map(({ slot }) => rest(slot)),
     total
@@ -69,9 +76,9 @@ const tickOf = (ledger: Ledger, session: Session.Session["Service"], seconds: nu
 }
 
 // Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages have been counted to tell.
-const whyBehind = (ledger: Ledger, session: Session.Session["Service"], slot: number, isSlow: boolean) => {
-  const why = ledger.straggled(slot, isSlow, session.straggled)
-  const window = session.air.window()
+const whyBehind = (ledger: Ledger, session: Session, slot: number, isSlow: boolean) => {
+  const why = ledger.straggled(slot, isSlow, session.standing.straggled)
+  const window = session.sender.window()
   if (why === "slow machine") return Window.isUntried(window, slot) ? undefined : why
   return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why
 }

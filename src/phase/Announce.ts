@@ -16,7 +16,7 @@ import { CatcherExchange, messages } from "../session/Exchange.ts"
 import type { Inbox } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Refusals from "../session/Refusals.ts"
-import { Session } from "../session/Session.ts"
+import { Announcing, Members, Paths } from "../session/Session.ts"
 import { type Address, Transport } from "../transport/Transport.ts"
 import type { Announce, Audience, Join, Message, Welcome } from "../wire/Message.ts"
 
@@ -64,100 +64,133 @@ class Rivals {
  * wait, in milliseconds.
  */
 const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals, passed: () => number) {
-  const session = yield* Session
+  const { rival, standBack } = yield* Announcing
+  const { changed } = yield* Members
   const progress = yield* Progress
   const message = `another master (${address}) uses this group; waiting for it to end`
   progress.publish({ _tag: "Note", message })
-  yield* session.standBack
+  yield* standBack
   while (true) {
-    session.changed.closeUnsafe()
-    const rival = session.rival()
-    if (rival === undefined) return
+    changed.closeUnsafe()
+    const known = rival()
+    if (known === undefined) return
     const fromMillis = passed()
     yield* Effect.ensuring(
-      Effect.timeoutOption(session.changed.await, Math.ceil(rival.leftMillis)),
-      Effect.sync(() => rivals.waited(rival.address, fromMillis, passed()))
+      Effect.timeoutOption(changed.await, Math.ceil(known.leftMillis)),
+      Effect.sync(() => rivals.waited(known.address, fromMillis, passed()))
     )
   }
 })
 
+/** Waits for the group, and then until so many catchers are there, and it is known which page reaches each of them. */
+const awaitCatchers = Effect.fnUntraced(function* (
+  enough: () => number,
+  tell: (roster: Roster.Roster) => void,
+  rivals: Rivals,
+  passed: () => number
+) {
+  const { rival } = yield* Announcing
+  const { changed, roster } = yield* Members
+  const { isKnown } = yield* Paths
+  while (true) {
+    const known = rival()
+    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, rivals, passed))
+    const present = Roster.present(roster())
+    if (present.length >= enough() && present.every(({ slot }) => isKnown(slot))) return
+    tell(roster())
+    changed.closeUnsafe()
+    yield* changed.await
+  }
+})
+
+/** Of those who are wanted, so many are enough when the wait ends. */
+const leastOf = ({ atLeast, atMostMillis, wanted }: GatherOptions): number =>
+  Math.min(wanted, atLeast ?? (atMostMillis === undefined ? wanted : 1))
+
+/** Why a master gives up: another one has the group, or too few catchers have joined. */
+const tooFew = Effect.fnUntraced(function* (options: GatherOptions, rivals: Rivals) {
+  const { rival } = yield* Announcing
+  const { roster, turnedAway } = yield* Members
+  const { local, refused } = yield* Transport
+  const { waitMillis, wanted } = options
+  const known = rival()
+  if (known !== undefined) {
+    const sinceMillis = rivals.all().find(({ address }) => address === known.address)?.sinceMillis ?? 0
+    return yield* new GroupBusy({ address: known.address, waitedMillis: waitMillis, sinceMillis })
+  }
+  const joined = Roster.present(roster()).length
+  if (joined >= leastOf(options)) return
+  return yield* new AnnounceTimeout({
+    joined,
+    // as many as come are no number to miss
+    wanted: wanted < Limits.slots ? wanted : leastOf(options),
+    absent: Roster.absent(roster()),
+    refused: turnedAway(),
+    lost: Roster.givenUp(roster()).map(({ address, lost = "", name }) => ({ id: name, address, reason: lost })),
+    rivals: rivals.all(),
+    waitedMillis: waitMillis,
+    local,
+    unsent: refused?.().reason
+  })
+})
+
+/** Says how many are enough, less as time passes or a person wants to begin; never ends. */
+const settling = Effect.fnUntraced(function* (options: GatherOptions, settleFor: (catchers: number) => void) {
+  const { roster } = yield* Members
+  const progress = yield* Progress
+  const { atMostMillis = options.waitMillis, go = Stream.never } = options
+  const begin = Effect.sync(() => {
+    if (Roster.present(roster()).length > 0) return settleFor(1)
+    progress.publish({ _tag: "Note", message: "there is no catcher yet to begin with" })
+  })
+  return yield* Effect.raceAllFirst([
+    Effect.andThen(
+      Effect.andThen(
+        Effect.sleep(atMostMillis),
+        Effect.sync(() => settleFor(leastOf(options)))
+      ),
+      Effect.never
+    ),
+    Effect.andThen(
+      Stream.runForEach(go, () => begin),
+      Effect.never
+    )
+  ])
+})
+
 /** Waits for the group and then for the catchers; the slots present. */
 export const gather = Effect.fn("Announce.gather")(function* (options: GatherOptions) {
-  const session = yield* Session
+  const { rollCall } = yield* Announcing
+  const { changed, roster } = yield* Members
   const transport = yield* Transport
-  const progress = yield* Progress
   const tell = yield* teller(options)
   const now = yield* Monotonic.millis
   const startedMillis = now()
   const rivals = new Rivals()
-  const { atMostMillis = options.waitMillis, wanted, waitMillis } = options
-  const atLeast = Math.min(wanted, options.atLeast ?? (options.atMostMillis === undefined ? wanted : 1))
-  /** So many are enough by now. */
-  let enough = wanted
-  const settleFor = (catchers: number) =>
-    Effect.sync(() => {
-      enough = Math.min(enough, catchers)
-      session.changed.openUnsafe()
-    })
-  const present = () => Roster.present(session.roster())
+  let enough = options.wanted
+  const settleFor = (catchers: number) => {
+    enough = Math.min(enough, catchers)
+    changed.openUnsafe()
+  }
   // another master's pages and announcements come to the group, so listen there as long as we gather
   const gathering = Effect.scoped(
     Effect.gen(function* () {
       yield* transport.listen
       yield* Effect.sleep(Limits.listenMillis)
-      while (true) {
-        const rival = session.rival()
-        if (rival !== undefined) {
-          yield* Effect.scoped(awaitGroup(rival.address, rivals, () => now() - startedMillis))
-        }
-        // and which page reaches each of them is known
-        const isReady = present().every(({ slot }) => session.probing.isKnown(slot))
-        if (present().length >= enough && isReady) return
-        tell(session.roster())
-        session.changed.closeUnsafe()
-        yield* session.changed.await
-      }
+      yield* awaitCatchers(
+        () => enough,
+        tell,
+        rivals,
+        () => now() - startedMillis
+      )
     })
   )
-  const settling = Effect.andThen(Effect.sleep(atMostMillis), settleFor(atLeast))
-  const going = Stream.runForEach(options.go ?? Stream.never, () =>
-    Effect.suspend(() => {
-      if (present().length > 0) return settleFor(1)
-      progress.publish({ _tag: "Note", message: "there is no catcher yet to begin with" })
-      return Effect.void
-    })
+  tell(roster())
+  const begun = yield* Effect.raceAllFirst([gathering, rollCall, settling(options, settleFor)]).pipe(
+    Effect.timeoutOption(options.waitMillis)
   )
-  tell(session.roster())
-  const begun = yield* Effect.raceAllFirst([
-    gathering,
-    session.rollCall,
-    Effect.andThen(settling, Effect.never),
-    Effect.andThen(going, Effect.never)
-  ]).pipe(Effect.timeoutOption(waitMillis))
-  const rival = session.rival()
-  if (begun._tag === "None" && rival !== undefined) {
-    const sinceMillis = rivals.all().find(({ address }) => address === rival.address)?.sinceMillis ?? 0
-    return yield* new GroupBusy({ address: rival.address, waitedMillis: waitMillis, sinceMillis })
-  }
-  if (begun._tag === "None" && present().length < atLeast) {
-    return yield* new AnnounceTimeout({
-      joined: present().length,
-      // as many as come are no number to miss
-      wanted: wanted < Limits.slots ? wanted : atLeast,
-      absent: Roster.absent(session.roster()),
-      refused: session.turnedAway(),
-      lost: Roster.givenUp(session.roster()).map(({ address, lost = "", name }) => ({
-        id: name,
-        address,
-        reason: lost
-      })),
-      rivals: rivals.all(),
-      waitedMillis: options.waitMillis,
-      local: transport.local,
-      unsent: transport.refused?.().reason
-    })
-  }
-  return present().map((member) => member.slot) as Audience
+  if (begun._tag === "None") yield* tooFew(options, rivals)
+  return Roster.present(roster()).map((member) => member.slot) as Audience
 })
 
 /** Tells of the waiting when another catcher is there, or one less. */

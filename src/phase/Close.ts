@@ -5,7 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
-import { type FileAnswer, Session } from "../session/Session.ts"
+import { Asking, type FileAnswer } from "../session/Session.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
@@ -64,13 +64,13 @@ const askFrom = Effect.fnUntraced(function* (
   audience: Audience,
   patienceMillis: number | undefined
 ) {
-  const session = yield* Session
+  const { ask } = yield* Asking
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()
-  yield* session.ask({
+  yield* ask({
     file,
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
-    message: (audience) => ({ _tag: "Close", session: session.id, file, from, audience }),
+    message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
       // who has dropped a file has committed nothing, and is sent it again in a further pass; the manifest is never dropped
       const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
@@ -93,12 +93,12 @@ export const abort = Effect.fn("Close.abort")(function* (
   audience: Audience,
   patienceMillis?: number
 ) {
-  const session = yield* Session
-  yield* session.ask({
+  const { ask } = yield* Asking
+  yield* ask({
     file,
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
-    message: (audience) => ({ _tag: "Abort", session: session.id, file, reason, audience }),
+    message: (audience) => ({ _tag: "Abort", file, reason, audience }),
     accept: (_, answer) => answer._tag === "Aborted"
   })
 })

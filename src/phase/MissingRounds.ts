@@ -11,10 +11,9 @@ import * as Layout from "../protocol/file/Layout.ts"
 import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { RoundsExhausted } from "../report/Errors.ts"
-import type { Lane } from "../session/Air.ts"
 import type { Demand } from "../session/Demand.ts"
-import type { Probing } from "../session/Probing.ts"
-import { type FileAnswer, Session } from "../session/Session.ts"
+import type { Lane } from "../session/Sender.ts"
+import { Asking, type FileAnswer, Lanes, Members, Paths, Silence, Trials } from "../session/Session.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
@@ -90,13 +89,13 @@ export const span = Effect.fnUntraced(function* (
   [first, count]: readonly [first: number, count: number],
   lane?: Lane
 ) {
-  const { air } = yield* Session
+  const { repair } = yield* Lanes
   const patienceMillis = Limits.spanPatienceMillis
   return yield* rounds({
     content,
     repairs,
     audience,
-    lane: lane ?? air.repair,
+    lane: lane ?? repair,
     first,
     count,
     root: undefined,
@@ -114,18 +113,19 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
   audience: Audience,
   lane?: Lane
 ) {
-  const { air, awayMillis } = yield* Session
+  const { repair, straggler } = yield* Lanes
+  const { awayMillis } = yield* Silence
   const last = PageStream.spans(content.layout).at(-1) ?? [0, 0]
   const root = PageStream.root(content)
   const repaired = yield* rounds({
     content,
     repairs,
     audience,
-    lane: lane ?? air.repair,
+    lane: lane ?? repair,
     first: last[0],
     count: last[1],
     root,
-    patienceMillis: lane === air.late ? undefined : awayMillis
+    patienceMillis: lane === straggler ? undefined : awayMillis
   })
   const { complete, late, satOut, unfit } = repaired
   if (complete.length + satOut.size + late.length + unfit.length === 0) {
@@ -134,14 +134,43 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
   return repaired
 })
 
+/** What the answers of the rounds come to. */
+class Tally {
+  readonly complete: Array<number> = []
+  readonly satOut = new Map<number, string>()
+  readonly missingPages = new Map<number, number>()
+  /** What each lacked when it was asked last. */
+  readonly lacking = new Map<number, number>()
+
+  /** Takes the answers of a round in; those of catchers that still miss something. `hasRoot`: it is one of the last rounds. */
+  take(answers: ReadonlyMap<number, FileAnswer>, hasRoot: boolean): Map<number, Missing> {
+    const { complete, lacking, missingPages, satOut } = this
+    const missing = new Map<number, Missing>()
+    for (const [slot, answer] of answers) {
+      lacking.set(slot, 0)
+      if (answer._tag === "Complete") complete.push(slot)
+      else if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
+      else if (answer._tag === "Missing") {
+        const pages = Planner.lacking(answer)
+        // with the root, a catcher that misses nothing yet is not complete yet
+        if (pages === 0 && !hasRoot) continue
+        lacking.set(slot, pages)
+        missing.set(slot, answer)
+        missingPages.set(slot, (missingPages.get(slot) ?? 0) + pages)
+      }
+    }
+    return missing
+  }
+}
+
 const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const { content, count, lane, repairs, root } = options
-  const session = yield* Session
-  const complete: Array<number> = []
-  const satOut = new Map<number, string>()
-  const missingPages = new Map<number, number>()
-  /** What each lacked when it was asked last. */
-  const lacking = new Map<number, number>()
+  const { missed } = yield* Members
+  const { demand, leaveOut } = yield* Silence
+  const paths = yield* Paths
+  const trials = yield* Trials
+  const tally = new Tally()
+  const { complete, lacking, missingPages, satOut } = tally
   let late = new Set<number>()
   const unfit: Array<number> = []
   /** The last answers. */
@@ -155,35 +184,22 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     owing = owing.filter(repairs.wants)
     if (owing.length === 0) break
     if (root !== undefined) repairs.lastRounds++
-    const missing = new Map<number, Missing>()
     const answers = yield* askRound(options, owing, isAlone)
-    for (const [slot, answer] of answers) {
-      lacking.set(slot, 0)
-      if (answer._tag === "Complete") complete.push(slot)
-      else if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
-      else if (answer._tag === "Missing") {
-        const pages = Planner.lacking(answer)
-        // with the root, a catcher that misses nothing yet is not complete yet
-        if (pages === 0 && root === undefined) continue
-        lacking.set(slot, pages)
-        missing.set(slot, answer)
-        missingPages.set(slot, (missingPages.get(slot) ?? 0) + pages)
-      }
-    }
+    const missing = tally.take(answers, root !== undefined)
     for (const [slot, answer] of missing) {
-      judge(session.probing, content.layout, slot, answer, before.get(slot))
+      judge(trials, content.layout, slot, answer, before.get(slot))
       before.set(slot, answer)
     }
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
     // [N-4] nobody waits for a catcher that gains nothing
-    const onTrial = [...missing.keys()].filter(session.probing.isOnTrial)
+    const onTrial = [...missing.keys()].filter(trials.isOnTrial)
     if (onTrial.length < owing.length) for (const slot of onTrial) late.add(slot)
-    for (const slot of unfitOf(session.probing, content.layout, missing.keys())) {
+    for (const slot of unfitOf(paths, content.layout, missing.keys())) {
       unfit.push(slot)
       missing.delete(slot)
       late.delete(slot)
     }
-    yield* session.missed(lacking)
+    yield* missed(lacking)
     if (root !== undefined && options.patienceMillis !== undefined) {
       if (answers.size === 0 && !isAlone) {
         isAlone = true
@@ -192,16 +208,16 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       isAlone = false
       // others have answered: nobody waits for those that have not
       const silent = owing.filter((slot) => !answers.has(slot))
-      session.leaveOut(silent)
+      leaveOut(silent)
       if (answers.size > 0) for (const slot of silent) late.add(slot)
     }
     owing = [...missing.keys()].filter((slot) => !late.has(slot))
     if (owing.length === 0) break
-    const wanted = owing.map((slot) => portion(session.probing, slot, missing.get(slot)!))
-    yield* send(options, wanted, session.demand(owing, repairs.wants))
+    const wanted = owing.map((slot) => portion(trials, slot, missing.get(slot)!))
+    yield* send(options, wanted, demand(owing, repairs.wants))
     yield* lane.drained
-    if (owing.every(session.probing.isOnTrial)) {
-      yield* Effect.sleep(Math.max(...owing.map(session.probing.pauseMillis)))
+    if (owing.every(trials.isOnTrial)) {
+      yield* Effect.sleep(Math.max(...owing.map(trials.pauseMillis)))
     }
   }
   // at the end whoever still misses something, after so many rounds, is given up for this file
@@ -212,7 +228,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
 
 // Has the catcher gained a page since it answered last, or, at its first answer, some of them as they streamed?
 const judge = (
-  probing: Probing,
+  trials: Trials["Service"],
   layout: Layout.Layout,
   slot: number,
   answer: Missing,
@@ -222,19 +238,23 @@ const judge = (
   if (before === undefined) {
     const hasGained = pages <= Limits.vainRoundPages || pages < answer.count * (1 - Limits.gainedShare)
     // one that lost few of them shows nothing
-    if (!hasGained || pages < answer.count / 2) probing.judge(slot, hasGained, "Streamed")
+    if (!hasGained || pages < answer.count / 2) trials.judge(slot, hasGained, "Streamed")
     return
   }
   const hasGained = before.first !== answer.first || pages < Planner.lackingWhole(layout, before)
-  probing.judge(slot, hasGained, "SentAlone")
+  trials.judge(slot, hasGained, "SentAlone")
 }
 
-const unfitOf = (probing: Probing, { pageBytes }: Layout.Layout, slots: Iterable<number>): ReadonlyArray<number> =>
-  [...slots].filter((slot) => probing.isTooLarge(slot, pageBytes) || probing.whyOut(slot) !== undefined)
+const unfitOf = (
+  paths: Paths["Service"],
+  { pageBytes }: Layout.Layout,
+  slots: Iterable<number>
+): ReadonlyArray<number> =>
+  [...slots].filter((slot) => paths.isTooLarge(slot, pageBytes) || paths.whyOut(slot) !== undefined)
 
 // The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few pages only. [N-4]
-const portion = (probing: Probing, slot: number, answer: Missing): Missing => {
-  const most = probing.mostPages(slot)
+const portion = (trials: Trials["Service"], slot: number, answer: Missing): Missing => {
+  const most = trials.mostPages(slot)
   return most === undefined ? answer : { ...answer, ...Planner.firstOf(answer, most) }
 }
 
@@ -258,17 +278,16 @@ const send = Effect.fnUntraced(function* (
 
 const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience, isAlone: boolean) {
   const { content, count, first, patienceMillis, repairs, root } = options
-  const session = yield* Session
+  const { ask } = yield* Asking
   const round = repairs.nextRound()
   const counts = repairs.asksCounts(audience.length)
   const answers = new Map<number, FileAnswer>()
-  yield* session.ask({
+  yield* ask({
     file: content.file,
     audience,
     ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
     message: (audience) => ({
       _tag: "Eof",
-      session: session.id,
       file: content.file,
       round,
       first,

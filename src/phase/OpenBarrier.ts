@@ -5,7 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
-import { type Question, Session } from "../session/Session.ts"
+import { Asking, type Question, Silence } from "../session/Session.ts"
 import { bundled, type Carried } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 
@@ -29,7 +29,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   pageBytes: number,
   root?: Uint8Array
 ) {
-  const session = yield* Session
+  const { ask } = yield* Asking
+  const { losesAnswers } = yield* Silence
   const { file, kind, size } = carried
   const members = bundled(carried)
   const satOut = new Map<number, string>()
@@ -45,7 +46,6 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     awaitsUnheard: !mayAssume,
     message: (audience) => ({
       _tag: "Open",
-      session: session.id,
       file,
       kind,
       size,
@@ -62,10 +62,10 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
     }
   }
-  const answered = (yield* session.ask(question)).toSorted((a, b) => a - b)
+  const answered = (yield* ask(question)).toSorted((a, b) => a - b)
   if (answered.length === 0) return yield* new OpenBarrierTimeout({ file })
   // their answers are lost, so that the question has arrived
-  const isAssumed = (slot: number) => !answered.includes(slot) && session.losesAnswers(slot)
+  const isAssumed = (slot: number) => !answered.includes(slot) && losesAnswers(slot)
   const assumed = mayAssume ? audience.filter(isAssumed) : []
   const opened = [...answered, ...assumed]
     .filter((slot) => !satOut.has(slot) && !complete.has(slot))

@@ -1,6 +1,6 @@
 /**
- * Page stream, the sending side: a file's pages as a back-pressured Stream of batches. A batch is one slab of the air's
- * lane; the stream waits for a slab, the air waits for the window, so nothing is read faster than it leaves.
+ * Page stream, the sending side: a file's pages as a back-pressured Stream of batches. A batch is one slab of a
+ * lane; the stream waits for a slab, the sender waits for the window, so nothing is read faster than it leaves.
  *
  * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is sent as the last pages.
  */
@@ -14,9 +14,9 @@ import * as Layout from "../protocol/file/Layout.ts"
 import type { BlockParity } from "../protocol/file/Planner.ts"
 import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { Lane, PageBatch } from "../session/Air.ts"
 import * as Demand from "../session/Demand.ts"
-import { Session } from "../session/Session.ts"
+import { MasterExchange } from "../session/Exchange.ts"
+import type { Lane, PageBatch } from "../session/Sender.ts"
 import type { SourceChanged, SourceError } from "../source/Source.ts"
 import * as Header from "../wire/Header.ts"
 import type { Runs } from "../wire/Message.ts"
@@ -128,8 +128,8 @@ export const spans = (layout: Layout.Layout): ReadonlyArray<Span> =>
  */
 export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
   Stream.unwrap(
-    Effect.map(Session, (session) => {
-      const cursor = new Cursor(content, runs, Header.sessionOf(session.id), demand)
+    Effect.map(MasterExchange, ({ session }) => {
+      const cursor = new Cursor(content, runs, Header.sessionOf(session), demand)
       return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing)).pipe(
         // what was taken and not carried, because we were interrupted or could not read
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
@@ -158,15 +158,15 @@ export const streamSpans = <E, R>(
   )
 }
 
-/** Streams into the air; completes when the last batch was handed over, not when it was sent. */
+/** Streams to the group; completes when the last batch was handed over, not when it was sent. */
 export const send = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
   Stream.runForEach(pages(content, runs, lane, hashing, demand), lane.carry)
 
 /** Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after the other. */
 export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.unwrap(
-    Effect.map(Session, (session) => {
-      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session.id), demand)
+    Effect.map(MasterExchange, ({ session }) => {
+      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session), demand)
       return Stream.unfold(cursor, (cursor) => nextParity(cursor, lane)).pipe(
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
       )
@@ -174,7 +174,7 @@ export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lan
   )
 
 /**
- * Streams parity into the air; completes when the last batch was handed over, not when it was sent.
+ * Streams parity to the group; completes when the last batch was handed over, not when it was sent.
  */
 export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)

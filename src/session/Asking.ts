@@ -3,6 +3,7 @@
  *
  * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -11,9 +12,9 @@ import * as Slices from "../protocol/group/Slices.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
-import type { MasterExchange } from "./Exchange.ts"
-import type { Members } from "./Members.ts"
-import type { Silence } from "./Silence.ts"
+import type { MasterExchange, Unsaid } from "./Exchange.ts"
+import type { MemberList } from "./Members.ts"
+import type { SilenceWatch } from "./Silence.ts"
 
 /** What catchers answer to questions about a file. */
 export type FileAnswer =
@@ -29,7 +30,7 @@ export interface Question {
   readonly file: number
   readonly audience: Message.Audience
   /** The question, to a slice of its audience. */
-  readonly message: (slice: Message.Audience) => Message.FromMaster
+  readonly message: (slice: Message.Audience) => Unsaid<Message.Open | Message.Eof | Message.Close | Message.Abort>
   /** Is this the answer of that slot? Called once for each slot with true. */
   readonly accept: (slot: number, answer: FileAnswer) => boolean
   /** Those that have not answered by then are left out; without it the session's own patience holds. */
@@ -46,8 +47,8 @@ interface Options {
   readonly timeoutMillis: number
   readonly now: () => number
   readonly exchange: MasterExchange["Service"]
-  readonly members: Members
-  readonly silence: Silence
+  readonly members: MemberList
+  readonly silence: SilenceWatch
   readonly receiveBufferBytes: number
   /** Where questions go on that others do not wait for. */
   readonly scope: Scope.Scope
@@ -109,9 +110,20 @@ class Asked {
   }
 }
 
+/** The one way to ask the group something. */
+export class Asking extends Context.Service<
+  Asking,
+  {
+    /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
+    readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
+    /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
+    readonly onSitOut: (file: number, heed: Heed) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("mrsync/session/Asking") {}
+
 type Heed = (slot: number, reason: string) => void
 
-export class Asking {
+export class Questions {
   private readonly options: Options
   private readonly pending = new Set<Asked>()
   private readonly sitOutListeners = new Set<{ readonly file: number; readonly heed: Heed }>()
@@ -122,13 +134,16 @@ export class Asking {
     this.slices = Slices.make(options.receiveBufferBytes)
   }
 
+  service(): Asking["Service"] {
+    return { ask: (question) => this.ask(question), onSitOut: (file, heed) => this.onSitOut(file, heed) }
+  }
+
   /** So many answers at once have room in the receive buffer. */
   mostAnswers(): number {
     return this.slices.most
   }
 
-  /** Asks; the slots that answered. Those that never did are lost, or left out where the question says so. */
-  ask(question: Question): Effect.Effect<Message.Audience, TransportError> {
+  private ask(question: Question): Effect.Effect<Message.Audience, TransportError> {
     return Effect.suspend(() => {
       const { members, silence } = this.options
       const audience = question.audience.filter((slot) => members.isPresent(slot))
@@ -151,8 +166,7 @@ export class Asking {
     }
   }
 
-  /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
-  onSitOut(file: number, heed: Heed): Effect.Effect<void, never, Scope.Scope> {
+  private onSitOut(file: number, heed: Heed): Effect.Effect<void, never, Scope.Scope> {
     return Effect.asVoid(
       Effect.acquireRelease(
         Effect.sync(() => {
@@ -198,10 +212,10 @@ export class Asking {
   /** Asks the next slice, and waits for its answers for so long; by how many milliseconds more it waited, because we stood still. */
   private askOnce(asked: Asked, pauseMillis: number): Effect.Effect<number, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      const { exchange, now } = this.options
+      const { now } = this.options
       const askedMillis = now()
       const slice = asked.nextSlice(this.slices.slots, askedMillis)
-      yield* exchange.sendNow(asked.question.message(slice))
+      yield* this.say(asked.question, slice)
       yield* this.sayMore(asked.question, slice)
       yield* Effect.timeoutOption(asked.sliceAnswered.await, pauseMillis)
       this.slices = Slices.asked(this.slices, slice.length, asked.owingOfSlice())
@@ -209,14 +223,19 @@ export class Asking {
     })
   }
 
+  private say(question: Question, slice: Message.Audience): Effect.Effect<void, TransportError> {
+    const { exchange } = this.options
+    return exchange.sendNow({ ...question.message(slice), session: exchange.session })
+  }
+
   // One answer of several arrives sooner. No more are asked for than the receive buffer has room for.
   private sayMore(question: Question, slice: Message.Audience): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      const { exchange, silence } = this.options
+      const { silence } = this.options
       const most = Math.max(1, Math.floor(this.slices.most / Limits.copies))
       const unheard = slice.filter((slot) => silence.losesAnswers(slot)).slice(0, most)
       if (unheard.length === 0) return
-      for (let i = 1; i < Limits.copies; i++) yield* exchange.sendNow(question.message(unheard))
+      for (let i = 1; i < Limits.copies; i++) yield* this.say(question, unheard)
     })
   }
 

@@ -10,6 +10,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { type Address, type Batch, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
@@ -17,6 +18,9 @@ import * as Header from "../wire/Header.ts"
 import type { FromCatcher, FromMaster, Message, Probe } from "../wire/Message.ts"
 
 // ---- one datagram ----
+
+/** A message without the id of its session, which its sender knows. */
+export type Unsaid<M> = M extends unknown ? Omit<M, "session"> : never
 
 /** A list of failures is cut where the datagram ends, and says where to ask on. */
 const datagramOf = (message: Message): Uint8Array =>
@@ -66,12 +70,20 @@ export class MasterExchange extends Context.Service<
     readonly unreadable: () => number
   }
 >()("mrsync/session/MasterExchange") {
-  static readonly layer = (session: bigint): Layer.Layer<MasterExchange, never, Transport> =>
-    Layer.effect(MasterExchange, makeMaster(session))
+  /** That of a new session, whose id is drawn by chance. */
+  static readonly layer: Layer.Layer<MasterExchange, never, Transport> = Layer.effect(
+    MasterExchange,
+    Effect.suspend(() => Effect.flatMap(newSession, makeMaster))
+  )
 }
 
+const newSession = Effect.gen(function* () {
+  const word = Random.nextIntBetween(0, 0xffff_ffff)
+  return (BigInt(yield* word) << 32n) | BigInt(yield* word)
+})
+
 /** Makes the exchange of a master's session with that id. */
-export const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], never, Transport> =>
+const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], never, Transport> =>
   Effect.map(Transport, ({ receive, send }) => {
     const own = Header.sessionOf(session)
     let unreadable = 0

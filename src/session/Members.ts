@@ -2,6 +2,7 @@
  * The members of a master's session: joins and welcomes, newcomers until they answer, losses, and the choice of the catchers that
  * clock the window. The rules of the roster itself are pure, in protocol/group/Roster.ts.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Roster from "../protocol/group/Roster.ts"
@@ -10,10 +11,10 @@ import type { Progress } from "../report/Progress.ts"
 import type { Address } from "../system/Address.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
-import type { Air } from "./Air.ts"
 import type { MasterExchange } from "./Exchange.ts"
 import { JoinRate } from "./JoinRate.ts"
 import * as Refusals from "./Refusals.ts"
+import type { Pace } from "./Sender.ts"
 import type { Calls } from "./Silence.ts"
 
 interface Options {
@@ -23,7 +24,7 @@ interface Options {
   readonly timeoutMillis: number
   readonly now: () => number
   readonly progress: Progress["Service"]
-  readonly air: Air
+  readonly pace: Pace
   /** The master's own address, as it is now. */
   readonly local: () => Address
   /** Since when this program has been running: while it did not, nobody could be heard. */
@@ -51,10 +52,32 @@ export interface Turned {
   readonly reason: string
 }
 
+/** The catchers of a session. */
+export class Members extends Context.Service<
+  Members,
+  {
+    /** As of now. */
+    readonly roster: () => Roster.Roster
+    /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
+    readonly changed: Latch.Latch
+    /** Catchers that came and were not taken in, and have not joined since; the first so many. */
+    readonly turnedAway: () => ReadonlyArray<Turned>
+    /**
+     * True while a catcher that was refused for its name still asks, and its name has become free. The session must not end before
+     * it has joined. [J-10]
+     */
+    readonly hasRetrying: () => boolean
+    /** Gives a catcher up. */
+    readonly lose: (slot: number, reason: string) => Effect.Effect<void>
+    /** What catchers missed lately, by slot: those that missed most are to clock the window. */
+    readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
+  }
+>()("mrsync/session/Members") {}
+
 /** Guests in one Welcome: 7 bytes each. */
 const maxGuests = 128
 
-export class Members {
+export class MemberList {
   roster: Roster.Roster
   /** The session is over: nobody is taken in any more. [J-5] */
   isOver = false
@@ -83,6 +106,17 @@ export class Members {
     this.roster = Roster.make(options.hosts)
   }
 
+  service(): Members["Service"] {
+    return {
+      roster: () => this.roster,
+      changed: this.changed,
+      turnedAway: () => this.turnedAway(),
+      hasRetrying: () => this.hasRetrying(),
+      lose: (slot, reason) => this.lose(slot, reason),
+      missed: (pages) => this.missed(pages)
+    }
+  }
+
   isPresent(slot: number): boolean {
     return slot < this.roster.members.length && this.roster.members[slot].lost === undefined
   }
@@ -92,7 +126,7 @@ export class Members {
   }
 
   /** Those that were not taken in, and have not joined since; the first so many. */
-  turnedAway(): ReadonlyArray<Turned> {
+  private turnedAway(): ReadonlyArray<Turned> {
     const names = new Set(this.present().map((member) => member.name))
     return [...this.refused.values()].filter(({ id, reason }) => !names.has(id) || Refusals.isHeldReason(reason))
   }
@@ -104,15 +138,15 @@ export class Members {
 
   /** The window is clocked by these from now on. */
   private acknowledge = Effect.suspend(() => {
-    const { air, local } = this.options
+    const { local, pace } = this.options
     const receiveBufferBytes = this.present().reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
     this.ackers = Roster.ackers(this.roster, this.missedLately)
     const isLocal = (slot: number) => Roster.hostOf(this.roster.members[slot].address) === Roster.hostOf(local())
-    return air.setAckers(this.ackers, receiveBufferBytes, isLocal)
+    return pace.setAckers(this.ackers, receiveBufferBytes, isLocal)
   })
 
   /** Pages that catchers missed lately, by slot: those that missed most are to clock the window. */
-  missed(pages: ReadonlyMap<number, number>): Effect.Effect<void> {
+  private missed(pages: ReadonlyMap<number, number>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { missedLately } = this
       for (const [slot, before] of missedLately) missedLately.set(slot, Math.floor(before / 2))
@@ -235,8 +269,8 @@ export class Members {
     return this.newSince.size + this.silentNewcomers < Limits.silentNewcomers
   }
 
-  /** May somebody come yet that is to be waited for? */
-  isSomebodyComing(): boolean {
+  /** May a catcher come yet that is to be waited for? */
+  private hasRetrying(): boolean {
     const { now } = this.options
     const isComing = [...this.newSince.values()].some((millis) => now() - millis < Limits.knockMillis)
     if (isComing && this.areNewcomersFew()) return true

@@ -6,6 +6,7 @@
  * [N-4] a catcher that gains nothing costs the others `Limits.vainRounds` times `Limits.vainRoundPages` at most.
  */
 
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Reach from "../protocol/group/Reach.ts"
@@ -39,26 +40,42 @@ export interface Options {
   readonly asked?: (audience: Audience, train: number) => void
 }
 
+/** Which pages reach the catchers. */
+export class Paths extends Context.Service<
+  Paths,
+  {
+    /** Of files that are opened now: what reaches every catcher of this session so far. Never grows. */
+    readonly pageBytes: () => number
+    /** Has it been found out which pages reach the catcher? */
+    readonly isKnown: (slot: number) => boolean
+    /** Why nothing is sent to the catcher any more. */
+    readonly whyOut: (slot: number) => string | undefined
+    /** Is that page too large for the path to the catcher? */
+    readonly isTooLarge: (slot: number, pageBytes: number) => boolean
+  }
+>()("mrsync/session/Paths") {}
+
+/** Catchers that gain nothing of what they are sent. [N-4] */
+export class Trials extends Context.Service<
+  Trials,
+  {
+    /** Has it gained nothing for so long that it is served after the others? */
+    readonly isOnTrial: (slot: number) => boolean
+    /** How long after its last pages it is sent more. Others may keep its link full meanwhile. */
+    readonly pauseMillis: (slot: number) => number
+    /** How many pages the catcher is to be sent at once; undefined: all that it lacks. */
+    readonly mostPages: (slot: number) => number | undefined
+    /** The catcher has answered after pages were streamed, or sent to it alone: did it gain any? */
+    readonly judge: (slot: number, hasGained: boolean, were: "Streamed" | "SentAlone") => void
+  }
+>()("mrsync/session/Trials") {}
+
 /** What is known of the paths to the catchers. */
 export interface Probing {
-  /** Of files that are opened now: what reaches every catcher of this session so far. Never grows. */
-  readonly pageBytes: () => number
+  readonly paths: Paths["Service"]
+  readonly trials: Trials["Service"]
   /** Do datagrams that are glued together reach all who are present? */
   readonly isGlued: () => boolean
-  /** Has it been found out which pages reach the catcher? */
-  readonly isKnown: (slot: number) => boolean
-  /** Why nothing is sent to the catcher any more. */
-  readonly whyOut: (slot: number) => string | undefined
-  /** Is that page too large for the path to the catcher? */
-  readonly isTooLarge: (slot: number, pageBytes: number) => boolean
-  /** Has it gained nothing for so long that it is served after the others? */
-  readonly isOnTrial: (slot: number) => boolean
-  /** How long after its last pages it is sent more. Others may keep its link full meanwhile. */
-  readonly pauseMillis: (slot: number) => number
-  /** How many pages the catcher is to be sent at once; undefined: all that it lacks. */
-  readonly mostPages: (slot: number) => number | undefined
-  /** The catcher has answered after pages were streamed, or sent to it alone: did it gain any? */
-  readonly judge: (slot: number, hasGained: boolean, were: "Streamed" | "SentAlone") => void
   /** Whose paths are looked into, and since when: those owe answers. */
   readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>
   /** A catcher has joined: its path is looked into. */
@@ -157,10 +174,7 @@ export const make = (options: Options): Probing => {
       discard: true
     })
   const gluedOnes = (page: number) => {
-    const datagramBytes = Limits.headerBytes + page
-    const buffers = present().map((member) => member.receiveBufferBytes / 8)
-    const mostBytes = Math.min(Limits.sendBytes(datagramBytes), (options.bytesPerSecond ?? Infinity) / 20, ...buffers)
-    const copies = Math.max(2, Math.min(Limits.gluedProbes, Math.floor(mostBytes / datagramBytes)))
+    const copies = gluedCopies(page, present(), options.bytesPerSecond)
     return glues ? say({ pageBytes: page, isGlued: true, audience: [] }, copies) : Effect.void
   }
 
@@ -202,12 +216,13 @@ export const make = (options: Options): Probing => {
     }
   })
 
-  return {
+  const paths: Paths["Service"] = {
     pageBytes: () => pageBytes,
-    isGlued: () => unglued.size === 0 || !present().some((member) => unglued.has(member.slot)),
     isKnown: (slot) => reached.has(slot),
     whyOut: (slot) => out.get(slot),
-    isTooLarge: (slot, page) => (reached.get(slot) ?? Infinity) < page,
+    isTooLarge: (slot, page) => (reached.get(slot) ?? Infinity) < page
+  }
+  const trials: Trials["Service"] = {
     isOnTrial: (slot) => (vain.get(slot) ?? 0) >= Limits.suspectRounds,
     pauseMillis,
     mostPages: (slot) =>
@@ -227,7 +242,12 @@ export const make = (options: Options): Probing => {
       if (rounds < Limits.vainRounds) return
       out.set(slot, unreached(rounds))
       changed()
-    },
+    }
+  }
+  return {
+    paths,
+    trials,
+    isGlued: () => unglued.size === 0 || !present().some((member) => unglued.has(member.slot)),
     awaited: () => [...subjects].map(([slot, { sinceMillis }]) => [slot, sinceMillis] as const),
     joined: (slot) => {
       // the slot may have been another catcher's, on another path
@@ -253,6 +273,14 @@ export const make = (options: Options): Probing => {
       })
     )
   }
+}
+
+/** So many probes with a page of that size are glued together. */
+const gluedCopies = (page: number, present: ReadonlyArray<Member>, bytesPerSecond = Infinity): number => {
+  const datagramBytes = Limits.headerBytes + page
+  const buffers = present.map((member) => member.receiveBufferBytes / 8)
+  const mostBytes = Math.min(Limits.sendBytes(datagramBytes), bytesPerSecond / 20, ...buffers)
+  return Math.max(2, Math.min(Limits.gluedProbes, Math.floor(mostBytes / datagramBytes)))
 }
 
 /** The length of the IPv4 packet of a page. */

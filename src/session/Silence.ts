@@ -4,6 +4,7 @@
  *
  * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -12,19 +13,19 @@ import { membershipHint } from "../report/Errors.ts"
 import type { Progress } from "../report/Progress.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
-import type { Air } from "./Air.ts"
 import { AnswerLoss, type Series } from "./AnswerLoss.ts"
 import type { Demand } from "./Demand.ts"
 import type { MasterExchange } from "./Exchange.ts"
-import type { Members } from "./Members.ts"
+import type { MemberList } from "./Members.ts"
+import type { Pace } from "./Sender.ts"
 
 interface Options {
   readonly exchange: MasterExchange["Service"]
   readonly timeoutMillis: number
   readonly now: () => number
   readonly progress: Progress["Service"]
-  readonly air: Air
-  readonly members: Members
+  readonly pace: Pace
+  readonly members: MemberList
   /** So many answers have room in the master's receive buffer. */
   readonly mostAnswers: () => number
 }
@@ -38,9 +39,39 @@ export type Watched = Iterable<readonly [slot: number, sinceMillis: number]>
 /** How often each slot is asked. */
 export type Calls = ReadonlyMap<number, number>
 
+/** Which catchers are silent, and which answers are lost. */
+export class Silence extends Context.Service<
+  Silence,
+  {
+    /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
+    readonly awayMillis: number
+    /** Those of them that were silent for so long are away until they are heard again, or lost. */
+    readonly leaveOut: (slots: Message.Audience) => void
+    /** Is it away, by `leaveOut`? */
+    readonly isAway: (slot: number) => boolean
+    /** [Q-14] Are most of its answers lost, while some are heard? */
+    readonly losesAnswers: (slot: number) => boolean
+    /** That of catchers which are present, as far as each of them `wants` something. */
+    readonly demand: (slots: Message.Audience, wants: (slot: number) => boolean) => Demand
+  }
+>()("mrsync/session/Silence") {}
+
+/** How far each catcher is, and why it is behind. */
+export class Standing extends Context.Service<
+  Standing,
+  {
+    /** Bytes of content that a catcher holds, as it answered last. */
+    readonly held: (slot: number) => number
+    /** [A-10] Asks a few of those that have not said so for a while. */
+    readonly askHeld: Effect.Effect<void, TransportError>
+    /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
+    readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
+  }
+>()("mrsync/session/Standing") {}
+
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 
-export class Silence {
+export class SilenceWatch {
   /** Silence of this length: others do not wait longer. */
   readonly awayMillis: number
   readonly losses = new AnswerLoss()
@@ -69,12 +100,30 @@ export class Silence {
     this.awakeMillis = this.startedMillis
   }
 
+  service(): Silence["Service"] {
+    return {
+      awayMillis: this.awayMillis,
+      leaveOut: (slots) => this.leaveOut(slots),
+      isAway: (slot) => this.isAway(slot),
+      losesAnswers: (slot) => this.losesAnswers(slot),
+      demand: (slots, wants) => this.demand(slots, wants)
+    }
+  }
+
+  standing(): Standing["Service"] {
+    return {
+      held: (slot) => this.held[slot] ?? 0,
+      askHeld: this.askHeld,
+      straggled: (slot, isLate, missedPages) => this.straggled(slot, isLate, missedPages)
+    }
+  }
+
   // ---- what is heard ----
 
   /** A slot is a newcomer's, and may have been another catcher's. */
   came(slot: number): void {
     this.losses.forget(slot)
-    this.options.air.setUnheard(slot, false)
+    this.options.pace.setUnheard(slot, false)
   }
 
   proved(slot: number): void {
@@ -126,9 +175,9 @@ export class Silence {
 
   /** [Q-14] The window waits for no catcher that cannot be heard. */
   tellWindow(slot: number): void {
-    const { air, now } = this.options
+    const { now, pace } = this.options
     const isUnheard = this.losses.isMost(slot, now())
-    if (isUnheard !== air.window().unheard.has(slot)) air.setUnheard(slot, isUnheard)
+    if (isUnheard !== pace.window().unheard.has(slot)) pace.setUnheard(slot, isUnheard)
   }
 
   /** It is there again, if it was away. */
@@ -166,10 +215,6 @@ export class Silence {
     return this.away.has(slot) || this.stuck.has(slot)
   }
 
-  heldBytes(slot: number): number {
-    return this.held[slot] ?? 0
-  }
-
   /** [Q-14] Are most of its answers lost, while some are heard? */
   losesAnswers(slot: number): boolean {
     return (
@@ -199,13 +244,13 @@ export class Silence {
   }
 
   /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
-  straggled(slot: number, isLate: boolean, missedPages: number): Straggle | undefined {
-    const { air } = this.options
-    const window = air.window()
+  private straggled(slot: number, isLate: boolean, missedPages: number): Straggle | undefined {
+    const { pace } = this.options
+    const window = pace.window()
     // what it misses is counted after the pages
     const losesPages = Window.isLossy(window, slot)
     // pages arrive, and of what we ask little comes back
-    const arePagesThere = !losesPages && missedPages < air.totals().pages * Limits.toleratedLoss
+    const arePagesThere = !losesPages && missedPages < pace.totals().pages * Limits.toleratedLoss
     if (this.losses.isMost(slot) && arePagesThere) return "lost answers"
     if (this.wereSilent.has(slot)) return "silence"
     if (!isLate && !Window.wasBenched(window, slot)) return undefined
@@ -219,7 +264,7 @@ export class Silence {
   }
 
   /** The demand of catchers that are present, as far as each of them `wants` something. */
-  demand(slots: Message.Audience, wants: (slot: number) => boolean): Demand {
+  private demand(slots: Message.Audience, wants: (slot: number) => boolean): Demand {
     const { members } = this.options
     const isOne = (slot: number) => members.isPresent(slot) && wants(slot)
     const isLeft = () => slots.some(isOne)
@@ -236,7 +281,7 @@ export class Silence {
 
   /** Twice the usual round trip, as far as one is known; in whole milliseconds, as timers are. */
   firstPause(): number {
-    const { rttMillis } = this.options.air.window()
+    const { rttMillis } = this.options.pace.window()
     if (rttMillis === undefined) return Limits.questionMillis
     return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
   }
@@ -296,7 +341,7 @@ export class Silence {
   }
 
   /** [A-10] Asks a few of those that have not said for a while how much they hold. */
-  readonly askHeld = Effect.suspend(() => {
+  private readonly askHeld = Effect.suspend(() => {
     const { members, mostAnswers, now } = this.options
     const nowMillis = now()
     const isDue = ({ slot }: Roster.Member) => nowMillis - (this.heldMillis[slot] ?? 0) >= Limits.heldAfterMillis

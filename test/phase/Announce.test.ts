@@ -7,7 +7,6 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import { CatcherExchange } from "../../src/session/Exchange.ts"
 import type { Inbox } from "../../src/session/Incoming.ts"
-import { Session } from "../../src/session/Session.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport } from "../../src/transport/Transport.ts"
@@ -249,7 +248,7 @@ describe("Announce.gather", () => {
     const { session, transport } = yield* master(network, hosts === undefined ? {} : { hosts })
     const gathered = Announce.gather({ wanted: 2, waitMillis: 3000, ...gather }).pipe(
       Effect.provideService(Transport, transport),
-      Effect.provideService(Session, session),
+      Effect.provide(session.services),
       Effect.provide(Progress.layerNone)
     )
     return { session, gathered }

@@ -7,7 +7,6 @@ import * as Code from "../../src/parity/Code.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { Session } from "../../src/session/Session.ts"
 import { SourceChanged } from "../../src/source/Source.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Header from "../../src/wire/Header.ts"
@@ -57,10 +56,10 @@ const rig = Effect.gen(function* () {
   const send = (content: PageStream.Content, runs: ReadonlyArray<number>, hashing = false) =>
     inTime(
       Effect.gen(function* () {
-        yield* PageStream.send(content, runs, session.air.fresh, hashing)
-        yield* session.air.fresh.drained
+        yield* PageStream.send(content, runs, session.fresh, hashing)
+        yield* session.fresh.drained
         yield* Effect.sleep(5)
-      }).pipe(Effect.provideService(Session, session))
+      }).pipe(Effect.provide(session.services))
     )
   return { session, pages, parity, send }
 })
@@ -143,10 +142,10 @@ describe("PageStream", () => {
       const { session } = yield* rig
       for (const pageBytes of [Limits.minPageBytes, Limits.defaultPageBytes, 8000, Limits.maxPageBytes]) {
         const { content, layout } = fileOf(pageBytes * 5 + 7, { pageBytes })
-        const batches = yield* PageStream.pages(content, [0, layout.pages], session.air.fresh, true).pipe(
-          Stream.mapEffect((batch) => Effect.as(session.air.fresh.giveBack(batch.slab), batch)),
+        const batches = yield* PageStream.pages(content, [0, layout.pages], session.fresh, true).pipe(
+          Stream.mapEffect((batch) => Effect.as(session.fresh.giveBack(batch.slab), batch)),
           Stream.runCollect,
-          Effect.provideService(Session, session)
+          Effect.provide(session.services)
         )
         for (const { bytes, datagramBytes } of batches) {
           assert.isAtMost(bytes, Limits.slabBytes)
@@ -163,10 +162,10 @@ describe("PageStream", () => {
       const { content, layout, reads } = fileOf(3_000_000)
       // takes slabs and gives none back, as an air whose window is closed
       let taken = 0
-      const { fresh } = session.air
+      const { fresh } = session
       const stuck = { ...fresh, carry: () => Effect.sync(() => void taken++) }
       const fiber = yield* Effect.forkChild(
-        PageStream.send(content, [0, layout.pages], stuck, true).pipe(Effect.provideService(Session, session))
+        PageStream.send(content, [0, layout.pages], stuck, true).pipe(Effect.provide(session.services))
       )
       yield* inTime(Effect.sleep(50))
       assert.isUndefined(fiber.pollUnsafe())
@@ -187,15 +186,15 @@ describe("PageStream", () => {
       const read = () => Effect.fail(new SourceChanged({ path: "f" }))
       const failing = PageStream.content({ file: 9, layout, read })
       for (let i = 0; i < 3 * Limits.airSlabs; i++) {
-        const error = yield* PageStream.send(failing, [0, 3], session.air.fresh).pipe(
+        const error = yield* PageStream.send(failing, [0, 3], session.fresh).pipe(
           Effect.flip,
-          Effect.provideService(Session, session)
+          Effect.provide(session.services)
         )
         assert.strictEqual(error._tag, "SourceChanged")
       }
       for (let i = 0; i < Limits.airSlabs; i++)
         yield* inTime(
-          session.air.fresh.slab(() => {}),
+          session.fresh.slab(() => {}),
           10
         )
     })
@@ -212,10 +211,10 @@ describe("PageStream", () => {
       ]
       yield* inTime(
         Effect.gen(function* () {
-          yield* PageStream.sendParity(content, blocks, session.air.repair)
-          yield* session.air.repair.drained
+          yield* PageStream.sendParity(content, blocks, session.repair)
+          yield* session.repair.drained
           yield* Effect.sleep(5)
-        }).pipe(Effect.provideService(Session, session))
+        }).pipe(Effect.provide(session.services))
       )
       assert.deepStrictEqual(
         parity.map(({ page }) => Header.parityOf(page)),
@@ -225,7 +224,7 @@ describe("PageStream", () => {
           { block: 2, index: 200 }
         ]
       )
-      assert.deepStrictEqual(session.air.totals(), {
+      assert.deepStrictEqual(session.totals(), {
         ...{ pages: 3, repaired: 3, parity: 3 },
         bytes: 3 * (Limits.headerBytes + 512)
       })
@@ -247,18 +246,18 @@ describe("PageStream", () => {
     Effect.gen(function* () {
       const { pages, session } = yield* rig
       const { content } = fileOf(2000 * 512)
-      const { fresh, late, repair } = session.air
+      const { fresh, repair, straggler } = session
       yield* inTime(
         Effect.gen(function* () {
           const sending = [
-            PageStream.send(content, [0, 1500], late),
+            PageStream.send(content, [0, 1500], straggler),
             PageStream.send(content, [1600, 1], fresh, true),
             PageStream.send(content, [1700, 1], repair)
           ]
           yield* Effect.all(sending, { concurrency: 3 })
-          yield* late.drained
+          yield* straggler.drained
           yield* Effect.sleep(5)
-        }).pipe(Effect.provideService(Session, session))
+        }).pipe(Effect.provide(session.services))
       )
       const sent = pages.map(({ page }) => page)
       const slab = Math.floor(Limits.slabBytes / (Limits.headerBytes + 512))

@@ -7,7 +7,7 @@ import * as OpenBarrier from "../../src/phase/OpenBarrier.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Roster from "../../src/protocol/group/Roster.ts"
-import { type Options, Session } from "../../src/session/Session.ts"
+import type { Options, Services } from "../../src/session/Session.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
@@ -47,7 +47,7 @@ const rig = Effect.fnUntraced(function* (
       while (Roster.present(session.roster()).length < count) yield* Effect.sleep(1)
     })
   )
-  const run = <A, E>(phase: Effect.Effect<A, E, Session>) => inTime(Effect.provideService(phase, Session, session))
+  const run = <A, E>(phase: Effect.Effect<A, E, Services>) => inTime(Effect.provide(phase, session.services))
   return { session, air, run }
 })
 
@@ -99,7 +99,7 @@ describe("OpenBarrier", () => {
           return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
         })
       )
-      const opening = Effect.provideService(OpenBarrier.open(carried, [0, 1], 512), Session, session)
+      const opening = Effect.provide(OpenBarrier.open(carried, [0, 1], 512), session.services)
       const { exit, millis } = yield* timed(opening)
       assert.deepStrictEqual((yield* exit).opened, [0])
       assert.isAtLeast(polls, 4)
@@ -229,11 +229,11 @@ describe("MissingRounds", () => {
         yield* inTime(
           Effect.gen(function* () {
             for (let late: ReadonlyArray<number> = [0, 1]; late.length > 0;) {
-              const repaired = yield* MissingRounds.finish(content, repairs, late, session.air.late)
+              const repaired = yield* MissingRounds.finish(content, repairs, late, session.straggler)
               for (const slot of repaired.satOut.keys()) out.add(slot)
               late = repaired.late
             }
-          }).pipe(Effect.provideService(Session, session)),
+          }).pipe(Effect.provide(session.services)),
           10_000
         )
         assert.sameMembers([...out], [0, 1])

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
-import { messages } from "../../src/session/Exchange.ts"
+import { MasterExchange, messages } from "../../src/session/Exchange.ts"
 import * as Session from "../../src/session/Session.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { type Received, Transport } from "../../src/transport/Transport.ts"
@@ -40,14 +40,35 @@ export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis?: nu
 /** A master's session that runs; its transport too. */
 export const master = Effect.fnUntraced(function* (network: Simulated.Network, options: Partial<Session.Options> = {}) {
   const transport = yield* endpoint(network.layerMaster)
-  const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 1, ...options }).pipe(
-    Effect.provideService(Transport, transport),
-    Effect.provide(Progress.layerNone),
-    Random.withSeed("master")
-  )
+  const session = yield* sessionOn(transport, options).pipe(Effect.provide(Progress.layerNone))
   yield* Effect.forkScoped(session.run)
   return { session, transport }
 })
+
+/** The services of a session on that transport, and of some of them all members in one object. */
+export const sessionOn = Effect.fnUntraced(function* (
+  transport: Transport["Service"],
+  options: Partial<Session.Options> = {}
+) {
+  const layer = Session.Session.layer({ pageBytes: 512, timeoutMillis: 2000, wanted: 1, ...options })
+  const services = yield* Layer.build(layer).pipe(
+    Effect.provideService(Transport, transport),
+    Random.withSeed("master")
+  )
+  return {
+    services,
+    id: Context.get(services, MasterExchange).session,
+    ...Context.get(services, Session.Session),
+    ...Context.get(services, Session.Members),
+    ...Context.get(services, Session.Silence),
+    ...Context.get(services, Session.Asking),
+    ...Context.get(services, Session.Announcing),
+    ...Context.get(services, Session.Sender),
+    ...Context.get(services, Session.Lanes)
+  }
+})
+
+export type Rigged = Effect.Success<ReturnType<typeof sessionOn>>
 
 /** Answers by hand. `say` sends to the address that was heard last. */
 export interface Puppet {

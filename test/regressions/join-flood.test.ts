@@ -100,7 +100,7 @@ describe("a flood of joins by somebody silent", () => {
       yield* Rig.inTime(Effect.sleep(1500))
       assert.deepStrictEqual(Roster.newcomers(session.roster()), [])
       assert.deepStrictEqual(Roster.participants(session.roster()), [])
-      assert.isFalse(session.knocking())
+      assert.isFalse(session.hasRetrying())
     })
   )
 })

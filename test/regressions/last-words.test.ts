@@ -4,15 +4,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as TestClock from "effect/testing/TestClock"
 import * as Errors from "../../src/report/Errors.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
-import * as Session from "../../src/session/Session.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { Transport } from "../../src/transport/Transport.ts"
 import { mrsync } from "../cli/Rig.ts"
-import { answering, crowd, endpoint, inTime } from "../phase/Rig.ts"
+import { answering, crowd, endpoint, inTime, sessionOn } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
 const tree = [Simulation.file("a", 100_000), Simulation.file("b", 10)]
@@ -132,11 +129,7 @@ describe("silence of all at one time, minutes after the beginning, is laid to th
     const network = yield* Simulated.make({ seed: 1 })
     const said: Array<Event> = []
     const telling = Progress.layerTo((event) => void said.push(event))
-    const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 3 }).pipe(
-      Effect.provideService(Transport, yield* endpoint(network.layerMaster)),
-      Effect.provide(telling),
-      Random.withSeed("master")
-    )
+    const session = yield* Effect.provide(sessionOn(yield* endpoint(network.layerMaster), { wanted: 3 }), telling)
     yield* Effect.forkScoped(Effect.raceFirst(session.run, session.rollCall))
     let muted = 0
     yield* crowd(network, 3, (message, slots) =>

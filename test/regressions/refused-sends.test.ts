@@ -5,15 +5,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
-import * as Session from "../../src/session/Session.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport } from "../../src/transport/Transport.ts"
 import { Refusals } from "../../src/transport/Udp.ts"
-import { crowd, endpoint, inTime } from "../phase/Rig.ts"
+import { crowd, endpoint, inTime, sessionOn } from "../phase/Rig.ts"
 
 /** A session whose transport refuses what it sends, as long as it is told to. */
 const refusing = Effect.fnUntraced(function* () {
@@ -38,10 +36,9 @@ const refusing = Effect.fnUntraced(function* () {
       })
   })
   const events: Array<Event> = []
-  const session = yield* Session.make({ pageBytes: 512, timeoutMillis: 2000, wanted: 1 }).pipe(
-    Effect.provideService(Transport, transport),
-    Effect.provide(Progress.layerTo((event) => void events.push(event))),
-    Random.withSeed("master")
+  const session = yield* Effect.provide(
+    sessionOn(transport),
+    Progress.layerTo((event) => void events.push(event))
   )
   const notes = () => events.flatMap((event) => (event._tag === "Note" ? [event.message] : []))
   return { network, notes, running: yield* Effect.forkScoped(session.run), session, system }
@@ -52,18 +49,17 @@ describe("sends that the system refuses [P-8]", () => {
     Effect.gen(function* () {
       const { notes, session, system } = yield* refusing()
       const content = PageStream.inMemory(1, Layout.make({ size: 64 * 512, pageBytes: 512 }), new Uint8Array(64 * 512))
-      const { air } = session
       const send = (first: number, count: number) =>
         inTime(
-          Effect.andThen(PageStream.send(content, [first, count], air.fresh), air.fresh.drained).pipe(
-            Effect.provideService(Session.Session, session)
+          Effect.andThen(PageStream.send(content, [first, count], session.fresh), session.fresh.drained).pipe(
+            Effect.provide(session.services)
           )
         )
       yield* send(0, 20)
       system.code = "EPERM"
       yield* send(20, 30)
       yield* inTime(Effect.sleep(2000))
-      assert.strictEqual(air.totals().pages, 20)
+      assert.strictEqual(session.totals().pages, 20)
       assert.deepStrictEqual(notes(), ["nothing leaves this machine: this machine's firewall forbids it (EPERM)"])
     })
   )

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { type Arrived, CatcherExchange, displaySession, makeMaster, messages } from "../../src/session/Exchange.ts"
+import { type Arrived, CatcherExchange, displaySession, MasterExchange, messages } from "../../src/session/Exchange.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport, TransportError } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -26,7 +26,8 @@ const page = (of: bigint) => {
 const masters = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 1 })
   const transport = yield* endpoint(network.layerMaster)
-  const exchange = yield* Effect.provideService(makeMaster(session), Transport, transport)
+  const layer = Layer.provide(MasterExchange.layer, Layer.succeed(Transport, transport))
+  const exchange = Context.get(yield* Layer.build(layer), MasterExchange)
   const other = yield* endpoint(network.layerCatcher("c"))
   const arrived: Array<ReadonlyArray<Arrived>> = []
   yield* Effect.forkScoped(exchange.receive((batch) => Effect.sync(() => void arrived.push(...batch))))
@@ -48,7 +49,15 @@ describe("a master's exchange", () => {
   it.effect("hands over what came glued together as one list, and of pages those of another session", () =>
     Effect.gen(function* () {
       const { arrived, come, exchange, from } = yield* masters
-      yield* come(Buffer.concat([Codec.encode(opened), page(session), page(8n), page(session), Codec.encode(opened)]))
+      yield* come(
+        Buffer.concat([
+          Codec.encode(opened),
+          page(exchange.session),
+          page(8n),
+          page(exchange.session),
+          Codec.encode(opened)
+        ])
+      )
       const message = { _tag: "Message", from, message: opened }
       assert.deepStrictEqual(arrived as unknown, [[message, { _tag: "OtherPage", from }, message]])
       assert.strictEqual(exchange.unreadable(), 0)

@@ -45,7 +45,7 @@ const probed = Effect.fnUntraced(function* (
   })
   for (const { slot } of members) probing.joined(slot)
   const running = yield* Effect.forkChild(probing.run)
-  const isKnown = () => members.every(({ slot }) => probing.isKnown(slot))
+  const isKnown = () => members.every(({ slot }) => probing.paths.isKnown(slot))
   for (; nowMillis < 10_000 && !isKnown(); nowMillis++) yield* TestClock.adjust(1)
   yield* Fiber.interrupt(running)
   return { bytes, millis: nowMillis, notes, probing }
@@ -55,16 +55,16 @@ describe("Probing", () => {
   it.effect("knows nothing of a catcher that has a slot which was another's [R-5]", () =>
     Effect.gen(function* () {
       const { probing } = yield* probed(1, () => ({ single: 1332, times: 65_535, glued: 0 }), { isPageFixed: true })
-      assert.isDefined(probing.whyOut(0))
+      assert.isDefined(probing.paths.whyOut(0))
       probing.joined(0)
-      assert.deepStrictEqual([probing.whyOut(0), probing.isKnown(0)], [undefined, false])
+      assert.deepStrictEqual([probing.paths.whyOut(0), probing.paths.isKnown(0)], [undefined, false])
     })
   )
 
   it.effect("an answer that names a size which no probe had is no answer", () =>
     Effect.gen(function* () {
       const { probing } = yield* probed(1, () => ({ single: 1, times: 65_535, glued: 0 }))
-      assert.strictEqual(probing.pageBytes(), 1432)
+      assert.strictEqual(probing.paths.pageBytes(), 1432)
     })
   )
 
@@ -72,7 +72,7 @@ describe("Probing", () => {
     Effect.gen(function* () {
       const narrow = { single: 1332, times: 60, glued: 0 }
       const { millis, notes, probing } = yield* probed(300, () => narrow)
-      assert.strictEqual(probing.pageBytes(), 1332)
+      assert.strictEqual(probing.paths.pageBytes(), 1332)
       assert.isBelow(millis, 300)
       assert.strictEqual(notes.length, 1)
     })
@@ -90,9 +90,9 @@ describe("Probing", () => {
     Effect.gen(function* () {
       const answers = (slot: number) => ({ single: slot === 1 ? 938 : 1432, times: 60, glued: 0 })
       const { probing } = yield* probed(3, answers, { isPageFixed: true })
-      assert.strictEqual(probing.pageBytes(), 1432)
+      assert.strictEqual(probing.paths.pageBytes(), 1432)
       assert.deepStrictEqual(
-        [0, 1, 2].map((slot) => probing.whyOut(slot) !== undefined),
+        [0, 1, 2].map((slot) => probing.paths.whyOut(slot) !== undefined),
         [false, true, false]
       )
     })

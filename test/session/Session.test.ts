@@ -3,16 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Roster from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import * as Session from "../../src/session/Session.ts"
+import type * as Session from "../../src/session/Session.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master, puppet, timed } from "../phase/Rig.ts"
+import { crowd, endpoint, inTime, master, puppet, type Rigged, timed } from "../phase/Rig.ts"
 
-type Service = Session.Session["Service"]
-
-const joined = (session: Service, count: number) =>
+const joined = (session: Rigged, count: number) =>
   inTime(
     Effect.gen(function* () {
       while (Roster.present(session.roster()).length < count) yield* Effect.sleep(1)
@@ -23,7 +21,7 @@ const joined = (session: Service, count: number) =>
 const file = 3
 
 /** An open barrier's question, asked by hand; `asked` is its audience each time that it was sent. */
-const question = (session: Service, audience: ReadonlyArray<number>, more: Partial<Session.Question> = {}) => {
+const question = (session: Rigged, audience: ReadonlyArray<number>, more: Partial<Session.Question> = {}) => {
   const asked: Array<ReadonlyArray<number>> = []
   const accepted: Array<number> = []
   const question: Session.Question = {
@@ -38,7 +36,7 @@ const question = (session: Service, audience: ReadonlyArray<number>, more: Parti
         members: 0,
         root: undefined
       } as const
-      return { _tag: "Open", session: session.id, file, ...open, audience: slice }
+      return { _tag: "Open", file, ...open, audience: slice }
     },
     accept: (slot, answer) => {
       if (answer._tag === "OpenOk") accepted.push(slot)

@@ -7,6 +7,7 @@
  * is free. That is all the buffering there is.
  */
 
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -60,14 +61,36 @@ export interface Totals {
   readonly bytes: number
 }
 
-/** The sender of a session. */
-export interface Air {
-  /** For pages that are sent for the first time. */
-  readonly fresh: Lane
-  /** For what is missing; goes before `fresh`. */
-  readonly repair: Lane
-  /** Repairs for stragglers; goes when nothing else waits. */
-  readonly late: Lane
+/** The lanes of a session, on which pages go to the group. */
+export class Lanes extends Context.Service<
+  Lanes,
+  {
+    /** For pages that are sent for the first time. */
+    readonly fresh: Lane
+    /** For what is missing; goes before `fresh`. */
+    readonly repair: Lane
+    /** Repairs for stragglers; goes when nothing else waits. */
+    readonly straggler: Lane
+  }
+>()("mrsync/session/Lanes") {}
+
+/** The sender of a session, and its pace. */
+export class Sender extends Context.Service<
+  Sender,
+  {
+    /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
+    readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
+    /** Does the window not wait for that catcher, because it would wait most of the time? */
+    readonly isExcluded: (slot: number) => boolean
+    /** What was sent, as of now. */
+    readonly totals: () => Totals
+    /** As of now. */
+    readonly window: () => Window.Window
+  }
+>()("mrsync/session/Sender") {}
+
+/** What sets the pace: the ackers, and their answers. */
+export interface Pace extends Pick<Sender["Service"], "totals" | "window"> {
   /** The catchers that clock the window, the smallest receive buffer among all, and who is on this machine. */
   readonly setAckers: (
     slots: Audience,
@@ -82,12 +105,13 @@ export interface Air {
   }) => Effect.Effect<void>
   /** Are most of that catcher's answers lost from now on? */
   readonly setUnheard: (slot: number, isUnheard: boolean) => void
-  /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
-  readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
-  /** As of now. */
-  readonly totals: () => Totals
-  /** As of now. */
-  readonly window: () => Window.Window
+}
+
+/** A sender as it is made, with its lanes and its pace. */
+export interface Made {
+  readonly lanes: Lanes["Service"]
+  readonly sender: Sender["Service"]
+  readonly pace: Pace
   /** Sends until interrupted. */
   readonly run: Effect.Effect<never, TransportError>
 }
@@ -96,7 +120,7 @@ export interface Air {
 const burstMillis = 5
 
 /**
- * Makes the air of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap,
+ * Makes the sender of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap,
  * undefined for none. `polled` is told which slots each poll asks.
  */
 export const make = (options: {
@@ -104,7 +128,7 @@ export const make = (options: {
   /** Do glued datagrams reach all catchers? */
   readonly isGlued?: () => boolean
   readonly polled?: (audience: Audience, poll: number) => void
-}): Effect.Effect<Air, never, Transport | MasterExchange> =>
+}): Effect.Effect<Made, never, Transport | MasterExchange> =>
   Effect.gen(function* () {
     const transport = yield* Transport
     const exchange = yield* MasterExchange
@@ -114,12 +138,12 @@ export const make = (options: {
     const room = Latch.makeUnsafe(false)
     const queued = () => {
       work.openUnsafe()
-      // what waits for room on the late lane steps aside
+      // what waits for room on the stragglers' lane steps aside
       room.openUnsafe()
     }
     const fresh = yield* makeLane(queued)
     const repair = yield* makeLane(queued)
-    const late = yield* makeLane(queued)
+    const straggler = yield* makeLane(queued)
     let window = Window.make(transport.receiveBufferBytes)
     let totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
     let dueMillis = 0
@@ -137,11 +161,11 @@ export const make = (options: {
       for (const slot of served.keys()) if (!isStraggler(slot)) return false
       return served.size > 0
     }
+    const isExcluded = (slot: number) => Window.isBenched(window, slot, now())
     /** Is there nobody to be faster for? Then the pace is the stragglers'. */
-    const isForStragglers = (lane: OwnLane): boolean =>
-      lane === late || isOnlyFor((slot) => Window.isBenched(window, slot, now()))
+    const isForStragglers = (lane: OwnLane): boolean => lane === straggler || isOnlyFor(isExcluded)
     const holders = (batchBytes: number, lane: OwnLane): ReadonlyArray<number> => {
-      const slots = lane === late ? [] : Window.holders(window, batchBytes, now())
+      const slots = lane === straggler ? [] : Window.holders(window, batchBytes, now())
       // nobody waits for them when nobody else is served
       return slots.length > 0 && isOnlyFor((slot) => slots.includes(slot)) ? [] : slots
     }
@@ -163,7 +187,7 @@ export const make = (options: {
         const fromMillis = now()
         const batches = Window.room(window, batchBytes, fromMillis, isForStragglers(lane))
         if (batches > 0) return batches
-        if (lane === late && repair.queued.length + fresh.queued.length > 0) return 0
+        if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
         const slow = holders(batchBytes, lane)
         if (Window.sinceLastPoll(window) > 0) yield* poll(lane)
         room.closeUnsafe()
@@ -190,7 +214,7 @@ export const make = (options: {
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
         if (lane !== repair) yield* sendQueued(repair)
-        if (lane === late) yield* sendQueued(fresh)
+        if (lane === straggler) yield* sendQueued(fresh)
         const batchBytes = Window.batchBytes(window, datagramBytes, now(), isForStragglers(lane))
         const batches = yield* waitForRoom(batchBytes, lane)
         if (!isWanted()) break
@@ -227,7 +251,7 @@ export const make = (options: {
     const run = Effect.gen(function* () {
       while (true) {
         yield* sendQueued(repair)
-        const lane = fresh.queued.length > 0 ? fresh : late
+        const lane = fresh.queued.length > 0 ? fresh : straggler
         const next = lane.queued.shift()
         if (next !== undefined) yield* sendNext(next, lane)
         else if (repair.queued.length === 0) {
@@ -237,10 +261,16 @@ export const make = (options: {
       }
     })
 
-    return {
-      fresh,
-      repair,
-      late,
+    const serving: Sender["Service"]["serving"] = (audience) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => serve(audience, 1)),
+          () => Effect.sync(() => serve(audience, -1))
+        )
+      )
+    const told = { totals: () => totals, window: () => window }
+    const pace: Pace = {
+      ...told,
       setAckers: (slots, receiveBufferBytes, isLocal) =>
         Effect.sync(() => {
           window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now(), isLocal)
@@ -254,18 +284,9 @@ export const make = (options: {
       setUnheard: (slot, isUnheard) => {
         window = Window.setUnheard(window, slot, isUnheard)
         room.openUnsafe()
-      },
-      serving: (audience) =>
-        Effect.asVoid(
-          Effect.acquireRelease(
-            Effect.sync(() => serve(audience, 1)),
-            () => Effect.sync(() => serve(audience, -1))
-          )
-        ),
-      totals: () => totals,
-      window: () => window,
-      run
+      }
     }
+    return { lanes: { fresh, repair, straggler }, sender: { ...told, serving, isExcluded }, pace, run }
   })
 
 /** A lane as the sender sees it: its queue is bounded by its slabs. */

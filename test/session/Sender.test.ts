@@ -1,28 +1,40 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Window from "../../src/protocol/pace/Window.ts"
-import { messages } from "../../src/session/Exchange.ts"
+import { MasterExchange, messages } from "../../src/session/Exchange.ts"
 import * as Monotonic from "../../src/session/Monotonic.ts"
-import { Session } from "../../src/session/Session.ts"
+import * as Sender from "../../src/session/Sender.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
+import { Transport } from "../../src/transport/Transport.ts"
 import * as Header from "../../src/wire/Header.ts"
-import { endpoint, inTime, master } from "../phase/Rig.ts"
+import { endpoint, inTime } from "../phase/Rig.ts"
 
 const size = 4000 * 512
 const content = PageStream.inMemory(9, Layout.make({ size, pageBytes: 512 }), new Uint8Array(size))
 
-describe("Air", () => {
+/** A sender, without a session around it. */
+const sender = Effect.fnUntraced(function* (network: Simulated.Network) {
+  const transport = Layer.succeed(Transport, yield* endpoint(network.layerMaster))
+  const exchange = yield* Layer.build(Layer.provideMerge(MasterExchange.layer, transport))
+  const { lanes, pace, run } = yield* Effect.provide(Sender.make({ bytesPerSecond: undefined }), exchange)
+  return { pace, run, services: Context.add(exchange, Sender.Lanes, lanes) }
+})
+
+describe("Sender", () => {
   it.effect("repairs at a straggler's pace hold up neither new pages nor the repairs of others [P-4] [Q-11]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const listener = yield* endpoint(network.layerCatcher("l"))
-      const { session } = yield* master(network)
-      const { air } = session
+      const { pace, run, services } = yield* sender(network)
+      const { fresh, repair, straggler } = Context.get(services, Sender.Lanes)
+      yield* Effect.forkScoped(run)
       const order: Array<number> = []
       let isDeaf = false
       // acker 0 gets everything, acker 1 a page in two milliseconds
@@ -36,33 +48,33 @@ describe("Air", () => {
           for (const slot of message.audience) {
             if (slot === 1 && isDeaf) continue
             const received = slot === 0 ? order.length : Math.min(order.length, Math.floor(now() / 2))
-            yield* Effect.forkScoped(Effect.delay(air.answered({ slot, poll: message.poll, received }), 1))
+            yield* Effect.forkScoped(Effect.delay(pace.answered({ slot, poll: message.poll, received }), 1))
           }
         }
       })
       yield* Effect.forkScoped(
         Stream.runForEach(listener.receive, (batch) => Effect.forEach(batch, ({ bytes }) => hear(bytes)))
       )
-      yield* air.setAckers([0, 1], 4_000_000)
-      const isBenched = () => Window.isBenched(air.window(), 1, now())
+      yield* pace.setAckers([0, 1], 4_000_000)
+      const isBenched = () => Window.isBenched(pace.window(), 1, now())
       yield* inTime(
         Effect.gen(function* () {
-          while (!isBenched()) yield* PageStream.send(content, [0, 200], air.fresh, true)
-          yield* air.fresh.drained
-          const late = yield* Effect.forkChild(PageStream.send(content, [1000, 2000], air.late))
+          while (!isBenched()) yield* PageStream.send(content, [0, 200], fresh, true)
+          yield* fresh.drained
+          const late = yield* Effect.forkChild(PageStream.send(content, [1000, 2000], straggler))
           // its window closes, and stays so
           isDeaf = true
           yield* Effect.sleep(20)
           const began = yield* Clock.currentTimeMillis
-          yield* PageStream.send(content, [3000, 1], air.repair)
-          yield* air.repair.drained
+          yield* PageStream.send(content, [3000, 1], repair)
+          yield* repair.drained
           const repaired = yield* Clock.currentTimeMillis
-          yield* PageStream.send(content, [3001, 1], air.fresh, true)
-          yield* air.fresh.drained
+          yield* PageStream.send(content, [3001, 1], fresh, true)
+          yield* fresh.drained
           const sent = yield* Clock.currentTimeMillis
           isDeaf = false
           yield* Fiber.join(late)
-          yield* air.late.drained
+          yield* straggler.drained
           const ended = yield* Clock.currentTimeMillis
           yield* Effect.sleep(5)
           assert.isAtMost(repaired - began, 10)
@@ -70,7 +82,7 @@ describe("Air", () => {
           // its own pace: the window waits for it
           assert.isAtLeast(ended - began, 30)
           assert.isAbove(order.indexOf(2999), order.indexOf(3001))
-        }).pipe(Effect.provideService(Session, session))
+        }).pipe(Effect.provide(services))
       )
     })
   )

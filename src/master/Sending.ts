@@ -1,0 +1,140 @@
+/** One file of a pass: its delivery, its place among the files on the air, and what becomes of it when its source fails. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import * as Bundles from "../content/Bundles.ts"
+import * as Close from "../phase/Close.ts"
+import type { Repair } from "../protocol/file/Planner.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type * as Errors from "../report/Errors.ts"
+import { Progress } from "../report/Progress.ts"
+import { Sender, Silence } from "../session/Session.ts"
+import { pathAt } from "../tree/Names.ts"
+import type { Carried } from "../tree/Plan.ts"
+import type { Audience } from "../wire/Message.ts"
+import { Audiences } from "./Audiences.ts"
+import * as Content from "./Content.ts"
+import { Delivery } from "./Delivery.ts"
+import type { Ledger } from "./Ledger.ts"
+
+/** What all files of a session share. */
+export interface Shared {
+  readonly ledger: Ledger
+  readonly repair: Repair | undefined
+  readonly audiences: Audiences
+  readonly bundles: Bundles.Bundles
+  /** Files on the air, and files that wait for stragglers. */
+  readonly filePermits: Semaphore.Semaphore
+  readonly stragglerPermits: Semaphore.Semaphore
+}
+
+export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair | undefined) {
+  return {
+    ledger,
+    repair,
+    audiences: yield* Audiences.make(ledger),
+    bundles: Bundles.make(),
+    filePermits: yield* Semaphore.make(Limits.filesInFlight),
+    stragglerPermits: yield* Semaphore.make(Limits.lateFiles)
+  } as Shared
+})
+
+/** A file of a pass. */
+export interface Outgoing {
+  readonly carried: Carried
+  /** Only stragglers lack it. */
+  readonly isLate: boolean
+  /** Done when nobody but stragglers waits for it any more. */
+  readonly offAir: Deferred.Deferred<void>
+}
+
+/** Sends a file to those that lack it; `hasNewcomers`: a catcher has come since the pass began. */
+export const sendFile = Effect.fnUntraced(function* (
+  shared: Shared,
+  { carried, offAir }: Outgoing,
+  hasNewcomers: () => boolean
+) {
+  const { audiences, bundles, filePermits, ledger, repair, stragglerPermits } = shared
+  const { isExcluded } = yield* Sender
+  const owed = () => audiences.owed(carried.file)
+  let audience: Audience = []
+  const leavesAir = Deferred.succeed(offAir, undefined)
+  const close = (complete: Audience, isLate: boolean) => closeAt(ledger, carried, owed, complete, isLate)
+  const content = (pageBytes: number) => Content.open(ledger, pageBytes, carried, bundles)
+  const delivery = new Delivery({ ledger, repair, carried, content, close })
+  const delivering = Effect.suspend(() => {
+    audience = owed()
+    return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
+  })
+  // a file that waits for stragglers keeps no other file from the air
+  const sending = Effect.gen(function* () {
+    // what is for stragglers alone takes the place of nothing else, and is left for the next pass when somebody else has come
+    const isForStragglers = owed().every(isExcluded)
+    if (isForStragglers) yield* leavesAir
+    if (isForStragglers && hasNewcomers()) return
+    yield* (isForStragglers ? stragglerPermits : filePermits).withPermit(delivering)
+    yield* leavesAir
+    if (delivery.state !== "Waiting") return
+    const finished = yield* stragglerPermits.withPermitsIfAvailable(1)(delivery.toStragglers)
+    if (Option.isNone(finished)) yield* putOff(carried.file, delivery.stragglers())
+  })
+  yield* Effect.scoped(sending).pipe(
+    Effect.catchTag(["SourceError", "SourceChanged"], (error) =>
+      giveUp(ledger, carried, [...audience, ...owed()], error)
+    ),
+    // all of them were lost on the way: the books have it already
+    Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
+    Effect.ensuring(leavesAir)
+  )
+  ledger.passed(carried.file, audience)
+})
+
+/** The source of a file has failed: it is given up, or taken anew once the others are sent. */
+const giveUp = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  carried: Carried,
+  owed: Audience,
+  error: Errors.SourceError | Errors.SourceChanged
+) {
+  // what was recognised is closed already, and stays
+  const unfinished = [...new Set(owed)].filter((slot) => ledger.lacks(slot, carried.file)).sort((a, b) => a - b)
+  const progress = yield* Progress
+  const { path, reason } = error
+  const isRetaken = ledger.isRetakable(carried.members[0].entry, error)
+  if (isRetaken) {
+    const event = error._tag === "SourceChanged" ? error.event : reason
+    progress.publish({ _tag: "Note", message: `${path}: ${event}; it is sent once more after the others` })
+  } else progress.publish({ _tag: "Failed", ...pathAt(path), reason })
+  // nobody commits the tree with a part of the file beside it
+  yield* Close.abort(carried.file, isRetaken ? undefined : reason, unfinished)
+  ledger.drop(carried, error)
+})
+
+/** Closes a file at catchers that hold all of it; those that have not answered within a barrier's time, unless it is late. */
+const closeAt = Effect.fnUntraced(
+  function* (ledger: Ledger, carried: Carried, owed: () => Audience, complete: Audience, isLate: boolean) {
+    const { awayMillis } = yield* Silence
+    const patience = isLate ? undefined : awayMillis
+    const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
+    ledger.commit(carried.file, closed.committed)
+    ledger.sitOut(carried.file, closed.satOut)
+    if (owed().length === 0) yield* tellCompleted(ledger, carried)
+    return closed.silent
+  },
+  // all of these were lost; those that still lack the file are not
+  Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
+)
+
+/** [Q-12] A pass for the stragglers comes later, and nobody waits for them now; one that is away need not be told. */
+const putOff = Effect.fnUntraced(function* (file: number, late: Audience) {
+  const { awayMillis, isAway } = yield* Silence
+  const reachable = late.filter((slot) => !isAway(slot))
+  if (reachable.length > 0) yield* Close.putOff(file, reachable, awayMillis)
+})
+
+const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: Carried) {
+  if (!ledger.completes(carried.file)) return
+  const progress = yield* Progress
+  progress.publishFiles(() => ledger.sentPaths(carried))
+})

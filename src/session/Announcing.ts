@@ -1,0 +1,121 @@
+/**
+ * Announcing: a master says again and again that its session is there, stands back for an older master's, and at the end says so.
+ */
+
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { type Address, TransportError } from "../transport/Transport.ts"
+import type * as Message from "../wire/Message.ts"
+import type { Unsaid } from "./Exchange.ts"
+import type { Options, Parts } from "./Parts.ts"
+import type { Watched } from "./Silence.ts"
+
+/** What is said at the end, and answered by nobody. */
+type LastWords = Unsaid<Message.Bye | Message.Abort>
+
+/** The session's place on the group. */
+export class Announcing extends Context.Service<
+  Announcing,
+  {
+    /** Another master that uses the group, and how long that may be believed without a further sign of it. */
+    readonly rival: () => { readonly address: Address; readonly leftMillis: number } | undefined
+    /** Leaves the group to another master until the scope closes: calls nobody, and lets go the catchers that have joined. */
+    readonly standBack: Effect.Effect<void, never, Scope.Scope>
+    /** Gives up the silent among those that have joined, although nothing is asked yet; never ends. */
+    readonly rollCall: Effect.Effect<never, TransportError>
+    /** [J-5] Ends the announcements; nobody is taken in any more. */
+    readonly end: () => void
+    /** Ends them, and says that a few times. */
+    readonly lastWords: (message: LastWords) => Effect.Effect<void, TransportError>
+  }
+>()("mrsync/session/Announcing") {}
+
+type Announced = Pick<Options, "pageBytes" | "timeoutMillis" | "wanted">
+
+export class Announcer {
+  private readonly parts: Parts
+  private readonly options: Announced
+  private standsBack = false
+  private home: Address
+
+  constructor(parts: Parts, options: Announced) {
+    this.parts = parts
+    this.options = options
+    this.home = parts.transport.local
+  }
+
+  service(): Announcing["Service"] {
+    const { members, other, silence } = this.parts
+    // [J-11] a catcher that joined and died before the session began is asked nothing yet
+    const joined = (): Watched => members.present().map(({ slot }) => [slot, 0] as const)
+    return {
+      rival: () => other.current(),
+      standBack: this.standBack,
+      rollCall: Effect.forever(silence.watch(joined)),
+      end: () => void (members.isOver = true),
+      lastWords: (message) => this.lastWords(message)
+    }
+  }
+
+  private lastWords(message: LastWords): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { exchange, members } = this.parts
+      members.isOver = true
+      for (let i = 0; i < Limits.lastWords; i++) {
+        if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
+        yield* exchange.sendNow({ ...message, session: exchange.session })
+      }
+    })
+  }
+
+  private readonly standBack: Effect.Effect<void, never, Scope.Scope> = Effect.gen({ self: this }, function* () {
+    const { members } = this.parts
+    yield* Effect.acquireRelease(
+      Effect.sync(() => void (this.standsBack = true)),
+      () => Effect.sync(() => void (this.standsBack = false))
+    )
+    for (const { slot } of members.present()) yield* members.lose(slot, "it was left to the other master", Roster.letGo)
+  })
+
+  /** Once, and what follows until the next time. */
+  readonly announce: Effect.Effect<void, TransportError> = Effect.suspend(() => {
+    const { exchange, members } = this.parts
+    if (members.isOver) return Effect.never
+    // [J-8] nobody asks them any more, so they would wait for ever
+    for (const { incarnation } of Roster.givenUp(members.roster)) members.tellGivenUp(incarnation)
+    const announcing = this.standsBack
+      ? members.welcome
+      : Effect.andThen(exchange.sendNow(this.message()), members.welcome)
+    return Effect.andThen(this.staysHome, Effect.andThen(announcing, Effect.sleep(Limits.announceMillis)))
+  })
+
+  private message(): Message.Announce {
+    const { exchange, members, now, startedMillis } = this.parts
+    const { pageBytes, timeoutMillis, wanted } = this.options
+    return {
+      _tag: "Announce",
+      session: exchange.session,
+      pageBytes,
+      blockPages: Limits.blockPages,
+      timeoutMillis,
+      uptimeMillis: Math.floor(now() - startedMillis),
+      spreadMillis: Math.min(Limits.spreadMillis, Math.floor(wanted / 4)),
+      joined: members.present().length,
+      wanted
+    }
+  }
+
+  /** [J-14] Catchers heed the address that welcomed them alone. */
+  private readonly staysHome = Effect.suspend(() => {
+    const { members, transport } = this.parts
+    const { local } = transport
+    const before = this.home
+    this.home = local
+    if (local === before || members.roster.members.length === 0) return Effect.void
+    const reason = `it changed from ${before} to ${local}, and the catchers heed the first alone: start the session again`
+    return Effect.fail(new TransportError({ operation: "the address of this machine", reason }))
+  })
+}

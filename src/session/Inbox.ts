@@ -1,0 +1,110 @@
+/** What arrives at a master: each message goes to the part of the session that it concerns. */
+import * as Effect from "effect/Effect"
+import * as Roster from "../protocol/group/Roster.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Address, TransportError } from "../transport/Transport.ts"
+import type * as Message from "../wire/Message.ts"
+import type { Arrived } from "./Exchange.ts"
+import type { Parts } from "./Parts.ts"
+
+export class Inbox {
+  /** Messages that were none of ours. */
+  ignored = 0
+  private readonly parts: Parts
+  /** A master that was heard and falls silent may only be cut off for a while. */
+  private readonly rivalMillis: number
+
+  constructor(parts: Parts) {
+    this.parts = parts
+    this.rivalMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
+  }
+
+  receive(batch: ReadonlyArray<ReadonlyArray<Arrived>>): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      for (const glued of batch) {
+        const effects: Array<Effect.Effect<void>> = []
+        for (const arrived of glued) {
+          const effect = this.take(arrived)
+          if (effect !== undefined) effects.push(effect)
+        }
+        for (const effect of effects) yield* effect
+      }
+      yield* this.parts.members.welcome
+    })
+  }
+
+  private take(arrived: Arrived): Effect.Effect<void> | undefined {
+    if (arrived._tag === "OtherPage") return this.hearOther(arrived.from, this.rivalMillis)
+    const effect = this.hear(arrived.from, arrived.message)
+    if (effect !== "Ignored") return effect
+    this.ignored++
+    return undefined
+  }
+
+  private hearOther(address: Address, lastsMillis: number): Effect.Effect<void> {
+    return Effect.sync(() => this.parts.other.hears(address, lastsMillis))
+  }
+
+  private hear(from: Address, message: Message.Message): Effect.Effect<void> | "Ignored" | undefined {
+    const { exchange, members, other } = this.parts
+    const isOurs = message.session === exchange.session
+    switch (message._tag) {
+      case "Join":
+        return isOurs && !members.isOver ? members.join(from, message) : undefined
+      case "Decline":
+        return isOurs ? this.hearOther(message.master, Limits.hearsayMillis - message.silentMillis) : undefined
+      case "Announce":
+        // of two masters that gather, the younger yields; equals part by their ids
+        return !isOurs && this.isElder(message) ? this.hearOther(from, this.rivalMillis) : undefined
+      case "Bye":
+        return isOurs ? undefined : Effect.sync(() => other.forgets(from))
+      case "Abort":
+        return isOurs || message.file !== undefined ? undefined : Effect.sync(() => other.forgets(from))
+      case "OpenOk":
+      case "SitOut":
+      case "Missing":
+      case "Complete":
+      case "CloseOk":
+      case "Aborted":
+      case "PollOk":
+      case "ProbeOk":
+        return isOurs ? this.hearAnswer(from, message) : "Ignored"
+      default:
+        return "Ignored"
+    }
+  }
+
+  private isElder(announce: Message.Announce): boolean {
+    const { exchange, now, startedMillis } = this.parts
+    const ours = Math.floor(now() - startedMillis)
+    return announce.uptimeMillis > ours || (announce.uptimeMillis === ours && announce.session < exchange.session)
+  }
+
+  private hearAnswer(
+    from: Address,
+    message: Exclude<Message.FromCatcher, Message.Join | Message.Decline>
+  ): Effect.Effect<void> | "Ignored" | undefined {
+    const { asking, members, probing, sending, silence } = this.parts
+    const { incarnation, slot } = message
+    const member = Roster.memberOf(members.roster, slot, incarnation)
+    // [J-8] one that was lost is told, so that it joins anew
+    if (Roster.isLost(members.roster, slot, incarnation, from) && members.mayAsk(from)) {
+      members.tellGivenUp(incarnation)
+      return undefined
+    }
+    if (member?.address !== from) return "Ignored"
+    silence.heard(slot, message)
+    const hasLeft = message._tag === "Aborted" && message.file === undefined
+    if (member.isNew && !hasLeft) return members.prove(member)
+    silence.isBack(slot)
+    silence.said(slot, message)
+    if (message._tag === "PollOk") return sending.pace.answered(message)
+    if (message._tag === "ProbeOk") {
+      probing.heard(message)
+      return undefined
+    }
+    if (message.file === undefined) return members.lose(slot, "it was stopped there")
+    asking.heard(slot, message)
+    return undefined
+  }
+}
