@@ -2,6 +2,7 @@
  * Option values: text to a typed value, or to what is wrong with it and what would be right. Pure.
  */
 import * as Result from "effect/Result"
+import * as Address from "../protocol/Address.ts"
 import { overheadBytes } from "../protocol/group/Reach.ts"
 import * as Limits from "../protocol/Limits.ts"
 
@@ -21,16 +22,18 @@ type Parsed<A> = Result.Result<A, string>
 /** ADDR[:PORT]. */
 export const group = (text: string): Parsed<Group> => {
   const example = "for example 239.255.67.92:8888"
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?::(.*))?$/.exec(text)
-  if (match === null) return Result.fail(`expected a multicast IPv4 address, with or without a port, ${example}`)
-  const octets = match.slice(1, 5).map(Number)
-  if (octets.some((octet) => octet > 255)) return Result.fail(`expected an IPv4 address, ${example}`)
-  if (octets[0] < 224 || octets[0] > 239) {
+  const [host, ...rest] = text.split(":")
+  const ip = Address.parseIp(host)
+  if (ip === undefined || rest.length > 1) {
+    return Result.fail(`expected a multicast IPv4 address (IPv6 is not supported), with or without a port, ${example}`)
+  }
+  if (Address.kindOf(ip) !== "Multicast") {
     return Result.fail(`that is no multicast address: expected one from 224.0.0.0 to 239.255.255.255, ${example}`)
   }
-  const port = match[5] === undefined ? defaultGroup.port : /^\d+$/.test(match[5]) ? Number(match[5]) : Number.NaN
-  if (!(port >= 1 && port <= 65_535)) return Result.fail(`expected a port from 1 to 65535, ${example}`)
-  return Result.succeed({ group: octets.join("."), port })
+  const port = rest.length === 0 ? defaultGroup.port : Address.parsePort(rest[0])
+  return port === undefined
+    ? Result.fail(`expected a port from 1 to 65535, ${example}`)
+    : Result.succeed({ group: Address.printIp(ip), port })
 }
 
 const prefixes: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }

@@ -4,6 +4,7 @@
  */
 
 import * as Schema from "effect/Schema"
+import { portOf } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Fields from "./Fields.ts"
 
@@ -157,7 +158,7 @@ const unanswered = ({ address, announcements, isOver, joins }: typeof Heard.Type
   const said = `the master ${address} was heard (${announcements} announcements)`
   return isOver
     ? `${said}, and ended its session`
-    : `${said} and did not answer, though we asked ${joins} times to join: something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${address.slice(address.lastIndexOf(":") + 1)}`
+    : `${said} and did not answer, though we asked ${joins} times to join: something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${portOf(address)}`
 }
 
 /** Multicast that ends after some minutes. */

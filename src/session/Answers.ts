@@ -4,7 +4,7 @@
 
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
-import type { Address } from "../system/Address.ts"
+import type { Address } from "../protocol/Address.ts"
 import type { FromCatcher, FromMaster, Poll, PollOk, Probe, ProbeOk } from "../wire/Message.ts"
 import type { Probes } from "./Probing.ts"
 

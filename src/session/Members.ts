@@ -8,7 +8,7 @@ import * as Latch from "effect/Latch"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Progress } from "../report/Progress.ts"
-import type { Address } from "../system/Address.ts"
+import { type Address, hostOf, isSameHost } from "../protocol/Address.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
 import type { MasterExchange } from "./Exchange.ts"
@@ -133,7 +133,7 @@ export class MemberList {
 
   /** Is there a join, or an answer to somebody that is lost, left for that host? */
   mayAsk(from: Address): boolean {
-    return this.joinRate.take(Roster.hostOf(from), this.options.now())
+    return this.joinRate.take(hostOf(from), this.options.now())
   }
 
   /** The window is clocked by these from now on. */
@@ -141,7 +141,7 @@ export class MemberList {
     const { local, pace } = this.options
     const receiveBufferBytes = this.present().reduce((least, m) => Math.min(least, m.receiveBufferBytes), Infinity)
     this.ackers = Roster.ackers(this.roster, this.missedLately)
-    const isLocal = (slot: number) => Roster.hostOf(this.roster.members[slot].address) === Roster.hostOf(local())
+    const isLocal = (slot: number) => isSameHost(this.roster.members[slot].address, local())
     return pace.setAckers(this.ackers, receiveBufferBytes, isLocal)
   })
 

@@ -1,6 +1,6 @@
 /** Another master on the group: of two that gather, the younger waits until the elder ends or is not heard any more. [J-4] */
 import type * as Latch from "effect/Latch"
-import type { Address } from "../system/Address.ts"
+import type { Address } from "../protocol/Address.ts"
 
 export class OtherMaster {
   private readonly now: () => number

@@ -10,7 +10,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
 import * as Os from "node:os"
-import { type Address, isAnswerable } from "./Address.ts"
+import * as Addresses from "../protocol/Address.ts"
+import type { Address } from "../protocol/Address.ts"
 
 /** What one call gave: one datagram, or several that the kernel has glued together. */
 interface Arrived {
@@ -55,17 +56,22 @@ export interface Kernel {
   readonly open: (plan: Plan) => Socket
 }
 
-/** An IPv4 "ip:port" in the kernel's form (sockaddr_in). */
-export const destination = (address: string, port: number): Destination => {
+/** An address of IPv4 in the kernel's form (sockaddr_in). */
+export const destination = ({ ip, port }: Addresses.Endpoint): Destination => {
   const out = new Uint8Array(16)
   out[0] = afInet
   out[2] = port >>> 8
   out[3] = port
-  out.set(quad(address), 4)
+  out.set(ip.bytes.subarray(0, 4), 4)
   return out
 }
 
-const quad = (address: string): ReadonlyArray<number> => address.split(".").map(Number)
+/** An address of IPv4 that a socket was asked to have. */
+const ip4 = (text: string): Addresses.Ip => {
+  const ip = Addresses.parseIp(text)
+  if (ip !== undefined && Addresses.isIp4(ip)) return ip
+  throw Object.assign(new Error(`${text} is no IPv4 address`), { code: "EADDRNOTAVAIL" })
+}
 
 /** Loads koffi and the C library; none where they, or offload, cannot be had. */
 export const load = (): Option.Option<Kernel> => {
@@ -138,9 +144,9 @@ const bindLibrary = (): Kernel => {
 
   const configure = (fd: number, plan: Plan): Socket => {
     if (plan.group !== undefined) need(fd, level.socket, socketOption.reuse, int(1))
-    const local = destination(plan.address, plan.port)
+    const local = destination({ ip: ip4(plan.address), port: plan.port })
     if (calls.bind(fd, local, local.length) !== 0) fail("bind")
-    const own = Uint8Array.from(quad(plan.interface))
+    const own = ip4(plan.interface).bytes
     need(fd, level.ip, ipOption.multicastInterface, own)
     need(fd, level.ip, ipOption.ttl, int(plan.ttl))
     // catchers may run on the master's machine
@@ -148,7 +154,7 @@ const bindLibrary = (): Kernel => {
     // hear only what this socket has joined, not what others of this machine have
     set(fd, level.ip, ipOption.all, int(0))
     if (plan.group !== undefined) {
-      need(fd, level.ip, ipOption.join, Uint8Array.from([...quad(plan.group), ...own]))
+      need(fd, level.ip, ipOption.join, Uint8Array.from([...ip4(plan.group).bytes, ...own]))
     }
     const wanted = int(wantedBufferBytes)
     if (!set(fd, level.socket, socketOption.receiveForce, wanted))
@@ -173,7 +179,7 @@ const bindLibrary = (): Kernel => {
     let closed = false
     const watch = makeWatch((events, happened) => koffi.node.poll(fd, events, happened))
     return {
-      local: addressAt(name, 0),
+      local: Addresses.print(endpointOf(name)),
       receiveBufferBytes,
       send: (bytes, datagramBytes, to) => {
         if (closed) return errno.ECANCELED
@@ -292,11 +298,11 @@ export const codeOf = (errno: number): string =>
 
 export const errno = Os.constants.errno
 
-const addressAt = (bytes: Uint8Array, at: number): Address => `${hostAt(bytes, at)}:${portAt(bytes, at)}`
-
-const hostAt = (bytes: Uint8Array, at: number): string => bytes.subarray(at + 4, at + 8).join(".")
-
-const portAt = (bytes: Uint8Array, at: number): number => (bytes[at + 2] << 8) | bytes[at + 3]
+/** The address in a sockaddr_in. */
+const endpointOf = (name: Uint8Array): Addresses.Endpoint => ({
+  ip: { bytes: name.subarray(4, 8) },
+  port: (name[2] << 8) | name[3]
+})
 
 const isSame = (names: Uint8Array, at: number, name: Uint8Array): boolean => {
   for (let i = 0; i < nameBytes; i++) if (names[at + i] !== name[i]) return false
@@ -320,7 +326,7 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
     view.setBigUint64(at + 24, 1n, true)
   }
   let sender = new Uint8Array(nameBytes)
-  let from: Address = addressAt(sender, 0)
+  let from: Address = ""
   // most messages are as long as the one before in their place, so the same view serves again
   const views = Array.from({ length: messages }, () => bytes.subarray(0, 0))
   return {
@@ -338,7 +344,8 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
         const length = view.getUint32(i * headerBytes + 56, true)
         if (!isSame(names, i * nameBytes, sender)) {
           sender = names.slice(i * nameBytes, (i + 1) * nameBytes)
-          from = isAnswerable(hostAt(sender, 0), portAt(sender, 0)) ? addressAt(sender, 0) : ""
+          const { ip, port } = endpointOf(sender)
+          from = Addresses.sourceOf(ip, port)
         }
         if (views[i].length !== length) views[i] = bytes.subarray(i * messageBytes, i * messageBytes + length)
         out.push({ bytes: views[i], from })

@@ -13,14 +13,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Queue from "effect/Queue"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Stream from "effect/Stream"
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as Dgram from "node:dgram"
+import * as Addresses from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { isAnswerable } from "../system/Address.ts"
 import * as KernelDrops from "../system/KernelDrops.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import {
@@ -49,9 +48,9 @@ export const layerCatcher = (options: Options): Layer.Layer<Transport, Transport
   Layer.effect(Transport, makeCatcher(options))
 
 const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
-  yield* checkGroup(options)
+  const to = yield* checkGroup(options)
   const socket = yield* openOwn(options, Limits.socketDatagrams)
-  const sender = new Sender(socket, options)
+  const sender = new Sender(socket, options, to)
   const counters = { received: 0, unanswerable: 0, dropped: 0 }
 
   // Answers and what `listen` hears meet here. It is short: the sockets' own queues are the long ones.
@@ -97,11 +96,11 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
 })
 
 const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
-  yield* checkGroup(options)
+  const to = yield* checkGroup(options)
   const group = yield* openGroup(options)
   // A master speaks by multicast only, so nobody reads this socket; a queue of one keeps strangers from filling it.
   const own = yield* openOwn(options, 1)
-  const sender = new Sender(own, options)
+  const sender = new Sender(own, options, to)
   const counters = { received: 0, unanswerable: 0 }
   const pull = pullOf(group, own.local, counters)
   return Transport.of({
@@ -285,7 +284,7 @@ const translator = (own: Address, counters: Counters) => {
       if (raw.port !== port || raw.host !== host) {
         host = raw.host
         port = raw.port
-        from = isAnswerable(host, port) ? `${host}:${port}` : ""
+        from = Addresses.sourceOf(Addresses.parseIp(host), port)
       }
       if (from === "") counters.unanswerable++
       else if (from !== own) batch.push({ bytes: datagram.payload, from })
@@ -318,9 +317,9 @@ class Sender {
   private readonly group: NetAddress.InetAddress
   private readonly options: Options
 
-  constructor(open: Open, options: Options) {
+  constructor(open: Open, options: Options, group: Addresses.Endpoint) {
     this.own = open
-    this.group = NetAddress.inetAddressFromIpStringUnsafe(options.group, options.port)
+    this.group = inetOf(group)
     this.options = options
   }
 
@@ -416,9 +415,13 @@ class Sender {
 
 /** An IPv4 address and a port that one can send to. */
 const parse = (to: Address): NetAddress.InetAddress | undefined => {
-  const address = Result.getOrUndefined(NetAddress.inetAddressFromString(to))
-  return address !== undefined && NetAddress.isInetAddressV4(address) && address.port > 0 ? address : undefined
+  const endpoint = Addresses.parse(to)
+  return endpoint !== undefined && Addresses.isIp4(endpoint.ip) ? inetOf(endpoint) : undefined
 }
+
+/** An address of IPv4 as Effect's sockets take it. */
+const inetOf = ({ ip, port }: Addresses.Endpoint): NetAddress.InetAddress =>
+  NetAddress.inetAddressUnsafe(NetAddress.ipv4FromBytesUnsafe(ip.bytes), port)
 
 const causeOf = (error: DatagramSocket.DatagramSocketError): unknown =>
   "cause" in error.reason ? error.reason.cause : error

@@ -14,6 +14,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { portOf } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Place } from "../system/Interfaces.ts"
 import { type Address, type Refused, type Stats, Transport, type TransportError } from "./Transport.ts"
@@ -43,8 +44,6 @@ interface Below {
 const pullOf = (service: Service, scope: Scope.Scope) => Channel.toPullScoped(Stream.toChannel(service.receive), scope)
 
 const isSame = (a: Place, b: Place): boolean => a.name === b.name && a.address === b.address && a.index === b.index
-
-const portOf = (service: Service): number => Number(service.local.slice(service.local.lastIndexOf(":") + 1))
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const outer = yield* Effect.scope
@@ -90,7 +89,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       before.isOpen = false
       yield* Scope.close(before.scope, Exit.void)
     }
-    const port = place.address === before.place.address ? portOf(before.service) : 0
+    const port = place.address === before.place.address ? portOf(before.service.local) : 0
     below = yield* Effect.catch(openAt(place, port), () => openAt(place, 0))
     if (listeners > 0) yield* hearGroup
     isThere.openUnsafe()

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Addresses from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Kernel from "../system/Sockets.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
@@ -36,26 +37,27 @@ export const layerCatcher = (options: Options): Layer.Layer<Transport, Transport
   Layer.effect(Transport, makeCatcher(options))
 
 const makeMaster = Effect.fn("Offload.master")(function* (options: Options) {
-  yield* checkGroup(options)
+  const group = yield* checkGroup(options)
   const own = yield* openOwn(options)
-  return yield* endpoint(options, own, own, ({ hear }) => Effect.flatMap(openGroup(options), hear))
+  return yield* endpoint(options, group, own, own, ({ hear }) => Effect.flatMap(openGroup(options), hear))
 })
 
 const makeCatcher = Effect.fn("Offload.catcher")(function* (options: Options) {
-  yield* checkGroup(options)
-  const group = yield* openGroup(options)
+  const group = yield* checkGroup(options)
+  const heard = yield* openGroup(options)
   const own = yield* openOwn(options)
-  return yield* endpoint(options, own, group, () => Effect.void)
+  return yield* endpoint(options, group, own, heard, () => Effect.void)
 })
 
 /** It sends from `own`, and hears `heard` from the beginning. */
 const endpoint = Effect.fnUntraced(function* (
   options: Options,
+  group: Addresses.Endpoint,
   own: Kernel.Socket,
   heard: Kernel.Socket,
   listen: (ears: ReturnType<typeof earsOf>) => Transport["Service"]["listen"]
 ) {
-  const { refusals, sent, ...sender } = senderOf(own, options)
+  const { refusals, sent, ...sender } = senderOf(own, options, Kernel.destination(group))
   const ears = earsOf(own.local)
   yield* ears.hear(heard)
   return Transport.of({
@@ -164,8 +166,7 @@ const earsOf = (own: Address) => {
   }
 }
 
-const senderOf = (socket: Kernel.Socket, options: Options) => {
-  const group = Kernel.destination(options.group, options.port)
+const senderOf = (socket: Kernel.Socket, options: Options, group: Kernel.Destination) => {
   const destinations = new Map<Address, Kernel.Destination>()
   let sent = 0
   const refusals = new Refusals()
@@ -236,8 +237,6 @@ const senderOf = (socket: Kernel.Socket, options: Options) => {
 const refusedGlue: ReadonlySet<string> = new Set(["EIO", "EINVAL", "EOPNOTSUPP"])
 
 const parse = (to: Address): Kernel.Destination | undefined => {
-  const match = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(to)
-  if (match === null || Number(match[2]) < 1 || Number(match[2]) > 65_535) return undefined
-  if (match[1].split(".").some((part) => Number(part) > 255)) return undefined
-  return Kernel.destination(match[1], Number(match[2]))
+  const endpoint = Addresses.parse(to)
+  return endpoint !== undefined && Addresses.isIp4(endpoint.ip) ? Kernel.destination(endpoint) : undefined
 }

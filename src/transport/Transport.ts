@@ -11,9 +11,9 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { Address } from "../system/Address.ts"
+import type { Address } from "../protocol/Address.ts"
 
-export type { Address } from "../system/Address.ts"
+export type { Address } from "../protocol/Address.ts"
 
 /** Datagrams of `datagramBytes` each glued together; the last may be shorter. One datagram: `datagramBytes` is its length. */
 export interface Batch {

@@ -3,7 +3,7 @@
  * what to say of the others.
  */
 import * as Effect from "effect/Effect"
-import * as Net from "node:net"
+import * as Address from "../protocol/Address.ts"
 import { type Refused, TransportError } from "./Transport.ts"
 
 /** Which network, group and port. */
@@ -19,10 +19,11 @@ export interface Options {
   readonly ttl: number
 }
 
-export const checkGroup = (options: Options): Effect.Effect<void, TransportError> => {
-  const first = Number(options.group.split(".")[0])
-  return Net.isIPv4(options.group) && first >= 224 && first <= 239
-    ? Effect.void
+/** The group and port of the options, where it is a group of IPv4. */
+export const checkGroup = (options: Options): Effect.Effect<Address.Endpoint, TransportError> => {
+  const ip = Address.parseIp(options.group)
+  return ip !== undefined && Address.isIp4(ip) && Address.kindOf(ip) === "Multicast"
+    ? Effect.succeed({ ip, port: options.port })
     : Effect.fail(
         new TransportError({
           operation: `join ${options.group}`,

@@ -6,7 +6,7 @@ import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Roster from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { isAnswerable } from "../../src/system/Address.ts"
+import * as Address from "../../src/protocol/Address.ts"
 import * as Interfaces from "../../src/system/Interfaces.ts"
 import { counts, type Entry, type LeftOut } from "../../src/tree/Entry.ts"
 import * as Manifest from "../../src/tree/Manifest.ts"
@@ -303,10 +303,17 @@ const text: Target = {
     if (parsed._tag === "Success") {
       const { group, port } = parsed.success
       assert.deepStrictEqual(Parse.group(`${group}:${port}`), parsed)
-      assert.ok(port > 0 && port <= 65_535 && !isAnswerable(group, port), "that is no group")
+      assert.ok(
+        port > 0 && port <= 65_535 && !Address.isAnswerable(Address.parse(`${group}:${port}`)!),
+        "that is no group"
+      )
     }
-    for (const address of [text, `${text}:1`]) assert.ok(address.startsWith(Roster.hostOf(address)))
-    isAnswerable(text, bytes.length)
+    for (const address of [text, `${text}:1`]) assert.ok(address.startsWith(Address.hostOf(address)))
+    for (const found of [Address.parse(text), Address.parse(`[${text}]:1`), Address.parse(`${text}:1`)]) {
+      if (found === undefined) continue
+      assert.deepStrictEqual(Address.parse(Address.print(found)), found)
+      Address.isAnswerable(found)
+    }
     const numbers = [Parse.rate(text), Parse.size(text), Parse.seconds(text), Parse.delay(text), Parse.loss(text)]
     for (const parsed of [...numbers, Parse.catchers(text), Parse.seed(text)])
       assert.ok(parsed._tag === "Failure" || (Number.isFinite(parsed.success) && parsed.success >= 0))

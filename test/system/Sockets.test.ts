@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
+import * as Address from "../../src/protocol/Address.ts"
 import * as Kernel from "../../src/system/Sockets.ts"
 
 const kernel = Option.getOrUndefined(Kernel.load())
@@ -32,8 +33,7 @@ describe.skipIf(kernel === undefined)("Kernel", () => {
     (socket) => Effect.sync(socket.close)
   )
   const toItself = (socket: Kernel.Socket) => {
-    const [address, port] = socket.local.split(":")
-    return socket.send(Uint8Array.of(1, 2, 3), 3, Kernel.destination(address, Number(port)))
+    return socket.send(Uint8Array.of(1, 2, 3), 3, Kernel.destination(Address.parse(socket.local)!))
   }
   const settle = Effect.sleep(20)
 
@@ -102,7 +102,7 @@ describe.skipIf(kernel === undefined)("Kernel", () => {
       let told = 0
       socket.when("readable", () => told++)
       // nobody has that port any more: the refusal is an error of this socket's
-      socket.send(Uint8Array.of(1), 1, Kernel.destination("127.0.0.1", Number(gone.local.split(":")[1])))
+      socket.send(Uint8Array.of(1), 1, Kernel.destination(Address.parse(gone.local)!))
       yield* settle
       assert.strictEqual(told, 1)
       doNotTellErrors(fd)

@@ -1,6 +1,7 @@
 /** Datagrams of UDP whose source port is written by hand, on the loopback interface: for root on Linux with koffi. */
 import * as Effect from "effect/Effect"
 import { createRequire } from "node:module"
+import * as Addresses from "../../src/protocol/Address.ts"
 import * as Kernel from "../../src/system/Sockets.ts"
 import type { Address } from "../../src/transport/Transport.ts"
 import type { Options } from "../../src/transport/Udp.ts"
@@ -30,9 +31,9 @@ export const forger = ({
       const option = "int setsockopt(int, int, int, const void *, uint32_t)"
       call(option, fd, 0, multicastInterface, own, 4)
       call(option, fd, 0, timeToLive, new Uint8Array(4), 4)
-      const source = Kernel.destination("127.0.0.1", 0)
+      const source = Kernel.destination({ ip: { bytes: own }, port: 0 })
       call("int bind(int, const void *, uint32_t)", fd, source, source.length)
-      const to = Kernel.destination(group, port)
+      const to = Kernel.destination({ ip: Addresses.parseIp(group)!, port })
       const packet = new Uint8Array(8 + datagram.length)
       const view = new DataView(packet.buffer)
       view.setUint16(0, Number(from.split(":")[1]))

@@ -13,6 +13,7 @@
  * [R-5] a newcomer's slot is free when it is lost, and that of a catcher which is let go before the session begins; when all slots are taken, a newcomer gives way.
  */
 
+import { isSameHost } from "../Address.ts"
 import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import type { Refusal } from "../Words.ts"
@@ -108,14 +109,11 @@ export const join = (self: Roster, guest: Guest): Joined => {
   return { _tag: "New", member, roster }
 }
 
-/** An address without its port. */
-export const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":"))
-
 const refusalOf = (self: Roster, { address, name }: Pick<Guest, "address" | "name">): Refusal | undefined => {
   const slots = Table.get(self.byName, name) ?? []
   const holder = slots.map((slot) => self.members[slot]).find(({ lost }) => lost === undefined)
   // a program that was killed and started again comes from the same host
-  if (holder !== undefined) return hostOf(holder.address) === hostOf(address) ? "Returning" : "NameTaken"
+  if (holder !== undefined) return isSameHost(holder.address, address) ? "Returning" : "NameTaken"
   const mute = slots.filter((slot) => self.members[slot].isMute).length
   return slots.length >= Limits.joinsOfName || mute >= Limits.muteJoinsOfName ? "TooOften" : undefined
 }

@@ -14,8 +14,8 @@ import * as Layer from "effect/Layer"
 import type { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Addresses from "../../protocol/Address.ts"
 import * as Limits from "../../protocol/Limits.ts"
-import { isAnswerable } from "../../system/Address.ts"
 import * as Chance from "../Chance.ts"
 import { Heap } from "../Heap.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "../Transport.ts"
@@ -364,9 +364,9 @@ class Air {
   forge(from: Address, name: string, datagram: Uint8Array): void {
     const to = this.endpoints.find((it) => it.name === name)
     const piece = { bytes: datagram, from, datagrams: 1, datagramBytes: Math.max(1, datagram.length) }
-    const [host, port] = from.split(":")
+    const source = Addresses.parse(from)
     if (to === undefined) return
-    if (isAnswerable(host!, Number(port))) this.schedule("", to, this.now(), [piece])
+    if (source !== undefined && Addresses.isAnswerable(source)) this.schedule("", to, this.now(), [piece])
     else to.unanswerable++
   }
 

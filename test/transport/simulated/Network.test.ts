@@ -27,7 +27,16 @@ const turns = Effect.repeat(Effect.yieldNow, { times: 20 })
 conformance("Simulated, under TestClock", {
   lab: labOf({ seed: 1 }),
   test: it.effect,
-  unanswerable: ["10.0.0.9:0", "0.0.0.0:5000", "224.0.0.1:5000", "239.1.2.3:5000", "255.255.255.255:5000"],
+  unanswerable: [
+    "10.0.0.9:0",
+    "0.0.0.0:5000",
+    "[ff02::1]:5000",
+    "[::]:5000",
+    "[fe80::9]:5000",
+    "224.0.0.1:5000",
+    "239.1.2.3:5000",
+    "255.255.255.255:5000"
+  ],
   maxDatagramBytes: 65_507,
   settle: turns,
   flood: 8000
@@ -36,7 +45,16 @@ conformance("Simulated, under TestClock", {
 conformance("Simulated with a delay, in real time", {
   lab: labOf({ seed: 1, delayMillis: 3 }),
   test: it.live,
-  unanswerable: ["10.0.0.9:0", "0.0.0.0:5000", "224.0.0.1:5000", "239.1.2.3:5000", "255.255.255.255:5000"],
+  unanswerable: [
+    "10.0.0.9:0",
+    "0.0.0.0:5000",
+    "[ff02::1]:5000",
+    "[::]:5000",
+    "[fe80::9]:5000",
+    "224.0.0.1:5000",
+    "239.1.2.3:5000",
+    "255.255.255.255:5000"
+  ],
   maxDatagramBytes: 65_507,
   settle: Effect.sleep(30),
   flood: 8000
