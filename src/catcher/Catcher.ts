@@ -29,7 +29,7 @@ import * as Refusal from "../session/Refusal.ts"
 import * as Refusals from "../session/Refusals.ts"
 import * as Unread from "../source/Unread.ts"
 import { type FileWriter, Store, StoreError } from "../store/Store.ts"
-import { overflowed, Transport } from "../transport/Transport.ts"
+import { Transport } from "../transport/Transport.ts"
 import { counts, type Entry } from "../tree/Entry.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import * as Names from "../tree/Names.ts"
@@ -43,7 +43,8 @@ import type * as CatchFile from "./FileFiber.ts"
 import * as CatchFiles from "./Files.ts"
 import * as Recognition from "./Recognition.ts"
 import { whereaboutsOf } from "./Whereabouts.ts"
-import { tickMillis, Wakefulness } from "./Wakefulness.ts"
+import * as Tick from "./Tick.ts"
+import { Wakefulness } from "./Wakefulness.ts"
 
 /** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
 export interface Options {
@@ -145,7 +146,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
     attendance = new Attendance(now(), wakefulness)
     attendance.joins(membership)
     const files = yield* filesOf(membership, attendance, options)
-    yield* Effect.forkScoped(Effect.forever(tick(attendance, now)))
+    yield* Effect.forkScoped(Tick.ticking(attendance, now))
     const events = yield* pullOf(PageReceiver.events(inbox, membership, attendance.received))
     const whereabouts = whereaboutsOf(membership, options.id, transport, exchange)
     const listening = Effect.gen(function* () {
@@ -618,29 +619,3 @@ const heldIn = (attendance: Attendance, files: CatchFiles.CatchFiles): number =>
   }
   return Math.min(bytes, attendance.total)
 }
-
-const tick = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
-  const progress = yield* Progress
-  yield* Effect.sleep(tickMillis)
-  const transport = yield* Transport
-  const { dropped } = yield* transport.stats
-  if (dropped > 0 && attendance.dropped === 0) {
-    progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
-  }
-  attendance.dropped = dropped
-  // how far it is nobody knows before the manifest
-  if (attendance.entries === undefined) return
-  const { total } = attendance
-  attendance.reached = Math.max(attendance.reached, attendance.heldBytes())
-  progress.publish({
-    _tag: "Tick",
-    seconds: attendance.seconds(now()),
-    bytes: attendance.reached,
-    total,
-    files: attendance.files,
-    sentBytes: attendance.received.pages * (attendance.membership?.pageBytes ?? 0),
-    phase: attendance.done ? "Finished" : attendance.reached < total ? "Sending" : "Finishing",
-    repairedPages: attendance.missingPages,
-    catchers: []
-  })
-})

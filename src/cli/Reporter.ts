@@ -71,11 +71,12 @@ const sight = Effect.fnUntraced(function* (options: Options) {
   const isQuiet = options.verbosity === "Quiet"
   const isLive = options.live && screen.drawable && !isQuiet
   const print = ({ text, to }: View.Line) => {
-    // The summary is never left out, nor is anything that goes to standard error.
-    if (to === "out" && !isOver && screen.isBehind()) return void missed++
+    if (to === "err") return screen.print("err", text)
+    // The summary is never left out.
+    if (!isOver && screen.isBehind()) return void missed++
     if (missed > 0) screen.print("out", missing(missed))
     missed = 0
-    screen.print(to, text)
+    screen.print("out", text)
   }
   const show = ([next, lines]: View.Step) => {
     view = next

@@ -7,10 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/pace/Window.ts"
+import * as Metrics from "../report/Metrics.ts"
 import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Members, Sender, Standing } from "../session/Session.ts"
+import { Transport } from "../transport/Transport.ts"
 import type { Ledger } from "./Ledger.ts"
+
+type Tick = Extract<Event, { readonly _tag: "Tick" }>
 
 const tickMillis = 250
 
@@ -19,12 +23,18 @@ export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMilli
   const progress = yield* Progress
   const session = { members: yield* Members, sender: yield* Sender, standing: yield* Standing }
   const now = yield* Monotonic.millis
-  while (true) {
+  const tick = Effect.map(Clock.currentTimeMillis, (nowMillis) =>
+    tickOf(ledger, session, seconds(nowMillis - startedMillis), now())
+  )
+  const count = yield* counted(session)
+  const telling = Effect.gen(function* () {
     yield* Effect.sleep(tickMillis)
     yield* session.standing.askHeld
-    const nowMillis = yield* Clock.currentTimeMillis
-    progress.publish(tickOf(ledger, session, seconds(nowMillis - startedMillis), now()))
-  }
+    const told = yield* tick
+    progress.publish(told)
+    yield* count(told)
+  })
+  return yield* Effect.ensuring(Effect.forever(telling), Effect.flatMap(tick, count))
 })
 
 /** What is looked at. */
@@ -34,7 +44,26 @@ interface Session {
   readonly standing: Standing["Service"]
 }
 
-const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: number): Event => {
+/** The metrics of the session. */
+const counted = Effect.fnUntraced(function* ({ sender }: Session) {
+  const { stats } = yield* Transport
+  const before = yield* stats
+  const count = yield* Metrics.counting("master", { datagramsSent: before.sent, datagramsReceived: before.received })
+  return ({ files }: Tick) =>
+    Effect.map(stats, ({ received, sent }) => {
+      const { bytes, pages, repaired } = sender.totals()
+      count({
+        files,
+        pages,
+        pageBytes: bytes,
+        repairedPages: repaired,
+        datagramsSent: sent,
+        datagramsReceived: received
+      })
+    })
+})
+
+const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: number): Tick => {
   const members = Roster.participants(session.members.roster())
   const { bytes, repaired } = session.sender.totals()
   const { total } = ledger

@@ -1,0 +1,51 @@
+/** How far a catcher is, a few times a second, and the metrics of what it has done. */
+import * as Effect from "effect/Effect"
+import * as Metrics from "../report/Metrics.ts"
+import { Progress } from "../report/Progress.ts"
+import { overflowed, Transport } from "../transport/Transport.ts"
+import type { Attendance } from "./Attendance.ts"
+import { tickMillis } from "./Wakefulness.ts"
+
+/** Tells how far it is, and counts what was done, until interrupted. */
+export const ticking = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
+  const { stats } = yield* Transport
+  const before = yield* stats
+  const count = yield* Metrics.counting("catcher", { datagramsSent: before.sent, datagramsReceived: before.received })
+  const counted = Effect.map(stats, ({ received, sent }) =>
+    count({ ...totalsOf(attendance), datagramsSent: sent, datagramsReceived: received })
+  )
+  return yield* Effect.ensuring(Effect.forever(Effect.andThen(tick(attendance, now), counted)), counted)
+})
+
+const totalsOf = ({ files, membership, missingPages, received }: Attendance) => ({
+  files,
+  pages: received.pages,
+  pageBytes: received.pages * (membership?.pageBytes ?? 0),
+  repairedPages: missingPages
+})
+
+const tick = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
+  const progress = yield* Progress
+  yield* Effect.sleep(tickMillis)
+  const transport = yield* Transport
+  const { dropped } = yield* transport.stats
+  if (dropped > 0 && attendance.dropped === 0) {
+    progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
+  }
+  attendance.dropped = dropped
+  // how far it is nobody knows before the manifest
+  if (attendance.entries === undefined) return
+  const { total } = attendance
+  attendance.reached = Math.max(attendance.reached, attendance.heldBytes())
+  progress.publish({
+    _tag: "Tick",
+    seconds: attendance.seconds(now()),
+    bytes: attendance.reached,
+    total,
+    files: attendance.files,
+    sentBytes: totalsOf(attendance).pageBytes,
+    phase: attendance.done ? "Finished" : attendance.reached < total ? "Sending" : "Finishing",
+    repairedPages: attendance.missingPages,
+    catchers: []
+  })
+})

@@ -1,0 +1,53 @@
+/**
+ * Counters of sessions, as Effect's metrics, each with the attribute `role`: "master" or "catcher". They grow some times a
+ * second while a session runs, and at its end.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Metric from "effect/Metric"
+ * import { Metrics } from "mrsync"
+ *
+ * const pagesSent = Effect.map(
+ *   Metric.value(Metric.withAttributes(Metrics.pages, { role: "master" })),
+ *   ({ count }) => count
+ * )
+ * ```
+ */
+
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+
+/** Bytes of pages sent (master) or received (catcher), repairs included. */
+export const pageBytes = counter("mrsync_page_bytes", "bytes of pages sent or received, repairs included")
+/** Pages sent or received, repairs and parity included. */
+export const pages = counter("mrsync_pages", "page datagrams sent or received, repairs and parity included")
+/** Pages sent again, and parity (catcher: pages asked for again). */
+export const repairedPages = counter("mrsync_repaired_pages", "pages sent again, and parity, or asked for again")
+/** Datagrams handed to the network. */
+export const datagramsSent = counter("mrsync_datagrams_sent", "datagrams handed to the network")
+/** Datagrams taken from the network. */
+export const datagramsReceived = counter("mrsync_datagrams_received", "datagrams taken from the network")
+/** Files that stand at this catcher; at the master, at the catcher that has most. */
+export const files = counter("mrsync_files", "files that are complete here, or at the catcher that has most")
+
+const counters = { pageBytes, pages, repairedPages, datagramsSent, datagramsReceived, files }
+
+/** What a session, or its transport, has done so far. */
+export type Totals = { readonly [Name in keyof typeof counters]: number }
+
+/** Counts what was done between two calls; `before`: what was done before the first. */
+export const counting = (role: "master" | "catcher", before: Partial<Totals>) =>
+  Effect.map(Effect.context(), (context) => {
+    let counted = before
+    const named = Object.entries(counters).map(
+      ([name, metric]) => [name as keyof Totals, Metric.withAttributes(metric, { role })] as const
+    )
+    return (totals: Totals): void => {
+      for (const [name, metric] of named) {
+        metric.updateUnsafe(Math.max(0, totals[name] - (counted[name] ?? 0)), context)
+      }
+      counted = totals
+    }
+  })
