@@ -5,43 +5,34 @@
 
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { Claimed } from "../content/Claimed.ts"
 import * as Announce from "../phase/Announce.ts"
 import * as PageReceiver from "../phase/PageReceiver.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
-import * as Layout from "../protocol/file/Layout.ts"
 import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type * as Errors from "../report/Errors.ts"
-import { BadManifest, JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
+import { JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
-import { CatcherExchange, displaySession } from "../session/Exchange.ts"
+import { CatcherExchange } from "../session/Exchange.ts"
 import type { Inbox, Incoming } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Refusal from "../session/Refusal.ts"
 import * as Refusals from "../session/Refusals.ts"
 import * as Unread from "../source/Unread.ts"
-import { type FileWriter, Store, StoreError } from "../store/Store.ts"
+import type { Store } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
-import { counts, type Entry } from "../tree/Entry.ts"
-import * as Manifest from "../tree/Manifest.ts"
 import * as Names from "../tree/Names.ts"
-import * as Plan from "../tree/Plan.ts"
-import type { Carried } from "../tree/Plan.ts"
-import * as Room from "../tree/Room.ts"
-import type { Failure, FromMaster, Poll, Probe } from "../wire/Message.ts"
+import type { FromMaster, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
-import { Attendance, isComplete, reportOf } from "./Attendance.ts"
-import type * as CatchFile from "./FileFiber.ts"
+import { Attendance, reportOf } from "./Attendance.ts"
 import * as CatchFiles from "./Files.ts"
-import * as Recognition from "./Recognition.ts"
+import { ManifestFile } from "./ManifestFile.ts"
+import { Ruin } from "./Ruin.ts"
+import { TreeFiles } from "./TreeFiles.ts"
 import { whereaboutsOf } from "./Whereabouts.ts"
 import * as Tick from "./Tick.ts"
 import { Wakefulness } from "./Wakefulness.ts"
@@ -355,22 +346,34 @@ const filesOf = Effect.fnUntraced(function* (
   attendance: Attendance,
   { assemblingBlocks, id }: Options
 ) {
+  const answering = yield* answeringOf(membership, attendance)
+  const pool = new BlockPool(membership.blockPages * membership.pageBytes, assemblingBlocks)
+  const ruin = yield* Ruin.make(attendance)
+  const manifest = yield* ManifestFile.make(attendance, ruin, { id, session: membership.session })
+  const tree = yield* TreeFiles.make(attendance, ruin, {
+    id,
+    pool,
+    patienceMillis: membership.timeoutMillis * Limits.recognitionTimeouts,
+    prepared: manifest.whenPrepared,
+    openRevision: (carried, layout, commit) => manifest.inMemory(carried.file, layout, commit)
+  })
+  const files = yield* CatchFiles.make((file) => ({
+    pool,
+    open: (layout) => (file === 0 ? manifest.open(layout) : tree.open(file, layout)),
+    recognise: (layout, root) => (file === 0 ? Effect.undefined : tree.recognise(file, layout, root)),
+    verified: file === 0 ? manifest.prepare : manifest.revise(file),
+    answer: (question) => answering(file, question),
+    causeOf: (error) => ruin.causeOf(error)
+  }))
+  ruin.files = files
+  attendance.heldBytes = () => heldIn(attendance, files)
+  return files
+})
+
+/** How a file's questions are answered, and what is told with that. */
+const answeringOf = Effect.fnUntraced(function* (membership: Announce.Membership, attendance: Attendance) {
   const exchange = yield* CatcherExchange
-  const store = yield* Store
   const progress = yield* Progress
-  const { blockPages, master, pageBytes, session } = membership
-  const patienceMillis = membership.timeoutMillis * Limits.recognitionTimeouts
-  const pool = new BlockPool(blockPages * pageBytes, assemblingBlocks)
-  const scope = yield* Effect.scope
-  // Directories and the like are made while the first bundles come; what needs them waits.
-  let prepared: Effect.Effect<void, StoreError> = Effect.void
-
-  const answer = (file: number, answer: FileState.Answer) => {
-    if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
-    if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    return exchange.answer(master, Answers.toQuestion(answer, file, membership, attendance.heldBytes()))
-  }
-
   const sitOut = (file: number, reason: string) => {
     // then it is no single file's fault, and was said
     if (attendance.ruin !== undefined) return
@@ -379,234 +382,12 @@ const filesOf = Effect.fnUntraced(function* (
     attendance.drop(entries, { reason })
     progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(entries[0])), reason })
   }
-
-  // [F-8] the tree cannot be here at all: everything is sat out at once, and that is told once
-  const spoil = (error: StoreError) =>
-    Effect.sync(() => {
-      if (attendance.ruin !== undefined) return
-      attendance.ruin = error
-      progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
-      files.fail(error.reason)
-    })
-  const ruining = <A>(effect: Effect.Effect<A, StoreError>) => Effect.tapError(effect, spoil)
-  const stands = ruining(store.stands)
-  const causeOf = (error: CatchFile.Refusal) =>
-    Effect.match(stands, { onFailure: (cause): CatchFile.Refusal => cause, onSuccess: () => error })
-  /** Where single entries failed, the destination may be why. */
-  const committing = (commit: CatchFile.Commit): CatchFile.Commit =>
-    Effect.tap(commit, (failures) => (failures.length === 0 ? Effect.void : stands))
-
-  // A file is opened by our own plan; a master whose plan differs is of another version.
-  const carriedOf = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
-    attendance.pageBytes = layout.pageBytes
-    if (attendance.ruin?._tag === "StoreError") return yield* attendance.ruin
-    const carried = attendance.plan[file - 1]
-    if (carried === undefined || carried.size !== layout.size || Plan.bundled(carried) !== layout.members) {
-      return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
-    }
-    if (attendance.open.size >= Limits.openFiles) {
-      return yield* new StoreError({
-        code: "EMFILE",
-        path: "",
-        reason: `the master has ${attendance.open.size} files open already`
-      })
-    }
-    yield* Effect.acquireRelease(
-      Effect.sync(() => attendance.open.add(file)),
-      () => Effect.sync(() => attendance.open.delete(file))
-    )
-    return carried
-  })
-
-  const openFile = Effect.fnUntraced(function* (file: number, layout: Layout.Layout) {
-    const carried = yield* carriedOf(file, layout)
-    if (carried.kind === "Revision") {
-      return inMemory(file, layout, () =>
-        Effect.sync(() => {
-          keep(carried, [], new Map())
-          return []
-        })
-      )
-    }
-    if (carried.kind === "Single") yield* prepared
-    const opened = yield* store.open(carried)
-    return {
-      ...opened,
-      commit: Effect.fnUntraced(function* (skip) {
-        yield* prepared
-        const unread = yield* unreadOf(carried, opened, skip)
-        const failures = yield* committing(opened.commit(skip))
-        keep(carried, failures, unread)
-        return failures
-      })
-    } as FileWriter
-  })
-
-  // [L-3] the first byte of a member that the master could not read says why
-  const unreadOf = Effect.fnUntraced(function* (
-    carried: Carried,
-    writer: FileWriter,
-    skip: (member: number) => boolean
-  ) {
-    const unread = new Map<number, Unread.Unsent>()
-    const mark = new Uint8Array(1)
-    for (const [member, { entry, offset, size }] of carried.members.entries()) {
-      if (!skip(member)) continue
-      mark[0] = 0
-      if (size > 0) yield* writer.read(offset, mark)
-      unread.set(entry, Unread.ofMark(mark[0]))
-    }
-    return unread
-  })
-
-  // What cannot be looked at is opened instead, and that says why.
-  const recognise = (file: number, layout: Layout.Layout, root: Uint8Array) =>
-    Effect.gen(function* () {
-      const carried = yield* carriedOf(file, layout)
-      if (carried.kind === "Revision") return undefined
-      yield* prepared
-      const existing = yield* store.existing(carried)
-      if (existing._tag === "None") return undefined
-      const { commit, read } = existing.value
-      const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
-      return isIt
-        ? Effect.tap(committing(commit), (failures) => Effect.sync(() => keep(carried, failures, new Map())))
-        : undefined
-    }).pipe(Effect.catchTag("StoreError", () => Effect.undefined))
-
-  const keep = (carried: Carried, failures: ReadonlyArray<Failure>, unread: ReadonlyMap<number, Unread.Unsent>) => {
-    attendance.committed.add(carried.file)
-    attendance.fail(failures)
-    for (const failure of failures) {
-      attendance.said.add(failure.entry)
-      progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
-    }
-    const failed = new Set(failures.map((failure) => failure.entry))
-    const own = new Set(attendance.entriesOf(carried.file))
-    for (const { entry, size } of carried.members) {
-      const unsent = unread.get(entry)
-      if (!own.has(entry)) continue
-      if (unsent !== undefined) attendance.drop([entry], unsent)
-      else if (!failed.has(entry)) {
-        attendance.files++
-        attendance.bytes += size
-      }
-    }
-    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
-    progress.publishFiles(() => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry)), id)
+  return (file: number, answer: FileState.Answer) => {
+    if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
+    if (answer._tag === "SitOut") sitOut(file, answer.reason)
+    const message = Answers.toQuestion(answer, file, membership, attendance.heldBytes())
+    return exchange.answer(membership.master, message)
   }
-
-  // The manifest lives in memory; its commit is that of the tree.
-  const openManifest = Effect.fnUntraced(function* (layout: Layout.Layout) {
-    attendance.pageBytes = layout.pageBytes
-    if (attendance.entries !== undefined) {
-      return yield* new StoreError({ code: "EPROTO", path: "", reason: "this session's manifest is here already" })
-    }
-    if (layout.size > Limits.manifestBytes || layout.members > 0) {
-      return yield* new StoreError({
-        code: "EFBIG",
-        path: "",
-        reason: `a manifest of ${layout.size} bytes is too large`
-      })
-    }
-    return inMemory(0, layout, () => Effect.andThen(prepared, ruining(Effect.map(store.finish, finish))))
-  })
-  /** The manifest and its revisions while they arrive. */
-  const arriving = new Map<number, Claimed>()
-  const inMemory = (file: number, layout: Layout.Layout, commit: FileWriter["commit"]): FileWriter => {
-    // its size is a claim until it is here
-    const bytes = new Claimed(layout.size)
-    arriving.set(file, bytes)
-    return {
-      write: (offset, from) => Effect.sync(() => bytes.put(from, offset)),
-      read: (offset, into) => Effect.sync(() => bytes.read(offset, into)),
-      commit
-    }
-  }
-
-  const finish = (failures: ReadonlyArray<Failure>) => {
-    // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
-    for (const { file } of attendance.plan) {
-      const own = attendance.committed.has(file) ? [] : attendance.entriesOf(file)
-      if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.add(file)
-      attendance.drop(own, { reason: "the master did not send it" })
-    }
-    attendance.fail(failures)
-    attendance.done = true
-    const failed = new Set(attendance.failures.keys())
-    attendance.entries?.forEach((entry, index) => {
-      if (entry._tag === "HardLink" && !failed.has(index)) attendance.files++
-    })
-    if (isComplete(attendance)) progress.publish({ _tag: "Completed", id })
-    // the answers to earlier questions have said the others
-    return [...attendance.failures]
-      .filter(([entry]) => !attendance.said.has(entry))
-      .map(([entry, { reason }]): Failure => ({ entry, reason }))
-  }
-
-  // [M-8] its hash agrees, so it is the master's; what it lists is in the plan from now on
-  const revise = Effect.fnUntraced(function* (file: number) {
-    if (attendance.awaited !== file) return
-    const decoded = Manifest.decode((arriving.get(file) ?? new Claimed(0)).whole())
-    const revised = Result.flatMap(decoded, (revision) => Plan.revise(attendance.entries ?? [], revision, file))
-    if (Result.isFailure(revised)) return yield* new StoreError({ code: "EPROTO", path: "", reason: revised.failure })
-    arriving.delete(file)
-    yield* store.revise(revised.success.entries)
-    attendance.revise(file, revised.success)
-  })
-
-  // [M-10] a tree that cannot be held is sat out before anything of it is here
-  const makeSureOfRoom = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
-    const shortage = yield* store.shortage(entries)
-    if (Option.isNone(shortage)) return
-    const reason = Room.describe(shortage.value)
-    if (!shortage.value.isSure) return progress.publish({ _tag: "Note", message: `the tree may not fit: ${reason}` })
-    attendance.noRoom = reason
-    progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason })
-    return yield* new StoreError({ code: "ENOSPC", path: "", reason })
-  })
-
-  const prepare = Effect.gen(function* () {
-    const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
-    if (decoded._tag === "Failure") {
-      const bad = new BadManifest({ reason: decoded.failure })
-      attendance.ruin = bad
-      return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
-    }
-    const { entries, leftOut } = decoded.success
-    yield* makeSureOfRoom(entries)
-    const preparing = yield* Effect.forkIn(
-      ruining(Effect.map(store.prepare(entries), (failures) => attendance.fail(failures))),
-      scope
-    )
-    prepared = Fiber.join(preparing)
-    attendance.plan = [...Plan.plan(entries)]
-    attendance.entries = entries
-    attendance.leftOut = leftOut
-    for (const { path, reason } of leftOut.lost) {
-      progress.publish({ _tag: "Failed", ...Names.pathAt(Names.display(path)), reason })
-    }
-    const { bytes, files } = counts(entries)
-    attendance.total = bytes
-    progress.publish({
-      _tag: "Started",
-      session: displaySession(session),
-      catchers: 1,
-      files,
-      bytes
-    })
-  })
-
-  const files = yield* CatchFiles.make((file) => ({
-    pool,
-    open: (layout) => (file === 0 ? openManifest(layout) : openFile(file, layout)),
-    recognise: (layout, root) => (file === 0 ? Effect.undefined : recognise(file, layout, root)),
-    verified: file === 0 ? prepare : revise(file),
-    answer: (question) => answer(file, question),
-    causeOf
-  }))
-  attendance.heldBytes = () => heldIn(attendance, files)
-  return files
 })
 
 const heldIn = (attendance: Attendance, files: CatchFiles.CatchFiles): number => {

@@ -1,0 +1,53 @@
+/** [F-8] Is the destination of use at all? When it is not, everything is sat out at once, and that is told once. */
+import * as Effect from "effect/Effect"
+import { Progress } from "../report/Progress.ts"
+import { Store, type StoreError } from "../store/Store.ts"
+import * as Names from "../tree/Names.ts"
+import type { Attendance } from "./Attendance.ts"
+import type * as CatchFile from "./FileFiber.ts"
+import type { CatchFiles } from "./Files.ts"
+
+export class Ruin {
+  /** Those that end with it. */
+  files: Pick<CatchFiles, "fail"> | undefined
+  private readonly attendance: Attendance
+  private readonly progress: Progress["Service"]
+  private readonly store: Store["Service"]
+
+  constructor(attendance: Attendance, progress: Progress["Service"], store: Store["Service"]) {
+    this.attendance = attendance
+    this.progress = progress
+    this.store = store
+  }
+
+  static readonly make = Effect.fnUntraced(function* (attendance: Attendance) {
+    return new Ruin(attendance, yield* Progress, yield* Store)
+  })
+
+  /** Work on the tree as a whole: when it fails, nothing of the tree can be here. */
+  ruining<A>(effect: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
+    return Effect.tapError(effect, (error) => Effect.sync(() => this.spoil(error)))
+  }
+
+  private spoil(error: StoreError): void {
+    const { attendance, files, progress } = this
+    if (attendance.ruin !== undefined) return
+    attendance.ruin = error
+    progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
+    files?.fail(error.reason)
+  }
+
+  private stands(): Effect.Effect<void, StoreError> {
+    return this.ruining(this.store.stands)
+  }
+
+  /** What a file's failure comes from. */
+  causeOf(error: CatchFile.Refusal): Effect.Effect<CatchFile.Refusal> {
+    return Effect.match(this.stands(), { onFailure: (cause): CatchFile.Refusal => cause, onSuccess: () => error })
+  }
+
+  /** Where single entries failed, the destination may be why. */
+  committing(commit: CatchFile.Commit): CatchFile.Commit {
+    return Effect.tap(commit, (failures) => (failures.length === 0 ? Effect.void : this.stands()))
+  }
+}

@@ -1,0 +1,167 @@
+/** The files of the plan at a catcher: how each is opened or recognised in the store, and what its commit means for the tree. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Layout from "../protocol/file/Layout.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { Progress } from "../report/Progress.ts"
+import * as Unread from "../source/Unread.ts"
+import { type FileWriter, Store, StoreError } from "../store/Store.ts"
+import * as Names from "../tree/Names.ts"
+import * as Plan from "../tree/Plan.ts"
+import type { Carried } from "../tree/Plan.ts"
+import type { Failure } from "../wire/Message.ts"
+import type { BlockPool } from "./Assembly.ts"
+import type { Attendance } from "./Attendance.ts"
+import type * as CatchFile from "./FileFiber.ts"
+import * as Recognition from "./Recognition.ts"
+import type { Ruin } from "./Ruin.ts"
+
+interface Options {
+  /** The catcher's name. */
+  readonly id: string
+  readonly pool: BlockPool
+  /** How long a recognition may take. */
+  readonly patienceMillis: number
+  /** Waits for directories and the like. */
+  readonly prepared: Effect.Effect<void, StoreError>
+  /** Opens a revision, which stays in memory. */
+  readonly openRevision: (carried: Carried, layout: Layout.Layout, commit: FileWriter["commit"]) => FileWriter
+}
+
+type UnreadMembers = ReadonlyMap<number, Unread.Unsent>
+
+export class TreeFiles {
+  private readonly attendance: Attendance
+  private readonly ruin: Ruin
+  private readonly options: Options
+  private readonly services: { readonly store: Store["Service"]; readonly progress: Progress["Service"] }
+
+  constructor(attendance: Attendance, ruin: Ruin, options: Options, services: TreeFiles["services"]) {
+    this.attendance = attendance
+    this.ruin = ruin
+    this.options = options
+    this.services = services
+  }
+
+  static readonly make = Effect.fnUntraced(function* (attendance: Attendance, ruin: Ruin, options: Options) {
+    return new TreeFiles(attendance, ruin, options, { store: yield* Store, progress: yield* Progress })
+  })
+
+  open(file: number, layout: Layout.Layout): Effect.Effect<FileWriter, CatchFile.Refusal, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { openRevision, prepared } = this.options
+      const carried = yield* this.carriedOf(file, layout)
+      if (carried.kind === "Revision") {
+        return openRevision(carried, layout, () =>
+          Effect.sync(() => {
+            this.keep(carried, [], new Map())
+            return []
+          })
+        )
+      }
+      if (carried.kind === "Single") yield* prepared
+      const opened = yield* this.services.store.open(carried)
+      return { ...opened, commit: (skip) => this.commit(carried, opened, skip) } as FileWriter
+    })
+  }
+
+  private commit(carried: Carried, opened: FileWriter, skip: (member: number) => boolean): CatchFile.Commit {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.options.prepared
+      const unread = yield* unreadOf(carried, opened, skip)
+      const failures = yield* this.ruin.committing(opened.commit(skip))
+      this.keep(carried, failures, unread)
+      return failures
+    })
+  }
+
+  /** What cannot be looked at is opened instead, and that says why. */
+  recognise(
+    file: number,
+    layout: Layout.Layout,
+    root: Uint8Array
+  ): Effect.Effect<CatchFile.Commit | undefined, never, Scope.Scope> {
+    const recognising = Effect.gen({ self: this }, function* () {
+      const { patienceMillis, pool, prepared } = this.options
+      const carried = yield* this.carriedOf(file, layout)
+      if (carried.kind === "Revision") return undefined
+      yield* prepared
+      const existing = yield* this.services.store.existing(carried)
+      if (existing._tag === "None") return undefined
+      const { commit, read } = existing.value
+      const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
+      return isIt
+        ? Effect.tap(this.ruin.committing(commit), (failures) =>
+            Effect.sync(() => this.keep(carried, failures, new Map()))
+          )
+        : undefined
+    })
+    return Effect.catchTag(recognising, "StoreError", () => Effect.undefined)
+  }
+
+  /** A file is opened by our own plan; a master whose plan differs is of another version. */
+  private carriedOf(file: number, layout: Layout.Layout): Effect.Effect<Carried, StoreError, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { attendance } = this
+      attendance.pageBytes = layout.pageBytes
+      if (attendance.ruin?._tag === "StoreError") return yield* attendance.ruin
+      const carried = attendance.plan[file - 1]
+      if (carried === undefined || carried.size !== layout.size || Plan.bundled(carried) !== layout.members) {
+        return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
+      }
+      if (attendance.open.size >= Limits.openFiles) {
+        return yield* new StoreError({
+          code: "EMFILE",
+          path: "",
+          reason: `the master has ${attendance.open.size} files open already`
+        })
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => attendance.open.add(file)),
+        () => Effect.sync(() => attendance.open.delete(file))
+      )
+      return carried
+    })
+  }
+
+  /** A file is committed. */
+  private keep(carried: Carried, failures: ReadonlyArray<Failure>, unread: UnreadMembers): void {
+    const { attendance } = this
+    const { progress } = this.services
+    attendance.committed.add(carried.file)
+    attendance.fail(failures)
+    for (const failure of failures) {
+      attendance.said.add(failure.entry)
+      progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
+    }
+    const failed = new Set(failures.map((failure) => failure.entry))
+    const own = new Set(attendance.entriesOf(carried.file))
+    for (const { entry, size } of carried.members) {
+      const unsent = unread.get(entry)
+      if (!own.has(entry)) continue
+      if (unsent !== undefined) attendance.drop([entry], unsent)
+      else if (!failed.has(entry)) {
+        attendance.files++
+        attendance.bytes += size
+      }
+    }
+    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
+    progress.publishFiles(
+      () => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry)),
+      this.options.id
+    )
+  }
+}
+
+/** [L-3] The first byte of a member that the master could not read says why. */
+const unreadOf = Effect.fnUntraced(function* (carried: Carried, writer: FileWriter, skip: (member: number) => boolean) {
+  const unread = new Map<number, Unread.Unsent>()
+  const mark = new Uint8Array(1)
+  for (const [member, { entry, offset, size }] of carried.members.entries()) {
+    if (!skip(member)) continue
+    mark[0] = 0
+    if (size > 0) yield* writer.read(offset, mark)
+    unread.set(entry, Unread.ofMark(mark[0]))
+  }
+  return unread
+})
