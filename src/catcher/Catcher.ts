@@ -18,7 +18,7 @@ import { Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
 import { CatcherExchange } from "../session/Exchange.ts"
-import type { Inbox, Incoming } from "../session/Incoming.ts"
+import type { Incoming } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Refusal from "../session/Refusal.ts"
 import * as Refusals from "../session/Refusals.ts"
@@ -31,6 +31,7 @@ import { BlockPool } from "./Assembly.ts"
 import { Attendance, reportOf } from "./Attendance.ts"
 import * as CatchFiles from "./Files.ts"
 import { ManifestFile } from "./ManifestFile.ts"
+import { ReplayedInbox } from "./ReplayedInbox.ts"
 import { Ruin } from "./Ruin.ts"
 import { TreeFiles } from "./TreeFiles.ts"
 import { whereaboutsOf } from "./Whereabouts.ts"
@@ -98,49 +99,149 @@ export const run = Effect.fn("Catcher.run")(function* (
 const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.flatMap(Effect.scope, (scope) => Channel.toPullScoped(Stream.toChannel(stream), scope))
 
+/** What a catcher works with from its start to its report. */
+interface Services {
+  readonly transport: Transport["Service"]
+  readonly exchange: CatcherExchange["Service"]
+  readonly progress: Progress["Service"]
+  readonly now: () => number
+  readonly wakefulness: Wakefulness
+}
+
 const attend = Effect.fnUntraced(function* (options: Options) {
-  const transport = yield* Transport
-  const exchange = yield* CatcherExchange
-  const progress = yield* Progress
   const now = yield* Monotonic.millis
   const wakefulness = yield* Wakefulness.make(now)
-  let attendance = new Attendance(now(), wakefulness)
+  const exchange = yield* CatcherExchange
+  const services = { transport: yield* Transport, exchange, progress: yield* Progress, now, wakefulness }
   yield* Effect.forkScoped(Refusal.telling)
-  const pull = yield* pullOf(exchange.receive)
-  // What came with the welcome is heard once more: the master's first question may be among it.
-  let last: Effect.Success<Inbox> = []
-  let isAgain = false
-  const inbox: Inbox = Effect.suspend(() => {
-    if (isAgain) {
-      isAgain = false
-      return Effect.succeed(last)
-    }
-    attendance.listens(now())
-    return Effect.map(
-      Pull.catchDone(pull, () => Effect.never),
-      (batches) => {
-        attendance.workingMillis = now()
-        last = batches
-        return batches
-      }
-    )
+  const visitor = new Visitor(options, services, yield* pullOf(exchange.receive))
+  const report = Effect.sync(() => visitor.report())
+  return yield* visitor.visits.pipe(
+    // [J-9] a master need not wait for a catcher that is stopped
+    Effect.onInterrupt(() => visitor.leave),
+    Effect.onError(() => (visitor.attendance.membership === undefined ? Effect.void : report)),
+    Effect.andThen(report)
+  )
+})
+
+/** A catcher, which may join one session after the other until it has attended one. */
+class Visitor {
+  attendance: Attendance
+  /** It has joined the session that it looked for last. */
+  private isIn = false
+  private joinsLeft = Limits.lives - 1
+  private readonly options: Options
+  private readonly services: Services
+  private readonly replayed: ReplayedInbox
+
+  constructor(options: Options, services: Services, pull: ConstructorParameters<typeof ReplayedInbox>[0]["pull"]) {
+    const { now, wakefulness } = services
+    this.options = options
+    this.services = services
+    this.attendance = new Attendance(now(), wakefulness)
+    this.replayed = new ReplayedInbox({
+      pull,
+      listens: () => this.attendance.listens(now()),
+      works: () => void (this.attendance.workingMillis = now())
+    })
+  }
+
+  report(): Report {
+    const { now, progress, transport } = this.services
+    const report = reportOf(this.options, transport.local, this.attendance, now())
+    progress.publish(report)
+    return report
+  }
+
+  readonly leave = Effect.suspend(() => {
+    const { done, membership } = this.attendance
+    if (membership === undefined || done) return Effect.void
+    const { incarnation, master, session, slot } = membership
+    return this.services.exchange.tell(master, { _tag: "Aborted", session, slot, incarnation, file: undefined })
   })
 
-  let isIn = false
-  const life = Effect.fnUntraced(function* (waitMillis: number | undefined) {
-    isIn = false
-    // the call for which the last session was left is heard once more
-    isAgain = attendance.isReplaced
-    const membership = yield* Announce.join(inbox, { name: options.id, waitMillis })
-    isIn = true
-    isAgain = true
-    attendance = new Attendance(now(), wakefulness)
-    attendance.joins(membership)
-    const files = yield* filesOf(membership, attendance, options)
-    yield* Effect.forkScoped(Tick.ticking(attendance, now))
-    const events = yield* pullOf(PageReceiver.events(inbox, membership, attendance.received))
-    const whereabouts = whereaboutsOf(membership, options.id, transport, exchange)
-    const listening = Effect.gen(function* () {
+  /** Session after session, until one ends well, or in an error after which there is no other to look for. */
+  readonly visits = Effect.gen({ self: this }, function* () {
+    const startedMillis = this.services.now()
+    let { waitMillis } = this.options
+    /** What is said when no session is found from now on. */
+    let otherwise: Error | undefined
+    while (true) {
+      const visited = yield* Effect.result(Effect.scoped(this.visit(waitMillis)))
+      if (visited._tag === "Success") return
+      const error = visited.failure
+      if (!this.isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
+      if (this.joinsAgain(error)) {
+        // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
+        // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
+        if (this.attendance.isReplaced) yield* this.leave
+        waitMillis = this.options.timeoutMillis
+        otherwise = error._tag === "JoinRefused" ? ended(error) : error
+      } else if (!this.attendance.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
+        const before = this.looksOn(error)
+        if (this.options.waitMillis === undefined) continue
+        otherwise = new MasterTimeout({ waitedMillis: this.options.waitMillis, before })
+        waitMillis = this.options.waitMillis - (this.services.now() - startedMillis)
+        if (waitMillis <= 0) return yield* otherwise
+      } else return yield* error
+    }
+  })
+
+  private joinsAgain(error: Error): boolean {
+    return (error._tag === "JoinRefused" || this.attendance.isReplaced) && this.joinsLeft-- > 0
+  }
+
+  /** [J-12] Its master has gathered in vain, and another one may come; what there is to say of it. */
+  private looksOn(error: Errors.SessionAborted | Errors.MasterTimeout): string {
+    const { now, progress, wakefulness } = this.services
+    const before =
+      error._tag === "SessionAborted"
+        ? `the master ${error.master} gave up while it waited for catchers (${error.reason})`
+        : `the master ${error.master} fell silent while it waited for catchers`
+    progress.publish({ _tag: "Note", message: `${before}; waiting for another one` })
+    this.attendance = new Attendance(now(), wakefulness)
+    return before
+  }
+
+  /** Joins a session, and attends it to its end. */
+  private visit(waitMillis: number | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      const { options, replayed } = this
+      const { now, progress, wakefulness } = this.services
+      this.isIn = false
+      // the call for which the last session was left is heard once more
+      replayed.replaysLast = this.attendance.isReplaced
+      const membership = yield* Announce.join(replayed.inbox, { name: options.id, waitMillis })
+      this.isIn = true
+      // what came with the welcome, too: the master's first question may be among it
+      replayed.replaysLast = true
+      const attendance = new Attendance(now(), wakefulness)
+      this.attendance = attendance
+      attendance.joins(membership)
+      const files = yield* filesOf(membership, attendance, options)
+      yield* Effect.forkScoped(Tick.ticking(attendance, now))
+      const events = yield* pullOf(PageReceiver.events(replayed.inbox, membership, attendance.received))
+      yield* Effect.raceAllFirst([
+        this.listen(events, membership, files),
+        watch(options, attendance, membership.master, now),
+        Effect.andThen(files.join, Effect.never)
+      ])
+      if (attendance.dismissed !== undefined)
+        progress.publish({ _tag: "Note", message: `the master sends nothing more here: ${attendance.dismissed}` })
+      if (attendance.ruin !== undefined) return yield* attendance.ruin
+    })
+  }
+
+  /** Until the master has ended the session. */
+  private listen(
+    events: Pull.Pull<ReadonlyArray<Incoming>, Errors.TransportError>,
+    membership: Announce.Joined,
+    files: CatchFiles.CatchFiles
+  ) {
+    const { attendance } = this
+    const { exchange, now, transport } = this.services
+    const whereabouts = whereaboutsOf(membership, this.options.id, transport, exchange)
+    return Effect.gen(function* () {
       while (true) {
         for (const incoming of yield* events) {
           if (incoming._tag !== "OtherMaster") attendance.hears(incoming, now())
@@ -155,67 +256,8 @@ const attend = Effect.fnUntraced(function* (options: Options) {
         }
       }
     }).pipe(Pull.catchDone(() => Effect.void))
-    yield* Effect.raceAllFirst([
-      listening,
-      watch(options, attendance, membership.master, now),
-      Effect.andThen(files.join, Effect.never)
-    ])
-    if (attendance.dismissed !== undefined)
-      progress.publish({ _tag: "Note", message: `the master sends nothing more here: ${attendance.dismissed}` })
-    if (attendance.ruin !== undefined) return yield* attendance.ruin
-  })
-
-  const startedMillis = now()
-  const session = Effect.gen(function* () {
-    let { waitMillis } = options
-    /** What is said when no session is found from now on. */
-    let otherwise: Error | undefined
-    for (let more = Limits.lives - 1; ;) {
-      const lived = yield* Effect.result(Effect.scoped(life(waitMillis)))
-      if (lived._tag === "Success") return
-      const error = lived.failure
-      if (!isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
-      if ((error._tag === "JoinRefused" || attendance.isReplaced) && more-- > 0) {
-        // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
-        // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
-        if (attendance.isReplaced) yield* leave
-        waitMillis = options.timeoutMillis
-        otherwise = error._tag === "JoinRefused" ? ended(error) : error
-      } else if (!attendance.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
-        // [J-12] its master has gathered in vain, and another one may come
-        const before =
-          error._tag === "SessionAborted"
-            ? `the master ${error.master} gave up while it waited for catchers (${error.reason})`
-            : `the master ${error.master} fell silent while it waited for catchers`
-        progress.publish({ _tag: "Note", message: `${before}; waiting for another one` })
-        attendance = new Attendance(now(), wakefulness)
-        if (options.waitMillis !== undefined) {
-          const waitedMillis = options.waitMillis
-          otherwise = new MasterTimeout({ waitedMillis, before })
-          waitMillis = waitedMillis - (now() - startedMillis)
-          if (waitMillis <= 0) return yield* otherwise
-        }
-      } else return yield* error
-    }
-  })
-
-  const report = Effect.sync(() => {
-    const report = reportOf(options, transport.local, attendance, now())
-    progress.publish(report)
-    return report
-  })
-  // [J-9] a master need not wait for whoever is stopped
-  const leave = Effect.suspend(() => {
-    if (attendance.membership === undefined || attendance.done) return Effect.void
-    const { incarnation, master, session, slot } = attendance.membership
-    return exchange.tell(master, { _tag: "Aborted", session, slot, incarnation, file: undefined })
-  })
-  return yield* session.pipe(
-    Effect.onInterrupt(() => leave),
-    Effect.onError(() => (attendance.membership === undefined ? Effect.void : report)),
-    Effect.andThen(report)
-  )
-})
+  }
+}
 
 /** To be started again is of no use to a session that is over. */
 const ended = ({ master, reason }: JoinRefused): JoinRefused =>
