@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { deadExports, fileLines, functionLines, type Sources } from "./house.ts"
+import { deadExports, fileLines, functionLines, functionNeeds, type Sources } from "./house.ts"
 import { publicModulesOf } from "./public.ts"
 
 const root = fileURLToPath(new URL("../src/", import.meta.url))
@@ -86,6 +86,12 @@ interface Check {
 
 /** Nothing is longer than this, in lines; doc comments of a file are not counted. */
 const longest = { function: 70, file: 500 }
+
+/** Parameters and services of a function, together. */
+const mostNeeds = 6
+
+/** A page's header is written in place, field by field: an object a page costs more than its header. */
+const needyFunctions: ReadonlyArray<string> = ["wire/Header.ts put"]
 
 /** A listed length may lag behind the true one by fewer lines than this. */
 const slackLines = 10
@@ -381,6 +387,21 @@ const checks: ReadonlyArray<Check> = [
         (text) => `${text}f(() => {\n  const g = function* () {\n${statements(69)}  }\n})\n`
       ],
       ...without(Object.keys(longFunctions))
+    ]
+  },
+  {
+    rule: "no function needs more than 6 parameters and services together",
+    broken: listed(
+      (sources) => [...functionNeeds(sources)].flatMap(([name, needs]) => (needs > mostNeeds ? [name] : [])),
+      needyFunctions
+    ),
+    breaks: [
+      ["tree/Room.ts", "const needy = (a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7) => [a, b, c, d, e, f, g]; needy"],
+      [
+        "phase/Close.ts",
+        "function* needy(a: 1, b: 2, c: 3, d: 4, e: 5) { yield* Members; yield* Session.Lanes; return [a, b, c, d, e] }"
+      ],
+      ...without(needyFunctions)
     ]
   },
   {

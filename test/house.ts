@@ -66,6 +66,34 @@ const functionsOf = remembered((file, tree, text): ReadonlyMap<string, number> =
 export const functionLines = (sources: Sources): ReadonlyMap<string, number> =>
   new Map([...sources].flatMap((source) => [...functionsOf(...source)]))
 
+/** A service is taken by its class: `yield* Members`, or `yield* Transport.Transport`. */
+const serviceOf = (node: Node): string | undefined => {
+  const taken = node.type === "YieldExpression" && node["delegate"] === true ? node["argument"] : undefined
+  const name = isNode(taken) ? (nameOf(taken) ?? nameOf(taken["property"])) : undefined
+  return name !== undefined && /^[A-Z]/.test(name) ? name : undefined
+}
+
+const needsOf = remembered((file, tree): ReadonlyMap<string, number> => {
+  const needs = new Map<string, number>()
+  const walk = (node: Node, outer: string, taken: Set<string>) => {
+    const name = nameOf(node[named[node.type] ?? ""]) ?? outer
+    const isFunction = functions.has(node.type)
+    const own = isFunction ? new Set<string>() : taken
+    const service = serviceOf(node)
+    if (service !== undefined) own.add(service)
+    for (const child of childrenOf(node)) walk(child, name, own)
+    if (!isFunction) return
+    const key = `${file} ${name}`
+    needs.set(key, Math.max(needs.get(key) ?? 0, (node["params"] as ReadonlyArray<Node>).length + own.size))
+  }
+  walk(tree, "", new Set())
+  return needs
+})
+
+/** Parameters of each function, and services that it takes by itself, together. */
+export const functionNeeds = (sources: Sources): ReadonlyMap<string, number> =>
+  new Map([...sources].flatMap((source) => [...needsOf(...source)]))
+
 interface Named {
   readonly file: string
   readonly name: string

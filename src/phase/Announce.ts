@@ -45,9 +45,16 @@ export interface GatherOptions extends Patience {
 
 /** Which other masters a master has waited for: since when, and how long, of its own wait. */
 class Rivals {
+  /** Of the master's wait, milliseconds that have passed. */
+  readonly passed: () => number
   private readonly waits = new Map<Address, { readonly sinceMillis: number; readonly forMillis: number }>()
 
-  waited(address: Address, fromMillis: number, untilMillis: number): void {
+  constructor(passed: () => number) {
+    this.passed = passed
+  }
+
+  waited(address: Address, fromMillis: number): void {
+    const untilMillis = this.passed()
     const known = this.waits.get(address)
     // anybody may call himself a master
     if (known === undefined && this.waits.size >= Limits.heardMasters) return
@@ -59,11 +66,8 @@ class Rivals {
   }
 }
 
-/**
- * Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] `passed`: of the
- * wait, in milliseconds.
- */
-const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals, passed: () => number) {
+/** Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] */
+const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals) {
   const { rival, standBack } = yield* Announcing
   const { changed } = yield* Members
   const progress = yield* Progress
@@ -74,10 +78,10 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals
     changed.closeUnsafe()
     const known = rival()
     if (known === undefined) return
-    const fromMillis = passed()
+    const fromMillis = rivals.passed()
     yield* Effect.ensuring(
       Effect.timeoutOption(changed.await, Math.ceil(known.leftMillis)),
-      Effect.sync(() => rivals.waited(known.address, fromMillis, passed()))
+      Effect.sync(() => rivals.waited(known.address, fromMillis))
     )
   }
 })
@@ -86,15 +90,14 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals
 const awaitCatchers = Effect.fnUntraced(function* (
   enough: () => number,
   tell: (roster: Roster.Roster) => void,
-  rivals: Rivals,
-  passed: () => number
+  rivals: Rivals
 ) {
   const { rival } = yield* Announcing
   const { changed, roster } = yield* Members
   const { isKnown } = yield* Paths
   while (true) {
     const known = rival()
-    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, rivals, passed))
+    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, rivals))
     const present = Roster.present(roster())
     if (present.length >= enough() && present.every(({ slot }) => isKnown(slot))) return
     tell(roster())
@@ -166,7 +169,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   const tell = yield* teller(options)
   const now = yield* Monotonic.millis
   const startedMillis = now()
-  const rivals = new Rivals()
+  const rivals = new Rivals(() => now() - startedMillis)
   let enough = options.wanted
   const settleFor = (catchers: number) => {
     enough = Math.min(enough, catchers)
@@ -177,12 +180,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     Effect.gen(function* () {
       yield* transport.listen
       yield* Effect.sleep(Limits.listenMillis)
-      yield* awaitCatchers(
-        () => enough,
-        tell,
-        rivals,
-        () => now() - startedMillis
-      )
+      yield* awaitCatchers(() => enough, tell, rivals)
     })
   )
   tell(roster())
