@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   })
   const sending = yield* Sender.make({
     bytesPerSecond,
-    isGlued: probing.isGlued,
+    isGlued: () => probing.isGlued(),
     polled: (slots, poll) => silence.losses.asked(slots, "polls", poll, now())
   })
   const shared = { exchange, timeoutMillis, now, progress, pace: sending.pace }

@@ -96,183 +96,245 @@ interface Subject {
 }
 
 /** Makes the probing of a session; it sends nothing before `run` is run. */
-export const make = (options: Options): Probing => {
-  const { changed, glues, isPageFixed, present, session } = options
-  let pageBytes = options.pageBytes
-  let probing = 0
-  let train = 0
-  let answers = 0
-  let sentBytes = 0
-  const subjects = new Map<number, Subject>()
+export const make = (options: Options): Probing => new Prober(options)
+
+class Prober implements Probing {
+  private readonly options: Options
+  private pageBytes: number
+  private probing = 0
+  private train = 0
+  private answers = 0
+  private sentBytes = 0
+  private readonly subjects = new Map<number, Subject>()
   /** The largest page that reaches a catcher, once it is known; and those that only single datagrams reach. */
-  const reached = new Map<number, number>()
-  const unglued = new Set<number>()
-  const out = new Map<number, string>()
+  private readonly reached = new Map<number, number>()
+  private readonly unglued = new Set<number>()
+  private readonly out = new Map<number, string>()
   /** Rounds in a row that brought a catcher nothing, and when the last of them was. */
-  const vain = new Map<number, number>()
-  const vainMillis = new Map<number, number>()
-  const work = Latch.makeUnsafe(false)
-  const answered = Latch.makeUnsafe(false)
+  private readonly vain = new Map<number, number>()
+  private readonly vainMillis = new Map<number, number>()
+  private readonly work = Latch.makeUnsafe(false)
+  private readonly answered = Latch.makeUnsafe(false)
 
-  const begin = (slot: number, wanted: number, sinceMillis = options.now()) => {
-    subjects.set(slot, { sinceMillis, wanted, trains: 0, answers: 0, arrived: undefined })
-    work.openUnsafe()
+  constructor(options: Options) {
+    this.options = options
+    this.pageBytes = options.pageBytes
   }
-  // What arrived of an earlier probing is forgotten at the catchers, so all begin again; and at once with the page that they are
-  // to get: many may be behind the same narrow path.
-  const beginAnew = (slot: number, wanted: number) => {
-    probing++
-    for (const [other, subject] of subjects) begin(other, Math.min(wanted, subject.wanted), subject.sinceMillis)
-    begin(slot, wanted)
-  }
-  const pauseMillis = (slot: number) => Math.min((vain.get(slot) ?? 0) * Limits.trialMillis, Limits.maxTrialMillis)
-  const nameOf = (slot: number) => present().find((member) => member.slot === slot)?.name ?? `slot ${slot}`
 
-  const settle = (slot: number, page: number, isGlued: boolean) => {
-    subjects.delete(slot)
-    reached.set(slot, page)
-    if (isPageFixed && page < pageBytes) out.set(slot, tooNarrow(pageBytes, page))
+  // ---- what is known ----
+
+  readonly paths: Paths["Service"] = {
+    pageBytes: () => this.pageBytes,
+    isKnown: (slot) => this.reached.has(slot),
+    whyOut: (slot) => this.out.get(slot),
+    isTooLarge: (slot, page) => (this.reached.get(slot) ?? Infinity) < page
+  }
+
+  readonly trials: Trials["Service"] = {
+    isOnTrial: (slot) => this.vainRounds(slot) >= Limits.suspectRounds,
+    pauseMillis: (slot) => this.pauseMillis(slot),
+    mostPages: (slot) => {
+      if (this.vainRounds(slot) === 0) return undefined
+      return this.subjects.has(slot) || this.out.has(slot) ? 0 : Limits.vainRoundPages
+    },
+    judge: (slot, hasGained, were) => this.judge(slot, hasGained, were)
+  }
+
+  isGlued(): boolean {
+    return this.unglued.size === 0 || !this.options.present().some((member) => this.unglued.has(member.slot))
+  }
+
+  awaited(): ReadonlyArray<readonly [slot: number, sinceMillis: number]> {
+    return [...this.subjects].map(([slot, { sinceMillis }]) => [slot, sinceMillis] as const)
+  }
+
+  private vainRounds(slot: number): number {
+    return this.vain.get(slot) ?? 0
+  }
+
+  private pauseMillis(slot: number): number {
+    return Math.min(this.vainRounds(slot) * Limits.trialMillis, Limits.maxTrialMillis)
+  }
+
+  private nameOf(slot: number): string {
+    return this.options.present().find((member) => member.slot === slot)?.name ?? `slot ${slot}`
+  }
+
+  // ---- what is heard ----
+
+  joined(slot: number): void {
+    // the slot may have been another catcher's, on another path
+    for (const known of [this.reached, this.unglued, this.out, this.vain, this.vainMillis]) known.delete(slot)
+    this.begin(slot, this.pageBytes)
+  }
+
+  heard(answer: ProbeOk): void {
+    const subject = this.subjects.get(answer.slot)
+    if (subject === undefined || answer.probing !== this.probing || answer.train > this.train) return
+    // no probe had that size
+    const { single } = answer
+    if (single > 0 && single < subject.wanted && !Reach.ladder(subject.wanted).includes(single)) return
+    subject.arrived = answer
+    subject.answers++
+    this.answers++
+    this.look(answer.slot, subject)
+    if (this.subjects.size === 0) this.answered.openUnsafe()
+  }
+
+  private judge(slot: number, hasGained: boolean, were: "Streamed" | "SentAlone"): void {
+    const { out, subjects, vain, vainMillis } = this
+    if (hasGained) vain.delete(slot)
+    if (hasGained || subjects.has(slot) || out.has(slot)) return
+    // what is streamed for others at their pace shows no more than that
+    if (were === "Streamed" && this.vainRounds(slot) >= Limits.suspectRounds) return
+    // rounds of many files go on at one time
+    const nowMillis = this.options.now()
+    if (nowMillis - (vainMillis.get(slot) ?? -Infinity) < this.pauseMillis(slot)) return
+    vainMillis.set(slot, nowMillis)
+    const rounds = this.vainRounds(slot) + 1
+    vain.set(slot, rounds)
+    if (rounds % Limits.reprobeRounds === Limits.suspectRounds) this.beginAnew(slot, this.pageBytes)
+    if (rounds < Limits.vainRounds) return
+    out.set(slot, unreached(rounds))
+    this.options.changed()
+  }
+
+  // ---- what is made of it ----
+
+  private begin(slot: number, wanted: number, sinceMillis = this.options.now()): void {
+    this.subjects.set(slot, { sinceMillis, wanted, trains: 0, answers: 0, arrived: undefined })
+    this.work.openUnsafe()
+  }
+
+  /**
+   * What arrived of an earlier probing is forgotten at the catchers, so all begin again; and at once with the page that they are to
+   * get: many may be behind the same narrow path.
+   */
+  private beginAnew(slot: number, wanted: number): void {
+    this.probing++
+    for (const [other, subject] of this.subjects) {
+      this.begin(other, Math.min(wanted, subject.wanted), subject.sinceMillis)
+    }
+    this.begin(slot, wanted)
+  }
+
+  private look(slot: number, subject: Subject): void {
+    const { glues, isPageFixed } = this.options
+    const verdict = Reach.decide({ ...subject, glues, isKnown: this.reached.has(slot) })
+    if (verdict?._tag === "Reached") this.settle(slot, subject.wanted, verdict.isGlued)
+    else if (verdict?._tag === "Narrow") {
+      if (isPageFixed) this.settle(slot, verdict.pageBytes, true)
+      // whether pages of that size arrive glued is still to be seen
+      else {
+        this.fit(slot, verdict.pageBytes)
+        this.beginAnew(slot, verdict.pageBytes)
+      }
+    }
+  }
+
+  private settle(slot: number, page: number, isGlued: boolean): void {
+    const { pageBytes, unglued } = this
+    const { changed, glues, isPageFixed, note } = this.options
+    this.subjects.delete(slot)
+    this.reached.set(slot, page)
+    if (isPageFixed && page < pageBytes) this.out.set(slot, tooNarrow(pageBytes, page))
     else if (isGlued || !glues) unglued.delete(slot)
     else if (!unglued.has(slot)) {
       unglued.add(slot)
-      options.note(
-        `${nameOf(slot)} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`
-      )
+      const name = this.nameOf(slot)
+      note(`${name} gets no datagrams that this kernel has glued together: each is sent alone, which is slower`)
     }
     changed()
   }
-  const fit = (slot: number, page: number) => {
-    if (page >= pageBytes) return
-    options.note(`to ${nameOf(slot)} ${whatPasses(pageBytes, page)}: pages have ${page} bytes now`)
-    pageBytes = page
-  }
-  const look = (slot: number, subject: Subject) => {
-    const { wanted } = subject
-    const verdict = Reach.decide({ ...subject, glues, isKnown: reached.has(slot) })
-    if (verdict?._tag === "Reached") settle(slot, wanted, verdict.isGlued)
-    else if (verdict?._tag === "Narrow") {
-      if (isPageFixed) settle(slot, verdict.pageBytes, true)
-      // whether pages of that size arrive glued is still to be seen
-      else {
-        fit(slot, verdict.pageBytes)
-        beginAnew(slot, verdict.pageBytes)
-      }
-    }
+
+  private fit(slot: number, page: number): void {
+    if (page >= this.pageBytes) return
+    this.options.note(`to ${this.nameOf(slot)} ${whatPasses(this.pageBytes, page)}: pages have ${page} bytes now`)
+    this.pageBytes = page
   }
 
-  const say = (probe: Omit<Probe, "_tag" | "session" | "probing" | "train">, copies = 1) =>
-    Effect.map(options.send({ _tag: "Probe", session, probing, train, ...probe }, copies), (bytes) => {
-      sentBytes += bytes
+  // ---- what is sent ----
+
+  private say(probe: Pick<Probe, "pageBytes" | "isGlued" | "audience">, copies = 1) {
+    const { probing, train } = this
+    const { send, session } = this.options
+    return Effect.map(send({ _tag: "Probe", session, probing, train, ...probe }, copies), (bytes) => {
+      this.sentBytes += bytes
     })
-  const question = (audience: Audience) =>
-    Effect.suspend(() => {
-      options.asked?.(audience, train)
-      return say({ pageBytes: 0, isGlued: false, audience })
+  }
+
+  private question(audience: Audience) {
+    return Effect.suspend(() => {
+      this.options.asked?.(audience, this.train)
+      return this.say({ pageBytes: 0, isGlued: false, audience })
     })
-  const singles = (wanted: number) =>
-    Effect.forEach(Reach.ladder(wanted), (page) => say({ pageBytes: page, isGlued: false, audience: [] }), {
-      discard: true
-    })
-  const gluedOnes = (page: number) => {
-    const copies = gluedCopies(page, present(), options.bytesPerSecond)
-    return glues ? say({ pageBytes: page, isGlued: true, audience: [] }, copies) : Effect.void
+  }
+
+  private singles(wanted: number) {
+    const single = (page: number) => this.say({ pageBytes: page, isGlued: false, audience: [] })
+    return Effect.forEach(Reach.ladder(wanted), single, { discard: true })
+  }
+
+  private gluedOnes(page: number) {
+    const { bytesPerSecond, glues, present } = this.options
+    const copies = gluedCopies(page, present(), bytesPerSecond)
+    return glues ? this.say({ pageBytes: page, isGlued: true, audience: [] }, copies) : Effect.void
   }
 
   /** One of each size, alone and glued, between two questions: the first brings what the train before has shown. */
-  const sendTrain = Effect.fnUntraced(function* (audience: Audience) {
-    train++
-    const asked = audience.flatMap((slot) => subjects.get(slot) ?? [])
-    const sizes = [...new Set(asked.map(({ wanted }) => wanted))].sort((a, b) => b - a)
-    if (asked.some(({ trains }) => trains > 0)) yield* question(audience)
-    for (const subject of asked) subject.trains++
-    const parts = [singles(sizes[0]), Effect.forEach(sizes, gluedOnes, { discard: true })]
-    yield* Effect.forEach(train % 2 === 0 ? parts.reverse() : parts, (part) => part, { discard: true })
-    yield* question(audience)
-  })
+  private sendTrain(audience: Audience): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      this.train++
+      const asked = audience.flatMap((slot) => this.subjects.get(slot) ?? [])
+      const sizes = [...new Set(asked.map(({ wanted }) => wanted))].sort((a, b) => b - a)
+      if (asked.some(({ trains }) => trains > 0)) yield* this.question(audience)
+      for (const subject of asked) subject.trains++
+      const parts = [this.singles(sizes[0]), Effect.forEach(sizes, (page) => this.gluedOnes(page), { discard: true })]
+      yield* Effect.forEach(this.train % 2 === 0 ? parts.reverse() : parts, (part) => part, { discard: true })
+      yield* this.question(audience)
+    })
+  }
 
-  const probe = Effect.gen(function* () {
+  /** Those that are looked into and still there; asked last is asked again last. */
+  private nextAudience(): Array<number> {
+    const { subjects } = this
+    const here = new Set(this.options.present().map((member) => member.slot))
+    for (const slot of subjects.keys()) if (!here.has(slot)) subjects.delete(slot)
+    const audience = [...subjects.keys()].slice(0, Limits.maxSliceSlots)
+    for (const slot of audience) {
+      const subject = subjects.get(slot)!
+      subjects.delete(slot)
+      subjects.set(slot, subject)
+    }
+    return audience.sort((a, b) => a - b)
+  }
+
+  private readonly probe = Effect.gen({ self: this }, function* () {
+    const { answered, subjects } = this
+    const { bytesPerSecond = Infinity } = this.options
     let pause = Limits.probeMillis
     while (subjects.size > 0) {
-      const here = new Set(present().map((member) => member.slot))
-      for (const slot of subjects.keys()) if (!here.has(slot)) subjects.delete(slot)
-      // asked last is asked again last
-      const audience = [...subjects.keys()].slice(0, Limits.maxSliceSlots)
-      for (const slot of audience) {
-        const subject = subjects.get(slot)!
-        subjects.delete(slot)
-        subjects.set(slot, subject)
-      }
+      const audience = this.nextAudience()
       if (audience.length === 0) break
       answered.closeUnsafe()
-      const before = answers
-      const beforeBytes = sentBytes
-      yield* sendTrain(audience.sort((a, b) => a - b))
+      const before = this.answers
+      const beforeBytes = this.sentBytes
+      yield* this.sendTrain(audience)
       // at the rate that the user allows
-      const trainMillis = (1000 * (sentBytes - beforeBytes)) / (options.bytesPerSecond ?? Infinity)
+      const trainMillis = (1000 * (this.sentBytes - beforeBytes)) / bytesPerSecond
       yield* Effect.timeoutOption(answered.await, Math.max(pause, trainMillis))
-      pause = answers > before ? Limits.probeMillis : Math.min(pause * 1.5, Limits.maxProbeMillis)
+      pause = this.answers > before ? Limits.probeMillis : Math.min(pause * 1.5, Limits.maxProbeMillis)
       // a catcher that says nothing is not waited for
-      for (const [slot, subject] of [...subjects]) if (subject.arrived === undefined) look(slot, subject)
+      for (const [slot, subject] of [...subjects]) if (subject.arrived === undefined) this.look(slot, subject)
     }
   })
 
-  const paths: Paths["Service"] = {
-    pageBytes: () => pageBytes,
-    isKnown: (slot) => reached.has(slot),
-    whyOut: (slot) => out.get(slot),
-    isTooLarge: (slot, page) => (reached.get(slot) ?? Infinity) < page
-  }
-  const trials: Trials["Service"] = {
-    isOnTrial: (slot) => (vain.get(slot) ?? 0) >= Limits.suspectRounds,
-    pauseMillis,
-    mostPages: (slot) =>
-      (vain.get(slot) ?? 0) === 0 ? undefined : subjects.has(slot) || out.has(slot) ? 0 : Limits.vainRoundPages,
-    judge: (slot, hasGained, were) => {
-      if (hasGained) vain.delete(slot)
-      if (hasGained || subjects.has(slot) || out.has(slot)) return
-      // what is streamed for others at their pace shows no more than that
-      if (were === "Streamed" && (vain.get(slot) ?? 0) >= Limits.suspectRounds) return
-      // rounds of many files go on at one time
-      const nowMillis = options.now()
-      if (nowMillis - (vainMillis.get(slot) ?? -Infinity) < pauseMillis(slot)) return
-      vainMillis.set(slot, nowMillis)
-      const rounds = (vain.get(slot) ?? 0) + 1
-      vain.set(slot, rounds)
-      if (rounds % Limits.reprobeRounds === Limits.suspectRounds) beginAnew(slot, pageBytes)
-      if (rounds < Limits.vainRounds) return
-      out.set(slot, unreached(rounds))
-      changed()
-    }
-  }
-  return {
-    paths,
-    trials,
-    isGlued: () => unglued.size === 0 || !present().some((member) => unglued.has(member.slot)),
-    awaited: () => [...subjects].map(([slot, { sinceMillis }]) => [slot, sinceMillis] as const),
-    joined: (slot) => {
-      // the slot may have been another catcher's, on another path
-      for (const known of [reached, unglued, out, vain, vainMillis]) known.delete(slot)
-      begin(slot, pageBytes)
-    },
-    heard: (answer) => {
-      const subject = subjects.get(answer.slot)
-      if (subject === undefined || answer.probing !== probing || answer.train > train) return
-      // no probe had that size
-      const { single } = answer
-      if (single > 0 && single < subject.wanted && !Reach.ladder(subject.wanted).includes(single)) return
-      subject.arrived = answer
-      subject.answers++
-      answers++
-      look(answer.slot, subject)
-      if (subjects.size === 0) answered.openUnsafe()
-    },
-    run: Effect.forever(
-      Effect.suspend(() => {
-        work.closeUnsafe()
-        return Effect.andThen(probe, work.await)
-      })
-    )
-  }
+  readonly run: Effect.Effect<never, TransportError> = Effect.forever(
+    Effect.suspend(() => {
+      this.work.closeUnsafe()
+      return Effect.andThen(this.probe, this.work.await)
+    })
+  )
 }
 
 /** So many probes with a page of that size are glued together. */
