@@ -16,6 +16,19 @@ const leastNode = 20
 // Node opens a debugger at this signal, unless somebody listens: it says "go with those here" to a master that waits.
 process.on("SIGUSR1", () => {})
 
+/**
+ * A process that may open too few files cannot load the program itself. Node's loader rejects promises of its own then, which
+ * nobody else can listen to.
+ */
+process.on("unhandledRejection", (cause: unknown) => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  if (code !== "EMFILE" && code !== "ENFILE") throw cause
+  process.stderr.write(
+    `mrsync: the program cannot be loaded: too many open files (${code}); raise the limit, for example with "ulimit -n 1024"\n`
+  )
+  process.exit(exitStatus.file)
+})
+
 const [argument, ...others] = process.argv.slice(2)
 
 const load = () => {
