@@ -98,7 +98,6 @@ const slackLines = 10
 
 const longFunctions: Readonly<Record<string, number>> = {
   "catcher/FileFiber.ts make": 157,
-  "session/Sender.ts make": 171,
   "simulate/Faults.ts story": 123,
   "simulate/Simulation.ts direct": 104,
   "system/Sockets.ts bindLibrary": 112,

@@ -14,7 +14,7 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 import * as Window from "../protocol/pace/Window.ts"
-import { Transport, type TransportError } from "../transport/Transport.ts"
+import { type Refused, Transport, type TransportError } from "../transport/Transport.ts"
 import type { Audience } from "../wire/Message.ts"
 import { MasterExchange } from "./Exchange.ts"
 import * as Monotonic from "./Monotonic.ts"
@@ -123,171 +123,255 @@ const burstMillis = 5
  * Makes the sender of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap,
  * undefined for none. `polled` is told which slots each poll asks.
  */
-export const make = (options: {
-  readonly bytesPerSecond: number | undefined
-  /** Do glued datagrams reach all catchers? */
-  readonly isGlued?: () => boolean
-  readonly polled?: (audience: Audience, poll: number) => void
-}): Effect.Effect<Made, never, Transport | MasterExchange> =>
+export const make = (options: Options): Effect.Effect<Made, never, Transport | MasterExchange> =>
   Effect.gen(function* () {
-    const transport = yield* Transport
+    const { receiveBufferBytes, refused } = yield* Transport
     const exchange = yield* MasterExchange
     const now = yield* Monotonic.millis
-    const { isGlued = () => true, polled = () => {} } = options
+    const pacer = new Pacer(now, receiveBufferBytes)
     const work = Latch.makeUnsafe(false)
-    const room = Latch.makeUnsafe(false)
     const queued = () => {
       work.openUnsafe()
       // what waits for room on the stragglers' lane steps aside
-      room.openUnsafe()
+      pacer.room.openUnsafe()
     }
     const fresh = yield* makeLane(queued)
     const repair = yield* makeLane(queued)
     const straggler = yield* makeLane(queued)
-    let window = Window.make(transport.receiveBufferBytes)
-    let totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
-    let dueMillis = 0
-    /** How often each is served now. */
-    const served = new Map<number, number>()
+    const lanes = { fresh, repair, straggler }
+    const sending = new Sending(options, { exchange, lanes, now, pacer, refused, work })
+    const told = { totals: () => sending.totals, window: () => pacer.window }
+    const pace: Pace = {
+      ...told,
+      setAckers: (slots, bufferBytes, isLocal) => Effect.sync(() => pacer.setAckers(slots, bufferBytes, isLocal)),
+      answered: (answer) => Effect.sync(() => pacer.answered(answer)),
+      setUnheard: (slot, isUnheard) => pacer.setUnheard(slot, isUnheard)
+    }
+    const serving: Sender["Service"]["serving"] = (audience) => pacer.serving(audience)
+    const isExcluded = (slot: number) => pacer.isExcluded(slot)
+    return { lanes, sender: { ...told, serving, isExcluded }, pace, run: sending.run }
+  })
 
-    const serve = (audience: Audience, times: number) => {
-      for (const slot of audience) {
-        const left = (served.get(slot) ?? 0) + times
-        if (left > 0) served.set(slot, left)
-        else served.delete(slot)
+interface Options {
+  readonly bytesPerSecond: number | undefined
+  /** Do glued datagrams reach all catchers? */
+  readonly isGlued?: () => boolean
+  readonly polled?: (audience: Audience, poll: number) => void
+}
+
+/** The window, and for whom it is kept. */
+class Pacer {
+  window: Window.Window
+  /** Opens when the window may have room. */
+  readonly room = Latch.makeUnsafe(false)
+  private readonly now: () => number
+  /** How often each is served now. */
+  private readonly served = new Map<number, number>()
+
+  constructor(now: () => number, receiveBufferBytes: number) {
+    this.now = now
+    this.window = Window.make(receiveBufferBytes)
+  }
+
+  setAckers(slots: Audience, receiveBufferBytes: number, isLocal: ((slot: number) => boolean) | undefined): void {
+    this.window = Window.setAckers(Window.limit(this.window, receiveBufferBytes), slots, this.now(), isLocal)
+    this.room.openUnsafe()
+  }
+
+  answered(answer: Parameters<Pace["answered"]>[0]): void {
+    this.window = Window.answered(this.window, answer, this.now())
+    this.room.openUnsafe()
+  }
+
+  setUnheard(slot: number, isUnheard: boolean): void {
+    this.window = Window.setUnheard(this.window, slot, isUnheard)
+    this.room.openUnsafe()
+  }
+
+  serving(audience: Audience): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => this.serve(audience, 1)),
+        () => Effect.sync(() => this.serve(audience, -1))
+      )
+    )
+  }
+
+  private serve(audience: Audience, times: number): void {
+    const { served } = this
+    for (const slot of audience) {
+      const left = (served.get(slot) ?? 0) + times
+      if (left > 0) served.set(slot, left)
+      else served.delete(slot)
+    }
+  }
+
+  isExcluded(slot: number): boolean {
+    return Window.isBenched(this.window, slot, this.now())
+  }
+
+  /** Is there nobody to be faster for? Then the pace is the stragglers'. */
+  isForStragglers(): boolean {
+    for (const slot of this.served.keys()) if (!this.isExcluded(slot)) return false
+    return this.served.size > 0
+  }
+
+  /** Those that the window waits for; none when nobody else is served. */
+  holders(batchBytes: number): ReadonlyArray<number> {
+    const slots = Window.holders(this.window, batchBytes, this.now())
+    if (slots.length === 0 || this.served.size === 0) return slots
+    for (const slot of this.served.keys()) if (!slots.includes(slot)) return slots
+    return []
+  }
+}
+
+interface Parts {
+  readonly exchange: MasterExchange["Service"]
+  readonly lanes: { readonly fresh: OwnLane; readonly repair: OwnLane; readonly straggler: OwnLane }
+  readonly now: () => number
+  readonly pacer: Pacer
+  readonly refused: (() => Refused) | undefined
+  /** Opens when a lane has something to send. */
+  readonly work: Latch.Latch
+}
+
+/** What empties the lanes. */
+class Sending {
+  totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
+  private dueMillis = 0
+  private readonly options: Options
+  private readonly parts: Parts
+
+  constructor(options: Options, parts: Parts) {
+    this.options = options
+    this.parts = parts
+  }
+
+  readonly run: Effect.Effect<never, TransportError> = Effect.gen({ self: this }, function* () {
+    const { lanes, work } = this.parts
+    const { fresh, repair, straggler } = lanes
+    while (true) {
+      yield* this.sendQueued(repair)
+      const lane = fresh.queued.length > 0 ? fresh : straggler
+      const next = lane.queued.shift()
+      if (next !== undefined) yield* this.sendNext(next, lane)
+      else if (repair.queued.length === 0) {
+        work.closeUnsafe()
+        yield* work.await
       }
     }
-    const isOnlyFor = (isStraggler: (slot: number) => boolean): boolean => {
-      for (const slot of served.keys()) if (!isStraggler(slot)) return false
-      return served.size > 0
-    }
-    const isExcluded = (slot: number) => Window.isBenched(window, slot, now())
-    /** Is there nobody to be faster for? Then the pace is the stragglers'. */
-    const isForStragglers = (lane: OwnLane): boolean => lane === straggler || isOnlyFor(isExcluded)
-    const holders = (batchBytes: number, lane: OwnLane): ReadonlyArray<number> => {
-      const slots = lane === straggler ? [] : Window.holders(window, batchBytes, now())
-      // nobody waits for them when nobody else is served
-      return slots.length > 0 && isOnlyFor((slot) => slots.includes(slot)) ? [] : slots
-    }
+  })
 
-    const poll = (lane: OwnLane) =>
-      Effect.suspend(() => {
-        const stragglers = isForStragglers(lane)
-        const audience = Window.askedNext(window, now(), stragglers)
-        const number = window.nextPoll
-        window = Window.polled(window, audience, now(), stragglers)
-        polled(audience, number)
-        return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: number, audience })
-      })
-
-    // The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when
-    // stragglers would be waited for although there is something else to send.
-    const waitForRoom = Effect.fnUntraced(function* (batchBytes: number, lane: OwnLane) {
-      while (true) {
-        const fromMillis = now()
-        const batches = Window.room(window, batchBytes, fromMillis, isForStragglers(lane))
-        if (batches > 0) return batches
-        if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
-        const slow = holders(batchBytes, lane)
-        if (Window.sinceLastPoll(window) > 0) yield* poll(lane)
-        room.closeUnsafe()
-        const answer = yield* Effect.timeoutOption(room.await, Window.pauseMillis(window, now()))
-        window = Window.held(window, slow, fromMillis, now())
-        if (answer._tag === "None") yield* poll(lane)
-      }
+  private sendQueued(lane: OwnLane): Effect.Effect<void, TransportError> {
+    return Effect.suspend(() => {
+      const next = lane.queued.shift()
+      return next === undefined ? Effect.void : Effect.andThen(this.sendNext(next, lane), this.sendQueued(lane))
     })
+  }
 
-    const limitRate = Effect.fnUntraced(function* (bytes: number, bytesPerSecond: number) {
-      dueMillis = Math.max(now(), dueMillis) + (bytes / bytesPerSecond) * 1000
-      const ahead = dueMillis - now()
-      if (ahead > burstMillis) yield* Effect.sleep(ahead)
-    })
+  private sendNext(next: Work, lane: OwnLane): Effect.Effect<unknown, TransportError> {
+    return next._tag === "Marker" ? Deferred.succeed(next.passed, undefined) : this.send(next.batch, lane)
+  }
 
-    // At once goes what the window has room for, but no more than is sent between two polls.
-    const share = (batches: number, batchBytes: number, pollBytes: number): number =>
-      options.bytesPerSecond === undefined
-        ? Math.min(batches, Math.max(1, Math.ceil(pollBytes / batchBytes))) * batchBytes
-        : batchBytes
+  private isForStragglers(lane: OwnLane): boolean {
+    const { lanes, pacer } = this.parts
+    return lane === lanes.straggler || pacer.isForStragglers()
+  }
 
-    const send = Effect.fnUntraced(function* (batch: PageBatch, lane: OwnLane) {
-      const { bytes, datagramBytes, isWanted, kind, slab } = batch
+  private send(batch: PageBatch, lane: OwnLane): Effect.Effect<void, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { lanes, now, pacer } = this.parts
+      const { bytesPerSecond } = this.options
+      const { bytes, datagramBytes, isWanted, slab } = batch
       for (let at = 0, end = 0; at < bytes; at = end) {
         // repairs go before what is left of another lane's slab, and everything before a straggler's
-        if (lane !== repair) yield* sendQueued(repair)
-        if (lane === straggler) yield* sendQueued(fresh)
-        const batchBytes = Window.batchBytes(window, datagramBytes, now(), isForStragglers(lane))
-        const batches = yield* waitForRoom(batchBytes, lane)
+        if (lane !== lanes.repair) yield* this.sendQueued(lanes.repair)
+        if (lane === lanes.straggler) yield* this.sendQueued(lanes.fresh)
+        const batchBytes = Window.batchBytes(pacer.window, datagramBytes, now(), this.isForStragglers(lane))
+        const batches = yield* this.waitForRoom(batchBytes, lane)
         if (!isWanted()) break
         if (batches === 0) continue
-        const pollBytes = Window.pollBytes(window, now(), isForStragglers(lane))
-        end = Math.min(bytes, at + share(batches, batchBytes, pollBytes))
-        const refusedBefore = transport.refused?.().datagrams ?? 0
-        yield* exchange.sendPages({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
-        const pages = Math.ceil((end - at) / datagramBytes)
-        window = Window.sent(window, end - at, pages, now())
-        // what the system refuses is lost, for the window's pace, but was not sent
-        const sent = Math.max(0, pages - ((transport.refused?.().datagrams ?? 0) - refusedBefore))
-        totals = {
-          pages: totals.pages + sent,
-          repaired: totals.repaired + (kind === "First" ? 0 : sent),
-          parity: totals.parity + (kind === "Parity" ? sent : 0),
-          bytes: totals.bytes + end - at
-        }
-        if (Window.sinceLastPoll(window) >= pollBytes) yield* poll(lane)
-        if (options.bytesPerSecond !== undefined) yield* limitRate(end - at, options.bytesPerSecond)
+        const pollBytes = Window.pollBytes(pacer.window, now(), this.isForStragglers(lane))
+        end = Math.min(bytes, at + this.share(batches, batchBytes, pollBytes))
+        yield* this.sendPart(batch, at, end)
+        if (Window.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
+        if (bytesPerSecond !== undefined) yield* this.limitRate(end - at, bytesPerSecond)
       }
       lane.release(slab)
     })
+  }
 
-    const sendNext = (next: Work, lane: OwnLane): Effect.Effect<unknown, TransportError> =>
-      next._tag === "Marker" ? Deferred.succeed(next.passed, undefined) : send(next.batch, lane)
-
-    const sendQueued = (lane: OwnLane): Effect.Effect<void, TransportError> =>
-      Effect.suspend(() => {
-        const next = lane.queued.shift()
-        return next === undefined ? Effect.void : Effect.andThen(sendNext(next, lane), sendQueued(lane))
-      })
-
-    const run = Effect.gen(function* () {
-      while (true) {
-        yield* sendQueued(repair)
-        const lane = fresh.queued.length > 0 ? fresh : straggler
-        const next = lane.queued.shift()
-        if (next !== undefined) yield* sendNext(next, lane)
-        else if (repair.queued.length === 0) {
-          work.closeUnsafe()
-          yield* work.await
-        }
+  private sendPart({ datagramBytes, kind, slab }: PageBatch, at: number, end: number) {
+    const { exchange, now, pacer, refused } = this.parts
+    const { isGlued = () => true } = this.options
+    const refusedBefore = refused?.().datagrams ?? 0
+    const sending = exchange.sendPages({ bytes: slab.subarray(at, end), datagramBytes, isSingly: !isGlued() })
+    return Effect.map(sending, () => {
+      const pages = Math.ceil((end - at) / datagramBytes)
+      pacer.window = Window.sent(pacer.window, end - at, pages, now())
+      // what the system refuses is lost, for the window's pace, but was not sent
+      const sent = Math.max(0, pages - ((refused?.().datagrams ?? 0) - refusedBefore))
+      const { totals } = this
+      this.totals = {
+        pages: totals.pages + sent,
+        repaired: totals.repaired + (kind === "First" ? 0 : sent),
+        parity: totals.parity + (kind === "Parity" ? sent : 0),
+        bytes: totals.bytes + end - at
       }
     })
+  }
 
-    const serving: Sender["Service"]["serving"] = (audience) =>
-      Effect.asVoid(
-        Effect.acquireRelease(
-          Effect.sync(() => serve(audience, 1)),
-          () => Effect.sync(() => serve(audience, -1))
-        )
-      )
-    const told = { totals: () => totals, window: () => window }
-    const pace: Pace = {
-      ...told,
-      setAckers: (slots, receiveBufferBytes, isLocal) =>
-        Effect.sync(() => {
-          window = Window.setAckers(Window.limit(window, receiveBufferBytes), slots, now(), isLocal)
-          room.openUnsafe()
-        }),
-      answered: (answer) =>
-        Effect.sync(() => {
-          window = Window.answered(window, answer, now())
-          room.openUnsafe()
-        }),
-      setUnheard: (slot, isUnheard) => {
-        window = Window.setUnheard(window, slot, isUnheard)
-        room.openUnsafe()
+  /**
+   * The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when stragglers
+   * would be waited for although there is something else to send.
+   */
+  private waitForRoom(batchBytes: number, lane: OwnLane): Effect.Effect<number, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const { lanes, now, pacer } = this.parts
+      const { fresh, repair, straggler } = lanes
+      while (true) {
+        const fromMillis = now()
+        const batches = Window.room(pacer.window, batchBytes, fromMillis, this.isForStragglers(lane))
+        if (batches > 0) return batches
+        if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
+        const slow = lane === straggler ? [] : pacer.holders(batchBytes)
+        if (Window.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
+        pacer.room.closeUnsafe()
+        const answer = yield* Effect.timeoutOption(pacer.room.await, Window.pauseMillis(pacer.window, now()))
+        pacer.window = Window.held(pacer.window, slow, fromMillis, now())
+        if (answer._tag === "None") yield* this.poll(lane)
       }
-    }
-    return { lanes: { fresh, repair, straggler }, sender: { ...told, serving, isExcluded }, pace, run }
-  })
+    })
+  }
+
+  /** At once goes what the window has room for, but no more than is sent between two polls. */
+  private share(batches: number, batchBytes: number, pollBytes: number): number {
+    return this.options.bytesPerSecond === undefined
+      ? Math.min(batches, Math.max(1, Math.ceil(pollBytes / batchBytes))) * batchBytes
+      : batchBytes
+  }
+
+  private poll(lane: OwnLane): Effect.Effect<void, TransportError> {
+    return Effect.suspend(() => {
+      const { exchange, now, pacer } = this.parts
+      const stragglers = this.isForStragglers(lane)
+      const audience = Window.askedNext(pacer.window, now(), stragglers)
+      const number = pacer.window.nextPoll
+      pacer.window = Window.polled(pacer.window, audience, now(), stragglers)
+      this.options.polled?.(audience, number)
+      return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: number, audience })
+    })
+  }
+
+  private limitRate(bytes: number, bytesPerSecond: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { now } = this.parts
+      this.dueMillis = Math.max(now(), this.dueMillis) + (bytes / bytesPerSecond) * 1000
+      const ahead = this.dueMillis - now()
+      return ahead > burstMillis ? Effect.sleep(ahead) : Effect.void
+    })
+  }
+}
 
 /** A lane as the sender sees it: its queue is bounded by its slabs. */
 interface OwnLane extends Lane {
