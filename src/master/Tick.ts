@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
+import * as Exclusion from "../protocol/pace/Exclusion.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import * as Metrics from "../report/Metrics.ts"
 import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
@@ -70,7 +71,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
   const held = (slot: number) => Math.min(total, Math.max(session.standing.held(slot), ledger.progress(slot).bytes))
   const rest = (slot: number) => ledger.rest(slot, session.standing.held(slot))
   const isAtIt = (member: Roster.Member) => ledger.stateOf(member) === undefined
-  const bounding = new Set(Window.bounding(session.sender.window(), nowMillis).map((acker) => acker.slot))
+  const bounding = new Set(Exclusion.bounding(session.sender.window(), nowMillis).map((acker) => acker.slot))
   const ackers = new Set(session.sender.window().ackers.map((acker) => acker.slot))
   const isBehind = behind(
     members.filter(isAtIt).map(({ slot }) => rest(slot)),

@@ -267,16 +267,19 @@ export const spanPatienceMillis = 300
 export const rounds = 400
 /** Of the ackers so many are those that missed most lately; the others are the first that joined. */
 export const worstAckers = 8
-/** Over this stretch of time it is judged who holds the group up, and from which share of it on. */
-export const heldMillis = 1000
-/** Share of `heldMillis` from which on an acker holds the group up. */
-export const heldShare = 2 / 3
-/** Who does, does not bound the window for this long, twice as long each time, until the longest; nor after it while half of the group is this many times as fast. */
-export const benchTimes = 4
-/** How long an acker that held the group up does not bound the window, the first time. */
-export const benchMillis = 2000
-/** The longest time for which an acker does not bound the window. */
-export const maxBenchMillis = 64_000
+/** Whether an acker holds the group up is judged over this stretch of time. [A-8] */
+export const heldUpMillis = 1000
+/** It does when the others waited for it for this share of the stretch. */
+export const heldUpShare = 2 / 3
+/**
+ * It is excluded from the window for so long, doubled each time up to `maxExclusionMillis`. After that it stays excluded while half
+ * of the ackers take `exclusionTimes` as much.
+ */
+export const exclusionMillis = 2000
+/** An acker is excluded for no longer at a time. */
+export const maxExclusionMillis = 64_000
+/** So many times as much is taken by half of the ackers, or arrives there: then an acker is excluded. [A-8] */
+export const exclusionTimes = 4
 /**
  * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of 4096 each twice a minute, and their
  * answers are a small part of what a master may receive.

@@ -13,6 +13,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
+import * as Exclusion from "../protocol/pace/Exclusion.ts"
+import * as Polls from "../protocol/pace/Polls.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { type Refused, Transport, type TransportError } from "../transport/Transport.ts"
 import type { Audience } from "../wire/Message.ts"
@@ -207,7 +209,7 @@ class Pacer {
   }
 
   isExcluded(slot: number): boolean {
-    return Window.isBenched(this.window, slot, this.now())
+    return Exclusion.isExcluded(this.window, slot, this.now())
   }
 
   /** Is there nobody to be faster for? Then the pace is the stragglers'. */
@@ -218,7 +220,7 @@ class Pacer {
 
   /** Those that the window waits for; none when nobody else is served. */
   holders(batchBytes: number): ReadonlyArray<number> {
-    const slots = Window.holders(this.window, batchBytes, this.now())
+    const slots = Window.delaying(this.window, batchBytes, this.now())
     if (slots.length === 0 || this.served.size === 0) return slots
     for (const slot of this.served.keys()) if (!slots.includes(slot)) return slots
     return []
@@ -291,10 +293,10 @@ class Sending {
         const batches = yield* this.waitForRoom(batchBytes, lane)
         if (!isWanted()) break
         if (batches === 0) continue
-        const pollBytes = Window.pollBytes(pacer.window, now(), this.isForStragglers(lane))
+        const pollBytes = Polls.pollBytes(pacer.window, now(), this.isForStragglers(lane))
         end = Math.min(bytes, at + this.share(batches, batchBytes, pollBytes))
         yield* this.sendPart(batch, at, end)
-        if (Window.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
+        if (Polls.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
         if (bytesPerSecond !== undefined) yield* this.limitRate(end - at, bytesPerSecond)
       }
       lane.release(slab)
@@ -335,10 +337,10 @@ class Sending {
         if (batches > 0) return batches
         if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
         const slow = lane === straggler ? [] : pacer.holders(batchBytes)
-        if (Window.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
+        if (Polls.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
         pacer.room.closeUnsafe()
-        const answer = yield* Effect.timeoutOption(pacer.room.await, Window.pauseMillis(pacer.window, now()))
-        pacer.window = Window.held(pacer.window, slow, fromMillis, now())
+        const answer = yield* Effect.timeoutOption(pacer.room.await, Polls.pauseMillis(pacer.window, now()))
+        pacer.window = Exclusion.waited(pacer.window, slow, fromMillis, now())
         if (answer._tag === "None") yield* this.poll(lane)
       }
     })
@@ -355,9 +357,9 @@ class Sending {
     return Effect.suspend(() => {
       const { exchange, now, pacer } = this.parts
       const stragglers = this.isForStragglers(lane)
-      const audience = Window.askedNext(pacer.window, now(), stragglers)
+      const audience = Polls.askedNext(pacer.window, now(), stragglers)
       const number = pacer.window.nextPoll
-      pacer.window = Window.polled(pacer.window, audience, now(), stragglers)
+      pacer.window = Polls.polled(pacer.window, audience, now(), stragglers)
       this.options.polled?.(audience, number)
       return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: number, audience })
     })

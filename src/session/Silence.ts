@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
+import * as Exclusion from "../protocol/pace/Exclusion.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { membershipHint } from "../report/Errors.ts"
 import type { Progress } from "../report/Progress.ts"
@@ -253,7 +254,7 @@ export class SilenceWatch {
     const arePagesThere = !losesPages && missedPages < pace.totals().pages * Limits.toleratedLoss
     if (this.losses.isMost(slot) && arePagesThere) return "lost answers"
     if (this.wereSilent.has(slot)) return "silence"
-    if (!isLate && !Window.wasBenched(window, slot)) return undefined
+    if (!isLate && !Exclusion.wasExcluded(window, slot)) return undefined
     // its disk or its processor: what it has no time to read fills its buffers
     if ((this.dropped[slot] ?? 0) > 0) return "slow machine"
     // lost answers close a window as a slow link does

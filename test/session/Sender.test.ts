@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
-import * as Window from "../../src/protocol/pace/Window.ts"
+import * as Exclusion from "../../src/protocol/pace/Exclusion.ts"
 import { MasterExchange, messages } from "../../src/session/Exchange.ts"
 import * as Monotonic from "../../src/session/Monotonic.ts"
 import * as Sender from "../../src/session/Sender.ts"
@@ -56,10 +56,10 @@ describe("Sender", () => {
         Stream.runForEach(listener.receive, (batch) => Effect.forEach(batch, ({ bytes }) => hear(bytes)))
       )
       yield* pace.setAckers([0, 1], 4_000_000)
-      const isBenched = () => Window.isBenched(pace.window(), 1, now())
+      const isExcluded = () => Exclusion.isExcluded(pace.window(), 1, now())
       yield* inTime(
         Effect.gen(function* () {
-          while (!isBenched()) yield* PageStream.send(content, [0, 200], fresh, true)
+          while (!isExcluded()) yield* PageStream.send(content, [0, 200], fresh, true)
           yield* fresh.drained
           const late = yield* Effect.forkChild(PageStream.send(content, [1000, 2000], straggler))
           // its window closes, and stays so

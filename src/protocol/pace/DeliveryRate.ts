@@ -27,7 +27,7 @@ interface Rate {
 }
 
 /** What is known of the path to one acker. */
-export interface Path {
+export interface DeliveryRate {
   readonly mark: Mark
   readonly minRttMillis: number
   /** The best rate of the stretches that are remembered first, then the best of those after it, and so on. */
@@ -54,11 +54,11 @@ const pauseStretches = 8
 /** A window of this many round trips, and of the queueing: loss at random does not let it shrink from one to the next. */
 const roundTrips = 1.5
 
-/** Of whom less arrives is not waited for anyway. */
-const leastShare = 1 / Limits.benchTimes
+/** Floor for `share`: an acker that receives less is excluded from the window [A-8], so that no larger correction is needed. */
+const leastShare = 1 / Limits.exclusionTimes
 
 /** A path of which nothing is known. */
-export const make = (sentBytes: number, sentPages: number, nowMillis: number): Path => ({
+export const make = (sentBytes: number, sentPages: number, nowMillis: number): DeliveryRate => ({
   mark: {
     sentBytes,
     sentPages,
@@ -78,13 +78,13 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): P
 })
 
 /** Bytes a millisecond that it takes; undefined before the first sample. */
-export const rate = (self: Path): number | undefined => self.rates[0]?.bytesPerMilli
+export const rate = (self: DeliveryRate): number | undefined => self.rates[0]?.bytesPerMilli
 
 /**
  * What may be in flight at its rate, for round trips of that length and so much queueing; undefined before the first sample. What is
  * lost at random, whatever the pace, is sent beside what arrives: it shall not let the window shrink from one round trip to the next.
  */
-export const flightBytes = (self: Path, rttMillis: number, queueingMillis: number): number | undefined => {
+export const flightBytes = (self: DeliveryRate, rttMillis: number, queueingMillis: number): number | undefined => {
   const taken = rate(self)
   if (taken === undefined) return undefined
   const roundMillis = Number.isFinite(rttMillis) ? rttMillis : 0
@@ -98,19 +98,19 @@ export const flightBytes = (self: Path, rttMillis: number, queueingMillis: numbe
 }
 
 /** Is its queue shorter than what the window may cause? */
-export const isShallow = (self: Path): boolean => self.queueing.millis < Limits.queueingMillis
+export const isShallow = (self: DeliveryRate): boolean => self.queueing.millis < Limits.queueingMillis
 
 /** So much is lost there that polls and answers are, too. */
-export const isLossy = (self: Path): boolean => 1 - self.share >= Limits.toleratedLoss
+export const isLossy = (self: DeliveryRate): boolean => 1 - self.share >= Limits.toleratedLoss
 
 /** Has it been seen that it is not? */
-export const isClean = (self: Path): boolean => self.isTried && !isLossy(self)
+export const isClean = (self: DeliveryRate): boolean => self.isTried && !isLossy(self)
 
 // Where nothing shows that it is too much: a busy machine gets round to a small window as seldom as to a large one.
-const floorBytes = (self: Path): number => (isShallow(self) ? Limits.minWindowBytes : Limits.firstWindowBytes)
+const floorBytes = (self: DeliveryRate): number => (isShallow(self) ? Limits.minWindowBytes : Limits.firstWindowBytes)
 
 /** What an acker may lag: its queue, and, as long as that is none too short, what a busy machine needs to get round to it. */
-export const lagBytes = (self: Path): number | undefined => {
+export const lagBytes = (self: DeliveryRate): number | undefined => {
   const { millis } = self.queueing
   const flight = flightBytes(self, self.minRttMillis, millis)
   const lagMillis = (Limits.lagMillis * millis) / Limits.queueingMillis
@@ -118,7 +118,7 @@ export const lagBytes = (self: Path): number | undefined => {
 }
 
 /** Nothing was on its way: what was said long ago is no beginning of a measure. */
-export const rested = (self: Path, nowMillis: number): Path => ({
+export const rested = (self: DeliveryRate, nowMillis: number): DeliveryRate => ({
   ...self,
   mark: { ...self.mark, askedMillis: nowMillis, heardMillis: nowMillis }
 })
@@ -128,10 +128,10 @@ export const rested = (self: Path, nowMillis: number): Path => ({
  * they show what the path can; less is counted only as the best.
  */
 export const answered = (
-  self: Path,
+  self: DeliveryRate,
   mark: Mark,
-  options: { readonly before: Path | undefined; readonly fullBytes: number; readonly longestMillis: number }
-): Path => {
+  options: { readonly before: DeliveryRate | undefined; readonly fullBytes: number; readonly longestMillis: number }
+): DeliveryRate => {
   const { before, fullBytes, longestMillis } = options
   const rttMillis = Math.max(0, mark.heardMillis - mark.askedMillis)
   const minRttMillis = Math.min(self.minRttMillis, rttMillis)
@@ -151,7 +151,7 @@ export const answered = (
 const arrived = (from: Mark, to: Mark): number =>
   Math.min(((to.received ?? 0) - (from.received ?? 0)) >>> 0, to.sentPages - from.sentPages)
 
-const sampled = (self: Path, bytesPerMilli: number, flying: number, nowMillis: number): Path => {
+const sampled = (self: DeliveryRate, bytesPerMilli: number, flying: number, nowMillis: number): DeliveryRate => {
   const passed = Math.floor((nowMillis - self.stretchBeganMillis) / stretchMillis)
   const stretch = self.stretch + Math.min(pauseStretches, passed)
   const rates = self.rates.filter(
@@ -167,7 +167,7 @@ const sampled = (self: Path, bytesPerMilli: number, flying: number, nowMillis: n
 }
 
 // Counts what arrived since the queueing was changed last, and changes it when that is enough to judge by.
-const tried = (self: Path, from: Mark): Path => {
+const tried = (self: DeliveryRate, from: Mark): DeliveryRate => {
   if (from.received === undefined || from.askedMillis < self.trial.beganMillis) return self
   const sent = self.trial.sent + self.mark.sentPages - from.sentPages
   const received = self.trial.received + arrived(from, self.mark)

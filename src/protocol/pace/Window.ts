@@ -2,20 +2,21 @@
  * Pace: how many bytes may be on their way. Pure. Ackers answer polls that travel inside the data, so an answer says
  * that everything sent before its poll has been taken, or is lost.
  *
- * Each bounding acker has a window, from the rate at which it takes, see Path; and the network has one, from that of the
- * slowest, which keeps a link full and its queue short. That one is shorter, because a busy machine answers late what the
- * network has brought long ago; the fastest acker says what it has brought. None exceeds what the smallest receive buffer takes,
- * so that the kernel of a busy catcher drops nothing.
+ * [A-1] Two amounts are bounded:
+ *   inFlight   = sentBytes - max(ackedBytes of the bounding ackers), by the network's window;
+ *   lag(acker) = sentBytes - ackedBytes(acker), by that acker's window.
  *
- * [A-1] sent - the most acknowledged of the bounding ackers is on the network; sent - what an acker acknowledged is how far
- * it lags.
- * [A-2] an acker that is silent for `ackerPatienceMillis` while another answers does not bound; answering, it does again.
- * [A-8] few ackers for which the others wait most of the time do not bound for a while, nor while the group is four times as fast.
+ * [A-4] The network's window comes from the rate of the slowest acker, and keeps a link full and its queue short. An acker's own
+ * is longer, because a busy machine answers late what the network has brought long ago. None exceeds what the smallest receive
+ * buffer takes, so that the kernel of a busy catcher drops nothing.
  */
 
 import * as Limits from "../Limits.ts"
-import * as Path from "./DeliveryRate.ts"
+import { type Acker, rateOf, remote } from "./Acker.ts"
+import * as DeliveryRate from "./DeliveryRate.ts"
+import { type Ackers, bounding, lately, wasExcluded } from "./Exclusion.ts"
 
+/** A poll that went out. */
 interface Asked {
   readonly poll: number
   readonly sentBytes: number
@@ -27,30 +28,8 @@ interface Asked {
   readonly ackers: ReadonlyArray<Acker>
 }
 
-/** A catcher that clocks the window, and what its answers have shown. */
-export interface Acker {
-  readonly slot: number
-  /** Of what was sent: taken by it, or lost. */
-  readonly ackedBytes: number
-  /** When it answered last. */
-  readonly heardMillis: number
-  /** How fast it takes. */
-  readonly path: Path.Path
-  /** On the master's own machine: what it has taken says nothing of the network. */
-  readonly isLocal: boolean
-  /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
-  readonly askedPoll: number
-  readonly owesMillis: number | undefined
-  /** How long the others have waited for it, and since when that is counted. */
-  readonly heldMillis: number
-  readonly countedMillis: number
-  /** Until when it does not bound, and how often it came to that: [A-8]. */
-  readonly benchedMillis: number
-  readonly benches: number
-}
-
 /** How much may be on its way, and why. Never changed: each function gives a new one. */
-export interface Window {
+export interface Window extends Ackers {
   /** The receive buffers' bound. */
   readonly limitBytes: number
   /** Bytes of pages sent so far. */
@@ -60,21 +39,10 @@ export interface Window {
   readonly nextPoll: number
   /** Recent polls, oldest first. */
   readonly asked: ReadonlyArray<Asked>
-  /** The catchers that clock it. */
-  readonly ackers: ReadonlyArray<Acker>
-  /** What half of the ackers reach, or more: of what was sent to them, and bytes a millisecond. */
-  readonly half: { readonly share: number; readonly rate: number }
-  /** Those that are no ackers now, and were on the bench: what is held against them holds when they are ackers again. */
-  readonly former: ReadonlyArray<Acker>
-  /** Catchers most of whose answers are lost: nobody waits for these. [Q-14] */
-  readonly unheard: ReadonlySet<number>
   /** The usual round trip, queueing and a busy catcher included; undefined before the first answer. */
   readonly rttMillis: number | undefined
 }
 
-const keptPolls = 128
-/** Polls that a closed window repeats at the same pause before it doubles it. */
-const repeatsAlike = 4
 /** A sample of more than this, and of more than some round trips, says nothing of the path's rate. */
 const longMillis = 200
 const longRtts = 4
@@ -89,7 +57,7 @@ export const make = (receiveBufferBytes: number): Window => ({
   nextPoll: 1,
   asked: [],
   ackers: [],
-  half: { share: 0, rate: 0 },
+  median: { share: 0, rate: 0 },
   former: [],
   unheard: new Set(),
   rttMillis: undefined
@@ -106,23 +74,23 @@ export const setAckers = (
   nowMillis: number,
   isLocal: (slot: number) => boolean = () => false
 ): Window => {
-  const former = [...self.ackers, ...self.former].filter((acker) => acker.benches > 0 && !slots.includes(acker.slot))
+  const former = [...self.ackers, ...self.former].filter((acker) => acker.exclusions > 0 && !slots.includes(acker.slot))
   const ackers = slots.map((slot): Acker => {
     const known = self.ackers.find((acker) => acker.slot === slot)
     if (known !== undefined) return known
-    const { benchedMillis = nowMillis, benches = 0 } = self.former.find((acker) => acker.slot === slot) ?? {}
+    const { excludedUntilMillis = nowMillis, exclusions = 0 } = self.former.find((acker) => acker.slot === slot) ?? {}
     return {
       slot,
       ackedBytes: self.sentBytes,
       heardMillis: nowMillis,
-      path: Path.make(self.sentBytes, self.sentPages, nowMillis),
+      delivery: DeliveryRate.make(self.sentBytes, self.sentPages, nowMillis),
       isLocal: isLocal(slot),
       askedPoll: 0,
       owesMillis: undefined,
-      heldMillis: 0,
-      countedMillis: nowMillis,
-      benchedMillis,
-      benches
+      waitedMillis: 0,
+      countedFromMillis: nowMillis,
+      excludedUntilMillis,
+      exclusions
     }
   })
   return measured({ ...self, former, ackers })
@@ -136,48 +104,40 @@ export const setUnheard = (self: Window, slot: number, isUnheard: boolean): Wind
   return { ...self, unheard }
 }
 
-const rateOf = ({ path }: Acker): number => Path.rate(path) ?? 0
-
-/** Taken once an answer: every batch asks many times who is far behind. */
+/** Taken once an answer: every batch asks many times which ackers are far behind. */
 const measured = (self: Window): Window => {
   const reached = (figure: (acker: Acker) => number) =>
     self.ackers.map(figure).sort((a, b) => b - a)[Math.ceil(self.ackers.length / 2) - 1] ?? 0
-  return { ...self, half: { share: reached(({ path }) => path.share), rate: reached(rateOf) } }
+  return { ...self, median: { share: reached(({ delivery }) => delivery.share), rate: reached(rateOf) } }
 }
-
-const lately = ({ ackers, former }: Window, slot: number): Acker | undefined =>
-  [...ackers, ...former].find((acker) => acker.slot === slot)
-
-/** Has that acker ever held the group up for so long that it did not bound? [A-8] */
-export const wasBenched = (self: Window, slot: number): boolean => (lately(self, slot)?.benches ?? 0) > 0
 
 /** Has it been seen that little is lost there? */
 export const isClean = (self: Window, slot: number): boolean => {
-  const path = lately(self, slot)?.path
-  return path !== undefined && Path.isClean(path)
+  const delivery = lately(self, slot)?.delivery
+  return delivery !== undefined && DeliveryRate.isClean(delivery)
 }
 
 /** Has too little been sent to it yet to see how much is lost there? */
-export const isUntried = (self: Window, slot: number): boolean => lately(self, slot)?.path.isTried === false
+export const isUntried = (self: Window, slot: number): boolean => lately(self, slot)?.delivery.isTried === false
 
 /** Has it been seen that much is lost there? */
 export const isLossy = (self: Window, slot: number): boolean => {
-  const path = lately(self, slot)?.path
-  return path !== undefined && Path.isLossy(path)
+  const delivery = lately(self, slot)?.delivery
+  return delivery !== undefined && DeliveryRate.isLossy(delivery)
 }
 
 /** Is much lost there at any pace? */
 export const losesAtAnyPace = (self: Window, slot: number): boolean => {
-  const path = lately(self, slot)?.path
-  return path !== undefined && Path.isLossy(path) && path.queueing.isRandom
+  const delivery = lately(self, slot)?.delivery
+  return delivery !== undefined && DeliveryRate.isLossy(delivery) && delivery.queueing.isRandom
 }
 
-/** Was it on the bench, or does it take less than half of what another takes? */
+/** Was it excluded, or does it take less than half of what another takes? */
 export const isSlow = (self: Window, slot: number): boolean => {
-  const path = lately(self, slot)?.path
-  const rate = path === undefined ? undefined : Path.rate(path)
+  const delivery = lately(self, slot)?.delivery
+  const rate = delivery === undefined ? undefined : DeliveryRate.rate(delivery)
   const isSlower = rate !== undefined && self.ackers.some((other) => rateOf(other) > 2 * rate)
-  return isSlower || wasBenched(self, slot)
+  return isSlower || wasExcluded(self, slot)
 }
 
 /** The smallest receive buffer among the catchers is of another size now, in bytes. */
@@ -188,58 +148,18 @@ export const limit = (self: Window, receiveBufferBytes: number): Window => ({
 
 /** So many bytes, in so many pages, have left. */
 export const sent = (self: Window, bytes: number, pages: number, nowMillis: number): Window => {
-  const rests = ({ path }: Acker) => path.mark.sentBytes === self.sentBytes
+  const rests = ({ delivery }: Acker) => delivery.mark.sentBytes === self.sentBytes
   return {
     ...self,
     sentBytes: self.sentBytes + bytes,
     sentPages: self.sentPages + pages,
     ackers: self.ackers.some(rests)
-      ? self.ackers.map((acker) => (rests(acker) ? { ...acker, path: Path.rested(acker.path, nowMillis) } : acker))
+      ? self.ackers.map((acker) =>
+          rests(acker) ? { ...acker, delivery: DeliveryRate.rested(acker.delivery, nowMillis) } : acker
+        )
       : self.ackers
   }
 }
-
-/**
- * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag,
- * or whose answers are lost often. The network's window needs an answer of anybody, an acker's own one of its.
- */
-export const askedNext = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<number> => {
-  const shares = Math.ceil(self.ackers.length / Limits.polledAckers)
-  const most = self.limitBytes - Limits.batchBytes
-  const isUrgent = (acker: Acker) =>
-    (stragglers || !sits(self, acker, nowMillis)) &&
-    (Path.isLossy(acker.path) ||
-      self.sentBytes - acker.ackedBytes > Math.max(0, Math.min(lagBytes(self, acker, nowMillis) / 2, most)))
-  return self.ackers
-    .filter((acker, i) => i % shares === self.nextPoll % shares || isUrgent(acker))
-    .map(({ slot }) => slot)
-}
-
-/** A poll went out to `slots`; its number is the old `nextPoll`. */
-export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: number, stragglers = false): Window => ({
-  ...self,
-  nextPoll: (self.nextPoll + 1) >>> 0,
-  ackers: self.ackers.map((acker) =>
-    slots.includes(acker.slot)
-      ? { ...acker, askedPoll: self.nextPoll, owesMillis: acker.owesMillis ?? nowMillis }
-      : acker
-  ),
-  asked: [
-    ...self.asked.slice(1 - keptPolls),
-    {
-      poll: self.nextPoll,
-      sentBytes: self.sentBytes,
-      sentPages: self.sentPages,
-      atMillis: nowMillis,
-      fullBytes: bytes(self, nowMillis, stragglers),
-      ackers: self.ackers
-    }
-  ]
-})
-
-/** Bytes sent since the last poll. */
-export const sinceLastPoll = (self: Window): number =>
-  self.sentBytes - (self.asked.length === 0 ? 0 : self.asked[self.asked.length - 1].sentBytes)
 
 /**
  * An acker answered a poll; `received`: page datagrams that it has counted. Answers to polls that are no longer known, or from
@@ -260,8 +180,8 @@ export const answered = (
     ...before,
     ackedBytes: Math.max(before.ackedBytes, sentBytes),
     heardMillis: nowMillis,
-    path: Path.answered(before.path, mark, {
-      before: asked.ackers.find((acker) => acker.slot === slot)?.path,
+    delivery: DeliveryRate.answered(before.delivery, mark, {
+      before: asked.ackers.find((acker) => acker.slot === slot)?.delivery,
       fullBytes: asked.fullBytes,
       longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0))
     }),
@@ -279,13 +199,16 @@ export const answered = (
 /** The most that may be sent before anybody answers: of the network's window and those of the bounding ackers the least. */
 export const bytes = (self: Window, nowMillis: number, stragglers = false): number => {
   const ackers = bounding(self, nowMillis, stragglers)
-  return ackers.reduce((least, { path }) => Math.min(least, Path.lagBytes(path) ?? least), networkBytes(self, ackers))
+  return ackers.reduce(
+    (least, { delivery }) => Math.min(least, DeliveryRate.lagBytes(delivery) ?? least),
+    networkBytes(self, ackers)
+  )
 }
 
 /** The shortest round trip of those that say something of the network. */
-const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
+export const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
   let least = Number.POSITIVE_INFINITY
-  for (const { path } of remote(ackers)) least = Math.min(least, path.minRttMillis)
+  for (const { delivery } of remote(ackers)) least = Math.min(least, delivery.minRttMillis)
   return least
 }
 
@@ -295,58 +218,26 @@ const minRttMillis = (ackers: ReadonlyArray<Acker>): number => {
  */
 const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   const rttMillis = minRttMillis(bounding)
-  const best = Math.max(0, ...bounding.map(({ path }) => path.share))
-  const telling = remote(bounding).filter(({ path }) => path.share >= best * clearShare)
-  const queueingMillis = Math.min(Limits.queueingMillis, ...telling.map(({ path }) => path.queueing.millis))
+  const best = Math.max(0, ...bounding.map(({ delivery }) => delivery.share))
+  const telling = remote(bounding).filter(({ delivery }) => delivery.share >= best * clearShare)
+  const queueingMillis = Math.min(Limits.queueingMillis, ...telling.map(({ delivery }) => delivery.queueing.millis))
   let least: number | undefined
-  for (const { path } of telling) {
-    const flight = Path.flightBytes(path, rttMillis, queueingMillis)
+  for (const { delivery } of telling) {
+    const flight = DeliveryRate.flightBytes(delivery, rttMillis, queueingMillis)
     if (flight !== undefined) least = Math.min(least ?? flight, flight)
   }
   return Math.min(self.limitBytes, least ?? Limits.firstWindowBytes)
 }
 
-/** The most that an acker may lag; of whom nothing is known yet may as much as the network takes. */
-export const lagBytes = (self: Window, { path }: Acker, nowMillis: number): number =>
-  Math.min(self.limitBytes, Path.lagBytes(path) ?? bytes(self, nowMillis))
-
-/** The ackers that bound the window now: [A-2], [A-8]. `stragglers`: those on the bench as well. */
-export const bounding = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
-  const quick = stragglers ? [] : self.ackers.filter((acker) => !sits(self, acker, nowMillis))
-  const ackers = quick.length === 0 ? self.ackers : quick
-  let latest = 0
-  for (const acker of ackers) latest = Math.max(latest, acker.heardMillis)
-  return ackers.filter(
-    ({ heardMillis, owesMillis }) =>
-      owesMillis === undefined ||
-      nowMillis - Math.max(heardMillis, owesMillis) < Limits.ackerPatienceMillis ||
-      latest - heardMillis < Limits.ackerPatienceMillis
-  )
-}
-
-/** Is that acker one of the few for whom nobody waits? [A-8] */
-export const isBenched = (self: Window, slot: number, nowMillis: number): boolean =>
-  self.ackers.some((acker) => acker.slot === slot && sits(self, acker, nowMillis))
-
-const sits = (self: Window, acker: Acker, nowMillis: number): boolean => {
-  if (nowMillis < acker.benchedMillis || self.unheard.has(acker.slot)) return true
-  // next to nothing arrives there, whatever the pace
-  if (self.half.share > acker.path.share * Limits.benchTimes) return true
-  return acker.benches > 0 && self.half.rate > rateOf(acker) * Limits.benchTimes
-}
+/** The most that an acker may lag. An acker of which nothing is known yet may lag by as much as the network takes. */
+export const lagBytes = (self: Window, { delivery }: Acker, nowMillis: number): number =>
+  Math.min(self.limitBytes, DeliveryRate.lagBytes(delivery) ?? bytes(self, nowMillis))
 
 /** What the slowest bounding acker has taken. */
 export const ackedBytes = (self: Window, nowMillis: number): number => leastAcked(self, bounding(self, nowMillis))
 
 const leastAcked = (self: Window, bounding: ReadonlyArray<Acker>): number =>
   bounding.reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
-
-/** Those on the master's machine count only where there are no others. */
-const remote = (ackers: ReadonlyArray<Acker>): ReadonlyArray<Acker> => {
-  if (!ackers.some((acker) => acker.isLocal)) return ackers
-  const others = ackers.filter((acker) => !acker.isLocal)
-  return others.length === 0 ? ackers : others
-}
 
 /** What no bounding acker has taken. */
 const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
@@ -371,8 +262,8 @@ export const room = (self: Window, batchBytes: number, nowMillis: number, stragg
   return Math.max(lag === 0 ? 1 : 0, Math.min(Math.ceil(roomBytes / batchBytes), allowed))
 }
 
-/** For whom all others wait: the network's window is open, theirs is not. None when they are more than half of the group. */
-export const holders = (self: Window, batchBytes: number, nowMillis: number): ReadonlyArray<number> => {
+/** Ackers that hold the group up: the network's window is open, theirs is not. None when they are more than half of the ackers. */
+export const delaying = (self: Window, batchBytes: number, nowMillis: number): ReadonlyArray<number> => {
   const ackers = bounding(self, nowMillis)
   if (networkBytes(self, ackers) - onNetwork(self, ackers) <= 0) return []
   const slow = ackers.filter((acker) => {
@@ -382,70 +273,12 @@ export const holders = (self: Window, batchBytes: number, nowMillis: number): Re
   return slow.length * 2 <= ackers.length ? slow.map((acker) => acker.slot) : []
 }
 
-/** The others have waited for these from `fromMillis` on: [A-8]. */
-export const held = (self: Window, slots: ReadonlyArray<number>, fromMillis: number, nowMillis: number): Window =>
-  slots.length === 0
-    ? self
-    : {
-        ...self,
-        ackers: self.ackers.map((acker) =>
-          slots.includes(acker.slot) ? judged(acker, nowMillis - fromMillis, nowMillis) : acker
-        )
-      }
-
-const judged = (acker: Acker, millis: number, nowMillis: number): Acker => {
-  const heldMillis = acker.heldMillis + millis
-  const stretchMillis = nowMillis - acker.countedMillis
-  if (stretchMillis < Limits.heldMillis) return { ...acker, heldMillis }
-  const judged = { ...acker, heldMillis: 0, countedMillis: nowMillis }
-  if (heldMillis < stretchMillis * Limits.heldShare) return judged
-  const benchMillis = Math.min(Limits.maxBenchMillis, Limits.benchMillis * 2 ** acker.benches)
-  return { ...judged, benchedMillis: nowMillis + benchMillis, benches: acker.benches + 1 }
-}
-
-/**
- * Poll this often: four times while the queue that the window allows drains, so that what an answer sets free does not
- * come as a burst that is the whole queue. At once before the first answer: with little sent it shows the true round trip.
- */
-export const pollBytes = (self: Window, nowMillis: number, stragglers = false): number => {
-  const rttMillis = minRttMillis(self.ackers)
-  if (!Number.isFinite(rttMillis)) return 0
-  const windowBytes = bytes(self, nowMillis, stragglers)
-  const queueing = Limits.queueingMillis / (rttMillis + Limits.queueingMillis)
-  return Math.max(Math.min(Limits.minPollBytes, windowBytes / parts(self)), (windowBytes * queueing) / 4)
-}
-
 /** Sends in a window, at least. Each wakes every catcher, so there are no more of them than the path's queue needs. */
-const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
+export const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
 
 /** Has a path a queue that is short? */
-const isShallow = ({ ackers }: Window): boolean => ackers.some(({ path }) => Path.isShallow(path))
-
-/**
- * How long a closed window still waits for answers before it polls again: polls and answers are lost as pages are. Long, and after
- * the last answer, where they are known not to be: each poll wakes every catcher, and a busy machine's answer is just late. Longer
- * and longer while nothing moves: an answer must come before its poll is forgotten, however far the catchers are.
- */
-export const pauseMillis = (self: Window, nowMillis: number): number => {
-  const polledMillis = self.asked.at(-1)?.atMillis ?? nowMillis
-  const backOff = 2 ** Math.floor(repeats(self) / repeatsAlike)
-  const isCalm = !isShallow(self) && self.ackers.every(({ path }) => Path.isClean(path))
-  const sinceMillis = isCalm
-    ? Math.max(polledMillis, ...self.ackers.map(({ heardMillis }) => heardMillis))
-    : polledMillis
-  const pause = isCalm ? Limits.pollMillis : questionMillis(self)
-  return Math.max(0, Math.ceil(sinceMillis + Math.min(Limits.maxPollMillis, pause * backOff) - nowMillis))
-}
-
-const questionMillis = ({ rttMillis }: Window): number =>
-  rttMillis === undefined ? Limits.questionMillis : Math.min(Limits.pollMillis, rttMillis + Limits.minQuestionMillis)
-
-/** Polls before the last one since something was sent. */
-const repeats = ({ asked }: Window): number => {
-  let first = asked.length - 1
-  while (first > 0 && asked[first - 1].sentBytes === asked[first].sentBytes) first--
-  return asked.length - 1 - first
-}
+export const isShallow = ({ ackers }: Window): boolean =>
+  ackers.some(({ delivery }) => DeliveryRate.isShallow(delivery))
 
 /** One kernel send: as large as it can be, but not more than a part of a small window. Whole datagrams, and always one. */
 export const batchBytes = (self: Window, datagramBytes: number, nowMillis: number, stragglers = false): number => {

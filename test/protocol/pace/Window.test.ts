@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import * as Limits from "../../../src/protocol/Limits.ts"
+import * as Exclusion from "../../../src/protocol/pace/Exclusion.ts"
+import * as Polls from "../../../src/protocol/pace/Polls.ts"
 import * as Window from "../../../src/protocol/pace/Window.ts"
 import { int } from "../generators.ts"
 
@@ -13,7 +15,7 @@ const make = (slots: ReadonlyArray<number>, receiveBufferBytes = large) =>
 
 /** A poll of all ackers. */
 const polled = (w: Window.Window, nowMillis: number) =>
-  Window.polled(
+  Polls.polled(
     w,
     w.ackers.map((acker) => acker.slot),
     nowMillis
@@ -88,9 +90,9 @@ const drive = (sender: Sender, path: Path, millis: number) => {
       const taken = Math.min(batch, queueBytes - queued())
       linkFree = Math.max(linkFree, now - tokenBytes / bytesPerMillis) + taken / bytesPerMillis
       arrived += (taken / page) * (1 - loss)
-      if (Window.sinceLastPoll(w) >= Window.pollBytes(w, now)) poll()
+      if (Polls.sinceLastPoll(w) >= Polls.pollBytes(w, now)) poll()
     }
-    if (Window.sinceLastPoll(w) > 0 || Window.pauseMillis(w, now) === 0) poll()
+    if (Polls.sinceLastPoll(w) > 0 || Polls.pauseMillis(w, now) === 0) poll()
     mostBytes = Math.max(mostBytes, w.sentBytes - Window.ackedBytes(w, now))
   }
   const after: Sender = { window: w, nowMillis: now, linkFree, arrived, answers }
@@ -133,7 +135,7 @@ describe("Window", () => {
     w = polled(sent(w, 50_000, patience), patience)
     w = answered(w, 2, 1, patience + 10)
     assert.strictEqual(Window.ackedBytes(w, patience + 11), 100_000)
-    assert.strictEqual(Window.bounding(w, patience + 11).length, 2)
+    assert.strictEqual(Exclusion.bounding(w, patience + 11).length, 2)
   })
 
   it("when all are silent all of them go on bounding: there is nobody to send for [A-2]", () => {
@@ -185,18 +187,18 @@ describe("Window", () => {
     let w = Window.setAckers(Window.make(large), slots, 0)
     const asked = new Set<number>()
     for (let i = 0; i < 4; i++) {
-      const next = Window.askedNext(w, 0)
+      const next = Polls.askedNext(w, 0)
       assert.strictEqual(next.length, Limits.polledAckers)
       for (const slot of next) asked.add(slot)
-      w = Window.polled(w, next, i)
+      w = Polls.polled(w, next, i)
     }
     assert.strictEqual(asked.size, 32)
     // all of them lag by more than half of what they may: whoever closes the window is asked
     w = sent(w, lagBytes(w, 0, 10) / 2 + 1, 10)
-    assert.deepStrictEqual([...Window.askedNext(w, 0)], slots)
+    assert.deepStrictEqual([...Polls.askedNext(w, 0)], slots)
     // also where the receive buffer closes it
     const tiny = sent(Window.setAckers(Window.make(1), slots, 0), 100, 0)
-    assert.deepStrictEqual([...Window.askedNext(tiny, 0)], slots)
+    assert.deepStrictEqual([...Polls.askedNext(tiny, 0)], slots)
   })
 
   describe("where answers are lost [A-3]", () => {
@@ -221,26 +223,26 @@ describe("Window", () => {
     it("every poll asks who loses many", () => {
       let w = lossy
       for (let i = 0; i < 8; i++) {
-        const next = Window.askedNext(w, 100)
+        const next = Polls.askedNext(w, 100)
         assert.include(next, 5)
         assert.isAtMost(next.length, Limits.polledAckers + 1)
-        w = Window.polled(w, next, 100)
+        w = Polls.polled(w, next, 100)
       }
     })
 
     it("a closed window polls again soon; late where they are not lost, at once when it is high time", () => {
-      assert.strictEqual(Window.pauseMillis(Window.polled(lossy, [5], 100), 101), 4)
-      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 101), Limits.pollMillis - 1)
-      assert.strictEqual(Window.pauseMillis(Window.polled(clean, [6], 100), 200), 0)
+      assert.strictEqual(Polls.pauseMillis(Polls.polled(lossy, [5], 100), 101), 4)
+      assert.strictEqual(Polls.pauseMillis(Polls.polled(clean, [6], 100), 101), Limits.pollMillis - 1)
+      assert.strictEqual(Polls.pauseMillis(Polls.polled(clean, [6], 100), 200), 0)
       // nothing moves: later and later, so that an answer comes before its poll is forgotten
       let w = sent(clean, batch, 100)
-      for (let i = 0; i < 128; i++) w = Window.polled(w, [6], 100)
-      assert.strictEqual(Window.pauseMillis(w, 100), Limits.maxPollMillis)
-      assert.strictEqual(Window.pauseMillis(polled(sent(w, batch, 100), 100), 100), Limits.pollMillis)
+      for (let i = 0; i < 128; i++) w = Polls.polled(w, [6], 100)
+      assert.strictEqual(Polls.pauseMillis(w, 100), Limits.maxPollMillis)
+      assert.strictEqual(Polls.pauseMillis(polled(sent(w, batch, 100), 100), 100), Limits.pollMillis)
       // of whom nothing is known yet
       const fresh = Window.setAckers(clean, [6, 40], 100)
-      assert.strictEqual(Window.pauseMillis(Window.polled(fresh, [6], 100), 101), 4)
-      assert.strictEqual(Window.pauseMillis(make([1]), 0), Limits.questionMillis)
+      assert.strictEqual(Polls.pauseMillis(Polls.polled(fresh, [6], 100), 101), 4)
+      assert.strictEqual(Polls.pauseMillis(make([1]), 0), Limits.questionMillis)
     })
   })
 
@@ -254,22 +256,22 @@ describe("Window", () => {
       return w
     })()
     const waited = (from: number, to: number) => {
-      const w = Window.held(held, [3], 0, from)
-      return Window.held(w, [3], from, to)
+      const w = Exclusion.waited(held, [3], 0, from)
+      return Exclusion.waited(w, [3], from, to)
     }
 
     it("are those for whom the others wait, if they are no more than half of the group", () => {
       assert.isFalse(isOpen(held, batch, 2))
-      assert.deepStrictEqual(Window.holders(held, batch, 2), [3])
+      assert.deepStrictEqual(Window.delaying(held, batch, 2), [3])
       const two = Window.setAckers(held, [2, 3], 2)
-      assert.deepStrictEqual(Window.holders(two, batch, 2), [3])
+      assert.deepStrictEqual(Window.delaying(two, batch, 2), [3])
       const alone = Window.setAckers(held, [3], 2)
-      assert.deepStrictEqual(Window.holders(alone, batch, 2), [])
+      assert.deepStrictEqual(Window.delaying(alone, batch, 2), [])
     })
 
     it("are nobody while the network itself has not brought what was sent", () => {
       const busy = sent(held, large, 2)
-      assert.deepStrictEqual(Window.holders(busy, batch, 2), [])
+      assert.deepStrictEqual(Window.delaying(busy, batch, 2), [])
     })
 
     it("do not bound once they have held the others up most of the time; after a while they do again", () => {
@@ -278,22 +280,22 @@ describe("Window", () => {
       const long = waited(100, 1100)
       assert.isTrue(isOpen(long, batch, 1100))
       assert.deepStrictEqual(
-        Window.bounding(long, 1100).map((acker) => acker.slot),
+        Exclusion.bounding(long, 1100).map((acker) => acker.slot),
         [1, 2]
       )
       // what is for stragglers goes at their pace
       assert.strictEqual(Window.room(long, batch, 1100, true), 0)
       // after that, while the others are not much faster
-      const after = 1100 + Limits.benchMillis
+      const after = 1100 + Limits.exclusionMillis
       assert.isTrue(isOpen(long, batch, after))
       let w = long
       for (let now = after; now < after + 500; now += 10) {
         w = polled(sent(w, Window.bytes(w, now), now), now)
         for (const slot of [1, 2, 3]) w = answered(w, slot, w.nextPoll - 1, now + 1)
       }
-      assert.strictEqual(Window.bounding(w, after + 500).length, 3)
-      // a laggard on the bench is asked in its turn only
-      assert.include(Window.askedNext(held, 2), 3)
+      assert.strictEqual(Exclusion.bounding(w, after + 500).length, 3)
+      // an excluded laggard is asked in its turn only
+      assert.include(Polls.askedNext(held, 2), 3)
     })
 
     it("are not those that are as slow as half of the group, however fast one is", () => {
@@ -305,9 +307,9 @@ describe("Window", () => {
           w = Window.answered(w, { slot, poll: w.nextPoll - 1, received }, now + 0.5)
         }
       }
-      for (const slot of [1, 2, 3]) assert.isFalse(Window.isBenched(w, slot, 100))
+      for (const slot of [1, 2, 3]) assert.isFalse(Exclusion.isExcluded(w, slot, 100))
       // of two, half is the faster one
-      assert.isTrue(Window.isBenched(Window.setAckers(w, [1, 2], 100), 2, 100))
+      assert.isTrue(Exclusion.isExcluded(Window.setAckers(w, [1, 2], 100), 2, 100))
     })
 
     it("are those, too, at which next to nothing arrives", () => {
@@ -319,13 +321,13 @@ describe("Window", () => {
           w = Window.answered(w, { slot, poll: w.nextPoll - 1, received }, now + 0.5)
         }
       }
-      assert.isTrue(Window.isBenched(w, 3, 100))
-      assert.isFalse(Window.isBenched(w, 1, 100))
+      assert.isTrue(Exclusion.isExcluded(w, 3, 100))
+      assert.isFalse(Exclusion.isExcluded(w, 1, 100))
       assert.isAbove(Window.bytes(w, 100), 10 * Limits.minWindowBytes)
     })
 
     it("who held them up a part of the time stays", () => {
-      const w = Window.held(Window.held(held, [3], 0, 500), [3], 1000, 1100)
+      const w = Exclusion.waited(Exclusion.waited(held, [3], 0, 500), [3], 1000, 1100)
       assert.isFalse(isOpen(w, batch, 1100))
     })
   })
