@@ -19,41 +19,14 @@ import * as Limits from "../../protocol/Limits.ts"
 import * as Chance from "../Chance.ts"
 import { Heap } from "../Heap.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "../Transport.ts"
+import { Endpoint } from "./Endpoint.ts"
+import { type Arrival, type Direction, type Impairments, Link, type Mutable, type Traffic, type Way } from "./Link.ts"
+import { type Burst, Losses } from "./Losses.ts"
+import { bytesOf, datagramsOf, part, passing, type Piece, wireBytes } from "./Piece.ts"
 
-/** What a link does to datagrams. Probabilities go from 0 to 1, and each receiver is rolled for by itself. */
-export interface Impairments {
-  /** Lost, each by itself. */
-  readonly loss?: number
-  /** Losses in bursts (Gilbert and Elliott). */
-  readonly burst?: Burst | undefined
-  /** Delivered twice. */
-  readonly duplicate?: number
-  /** The second of a doubled datagram comes up to so many whole milliseconds later. */
-  readonly echoMillis?: number
-  /** Held back by `holdMillis`, so that later ones pass. */
-  readonly reorder?: number
-  /** One bit of it flipped. */
-  readonly corrupt?: number
-  /** How long each takes, one way. */
-  readonly delayMillis?: number
-  /** Up to so many whole milliseconds are added, to each datagram by itself: datagrams may pass each other. */
-  readonly jitterMillis?: number
-  /** Packets that are longer are dropped in silence. `countsGlued`: so are glued ones that are longer together, as at a filter. */
-  readonly mtuBytes?: number | undefined
-  readonly countsGlued?: boolean
-  /** What one link carries, and what waits before it at most; more is dropped. */
-  readonly narrow?: { readonly bytesPerSecond: number; readonly queueBytes: number } | undefined
-}
-
-/** Times are means. In datagrams instead, a burst would not end on a link where few travel. */
-export interface Burst {
-  /** Between two bursts. */
-  readonly apartMillis: number
-  /** Of one burst. */
-  readonly lastsMillis: number
-  /** Within a burst. */
-  readonly loss: number
-}
+export { defaultReceiveBufferBytes, leastBufferedBytes } from "./Endpoint.ts"
+export type { Direction, Impairments, Traffic } from "./Link.ts"
+export type { Burst } from "./Losses.ts"
 
 /**
  * What a network is like; what is left out is harmless: no loss, no delay, no bound on the rate.
@@ -103,19 +76,6 @@ export interface Counters {
   readonly parted: number
 }
 
-/** All that endpoints of one name had, over all their lives. */
-export interface Traffic {
-  readonly sent: number
-  readonly received: number
-  /** For which its receive buffer had no room. */
-  readonly dropped: number
-  /** The largest fill of the receive buffer. */
-  readonly peakBufferBytes: number
-}
-
-/** Group: from the network to a catcher. Answers: from a catcher to the network. */
-export type Direction = "Group" | "Answers"
-
 /** A network that runs: layers for its ends, and what can be done to it meanwhile. */
 export interface Network {
   /** A master, named "master". */
@@ -152,10 +112,6 @@ export interface Network {
 
 /** How long a datagram is held back that others shall pass. */
 const holdMillis = 2
-/** A receive buffer like that of a tuned Linux machine. */
-export const defaultReceiveBufferBytes = 4 * 1024 * 1024
-/** The least that one datagram takes of a receive buffer, whatever its length: the kernel's bookkeeping costs as well. */
-export const leastBufferedBytes = 256
 /** Arrivals under way in the whole network at one time; a sender without a window meets it. */
 const maxArrivals = 1 << 20
 /** What a link that stands still holds back: a switch's memory for one port. */
@@ -208,57 +164,13 @@ export const make = Effect.fn("Simulated.make")(function* (
   }
 })
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The air: who is there, and what is under way
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Datagrams of `datagramBytes` glued together; the last may be shorter. */
-interface Piece extends Received {
-  readonly datagrams: number
-  readonly datagramBytes: number
-}
-
 /** Pieces that leave the sender at one time. */
 interface Departure {
   readonly at: number
   readonly pieces: ReadonlyArray<Piece>
 }
 
-/** Pieces that reach one endpoint at one time, in this order. */
-interface Arrival {
-  readonly at: number
-  /** Arrivals of one time keep the order in which they were sent. */
-  readonly order: number
-  readonly from: string
-  readonly to: Endpoint
-  readonly pieces: ReadonlyArray<Piece>
-}
-
-type Mutable<A> = { -readonly [K in keyof A]: A[K] }
-
-const datagramsOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.datagrams, 0)
-const bytesOf = (pieces: ReadonlyArray<Piece>) => pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
-
-const wireBytes = ({ bytes, datagrams }: Piece) => bytes.length + datagrams * Limits.udpHeaderBytes
-
-/** What of a piece passes where packets are that long at most. */
-const passing = (piece: Piece, mtuBytes: number, countsGlued: boolean): ReadonlyArray<Piece> => {
-  const { bytes, datagramBytes, datagrams } = piece
-  const mostBytes = mtuBytes - Limits.udpHeaderBytes
-  if (Math.min(bytes.length, countsGlued ? Infinity : datagramBytes) <= mostBytes) return [piece]
-  // the last may be shorter
-  const lastBytes = bytes.length - (datagrams - 1) * datagramBytes
-  return lastBytes <= mostBytes && !(countsGlued && datagrams > 1) ? [part(piece, datagrams - 1, datagrams)] : []
-}
-
-/** The datagrams [first, end) of a piece. */
-const part = (piece: Piece, first: number, end: number): Piece => ({
-  bytes: piece.bytes.subarray(first * piece.datagramBytes, Math.min(end * piece.datagramBytes, piece.bytes.length)),
-  from: piece.from,
-  datagrams: end - first,
-  datagramBytes: piece.datagramBytes
-})
-
+/** All that is on the network, and what is under way. */
 class Air {
   readonly options: Mutable<Options>
   readonly chance: Chance.Chance
@@ -566,234 +478,6 @@ const until = (air: Air, before: number) =>
     air.wake = wake
     return Effect.sync(leave)
   })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Links
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Which datagrams are lost: gaps between losses are drawn, and not every datagram is rolled for. */
-class Losses {
-  private readonly chance: Chance.Chance
-  private readonly now: () => number
-  private loss = 0
-  private burst: Burst | undefined
-  private inBurst = false
-  private changesAt = Infinity
-  /** Datagrams until the next loss. */
-  private gap = Infinity
-
-  constructor(chance: Chance.Chance, now: () => number, loss = 0, burst?: Burst) {
-    this.chance = chance
-    this.now = now
-    this.set(loss, burst)
-  }
-
-  set(loss: number, burst: Burst | undefined): void {
-    if (loss === this.loss && burst === this.burst) return
-    this.loss = loss
-    this.burst = burst
-    this.inBurst = false
-    this.changesAt = burst === undefined ? Infinity : this.now() + this.chance.exponential(burst.apartMillis)
-    this.draw()
-  }
-
-  private draw(): void {
-    this.gap = this.chance.gap(this.inBurst && this.burst !== undefined ? this.burst.loss : this.loss)
-  }
-
-  private look(): void {
-    const { burst } = this
-    const now = this.now()
-    if (now < this.changesAt || burst === undefined) return
-    while (this.changesAt <= now) {
-      this.inBurst = !this.inBurst
-      this.changesAt += this.chance.exponential(this.inBurst ? burst.lastsMillis : burst.apartMillis)
-    }
-    this.draw()
-  }
-
-  /** Of the next datagrams, how many come before one is lost, `count` at most. */
-  private pass(count: number): number {
-    const passed = Math.min(count, this.gap)
-    this.gap -= passed
-    return passed
-  }
-
-  /** Is the next one lost? */
-  next(): boolean {
-    this.look()
-    if (this.pass(1) === 1) return false
-    this.draw()
-    return true
-  }
-
-  /** What is left of a piece. */
-  cut(piece: Piece): ReadonlyArray<Piece> {
-    this.look()
-    const { datagrams } = piece
-    let first = 0
-    let at = this.pass(datagrams)
-    if (at === datagrams) return [piece]
-    const kept: Array<Piece> = []
-    while (at < datagrams) {
-      if (at > first) kept.push(part(piece, first, at))
-      this.draw()
-      first = at + 1
-      at = first + this.pass(datagrams - first)
-    }
-    if (first < datagrams) kept.push(part(piece, first, datagrams))
-    return kept
-  }
-
-  /** What is left of the pieces; themselves when nothing is lost. */
-  cutAll(pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> {
-    if (this.gap === Infinity && this.burst === undefined) return pieces
-    let out: Array<Piece> | undefined
-    pieces.forEach((piece, i) => {
-      const kept = this.cut(piece)
-      if (out === undefined && kept[0] === piece) return
-      out ??= pieces.slice(0, i)
-      out.push(...kept)
-    })
-    return out ?? pieces
-  }
-}
-
-/** One direction of a link. */
-class Way {
-  impairments: Impairments = {}
-  delayMillis = 0
-  /** Something happens to datagrams beside being lost and late. */
-  isRough = false
-  readonly losses: Losses
-  /** When a narrow link has carried all that it took. */
-  idleAt = 0
-  private own: Impairments = {}
-
-  constructor(chance: Chance.Chance, now: () => number, options: Impairments) {
-    this.losses = new Losses(chance, now)
-    this.impair(options, {})
-  }
-
-  impair(network: Impairments, own: Impairments): void {
-    this.own = { ...this.own, ...own }
-    const all: Impairments = { ...network, ...this.own }
-    const { burst, corrupt = 0, delayMillis = 0, duplicate = 0, jitterMillis = 0, loss = 0, reorder = 0 } = all
-    this.impairments = all
-    this.delayMillis = delayMillis
-    this.isRough = corrupt + duplicate + jitterMillis + reorder > 0
-    this.losses.set(loss, burst)
-  }
-
-  /** How many datagrams of a piece a narrow link takes at that time. */
-  queue(at: number, { bytes, datagramBytes, datagrams }: Piece): number {
-    const { narrow } = this.impairments
-    if (narrow === undefined) return datagrams
-    const perMilli = narrow.bytesPerSecond / 1000
-    const wireBytes = datagramBytes + Limits.udpHeaderBytes
-    const roomBytes = narrow.queueBytes - Math.max(0, this.idleAt - at) * perMilli
-    // an idle link takes one of any size
-    const least = this.idleAt <= at ? 1 : 0
-    const taken = Math.max(least, Math.min(datagrams, Math.floor(roomBytes / wireBytes)))
-    const takenBytes = Math.min(bytes.length, taken * datagramBytes) + taken * Limits.udpHeaderBytes
-    if (taken > 0) this.idleAt = Math.max(at, this.idleAt) + takenBytes / perMilli
-    return taken
-  }
-}
-
-/** What connects one machine, over all the lives of its endpoint. */
-class Link {
-  readonly Group: Way
-  readonly Answers: Way
-  /** The directions that are cut; of a master, too, "Answers" is what it sends. */
-  parted: ReadonlyArray<Direction> = []
-  /** What waits while it stands still. */
-  clogged: Array<Arrival> | undefined
-  readonly traffic: Mutable<Traffic> = { sent: 0, received: 0, dropped: 0, peakBufferBytes: 0 }
-
-  constructor(chance: Chance.Chance, now: () => number, options: Impairments) {
-    this.Group = new Way(chance, now, options)
-    this.Answers = new Way(chance, now, options)
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Endpoints
-// ---------------------------------------------------------------------------------------------------------------------
-
-class Endpoint {
-  readonly name: string
-  address: Address
-  readonly isCatcher: boolean
-  readonly link: Link
-  readonly bufferLimitBytes: number
-  /** More than 0: multicast reaches it. */
-  hearsGroup: number
-  buffer: Array<Piece> = []
-  bufferedBytes = 0
-  sent = 0
-  received = 0
-  dropped = 0
-  unanswerable = 0
-  closed = false
-  wake: (() => void) | undefined
-
-  constructor(
-    name: string,
-    address: Address,
-    isCatcher: boolean,
-    link: Link,
-    receiveBufferBytes = defaultReceiveBufferBytes
-  ) {
-    this.name = name
-    this.address = address
-    this.isCatcher = isCatcher
-    this.link = link
-    this.bufferLimitBytes = receiveBufferBytes
-    this.hearsGroup = isCatcher ? 1 : 0
-  }
-
-  drop(datagrams: number): void {
-    this.dropped += datagrams
-    this.link.traffic.dropped += datagrams
-  }
-
-  /** Returns how many datagrams found room. */
-  accept(pieces: ReadonlyArray<Piece>): number {
-    let taken = 0
-    for (const piece of pieces) {
-      const eachBytes = Math.max(piece.datagramBytes, leastBufferedBytes)
-      // the last datagram may be shorter
-      const allBytes = Math.max(piece.bytes.length, piece.datagrams * leastBufferedBytes)
-      const room = this.bufferLimitBytes - this.bufferedBytes
-      const fit = allBytes <= room ? piece.datagrams : Math.min(piece.datagrams - 1, Math.floor(room / eachBytes))
-      this.drop(piece.datagrams - fit)
-      if (fit === 0) continue
-      this.bufferedBytes += fit === piece.datagrams ? allBytes : fit * eachBytes
-      this.buffer.push(fit === piece.datagrams ? piece : part(piece, 0, fit))
-      taken += fit
-    }
-    const { traffic } = this.link
-    traffic.peakBufferBytes = Math.max(traffic.peakBufferBytes, this.bufferedBytes)
-    return taken
-  }
-
-  drain(): ReadonlyArray<Received> {
-    const pieces = this.buffer
-    this.buffer = []
-    this.bufferedBytes = 0
-    const datagrams = datagramsOf(pieces)
-    this.received += datagrams
-    this.link.traffic.received += datagrams
-    return pieces
-  }
-
-  close(): void {
-    this.closed = true
-    this.buffer = []
-    this.wake?.()
-  }
-}
 
 const closed = (operation: string) => Effect.fail(new TransportError({ operation, reason: "the transport was closed" }))
 
