@@ -48,6 +48,8 @@ export class Attendance {
   noRoom: string | undefined
   leftOut = nothingLeftOut
   readonly failures = new Map<number, Lack>()
+  /** Entries that the store refused before anything of them came. */
+  private readonly refused = new Set<number>()
   /** Entries whose failure the master knows. */
   readonly said = new Set<number>()
   /** Files that have a place in the store and have not given it up. */
@@ -149,6 +151,11 @@ export class Attendance {
   seconds(nowMillis: number): number {
     return seconds(nowMillis - (this.startedMillis ?? nowMillis))
   }
+  /** What the store cannot make, or must not: no revision of it can be made either. [M-4] */
+  refuse(failures: ReadonlyArray<Failure>): void {
+    this.fail(failures)
+    for (const { entry } of failures) this.refused.add(entry)
+  }
   fail(failures: Iterable<Failure>): void {
     for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
   }
@@ -184,9 +191,9 @@ export class Attendance {
         this.files--
         this.bytes -= before.size
       }
-      this.failures.delete(entry)
-      this.said.delete(entry)
       this.revised.set(entry, file)
+      this.said.delete(entry)
+      if (!this.refused.has(entry)) this.failures.delete(entry)
     }
     this.entries = entries
     this.plan.push(...plan)

@@ -154,7 +154,7 @@ export class ManifestFile {
     }
     const { entries, leftOut } = decoded.success
     yield* this.makeSureOfRoom(entries)
-    const preparing = Effect.map(store.prepare(entries), (failures) => attendance.fail(failures))
+    const preparing = Effect.map(store.prepare(entries), (failures) => attendance.refuse(failures))
     this.prepared = Fiber.join(yield* Effect.forkIn(ruin.ruining(preparing), scope))
     attendance.plan = [...Plan.plan(entries)]
     attendance.entries = entries

@@ -134,18 +134,17 @@ export class TreeFiles {
       attendance.said.add(failure.entry)
       progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
     }
-    const failed = new Set(failures.map((failure) => failure.entry))
+    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
     const own = new Set(attendance.entriesOf(carried.file))
-    for (const { entry, size } of carried.members) {
-      const unsent = unread.get(entry)
-      if (!own.has(entry)) continue
-      if (unsent !== undefined) attendance.drop([entry], unsent)
-      else if (!failed.has(entry)) {
+    for (const member of carried.members) {
+      const unsent = unread.get(member.entry)
+      if (!own.has(member.entry)) continue
+      if (unsent !== undefined) attendance.drop([member.entry], unsent)
+      else if (isHere(member)) {
         attendance.files++
-        attendance.bytes += size
+        attendance.bytes += member.size
       }
     }
-    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
     progress.publishFiles(
       () => carried.members.filter(isHere).map(({ entry }) => attendance.pathOf(entry)),
       this.options.id

@@ -125,7 +125,8 @@ export class Ledger {
       account.committed.add(file)
       if (file === 0) account.finished = true
       else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
-      if (this.revised.size > 0) for (const entry of this.entriesOf(file)) account.failed.delete(entry)
+      const revised = this.revised.size === 0 ? [] : this.entriesOf(file)
+      for (const entry of revised) if (!this.refused.has(entry)) account.failed.delete(entry)
       for (const failure of failures) {
         if (!this.isWithheld(failure.entry)) account.failed.set(failure.entry, failure.reason)
       }

@@ -150,6 +150,31 @@ describe("[M-8] a file that changes", () => {
     )
   }
 
+  // a revision forgot why an entry had failed: catchers and master said Complete of what was refused
+  for (const size of [large, 2000]) {
+    it.effect(`an entry of ${size} bytes that would escape is refused still when it has changed [M-4]`, () =>
+      Effect.gen(function* () {
+        const tree = [Tree.file("../up", size), Tree.file("good", large)]
+        let isDone = false
+        const act: Act = (what, path) => {
+          if (isDone || what !== "open" || path !== "../up") return
+          isDone = true
+          tree[0] = later(Tree.file("../up", size, 2), 60)
+        }
+        const { memories, report, reports } = yield* session({ tree, act })
+        assert.isTrue(isDone)
+        for (const one of [...report.catchers, ...reports.map(({ catchers }) => catchers[0])]) {
+          assert.deepStrictEqual([one.state, one.files, one.bytes], ["Partial", 1, large])
+          assert.deepStrictEqual(
+            one.failures.map(({ path }) => path),
+            ["../up"]
+          )
+        }
+        for (const { tree } of memories) assert.deepStrictEqual([...tree.keys()], ["good"])
+      })
+    )
+  }
+
   it.effect("rewritten in place while it is sent gets another try", () =>
     Effect.gen(function* () {
       const tree = [Tree.file("a", large), Tree.file("b", 2000)]
