@@ -112,160 +112,204 @@ interface Opened {
   readonly scope: Scope.Closeable
 }
 
-/** Makes a file; nothing happens before `run` is run. */
-export const make = (options: Options): Effect.Effect<CatchFile> =>
-  Effect.gen(function* () {
-    // Whoever puts something in runs the fiber then and there, within its own turn and until it has to wait: a queue would wake
-    // it in the event loop's next turn, which at the rate of a slow link costs more than the work. Questions fill it no further
-    // than its limit, and one receiver waits for its letter.
-    const mailbox: Array<Letter> = []
-    const posted = Latch.makeUnsafe(false)
-    const put = (letter: Letter) => {
-      mailbox.push(letter)
-      posted.openUnsafe()
+/** An effect whose resources live on in `scope`, unless it fails. */
+const inScope = <A, E>(scope: Scope.Closeable, effect: Effect.Effect<A, E, Scope.Scope>) =>
+  effect.pipe(
+    Effect.provideService(Scope.Scope, scope),
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
+
+/** The place of one file in the store: the reducer's commands are performed on it. */
+class Place {
+  private readonly options: Options
+  private readonly causeOf: (error: Refusal) => Effect.Effect<Refusal>
+  private opened: Opened | undefined
+
+  constructor(options: Options) {
+    this.options = options
+    this.causeOf = options.causeOf ?? Effect.succeed<Refusal>
+  }
+
+  /** Performs a command. The outcome is the reducer's next event, where there is one. */
+  perform(command: FileState.Command): Effect.Effect<FileState.Event | undefined, StoreError | TransportError> {
+    const assembly = this.opened?.assembly
+    switch (command._tag) {
+      case "OpenStore":
+        return Effect.catch(this.open(command.layout, command.root), (error) => this.failed("OpenFailed", error))
+      case "StorePages":
+        return assembly === undefined
+          ? Effect.undefined
+          : Effect.as(assembly.put(command.batch, command.fresh), undefined)
+      case "KeepParity":
+        assembly?.keepParity(command.batch, command.fresh)
+        return Effect.undefined
+      case "DropParity":
+        assembly?.dropParity(command.block)
+        return Effect.undefined
+      case "Recover":
+        return assembly === undefined
+          ? Effect.undefined
+          : Effect.as(assembly.recover(command.block, command.missing), undefined)
+      case "Verify":
+        return assembly === undefined ? Effect.undefined : this.verify(command.root, assembly)
+      case "Commit":
+        return this.opened === undefined ? Effect.undefined : this.commit(this.opened)
+      case "Discard":
+        return Effect.as(this.release(Exit.void), undefined)
+      case "Answer":
+        return Effect.as(this.options.answer(command.answer), undefined)
     }
-    const { causeOf = Effect.succeed<Refusal> } = options
-    let state = options.past
-    let opened: Opened | undefined
+  }
 
-    const release = (exit: Exit.Exit<unknown, unknown>) =>
-      Effect.suspend(() => {
-        const closing = opened
-        opened = undefined
-        closing?.assembly?.release()
-        return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
-      })
+  /** The store failed, for a reason that may be none of this file's own. */
+  failed(event: "OpenFailed" | "StoreFailed", error: Refusal): Effect.Effect<FileState.Event> {
+    return Effect.map(this.causeOf(error), (cause) => ({ _tag: event, reason: reasonOf(cause) }))
+  }
 
-    const inScope = <A, E>(scope: Scope.Closeable, effect: Effect.Effect<A, E, Scope.Scope>) =>
-      effect.pipe(
-        Effect.provideService(Scope.Scope, scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
-
-    const recognise = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
-      if (root === undefined || options.recognise === undefined) return false
-      const scope = yield* Scope.make()
-      const commit = yield* inScope(scope, options.recognise(layout, root))
-      if (commit === undefined) yield* Scope.close(scope, Exit.void)
-      else opened = { commit, scope, assembly: undefined }
-      return commit !== undefined
+  /** Gives everything back; what is not committed is removed. */
+  release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const closing = this.opened
+      this.opened = undefined
+      closing?.assembly?.release()
+      return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
     })
+  }
 
-    const openStore = Effect.fnUntraced(function* (layout: Layout.Layout, root: Uint8Array | undefined) {
-      if (yield* recognise(layout, root)) return { _tag: "Recognised" } as const
+  private open(layout: Layout.Layout, root: Uint8Array | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      if (yield* this.recognise(layout, root)) return { _tag: "Recognised" } as const
       const scope = yield* Scope.make()
-      const { assembly, held, writer } = yield* inScope(scope, openWriter(layout, options))
+      const { assembly, held, writer } = yield* inScope(scope, openWriter(layout, this.options))
       // only when it is asked for: what it waits for may begin after the open
-      opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
+      this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
       return { _tag: "Opened", held } as const
     })
+  }
 
-    const verify = Effect.fnUntraced(function* (root: Uint8Array, assembly: Assembly) {
+  private recognise(layout: Layout.Layout, root: Uint8Array | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      if (root === undefined || this.options.recognise === undefined) return false
+      const scope = yield* Scope.make()
+      const commit = yield* inScope(scope, this.options.recognise(layout, root))
+      if (commit === undefined) yield* Scope.close(scope, Exit.void)
+      else this.opened = { commit, scope, assembly: undefined }
+      return commit !== undefined
+    })
+  }
+
+  private verify(root: Uint8Array, assembly: Assembly) {
+    return Effect.gen({ self: this }, function* () {
       const verdict: Verdict = assembly.verify(root)
-      if (verdict.blocks.length === 0 && !verdict.trailer) yield* options.verified
+      if (verdict.blocks.length === 0 && !verdict.trailer) yield* this.options.verified
       return { _tag: "Verified", ...verdict } as const
     })
+  }
 
-    const commitOpened = Effect.fnUntraced(function* ({ commit }: Opened) {
+  private commit({ commit }: Opened) {
+    return Effect.gen({ self: this }, function* () {
       const failures = yield* commit
-      yield* release(Exit.void)
+      yield* this.release(Exit.void)
       return { _tag: "Committed", failures: [...failures].sort((a, b) => a.entry - b.entry) } as const
     })
+  }
+}
 
-    // What a command brings about, as the reducer's next event.
-    const perform = (
-      command: FileState.Command
-    ): Effect.Effect<FileState.Event | undefined, StoreError | TransportError> => {
-      const assembly = opened?.assembly
-      switch (command._tag) {
-        case "OpenStore":
-          return Effect.catch(openStore(command.layout, command.root), (error) =>
-            Effect.map(causeOf(error), (cause) => ({ _tag: "OpenFailed", reason: reasonOf(cause) }) as const)
-          )
-        case "StorePages":
-          return assembly === undefined
-            ? Effect.undefined
-            : Effect.as(assembly.put(command.batch, command.fresh), undefined)
-        case "KeepParity":
-          assembly?.keepParity(command.batch, command.fresh)
-          return Effect.undefined
-        case "DropParity":
-          assembly?.dropParity(command.block)
-          return Effect.undefined
-        case "Recover":
-          return assembly === undefined
-            ? Effect.undefined
-            : Effect.as(assembly.recover(command.block, command.missing), undefined)
-        case "Verify":
-          return assembly === undefined ? Effect.undefined : verify(command.root, assembly)
-        case "Commit":
-          return opened === undefined ? Effect.undefined : commitOpened(opened)
-        case "Discard":
-          return Effect.as(release(Exit.void), undefined)
-        case "Answer":
-          return Effect.as(options.answer(command.answer), undefined)
-      }
-    }
+/** Makes a file; nothing happens before `run` is run. */
+export const make = (options: Options): Effect.Effect<CatchFile> => Effect.sync(() => new FileFiber(options))
 
-    const handle = Effect.fnUntraced(function* (event: FileState.Event) {
-      const events: Array<FileState.Event> = [event]
-      for (let next = events.shift(); next !== undefined; next = events.shift()) {
-        const [stepped, commands] = FileState.step(state, next)
-        state = stepped
-        for (const command of commands) {
-          const outcome = yield* Effect.catchTag(perform(command), "StoreError", (error) =>
-            Effect.map(causeOf(error), (cause): FileState.Event => ({ _tag: "StoreFailed", reason: reasonOf(cause) }))
-          )
-          if (outcome !== undefined) events.push(outcome)
+class FileFiber implements CatchFile {
+  private readonly place: Place
+  private current: FileState.State
+  /**
+   * A letter that is put in runs the fiber at once, within the turn of its sender, until the fiber has to wait. A queue would
+   * wake it in the event loop's next turn, which at the rate of a slow link costs more than the work. Questions fill the
+   * mailbox no further than its limit, and one receiver waits for its letter.
+   */
+  private readonly mailbox: Array<Letter> = []
+  private readonly posted = Latch.makeUnsafe(false)
+  private hasEnded = false
+
+  constructor(options: Options) {
+    this.place = new Place(options)
+    this.current = options.past
+  }
+
+  pages(batch: FileState.PageBatch): Effect.Effect<void> {
+    const state = this.current
+    return state._tag === "GetData" && state.verifying === undefined
+      ? this.post({ _tag: "Pages", batch: sound(state.layout, batch) })
+      : Effect.void
+  }
+
+  parity(batch: FileState.ParityBatch): Effect.Effect<void> {
+    const state = this.current
+    return state._tag === "GetData" && state.verifying === undefined
+      ? this.post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
+      : Effect.void
+  }
+
+  question(event: FileState.Event): void {
+    if (!this.hasEnded && this.mailbox.length < Limits.mailboxQuestions) this.put({ event })
+  }
+
+  fail(reason: string): void {
+    if (!this.hasEnded) this.put({ event: { _tag: "StoreFailed", reason } })
+  }
+
+  state(): FileState.State {
+    return this.current
+  }
+
+  readonly run: Effect.Effect<void, TransportError> = Effect.onExit(
+    Effect.gen({ self: this }, function* () {
+      do {
+        if (this.mailbox.length === 0) {
+          this.posted.closeUnsafe()
+          yield* this.posted.await
         }
+        // a letter stays in the mailbox while it is worked on, so that the end finds the receiver that waits for it
+        const { event, taken } = this.mailbox[0]
+        yield* this.handle(event)
+        this.mailbox.shift()
+        taken?.openUnsafe()
+      } while (this.mailbox.length > 0 || !isOver(this.current))
+    }),
+    (exit) => Effect.andThen(this.end, this.place.release(exit))
+  )
+
+  private put(letter: Letter): void {
+    this.mailbox.push(letter)
+    this.posted.openUnsafe()
+  }
+
+  // The bytes of pages are the receiver's: it waits until they have been copied, or until the fiber has ended.
+  private post(event: FileState.Event): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.hasEnded) return Effect.void
+      const taken = Latch.makeUnsafe(false)
+      this.put({ event, taken })
+      return taken.isOpen() ? Effect.void : taken.await
+    })
+  }
+
+  private readonly end = Effect.sync(() => {
+    this.hasEnded = true
+    for (const { taken } of this.mailbox.splice(0)) taken?.openUnsafe()
+  })
+
+  // Bound once, not for each batch of pages.
+  private readonly handle = Effect.fnUntraced({ self: this }, function* (this: FileFiber, event: FileState.Event) {
+    const events: Array<FileState.Event> = [event]
+    for (let next = events.shift(); next !== undefined; next = events.shift()) {
+      const [stepped, commands] = FileState.step(this.current, next)
+      this.current = stepped
+      for (const command of commands) {
+        const outcome = yield* Effect.catchTag(this.place.perform(command), "StoreError", this.onStoreError)
+        if (outcome !== undefined) events.push(outcome)
       }
-    })
-
-    // The bytes of pages are the receiver's: it waits until they have been copied, or nobody is there any more to do so.
-    let ended = false
-    const post = (event: FileState.Event) =>
-      Effect.suspend(() => {
-        if (ended) return Effect.void
-        const taken = Latch.makeUnsafe(false)
-        put({ event, taken })
-        return taken.isOpen() ? Effect.void : taken.await
-      })
-    const end = Effect.sync(() => {
-      ended = true
-      for (const { taken } of mailbox.splice(0)) taken?.openUnsafe()
-    })
-
-    return {
-      pages: (batch) =>
-        state._tag === "GetData" && state.verifying === undefined
-          ? post({ _tag: "Pages", batch: sound(state.layout, batch) })
-          : Effect.void,
-      parity: (batch) =>
-        state._tag === "GetData" && state.verifying === undefined
-          ? post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
-          : Effect.void,
-      fail: (reason) => {
-        if (!ended) put({ event: { _tag: "StoreFailed", reason } })
-      },
-      question: (event) => {
-        if (!ended && mailbox.length < Limits.mailboxQuestions) put({ event })
-      },
-      state: () => state,
-      run: Effect.onExit(
-        Effect.gen(function* () {
-          do {
-            if (mailbox.length === 0) {
-              posted.closeUnsafe()
-              yield* posted.await
-            }
-            // it stays in the mailbox while it is worked on, so that the end finds who waits for it
-            const { event, taken } = mailbox[0]
-            yield* handle(event)
-            mailbox.shift()
-            taken?.openUnsafe()
-          } while (mailbox.length > 0 || !isOver(state))
-        }),
-        (exit) => Effect.andThen(end, release(exit))
-      )
     }
   })
+
+  private readonly onStoreError = (error: StoreError) => this.place.failed("StoreFailed", error)
+}
