@@ -79,6 +79,9 @@ export class Attendance {
   readonly joinedMillis: number
   /** Since when what the ear brought is worked on; undefined while it listens. */
   workingMillis: number | undefined
+  /** Since when there was always something to work on, and when it was listened last. */
+  private busySinceMillis: number
+  private listenedMillis: number
 
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
@@ -93,6 +96,8 @@ export class Attendance {
     this.wakefulness = wakefulness
     this.heardMillis = nowMillis
     this.joinedMillis = nowMillis
+    this.busySinceMillis = nowMillis
+    this.listenedMillis = nowMillis
     // the welcome, too, may have come long ago
     this.isHeard(nowMillis)
   }
@@ -147,6 +152,16 @@ export class Attendance {
     const worked = nowMillis - (this.workingMillis ?? nowMillis)
     this.heardMillis = Math.min(nowMillis, this.heardMillis + worked)
     this.workingMillis = undefined
+    this.listenedMillis = nowMillis
+  }
+  /** Something has arrived, and is worked on. */
+  works(nowMillis: number): void {
+    if (nowMillis - this.listenedMillis >= 1) this.busySinceMillis = nowMillis
+    this.workingMillis = nowMillis
+  }
+  /** For how long there was always something to work on: what was asked since may wait behind it. */
+  busyMillis(nowMillis: number): number {
+    return this.workingMillis === undefined ? 0 : nowMillis - this.busySinceMillis
   }
   seconds(nowMillis: number): number {
     return seconds(nowMillis - (this.startedMillis ?? nowMillis))

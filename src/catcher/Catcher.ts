@@ -35,6 +35,7 @@ import { ReplayedInbox } from "./ReplayedInbox.ts"
 import { Ruin } from "./Ruin.ts"
 import { TreeFiles } from "./TreeFiles.ts"
 import { whereaboutsOf } from "./Whereabouts.ts"
+import * as SignOfLife from "./SignOfLife.ts"
 import * as Tick from "./Tick.ts"
 import { Wakefulness } from "./Wakefulness.ts"
 
@@ -142,7 +143,7 @@ class Visitor {
     this.replayed = new ReplayedInbox({
       pull,
       listens: () => this.attendance.listens(now()),
-      works: () => void (this.attendance.workingMillis = now())
+      works: () => this.attendance.works(now())
     })
   }
 
@@ -220,6 +221,7 @@ class Visitor {
       attendance.joins(membership)
       const files = yield* filesOf(membership, attendance, options)
       yield* Effect.forkScoped(Tick.ticking(attendance, now))
+      yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, now))
       const events = yield* pullOf(PageReceiver.events(replayed.inbox, membership, attendance.received))
       yield* Effect.raceAllFirst([
         this.listen(events, membership, files),
@@ -377,8 +379,14 @@ const answerTo = Effect.fnUntraced(function* (
   }
   if (message._tag === "Open") attendance.expect(message)
   const asked = Answers.eventOf(message, membership)
+  if (asked === undefined) return true
+  const { event, file } = asked
   // the manifest's plan says which files there are; before it there is only the manifest
-  if (asked !== undefined && asked.file <= attendance.plan.length) yield* files.question(asked.file, asked.event)
+  if (file <= attendance.plan.length) yield* files.question(file, event)
+  // a revision whose opening was not heard
+  else if (event._tag !== "Open" && attendance.entries !== undefined) {
+    yield* exchange.answer(master, Answers.toQuestion({ _tag: "Aborted" }, file, membership, attendance.heldBytes()))
+  }
   return true
 })
 

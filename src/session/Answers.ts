@@ -60,16 +60,24 @@ export const toProbe = (probe: Probe, probes: Probes, membership: Membership): P
   return arrived === undefined ? undefined : { _tag: "ProbeOk", session, slot, incarnation, ...arrived }
 }
 
-/** The answer to a poll that asks us; page datagrams received so far, datagrams lost in our own buffers, bytes that are here. */
+/** A catcher is here: the answer to a poll of that number. Page datagrams received so far, datagrams lost in its own buffers, bytes held. */
+export const here = (
+  poll: number,
+  received: number,
+  dropped: number,
+  held: () => number,
+  { incarnation, session, slot }: Membership
+): PollOk => {
+  const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
+  return { _tag: "PollOk", session, slot, incarnation, poll, ...counts }
+}
+
+/** The answer to a poll, if it asks us. */
 export const toPoll = (
-  poll: Poll,
+  { audience, poll }: Poll,
   received: number,
   dropped: number,
   held: () => number,
   membership: Membership
-): PollOk | undefined => {
-  const { incarnation, session, slot } = membership
-  if (!poll.audience.includes(slot)) return undefined
-  const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
-  return { _tag: "PollOk", session, slot, incarnation, poll: poll.poll, ...counts }
-}
+): PollOk | undefined =>
+  audience.includes(membership.slot) ? here(poll, received, dropped, held, membership) : undefined

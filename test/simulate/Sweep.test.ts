@@ -185,6 +185,11 @@ describe("seeds that have failed", () => {
   it.effect("405753: a catcher that was frozen before its welcome spoke for a dead master", () => check(405_753))
   it.effect("900295: a catcher behind a link that was clogged spoke for a dead master", () => check(900_295))
   it.effect("406421: the same, of a master that was heard once before the link was clogged", () => check(406_421))
+  it.effect("414628: a catcher with a slow store was silent while it worked", () => check(414_628))
+  it.effect("417536: a revision whose opening was lost was never answered", () => check(417_536))
+  it.effect("407007 and 417910: what was refused became complete with a revision", () =>
+    Effect.forEach([407_007, 417_910], check, { discard: true })
+  )
   it.effect("413251: two times out of reach, each of them short", () => check(413_251))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })

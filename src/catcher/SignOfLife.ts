@@ -1,0 +1,26 @@
+/**
+ * A catcher that has had work without a pause for an eighth of the time-out says that it is there, unasked: the polls and questions that
+ * have come since wait behind the pages that its store takes slowly. [Q-9]
+ */
+import * as Effect from "effect/Effect"
+import * as Answers from "../session/Answers.ts"
+import type { CatcherExchange } from "../session/Exchange.ts"
+import type { Joined } from "../phase/Announce.ts"
+import type { Attendance } from "./Attendance.ts"
+
+/** Gives a sign of life every eighth of the time-out while there is work, until the scope closes. */
+export const giving = (
+  attendance: Attendance,
+  membership: Joined,
+  exchange: CatcherExchange["Service"],
+  now: () => number
+): Effect.Effect<never> => {
+  const everyMillis = membership.timeoutMillis / 8
+  const give = Effect.suspend(() => {
+    if (attendance.busyMillis(now()) < everyMillis) return Effect.void
+    const { dropped, heldBytes, received } = attendance
+    // no window counts poll 0
+    return exchange.tell(membership.master, Answers.here(0, received.pages, dropped, heldBytes, membership))
+  })
+  return Effect.forever(Effect.andThen(Effect.sleep(everyMillis), give))
+}
