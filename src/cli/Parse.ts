@@ -60,7 +60,7 @@ export const rate = (text: string): Parsed<number> => {
 /** The most content that is simulated: it is in memory. */
 const maxSizeBytes = 1024 ** 3
 
-/** A size in bytes: a plain number is bytes, prefixes as in a rate. */
+/** A size in bytes of what is simulated, 1 GiB at most: a plain number is bytes, prefixes as in a rate. */
 export const size = (text: string): Parsed<number> => {
   const example = "for example 32MiB, 1.5GB or 700kB"
   const match = /^(\d+(?:\.\d+)?|\.\d+) ?([kmg]i?)?b?$/i.exec(text)

@@ -113,7 +113,7 @@ const whyBehind = (ledger: Ledger, session: Session, slot: number, isSlow: boole
   return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why
 }
 
-/** Lacks a catcher so much more than the half of the group that lacks least? As has it, of the whole tree. */
+/** Lacks a catcher so much more than the half of the group that lacks least? Much as in, of the whole tree, to be shown. */
 const behind = (rests: ReadonlyArray<number>, total: number) => {
   const median = rests.toSorted((a, b) => a - b)[Math.floor((rests.length - 1) / 2)] ?? 0
   return (rest: number): boolean => rest - median > Limits.stragglerShare * total

@@ -104,8 +104,8 @@ export const span = Effect.fnUntraced(function* (
 })
 
 /**
- * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, or on that for them. Those
- * for stragglers, on the lane for these, wait for an answer as long as the session does.
+ * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, by default on `repair`. On
+ * the lane `straggler` a round waits for an answer as long as the session does.
  */
 export const finish = Effect.fn("MissingRounds.finish")(function* (
   content: PageStream.Content,
@@ -190,6 +190,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       judge(trials, content.layout, slot, answer, before.get(slot))
       before.set(slot, answer)
     }
+    // [Q-11] the others do not wait for it
     late = new Set([...late, ...Planner.stragglers(lacking, count)])
     // [N-4] nobody waits for a catcher that gains nothing
     const onTrial = [...missing.keys()].filter(trials.isOnTrial)
@@ -206,7 +207,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
         continue
       }
       isAlone = false
-      // others have answered: nobody waits for those that have not
+      // [Q-11] others have answered: nobody waits for those that have not
       const silent = owing.filter((slot) => !answers.has(slot))
       leaveOut(silent)
       if (answers.size > 0) for (const slot of silent) late.add(slot)

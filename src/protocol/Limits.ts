@@ -197,9 +197,9 @@ export const sinkMillis = 1000
 
 /** More catchers than this say how many pages of a block they lack, not which: lists grow with the group, counts do not. */
 export const listingCatchers = 8
-/** Who lacks this many times what half of the group lacks, and this share of a span besides, is repaired after the others. */
+/** A catcher that lacks more than this many times the group's median, and `stragglerShare` on top of it, is a straggler. [Q-11] */
 export const stragglerMedians = 4
-/** Share of a span that a catcher lacks, besides, before it is a straggler. */
+/** Share of a span that a straggler lacks beyond `stragglerMedians` times the median. */
 export const stragglerShare = 0.05
 /** Fewer pages hold nobody up: of a small file one lost page would be a large share. */
 export const stragglerPages = 64

@@ -67,11 +67,11 @@ export interface Totals {
 export class Lanes extends Context.Service<
   Lanes,
   {
-    /** For pages that are sent for the first time. */
+    /** First pages, but the manifest's. */
     readonly fresh: Lane
-    /** For what is missing; goes before `fresh`. */
+    /** What is missing, and the manifest; goes before `fresh`. */
     readonly repair: Lane
-    /** Repairs for stragglers; goes when nothing else waits. */
+    /** All that is only for stragglers; goes when nothing else waits. */
     readonly straggler: Lane
   }
 >()("mrsync/session/Lanes") {}
@@ -80,7 +80,7 @@ export class Lanes extends Context.Service<
 export class Sender extends Context.Service<
   Sender,
   {
-    /** Those catchers wait for what is on the air, until the scope closes: when all of them are stragglers, the pace is theirs. */
+    /** Until the scope closes, pages are sent for these catchers. The pace is the stragglers' when no others are served. */
     readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
     /** Does the window not wait for that catcher, because it would wait most of the time? */
     readonly isExcluded: (slot: number) => boolean

@@ -65,7 +65,10 @@ export class Standing extends Context.Service<
     readonly held: (slot: number) => number
     /** [A-10] Asks a few of those that have not said so for a while. */
     readonly askHeld: Effect.Effect<void, TransportError>
-    /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
+    /**
+     * Why a catcher fell behind, as far as it shows. `isLate`: a file has gone on without it. `missedPages`: pages that it missed, in
+     * all. It is a diagnosis: docs/architecture.md, "Why a catcher is behind", lists what decides.
+     */
     readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
   }
 >()("mrsync/session/Standing") {}

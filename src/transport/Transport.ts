@@ -101,7 +101,7 @@ export class Transport extends Context.Service<
     readonly receiveBufferBytes: number
     /** Does the kernel get many datagrams in one piece, which it, or something on the way, cuts apart? */
     readonly glues: boolean
-    /** Multicasts; completes when the batch's memory may be used again. */
+    /** To all catchers; completes when the batch's memory may be used again. */
     readonly send: (batch: Batch) => Effect.Effect<void, TransportError>
     /** Sends one datagram to one address, which came with a datagram: where the system sends nothing there, it is lost. */
     readonly sendTo: (to: Address, datagram: Uint8Array) => Effect.Effect<void, TransportError>

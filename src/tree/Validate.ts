@@ -8,7 +8,10 @@
 import type { Entry } from "./Entry.ts"
 import { keyOf } from "./Names.ts"
 
-/** Why an entry may not be made, by its index; entries that are fine are absent. A refused directory refuses what is in it. */
+/**
+ * Why an entry may not be made, by its index; entries that are fine are absent. A refused directory refuses what is in it. [M-4] The
+ * master and all catchers come to the same: a catcher's own policy has its place in catcher/TreeFiles.
+ */
 export const refused = (entries: ReadonlyArray<Entry>): ReadonlyMap<number, string> => {
   const out = new Map<number, string>()
   const directories = new Set<string>([""])

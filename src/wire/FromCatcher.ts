@@ -149,7 +149,7 @@ export const take = (
       const held = r.u64()
       return { _tag: "Missing", ...who, file, round: index, first, count, held, lacks, runs }
     }
-    default: {
+    case Header.types.CloseOk: {
       const next = r.u32()
       const length = r.u16()
       const failures = []
@@ -157,8 +157,10 @@ export const take = (
       return { _tag: "CloseOk", ...who, file, from: index, failures, next: next === nothing ? undefined : next }
     }
   }
+  return undefined
 }
 
+// Of other types nothing is read: their bodies begin otherwise.
 const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.PollOk,
   Header.types.ProbeOk,

@@ -10,7 +10,7 @@
  *  6  2  flags (bit 0: sealed; none is defined yet otherwise)
  *  8  8  session
  * 16  4  file
- * 20  4  index: page, parity page, round, poll or sequence, as the type says
+ * 20  4  index: page, parity page, round, poll, entry or train, as the type says
  * 24     body, then a checksum of 4 bytes unless it is a page: see Codec. 16 bytes are kept free there for a tag [W-6]
  * ```
  *

@@ -154,13 +154,13 @@ interface Holding extends Answer {
   readonly held: number
 }
 
-/** C> Answer to Open. `SitOut` is the table's OpenFailed and SitOut alike: this catcher takes no part in this file. */
+/** C> Answer to Open: the file is open here. */
 export interface OpenOk extends Answer {
   readonly _tag: "OpenOk"
   readonly file: number
 }
 
-/** C> Answer to Open or Eof: this catcher takes no part in this file. */
+/** C> Answer to Open, Eof or Close, and unasked [O-7]: this catcher takes no part in this file. */
 export interface SitOut extends Answer {
   readonly _tag: "SitOut"
   readonly file: number

@@ -167,8 +167,8 @@ export const lacking = ({ lacks, runs }: Lack): number => {
 }
 
 /**
- * Who lacks so much more than the group that its repairs would hold the others back: more than `stragglerMedians` times
- * the median, and more than `stragglerShare` of what was asked about (`stragglerPages` at least). Never the whole group. `lacking`: pages by slot.
+ * [Q-11] The catchers whose repairs would hold the others back: each lacks more than `stragglerMedians` times the median and, on top
+ * of that, `stragglerShare` of what was asked about (`stragglerPages` at least). Never the whole group. `lacking`: pages by slot.
  */
 export const stragglers = (lacking: ReadonlyMap<number, number>, askedPages: number): ReadonlySet<number> => {
   const sorted = [...lacking.values()].sort((a, b) => a - b)

@@ -125,6 +125,9 @@ describe("Planner", () => {
     const stragglers = (...lacking: ReadonlyArray<number>) => stragglersOf(1000, ...lacking)
     assert.deepStrictEqual(stragglers(1, 2, 3, 300), [3])
     assert.deepStrictEqual(stragglers(1, 2, 3, 40), [])
+    // more than four medians, and more than the share, but not than both together
+    assert.deepStrictEqual(stragglers(100, 100, 100, 450), [])
+    assert.deepStrictEqual(stragglers(100, 100, 100, 470), [3])
     assert.deepStrictEqual(stragglers(200, 200, 200, 300), [])
     assert.deepStrictEqual(stragglers(300), [])
     assert.deepStrictEqual(stragglers(0, 300), [1])
