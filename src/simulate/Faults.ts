@@ -13,7 +13,7 @@ import { type Change as Changed, Changing, kinds } from "./Changing.ts"
 import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf } from "./Healing.ts"
-import { cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
+import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
 import * as Tree from "./Tree.ts"
@@ -36,12 +36,26 @@ export interface Story {
 
 const pageBytes = 512
 
+/** What is decided before anything runs, besides the tree and the network. */
+interface Mishaps {
+  readonly machines: ReadonlyArray<Befallen>
+  readonly master: MasterFaults
+  readonly allDieMillis: number | undefined
+  readonly narrow: ReturnType<typeof narrowLinksOf>
+  readonly shortPaths: ReturnType<typeof shortPathsOf>
+  readonly cut: Cut | undefined
+  readonly healMillis: number | undefined
+  readonly replaced: Replaced | undefined
+  readonly changes: ReadonlyArray<Changed>
+  readonly forger: Forger | undefined
+  readonly echoes: ReturnType<typeof echoesOf>
+}
+
 export const story = (seed: number): Story => {
   const dice = new Dice(seed)
   const telling: Array<string> = []
   const tell = (line: string) => void telling.push(line)
   const excuses = new Excuses()
-  const { excuse, hit } = excuses
 
   const catchers = dice.whole(1, 12)
   const { refused, tree } = treeOf(dice, seed, catchers)
@@ -50,88 +64,24 @@ export const story = (seed: number): Story => {
   tell(`network ${JSON.stringify(network)}`)
   // dice of their own, so that what was found with a seed before stays there
   const shortPaths = shortPathsOf(new Dice(seed ^ 0x6a09_e667), catchers)
-  const masterDeath = masterDeathOf(new Dice(seed ^ 0x510e_527f))
-  const master = {
-    pageBytes: shortPaths.length > 0 ? Limits.defaultPageBytes : pageBytes,
-    // whoever crashes before it joins shall not keep the others waiting for long
-    atLeast: 1,
-    // one that was started again waits until all have left the dead one
-    waitMillis: masterDeath === undefined ? 3000 : 10_000,
-    ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
-  }
+  const death = masterDeathOf(new Dice(seed ^ 0x510e_527f))
+  const master = masterOf(dice, shortPaths.length > 0, death !== undefined)
   tell(`master ${JSON.stringify(master)}`)
-  const befallen = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
-  const masterCrash = dice.hits(0.04) ? dice.scaled(5, 1000) : undefined
-  const masterFreeze = dice.hits(0.05) ? dice.scaled(5, 1000) : undefined
-  const freezeMillis = dice.whole(10, shortMillis)
-  if (masterCrash !== undefined) tell(`the master crashes at ${masterCrash.toFixed(1)}`)
-  if (masterFreeze !== undefined) tell(`the master is frozen at ${masterFreeze.toFixed(1)} for ${freezeMillis}`)
-  if (masterDeath !== undefined) {
-    const { atMillis, restartMillis } = masterDeath
-    tell(`the master dies at ${atMillis.toFixed(1)}, and is started again ${restartMillis.toFixed(1)} later`)
-  }
-  const allDie = allDieOf(new Dice(seed ^ 0x1f83_d9ab))
-  if (allDie !== undefined) tell(`all catchers die at ${allDie.toFixed(1)}`)
-  const narrow = narrowLinksOf(new Dice(seed ^ 0x2545_f491), catchers)
-  for (const [name, link] of narrow) tell(`${name}'s link: ${JSON.stringify(link)}`)
-  const cut = cutOf(new Dice(seed ^ 0x5be0_cd19), catchers)
-  if (cut !== undefined)
-    tell(`${cut.name}: ${cut.direction} is cut at ${cut.atMillis.toFixed(1)}, lasts ${cut.lastsMillis}`)
-  // what is dead or started anew is healed by nobody
-  const isMasterWell = masterCrash === undefined && masterDeath === undefined
-  const healMillis = isMasterWell && allDie === undefined ? healingOf(new Dice(seed ^ 0x4a7c_1589)) : undefined
-  if (healMillis !== undefined) tell(`everything is healed at ${healMillis.toFixed(1)}`)
-  const replaced = replacedOf(new Dice(seed ^ 0x1b87_3593), catchers)
-  if (replaced !== undefined) {
-    const { inSession, millis, name } = replaced
-    tell(`${name}'s destination is replaced ${inSession ? "in the session, after" : "at"} ${millis.toFixed(1)}`)
-  }
-  for (const { atMillis, mtuBytes, name } of shortPaths)
-    tell(`the path to ${name} takes packets of ${mtuBytes} bytes from ${atMillis.toFixed(1)} on`)
-  const changes = changesOf(new Dice(seed ^ 0x3c6e_f372), tree)
+  const machines = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
+  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death })
+  tellingOf(mishaps, tree).forEach(tell)
   const source = new Changing(tree)
-  for (const change of changes) {
-    const { atMillis, index, kind, lastsMillis } = change
-    source.foretell(change)
-    tell(`${display(tree[index].entry.path)} is ${kind} at ${atMillis.toFixed(1)}, ${lastsMillis?.toFixed(1)}`)
-  }
-  const forger = dice.hits(0.3) ? new Forger(seed, catchers) : undefined
-  if (forger !== undefined) tell("somebody forges answers and pages")
-  const echoes = echoesOf(new Dice(seed ^ 0x7f4a_7c15), catchers)
-  if (echoes !== undefined) tell("questions and answers come once more, damaged")
-
-  const meanwhile = (world: World) =>
-    Effect.gen(function* () {
-      forger?.begin(world)
-      echoes?.begin(world)
-      for (const [name, narrowed] of narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
-      const acts = befallen.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
-      for (const { atMillis, mtuBytes, name } of shortPaths) {
-        if (mtuBytes < leastPacketBytes) excuse(name, "no page reaches it")
-        acts.push(Effect.andThen(Effect.sleep(atMillis), world.network.impairLink(name, "Group", { mtuBytes })))
-      }
-      if (masterCrash !== undefined) acts.push(Effect.andThen(Effect.sleep(masterCrash), world.master.crash))
-      if (masterFreeze !== undefined) acts.push(freezeMaster(world, masterFreeze, freezeMillis))
-      if (masterDeath !== undefined) acts.push(restartMaster(world, masterDeath, excuse))
-      if (allDie !== undefined) acts.push(killAll(world, allDie, excuse))
-      if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
-      if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
-      const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
-      const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
-      for (const change of changes) others.push(changeFile(change, source))
-      world.hosts.forEach((host, i) => void (host.isPersistent = befallen[i].isPersistent))
-      yield* Effect.all(others, { concurrency: "unbounded", discard: true })
-    })
+  for (const change of mishaps.changes) source.foretell(change)
 
   return {
     telling,
     refused,
     source,
-    masterLives: masterCrash === undefined,
-    hit,
+    masterLives: mishaps.master.crashMillis === undefined,
+    hit: excuses.hit,
     network: (event) => {
-      if (!event.isCatcher) forger?.hear(event.bytes)
-      echoes?.hear(event)
+      if (!event.isCatcher) mishaps.forger?.hear(event.bytes)
+      mishaps.echoes?.hear(event)
     },
     scenario: {
       seed,
@@ -139,18 +89,121 @@ export const story = (seed: number): Story => {
       tree: source.tree,
       timeoutMillis,
       network,
-      // whoever is started later is not waited for, and joins what runs
-      master: { ...master, catchers: Math.max(1, befallen.filter(({ startMillis }) => startMillis === 0).length) },
+      // a catcher that is started later is not waited for, and joins what runs
+      master: { ...master, catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) },
       limitMillis: 600_000,
-      disk: (i) => befallen[i].disk,
-      startMillis: (i) => befallen[i].startMillis,
+      disk: (i) => machines[i].disk,
+      startMillis: (i) => machines[i].startMillis,
       before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),
       // so few that blocks are spilled
       ...(dice.hits(0.3) ? { assemblingBlocks: dice.whole(1, 3) } : {}),
-      meanwhile
+      meanwhile: (world) => befall(world, mishaps, source, excuses, tell)
     }
   }
 }
+
+const masterOf = (dice: Dice, hasShortPaths: boolean, dies: boolean) => ({
+  pageBytes: hasShortPaths ? Limits.defaultPageBytes : pageBytes,
+  // a catcher that crashes before it joins shall not keep the others waiting for long
+  atLeast: 1,
+  // one that was started again waits until all have left the dead one
+  waitMillis: dies ? 10_000 : 3000,
+  ...(dice.hits(0.2) ? { bytesPerSecond: dice.pick(200_000, 2_000_000) } : {})
+})
+
+/** The rest of the mishaps. Most have dice of their own, so that the stories of old seeds stay. */
+const mishapsOf = (
+  dice: Dice,
+  seed: number,
+  tree: ReadonlyArray<Given>,
+  given: Pick<Mishaps, "machines" | "shortPaths"> & { readonly death: MasterDeath | undefined }
+): Mishaps => {
+  const { death, machines, shortPaths } = given
+  const catchers = machines.length
+  const own = (salt: number) => new Dice(seed ^ salt)
+  const master = masterFaultsOf(dice, death)
+  const allDieMillis = allDieOf(own(0x1f83_d9ab))
+  // what is dead or started anew is healed by nobody
+  const isHealed = master.crashMillis === undefined && death === undefined && allDieMillis === undefined
+  return {
+    machines,
+    master,
+    allDieMillis,
+    narrow: narrowLinksOf(own(0x2545_f491), catchers),
+    shortPaths,
+    cut: cutOf(own(0x5be0_cd19), catchers),
+    healMillis: isHealed ? healingOf(own(0x4a7c_1589)) : undefined,
+    replaced: replacedOf(own(0x1b87_3593), catchers),
+    changes: changesOf(own(0x3c6e_f372), tree),
+    forger: dice.hits(0.3) ? new Forger(seed, catchers) : undefined,
+    echoes: echoesOf(own(0x7f4a_7c15), catchers)
+  }
+}
+
+const tellingOf = (mishaps: Mishaps, tree: ReadonlyArray<Given>): ReadonlyArray<string> => {
+  const { allDieMillis, cut, healMillis, replaced } = mishaps
+  const { crashMillis, death, freeze } = mishaps.master
+  const lines: Array<string> = []
+  if (crashMillis !== undefined) lines.push(`the master crashes at ${crashMillis.toFixed(1)}`)
+  if (freeze !== undefined) {
+    lines.push(`the master is frozen at ${freeze.atMillis.toFixed(1)} for ${freeze.lastsMillis}`)
+  }
+  if (death !== undefined) {
+    const { atMillis, restartMillis } = death
+    lines.push(`the master dies at ${atMillis.toFixed(1)}, and is started again ${restartMillis.toFixed(1)} later`)
+  }
+  if (allDieMillis !== undefined) lines.push(`all catchers die at ${allDieMillis.toFixed(1)}`)
+  for (const [name, link] of mishaps.narrow) lines.push(`${name}'s link: ${JSON.stringify(link)}`)
+  if (cut !== undefined) {
+    lines.push(`${cut.name}: ${cut.direction} is cut at ${cut.atMillis.toFixed(1)}, lasts ${cut.lastsMillis}`)
+  }
+  if (healMillis !== undefined) lines.push(`everything is healed at ${healMillis.toFixed(1)}`)
+  if (replaced !== undefined) {
+    const { inSession, millis, name } = replaced
+    lines.push(`${name}'s destination is replaced ${inSession ? "in the session, after" : "at"} ${millis.toFixed(1)}`)
+  }
+  for (const { atMillis, mtuBytes, name } of mishaps.shortPaths) {
+    lines.push(`the path to ${name} takes packets of ${mtuBytes} bytes from ${atMillis.toFixed(1)} on`)
+  }
+  for (const { atMillis, index, kind, lastsMillis } of mishaps.changes) {
+    lines.push(`${display(tree[index].entry.path)} is ${kind} at ${atMillis.toFixed(1)}, ${lastsMillis?.toFixed(1)}`)
+  }
+  if (mishaps.forger !== undefined) lines.push("somebody forges answers and pages")
+  if (mishaps.echoes !== undefined) lines.push("questions and answers come once more, damaged")
+  return lines
+}
+
+/** Brings the mishaps about, each at its time. */
+const befall = Effect.fnUntraced(function* (
+  world: World,
+  mishaps: Mishaps,
+  source: Changing,
+  excuses: Excuses,
+  tell: (line: string) => void
+) {
+  const { allDieMillis, changes, cut, healMillis, machines, replaced } = mishaps
+  const { crashMillis, death, freeze } = mishaps.master
+  const { excuse } = excuses
+  mishaps.forger?.begin(world)
+  mishaps.echoes?.begin(world)
+  for (const [name, narrowed] of mishaps.narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
+  const acts = machines.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
+  for (const { atMillis, mtuBytes, name } of mishaps.shortPaths) {
+    if (mtuBytes < leastPacketBytes) excuse(name, "no page reaches it")
+    acts.push(Effect.andThen(Effect.sleep(atMillis), world.network.impairLink(name, "Group", { mtuBytes })))
+  }
+  if (crashMillis !== undefined) acts.push(Effect.andThen(Effect.sleep(crashMillis), world.master.crash))
+  if (freeze !== undefined) acts.push(freezeMaster(world, freeze))
+  if (death !== undefined) acts.push(restartMaster(world, death, excuse))
+  if (allDieMillis !== undefined) acts.push(killAll(world, allDieMillis, excuse))
+  if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
+  if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
+  const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
+  const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
+  for (const change of changes) others.push(changeFile(change, source))
+  world.hosts.forEach((host, i) => void (host.isPersistent = machines[i].isPersistent))
+  yield* Effect.all(others, { concurrency: "unbounded", discard: true })
+})
 
 // ---- what is sent ----
 
@@ -246,6 +299,18 @@ const furnish = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>) => {
 
 // ---- everybody at once ----
 
+/** What befalls the master. */
+interface MasterFaults {
+  readonly crashMillis: number | undefined
+  readonly freeze: Freeze | undefined
+  readonly death: MasterDeath | undefined
+}
+
+interface Freeze {
+  readonly atMillis: number
+  readonly lastsMillis: number
+}
+
 interface MasterDeath {
   readonly atMillis: number
   /** Counted from its death. */
@@ -254,6 +319,13 @@ interface MasterDeath {
 
 const masterDeathOf = (dice: Dice): MasterDeath | undefined =>
   dice.hits(0.08) ? { atMillis: dice.scaled(5, 2000), restartMillis: dice.scaled(20, 3000) } : undefined
+
+const masterFaultsOf = (dice: Dice, death: MasterDeath | undefined): MasterFaults => {
+  const crashMillis = dice.hits(0.04) ? dice.scaled(5, 1000) : undefined
+  const atMillis = dice.hits(0.05) ? dice.scaled(5, 1000) : undefined
+  const lastsMillis = dice.whole(10, shortMillis)
+  return { crashMillis, freeze: atMillis === undefined ? undefined : { atMillis, lastsMillis }, death }
+}
 
 /** How long a commit that was under way when a master died may take. */
 const commitMillis = 3000
@@ -281,7 +353,7 @@ const restartMaster = Effect.fnUntraced(function* (
   excuseFinished()
 })
 
-const freezeMaster = ({ master }: World, atMillis: number, lastsMillis: number) =>
+const freezeMaster = ({ master }: World, { atMillis, lastsMillis }: Freeze) =>
   Effect.sleep(atMillis).pipe(
     Effect.andThen(Effect.sync(() => master.freeze())),
     Effect.andThen(Effect.sleep(lastsMillis)),

@@ -57,7 +57,7 @@ export const narrowLinksOf = (dice: Dice, catchers: number) => {
   return links
 }
 
-interface Cut {
+export interface Cut {
   readonly name: string
   readonly direction: Simulated.Direction
   readonly atMillis: number

@@ -217,96 +217,17 @@ const restartMillis = 300
 /** How long what runs beside a session may go on after it. */
 const graceMillis = 5000
 
-const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
+const direct = (scenario: Scenario, time: VirtualTime.VirtualTime): Effect.Effect<Outcome> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { observer, seed, timeoutMillis = defaults.timeoutMillis } = scenario
+      const { limitMillis = 600_000, meanwhile, observer, seed } = scenario
       const network = yield* Simulated.make({ ...scenario.network, seed, observe: observer?.network })
-      const known = Tree.contents(scenario.tree)
-      const over = Deferred.makeUnsafe<void>()
-      const look = () => {
-        const isOver = !master.runs && hosts.every((host) => !host.runs && !host.isToCome)
-        // nobody is started again for a session that is over
-        if (isOver) Deferred.doneUnsafe(over, Effect.void)
-      }
-
-      const hosts = Array.from({ length: scenario.catchers }, (_, i): Host => {
-        const name = `c${i + 1}`
-        const host: Host = new Host(
-          name,
-          time,
-          network,
-          (life) =>
-            Effect.suspend(() => {
-              const { disk, volume } = host
-              host.memory = Memory.make({ ...disk, volume, known: (path) => known.get(path) })
-              return Catcher.run({
-                id: name,
-                waitMillis: catcherWaitMillis,
-                timeoutMillis,
-                ...(scenario.assemblingBlocks === undefined ? {} : { assemblingBlocks: scenario.assemblingBlocks })
-              }).pipe(
-                Effect.provide(
-                  Layer.mergeAll(
-                    network.layerCatcher(name),
-                    Memory.layer(host.memory),
-                    listening((event) => {
-                      if (event._tag === "Started") host.attempts++
-                      if (event._tag === "Report") observer?.catcherReports?.(host, event)
-                    })
-                  )
-                ),
-                Random.withSeed(`${seed} ${name} ${life}`)
-              )
-            }),
-          () => {
-            if (host.isPersistent && host.exit?._tag === "Failure" && master.runs) {
-              time.after(director, restartMillis, () => (master.runs ? host.start() : undefined))
-            }
-            look()
-          }
-        )
-        scenario.before?.(i, host.volume)
-        host.disk = scenario.disk?.(i) ?? {}
-        host.volume.capacityBytes = host.disk.capacityBytes ?? Infinity
-        host.volume.observe = (change) => observer?.changed?.(host, change)
-        return host
-      })
-
-      const master: MasterHost = new Machine(
-        "master",
-        time,
-        network,
-        (life) =>
-          Master.run({ ...defaults, catchers: scenario.catchers, timeoutMillis, ...scenario.master }).pipe(
-            Effect.provide(
-              Layer.mergeAll(
-                network.layerMaster,
-                Memory.sourceLayer(scenario.tree),
-                listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
-              )
-            ),
-            // one that is started again has a session of its own
-            Random.withSeed(life === 1 ? `${seed} master` : `${seed} master ${life}`)
-          ),
-        look
-      )
-
-      const director = time.process()
-      hosts.forEach((host, i) => {
-        const startMillis = scenario.startMillis?.(i) ?? 0
-        host.isToCome = startMillis > 0
-        const begin = () => {
-          host.isToCome = false
-          host.start()
-        }
-        if (host.isToCome) time.after(director, startMillis, begin)
-        else begin()
-      })
-      master.start()
+      const cast = new Cast(scenario, time, network)
+      const { hosts, master, over } = cast
+      cast.start()
       const world: World = { network, hosts, master, now: () => time.nowMillis }
-      const story = yield* Effect.forkScoped(scenario.meanwhile?.(world) ?? Effect.void)
-      const inTime = yield* Effect.timeoutOption(Deferred.await(over), scenario.limitMillis ?? 600_000)
+      const story = yield* Effect.forkScoped(meanwhile?.(world) ?? Effect.void)
+      const inTime = yield* Effect.timeoutOption(Deferred.await(over), limitMillis)
       const millis = time.nowMillis
       yield* Effect.timeoutOption(Fiber.await(story), graceMillis)
       yield* Fiber.interrupt(story)
@@ -318,9 +239,110 @@ const direct = (scenario: Scenario, time: VirtualTime.VirtualTime) =>
         traffic: yield* network.traffic,
         millis,
         isStuck: inTime._tag === "None"
-      } as Outcome
+      }
     })
   )
+
+/** The machines of a scenario, with their programs. */
+class Cast {
+  readonly hosts: ReadonlyArray<Host>
+  readonly master: MasterHost
+  /** Done when no program runs and none is to come. */
+  readonly over = Deferred.makeUnsafe<void>()
+  private readonly scenario: Scenario
+  private readonly time: VirtualTime.VirtualTime
+  private readonly network: Simulated.Network
+  private readonly known: ReturnType<typeof Tree.contents>
+  private readonly timeoutMillis: number
+  /** Starts programs later. */
+  private readonly director: VirtualTime.Process
+
+  constructor(scenario: Scenario, time: VirtualTime.VirtualTime, network: Simulated.Network) {
+    this.scenario = scenario
+    this.time = time
+    this.network = network
+    this.known = Tree.contents(scenario.tree)
+    this.timeoutMillis = scenario.timeoutMillis ?? defaults.timeoutMillis
+    this.hosts = Array.from({ length: scenario.catchers }, (_, i) => this.makeHost(i))
+    const program = (life: number) => this.masterProgram(life)
+    this.master = new Machine("master", time, network, program, () => this.onEnded())
+    this.director = time.process()
+  }
+
+  /** Starts the programs, each at its time. */
+  start(): void {
+    this.hosts.forEach((host, i) => {
+      const startMillis = this.scenario.startMillis?.(i) ?? 0
+      host.isToCome = startMillis > 0
+      const begin = () => {
+        host.isToCome = false
+        host.start()
+      }
+      if (host.isToCome) this.time.after(this.director, startMillis, begin)
+      else begin()
+    })
+    this.master.start()
+  }
+
+  private makeHost(i: number): Host {
+    const { before, disk, observer } = this.scenario
+    const host: Host = new Host(
+      `c${i + 1}`,
+      this.time,
+      this.network,
+      (life) => Effect.suspend(() => this.catcherProgram(host, life)),
+      () => this.onHostEnded(host)
+    )
+    before?.(i, host.volume)
+    host.disk = disk?.(i) ?? {}
+    host.volume.capacityBytes = host.disk.capacityBytes ?? Infinity
+    host.volume.observe = (change) => observer?.changed?.(host, change)
+    return host
+  }
+
+  private catcherProgram(host: Host, life: number) {
+    const { assemblingBlocks, observer, seed } = this.scenario
+    const { disk, name, volume } = host
+    host.memory = Memory.make({ ...disk, volume, known: (path) => this.known.get(path) })
+    const told = listening((event) => {
+      if (event._tag === "Started") host.attempts++
+      if (event._tag === "Report") observer?.catcherReports?.(host, event)
+    })
+    return Catcher.run({
+      id: name,
+      waitMillis: catcherWaitMillis,
+      timeoutMillis: this.timeoutMillis,
+      ...(assemblingBlocks === undefined ? {} : { assemblingBlocks })
+    }).pipe(
+      Effect.provide(Layer.mergeAll(this.network.layerCatcher(name), Memory.layer(host.memory), told)),
+      Random.withSeed(`${seed} ${name} ${life}`)
+    )
+  }
+
+  private masterProgram(life: number) {
+    const { catchers, master, observer, seed, tree } = this.scenario
+    const told = listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
+    return Master.run({ ...defaults, catchers, timeoutMillis: this.timeoutMillis, ...master }).pipe(
+      Effect.provide(Layer.mergeAll(this.network.layerMaster, Memory.sourceLayer(tree), told)),
+      // one that is started again has a session of its own
+      Random.withSeed(life === 1 ? `${seed} master` : `${seed} master ${life}`)
+    )
+  }
+
+  private onHostEnded(host: Host): void {
+    const { director, master } = this
+    if (host.isPersistent && host.exit?._tag === "Failure" && master.runs) {
+      this.time.after(director, restartMillis, () => (master.runs ? host.start() : undefined))
+    }
+    this.onEnded()
+  }
+
+  // nobody is started again for a session that is over
+  private onEnded(): void {
+    const isOver = !this.master.runs && this.hosts.every((host) => !host.runs && !host.isToCome)
+    if (isOver) Deferred.doneUnsafe(this.over, Effect.void)
+  }
+}
 
 /** Files that are complete are not told here: nobody looks at them. */
 const listening = (take: (event: Event) => void): Layer.Layer<Progress> => Progress.layerTo(take, ["FileCompleted"])
