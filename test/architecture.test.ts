@@ -483,7 +483,7 @@ const checks: ReadonlyArray<Check> = [
       ["master/Master.ts", "yield* transport.send({ bytes, datagramBytes })"],
       ["phase/Announce.ts", "const { local, sendTo } = yield* Transport"],
       ["catcher/Catcher.ts", "const pull = yield* pullOf(transport.receive)"],
-      ["session/Refusal.ts", "Effect.flatMap(Transport, ({ send }) => send(batch))"]
+      ["session/Unsent.ts", "Effect.flatMap(Transport, ({ send }) => send(batch))"]
     ]
   }
 ]

@@ -20,8 +20,8 @@ import * as Answers from "../session/Answers.ts"
 import { CatcherExchange } from "../session/Exchange.ts"
 import type { Incoming } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import * as Refusal from "../session/Refusal.ts"
-import * as Refusals from "../session/Refusals.ts"
+import * as Unsent from "../session/Unsent.ts"
+import * as JoinRefusals from "../session/JoinRefusals.ts"
 import * as Unread from "../source/Unread.ts"
 import type { Store } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
@@ -114,7 +114,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const wakefulness = yield* Wakefulness.make(now)
   const exchange = yield* CatcherExchange
   const services = { transport: yield* Transport, exchange, progress: yield* Progress, now, wakefulness }
-  yield* Effect.forkScoped(Refusal.telling)
+  yield* Effect.forkScoped(Unsent.telling)
   const visitor = new Visitor(options, services, yield* pullOf(exchange.receive))
   const report = Effect.sync(() => visitor.report())
   return yield* visitor.visits.pipe(
@@ -373,7 +373,7 @@ const answerTo = Effect.fnUntraced(function* (
         const isLost = "refusal" in guest && guest.refusal === "Started"
         if (guest.incarnation === membership.incarnation && isLost) {
           if (attendance.done) return false
-          return yield* new JoinRefused({ master, reason: Refusals.words[guest.refusal] })
+          return yield* new JoinRefused({ master, reason: JoinRefusals.words[guest.refusal] })
         }
       }
   }

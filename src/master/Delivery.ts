@@ -192,12 +192,12 @@ export class Delivery<E, R, E2, R2> {
   private tellBehind(late: Audience, missingPages: ReadonlyMap<number, number>) {
     return Effect.gen({ self: this }, function* () {
       const { roster } = yield* Members
-      const { straggled } = yield* Standing
+      const { whyBehind } = yield* Standing
       const progress = yield* Progress
       for (const slot of this.options.ledger.late(late)) {
         const { lost, name } = roster().members[slot]
         if (lost !== undefined) continue
-        const why = straggled(slot, true, missingPages.get(slot) ?? 0)
+        const why = whyBehind(slot, true, missingPages.get(slot) ?? 0)
         const message = `${name} is behind the others (${why}), and is sent what it lacks after them`
         progress.publish({ _tag: "Note", message })
       }

@@ -16,7 +16,7 @@ import { refused } from "../tree/Validate.ts"
 import type { Failure } from "../wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
-type Straggled = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
+type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
 
 interface Account {
   readonly committed: Set<number>
@@ -323,9 +323,9 @@ export class Ledger {
   }
 
   /** Why a catcher is behind, if it is: it was found to be, or a file did not wait for it. */
-  straggled(slot: number, isSlow: boolean, straggled: Straggled): CatcherReport["straggled"] {
+  whyBehind(slot: number, isSlow: boolean, whyBehind: WhyBehind): CatcherReport["straggled"] {
     const { late, missingPages } = this.account(slot)
-    return straggled(slot, late || isSlow, missingPages)
+    return whyBehind(slot, late || isSlow, missingPages)
   }
 
   /** Is the file complete at all catchers that are there, for the first time? */
@@ -354,7 +354,7 @@ export class Ledger {
     return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
   }
 
-  private catcherReport(member: Member, straggled: Straggled): CatcherReport {
+  private catcherReport(member: Member, whyBehind: WhyBehind): CatcherReport {
     const account = this.account(member.slot)
     const failures = this.failuresOf(account)
     const { bytes, files } = this.progress(member.slot)
@@ -372,7 +372,7 @@ export class Ledger {
       files: files + linked,
       bytes,
       missingPages: account.missingPages,
-      straggled: this.straggled(member.slot, false, straggled),
+      straggled: this.whyBehind(member.slot, false, whyBehind),
       failures: [...lost, ...failures]
     }
   }
@@ -399,7 +399,7 @@ export class Ledger {
     readonly members: ReadonlyArray<Member>
     /** Awaited by name. */
     readonly hosts: ReadonlySet<string> | undefined
-    readonly straggled: Straggled
+    readonly whyBehind: WhyBehind
     readonly pages: Report["pages"]
   }): Report {
     const unsent = this.entries.flatMap(({ path }, index) => {
@@ -425,7 +425,7 @@ export class Ledger {
             (member, at, all) =>
               member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
           )
-          .map((member) => this.catcherReport(member, options.straggled)),
+          .map((member) => this.catcherReport(member, options.whyBehind)),
         ...absent(options.members, options.hosts)
       ],
       skipped: this.leftOut.special,

@@ -169,7 +169,7 @@ const begin = Effect.fnUntraced(function* (state: State) {
 const reporting = Effect.fnUntraced(function* (state: State) {
   const { session } = yield* MasterExchange
   const { roster } = yield* Members
-  const { straggled } = yield* Standing
+  const { whyBehind } = yield* Standing
   const { pages, parity, repaired } = (yield* Sender).totals()
   const { ledger, startedMillis } = state
   const needed = ledger.needed((yield* Paths).pageBytes())
@@ -179,7 +179,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
     seconds: seconds(nowMillis - startedMillis),
     members: Roster.participants(roster()),
     hosts: roster().hosts,
-    straggled,
+    whyBehind,
     pages: { needed, sent: pages, repaired, parity }
   })
 })

@@ -107,7 +107,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
 
 // Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages have been counted to tell.
 const whyBehind = (ledger: Ledger, session: Session, slot: number, isSlow: boolean) => {
-  const why = ledger.straggled(slot, isSlow, session.standing.straggled)
+  const why = ledger.whyBehind(slot, isSlow, session.standing.whyBehind)
   const window = session.sender.window()
   if (why === "slow machine") return Window.isUntried(window, slot) ? undefined : why
   return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why

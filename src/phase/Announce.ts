@@ -15,7 +15,7 @@ import type { Membership } from "../session/Answers.ts"
 import { CatcherExchange, messages } from "../session/Exchange.ts"
 import type { Inbox } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import * as Refusals from "../session/Refusals.ts"
+import * as JoinRefusals from "../session/JoinRefusals.ts"
 import { Announcing, Members, Paths } from "../session/Session.ts"
 import { type Address, Transport } from "../transport/Transport.ts"
 import type { Announce, Audience, Join, Message, Welcome } from "../wire/Message.ts"
@@ -396,10 +396,10 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   if (own === undefined) return undefined
   if ("slot" in own) return own.slot
   const progress = yield* Progress
-  const reason = Refusals.words[own.refusal]
+  const reason = JoinRefusals.words[own.refusal]
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
-  if (Refusals.isNameHeld(own.refusal)) return undefined
+  if (JoinRefusals.isNameHeld(own.refusal)) return undefined
   // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may come
   if (own.refusal === "Started") {
     Object.assign(seeker, yield* newIncarnation(seeker.place.local))

@@ -13,7 +13,7 @@ import type { TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
 import type { MasterExchange } from "./Exchange.ts"
 import { JoinRate } from "./JoinRate.ts"
-import * as Refusals from "./Refusals.ts"
+import * as JoinRefusals from "./JoinRefusals.ts"
 import type { Pace } from "./Sender.ts"
 import type { Calls } from "./Silence.ts"
 
@@ -128,7 +128,7 @@ export class MemberList {
   /** Those that were not taken in, and have not joined since; the first so many. */
   private turnedAway(): ReadonlyArray<Turned> {
     const names = new Set(this.present().map((member) => member.name))
-    return [...this.refused.values()].filter(({ id, reason }) => !names.has(id) || Refusals.isHeldReason(reason))
+    return [...this.refused.values()].filter(({ id, reason }) => !names.has(id) || JoinRefusals.isHeldReason(reason))
   }
 
   /** Is there a join, or an answer to somebody that is lost, left for that host? */
@@ -184,11 +184,11 @@ export class MemberList {
 
   private refuse(name: string, from: Address, incarnation: number, refusal: Message.Refusal): void {
     this.welcomes.push({ incarnation, refusal })
-    if (Refusals.isNameHeld(refusal)) this.knocks.set(name, this.options.now())
+    if (JoinRefusals.isNameHeld(refusal)) this.knocks.set(name, this.options.now())
     // it may go on asking; that is told once
     if (this.refused.has(incarnation)) return
     if (this.refused.size >= Limits.slots) this.refused.clear()
-    const turned = { id: name, address: from, reason: Refusals.words[refusal] }
+    const turned = { id: name, address: from, reason: JoinRefusals.words[refusal] }
     this.refused.set(incarnation, turned)
     this.options.progress.publish({ _tag: "Refused", ...turned })
   }

@@ -15,7 +15,7 @@ import { Inbox } from "./Inbox.ts"
 import { Members } from "./Members.ts"
 import * as Parts from "./Parts.ts"
 import { Paths, Trials } from "./Probing.ts"
-import * as Refusal from "./Refusal.ts"
+import * as Unsent from "./Unsent.ts"
 import { Lanes, Sender } from "./Sender.ts"
 import { Silence, Standing, type Watched } from "./Silence.ts"
 
@@ -75,7 +75,7 @@ const make = Effect.fnUntraced(function* (options: Parts.Options) {
 
 const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Announcer) {
   const { exchange, members, probing, sending, silence } = parts
-  const telling = Effect.provideContext(Refusal.telling, yield* Effect.context<Transport | Progress>())
+  const telling = Effect.provideContext(Unsent.telling, yield* Effect.context<Transport | Progress>())
   const inbox = new Inbox(parts)
   // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. So is one that is probed.
   const awaited = (): Watched => [

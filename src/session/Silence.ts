@@ -69,7 +69,7 @@ export class Standing extends Context.Service<
      * Why a catcher fell behind, as far as it shows. `isLate`: a file has gone on without it. `missedPages`: pages that it missed, in
      * all. It is a diagnosis: docs/architecture.md, "Why a catcher is behind", lists what decides.
      */
-    readonly straggled: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
+    readonly whyBehind: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
   }
 >()("mrsync/session/Standing") {}
 
@@ -118,7 +118,7 @@ export class SilenceWatch {
     return {
       held: (slot) => this.held[slot] ?? 0,
       askHeld: this.askHeld,
-      straggled: (slot, isLate, missedPages) => this.straggled(slot, isLate, missedPages)
+      whyBehind: (slot, isLate, missedPages) => this.whyBehind(slot, isLate, missedPages)
     }
   }
 
@@ -247,8 +247,7 @@ export class SilenceWatch {
     }
   }
 
-  /** Why a catcher fell behind, as far as it shows; `isLate`: a file did not wait for it. `missedPages`: all that it missed. */
-  private straggled(slot: number, isLate: boolean, missedPages: number): Straggle | undefined {
+  private whyBehind(slot: number, isLate: boolean, missedPages: number): Straggle | undefined {
     const { pace } = this.options
     const window = pace.window()
     // what it misses is counted after the pages

@@ -9,7 +9,7 @@
 import type { BigIntStats } from "node:fs"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
-import { refusal } from "./Refusals.ts"
+import { refusal } from "./Reasons.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */
 const fold = (path: Uint8Array): string => {

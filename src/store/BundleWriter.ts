@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Carried } from "../tree/Plan.ts"
 import { isInside } from "../tree/Members.ts"
-import { outside, tooLarge } from "./Refusals.ts"
+import { outside, tooLarge } from "./Reasons.ts"
 import type { FileWriter, StoreError } from "./Store.ts"
 
 /** Fails for a bundle that is above the limits: its memory is taken only after this. */

@@ -6,7 +6,7 @@
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { refused } from "../tree/Validate.ts"
-import { leaderless, refusal } from "./Refusals.ts"
+import { leaderless, refusal } from "./Reasons.ts"
 import { DestinationEscape } from "./Store.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>

@@ -9,7 +9,7 @@ import * as Errno from "../system/Errno.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { Inventory } from "./Inventory.ts"
-import { notEmpty } from "./Refusals.ts"
+import { notEmpty } from "./Reasons.ts"
 import { StoreError } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 

@@ -12,7 +12,7 @@ import { isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
 import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
-import { notKept, outside } from "./Refusals.ts"
+import { notKept, outside } from "./Reasons.ts"
 import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
 

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Refusals from "../../src/session/Refusals.ts"
+import * as JoinRefusals from "../../src/session/JoinRefusals.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -54,7 +54,7 @@ describe("a catcher that is killed and started again at once [R-3] [J-3]", () =>
   it.effect("is told that its earlier life has not been given up, and joins when that is", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* restarted, ["Returning"])
-      assert.include(Refusals.words.Returning, "earlier life")
+      assert.include(JoinRefusals.words.Returning, "earlier life")
     })
   )
 })

@@ -6,7 +6,7 @@
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Errno from "../../system/Errno.ts"
-import { notEmpty } from "../Refusals.ts"
+import { notEmpty } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
