@@ -75,7 +75,7 @@ export const demo = Effect.fn("cli.demo")(function* (input: Input) {
       })
 }, Effect.scoped)
 
-/** One master, three catchers, each with layers of its own; whoever fails ends all of them. */
+/** One master, three catchers, each with layers of its own; one that fails ends all of them. */
 const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity, tree: string, place: string) {
   const machine = yield* Machine
   const network = yield* machine.network(loopback)

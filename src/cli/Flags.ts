@@ -166,7 +166,7 @@ export const catching = {
   waitMillis: parsed("wait", {
     alias: "w",
     metavar: "SECONDS",
-    description: `How long to wait for a master before it ends (${defaultWait}; with --serve for ever)`,
+    description: `How long to wait for a master before it ends (${defaultWait}; with --serve forever)`,
     parse: Parse.seconds
   }),
   timeoutMillis: timeoutMillis(

@@ -95,7 +95,7 @@ const states = (report: Report): string =>
     )
     .join(", ") || "none"
 
-/** Nobody is complete who lacks what could not be sent: such a catcher says so itself. */
+/** A catcher that lacks what could not be sent is not complete: it says so itself. */
 const have = (n: number): string => `${n === 1 ? "has" : "have"} all that could be sent`
 
 const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {

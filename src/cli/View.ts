@@ -35,7 +35,7 @@ export interface View {
         readonly joined: number
         readonly wanted: number | undefined
         readonly absent: ReadonlyArray<string>
-        /** undefined: for ever. */
+        /** undefined: forever. */
         readonly untilMillis: number | undefined
       }
     | undefined

@@ -263,7 +263,7 @@ export const questionTimeouts = 12
 export const recognitionTimeouts = 6
 /** How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait for it longer. */
 export const spanPatienceMillis = 300
-/** Rounds of one span, or of a whole file at its end, before the master gives up on who still misses something. */
+/** Rounds of one span, or of a whole file at its end, before it is given up for the catchers that still miss something. */
 export const rounds = 400
 /** Of the ackers so many are those that missed most lately; the others are the first that joined. */
 export const worstAckers = 8

@@ -67,8 +67,8 @@ export class Checks implements Observer {
     this.now = now
   }
 
-  private problem(who: string, what: string): void {
-    if (this.problems.length < maxProblems) this.problems.push(`${this.now().toFixed(1)} ms: ${who}: ${what}`)
+  private problem(host: string, words: string): void {
+    if (this.problems.length < maxProblems) this.problems.push(`${this.now().toFixed(1)} ms: ${host}: ${words}`)
   }
 
   // ---- the disks ----

@@ -21,7 +21,7 @@ import * as Tree from "./Tree.ts"
 /** A scenario and what is to be known of it. */
 export interface Story {
   readonly scenario: Scenario
-  /** What was decided, line by line, for whoever looks for a defect. */
+  /** What was decided, line by line, for a person that looks for a defect. */
   readonly telling: ReadonlyArray<string>
   /** Paths that every catcher is to refuse. */
   readonly refused: ReadonlySet<string>
@@ -437,7 +437,7 @@ const machineOf = (dice: Dice, name: string, excuses: Excuses, tell: (line: stri
 
   const act = (world: World, host: Host): Effect.Effect<void> => {
     const { network } = world
-    // who has it all already, or does not run, is not hit
+    // a catcher that has it all already, or does not run, is not hit
     const hits = Effect.sync(() => {
       const isHit = kind === "partition" || kind === "clog" ? host.exit?._tag !== "Success" : host.runs
       if (!isHit) return

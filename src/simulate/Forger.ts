@@ -1,4 +1,4 @@
-/** Datagrams of somebody who is not of the session: forged ones, and damaged copies. */
+/** Datagrams of a stranger to the session: forged ones, and damaged copies. */
 import type * as Simulated from "../transport/simulated/Network.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { FromMaster, Message } from "../wire/Message.ts"
@@ -35,8 +35,8 @@ export class Forger {
     if (heard._tag === "Failure") return
     const said = heard.success as FromMaster
     const slot = this.dice.whole(0, this.catchers - 1)
-    const who = { session: said.session, slot, incarnation: this.dice.whole(0, 0xffff_ffff) }
-    for (const answer of answersTo(said, who, this.dice)) this.forge(slot, Codec.encode(answer))
+    const sender = { session: said.session, slot, incarnation: this.dice.whole(0, 0xffff_ffff) }
+    for (const answer of answersTo(said, sender, this.dice)) this.forge(slot, Codec.encode(answer))
     const target = `c${this.dice.whole(1, this.catchers)}`
     this.world?.network.forge("10.255.0.1:4000", target, garbage(said, this.dice))
   }
@@ -83,27 +83,27 @@ class Echoes {
   }
 }
 
-interface Who {
+interface Sender {
   readonly session: bigint
   readonly slot: number
   readonly incarnation: number
 }
 
-const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Message> => {
+const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<Message> => {
   switch (said._tag) {
     case "Open":
       return [
         dice.hits(0.7)
-          ? { _tag: "OpenOk", ...who, file: said.file }
-          : { _tag: "SitOut", ...who, file: said.file, reason: "forged" }
+          ? { _tag: "OpenOk", ...sender, file: said.file }
+          : { _tag: "SitOut", ...sender, file: said.file, reason: "forged" }
       ]
     case "Eof":
       return dice.hits(0.5)
-        ? [{ _tag: "Complete", ...who, file: said.file, held: 1 }]
+        ? [{ _tag: "Complete", ...sender, file: said.file, held: 1 }]
         : [
             {
               _tag: "Missing",
-              ...who,
+              ...sender,
               file: said.file,
               round: said.round,
               first: said.first,
@@ -114,11 +114,11 @@ const answersTo = (said: FromMaster, who: Who, dice: Dice): ReadonlyArray<Messag
             }
           ]
     case "Close":
-      return [{ _tag: "CloseOk", ...who, file: said.file, from: said.from, failures: [], next: undefined }]
+      return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures: [], next: undefined }]
     case "Poll":
-      return [{ _tag: "PollOk", ...who, poll: said.poll, received: 1, dropped: 0, held: 1 }]
+      return [{ _tag: "PollOk", ...sender, poll: said.poll, received: 1, dropped: 0, held: 1 }]
     case "Announce":
-      return [{ _tag: "Aborted", ...who, file: undefined }]
+      return [{ _tag: "Aborted", ...sender, file: undefined }]
     default:
       return []
   }

@@ -151,7 +151,7 @@ export class Process {
     this.held = []
   }
 
-  /** At once, and for ever: nothing of it runs again, also not what would clean up. */
+  /** At once, and forever: nothing of it runs again, also not what would clean up. */
   kill(): void {
     this.state = "Dead"
     this.held = []

@@ -130,7 +130,7 @@ interface Open {
   readonly socket: Dgram.Socket
   readonly reader: DatagramSocket.Reader
   readonly writer: DatagramSocket.Writer
-  /** Once it is, the writer would wait for ever, for another reader. */
+  /** Once it is, the writer would wait forever, for another reader. */
   readonly isClosed: () => boolean
   readonly local: Address
   readonly receiveBufferBytes: number
@@ -210,7 +210,7 @@ const lookup = (
 const wantedBufferBytes = 64 * 1024 * 1024
 /** Below this there is no point in asking: every system gives more by itself. */
 const leastBufferBytes = 128 * 1024
-/** What the reader's queue holds of full pages: a larger kernel buffer does not help who is waiting, not computing. */
+/** What the reader's queue holds of full pages: a larger kernel buffer does not help a reader that waits, and does not compute. */
 const queueBytes = Limits.socketDatagrams * Limits.defaultPageBytes
 
 /** Makes both buffers as large as the system allows; returns how much may be on its way to this socket. */

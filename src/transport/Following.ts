@@ -93,7 +93,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     below = yield* Effect.catch(openAt(place, port), () => openAt(place, 0))
     if (listeners > 0) yield* hearGroup
     isThere.openUnsafe()
-    // A new interface may have a new hardware address. Whoever answers us has the old one in a table for a minute; before
+    // A new interface may have a new hardware address. A machine that answers us has the old one in a table for a minute; before
     // our system sends something to a neighbour it asks all for his, and so tells them ours.
     if (heardFrom !== undefined) yield* Effect.ignore(below.service.sendTo(heardFrom, Uint8Array.of(0)))
   })

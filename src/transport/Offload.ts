@@ -217,7 +217,7 @@ const senderOf = (socket: Kernel.Socket, options: Options, group: Kernel.Destina
   return {
     sent: () => sent,
     refusals,
-    // a batch of many gives the event loop a turn, so that who sends all the time starves nobody
+    // a batch of many gives the event loop a turn, so that a busy sender starves no other work
     send: (batch: Batch) =>
       batch.bytes.length > batch.datagramBytes
         ? Effect.andThen(push(batch, group, losses), Effect.yieldNow)

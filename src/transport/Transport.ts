@@ -59,7 +59,7 @@ export const overflowed = (receiveBufferBytes: number): string => {
     : lost
 }
 
-/** A larger buffer does not help who loses more than this. */
+/** A larger buffer does not help a catcher that loses more than this. */
 const ampleBufferBytes = 8 * 1024 * 1024
 
 /** The network below failed: a socket that cannot be opened, a send that was refused. */

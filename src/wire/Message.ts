@@ -72,7 +72,7 @@ export interface Open {
   /** Of this file: what was announced, or less where a path is narrower. */
   readonly pageBytes: number
   readonly members: number
-  /** BLAKE3 of the trailer, once it is known: who holds the content already can tell by it. */
+  /** BLAKE3 of the trailer, once it is known: a catcher that holds the content already can tell by it. */
   readonly root: Uint8Array | undefined
   readonly audience: Audience
 }

@@ -57,7 +57,7 @@ export const plan = (options: {
   for (let i = 0; i < end - block; i++) {
     if (most[i] === 0) continue
     const [firstPage, pages] = Layout.blockSpan(layout, block + i)
-    // who gave only a count may lack any of them
+    // a catcher that gave only a count may lack any of them
     const isCounted = answers.some(({ lacks }) => (lacks?.[i] ?? 0) > 0)
     const isCheaper = isCounted ? most[i] < pages : repair === "parity" || most[i] + parityCostPages < wanted[i]
     const before = sent(block + i)

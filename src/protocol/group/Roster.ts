@@ -4,7 +4,7 @@
  * A catcher that has joined is a newcomer until it answers for the first time. Newcomers take part in nothing: a stranger that
  * joins and is silent costs the catchers nothing.
  *
- * [R-1] a slot belongs to one incarnation for ever, once that has answered; a restarted catcher gets a slot of its own.
+ * [R-1] a slot belongs to one incarnation forever, once that has answered; a restarted catcher gets a slot of its own.
  * [R-2] an answer counts only when slot and incarnation agree, a join with a known incarnation only when address and name do.
  * [R-3] of two living catchers with one name the second is refused; from the same host it may be the first one's next life. A
  *       newcomer holds no name.
@@ -222,7 +222,7 @@ export const newcomers = (self: Roster): ReadonlyArray<Member> =>
 /** All that take part, or did. */
 export const participants = (self: Roster): ReadonlyArray<Member> => self.members.filter((member) => !member.isNew)
 
-/** Who clocks the window: the first that joined, and instead of the last of them those who missed most lately. By slot. */
+/** The ackers: the first that joined, and instead of the last of them those that missed most lately. By slot. */
 export const ackers = (self: Roster, missed: ReadonlyMap<number, number>): ReadonlyArray<number> => {
   const slots = present(self).map((member) => member.slot)
   const first = slots.slice(0, Limits.ackers)

@@ -43,7 +43,7 @@ export interface Options extends Impairments {
   readonly bytesPerSecond?: number | undefined
   /** Datagrams arrive glued together, as segmentation offload leaves them. */
   readonly glued?: boolean
-  /** Sees what is done, as it is done. Whoever looks must not change the bytes. */
+  /** Sees what is done, as it is done. An observer must not change the bytes. */
   readonly observe?: ((event: Event) => void) | undefined
 }
 
