@@ -43,7 +43,7 @@ import { Wakefulness } from "./Wakefulness.ts"
 export interface Options {
   /** Its name, which no other catcher of the session may have: 1 to 128 bytes of UTF-8. */
   readonly id: string
-  /** Milliseconds to wait for a master; undefined: for ever. */
+  /** Milliseconds to wait for a master; undefined: forever. */
   readonly waitMillis: number | undefined
   /** Milliseconds of silence after which the master counts as lost. */
   readonly timeoutMillis: number
@@ -76,6 +76,10 @@ export type Error =
  * One session: it joins the first that calls, and ends when the master says bye. The last event
  * that it publishes is the report, also when it fails or is interrupted; without a session there is
  * none.
+ *
+ * It takes part in pipelines of one's own that send a tree as `Master.run` does: first file 0, the manifest (`Manifest.encodeTree`),
+ * then the files of `Plan.plan`, and last the close of file 0. A pipeline without a manifest needs a catcher that is composed of
+ * `Announce.join`, `PageReceiver.events` and `CatchFiles`: examples/receiver.ts is one, with files in memory.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
