@@ -140,8 +140,9 @@ export class Attendance {
     const isSame = before !== undefined && nowMillis - before.delay.heardMillis < callGapMillis
     const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
     const delay = Delay.heard(before?.delay, uptimeMillis, nowMillis)
-    // what was heard of our master before came as late as the call before
+    // what was heard of our master before came as late as the call before, and was sent before a late call was
     if (before !== undefined) this.doubtMillis += Delay.shownMillis(before.delay, delay)
+    this.doubtMillis = Math.max(this.doubtMillis, delay.lateMillis - this.silentMillis(nowMillis))
     this.caller = { session, sinceMillis, delay }
     this.isReplaced =
       this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2

@@ -1,0 +1,52 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Attendance } from "../../src/catcher/Attendance.ts"
+import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+
+/** A catcher that has heard another master's calls of the first 400 ms in time, on a link that takes 5 ms. */
+const attended = () => {
+  // it never stands still
+  const attendance = new Attendance(0, new Wakefulness(() => 0))
+  return {
+    /** Its own master polls it. */
+    polled: (atMillis: number) => {
+      const message = { _tag: "Poll", session: 1n, poll: 0, audience: [0] } as const
+      attendance.hears({ _tag: "Message", message, pages: 0 }, atMillis)
+    },
+    /** The other master calls, which began at 0: how long ago its own master was heard, as the other one is told. */
+    called: (sentMillis: number, atMillis: number) => {
+      attendance.isLeftFor(
+        {
+          ...{ _tag: "Announce", session: 2n, pageBytes: 1432, blockPages: Limits.blockPages, timeoutMillis: 10_000 },
+          ...{ uptimeMillis: sentMillis, spreadMillis: 0, joined: 0, wanted: 1 }
+        },
+        atMillis
+      )
+      return attendance.surelySilentMillis(atMillis)
+    }
+  }
+}
+
+describe("when its master was heard, as a catcher tells another one [J-4]", () => {
+  it("is as long ago as a call that came late after it", () => {
+    const { called, polled } = attended()
+    polled(100)
+    assert.deepStrictEqual([called(0, 105), called(200, 305)], [5, 205])
+    // the link was clogged, and brings all at once; the master that polls is dead
+    assert.isAbove(called(400, 5000), 4000)
+    polled(5000)
+    for (const sentMillis of [600, 2000, 4000, 4800]) assert.isAbove(called(sentMillis, 5000), 3000)
+  })
+
+  it("is what it is when calls come in time again, and its master lives", () => {
+    const { called, polled } = attended()
+    polled(0)
+    called(0, 5)
+    polled(5000)
+    called(200, 5000)
+    polled(5100)
+    assert.isBelow(called(5100, 5105), Limits.hearsayMillis)
+    polled(5200)
+    assert.strictEqual(called(5300, 5305), 105)
+  })
+})
