@@ -114,6 +114,8 @@ class Machine<A, E> {
   /** How many of them were killed. */
   crashes = 0
   exit: Exit.Exit<A, E> | undefined
+  /** When its program ended by itself. */
+  exitMillis = Infinity
   private process: VirtualTime.Process | undefined
   private forked: VirtualTime.Forked<A, E> | undefined
   private readonly time: VirtualTime.VirtualTime
@@ -144,12 +146,14 @@ class Machine<A, E> {
     if (this.process !== undefined) return
     this.life++
     this.exit = undefined
+    this.exitMillis = Infinity
     const process = this.time.process()
     this.process = process
     this.forked = process.fork(this.program(this.life), (exit) => {
       if (this.process !== process) return
       this.process = undefined
       this.exit = exit
+      this.exitMillis = this.time.nowMillis
       this.ended()
     })
   }

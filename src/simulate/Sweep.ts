@@ -1,5 +1,7 @@
 /** One seed: what befalls the session, how it went, and what was wrong with it. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Report } from "../report/Report.ts"
 import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
@@ -16,11 +18,19 @@ interface Verdict {
   readonly millis: number
 }
 
-/** A catcher that starts so shortly before the end comes too late; so does one that nobody waited for in a session this short. */
+/**
+ * A catcher that starts so shortly before the end comes too late, be it the end of a master's wait in vain; so does one that nobody
+ * waited for in a session this short.
+ */
 const tooLateMillis = 2000
 
 /** A master finds out within a time-out that a catcher is gone, and may ask another one only then. */
 const aloneTimeouts = 2.5
+
+/** Did it wait to the end for catchers, and too few have joined? */
+const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
+  exit?._tag === "Failure" &&
+  Option.exists(Cause.findErrorOption(exit.cause), (error) => error._tag === "AnnounceTimeout")
 
 export const run = (seed: number) => judge(Faults.story(seed))
 
@@ -39,6 +49,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
   }
   let now = () => 0
   let hosts: ReadonlyArray<Simulation.Host> = []
+  let exitMillis = () => Infinity
   let masterEndedAt = Infinity
   let report: Report | undefined
   const checks = new Checks(
@@ -74,10 +85,12 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
     meanwhile: (world) => {
       now = world.now
       hosts = world.hosts
+      exitMillis = () => world.master.exitMillis
       return story.scenario.meanwhile?.(world) ?? Effect.void
     }
   })
   hosts = outcome.hosts
+  if (waitedInVain(outcome.master)) masterEndedAt = exitMillis()
   checks.ended(outcome)
   const { catchers, counters, master, millis } = outcome
   const endings = [

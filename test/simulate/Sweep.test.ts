@@ -93,6 +93,21 @@ describe("a story without an excuse", () => {
       (said) => assert.match(said, /c3: the master does not know it/)
     )
   )
+  for (const [what, startMillis, said] of [
+    ["fails with a master that waited in vain for a catcher that was there", 500, /master: it failed/],
+    ["is well when its one catcher started shortly before the end of the wait", 1800, /^$/]
+  ] as const) {
+    it.effect(what, () =>
+      Effect.gen(function* () {
+        const whole = story(({ network }) => network.partition("c1"))
+        const { problems } = yield* Sweep.judge({
+          ...whole,
+          scenario: { ...whole.scenario, catchers: 1, startMillis: () => startMillis, master: { waitMillis: 3000 } }
+        })
+        assert.match(problems.join("\n"), said)
+      })
+    )
+  }
   it.effect("fails all the same when the master was to crash, and was through before", () =>
     Effect.map(
       problemsOf(({ hosts: [host] }) => Effect.andThen(Effect.sleep(300), host.crash), false),
@@ -185,10 +200,14 @@ describe("seeds that have failed", () => {
   it.effect("405753: a catcher that was frozen before its welcome spoke for a dead master", () => check(405_753))
   it.effect("900295: a catcher behind a link that was clogged spoke for a dead master", () => check(900_295))
   it.effect("406421: the same, of a master that was heard once before the link was clogged", () => check(406_421))
+  it.effect("411970: the same, of a master whose words came between late calls of another", () => check(411_970))
   it.effect("414628: a catcher with a slow store was silent while it worked", () => check(414_628))
   it.effect("417536: a revision whose opening was lost was never answered", () => check(417_536))
   it.effect("407007 and 417910: what was refused became complete with a revision", () =>
     Effect.forEach([407_007, 417_910], check, { discard: true })
+  )
+  it.effect("408755: the last catcher started shortly before the end of the wait, and heard no call", () =>
+    check(408_755)
   )
   it.effect("413251: two times out of reach, each of them short", () => check(413_251))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
