@@ -107,117 +107,152 @@ const nameBytes = 16
 /** What to ask for; without privileges net.core.rmem_max and wmem_max cut it. */
 const wantedBufferBytes = 32 * 1024 * 1024
 
-const bindLibrary = (): Kernel => {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi")
-  const library = koffi.load(null)
-  const calls = {
-    socket: library.func("int socket(int, int, int)"),
-    setsockopt: library.func("int setsockopt(int, int, int, const void *, uint32_t)"),
-    getsockopt: library.func("int getsockopt(int, int, int, void *, void *)"),
-    bind: library.func("int bind(int, const void *, uint32_t)"),
-    getsockname: library.func("int getsockname(int, void *, void *)"),
-    sendto: library.func("int64_t sendto(int, const void *, uint64_t, int, const void *, uint32_t)"),
-    recvmmsg: library.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
-    close: library.func("int close(int)")
-  }
-  const fail = (syscall: string): never => {
-    const errno = koffi.errno()
-    const code = codeOf(errno)
-    throw Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+const bindLibrary = (): Kernel => new Library(createRequire(import.meta.url)("koffi") as Koffi)
+
+type Koffi = typeof import("koffi")
+
+/** The C library's calls; a socket is configured before it is handed out. */
+class Library implements Kernel {
+  readonly koffi: Koffi
+  readonly calls: ReturnType<typeof callsOf>
+
+  constructor(koffi: Koffi) {
+    this.koffi = koffi
+    this.calls = callsOf(koffi.load(null))
   }
 
-  const open = (plan: Plan): Socket => {
-    const fd: number = calls.socket(afInet, sockDatagram | sockNonBlocking | sockCloseOnExec, 0)
-    if (fd < 0) fail("socket")
-    const opened = Result.try(() => configure(fd, plan))
+  open(plan: Plan): Socket {
+    const fd: number = this.calls.socket(afInet, sockDatagram | sockNonBlocking | sockCloseOnExec, 0)
+    if (fd < 0) this.fail("socket")
+    const opened = Result.try(() => {
+      this.configure(fd, plan)
+      return new LinuxSocket(this, fd)
+    })
     if (opened._tag === "Failure") {
-      calls.close(fd)
+      this.calls.close(fd)
       throw opened.failure
     }
     return opened.success
   }
 
-  const set = (fd: number, level: number, option: number, value: Uint8Array) =>
-    calls.setsockopt(fd, level, option, value, value.length) === 0
-  const need = (fd: number, level: number, option: number, value: Uint8Array) =>
-    set(fd, level, option, value) || fail("setsockopt")
-
-  const configure = (fd: number, plan: Plan): Socket => {
-    if (plan.group !== undefined) need(fd, level.socket, socketOption.reuse, int(1))
+  private configure(fd: number, plan: Plan): void {
+    if (plan.group !== undefined) this.need(fd, level.socket, socketOption.reuse, int(1))
     const local = destination({ ip: ip4(plan.address), port: plan.port })
-    if (calls.bind(fd, local, local.length) !== 0) fail("bind")
+    if (this.calls.bind(fd, local, local.length) !== 0) this.fail("bind")
     const own = ip4(plan.interface).bytes
-    need(fd, level.ip, ipOption.multicastInterface, own)
-    need(fd, level.ip, ipOption.ttl, int(plan.ttl))
+    this.need(fd, level.ip, ipOption.multicastInterface, own)
+    this.need(fd, level.ip, ipOption.ttl, int(plan.ttl))
     // catchers may run on the master's machine
-    need(fd, level.ip, ipOption.loop, int(1))
+    this.need(fd, level.ip, ipOption.loop, int(1))
     // hear only what this socket has joined, not what others of this machine have
-    set(fd, level.ip, ipOption.all, int(0))
+    this.set(fd, level.ip, ipOption.all, int(0))
     if (plan.group !== undefined) {
-      need(fd, level.ip, ipOption.join, Uint8Array.from([...ip4(plan.group).bytes, ...own]))
+      this.need(fd, level.ip, ipOption.join, Uint8Array.from([...ip4(plan.group).bytes, ...own]))
     }
+    const { receiveBuffer, receiveForce, sendBuffer, sendForce } = socketOption
     const wanted = int(wantedBufferBytes)
-    if (!set(fd, level.socket, socketOption.receiveForce, wanted))
-      set(fd, level.socket, socketOption.receiveBuffer, wanted)
-    if (!set(fd, level.socket, socketOption.sendForce, wanted)) set(fd, level.socket, socketOption.sendBuffer, wanted)
-    need(fd, level.udp, udpOption.gro, int(1))
-    need(fd, level.udp, udpOption.segment, int(0))
-    return socketOf(fd)
+    if (!this.set(fd, level.socket, receiveForce, wanted)) this.set(fd, level.socket, receiveBuffer, wanted)
+    if (!this.set(fd, level.socket, sendForce, wanted)) this.set(fd, level.socket, sendBuffer, wanted)
+    this.need(fd, level.udp, udpOption.gro, int(1))
+    this.need(fd, level.udp, udpOption.segment, int(0))
   }
 
-  const socketOf = (fd: number): Socket => {
-    const ring = makeRing(koffi.address)
-    const name = new Uint8Array(nameBytes)
-    const length = int(4)
-    const value = int(0)
-    calls.getsockopt(fd, level.socket, socketOption.receiveBuffer, value, length)
-    const receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
-    if (calls.getsockname(fd, name, int(nameBytes)) !== 0) fail("getsockname")
-    const figures = new DataView(new ArrayBuffer(4 * memoryFigures))
-    let segment = 0
-    let most = leastMessages
-    let closed = false
-    const watch = makeWatch((events, happened) => koffi.node.poll(fd, events, happened))
-    return {
-      local: Addresses.print(endpointOf(name)),
-      receiveBufferBytes,
-      send: (bytes, datagramBytes, to) => {
-        if (closed) return errno.ECANCELED
-        // one datagram that is longer than the segments of the last batch must not be cut at their length
-        const wanted = bytes.length > datagramBytes ? datagramBytes : bytes.length > segment ? 0 : segment
-        if (wanted !== segment) {
-          if (!set(fd, level.udp, udpOption.segment, int(wanted))) return koffi.errno()
-          segment = wanted
-        }
-        const status: number = calls.sendto(fd, bytes, bytes.length, dontWait, to, to.length)
-        return status < 0 ? koffi.errno() : 0
-      },
-      receive: () => {
-        if (closed) return []
-        ring.reset(most)
-        const count: number = calls.recvmmsg(fd, ring.headers, most, dontWait, null)
-        if (count <= 0) return []
-        const received = ring.take(count)
-        const bytes = received.reduce((sum, message) => sum + message.bytes.length, 0)
-        most = Math.max(leastMessages, Math.min(messages, Math.floor((receiveBytes * count) / Math.max(1, bytes))))
-        return received
-      },
-      when: watch.when,
-      dropped: () => {
-        if (closed) return 0
-        const given = int(figures.byteLength)
-        const status: number = calls.getsockopt(fd, level.socket, socketOption.memory, figures.buffer, given)
-        return status === 0 ? figures.getUint32(4 * (memoryFigures - 1), true) : 0
-      },
-      close: () => {
-        if (closed) return
-        closed = true
-        watch.close()
-        calls.close(fd)
-      }
-    }
+  set(fd: number, level: number, option: number, value: Uint8Array): boolean {
+    return this.calls.setsockopt(fd, level, option, value, value.length) === 0
   }
-  return { open }
+
+  /** Throws an error as Node's own calls do. */
+  fail(syscall: string): never {
+    const errno = this.koffi.errno()
+    const code = codeOf(errno)
+    throw Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
+  }
+
+  private need(fd: number, level: number, option: number, value: Uint8Array): void {
+    if (!this.set(fd, level, option, value)) this.fail("setsockopt")
+  }
+}
+
+const callsOf = (library: ReturnType<Koffi["load"]>) => ({
+  socket: library.func("int socket(int, int, int)"),
+  setsockopt: library.func("int setsockopt(int, int, int, const void *, uint32_t)"),
+  getsockopt: library.func("int getsockopt(int, int, int, void *, void *)"),
+  bind: library.func("int bind(int, const void *, uint32_t)"),
+  getsockname: library.func("int getsockname(int, void *, void *)"),
+  sendto: library.func("int64_t sendto(int, const void *, uint64_t, int, const void *, uint32_t)"),
+  recvmmsg: library.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
+  close: library.func("int close(int)")
+})
+
+class LinuxSocket implements Socket {
+  readonly local: Address
+  readonly receiveBufferBytes: number
+  readonly when: Socket["when"]
+  private readonly library: Library
+  private readonly fd: number
+  private readonly ring: ReturnType<typeof makeRing>
+  private readonly watch: ReturnType<typeof makeWatch>
+  private readonly figures = new DataView(new ArrayBuffer(4 * memoryFigures))
+  /** The length at which the kernel cuts apart what is sent; 0: it does not. */
+  private segmentBytes = 0
+  private mostMessages = leastMessages
+  private isClosed = false
+
+  constructor(library: Library, fd: number) {
+    const { calls, koffi } = library
+    this.library = library
+    this.fd = fd
+    this.ring = makeRing(koffi.address)
+    const value = int(0)
+    calls.getsockopt(fd, level.socket, socketOption.receiveBuffer, value, int(4))
+    this.receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
+    const name = new Uint8Array(nameBytes)
+    if (calls.getsockname(fd, name, int(nameBytes)) !== 0) library.fail("getsockname")
+    this.local = Addresses.print(endpointOf(name))
+    this.watch = makeWatch((events, happened) => koffi.node.poll(fd, events, happened))
+    this.when = this.watch.when
+  }
+
+  readonly send: Socket["send"] = (bytes, datagramBytes, to) => {
+    if (this.isClosed) return errno.ECANCELED
+    const { fd, library, segmentBytes } = this
+    // one datagram that is longer than the segments of the last batch must not be cut at their length
+    const wanted = bytes.length > datagramBytes ? datagramBytes : bytes.length > segmentBytes ? 0 : segmentBytes
+    if (wanted !== segmentBytes) {
+      if (!library.set(fd, level.udp, udpOption.segment, int(wanted))) return library.koffi.errno()
+      this.segmentBytes = wanted
+    }
+    const status: number = library.calls.sendto(fd, bytes, bytes.length, dontWait, to, to.length)
+    return status < 0 ? library.koffi.errno() : 0
+  }
+
+  readonly receive: Socket["receive"] = () => {
+    if (this.isClosed) return []
+    const { fd, library, mostMessages, ring } = this
+    ring.reset(mostMessages)
+    const count: number = library.calls.recvmmsg(fd, ring.headers, mostMessages, dontWait, null)
+    if (count <= 0) return []
+    const received = ring.take(count)
+    const bytes = received.reduce((sum, message) => sum + message.bytes.length, 0)
+    const fitting = Math.floor((receiveBytes * count) / Math.max(1, bytes))
+    this.mostMessages = Math.max(leastMessages, Math.min(messages, fitting))
+    return received
+  }
+
+  readonly dropped: Socket["dropped"] = () => {
+    if (this.isClosed) return 0
+    const { fd, figures, library } = this
+    const given = int(figures.byteLength)
+    const status: number = library.calls.getsockopt(fd, level.socket, socketOption.memory, figures.buffer, given)
+    return status === 0 ? figures.getUint32(4 * (memoryFigures - 1), true) : 0
+  }
+
+  readonly close: Socket["close"] = () => {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.watch.close()
+    this.library.calls.close(this.fd)
+  }
 }
 
 type Events = Readonly<Record<"readable" | "writable", boolean>>

@@ -48,135 +48,175 @@ const isSame = (a: Place, b: Place): boolean => a.name === b.name && a.address =
 const make = Effect.fnUntraced(function* (options: Options) {
   const outer = yield* Effect.scope
   const clock = yield* Clock.clockWith(Effect.succeed)
-  const isThere = Latch.makeUnsafe(true)
-  let heardMillis = -Infinity
-  /** The address that was heard last. */
-  let heardFrom: Address | undefined
-  let past: Stats = { sent: 0, received: 0, dropped: 0, unanswerable: 0, refused: 0 }
-  /** Refused while there was no transport below. */
-  let homeless = 0
-  let listeners = 0
-  let ears: Scope.Closeable | undefined
+  const following = new Following(options, outer, clock, yield* openAt(options, outer, options.first, 0))
+  // what cannot be opened now may be later: an address is tentative at first, a route comes after it
+  yield* Effect.forkScoped(Effect.forever(Effect.ignore(following.follow)))
+  return following.service
+})
 
-  const openAt = Effect.fnUntraced(function* (place: Place, port: number) {
-    const scope = yield* Scope.fork(outer)
-    const opening = Effect.gen(function* () {
-      const service = yield* options.open(place, port)
-      const below: Below = { place, service, scope, pull: yield* pullOf(service, scope), isOpen: true }
-      return below
-    })
-    return yield* opening.pipe(
-      Effect.provideService(Scope.Scope, scope),
-      Effect.onError(() => Scope.close(scope, Exit.void))
-    )
+const openAt = Effect.fnUntraced(function* (options: Options, outer: Scope.Scope, place: Place, port: number) {
+  const scope = yield* Scope.fork(outer)
+  const opening = Effect.gen(function* () {
+    const service = yield* options.open(place, port)
+    const below: Below = { place, service, scope, pull: yield* pullOf(service, scope), isOpen: true }
+    return below
   })
-
-  let below = yield* openAt(options.first, 0)
-
-  const stats = Effect.suspend(() =>
-    below.isOpen ? Effect.map(below.service.stats, (now) => sum(past, now)) : Effect.succeed(past)
+  return yield* opening.pipe(
+    Effect.provideService(Scope.Scope, scope),
+    Effect.onError(() => Scope.close(scope, Exit.void))
   )
-  const hearGroup = Effect.gen(function* () {
-    ears = yield* Scope.fork(below.scope)
-    yield* Effect.provideService(below.service.listen, Scope.Scope, ears)
-  })
+})
 
-  const move = Effect.fnUntraced(function* (place: Place) {
-    const before = below
-    if (before.isOpen) {
-      past = yield* stats
-      isThere.closeUnsafe()
-      before.isOpen = false
-      yield* Scope.close(before.scope, Exit.void)
+class Following {
+  private readonly options: Options
+  private readonly outer: Scope.Scope
+  private readonly clock: Clock.Clock
+  private below: Below
+  private readonly isThere = Latch.makeUnsafe(true)
+  private isGone = false
+  private heardMillis = -Infinity
+  /** The address that was heard last. */
+  private heardFrom: Address | undefined
+  private past: Stats = { sent: 0, received: 0, dropped: 0, unanswerable: 0, refused: 0 }
+  /** Refused while there was no transport below. */
+  private homeless = 0
+  private listeners = 0
+  private ears: Scope.Closeable | undefined
+
+  constructor(options: Options, outer: Scope.Scope, clock: Clock.Clock, below: Below) {
+    this.options = options
+    this.outer = outer
+    this.clock = clock
+    this.below = below
+  }
+
+  /** A plain object, because a transport that wraps another one spreads it. */
+  get service(): Service {
+    const below = () => this.below.service
+    return {
+      get local() {
+        return below().local
+      },
+      get receiveBufferBytes() {
+        return below().receiveBufferBytes
+      },
+      get glues() {
+        return below().glues
+      },
+      send: (batch) =>
+        this.sending(Math.ceil(batch.bytes.length / batch.datagramBytes), (service) => service.send(batch)),
+      sendTo: (to, datagram) => this.sending(1, (service) => service.sendTo(to, datagram)),
+      receive: Stream.fromPull(Effect.succeed(this.pull)),
+      listen: this.listen,
+      refused: () => this.refused(),
+      stats: Effect.map(this.soFar, (now) => ({ ...now, refused: now.refused + this.homeless }))
     }
-    const port = place.address === before.place.address ? portOf(before.service.local) : 0
-    below = yield* Effect.catch(openAt(place, port), () => openAt(place, 0))
-    if (listeners > 0) yield* hearGroup
-    isThere.openUnsafe()
-    // A new interface may have a new hardware address. A machine that answers us has the old one in a table for a minute; before
-    // our system sends something to a neighbour it asks all for his, and so tells them ours.
-    if (heardFrom !== undefined) yield* Effect.ignore(below.service.sendTo(heardFrom, Uint8Array.of(0)))
-  })
+  }
 
-  const isHearing = () => clock.currentTimeMillisUnsafe() - heardMillis < Limits.hearingMillis
-  let isGone = false
-  const follow = Effect.gen(function* () {
+  // ---- the way to another place ----
+
+  /** Looks once, and moves where the interface is another one. */
+  readonly follow = Effect.gen({ self: this }, function* () {
     yield* Effect.sleep(Limits.lookMillis)
-    const before = below.place
-    const found = yield* options.look(before, isHearing())
+    const before = this.below.place
+    const isHearing = this.clock.currentTimeMillisUnsafe() - this.heardMillis < Limits.hearingMillis
+    const found = yield* this.options.look(before, isHearing)
     if (found === undefined) {
-      if (!isGone) yield* Effect.logWarning(`the interface ${before.name} (${before.address}) is gone, or down`)
-      isGone = true
+      if (!this.isGone) yield* Effect.logWarning(`the interface ${before.name} (${before.address}) is gone, or down`)
+      this.isGone = true
       return
     }
-    if (!isGone && isSame(found, before)) return
-    isGone = true
-    yield* move(found)
-    isGone = false
+    if (!this.isGone && isSame(found, before)) return
+    this.isGone = true
+    yield* this.move(found)
+    this.isGone = false
     yield* Effect.logWarning(`the interface is ${found.name} (${found.address}) now`)
   })
-  // what cannot be opened now may be later: an address is tentative at first, a route comes after it
-  yield* Effect.forkScoped(Effect.forever(Effect.ignore(follow)))
 
-  /** What fails because it was closed meanwhile is refused. */
-  const sending = (datagrams: number, send: (service: Service) => Effect.Effect<void, TransportError>) =>
-    Effect.suspend(() => {
-      const now = below
+  private move(place: Place) {
+    return Effect.gen({ self: this }, function* () {
+      const before = this.below
+      if (before.isOpen) {
+        this.past = yield* this.soFar
+        this.isThere.closeUnsafe()
+        before.isOpen = false
+        yield* Scope.close(before.scope, Exit.void)
+      }
+      const { options, outer } = this
+      const port = place.address === before.place.address ? portOf(before.service.local) : 0
+      this.below = yield* Effect.catch(openAt(options, outer, place, port), () => openAt(options, outer, place, 0))
+      if (this.listeners > 0) yield* this.hearGroup
+      this.isThere.openUnsafe()
+      // A new interface may have a new hardware address. The other side has the old one in a table for a minute. Before our
+      // system sends something to a neighbour it asks all for the neighbour's, and so tells them ours.
+      if (this.heardFrom !== undefined) {
+        yield* Effect.ignore(this.below.service.sendTo(this.heardFrom, Uint8Array.of(0)))
+      }
+    })
+  }
+
+  // ---- datagrams ----
+
+  // what fails because it was closed meanwhile is refused
+  private sending(datagrams: number, send: (service: Service) => Effect.Effect<void, TransportError>) {
+    return Effect.suspend(() => {
+      const now = this.below
       const refuse = Effect.suspend(() => {
-        homeless += datagrams
+        this.homeless += datagrams
         return Effect.yieldNow
       })
       return now.isOpen
         ? Effect.catch(send(now.service), (error) => (now.isOpen ? Effect.fail(error) : refuse))
         : refuse
     })
+  }
 
-  const pull: Below["pull"] = Effect.suspend(() => {
-    const now = below
+  private readonly pull: Below["pull"] = Effect.suspend(() => {
+    const now = this.below
     return Effect.matchEffect(now.pull, {
       onSuccess: (batches) => {
-        heardMillis = clock.currentTimeMillisUnsafe()
-        heardFrom = batches.at(-1)?.at(-1)?.from ?? heardFrom
+        this.heardMillis = this.clock.currentTimeMillisUnsafe()
+        this.heardFrom = batches.at(-1)?.at(-1)?.from ?? this.heardFrom
         return Effect.succeed(batches)
       },
-      onFailure: (error) => (now.isOpen && now === below ? Effect.fail(error) : Effect.andThen(isThere.await, pull))
+      onFailure: (error) =>
+        now.isOpen && now === this.below ? Effect.fail(error) : Effect.andThen(this.isThere.await, this.pull)
     })
   })
 
-  const refused = (): Refused => {
-    const { datagrams = 0, reason } = below.isOpen ? (below.service.refused?.() ?? {}) : {}
+  private readonly hearGroup = Effect.gen({ self: this }, function* () {
+    this.ears = yield* Scope.fork(this.below.scope)
+    yield* Effect.provideService(this.below.service.listen, Scope.Scope, this.ears)
+  })
+  private readonly listen: Service["listen"] = Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        this.listeners++
+        return this.listeners === 1
+          ? Effect.onError(this.hearGroup, () => Effect.sync(() => this.listeners--))
+          : Effect.void
+      }),
+      () =>
+        Effect.suspend(() => (--this.listeners === 0 && this.ears ? Scope.close(this.ears, Exit.void) : Effect.void))
+    )
+  )
+
+  // ---- counters ----
+
+  /** Of all transports below, without what was refused while there was none. */
+  private readonly soFar = Effect.suspend(() =>
+    this.below.isOpen ? Effect.map(this.below.service.stats, (now) => sum(this.past, now)) : Effect.succeed(this.past)
+  )
+
+  private refused(): Refused {
+    const { isOpen, place, service } = this.below
+    const { datagrams = 0, reason } = isOpen ? (service.refused?.() ?? {}) : {}
     return {
-      datagrams: past.refused + homeless + datagrams,
-      reason: below.isOpen ? reason : `the interface ${below.place.name} is gone, or down`
+      datagrams: this.past.refused + this.homeless + datagrams,
+      reason: isOpen ? reason : `the interface ${place.name} is gone, or down`
     }
   }
-
-  return Transport.of({
-    get local() {
-      return below.service.local
-    },
-    get receiveBufferBytes() {
-      return below.service.receiveBufferBytes
-    },
-    get glues() {
-      return below.service.glues
-    },
-    send: (batch) => sending(Math.ceil(batch.bytes.length / batch.datagramBytes), (service) => service.send(batch)),
-    sendTo: (to, datagram) => sending(1, (service) => service.sendTo(to, datagram)),
-    receive: Stream.fromPull(Effect.succeed(pull)),
-    listen: Effect.asVoid(
-      Effect.acquireRelease(
-        Effect.suspend(() => {
-          listeners++
-          return listeners === 1 ? Effect.onError(hearGroup, () => Effect.sync(() => listeners--)) : Effect.void
-        }),
-        () => Effect.suspend(() => (--listeners === 0 && ears ? Scope.close(ears, Exit.void) : Effect.void))
-      )
-    ),
-    refused,
-    stats: Effect.map(stats, (now) => ({ ...now, refused: now.refused + homeless }))
-  })
-})
+}
 
 const sum = (a: Stats, b: Stats): Stats => ({
   sent: a.sent + b.sent,
