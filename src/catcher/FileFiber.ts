@@ -13,6 +13,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { DestinationEscape, FileWriter, StoreError } from "../store/Store.ts"
 import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
 
@@ -37,7 +38,7 @@ export interface Options {
   /** Tells the master. */
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
   /** What a failure comes from: it may be none of this file's own. */
-  readonly causeOf?: (error: Refusal) => Effect.Effect<Refusal>
+  readonly causeOf?: (error: Refusal) => Effect.Effect<SitOutReason>
 }
 
 /** Why a place for a file is refused. */
@@ -51,7 +52,7 @@ export interface CatchFile {
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
-  /** The store has failed. */
+  /** The store has failed, not for this file alone. */
   readonly fail: (reason: string) => void
   /** As of now. */
   readonly state: () => FileState.State
@@ -122,12 +123,12 @@ const inScope = <A, E>(scope: Scope.Closeable, effect: Effect.Effect<A, E, Scope
 /** The place of one file in the store: the reducer's commands are performed on it. */
 class Place {
   private readonly options: Options
-  private readonly causeOf: (error: Refusal) => Effect.Effect<Refusal>
+  private readonly causeOf: (error: Refusal) => Effect.Effect<SitOutReason>
   private opened: Opened | undefined
 
   constructor(options: Options) {
     this.options = options
-    this.causeOf = options.causeOf ?? Effect.succeed<Refusal>
+    this.causeOf = options.causeOf ?? ((error) => Effect.succeed({ reason: reasonOf(error), about: "File" }))
   }
 
   /** Performs a command. The outcome is the reducer's next event, where there is one. */
@@ -163,7 +164,7 @@ class Place {
 
   /** The store failed, for a reason that may be none of this file's own. */
   failed(event: "OpenFailed" | "StoreFailed", error: Refusal): Effect.Effect<FileState.Event> {
-    return Effect.map(this.causeOf(error), (cause) => ({ _tag: event, reason: reasonOf(cause) }))
+    return Effect.map(this.causeOf(error), (cause) => ({ _tag: event, ...cause }))
   }
 
   /** Gives everything back; what is not committed is removed. */
@@ -254,7 +255,7 @@ class FileFiber implements CatchFile {
   }
 
   fail(reason: string): void {
-    if (!this.hasEnded) this.put({ event: { _tag: "StoreFailed", reason } })
+    if (!this.hasEnded) this.put({ event: { _tag: "StoreFailed", reason, about: "Tree" } })
   }
 
   state(): FileState.State {

@@ -1,8 +1,9 @@
 /** [F-8] Is the destination of use at all? When it is not, everything is sat out at once, and that is told once. */
 import * as Effect from "effect/Effect"
 import { Progress } from "../report/Progress.ts"
-import { Store, type StoreError } from "../store/Store.ts"
+import { reasonOf, Store, type StoreError } from "../store/Store.ts"
 import * as Names from "../tree/Names.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Attendance } from "./Attendance.ts"
 import type * as CatchFile from "./FileFiber.ts"
 import type { CatchFiles } from "./Files.ts"
@@ -42,8 +43,11 @@ export class Ruin {
   }
 
   /** What a file's failure comes from. */
-  causeOf(error: CatchFile.Refusal): Effect.Effect<CatchFile.Refusal> {
-    return Effect.match(this.stands(), { onFailure: (cause): CatchFile.Refusal => cause, onSuccess: () => error })
+  causeOf(error: CatchFile.Refusal): Effect.Effect<SitOutReason> {
+    return Effect.match(this.stands(), {
+      onFailure: ({ reason }): SitOutReason => ({ reason, about: "Tree" }),
+      onSuccess: () => ({ reason: reasonOf(error), about: error === this.attendance.ruin ? "Tree" : "File" })
+    })
   }
 
   /** Where single entries failed, the destination may be why. */

@@ -117,8 +117,8 @@ export class Delivery<E, R, E2, R2> {
     const { carried, ledger } = this.options
     const { onSitOut } = yield* Asking
     const opened = this.sending?.opened ?? []
-    yield* onSitOut(carried.file, (slot, reason) => {
-      if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, reason]]))
+    yield* onSitOut(carried.file, (slot, why) => {
+      if (opened.includes(slot)) ledger.sitOut(carried.file, new Map([[slot, why]]))
     })
   })
 

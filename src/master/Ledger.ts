@@ -13,6 +13,7 @@ import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
 import { type Carried, neededPages, revise, revisionFile } from "../tree/Plan.ts"
 import { refused } from "../tree/Validate.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
@@ -21,7 +22,7 @@ type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => Catcher
 interface Account {
   readonly committed: Set<number>
   /** Files that this catcher sat out, with the reason. */
-  readonly satOut: Map<number, string>
+  readonly satOut: Map<number, SitOutReason>
   /** Failures of single entries. */
   readonly failed: Map<number, string>
   /** Passes that ended without a file. */
@@ -108,10 +109,10 @@ export class Ledger {
     return account
   }
 
-  sitOut(file: number, satOut: ReadonlyMap<number, string>): void {
-    for (const [slot, reason] of satOut) {
+  sitOut(file: number, satOut: ReadonlyMap<number, SitOutReason>): void {
+    for (const [slot, { about, reason }] of satOut) {
       this.settle(slot, file)
-      this.account(slot).satOut.set(file, reason)
+      this.account(slot).satOut.set(file, { about, reason })
     }
   }
   missing(pages: ReadonlyMap<number, number>): void {
@@ -139,7 +140,8 @@ export class Ledger {
       const { unfinished } = this.account(slot)
       const times = (unfinished.get(file) ?? 0) + 1
       unfinished.set(file, times)
-      if (times >= Limits.passes) this.sitOut(file, new Map([[slot, `not complete after ${times} passes`]]))
+      if (times < Limits.passes) continue
+      this.sitOut(file, new Map([[slot, { reason: `not complete after ${times} passes`, about: "File" }]]))
     }
   }
   /** Stragglers, whom a file did not wait for; answers who is one for the first time. */
@@ -274,7 +276,7 @@ export class Ledger {
     return this.whySatOut(slot, 0) !== undefined
   }
   whySatOut(slot: number, file: number): string | undefined {
-    return this.account(slot).satOut.get(file)
+    return this.account(slot).satOut.get(file)?.reason
   }
 
   // A hard link whose leader nobody gets is sent to nobody, for the leader's reason.
@@ -379,10 +381,10 @@ export class Ledger {
 
   private failuresOf(account: Account): ReadonlyArray<FailureReport> {
     const failed = new Map(account.failed)
-    const manifest = account.satOut.get(0)
-    for (const [file, reason] of account.satOut) {
-      // a catcher that sits out the manifest gives the same reason for every file
-      if (reason === manifest) continue
+    const manifest = account.satOut.get(0)?.reason
+    for (const [file, { about, reason }] of account.satOut) {
+      // [F-8] said once, with the manifest
+      if (manifest !== undefined && about === "Tree") continue
       for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
     }
     const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]

@@ -46,10 +46,10 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
   const { onSitOut } = yield* Asking
   const { roster } = yield* Members
   const progress = yield* Progress
-  yield* onSitOut(0, (slot, reason) => {
+  yield* onSitOut(0, (slot, why) => {
     if (!ledger.lacks(slot, 0)) return
-    ledger.sitOut(0, new Map([[slot, reason]]))
-    progress.publish({ _tag: "Failed", catcher: roster().members[slot].name, path: ".", reason })
+    ledger.sitOut(0, new Map([[slot, why]]))
+    progress.publish({ _tag: "Failed", catcher: roster().members[slot].name, path: ".", reason: why.reason })
   })
 })
 
@@ -73,7 +73,7 @@ const dismiss = Effect.fnUntraced(function* ({ audiences, ledger }: Shared) {
   for (const slot of audiences.present()) {
     const why = whyOut(slot)
     if (why === undefined) continue
-    ledger.sitOut(0, new Map([[slot, why]]))
+    ledger.sitOut(0, new Map([[slot, { reason: why, about: "Tree" }]]))
     const telling = Close.abort(0, why, [slot], awayMillis)
     yield* Effect.forkScoped(Effect.andThen(telling, lose(slot, why)))
   }

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
@@ -31,7 +32,7 @@ export const close = Effect.fn("Close.close")(function* (
 ) {
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
-  const satOut = new Map<number, string>()
+  const satOut = new Map<number, SitOutReason>()
   let more: ReadonlyArray<readonly [from: number, audience: Audience]> = [[0, audience]]
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
@@ -39,7 +40,7 @@ export const close = Effect.fn("Close.close")(function* (
       const answers = yield* askFrom(file, from, audience, patienceMillis)
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
-        if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
+        if (answer._tag === "SitOut") satOut.set(slot, answer)
         else if (answer._tag === "CloseOk") {
           const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
           committed.set(slot, [...(committed.get(slot) ?? []), ...failures])

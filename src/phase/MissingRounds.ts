@@ -14,6 +14,7 @@ import { RoundsExhausted } from "../report/Errors.ts"
 import type { Demand } from "../session/Demand.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, type FileAnswer, Lanes, Members, Paths, Silence, Trials } from "../session/Session.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
@@ -137,7 +138,7 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
 /** What the answers of the rounds come to. */
 class Tally {
   readonly complete: Array<number> = []
-  readonly satOut = new Map<number, string>()
+  readonly satOut = new Map<number, SitOutReason>()
   readonly missingPages = new Map<number, number>()
   /** What each lacked when it was asked last. */
   readonly lacking = new Map<number, number>()
@@ -149,7 +150,7 @@ class Tally {
     for (const [slot, answer] of answers) {
       lacking.set(slot, 0)
       if (answer._tag === "Complete") complete.push(slot)
-      else if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
+      else if (answer._tag === "SitOut") satOut.set(slot, answer)
       else if (answer._tag === "Missing") {
         const pages = Planner.lacking(answer)
         // with the root, a catcher that misses nothing yet is not complete yet
@@ -223,7 +224,9 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   }
   // at the end whoever still misses something, after so many rounds, is given up for this file
   if (root !== undefined)
-    for (const slot of owing) satOut.set(slot, `still missing pages after ${Limits.rounds * spans} rounds`)
+    for (const slot of owing) {
+      satOut.set(slot, { reason: `still missing pages after ${Limits.rounds * spans} rounds`, about: "File" })
+    }
   return { complete, satOut, late: [...late], unfit, missingPages } as Repaired
 })
 

@@ -7,10 +7,11 @@ import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { Asking, type Question, Silence } from "../session/Session.ts"
 import { bundled, type Carried } from "../tree/Plan.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience } from "../wire/Message.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
-export type SatOut = ReadonlyMap<number, string>
+export type SatOut = ReadonlyMap<number, SitOutReason>
 
 /** How the open barrier of a file ended. */
 export interface Opened {
@@ -33,7 +34,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const { losesAnswers } = yield* Silence
   const { file, kind, size } = carried
   const members = bundled(carried)
-  const satOut = new Map<number, string>()
+  const satOut = new Map<number, SitOutReason>()
   const complete = new Set<number>()
   // a catcher that never heard of the manifest has nothing to answer the next questions with
   const mayAssume = kind !== "Manifest"
@@ -57,7 +58,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     accept: (slot, answer) => {
       // what nobody has been sent yet nobody can have recognised: taken for an answer, it would be asked for ever
       const isComplete = answer._tag === "Complete" && root !== undefined
-      if (answer._tag === "SitOut") satOut.set(slot, answer.reason)
+      if (answer._tag === "SitOut") satOut.set(slot, answer)
       if (isComplete) complete.add(slot)
       return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
     }

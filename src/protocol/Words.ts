@@ -9,6 +9,13 @@ export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"
 
+/** Why a catcher takes no part in a file. */
+export interface SitOutReason {
+  readonly reason: string
+  /** The reason may be none of this file's own: the tree as a whole cannot be here. [F-8] */
+  readonly about: "File" | "Tree"
+}
+
 /** A failure at a catcher: an entry of the manifest and the reason in words. */
 export interface Failure {
   readonly entry: number

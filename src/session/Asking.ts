@@ -11,6 +11,7 @@ import * as Roster from "../protocol/group/Roster.ts"
 import * as Slices from "../protocol/group/Slices.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type * as Message from "../wire/Message.ts"
 import type { MasterExchange, Unsaid } from "./Exchange.ts"
 import type { MemberList } from "./Members.ts"
@@ -121,7 +122,7 @@ export class Asking extends Context.Service<
   }
 >()("mrsync/session/Asking") {}
 
-type Heed = (slot: number, reason: string) => void
+type Heed = (slot: number, why: SitOutReason) => void
 
 export class Questions {
   private readonly options: Options
@@ -159,7 +160,7 @@ export class Questions {
   /** A member's answer about a file. */
   heard(slot: number, answer: FileAnswer): void {
     if (answer._tag === "SitOut") {
-      for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer.reason)
+      for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer)
     }
     for (const asked of this.pending) {
       if (asked.question.file === answer.file && asked.hear(slot, answer)) this.options.silence.hasAnswered(slot)

@@ -53,6 +53,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
     case "Aborted":
       return [message.file ?? nothing, 0]
     case "SitOut":
+      w.u8(message.about === "Tree" ? 1 : 0)
       w.text(message.reason, Limits.reasonBytes)
       return [message.file, 0]
     case "Missing":
@@ -140,7 +141,7 @@ export const take = (
     case Header.types.Aborted:
       return { _tag: "Aborted", ...who, file: file === nothing ? undefined : file }
     case Header.types.SitOut:
-      return { _tag: "SitOut", ...who, file, reason: r.text(Limits.reasonBytes) }
+      return { _tag: "SitOut", ...who, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing: {
       const first = r.u32()
       const count = r.u32()
@@ -158,6 +159,12 @@ export const take = (
     }
   }
   return undefined
+}
+
+const aboutOf = (r: Reader): "File" | "Tree" => {
+  const about = r.u8()
+  if (about > 1) r.bad = true
+  return about === 1 ? "Tree" : "File"
 }
 
 // Of other types nothing is read: their bodies begin otherwise.

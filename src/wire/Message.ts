@@ -3,7 +3,7 @@
  * docs/protocol.md holds the same table with offsets.
  */
 
-import type { Failure, Kind, Refusal, SpanLack } from "../protocol/Words.ts"
+import type { Failure, Kind, Refusal, SitOutReason, SpanLack } from "../protocol/Words.ts"
 
 export type { Failure, Kind, Refusal, Runs } from "../protocol/Words.ts"
 
@@ -161,10 +161,9 @@ export interface OpenOk extends Answer {
 }
 
 /** C> Answer to Open, Eof or Close, and unasked [O-7]: this catcher takes no part in this file. */
-export interface SitOut extends Answer {
+export interface SitOut extends Answer, SitOutReason {
   readonly _tag: "SitOut"
   readonly file: number
-  readonly reason: string
 }
 
 /**

@@ -173,7 +173,7 @@ describe("CatchFiles", () => {
       yield* pages(all)
       assert.strictEqual(live(), 0)
       for (const question of [eof(1), close, open, eof(1)]) {
-        assert.deepStrictEqual(yield* ask(question), [{ _tag: "SitOut", reason: "disk full" }])
+        assert.deepStrictEqual(yield* ask(question), [{ _tag: "SitOut", reason: "disk full", about: "File" }])
       }
       assert.deepStrictEqual(did, { opened: 1, closed: 1, committed: 0, verified: 0 })
     })
@@ -217,7 +217,7 @@ describe("CatchFiles", () => {
     Effect.gen(function* () {
       const { ask, live } = yield* rig({}, new StoreError({ code: "EROFS", path: "f", reason: "read-only" }))
       for (let i = 0; i < 2; i++) {
-        assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "read-only" }])
+        assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "read-only", about: "File" }])
       }
       assert.strictEqual(live(), 0)
     })
@@ -245,7 +245,7 @@ describe("CatchFiles", () => {
     Effect.gen(function* () {
       const failing = () => Effect.fail(new StoreError({ code: "EIO", path: "f", reason: "input/output error" }))
       const { ask, did } = yield* rig({ held: [0, size], read: failing })
-      assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "input/output error" }])
+      assert.deepStrictEqual(yield* ask(open), [{ _tag: "SitOut", reason: "input/output error", about: "File" }])
       assert.strictEqual(did.closed, 1)
     })
   )

@@ -68,7 +68,7 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "PollOk", ...who, poll: 12, received: 99, dropped: 1, held: 2 ** 40 },
   { _tag: "ProbeOk", ...who, probing: 1, train: 2, single: 1432, times: 4, glued: 1000 },
   { _tag: "OpenOk", ...who, file: 4 },
-  { _tag: "SitOut", ...who, file: 4, reason: "no room" },
+  { _tag: "SitOut", ...who, file: 4, reason: "no room", about: "File" },
   { _tag: "Complete", ...who, file: 4, held: 1 },
   { _tag: "Aborted", ...who, file: undefined },
   {
@@ -377,7 +377,7 @@ const eventOf = (feed: Feed): FileState.Event => {
       return { _tag, layout: layouts[feed.u8() % layouts.length], root: feed.u8() % 2 === 0 ? undefined : root }
     case "OpenFailed":
     case "StoreFailed":
-      return { _tag, reason: "no" }
+      return { _tag, reason: "no", about: "File" }
     case "Pages": {
       const indices = feed.numbers()
       return { _tag, batch: { indices, payloads: payloads(indices.length) } }

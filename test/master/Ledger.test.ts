@@ -1,6 +1,7 @@
 /** The master's books when files change while they are sent [M-8]. */
 import { assert, describe, it } from "@effect/vitest"
 import { Ledger } from "../../src/master/Ledger.ts"
+import type { Member } from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { SourceChanged, SourceError } from "../../src/source/Source.ts"
@@ -91,4 +92,24 @@ describe("a revision", () => {
     ledger.unread(bundle, [2], new SourceError({ path: "c", code: "EACCES", reason: "no" }))
     assert.deepStrictEqual(ledger.changed(), [])
   })
+})
+
+describe("a catcher that sits out the manifest", () => {
+  const failuresOf = (about: "File" | "Tree") => {
+    const ledger = new Ledger(tree, plan(tree))
+    const reason = "no space left"
+    ledger.sitOut(1, new Map([[0, { reason, about }]]))
+    ledger.sitOut(0, new Map([[0, { reason, about: "Tree" }]]))
+    const guest = { incarnation: 1, key: 1, moves: 0, name: "c1", address: "10.0.0.1:1", receiveBufferBytes: 0 }
+    const members: ReadonlyArray<Member> = [{ ...guest, slot: 0, lost: undefined, isNew: false, isMute: false }]
+    const whyBehind = () => undefined
+    const pages = { needed: 0, sent: 0, repaired: 0, parity: 0 }
+    const options = { session: "", seconds: 1, members, hosts: undefined, whyBehind, pages }
+    return ledger.report(options).catchers[0].failures.map(({ path }) => path)
+  }
+
+  it("fails once where the reason is about the tree [F-8]", () => assert.deepStrictEqual(failuresOf("Tree"), [""]))
+
+  it("has failed at each entry where a file had that reason alone", () =>
+    assert.deepStrictEqual(failuresOf("File"), ["", "b"]))
 })

@@ -18,6 +18,8 @@ const size = 20 * 512
 const carried = { file: 1, kind: "Single", size, members: [] } as const
 const content = PageStream.inMemory(1, Layout.make({ size, pageBytes: 512 }), new Uint8Array(size))
 
+const reasons = (satOut: OpenBarrier.SatOut) => [...satOut].map(([slot, { reason }]) => [slot, reason])
+
 /** A session with catchers that answer by script, and what goes over the air: pages by number, rounds as "Eof 1". */
 const rig = Effect.fnUntraced(function* (
   count: number,
@@ -58,12 +60,12 @@ describe("OpenBarrier", () => {
         3,
         answering((message, slot) => {
           if (message._tag !== "Open") return undefined
-          return slot === 1 ? { _tag: "SitOut", reason: "disk full" } : { _tag: "OpenOk" }
+          return slot === 1 ? { _tag: "SitOut", reason: "disk full", about: "File" } : { _tag: "OpenOk" }
         })
       )
       const { opened, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], 512))
       assert.sameMembers([...opened], [0, 2])
-      assert.deepStrictEqual([...satOut], [[1, "disk full"]])
+      assert.deepStrictEqual(reasons(satOut), [[1, "disk full"]])
       assert.strictEqual(Roster.present(session.roster()).length, 3)
     })
   )
@@ -77,7 +79,7 @@ describe("OpenBarrier", () => {
         answering((message, slot) => {
           if (message._tag !== "Open") return undefined
           heard.push(message.root)
-          if (slot === 0) return { _tag: "SitOut", reason: "disk full" }
+          if (slot === 0) return { _tag: "SitOut", reason: "disk full", about: "File" }
           return { _tag: slot === 1 ? "Complete" : "OpenOk" }
         })
       )
@@ -245,13 +247,13 @@ describe("MissingRounds", () => {
       const { run } = yield* rig(
         2,
         answering((message, slot) =>
-          message._tag === "Eof" && slot === 1 ? { _tag: "SitOut", reason: "I/O" } : undefined
+          message._tag === "Eof" && slot === 1 ? { _tag: "SitOut", reason: "I/O", about: "File" } : undefined
         )
       )
       const counter = new MissingRounds.Repairs(content.layout)
       const repaired = yield* run(MissingRounds.finish(content, counter, [0, 1]))
       assert.deepStrictEqual([...repaired.complete], [])
-      assert.deepStrictEqual([...repaired.satOut], [[1, "I/O"]])
+      assert.deepStrictEqual(reasons(repaired.satOut), [[1, "I/O"]])
       const error = yield* run(Effect.flip(MissingRounds.finish(content, counter, [0])))
       assert.strictEqual(error._tag, "RoundsExhausted")
     })
@@ -272,13 +274,13 @@ describe("Close", () => {
           if (slot === 0) return closeOk(message.from, undefined)
           if (slot === 1 && message.from === 0) return closeOk(0, 8, 1, 7)
           if (slot === 1) return closeOk(message.from, undefined, message.from)
-          return { _tag: "SitOut", reason: "EXDEV" }
+          return { _tag: "SitOut", reason: "EXDEV", about: "File" }
         })
       )
       const { committed, satOut } = yield* run(Close.close(1, [0, 1, 2]))
       const entries = [...committed].map(([slot, failures]) => [slot, failures.map(({ entry }) => entry)] as const)
       assert.deepStrictEqual(Object.fromEntries(entries), { 0: [], 1: [1, 7, 8] })
-      assert.deepStrictEqual([...satOut], [[2, "EXDEV"]])
+      assert.deepStrictEqual(reasons(satOut), [[2, "EXDEV"]])
     })
   )
 

@@ -65,7 +65,7 @@ export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
       return { _tag: "Open", layout: event.empty ? emptyLayout : layout, root: event.rooted ? root : undefined }
     case "OpenFailed":
     case "StoreFailed":
-      return { _tag: event._tag, reason: "no" }
+      return { _tag: event._tag, reason: "no", about: "File" }
     case "Pages":
       return pagesOf(event.indices)
     case "Parity":

@@ -137,8 +137,12 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
   [
-    { _tag: "SitOut", ...answer, file, reason: "full" },
-    header("07", "2700", "44332211") + "0500 0d0c0b0a 04 66756c6c 869bdc86"
+    { _tag: "SitOut", ...answer, file, reason: "full", about: "File" },
+    header("07", "2800", "44332211") + "0500 0d0c0b0a 00 04 66756c6c 0418e2e0"
+  ],
+  [
+    { _tag: "SitOut", ...answer, file, reason: "full", about: "Tree" },
+    header("07", "2800", "44332211") + "0500 0d0c0b0a 01 04 66756c6c a1cbbe2b"
   ],
   [
     { _tag: "Poll", session, poll: 513, audience: [0] },
@@ -446,6 +450,8 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     putOff.fill(0xff, 16, 20)
     assert.deepStrictEqual(decoded(sealed(putOff)), { _tag: "WireError", reason: "Body" })
     reject(bitmap, (body) => body.setUint8(16, 2))
+    // a reason is about the file or about the tree
+    reject({ _tag: "SitOut", ...answer, file, reason: "no", about: "Tree" }, (body) => body.setUint8(6, 2))
   })
 
   it("audience: a bitmap longer than the datagram, slots beyond the limit", () => {

@@ -80,7 +80,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
-    Schema.TaggedStruct("SitOut", { ...who, file, reason: text }),
+    Schema.TaggedStruct("SitOut", { ...who, file, reason: text, about: Schema.Literals(["File", "Tree"]) }),
     Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs }),
     Schema.TaggedStruct("Complete", { ...who, file, held: size }),
     Schema.TaggedStruct("CloseOk", {

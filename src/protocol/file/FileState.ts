@@ -14,7 +14,7 @@
  */
 
 import * as Limits from "../Limits.ts"
-import type { Failure, Runs } from "../Words.ts"
+import type { Failure, Runs, SitOutReason } from "../Words.ts"
 import * as Layout from "./Layout.ts"
 import * as PageSet from "./PageSet.ts"
 
@@ -39,7 +39,7 @@ export type State =
   | { readonly _tag: "Idle"; readonly past: "Committed"; readonly failures: ReadonlyArray<Failure> }
   | GetData
   | { readonly _tag: "DataReady"; readonly committing: boolean; readonly from: number }
-  | { readonly _tag: "Sick"; readonly reason: string }
+  | ({ readonly _tag: "Sick" } & SitOutReason)
 
 /** Pages are awaited. */
 export interface GetData {
@@ -85,13 +85,13 @@ export type Event =
   | { readonly _tag: "Opened"; readonly held?: Runs }
   /** Nothing was opened: the content stands there, and has the root. */
   | { readonly _tag: "Recognised" }
-  | { readonly _tag: "OpenFailed"; readonly reason: string }
+  | ({ readonly _tag: "OpenFailed" } & SitOutReason)
   | { readonly _tag: "Pages"; readonly batch: PageBatch }
   | { readonly _tag: "Parity"; readonly batch: ParityBatch }
   | Eof
   /** Blocks whose hash disagrees; `trailer`: the trailer itself does, so nothing can be said of the blocks. */
   | { readonly _tag: "Verified"; readonly blocks: ReadonlyArray<number>; readonly trailer: boolean }
-  | { readonly _tag: "StoreFailed"; readonly reason: string }
+  | ({ readonly _tag: "StoreFailed" } & SitOutReason)
   | { readonly _tag: "Close"; readonly from: number }
   | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
   | { readonly _tag: "Abort" }
@@ -99,7 +99,7 @@ export type Event =
 /** What the master is told. */
 export type Answer =
   | { readonly _tag: "OpenOk" }
-  | { readonly _tag: "SitOut"; readonly reason: string }
+  | ({ readonly _tag: "SitOut" } & SitOutReason)
   | {
       readonly _tag: "Missing"
       readonly round: number
@@ -152,7 +152,7 @@ export const step = (state: State, event: Event): Step => {
     case "DataReady":
       return dataReady(state, event)
     case "Sick":
-      return isQuestion(event) ? [state, [answer({ _tag: "SitOut", reason: state.reason })]] : stay(state)
+      return isQuestion(event) ? [state, [answer(satOut(state))]] : stay(state)
   }
 }
 
@@ -161,10 +161,15 @@ const isQuestion = (event: Event) => event._tag === "Open" || event._tag === "Eo
 const ready: Step = [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
 
 /** Out of this file; the store drops what it has, and the reason answers every further question. */
-const sick = (reason: string): Step => [
-  { _tag: "Sick", reason },
-  [{ _tag: "Discard" }, answer({ _tag: "SitOut", reason })]
+const sick = (why: SitOutReason): Step => [
+  { _tag: "Sick", reason: why.reason, about: why.about },
+  [{ _tag: "Discard" }, answer(satOut(why))]
 ]
+
+const satOut = ({ about, reason }: SitOutReason): Answer => ({ _tag: "SitOut", reason, about })
+
+/** For a reason of the file's own. */
+const giveUp = (reason: string): Step => sick({ reason, about: "File" })
 
 const abort = (state: State): Step =>
   state._tag === "Idle" && state.past !== "Opening"
@@ -176,8 +181,8 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
     case "Open":
       if (state.past === "Opening") return stay(state)
       if (state.past === "Committed") return [state, [complete]]
-      if (event.layout.pages > Limits.maxPages) return sick(`it has more than ${Limits.maxPages} pages`)
-      if (event.layout.blocks > Limits.maxBlocks) return sick(`it has more than ${Limits.maxBlocks} blocks`)
+      if (event.layout.pages > Limits.maxPages) return giveUp(`it has more than ${Limits.maxPages} pages`)
+      if (event.layout.blocks > Limits.maxBlocks) return giveUp(`it has more than ${Limits.maxBlocks} blocks`)
       return [
         { _tag: "Idle", past: "Opening", layout: event.layout },
         [{ _tag: "OpenStore", layout: event.layout, root: event.root }]
@@ -195,7 +200,7 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       return state.past === "Opening" ? ready : stay(state)
     case "OpenFailed":
     case "StoreFailed":
-      return state.past === "Opening" ? sick(event.reason) : stay(state)
+      return state.past === "Opening" ? sick(event) : stay(state)
     case "Eof":
     case "Close":
       if (state.past === "Opening") return stay(state)
@@ -235,7 +240,7 @@ const getData = (state: GetData, event: Event): Step => {
     case "Verified":
       return verified(state, event)
     case "StoreFailed":
-      return sick(event.reason)
+      return sick(event)
     default:
       return stay(state)
   }
@@ -316,7 +321,7 @@ const eof = (state: GetData, event: Eof): Step => {
   const held = state.pages.held + heldParity(state.parity)
   // parity that is dropped and comes again is no progress
   const stalledRounds = held <= state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
-  if (stalledRounds > Limits.stalledRounds) return sick(`no page came in ${stalledRounds} rounds`)
+  if (stalledRounds > Limits.stalledRounds) return giveUp(`no page came in ${stalledRounds} rounds`)
   const next = { ...state, round: event.round, heldAtRound: Math.max(held, state.heldAtRound), stalledRounds }
   return [next, [missing(next, event)]]
 }
@@ -371,7 +376,7 @@ const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): 
     return ready
   }
   const rejected = state.rejected + 1
-  if (rejected > Limits.rejectedHashes) return sick(`its hash was wrong ${rejected} times`)
+  if (rejected > Limits.rejectedHashes) return giveUp(`its hash was wrong ${rejected} times`)
   let pages = state.pages
   if (event.trailer) pages = PageSet.remove(pages, layout.dataPages, layout.pages - layout.dataPages)
   for (const block of event.blocks) pages = PageSet.remove(pages, ...Layout.blockSpan(layout, block))
@@ -391,7 +396,7 @@ const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): 
         ? [{ _tag: "Idle", past: "Committed", failures: event.failures }, [closeOk(event.failures, state.from)]]
         : stay(state)
     case "StoreFailed":
-      return sick(event.reason)
+      return sick(event)
     default:
       return stay(state)
   }

@@ -86,10 +86,10 @@ describe("the table of the four states", () => {
   })
 
   it("Idle, Open: failed: the reason is the answer, Sick", () => {
-    const [state, commands] = run([open, { _tag: "OpenFailed", reason: "EROFS" }])
-    assert.deepStrictEqual(state, { _tag: "Sick", reason: "EROFS" })
+    const [state, commands] = run([open, { _tag: "OpenFailed", reason: "EROFS", about: "File" }])
+    assert.deepStrictEqual(state, { _tag: "Sick", reason: "EROFS", about: "File" })
     assert.deepStrictEqual(tags(commands), ["OpenStore", "Discard", "SitOut"])
-    assert.deepStrictEqual(answers(commands), [{ _tag: "SitOut", reason: "EROFS" }])
+    assert.deepStrictEqual(answers(commands), [{ _tag: "SitOut", reason: "EROFS", about: "File" }])
   })
 
   it("Idle, Open of a file with nothing to carry: complete at once", () => {
@@ -244,8 +244,8 @@ describe("the table of the four states", () => {
   )
 
   it("GetData, a store that fails: SitOut with the reason, Sick", () => {
-    const [state, commands] = FileState.step(getData, { _tag: "StoreFailed", reason: "disk full" })
-    assert.deepStrictEqual(state, { _tag: "Sick", reason: "disk full" })
+    const [state, commands] = FileState.step(getData, { _tag: "StoreFailed", reason: "disk full", about: "File" })
+    assert.deepStrictEqual(state, { _tag: "Sick", reason: "disk full", about: "File" })
     assert.deepStrictEqual(tags(commands), ["Discard", "SitOut"])
   })
 
@@ -287,13 +287,13 @@ describe("the table of the four states", () => {
   })
 
   it("DataReady, a commit that fails: SitOut, Sick", () => {
-    const [state, commands] = run([close, { _tag: "StoreFailed", reason: "EXDEV" }], ready)
-    assert.deepStrictEqual(state, { _tag: "Sick", reason: "EXDEV" })
+    const [state, commands] = run([close, { _tag: "StoreFailed", reason: "EXDEV", about: "File" }], ready)
+    assert.deepStrictEqual(state, { _tag: "Sick", reason: "EXDEV", about: "File" })
     assert.deepStrictEqual(tags(commands), ["Commit", "Discard", "SitOut"])
   })
 
   it("any, Abort: the temporary file is removed, Aborted, Idle", () => {
-    const sick = run([{ _tag: "StoreFailed", reason: "no" }], getData)[0]
+    const sick = run([{ _tag: "StoreFailed", reason: "no", about: "File" }], getData)[0]
     const opening = run([open])[0]
     for (const state of [opening, getData, whole, ready, sick]) {
       const [after, commands] = FileState.step(state, abort)
@@ -317,7 +317,7 @@ describe("the table of the four states", () => {
         (event) => [{ _tag: "Idle", past: "Aborted" } as const, event, "Aborted"] as const
       ),
       ...[open, askLast(1), close].map(
-        (event) => [{ _tag: "Sick", reason: "x" } as FileState.State, event, "SitOut"] as const
+        (event) => [{ _tag: "Sick", reason: "x", about: "File" } as FileState.State, event, "SitOut"] as const
       )
     ]
     for (const [state, event, tag] of rows) {
