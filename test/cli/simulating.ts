@@ -1,5 +1,6 @@
 /** Runs what `mrsync simulate` runs, on a screen that keeps what is said. */
 import * as Effect from "effect/Effect"
+import * as LastLine from "../../src/cli/LastLine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import { type Input, simulate } from "../../src/cli/Simulate.ts"
 import { recording } from "./recording.ts"
@@ -24,7 +25,9 @@ export const input: Input = {
 /** `out` and `err` are filled, line by line, while it runs. */
 export const simulating = (changes: Partial<Input>) => {
   const { said, screen } = recording()
-  return { ...said, run: Effect.provideService(simulate({ ...input, ...changes }), Screen, screen) }
+  const wanted = { ...input, ...changes }
+  const run = simulate(wanted).pipe(LastLine.ending(wanted.json), Effect.provideService(Screen, screen))
+  return { ...said, run }
 }
 
 /** The same, run to its end. */
