@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import { dirname } from "node:path"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
@@ -23,6 +24,8 @@ export const entriesPerTurn = 32
 
 export class Destination {
   readonly path: Buffer
+  /** Fails when no session could begin in it as things stand, and creates nothing. */
+  readonly admissible: Effect.Effect<void, StoreError>
   /** Creates the directory where it is missing, and fails when no session could begin in it. */
   readonly admitted: Effect.Effect<void, StoreError>
   /** Opens it anew, for a session. */
@@ -34,6 +37,7 @@ export class Destination {
   constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>) {
     this.path = path
     const here = <A>(body: () => A) => attempt(path, body).pipe(Effect.catchTag("DestinationEscape", Effect.die))
+    this.admissible = here(() => foresee(path))
     this.admitted = here(() => admit(path))
     this.open = Effect.andThen(
       Effect.andThen(
@@ -99,6 +103,19 @@ const admit = (destination: Buffer) => {
     if (code === "ENOENT") throw refusal(code, "the directory it would be created in does not exist")
     if (code !== "EEXIST") throw made.failure
   }
+  inspect(destination)
+}
+
+/** Fails as `admit` would, and creates nothing. */
+const foresee = (destination: Buffer) => {
+  if (fs.lstatSync(destination, { throwIfNoEntry: false }) !== undefined) return inspect(destination)
+  const parent = Buffer.from(dirname(destination.toString("latin1")), "latin1")
+  const stats = fs.statSync(parent, { throwIfNoEntry: false })
+  if (stats === undefined) throw refusal("ENOENT", "the directory it would be created in does not exist")
+  fs.accessSync(parent, fs.constants.W_OK | fs.constants.X_OK)
+}
+
+const inspect = (destination: Buffer) => {
   const stats = fs.statSync(destination, { throwIfNoEntry: false })
   if (stats === undefined) throw refusal("ENOENT", "it is a symbolic link that leads nowhere")
   if (!stats.isDirectory()) throw refusal("ENOTDIR", "it exists and is not a directory")

@@ -26,9 +26,9 @@ import * as Site from "./Site.ts"
 import * as Standing from "./Standing.ts"
 
 /**
- * A store whose destination is created if it does not exist (its parent must). Whether it can be used is looked at when the
- * layer is built. `prepare` opens it, when a session begins: a directory that is mounted there, or made there anew, while a
- * catcher waits is where the tree goes. Once it is open its path must go on to name it.
+ * A store whose destination is created if it does not exist (its parent must). Building the layer creates nothing, and
+ * fails when the destination could not be used. `prepare` creates and opens it, when a session begins: a directory that is
+ * mounted or made there while a catcher waits is where the tree goes. Once it is open its path must go on to name it.
  *
  * `owner`: a name that no other living user of this destination has. It marks the temporary files, so that those which a
  * killed process of the same owner left are removed where files arrive again. Without it they stay.
@@ -45,7 +45,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
   const site = yield* Site.make(path, owner)
   const { destination, temporaries } = site
   const bundles = Bundles.make()
-  if (checked === "AtOnce") yield* destination.admitted
+  if (checked === "AtOnce") yield* destination.admissible
 
   const shortage = (entries: ReadonlyArray<Entry>) =>
     Effect.matchEffect(destination.admitted, {

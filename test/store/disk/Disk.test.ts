@@ -38,15 +38,29 @@ import {
 const indices = (failures: ReadonlyArray<{ readonly entry: number }>) => failures.map(({ entry }) => entry)
 
 describe("the destination", () => {
-  it.effect("is created if it is absent, but its parent is not", () =>
+  it.effect("is created if it is absent, when a session begins, but its parent is not", () =>
     Effect.gen(function* () {
       const base = yield* directory
-      yield* disk(`${base}/new`)
+      const stores = [yield* disk(`${base}/new`), yield* disk(Buffer.from(`${base}/\xff/`, "latin1"))]
+      assert.deepStrictEqual(names(base), [])
+      for (const store of stores) assert.deepStrictEqual(yield* store.prepare([]), [])
       assert.isTrue(fs.statSync(`${base}/new`).isDirectory())
-      yield* disk(Buffer.from(`${base}/\xff`, "latin1"))
       assert.deepStrictEqual(names(base), ["new", "\xff"])
       const error = yield* Effect.flip(disk(`${base}/a/b`))
       assert.strictEqual(error.message, `${base}/a/b: the directory it would be created in does not exist (ENOENT)`)
+    })
+  )
+
+  it.effect("that could not be created is refused before a session comes", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/f`, "")
+      fs.mkdirSync(`${base}/closed`, { mode: 0o555 })
+      assert.strictEqual((yield* Effect.flip(disk(`${base}/f/new`))).code, "ENOTDIR")
+      assert.strictEqual((yield* Effect.flip(disk(`${base}/a/b`))).code, "ENOENT")
+      // what access(2) says is of the real user
+      if (!isRoot) assert.strictEqual((yield* Effect.flip(disk(`${base}/closed/new`))).code, "EACCES")
+      assert.deepStrictEqual(names(base), ["closed", "f"])
     })
   )
 
