@@ -1,7 +1,7 @@
 /**
  * npm run build && node scripts/parity.mjs [--page BYTES]
  *
- * The parity code on one core: MB/s of data, for blocks of 128 pages, in WebAssembly and in its twin. The best of many
+ * The parity code on one core: MB/s of data, for blocks of 128 pages, in WebAssembly and in its reference. The best of many
  * short runs, because other work on the machine can only make one slower. Every decode is looked at.
  */
 import { join } from "node:path"
@@ -34,7 +34,7 @@ const wasm = Wasm.load()
 if (wasm === undefined) console.log("no WebAssembly kernel: npm run build")
 for (const [name, kernel] of [
   ["wasm", wasm],
-  ["twin", Code.twin]
+  ["reference", Code.reference]
 ]) {
   if (kernel === undefined) continue
   for (const count of [1, 2, 4, 8, 16]) {

@@ -17,7 +17,7 @@ import type { StoreError } from "../store/Store.ts"
 import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
-import type { Carried, Revised } from "../tree/Plan.ts"
+import type { CarriedFile, Revised } from "../tree/Plan.ts"
 import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
@@ -35,7 +35,7 @@ export class Attendance {
   pageBytes = 0
   membership: Announce.Membership | undefined
   entries: ReadonlyArray<Entry> | undefined
-  plan: Array<Carried> = []
+  plan: Array<CarriedFile> = []
   /** Of entries that were revised, the file of the last revision. */
   readonly revised = new Map<number, number>()
   /** A revision that is to come: what it lists is not in the plan yet. */

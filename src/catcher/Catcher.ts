@@ -134,7 +134,7 @@ class Visitor {
   attendance: Attendance
   /** It has joined the session that it looked for last. */
   private isIn = false
-  private joinsLeft = Limits.lives - 1
+  private joinsLeft = Limits.incarnations - 1
   private readonly options: Options
   private readonly services: Services
   private readonly replayed: ReplayedInbox

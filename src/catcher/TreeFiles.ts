@@ -8,7 +8,7 @@ import * as Unread from "../source/Unread.ts"
 import { type FileWriter, Store, StoreError } from "../store/Store.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Failure } from "../wire/Message.ts"
 import type { BlockPool } from "./Assembly.ts"
 import type { Attendance } from "./Attendance.ts"
@@ -25,7 +25,7 @@ interface Options {
   /** Waits for directories and the like. */
   readonly prepared: Effect.Effect<void, StoreError>
   /** Opens a revision, which stays in memory. */
-  readonly openRevision: (carried: Carried, layout: Layout.Layout, commit: FileWriter["commit"]) => FileWriter
+  readonly openRevision: (carried: CarriedFile, layout: Layout.Layout, commit: FileWriter["commit"]) => FileWriter
 }
 
 type UnreadMembers = ReadonlyMap<number, Unread.Unsent>
@@ -65,7 +65,7 @@ export class TreeFiles {
     })
   }
 
-  private commit(carried: Carried, opened: FileWriter, skip: (member: number) => boolean): CatchFile.Commit {
+  private commit(carried: CarriedFile, opened: FileWriter, skip: (member: number) => boolean): CatchFile.Commit {
     return Effect.gen({ self: this }, function* () {
       yield* this.options.prepared
       const unread = yield* unreadOf(carried, opened, skip)
@@ -100,7 +100,7 @@ export class TreeFiles {
   }
 
   /** A file is opened by our own plan; a master whose plan differs is of another version. */
-  private carriedOf(file: number, layout: Layout.Layout): Effect.Effect<Carried, StoreError, Scope.Scope> {
+  private carriedOf(file: number, layout: Layout.Layout): Effect.Effect<CarriedFile, StoreError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { attendance } = this
       attendance.pageBytes = layout.pageBytes
@@ -125,7 +125,7 @@ export class TreeFiles {
   }
 
   /** A file is committed. */
-  private keep(carried: Carried, failures: ReadonlyArray<Failure>, unread: UnreadMembers): void {
+  private keep(carried: CarriedFile, failures: ReadonlyArray<Failure>, unread: UnreadMembers): void {
     const { attendance } = this
     const { progress } = this.services
     attendance.committed.add(carried.file)
@@ -153,7 +153,11 @@ export class TreeFiles {
 }
 
 /** [L-3] The first byte of a member that the master could not read says why. */
-const unreadOf = Effect.fnUntraced(function* (carried: Carried, writer: FileWriter, skip: (member: number) => boolean) {
+const unreadOf = Effect.fnUntraced(function* (
+  carried: CarriedFile,
+  writer: FileWriter,
+  skip: (member: number) => boolean
+) {
   const unread = new Map<number, Unread.Unsent>()
   const mark = new Uint8Array(1)
   for (const [member, { entry, offset, size }] of carried.members.entries()) {

@@ -15,7 +15,7 @@ import type { Ledger } from "./Ledger.ts"
 export const open = Effect.fnUntraced(function* (
   ledger: Ledger,
   pageBytes: number,
-  carried: Plan.Carried,
+  carried: Plan.CarriedFile,
   bundles: Bundles.Bundles
 ) {
   const { file, kind, size } = carried
@@ -25,7 +25,7 @@ export const open = Effect.fnUntraced(function* (
   return yield* bundle(ledger, carried, layout, bundles)
 })
 
-const single = Effect.fnUntraced(function* ({ file, members }: Plan.Carried, layout: Layout.Layout) {
+const single = Effect.fnUntraced(function* ({ file, members }: Plan.CarriedFile, layout: Layout.Layout) {
   const source = yield* Source
   const { changed, hasGrown, isUntouched, read } = yield* source.open(members[0].entry)
   return PageStream.content({ file, layout, read, isUntouched, hasGrown, changed })
@@ -33,7 +33,7 @@ const single = Effect.fnUntraced(function* ({ file, members }: Plan.Carried, lay
 
 const bundle = Effect.fnUntraced(function* (
   ledger: Ledger,
-  carried: Plan.Carried,
+  carried: Plan.CarriedFile,
   layout: Layout.Layout,
   bundles: Bundles.Bundles
 ) {

@@ -11,7 +11,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../session/Session.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Ledger } from "./Ledger.ts"
 
@@ -21,7 +21,7 @@ type State = "Opening" | "Streaming" | "Finishing" | "Closing" | "Waiting" | "Do
 interface Options<E, R, E2, R2> {
   readonly ledger: Ledger
   readonly repair: Repair | undefined
-  readonly carried: Carried
+  readonly carried: CarriedFile
   /** The content, for pages of that size. */
   readonly content: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>
   /**
@@ -194,7 +194,7 @@ export class Delivery<E, R, E2, R2> {
       const { roster } = yield* Members
       const { whyBehind } = yield* Standing
       const progress = yield* Progress
-      for (const slot of this.options.ledger.late(late)) {
+      for (const slot of this.options.ledger.markLate(late)) {
         const { lost, name } = roster().members[slot]
         if (lost !== undefined) continue
         const why = whyBehind(slot, true, missingPages.get(slot) ?? 0)
@@ -212,7 +212,7 @@ interface OwnLanes {
 
 const lanesOf = (
   { fresh, repair, straggler }: Lanes["Service"],
-  { file }: Carried,
+  { file }: CarriedFile,
   areStragglers: boolean
 ): OwnLanes => {
   // what only stragglers are to get goes at their pace from the beginning

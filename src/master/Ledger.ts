@@ -11,7 +11,7 @@ import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
-import { type Carried, neededPages, revise, revisionFile } from "../tree/Plan.ts"
+import { type CarriedFile, neededPages, revise, revisionFile } from "../tree/Plan.ts"
 import { refused } from "../tree/Validate.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -47,14 +47,14 @@ interface Withheld {
   readonly file: number
 }
 
-const sizeOf = (plan: ReadonlyArray<Carried>): number => plan.reduce((sum, carried) => sum + carried.size, 0)
+const sizeOf = (plan: ReadonlyArray<CarriedFile>): number => plan.reduce((sum, carried) => sum + carried.size, 0)
 
 export class Ledger {
   /** What the manifest says. */
   readonly manifest: ReadonlyArray<Entry>
   /** The same, as the revisions since have it. */
   entries: ReadonlyArray<Entry>
-  readonly plan: Array<Carried>
+  readonly plan: Array<CarriedFile>
   /** What the scan found no entry for. */
   readonly leftOut: LeftOut
   /** Revisions by their file: their bytes. */
@@ -78,7 +78,7 @@ export class Ledger {
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
   private readonly refused: ReadonlyMap<number, string>
 
-  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, leftOut: LeftOut = nothingLeftOut) {
+  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<CarriedFile>, leftOut: LeftOut = nothingLeftOut) {
     this.manifest = entries
     this.entries = entries
     this.plan = [...plan]
@@ -133,7 +133,7 @@ export class Ledger {
       }
     }
   }
-  /** A pass of the file has ended: who has still to get it has so in one more, but not for ever. */
+  /** A pass of the file has ended. A catcher that still owes it is sent it in one more, `Limits.passes` times. */
   passed(file: number, audience: Iterable<number>): void {
     for (const slot of audience) {
       if (!this.lacks(slot, file)) continue
@@ -144,18 +144,18 @@ export class Ledger {
       this.sitOut(file, new Map([[slot, { reason: `not complete after ${times} passes`, about: "File" }]]))
     }
   }
-  /** Stragglers, whom a file did not wait for; answers who is one for the first time. */
-  late(slots: ReadonlyArray<number>): ReadonlyArray<number> {
+  /** A file did not wait for these stragglers. Answers those that are stragglers for the first time. */
+  markLate(slots: ReadonlyArray<number>): ReadonlyArray<number> {
     const first = slots.filter((slot) => !this.account(slot).late)
     for (const slot of first) this.account(slot).late = true
     return first
   }
   /** Entries that the source did not give. */
-  unread({ file }: Carried, entries: Iterable<number>, error: SourceError | SourceChanged): void {
+  unread({ file }: CarriedFile, entries: Iterable<number>, error: SourceError | SourceChanged): void {
     for (const entry of entries) if (!this.isSuperseded(entry, file)) this.unsent.set(entry, { error, file })
   }
   /** A file that nobody gets. */
-  drop(carried: Carried, error: SourceError | SourceChanged): void {
+  drop(carried: CarriedFile, error: SourceError | SourceChanged): void {
     if (!this.droppedFiles.has(carried.file)) this.droppedBytes += carried.size
     this.droppedFiles.set(carried.file, error.reason)
     this.unread(carried, this.entriesOf(carried.file), error)
@@ -289,7 +289,7 @@ export class Ledger {
   }
 
   // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
-  private count(account: Account, carried: Carried, failed: ReadonlySet<number>): void {
+  private count(account: Account, carried: CarriedFile, failed: ReadonlySet<number>): void {
     for (const { entry, size } of carried.members) {
       const isSuperseded = this.isSuperseded(entry, carried.file)
       if (failed.has(entry) || this.unsent.has(entry) || isSuperseded || this.refused.has(entry)) {
@@ -337,7 +337,7 @@ export class Ledger {
     return isFirst
   }
   /** The paths of those of its entries that could be sent. */
-  sentPaths({ members }: Carried): ReadonlyArray<string> {
+  sentPaths({ members }: CarriedFile): ReadonlyArray<string> {
     return members.filter(({ entry }) => !this.unsent.has(entry)).map(({ entry }) => display(this.entries[entry].path))
   }
 

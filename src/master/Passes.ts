@@ -10,7 +10,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Progress } from "../report/Progress.ts"
 import { Announcing, Asking, Members, Paths, Sender, Silence } from "../session/Session.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
 import { revise } from "./Revisions.ts"
 import { type Outgoing, sendFile, share, type Shared } from "./Sending.ts"
@@ -79,7 +79,7 @@ const dismiss = Effect.fnUntraced(function* ({ audiences, ledger }: Shared) {
   }
 })
 
-const outgoingOf = (carried: Carried, isLate: boolean): Outgoing => ({
+const outgoingOf = (carried: CarriedFile, isLate: boolean): Outgoing => ({
   carried,
   isLate,
   offAir: Deferred.makeUnsafe<void>()
@@ -91,7 +91,7 @@ const areOffAir = (files: ReadonlyArray<Outgoing>) =>
 const groupFiles = Limits.filesInFlight + Limits.lateFiles
 
 /** [J-6] A catcher that comes during a pass takes part in the files that are opened after it has the manifest. */
-const pass = Effect.fnUntraced(function* (shared: Shared, todo: ReadonlyArray<Carried>) {
+const pass = Effect.fnUntraced(function* (shared: Shared, todo: ReadonlyArray<CarriedFile>) {
   const { audiences } = shared
   const { changed } = yield* Members
   const { isExcluded } = yield* Sender

@@ -11,7 +11,7 @@ import type * as Errors from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import { Sender, Silence } from "../session/Session.ts"
 import { pathAt } from "../tree/Names.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
 import * as Content from "./Content.ts"
@@ -42,7 +42,7 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
 
 /** A file of a pass. */
 export interface Outgoing {
-  readonly carried: Carried
+  readonly carried: CarriedFile
   /** Only stragglers lack it. */
   readonly isLate: boolean
   /** Done when nobody but stragglers waits for it any more. */
@@ -93,7 +93,7 @@ export const sendFile = Effect.fnUntraced(function* (
 /** The source of a file has failed: it is given up, or taken anew once the others are sent. */
 const giveUp = Effect.fnUntraced(function* (
   ledger: Ledger,
-  carried: Carried,
+  carried: CarriedFile,
   owed: Audience,
   error: Errors.SourceError | Errors.SourceChanged
 ) {
@@ -113,7 +113,7 @@ const giveUp = Effect.fnUntraced(function* (
 
 /** Closes a file at catchers that hold all of it; those that have not answered within a barrier's time, unless it is late. */
 const closeAt = Effect.fnUntraced(
-  function* (ledger: Ledger, carried: Carried, owed: () => Audience, complete: Audience, isLate: boolean) {
+  function* (ledger: Ledger, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
     const { awayMillis } = yield* Silence
     const patience = isLate ? undefined : awayMillis
     const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
@@ -133,7 +133,7 @@ const putOff = Effect.fnUntraced(function* (file: number, late: Audience) {
   if (reachable.length > 0) yield* Close.putOff(file, reachable, awayMillis)
 })
 
-const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: Carried) {
+const tellCompleted = Effect.fnUntraced(function* (ledger: Ledger, carried: CarriedFile) {
   if (!ledger.completes(carried.file)) return
   const progress = yield* Progress
   progress.publishFiles(() => ledger.sentPaths(carried))

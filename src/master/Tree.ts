@@ -7,7 +7,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
 import { Members } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -19,7 +19,7 @@ export const sendManifest = Effect.fnUntraced(function* (
   audience: Audience
 ) {
   const bytes = encode(ledger.manifest, ledger.leftOut)
-  const carried: Carried = {
+  const carried: CarriedFile = {
     file: 0,
     kind: "Manifest",
     size: bytes.length,

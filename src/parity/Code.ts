@@ -26,7 +26,7 @@ interface Product {
   readonly places: ArrayLike<number>
 }
 
-/** Computes products: `twin` anywhere, `Wasm.load` where there is SIMD. */
+/** Computes products: `reference` anywhere, `Wasm.load` where there is SIMD. */
 export type Kernel = (product: Product) => void
 
 type Decoded =
@@ -143,7 +143,7 @@ const logOf = (z: number, missing: ArrayLike<number>, pages: number, columns: nu
 }
 
 /** The kernel in plain TypeScript. */
-export const twin: Kernel = ({ block, matrix, out, pageBytes, parity, places, rows }) => {
+export const reference: Kernel = ({ block, matrix, out, pageBytes, parity, places, rows }) => {
   const pages = pagesOf(block, pageBytes)
   const columns = pages + Math.floor(parity.length / pageBytes)
   for (let row = 0; row < rows; row++) {

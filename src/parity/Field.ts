@@ -24,7 +24,7 @@ export const invert = (a: number): number => exp[255 - log[a]]
 const products = new Uint8Array(256)
 let productsOf = 0
 
-/** dst[to + i] += coefficient * src[from + i], for i < length bytes: the twin of assembly/parity.ts's inner loop. */
+/** dst[to + i] += coefficient * src[from + i], for i < length bytes: the reference of assembly/parity.ts's inner loop. */
 export const mulAdd = (
   dst: Uint8Array,
   to: number,

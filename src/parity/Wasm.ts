@@ -1,17 +1,17 @@
 /**
  * The kernel of parity as WebAssembly SIMD: assembly/parity.ts, built into dist/parity.wasm. Nothing is read or compiled
- * before the first `kernel()`; where there is no file or no SIMD, that is the twin.
+ * before the first `kernel()`; where there is no file or no SIMD, that is the reference.
  */
 import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import type { Kernel } from "./Code.ts"
-import { pagesOf, twin } from "./Code.ts"
+import { pagesOf, reference } from "./Code.ts"
 import * as Field from "./Field.ts"
 
 let loaded: Kernel | undefined
 
 /** The fastest kernel there is, loaded once. */
-export const kernel = (): Kernel => (loaded ??= load() ?? twin)
+export const kernel = (): Kernel => (loaded ??= load() ?? reference)
 
 /** A kernel of its own memory, or undefined. */
 export const load = (): Kernel | undefined => {

@@ -44,7 +44,7 @@ export interface GatherOptions extends Patience {
 }
 
 /** Which other masters a master has waited for: since when, and how long, of its own wait. */
-class Rivals {
+class OtherMasters {
   /** Of the master's wait, milliseconds that have passed. */
   readonly passed: () => number
   private readonly waits = new Map<Address, { readonly sinceMillis: number; readonly forMillis: number }>()
@@ -67,8 +67,8 @@ class Rivals {
 }
 
 /** Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] */
-const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals) {
-  const { rival, standBack } = yield* Announcing
+const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherMasters) {
+  const { otherMaster, standBack } = yield* Announcing
   const { changed } = yield* Members
   const progress = yield* Progress
   const message = `another master (${address}) uses this group; waiting for it to end`
@@ -76,12 +76,12 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals
   yield* standBack
   while (true) {
     changed.closeUnsafe()
-    const known = rival()
+    const known = otherMaster()
     if (known === undefined) return
-    const fromMillis = rivals.passed()
+    const fromMillis = others.passed()
     yield* Effect.ensuring(
       Effect.timeoutOption(changed.await, Math.ceil(known.leftMillis)),
-      Effect.sync(() => rivals.waited(known.address, fromMillis))
+      Effect.sync(() => others.waited(known.address, fromMillis))
     )
   }
 })
@@ -90,14 +90,14 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, rivals: Rivals
 const awaitCatchers = Effect.fnUntraced(function* (
   enough: () => number,
   tell: (roster: Roster.Roster) => void,
-  rivals: Rivals
+  others: OtherMasters
 ) {
-  const { rival } = yield* Announcing
+  const { otherMaster } = yield* Announcing
   const { changed, roster } = yield* Members
   const { isKnown } = yield* Paths
   while (true) {
-    const known = rival()
-    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, rivals))
+    const known = otherMaster()
+    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
     const present = Roster.present(roster())
     if (present.length >= enough() && present.every(({ slot }) => isKnown(slot))) return
     tell(roster())
@@ -111,14 +111,14 @@ const leastOf = ({ atLeast, atMostMillis, wanted }: GatherOptions): number =>
   Math.min(wanted, atLeast ?? (atMostMillis === undefined ? wanted : 1))
 
 /** Why a master gives up: another one has the group, or too few catchers have joined. */
-const tooFew = Effect.fnUntraced(function* (options: GatherOptions, rivals: Rivals) {
-  const { rival } = yield* Announcing
+const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: OtherMasters) {
+  const { otherMaster } = yield* Announcing
   const { roster, turnedAway } = yield* Members
   const { local, refused } = yield* Transport
   const { waitMillis, wanted } = options
-  const known = rival()
+  const known = otherMaster()
   if (known !== undefined) {
-    const sinceMillis = rivals.all().find(({ address }) => address === known.address)?.sinceMillis ?? 0
+    const sinceMillis = others.all().find(({ address }) => address === known.address)?.sinceMillis ?? 0
     return yield* new GroupBusy({ address: known.address, waitedMillis: waitMillis, sinceMillis })
   }
   const joined = Roster.present(roster()).length
@@ -130,7 +130,7 @@ const tooFew = Effect.fnUntraced(function* (options: GatherOptions, rivals: Riva
     absent: Roster.absent(roster()),
     refused: turnedAway(),
     lost: Roster.givenUp(roster()).map(({ address, lost = "", name }) => ({ id: name, address, reason: lost })),
-    rivals: rivals.all(),
+    otherMasters: others.all(),
     waitedMillis: waitMillis,
     local,
     unsent: refused?.().reason
@@ -169,7 +169,7 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   const tell = yield* teller(options)
   const now = yield* Monotonic.millis
   const startedMillis = now()
-  const rivals = new Rivals(() => now() - startedMillis)
+  const others = new OtherMasters(() => now() - startedMillis)
   let enough = options.wanted
   const settleFor = (catchers: number) => {
     enough = Math.min(enough, catchers)
@@ -180,14 +180,14 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     Effect.gen(function* () {
       yield* transport.listen
       yield* Effect.sleep(Limits.listenMillis)
-      yield* awaitCatchers(() => enough, tell, rivals)
+      yield* awaitCatchers(() => enough, tell, others)
     })
   )
   tell(roster())
   const begun = yield* Effect.raceAllFirst([gathering, rollCall, settling(options, settleFor)]).pipe(
     Effect.timeoutOption(options.waitMillis)
   )
-  if (begun._tag === "None") yield* tooFew(options, rivals)
+  if (begun._tag === "None") yield* tooFew(options, others)
   return Roster.present(roster()).map((member) => member.slot) as Audience
 })
 

@@ -1,5 +1,5 @@
 /**
- * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the tree. Its twin is
+ * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the tree. Beside it stands
  * the abort of a file that cannot be finished.
  */
 

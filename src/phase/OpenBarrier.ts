@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { Asking, type Question, Silence } from "../session/Session.ts"
-import { bundled, type Carried } from "../tree/Plan.ts"
+import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience } from "../wire/Message.ts"
 
@@ -25,7 +25,7 @@ export interface Opened {
 
 /** Opens a file with pages of that size. `root`: of the content, where it is known because it was sent before. */
 export const open = Effect.fn("OpenBarrier.open")(function* (
-  carried: Carried,
+  carried: CarriedFile,
   audience: Audience,
   pageBytes: number,
   root?: Uint8Array

@@ -224,7 +224,7 @@ export const announceMillis = 200
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */
 export const spreadMillis = 100
 /** Incarnations under which a catcher that is given up again and again takes part in one session. */
-export const lives = 8
+export const incarnations = 8
 /** Sessions that a catcher remembers to pass over. */
 export const passedOver = 16
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */

@@ -20,7 +20,7 @@ const Turned = Schema.Struct({
 })
 
 /** Another master that had the group during the wait. */
-const Rival = Schema.Struct({
+const OtherMaster = Schema.Struct({
   address: Fields.text("its address and port"),
   sinceMillis: Fields.number("milliseconds from the beginning of the wait until it was heard"),
   forMillis: Fields.number("milliseconds for which it had the group")
@@ -54,18 +54,18 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   absent: Fields.list(Schema.String, "names of the list of --hosts that did not come"),
   refused: Fields.maybe(Fields.list(Turned, "catchers that came, and were not taken in")),
   lost: Fields.maybe(Fields.list(Turned, "catchers that joined, and were lost")),
-  rivals: Fields.maybe(Fields.list(Rival, "other masters that had the group meanwhile")),
+  otherMasters: Fields.maybe(Fields.list(OtherMaster, "other masters that had the group meanwhile")),
   waitedMillis: Fields.number("milliseconds waited"),
   local: Fields.maybe(Fields.text("the address and port to which catchers answer")),
   ...place
 }) {
   override get message() {
-    const { absent, joined, local, lost = [], refused = [], rivals = [], waitedMillis, wanted, where } = this
+    const { absent, joined, local, lost = [], otherMasters = [], refused = [], waitedMillis, wanted, where } = this
     const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
-    const waited = ({ address, forMillis, sinceMillis }: (typeof rivals)[number]) =>
+    const waited = ({ address, forMillis, sinceMillis }: (typeof otherMasters)[number]) =>
       `another master (${address}) had the group for ${tenths(forMillis)} s of that, from ${tenths(sinceMillis)} s on`
     const seen = [
-      ...(rivals.length > 0 ? [some(rivals, waited)] : []),
+      ...(otherMasters.length > 0 ? [some(otherMasters, waited)] : []),
       ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
       ...(lost.length > 0 ? [`lost: ${some(lost, turned)}`] : []),
       ...(absent.length > 0 ? [`absent: ${some(absent, (name) => name)}`] : [])

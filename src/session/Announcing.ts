@@ -21,7 +21,7 @@ export class Announcing extends Context.Service<
   Announcing,
   {
     /** Another master that uses the group, and how long that may be believed without a further sign of it. */
-    readonly rival: () => { readonly address: Address; readonly leftMillis: number } | undefined
+    readonly otherMaster: () => { readonly address: Address; readonly leftMillis: number } | undefined
     /** Leaves the group to another master until the scope closes: calls nobody, and lets go the catchers that have joined. */
     readonly standBack: Effect.Effect<void, never, Scope.Scope>
     /** Gives up the silent among those that have joined, although nothing is asked yet; never ends. */
@@ -52,7 +52,7 @@ export class Announcer {
     // [J-11] a catcher that joined and died before the session began is asked nothing yet
     const joined = (): Watched => members.present().map(({ slot }) => [slot, 0] as const)
     return {
-      rival: () => other.current(),
+      otherMaster: () => other.current(),
       standBack: this.standBack,
       rollCall: Effect.forever(silence.watch(joined)),
       end: () => void (members.isOver = true),

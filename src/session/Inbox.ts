@@ -12,11 +12,11 @@ export class Inbox {
   ignored = 0
   private readonly parts: Parts
   /** A master that was heard and falls silent may only be cut off for a while. */
-  private readonly rivalMillis: number
+  private readonly otherMasterMillis: number
 
   constructor(parts: Parts) {
     this.parts = parts
-    this.rivalMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
+    this.otherMasterMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
   }
 
   receive(batch: ReadonlyArray<ReadonlyArray<Arrived>>): Effect.Effect<void, TransportError> {
@@ -34,7 +34,7 @@ export class Inbox {
   }
 
   private take(arrived: Arrived): Effect.Effect<void> | undefined {
-    if (arrived._tag === "OtherPage") return this.hearOther(arrived.from, this.rivalMillis)
+    if (arrived._tag === "OtherPage") return this.hearOther(arrived.from, this.otherMasterMillis)
     const effect = this.hear(arrived.from, arrived.message)
     if (effect !== "Ignored") return effect
     this.ignored++
@@ -55,7 +55,7 @@ export class Inbox {
         return isOurs ? this.hearOther(message.master, Limits.hearsayMillis - message.silentMillis) : undefined
       case "Announce":
         // of two masters that gather, the younger yields; equals part by their ids
-        return !isOurs && this.isElder(message) ? this.hearOther(from, this.rivalMillis) : undefined
+        return !isOurs && this.isElder(message) ? this.hearOther(from, this.otherMasterMillis) : undefined
       case "Bye":
         return isOurs ? undefined : Effect.sync(() => other.forgets(from))
       case "Abort":

@@ -5,13 +5,13 @@
 
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import { isInside } from "../tree/Members.ts"
 import { outside, tooLarge } from "./Reasons.ts"
 import type { FileWriter, StoreError } from "./Store.ts"
 
 /** Fails for a bundle that is above the limits: its memory is taken only after this. */
-export const admit = ({ members, size }: Carried): Effect.Effect<void, StoreError> =>
+export const admit = ({ members, size }: CarriedFile): Effect.Effect<void, StoreError> =>
   size > Limits.bundleBytes || members.length > Limits.bundleFiles
     ? Effect.fail(tooLarge(members.length, size))
     : Effect.void

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import { isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
@@ -17,7 +17,7 @@ import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
 
 /** Opens a carried file to be written. */
-export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: Carried) {
+export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: CarriedFile) {
   if (carried.kind === "Manifest" || carried.kind === "Revision") return yield* notKept()
   if (carried.kind === "Bundle") yield* BundleWriter.admit(carried)
   yield* site.stands
@@ -29,7 +29,7 @@ export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carrie
   return writer
 })
 
-const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carried) {
+const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: CarriedFile) {
   const { inventory, volume } = site
   const { members, size } = carried
   const index = members[0].entry
@@ -57,7 +57,7 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
 })
 
 // As on a disk, a bundle's content is in memory until it is committed.
-const openBundle = (site: MemorySite, carried: Carried): FileWriter => {
+const openBundle = (site: MemorySite, carried: CarriedFile): FileWriter => {
   const content = new Uint8Array(carried.size)
   const commit = Effect.fnUntraced(function* (member: Member) {
     const entry = site.inventory.entries[member.entry]
@@ -97,7 +97,7 @@ const rename = Effect.fnUntraced(function* (site: MemorySite, index: number, fil
 /** Commits member by member; the failures are those of single entries. */
 const each = Effect.fnUntraced(function* (
   site: MemorySite,
-  carried: Carried,
+  carried: CarriedFile,
   skip: (member: number) => boolean,
   commit: (member: Member) => Effect.Effect<void, StoreError>
 ) {
@@ -112,7 +112,7 @@ const each = Effect.fnUntraced(function* (
 })
 
 /** The files that stand there already, where each member has one of its size. */
-export const existing = (site: MemorySite, carried: Carried) =>
+export const existing = (site: MemorySite, carried: CarriedFile) =>
   Effect.sync(() => {
     const files = carried.members.flatMap((member) => standing(site, member) ?? [])
     if (files.length < carried.members.length) return Option.none()

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
-import type { Carried } from "../tree/Plan.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Shortage } from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
 
@@ -97,12 +97,12 @@ export class Store extends Context.Service<
      * Opens a carried file to be written. A bundle may be opened and written to before `prepare` has ended; a single file is
      * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
      */
-    readonly open: (carried: Carried) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
+    readonly open: (carried: CarriedFile) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
     /**
      * The files of a carried file that a catcher has already, after `prepare`: regular files of its own, each of its entry's
      * size and reached through no symbolic link. None when one of them is not so.
      */
-    readonly existing: (carried: Carried) => Effect.Effect<Option.Option<Existing>>
+    readonly existing: (carried: CarriedFile) => Effect.Effect<Option.Option<Existing>>
     /** The last step: hard links whose leader arrived, then the metadata of directories, deepest first. */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /** Fails when the destination is no longer the one that `prepare` opened: then that is why other things fail. [F-8] */

@@ -13,7 +13,7 @@ import type { Member } from "./Members.ts"
 import { keyOf } from "./Names.ts"
 
 /** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */
-export interface Carried {
+export interface CarriedFile {
   /** Its number on the wire; 0 is the manifest. */
   readonly file: number
   /** What it carries. */
@@ -25,14 +25,14 @@ export interface Carried {
 }
 
 /** Members of a bundle, for which a trailer has bits [L-3]; 0 of anything else. */
-export const bundled = ({ kind, members }: Carried): number => (kind === "Bundle" ? members.length : 0)
+export const bundled = ({ kind, members }: CarriedFile): number => (kind === "Bundle" ? members.length : 0)
 
 /** The plan of carried files: small ones in bundles of consecutive entries, larger ones alone. File 0 is the manifest. */
-export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<Carried> => planOf(entries, entries.keys(), 1)
+export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<CarriedFile> => planOf(entries, entries.keys(), 1)
 
 /** The plan of some of the entries, whose files are numbered from `firstFile`. */
 const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
-  const out: Array<Carried> = []
+  const out: Array<CarriedFile> = []
   let members: Array<Member> = []
   let size = 0
   const flush = () => {
@@ -63,7 +63,7 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
  * instead, and were not dropped; and of the revisions themselves.
  */
 export const neededPages = (
-  plan: ReadonlyArray<Carried>,
+  plan: ReadonlyArray<CarriedFile>,
   pageBytes: number,
   isSent: (file: number) => boolean
 ): number =>
@@ -78,7 +78,7 @@ export const neededPages = (
 export interface Revised {
   readonly entries: ReadonlyArray<Entry>
   readonly revised: ReadonlyArray<number>
-  readonly plan: ReadonlyArray<Carried>
+  readonly plan: ReadonlyArray<CarriedFile>
 }
 
 /**
@@ -103,7 +103,7 @@ export const revise = (
 }
 
 /** A revision as a file of the plan. */
-export const revisionFile = (file: number, size: number): Carried => ({
+export const revisionFile = (file: number, size: number): CarriedFile => ({
   file,
   kind: "Revision",
   size,
@@ -111,7 +111,10 @@ export const revisionFile = (file: number, size: number): Carried => ({
 })
 
 /** The last file of a plan that carries each of the entries; one walk for all, as a revision lists thousands. */
-export const carriersOf = (plan: ReadonlyArray<Carried>, entries: ReadonlySet<number>): ReadonlyMap<number, number> => {
+export const carriersOf = (
+  plan: ReadonlyArray<CarriedFile>,
+  entries: ReadonlySet<number>
+): ReadonlyMap<number, number> => {
   const carriers = new Map<number, number>()
   for (const { file, members } of plan) {
     for (const { entry } of members) if (entries.has(entry)) carriers.set(entry, file)

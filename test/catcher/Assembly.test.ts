@@ -335,7 +335,7 @@ describe("Assembly", () => {
     const bytes = file.content.subarray(first * pageBytes, (first + pages) * pageBytes)
     const indices = lost.map((_, i) => 3 + i)
     const made = new Uint8Array(lost.length * pageBytes)
-    Code.encode(Code.twin, bytes, pageBytes, indices, made)
+    Code.encode(Code.reference, bytes, pageBytes, indices, made)
     const payloads = indices.map((_, i) => made.subarray(i * pageBytes, (i + 1) * pageBytes))
     const blocks = indices.map(() => block)
     const fresh = indices.map((_, i) => i)

@@ -13,7 +13,7 @@ import * as Manifest from "../../src/tree/Manifest.ts"
 import type { Metadata } from "../../src/tree/Metadata.ts"
 import * as Names from "../../src/tree/Names.ts"
 import * as Plan from "../../src/tree/Plan.ts"
-import type { Carried } from "../../src/tree/Plan.ts"
+import type { CarriedFile } from "../../src/tree/Plan.ts"
 import * as Validate from "../../src/tree/Validate.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
@@ -202,7 +202,7 @@ const checkEntry = (entry: Entry) => {
 }
 
 /** The plan carries every file once. */
-const checkPlan = (entries: ReadonlyArray<Entry>, plan: ReadonlyArray<Carried>, which: number) => {
+const checkPlan = (entries: ReadonlyArray<Entry>, plan: ReadonlyArray<CarriedFile>, which: number) => {
   const members = plan.flatMap(({ members }) => members)
   assert.strictEqual(new Set(members.map(({ entry }) => entry)).size, which, "a file is carried twice, or not at all")
   for (const { members, size } of plan) {

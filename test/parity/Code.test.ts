@@ -32,7 +32,7 @@ const wasm = Wasm.load()
 if (wasm === undefined) throw new Error("there is no dist/parity.wasm: npm run build:parity")
 const kernels = [
   { name: "wasm", kernel: wasm },
-  { name: "twin", kernel: Code.twin }
+  { name: "reference", kernel: Code.reference }
 ]
 
 /** A block's parity pages, in the order of `indices`. */
@@ -81,9 +81,9 @@ describe("Code", () => {
     }
   })
 
-  it.prop("the twin and WebAssembly make the same parity pages", Sizes, (sizes) => {
+  it.prop("the reference and WebAssembly make the same parity pages", Sizes, (sizes) => {
     const { block, indices, pageBytes } = example(sizes)
-    assert.deepStrictEqual(encoded(wasm, block, pageBytes, indices), encoded(Code.twin, block, pageBytes, indices))
+    assert.deepStrictEqual(encoded(wasm, block, pageBytes, indices), encoded(Code.reference, block, pageBytes, indices))
   })
 
   it.prop("a parity page does not depend on those it is made with, nor on absent pages", Sizes, (sizes) => {
@@ -172,7 +172,7 @@ describe("Code", () => {
   })
 
   it("takes WebAssembly where it can", () => {
-    assert.notStrictEqual(Wasm.kernel(), Code.twin)
+    assert.notStrictEqual(Wasm.kernel(), Code.reference)
     assert.strictEqual(Wasm.kernel(), Wasm.kernel())
   })
 })

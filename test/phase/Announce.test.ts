@@ -308,9 +308,9 @@ describe("Announce.gather", () => {
     })
   )
 
-  const rival = Effect.fnUntraced(function* (network: Simulated.Network, bytes: (session: bigint) => Uint8Array) {
+  const otherMaster = Effect.fnUntraced(function* (network: Simulated.Network, bytes: (session: bigint) => Uint8Array) {
     const { gathered, session } = yield* gathering(network)
-    const other = yield* endpoint(network.layerMasterNamed("rival"))
+    const other = yield* endpoint(network.layerMasterNamed("otherMaster"))
     const datagram = bytes(session.id)
     yield* Effect.forkScoped(
       Effect.forever(Effect.andThen(other.send({ bytes: datagram, datagramBytes: datagram.length }), Effect.sleep(100)))
@@ -321,7 +321,9 @@ describe("Announce.gather", () => {
   it.effect("an older master on the group: GroupBusy, with its address [J-4]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
-      const { address, error } = yield* rival(network, () => Codec.encode(announceOf(1n, { uptimeMillis: 60_000 })))
+      const { address, error } = yield* otherMaster(network, () =>
+        Codec.encode(announceOf(1n, { uptimeMillis: 60_000 }))
+      )
       assert.deepInclude(error, { _tag: "GroupBusy", address })
     })
   )
@@ -336,7 +338,7 @@ describe("Announce.gather", () => {
         ]) {
           const network = yield* Simulated.make({ seed: 1 })
           const { gathered } = yield* gathering(network, { waitMillis: 10_000 })
-          const other = yield* endpoint(network.layerMasterNamed("rival"))
+          const other = yield* endpoint(network.layerMasterNamed("otherMaster"))
           const say = (message: Message.FromMaster) => {
             const bytes = Codec.encode(message)
             return other.send({ bytes, datagramBytes: bytes.length })
@@ -350,8 +352,8 @@ describe("Announce.gather", () => {
           const error = yield* inTime(Effect.flip(gathered))
           assert.strictEqual(error._tag, "AnnounceTimeout")
           if (error._tag !== "AnnounceTimeout") return
-          assert.strictEqual(error.rivals?.length, 1)
-          const [{ address, forMillis, sinceMillis }] = error.rivals!
+          assert.strictEqual(error.otherMasters?.length, 1)
+          const [{ address, forMillis, sinceMillis }] = error.otherMasters!
           assert.strictEqual(address, other.local)
           assert.closeTo(sinceMillis, firstMillis, 100)
           assert.closeTo(forMillis, lastMillis - firstMillis, 100)
@@ -363,7 +365,7 @@ describe("Announce.gather", () => {
   it.effect("a younger one yields to us [J-4]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
-      const { error } = yield* rival(network, (id) => Codec.encode(announceOf(id + 1n)))
+      const { error } = yield* otherMaster(network, (id) => Codec.encode(announceOf(id + 1n)))
       assert.strictEqual(error._tag, "AnnounceTimeout")
     })
   )

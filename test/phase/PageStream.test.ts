@@ -234,7 +234,7 @@ describe("PageStream", () => {
         for (const page of missing) damaged.fill(0, page * 512, (page + 1) * 512)
         const given = parity.slice(from, from + missing.length)
         const indices = given.map(({ page }) => Header.parityOf(page).index)
-        Code.decode(Code.twin, damaged, 512, missing, Buffer.concat(given.map(({ payload }) => payload)), indices)
+        Code.decode(Code.reference, damaged, 512, missing, Buffer.concat(given.map(({ payload }) => payload)), indices)
         assert.deepStrictEqual(damaged, bytes.slice(at, at + damaged.length))
       }
       decoded(0, [3, 7], 0)

@@ -7,20 +7,20 @@ const Step = Schema.Struct({ key: int(0, 600), isRemoved: Schema.Boolean, value:
 
 describe("Table", () => {
   it.prop("is a map, and earlier ones stay as they were", [Schema.Array(Step)], ([steps]) => {
-    const twin = new Map<string, number>()
+    const reference = new Map<string, number>()
     let table: Table.Table<string, number> = Table.empty
     for (const { isRemoved, key, value } of steps) {
       const name = `k${key}`
       const before = table
-      const held = twin.get(name)
-      if (isRemoved) twin.delete(name)
-      else twin.set(name, value)
+      const held = reference.get(name)
+      if (isRemoved) reference.delete(name)
+      else reference.set(name, value)
       table = isRemoved ? Table.remove(table, name) : Table.set(table, name, value)
       assert.strictEqual(Table.get(before, name), held)
-      assert.strictEqual(Table.get(table, name), twin.get(name))
+      assert.strictEqual(Table.get(table, name), reference.get(name))
     }
-    for (const [key, value] of twin) assert.strictEqual(Table.get(table, key), value)
-    assert.strictEqual(table.flat().length, twin.size)
+    for (const [key, value] of reference) assert.strictEqual(Table.get(table, key), value)
+    assert.strictEqual(table.flat().length, reference.size)
   })
 
   it("numbers and texts spread over the buckets", () => {

@@ -139,7 +139,7 @@ describe("every line of --json", () => {
       absent: ["b"],
       refused: [{ id: "c", address: "10.0.0.3:1", reason: "no" }],
       lost: [{ id: "d", address: "10.0.0.4:1", reason: "no" }],
-      rivals: [{ address: "10.0.0.5:1", sinceMillis: 1, forMillis: 2 }],
+      otherMasters: [{ address: "10.0.0.5:1", sinceMillis: 1, forMillis: 2 }],
       waitedMillis: 1000,
       local: "10.0.0.1:1",
       unsent: "no",

@@ -17,7 +17,7 @@ import { type Checked, Store } from "../../src/store/Store.ts"
 import { Libc } from "../../src/system/Libc.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import type { Metadata } from "../../src/tree/Metadata.ts"
-import type { Carried } from "../../src/tree/Plan.ts"
+import type { CarriedFile } from "../../src/tree/Plan.ts"
 
 export const isRoot = process.geteuid?.() === 0
 export const isLinux = process.platform === "linux"
@@ -96,13 +96,13 @@ export const fifo = (path: Path, options: Partial<Metadata> = {}): Entry => ({
 export const hardLink = (path: Path, leader: number): Entry => ({ _tag: "HardLink", path: bytes(path), leader })
 
 /** One file carried alone, however small. */
-export const single = (entries: ReadonlyArray<Entry>, entry = entries.findIndex(isFile)): Carried => {
+export const single = (entries: ReadonlyArray<Entry>, entry = entries.findIndex(isFile)): CarriedFile => {
   const { size } = entries[entry] as Entry & { _tag: "File" }
   return { file: 1, kind: "Single", size, members: [{ entry, offset: 0, size }] }
 }
 
 /** Every file of the entries in one bundle. */
-export const bundle = (entries: ReadonlyArray<Entry>): Carried => {
+export const bundle = (entries: ReadonlyArray<Entry>): CarriedFile => {
   let size = 0
   const members = entries.flatMap((entry, index) => {
     if (entry._tag !== "File") return []
@@ -117,7 +117,7 @@ const isFile = (entry: Entry) => entry._tag === "File"
 export const none = () => false
 
 /** Opens, writes and commits one carried file; its failures. */
-export const deliver = (store: Store["Service"], carried: Carried, content: string | Uint8Array) =>
+export const deliver = (store: Store["Service"], carried: CarriedFile, content: string | Uint8Array) =>
   Effect.scoped(
     Effect.gen(function* () {
       const writer = yield* store.open(carried)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Bundles } from "../../content/Bundles.ts"
-import type { Carried } from "../../tree/Plan.ts"
+import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Member } from "../../tree/Members.ts"
 import { isInside, partOf } from "../../tree/Members.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
@@ -18,7 +18,7 @@ import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
 
-export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, carried: Carried) {
+export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, carried: CarriedFile) {
   yield* BundleWriter.admit(carried)
   yield* site.destination.stands
   const content = yield* bundles.take(carried.size)

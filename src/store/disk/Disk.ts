@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Bundles from "../../content/Bundles.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import type { Carried } from "../../tree/Plan.ts"
+import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notKept } from "../Reasons.ts"
 import type { Checked, StoreError } from "../Store.ts"
@@ -54,7 +54,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
       onSuccess: () => DiskRoom.shortage(path, entries, (directory) => temporaries.leftoverBytes(directory))
     })
 
-  const open = Effect.fn("Disk.open")(function* (carried: Carried) {
+  const open = Effect.fn("Disk.open")(function* (carried: CarriedFile) {
     switch (carried.kind) {
       case "Single":
         return yield* Single.open(site, carried)

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import type { Carried } from "../../tree/Plan.ts"
+import type { CarriedFile } from "../../tree/Plan.ts"
 import { isInside } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
@@ -32,7 +32,7 @@ interface Opened {
   isCommitted: boolean
 }
 
-export const open = Effect.fnUntraced(function* (site: Site, carried: Carried) {
+export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile) {
   const { members, size } = carried
   const index = members[0].entry
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)

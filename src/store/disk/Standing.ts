@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
-import type { Carried } from "../../tree/Plan.ts"
+import type { CarriedFile } from "../../tree/Plan.ts"
 import { overlaps } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { outside, refusal } from "../Reasons.ts"
@@ -17,7 +17,7 @@ import * as Confinement from "./Confinement.ts"
 import { entriesPerTurn } from "./Destination.ts"
 import type { Site } from "./Site.ts"
 
-export const existing = Effect.fn("Disk.existing")(function* (site: Site, carried: Carried) {
+export const existing = Effect.fn("Disk.existing")(function* (site: Site, carried: CarriedFile) {
   const { destination, inventory } = site
   const found = yield* findAll(site, carried.members)
   if (found === undefined) return Option.none()
@@ -45,7 +45,7 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
 })
 
 /** The status of each member's file; undefined when one of them is missing or another. The first such ends the looking. */
-const findAll = Effect.fnUntraced(function* (site: Site, members: Carried["members"]) {
+const findAll = Effect.fnUntraced(function* (site: Site, members: CarriedFile["members"]) {
   const { destination } = site
   const found: Array<fs.BigIntStats> = []
   for (let first = 0; first < members.length; first += entriesPerTurn) {
@@ -98,7 +98,7 @@ const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: n
 /** Fills `into` from an offset of the carried content, file by file. */
 const read = (
   site: Site,
-  { members }: Carried,
+  { members }: CarriedFile,
   found: ReadonlyArray<fs.BigIntStats>,
   offset: number,
   into: Uint8Array
