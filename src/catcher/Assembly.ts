@@ -1,7 +1,8 @@
 /**
- * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and written in one
- * piece; when more blocks are begun than the pool has buffers, the oldest is written to the file, and read back for its
- * hash once its last page has come. Parity is kept beside the blocks until it is enough to decode one.
+ * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and
+ * written in one piece; when more blocks are begun than the pool has buffers, the oldest is written
+ * to the file, and read back for its hash once its last page has come. Parity is kept beside the
+ * blocks until it is enough to decode one.
  *
  * One fiber uses an assembly; the pool is shared by the files of a catcher.
  */
@@ -62,7 +63,7 @@ interface Kept {
   readonly pages: Array<Uint8Array>
 }
 
-/** What the hashes say of a file whose pages are all there. */
+/** The verdict of the hashes on a file whose pages are all there. */
 export interface Verdict {
   /** Blocks whose hash disagrees; their pages have to come again. */
   readonly blocks: ReadonlyArray<number>
@@ -71,7 +72,7 @@ export interface Verdict {
 }
 
 /**
- * What one file has of its pages: in memory until a block is whole, then hashed and in its slot.
+ * The pages of one file: in memory until a block is whole, then hashed and in its slot.
  * Use it from one fiber.
  */
 export class Assembly {
@@ -98,7 +99,10 @@ export class Assembly {
     this.counts = new Uint16Array(layout.blocks)
   }
 
-  /** The file has these pages already, as runs. A block that is whole is hashed where it stands. Call before the first `put`. */
+  /**
+   * The file has these pages already, as runs. A block that is whole is hashed where it stands.
+   * Call before the first `put`.
+   */
   hold(pages: Runs): Effect.Effect<void, StoreError> {
     const { layout } = this
     const whole: Array<number> = []
@@ -118,7 +122,8 @@ export class Assembly {
     return this.putFrom(batch, fresh, 0)
   }
 
-  // Runs over the pages in a plain loop, and leaves it for the few that have something to write or to read.
+  // Runs over the pages in a plain loop, and leaves it for the few that have something to write or
+  // to read.
   private putFrom(
     batch: PageBatch,
     fresh: ReadonlyArray<number> | undefined,
@@ -249,7 +254,10 @@ export class Assembly {
     this.parity.delete(block)
   }
 
-  /** Makes the missing pages of a block from its parity. One that comes out wrong has the wrong hash, like any other. */
+  /**
+   * Makes the missing pages of a block from its parity. One that comes out wrong has the wrong
+   * hash, like any other.
+   */
   recover(block: number, missing: Runs): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       const kept = this.parity.get(block) ?? { indices: [], pages: [] }

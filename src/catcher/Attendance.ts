@@ -1,6 +1,6 @@
 /**
- * A catcher's attendance of one session: what it knows of the tree and of the master, what has arrived, and what is not here and
- * why. The report is made from it.
+ * A catcher's attendance of one session: what it knows of the tree and of the master, what has
+ * arrived, and what is not here and why. The report is made from it.
  */
 
 import type * as Announce from "../phase/Announce.ts"
@@ -27,7 +27,7 @@ interface Lack {
   readonly kind?: Unread.Unsent["kind"]
 }
 
-/** What this catcher knows of its session. */
+/** A catcher's knowledge of its session. */
 export class Attendance {
   readonly received: Counts = { pages: 0, parity: 0, ignored: 0 }
   readonly probes = new Probes()
@@ -42,7 +42,10 @@ export class Attendance {
   awaited: number | undefined
   /** Bytes of the whole tree. */
   total = 0
-  /** Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not to be used. */
+  /**
+   * Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not
+   * to be used.
+   */
   ruin: BadManifest | StoreError | undefined
   /** Why nothing of the tree is taken: there is no room for it. */
   noRoom: string | undefined
@@ -60,7 +63,10 @@ export class Attendance {
   readonly committed = new Set<number>()
   files = 0
   bytes = 0
-  /** The most bytes that were here at one time, as of the last tick: what was dropped again comes again. */
+  /**
+   * The most bytes that were here at one time, as of the last tick: what was dropped again comes
+   * again.
+   */
   reached = 0
   missingPages = 0
   /** Datagrams lost in our own buffers, as of the last tick. */
@@ -122,7 +128,10 @@ export class Attendance {
     const stoodStillMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
     this.doubtMillis = Math.max(stoodStillMillis, this.delay?.lateMillis ?? 0)
   }
-  /** We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard meanwhile. */
+  /**
+   * We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard
+   * meanwhile.
+   */
   stoodStill(nowMillis: number): void {
     this.doubtMillis += nowMillis - this.heardMillis
     this.heardMillis = nowMillis
@@ -134,13 +143,17 @@ export class Attendance {
   silentMillis(nowMillis: number): number {
     return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
   }
-  /** [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which has not heard ours yet. */
+  /**
+   * [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which
+   * has not heard ours yet.
+   */
   isLeftFor({ session, uptimeMillis }: Call, nowMillis: number): boolean {
     const before = this.caller?.session === session ? this.caller : undefined
     const isSame = before !== undefined && nowMillis - before.delay.heardMillis < callGapMillis
     const sinceMillis = isSame && before.sinceMillis > this.heardMillis ? before.sinceMillis : nowMillis
     const delay = Delay.heard(before?.delay, uptimeMillis, nowMillis)
-    // what was heard of our master before came as late as the call before, and was sent before a late call was
+    // what was heard of our master before came as late as the call before, and was sent before a
+    // late call was
     if (before !== undefined) this.doubtMillis += Delay.shownMillis(before.delay, delay)
     this.doubtMillis = Math.max(this.doubtMillis, delay.lateMillis - this.silentMillis(nowMillis))
     this.caller = { session, sinceMillis, delay }
@@ -148,7 +161,10 @@ export class Attendance {
       this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
     return this.isReplaced
   }
-  /** While the store is slow nobody listens: that is no silence of the master's. What strangers say is. */
+  /**
+   * Time spent writing is not silence of the master. Datagrams of other masters do not break the
+   * silence.
+   */
   listens(nowMillis: number): void {
     const worked = nowMillis - (this.workingMillis ?? nowMillis)
     this.heardMillis = Math.min(nowMillis, this.heardMillis + worked)
@@ -160,14 +176,18 @@ export class Attendance {
     if (nowMillis - this.listenedMillis >= 1) this.busySinceMillis = nowMillis
     this.workingMillis = nowMillis
   }
-  /** For how long there was always something to work on: what was asked since may wait behind it. */
+  /**
+   * For how long there was always something to work on: what was asked since may wait behind it.
+   */
   busyMillis(nowMillis: number): number {
     return this.workingMillis === undefined ? 0 : nowMillis - this.busySinceMillis
   }
   seconds(nowMillis: number): number {
     return seconds(nowMillis - (this.startedMillis ?? nowMillis))
   }
-  /** What the store cannot make, or must not: no revision of it can be made either. [M-4] */
+  /**
+   * Entries that the store cannot make, or must not: no revision of them can be made either. [M-4]
+   */
   refuse(failures: ReadonlyArray<Failure>): void {
     this.fail(failures)
     for (const { entry } of failures) this.refused.add(entry)
@@ -188,7 +208,10 @@ export class Attendance {
       .map(({ entry }) => entry)
       .filter((entry) => (this.revised.get(entry) ?? 0) <= file)
   }
-  /** [M-8] A revision has the number after the last of the plan, and comes when the one before it is here. */
+  /**
+   * [M-8] A revision has the number after the last of the plan, and comes when the one before it is
+   * here.
+   */
   expect({ file, kind, size }: Open): void {
     const isNext = this.entries !== undefined && file === this.plan.length + 1
     if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
@@ -221,7 +244,10 @@ export class Attendance {
   }
 }
 
-/** A master that calls again within this time has called all the while: two of its announcements may be lost. */
+/**
+ * A master that calls again within this time has called all the while: two of its announcements may
+ * be lost.
+ */
 const callGapMillis = 3 * Limits.announceMillis
 
 export const reportOf = (
@@ -272,7 +298,10 @@ export const isComplete = (attendance: Attendance): boolean => attendance.done &
 /** Why a catcher has nothing of a session that has ended well. */
 const tookNoPart = "the session ended before this catcher had the list of its files"
 
-/** What is not here: what the master could not even list, and what did not arrive, by the manifest's order. */
+/**
+ * What is not here: what the master could not even list, and what did not arrive, by the manifest's
+ * order.
+ */
 const failuresOf = (attendance: Attendance): CatcherReport["failures"] => {
   const { failures, leftOut } = attendance
   const lost = leftOut.lost.map(({ kind, path, reason }) => Names.failureAt(Names.display(path), reason, { kind }))

@@ -1,6 +1,7 @@
 /**
- * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
- * says bye. Nothing but the phases composed. It speaks only when asked.
+ * The catcher: join a session, then every carried file as a four-state machine in a fiber of its
+ * own, until the master says bye. Nothing but the phases composed. A catcher speaks only when
+ * asked.
  */
 
 import * as Channel from "effect/Channel"
@@ -39,7 +40,7 @@ import * as SignOfLife from "./SignOfLife.ts"
 import * as Tick from "./Tick.ts"
 import { Wakefulness } from "./Wakefulness.ts"
 
-/** What a catcher is to do. Only its name, `id`, has no default: see `defaults`. */
+/** A catcher's options. Only its name, `id`, has no default: see `defaults`. */
 export interface Options {
   /** Its name, which no other catcher of the session may have: 1 to 128 bytes of UTF-8. */
   readonly id: string
@@ -47,7 +48,10 @@ export interface Options {
   readonly waitMillis: number | undefined
   /** Milliseconds of silence after which the master counts as lost. */
   readonly timeoutMillis: number
-  /** Blocks assembled in memory at one time, the rest goes to the store: fewer where hundreds of catchers share one memory. */
+  /**
+   * Blocks assembled in memory at one time, the rest goes to the store: fewer where hundreds of
+   * catchers share one memory.
+   */
   readonly assemblingBlocks?: number
 }
 
@@ -61,8 +65,8 @@ export const defaults = {
 
 /**
  * Why the session did not end well here: no master was heard, it refused us, it gave the session up
- * or fell silent, or the network, the store or the manifest is of no use. What fails for single
- * entries is in the report instead.
+ * or fell silent, or the network, the store or the manifest is of no use. Failures of single
+ * entries are in the report instead.
  */
 export type Error =
   | Errors.MasterTimeout
@@ -77,9 +81,10 @@ export type Error =
  * that it publishes is the report, also when it fails or is interrupted; without a session there is
  * none.
  *
- * It takes part in pipelines of one's own that send a tree as `Master.run` does: first file 0, the manifest (`Manifest.encode`),
- * then the files of `Plan.plan`, and last the close of file 0. A pipeline without a manifest needs a catcher that is composed of
- * `Announce.join`, `PageReceiver.events` and `CatchFiles`: examples/receiver.ts is one, with files in memory.
+ * It takes part in pipelines of one's own that send a tree as `Master.run` does: first file 0, the
+ * manifest (`Manifest.encode`), then the files of `Plan.plan`, and last the close of file 0. A
+ * pipeline without a manifest needs a catcher that is composed of `Announce.join`,
+ * `PageReceiver.events` and `CatchFiles`: examples/receiver.ts is one, with files in memory.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -100,11 +105,14 @@ export const run = Effect.fn("Catcher.run")(function* (
   return yield* Effect.scoped(Effect.provide(attend(options), CatcherExchange.layer))
 })
 
-/** A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at every pull, for which there is no use here. */
+/**
+ * A stream's pull for one fiber at a time. Stream.toPull's takes a permit and provides a context at
+ * every pull, for which there is no use here.
+ */
 const pullOf = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.flatMap(Effect.scope, (scope) => Channel.toPullScoped(Stream.toChannel(stream), scope))
 
-/** What a catcher works with from its start to its report. */
+/** A catcher's state from its start to its report. */
 interface Services {
   readonly transport: Transport["Service"]
   readonly exchange: CatcherExchange["Service"]
@@ -132,7 +140,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
 /** A catcher, which may join one session after the other until it has attended one. */
 class Visitor {
   attendance: Attendance
-  /** It has joined the session that it looked for last. */
+  /** The catcher has joined the session that it looked for last. */
   private isIn = false
   private joinsLeft = Limits.incarnations - 1
   private readonly options: Options
@@ -165,11 +173,14 @@ class Visitor {
     return this.services.exchange.tell(master, { _tag: "Aborted", session, slot, incarnation, file: undefined })
   })
 
-  /** Session after session, until one ends well, or in an error after which there is no other to look for. */
+  /**
+   * Session after session, until one ends well, or in an error after which there is no other to
+   * look for.
+   */
   readonly visits = Effect.gen({ self: this }, function* () {
     const startedMillis = this.services.now()
     let { waitMillis } = this.options
-    /** What is said when no session is found from now on. */
+    /** The message where no session is found from now on. */
     let otherwise: Error | undefined
     while (true) {
       const visited = yield* Effect.result(Effect.scoped(this.visit(waitMillis)))
@@ -177,8 +188,9 @@ class Visitor {
       const error = visited.failure
       if (!this.isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
       if (this.joinsAgain(error)) {
-        // [J-8] given up while we were out of reach, and within reach again: what was committed before is recognised. That
-        // master is heard within the time-out, or its session has ended since. [J-13] So is one for which ours was left.
+        // [J-8] given up while we were out of reach, and within reach again: what was committed
+        // before is recognised. That master is heard within the time-out, or its session has ended
+        // since. [J-13] So is one for which ours was left.
         if (this.attendance.isReplaced) yield* this.leave
         waitMillis = this.options.timeoutMillis
         otherwise = error._tag === "JoinRefused" ? ended(error) : error
@@ -196,7 +208,9 @@ class Visitor {
     return (error._tag === "JoinRefused" || this.attendance.isReplaced) && this.joinsLeft-- > 0
   }
 
-  /** [J-12] Its master has gathered in vain, and another one may come; what there is to say of it. */
+  /**
+   * [J-12] Its master has gathered in vain, and another one may come; what there is to say of it.
+   */
   private looksOn(error: Errors.SessionAborted | Errors.MasterTimeout): string {
     const { now, progress, wakefulness } = this.services
     const before =
@@ -275,7 +289,10 @@ const isOfFiles = (incoming: Incoming): boolean =>
     ? incoming.message._tag === "Open" || incoming.message._tag === "Eof" || incoming.message._tag === "Close"
     : incoming._tag !== "OtherMaster"
 
-/** Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is gone before. */
+/**
+ * Ends well when the master is gone after the commit of the tree, with MasterTimeout when it is
+ * gone before.
+ */
 const watch = Effect.fnUntraced(function* (
   options: Options,
   attendance: Attendance,
@@ -295,7 +312,10 @@ const watch = Effect.fnUntraced(function* (
   }
 })
 
-/** Another master calls: it is told that we are taken, unless ours is dead. Answers whether the session goes on. */
+/**
+ * Another master calls: it is told that we are taken, unless ours is dead. Answers whether the
+ * session goes on.
+ */
 const decline = Effect.fnUntraced(function* (
   { announce, from }: Extract<Incoming, { readonly _tag: "OtherMaster" }>,
   { incarnation, master }: Announce.Membership,
@@ -316,7 +336,7 @@ const decline = Effect.fnUntraced(function* (
   return true
 })
 
-/** What is done with each event; answers whether the session goes on. */
+/** Handles one event; answers whether the session goes on. */
 const hear = (
   incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>,
   membership: Announce.Membership,

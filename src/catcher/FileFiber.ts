@@ -1,6 +1,7 @@
 /**
- * One file at a catcher: the four-state reducer run inside a fiber. The fiber takes events from its mailbox, steps the
- * reducer, runs the commands against the store and sends the answers; what the reducer decides is not decided here.
+ * One file at a catcher: the four-state reducer run inside a fiber. The fiber takes events from its
+ * mailbox, steps the reducer, runs the commands against the store and sends the answers; what the
+ * reducer decides is not decided here.
  */
 
 import * as Effect from "effect/Effect"
@@ -17,7 +18,7 @@ import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
 
-/** What a file at a catcher stands on. */
+/** The options of a file at a catcher. */
 export interface Options {
   /** Where an earlier fiber of this file ended; `FileState.initial` for a new one. */
   readonly past: FileState.State
@@ -26,8 +27,8 @@ export interface Options {
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
   readonly open: (layout: Layout.Layout) => Effect.Effect<FileWriter, Refusal, Scope.Scope>
   /**
-   * Is the content, with this root, there already? Then its commit, which needs no page; undefined: it has to come. Like `open`
-   * it keeps in its scope what the commit needs.
+   * Is the content, with this root, there already? Then its commit, which needs no page; undefined:
+   * it has to come. Like `open` it keeps in its scope what the commit needs.
    */
   readonly recognise?: (
     layout: Layout.Layout,
@@ -37,7 +38,7 @@ export interface Options {
   readonly verified: Effect.Effect<void, StoreError>
   /** Tells the master. */
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
-  /** What a failure comes from: it may be none of this file's own. */
+  /** The cause of a failure: it may be none of this file's own. */
   readonly causeOf?: (error: Refusal) => Effect.Effect<SitOutReason>
 }
 
@@ -46,7 +47,10 @@ export type Refusal = StoreError | DestinationEscape
 
 /** One file at a catcher: a mailbox, and the fiber that empties it. */
 export interface CatchFile {
-  /** Completes when the pages have been taken in, so that the receiver waits. Pages that no state would take are dropped. */
+  /**
+   * Completes when the pages have been taken in, so that the receiver waits. Pages that no state
+   * would take are dropped.
+   */
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
   /** As `pages`. */
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
@@ -56,7 +60,10 @@ export interface CatchFile {
   readonly fail: (reason: string) => void
   /** As of now. */
   readonly state: () => FileState.State
-  /** Runs until the file is committed, dropped or sat out, and nothing more is asked. What is unfinished then is removed. */
+  /**
+   * Runs until the file is committed, dropped or sat out, and nothing more is asked. Unfinished
+   * content is removed then.
+   */
   readonly run: Effect.Effect<void, TransportError>
 }
 
@@ -64,7 +71,8 @@ export interface CatchFile {
 const isOver = (state: FileState.State): boolean =>
   state._tag === "Sick" || (state._tag === "Idle" && state.past !== "Opening")
 
-// A page is taken only with the length that the layout gives it, so that a copy never leaves its block.
+// A page is taken only with the length that the layout gives it, so that a copy never leaves its
+// block.
 const isSound = (layout: Layout.Layout, page: number, payload: Uint8Array): boolean =>
   page < layout.pages && payload.length === Layout.payloadBytes(layout, page)
 
@@ -106,7 +114,7 @@ const openWriter = Effect.fnUntraced(function* (layout: Layout.Layout, { open, p
   return { assembly, held, writer }
 })
 
-/** What the commands work on while the file is open; what was recognised takes no pages. */
+/** The open file, on which the commands work. One that was recognised takes no pages. */
 interface Opened {
   readonly commit: Commit
   readonly assembly: Assembly | undefined
@@ -223,9 +231,10 @@ class FileFiber implements CatchFile {
   private readonly place: Place
   private current: FileState.State
   /**
-   * A letter that is put in runs the fiber at once, within the turn of its sender, until the fiber has to wait. A queue would
-   * wake it in the event loop's next turn, which at the rate of a slow link costs more than the work. Questions fill the
-   * mailbox no further than its limit, and one receiver waits for its letter.
+   * A letter that is put in runs the fiber at once, within the turn of its sender, until the fiber
+   * has to wait. A queue would wake it in the event loop's next turn, which at the rate of a slow
+   * link costs more than the work. Questions fill the mailbox no further than its limit, and one
+   * receiver waits for its letter.
    */
   private readonly mailbox: Array<Letter> = []
   private readonly posted = Latch.makeUnsafe(false)
@@ -269,7 +278,8 @@ class FileFiber implements CatchFile {
           this.posted.closeUnsafe()
           yield* this.posted.await
         }
-        // a letter stays in the mailbox while it is worked on, so that the end finds the receiver that waits for it
+        // a letter stays in the mailbox while it is worked on, so that the end finds the receiver
+        // that waits for it
         const { event, taken } = this.mailbox[0]
         yield* this.handle(event)
         this.mailbox.shift()
@@ -284,7 +294,8 @@ class FileFiber implements CatchFile {
     this.posted.openUnsafe()
   }
 
-  // The bytes of pages are the receiver's: it waits until they have been copied, or until the fiber has ended.
+  // The bytes of pages are the receiver's: it waits until they have been copied, or until the fiber
+  // has ended.
   private post(event: FileState.Event): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.hasEnded) return Effect.void

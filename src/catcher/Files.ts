@@ -1,7 +1,8 @@
 /**
- * The files of a catcher: a fiber for each that is under way. A fiber begins with its file's first question and ends when
- * the file is committed, dropped or sat out; a question that comes later begins another, from where that one ended, so
- * that the same question gets the same answer for as long as the session lives.
+ * The files of a catcher: a fiber for each that is under way. A fiber begins with its file's first
+ * question and ends when the file is committed, dropped or sat out; a question that comes later
+ * begins another, from where that one ended, so that the same question gets the same answer for as
+ * long as the session lives.
  */
 
 import * as Effect from "effect/Effect"
@@ -23,7 +24,9 @@ export interface CatchFiles {
   readonly fail: (reason: string) => void
   /** Those of the files that have a fiber. */
   readonly states: () => Iterable<FileState.State>
-  /** Of a file without a fiber the state in which its last one ended; undefined: it never had one. */
+  /**
+   * Of a file without a fiber the state in which its last one ended; undefined: it never had one.
+   */
   readonly stateOf: (file: number) => FileState.State | undefined
   /** Fails when a fiber does. */
   readonly join: Effect.Effect<void, TransportError>
@@ -60,7 +63,8 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
       Effect.gen(function* () {
         // of the manifest that was never opened nothing can be said but that it is open, or dropped
         const isKnown = live.has(file) || past.has(file) || event._tag === "Open" || event._tag === "Abort"
-        // and of another file that nothing of it is here; no file that is open makes room for that answer
+        // and of another file that nothing of it is here; no file that is open makes room
+        // for that answer
         if (!isKnown) return file === 0 ? undefined : yield* optionsOf(file).answer({ _tag: "Aborted" })
         const target = live.get(file) ?? (yield* begin(file))
         live.delete(file)

@@ -1,6 +1,6 @@
 /**
- * The manifest and its revisions at a catcher: they live in memory, say which files there are once their hash agrees, and the commit
- * of the manifest is that of the tree.
+ * The manifest and its revisions at a catcher: they live in memory, say which files there are once
+ * their hash agrees, and the commit of the manifest is that of the tree.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -94,7 +94,8 @@ export class ManifestFile {
   /** The tree is committed: the failures that the answers to earlier questions have not said. */
   private finish(failures: ReadonlyArray<Failure>): ReadonlyArray<Failure> {
     const { attendance } = this
-    // given up before we came, while we were away, or because we missed pages for too long: nobody has told us
+    // given up before we came, while we were away, or because we missed pages for too long: nobody
+    // has told us
     for (const { file } of attendance.plan) {
       const own = attendance.committed.has(file) ? [] : attendance.entriesOf(file)
       if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.add(file)

@@ -1,6 +1,7 @@
 /**
- * Recognition: is what stands under a file's final names the content that the master has? Its blocks are hashed where they
- * stand, as the page stream hashed them when it sent them, and the trailer that follows must have the root.
+ * Recognition: is what stands under a file's final names the content that the master has? Its
+ * blocks are hashed where they stand, as the page stream hashed them when it sent them, and the
+ * trailer that follows must have the root.
  *
  * [O-4] who holds a file already answers `Complete` to its `Open`, and is sent nothing.
  */
@@ -13,7 +14,7 @@ import * as Monotonic from "../session/Monotonic.ts"
 import type { Existing } from "../store/Store.ts"
 import type { BlockPool } from "./Assembly.ts"
 
-/** What is compared: what stands at the destination, and the root that it must have. */
+/** The content that stands at the destination, and the root that it must have. */
 export interface Options {
   readonly layout: Layout.Layout
   /** The hash of the trailer. */
@@ -24,12 +25,16 @@ export interface Options {
   readonly patienceMillis: number
 }
 
-/** One block after the other, and others run in between. What cannot be read is not recognised. */
+/**
+ * One block after the other, and others run in between. Content that cannot be read is not
+ * recognised.
+ */
 export const recognise = Effect.fn("Recognition.recognise")(function* (options: Options) {
   const { layout, patienceMillis, pool, read, root } = options
   const now = yield* Monotonic.millis
   const began = now()
-  // a bundle's bits of members that the master could not read stay 0: who lacks a member has to be sent the others
+  // a bundle's bits of members that the master could not read stay 0: who lacks a member has to be
+  // sent the others
   const trailer = new Uint8Array(layout.trailerBytes)
   const hashed = Effect.fnUntraced(function* (buffer: Uint8Array) {
     for (let block = 0; block < layout.blocks; block++) {

@@ -1,4 +1,4 @@
-/** What arrives at a catcher; the last of it may be heard once more, by the next that listens. */
+/** A catcher's inbox. The last batch may be heard once more, by the next that listens. */
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import type { Inbox } from "../session/Incoming.ts"
@@ -7,7 +7,7 @@ type Batches = Effect.Success<Inbox>
 
 interface Options {
   readonly pull: Pull.Pull<Batches, Effect.Error<Inbox>>
-  /** It is listened from now on. */
+  /** The inbox is listened to from now on. */
   readonly listens: () => void
   /** Something has arrived, and is worked on from now on. */
   readonly works: () => void

@@ -1,4 +1,7 @@
-/** [F-8] Is the destination of use at all? When it is not, everything is sat out at once, and that is told once. */
+/**
+ * [F-8] Is the destination of use at all? When it is not, everything is sat out at once, and that
+ * is told once.
+ */
 import * as Effect from "effect/Effect"
 import { Progress } from "../report/Progress.ts"
 import { reasonOf, Store, type StoreError } from "../store/Store.ts"
@@ -42,7 +45,7 @@ export class Ruin {
     return this.ruining(this.store.stands)
   }
 
-  /** What a file's failure comes from. */
+  /** The cause of a file's failure. */
   causeOf(error: CatchFile.Refusal): Effect.Effect<SitOutReason> {
     return Effect.match(this.stands(), {
       onFailure: ({ reason }): SitOutReason => ({ reason, about: "Tree" }),

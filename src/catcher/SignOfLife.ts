@@ -1,6 +1,7 @@
 /**
- * A catcher that has had work without a pause for an eighth of the time-out says that it is there, unasked: the polls and questions that
- * have come since wait behind the pages that its store takes slowly. [Q-9]
+ * A catcher that has had work without a pause for an eighth of the time-out says that it is there,
+ * unasked: the polls and questions that have come since wait behind the pages that its store takes
+ * slowly. [Q-9]
  */
 import * as Effect from "effect/Effect"
 import * as Answers from "../session/Answers.ts"
@@ -8,7 +9,9 @@ import type { CatcherExchange } from "../session/Exchange.ts"
 import type { Joined } from "../phase/Announce.ts"
 import type { Attendance } from "./Attendance.ts"
 
-/** Gives a sign of life every eighth of the time-out while there is work, until the scope closes. */
+/**
+ * Gives a sign of life every eighth of the time-out while there is work, until the scope closes.
+ */
 export const giving = (
   attendance: Attendance,
   membership: Joined,

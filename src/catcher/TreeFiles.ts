@@ -1,4 +1,7 @@
-/** The files of the plan at a catcher: how each is opened or recognised in the store, and what its commit means for the tree. */
+/**
+ * The files of the plan at a catcher: how each is opened or recognised in the store, and what its
+ * commit means for the tree.
+ */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Layout from "../protocol/file/Layout.ts"
@@ -75,7 +78,7 @@ export class TreeFiles {
     })
   }
 
-  /** What cannot be looked at is opened instead, and that says why. */
+  /** A file that cannot be looked at is opened instead, and the opening says why. */
   recognise(
     file: number,
     layout: Layout.Layout,

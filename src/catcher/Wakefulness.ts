@@ -1,6 +1,6 @@
 /**
- * Whether this program stood still just now: it was stopped, or its machine slept. What it reads after that may have come at any
- * time since, so that it says nothing of who is alive. [J-4]
+ * Whether this program stood still just now: it was stopped, or its machine slept. What it reads
+ * after that may have come at any time since, so that it says nothing of who is alive. [J-4]
  */
 import * as Effect from "effect/Effect"
 

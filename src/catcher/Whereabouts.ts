@@ -1,6 +1,6 @@
 /**
- * [J-14] Says where we are when our address has changed, until it is known: the master takes answers from the address that it
- * knows alone.
+ * [J-14] Says where we are when our address has changed, until it is known: the master takes
+ * answers from the address that it knows alone.
  */
 import * as Effect from "effect/Effect"
 import * as Announce from "../phase/Announce.ts"

@@ -1,4 +1,7 @@
-/** Which catchers are to be sent something, as of now: by the roster, by what the ledger says they lack, and by their paths. */
+/**
+ * Which catchers are to be sent something, as of now: by the roster, by what the ledger says they
+ * lack, and by their paths.
+ */
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import { Members, Paths, Silence } from "../session/Session.ts"
@@ -27,7 +30,10 @@ export class Audiences {
     return new Audiences(ledger, { members: yield* Members, silence: yield* Silence, paths: yield* Paths })
   })
 
-  /** One that has no room for the tree, cannot read the manifest, or has lost its destination [F-8] is sent nothing else. */
+  /**
+   * One that has no room for the tree, cannot read the manifest, or has lost its destination [F-8]
+   * is sent nothing else.
+   */
   present(): Audience {
     return Roster.present(this.services.members.roster())
       .map((member) => member.slot)
@@ -51,7 +57,10 @@ export class Audiences {
     return this.reachable().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file) && ledger.knows(slot, file))
   }
 
-  /** Those that have the manifest and every file, and have not committed the tree; nobody while files are to be taken anew. */
+  /**
+   * Those that have the manifest and every file, and have not committed the tree; nobody while
+   * files are to be taken anew.
+   */
   holdingEverything(): Audience {
     const { ledger, prepared } = this
     if (ledger.changed().length > 0) return []

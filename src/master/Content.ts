@@ -1,6 +1,6 @@
 /**
- * The content of a carried file at the master: a single file stays on disk, a bundle is read into memory, and its unreadable
- * members are left out.
+ * The content of a carried file at the master: a single file stays on disk, a bundle is read into
+ * memory, and its unreadable members are left out.
  */
 import * as Effect from "effect/Effect"
 import type * as Bundles from "../content/Bundles.ts"

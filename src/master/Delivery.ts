@@ -1,6 +1,7 @@
 /**
- * The delivery of one file: open barrier, page stream, missing rounds and close, first to the group, then to the stragglers that it
- * did not wait for. docs/protocol.md draws it as a state machine; `state` is the state in one word.
+ * The delivery of one file: open barrier, page stream, missing rounds and close, first to the
+ * group, then to the stragglers that it did not wait for. docs/protocol.md draws it as a state
+ * machine; `state` is the state in one word.
  */
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
@@ -25,13 +26,13 @@ interface Options<E, R, E2, R2> {
   /** The content, for pages of that size. */
   readonly content: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>
   /**
-   * Closes the file at catchers that hold all of it. Answers those that have not answered in time; `isLate`: with all the patience
-   * of the session.
+   * Closes the file at catchers that hold all of it. Answers those that have not answered in time;
+   * `isLate`: with all the patience of the session.
    */
   readonly close: (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E2, R2>
 }
 
-/** What a delivery works with from its page stream on. */
+/** A delivery's state from its page stream on. */
 interface Sending {
   readonly content: PageStream.Content
   readonly repairs: MissingRounds.Repairs
@@ -147,7 +148,10 @@ export class Delivery<E, R, E2, R2> {
     })
   }
 
-  /** Every page once, and the rounds of earlier spans meanwhile. False when nobody is left that wants the rest. */
+  /**
+   * Every page once, and the rounds of earlier spans meanwhile. False when nobody is left that
+   * wants the rest.
+   */
   private streamSpans({ content, opened, repairs }: Sending, lanes: OwnLanes) {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger } = this.options
@@ -217,6 +221,7 @@ const lanesOf = (
 ): OwnLanes => {
   // what only stragglers are to get goes at their pace from the beginning
   if (areStragglers) return { fresh: straggler, repair: straggler }
-  // a catcher that comes late need not wait for the files that are on the air before it can take part in the next
+  // a catcher that comes late need not wait for the files that are on the air before it can take
+  // part in the next
   return { fresh: file === 0 ? repair : fresh, repair }
 }

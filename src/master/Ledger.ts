@@ -1,6 +1,6 @@
 /**
- * The master's books: what became of every carried file at every catcher, and the report that follows. File 0 is the
- * manifest; its close is the commit of the tree.
+ * The master's books: what became of every carried file at every catcher, and the report that
+ * follows. File 0 is the manifest; its close is the commit of the tree.
  */
 import * as Result from "effect/Result"
 import type { Member } from "../protocol/group/Roster.ts"
@@ -50,12 +50,12 @@ interface Withheld {
 const sizeOf = (plan: ReadonlyArray<CarriedFile>): number => plan.reduce((sum, carried) => sum + carried.size, 0)
 
 export class Ledger {
-  /** What the manifest says. */
+  /** The entries of the manifest. */
   readonly manifest: ReadonlyArray<Entry>
   /** The same, as the revisions since have it. */
   entries: ReadonlyArray<Entry>
   readonly plan: Array<CarriedFile>
-  /** What the scan found no entry for. */
+  /** Things for which the scan made no entry. */
   readonly leftOut: LeftOut
   /** Revisions by their file: their bytes. */
   private readonly revisions = new Map<number, Uint8Array>()
@@ -133,7 +133,10 @@ export class Ledger {
       }
     }
   }
-  /** A pass of the file has ended. A catcher that still owes it is sent it in one more, `Limits.passes` times. */
+  /**
+   * A pass of the file has ended. A catcher that still owes it is sent it in one more,
+   * `Limits.passes` times.
+   */
   passed(file: number, audience: Iterable<number>): void {
     for (const slot of audience) {
       if (!this.lacks(slot, file)) continue
@@ -144,7 +147,9 @@ export class Ledger {
       this.sitOut(file, new Map([[slot, { reason: `not complete after ${times} passes`, about: "File" }]]))
     }
   }
-  /** A file did not wait for these stragglers. Answers those that are stragglers for the first time. */
+  /**
+   * A file did not wait for these stragglers. Answers those that are stragglers for the first time.
+   */
   markLate(slots: ReadonlyArray<number>): ReadonlyArray<number> {
     const first = slots.filter((slot) => !this.account(slot).late)
     for (const slot of first) this.account(slot).late = true
@@ -174,7 +179,10 @@ export class Ledger {
   sent(file: number, root: Uint8Array, pageBytes: number): void {
     this.roots.set(file, { root, pageBytes })
   }
-  /** By which a catcher can tell that it holds the file already, in pages of that size; undefined: not known yet. */
+  /**
+   * By which a catcher can tell that it holds the file already, in pages of that size; undefined:
+   * not known yet.
+   */
   rootOf(file: number, pageBytes: number): Uint8Array | undefined {
     const known = this.roots.get(file)
     return known?.pageBytes === pageBytes ? known.root : undefined
@@ -182,8 +190,8 @@ export class Ledger {
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
     const account = this.account(slot)
-    // A catcher that has committed the tree has it as it was then, whatever is revised for those that come later.
-    // One that takes no manifest is sent nothing else.
+    // A catcher that has committed the tree has it as it was then, whatever is revised for those
+    // that come later. One that takes no manifest is sent nothing else.
     if (file > 0 && (account.finished || account.satOut.has(0))) return false
     return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
   }
@@ -217,7 +225,9 @@ export class Ledger {
   isRetakable(entry: number, error: SourceError | SourceChanged): boolean {
     return error instanceof SourceChanged && (this.retakes.get(entry) ?? 0) < Limits.retakes
   }
-  /** It could not be taken anew; answers the file that nobody gets for it, if it is one. */
+  /**
+   * An entry could not be taken anew. Answers the file that nobody gets for it, if there is one.
+   */
   giveUp(entry: number, error: SourceError | SourceChanged): number | undefined {
     const file = this.unsent.get(entry)?.file ?? 0
     this.retakes.set(entry, Limits.retakes)
@@ -257,12 +267,12 @@ export class Ledger {
     this.unchecked = []
     return entries
   }
-  /** It arrived as it was at one moment, and did not stay so. */
+  /** An entry arrived as it was at one moment, and did not stay so. */
   age(entry: number): void {
     this.aged.add(entry)
   }
 
-  // It may stand somewhere in its old size: then it is no further file when it comes again.
+  // An entry may stand somewhere in its old size: then it is no further file when it comes again.
   private keepCount(entry: number): void {
     const old = this.entries[entry]
     const file = this.unsent.get(entry)?.file ?? 0
@@ -288,7 +298,8 @@ export class Ledger {
     return this.withheld(index) !== undefined
   }
 
-  // Counted when it is committed: what cannot be read in a later pass still stands where it arrived.
+  // Counted when it is committed: what cannot be read in a later pass still stands where it
+  // arrived.
   private count(account: Account, carried: CarriedFile, failed: ReadonlySet<number>): void {
     for (const { entry, size } of carried.members) {
       const isSuperseded = this.isSuperseded(entry, carried.file)
@@ -436,10 +447,10 @@ export class Ledger {
   }
 }
 
-/** What is said of a file that did not hold still. */
+/** The reason for a file that did not hold still. */
 export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"
 
-/** Who was awaited by name and never came. */
+/** Catchers that were awaited by name and never came. */
 const absent = (
   members: ReadonlyArray<Member>,
   hosts: ReadonlySet<string> | undefined

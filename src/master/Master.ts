@@ -1,10 +1,10 @@
 /**
- * The master: scan and gather, then the manifest and every carried file through open barrier, page stream, missing rounds
- * and close, many files at one time; at the end the close of the manifest commits the tree. Nothing but the phases
- * composed, and the books (Ledger) of what became of it.
+ * The master: scan and gather, then the manifest and every carried file through open barrier, page
+ * stream, missing rounds and close, many files at one time; at the end the close of the manifest
+ * commits the tree. Nothing but the phases composed, and the books (Ledger) of what became of it.
  *
- * A catcher that joins while the session runs takes part in the files that are still to be opened, and is sent the others
- * that it lacks in a further pass.
+ * A catcher that joins while the session runs takes part in the files that are still to be opened,
+ * and is sent the others that it lacks in a further pass.
  */
 
 import * as Cause from "effect/Cause"
@@ -34,7 +34,7 @@ import { checkCopies } from "./Revisions.ts"
 import * as Tick from "./Tick.ts"
 
 /**
- * What a master is to do. Only `catchers`, or a list of `hosts`, has no default: see `defaults`.
+ * A master's options. Only `catchers`, or a list of `hosts`, has no default: see `defaults`.
  */
 export interface Options extends Announce.Patience {
   /** Begin when this many have joined: 1 to 4096. With `hosts` it counts for nothing. */
@@ -73,7 +73,7 @@ export const defaults = {
 
 /**
  * Why there is no report: too few catchers came in time, another master uses the group, the network
- * cannot be used, or the tree cannot be read. What fails for single catchers or entries is in the
+ * cannot be used, or the tree cannot be read. Failures of single catchers or entries are in the
  * report instead.
  */
 export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
@@ -102,7 +102,7 @@ export const run = Effect.fn("Master.run")(function* (
   return yield* Effect.provide(Effect.scoped(conduct(options)), layer)
 })
 
-/** What a session has come to: the ledger of what was scanned last, and since when it runs. */
+/** The session so far: the ledger of the last scan, and since when it runs. */
 interface State {
   ledger: Ledger
   /** Counted from the beginning, not from the waiting for catchers. */
@@ -138,7 +138,9 @@ const passes = (options: Options, state: State) =>
 
 const wantedOf = ({ catchers, hosts }: Options): number => hosts?.length ?? catchers
 
-/** The scan of the tree, and what is told of it; a second one tells nothing that it finds once more. */
+/**
+ * The scan of the tree, and what is told of it; a second one tells nothing that it finds once more.
+ */
 const scanning = Effect.fnUntraced(function* (state: State) {
   const source = yield* Source
   const progress = yield* Progress
@@ -196,8 +198,9 @@ const sayWhy = Effect.fnUntraced(function* (cause: Cause.Cause<Error>) {
 })
 
 /**
- * The tree is scanned while the catchers come, so that its faults are known at once. The gathering may take long: then the
- * tree is scanned again, because the session sends what is there when it begins. [M-6]
+ * The tree is scanned while the catchers come, so that its faults are known at once. The gathering
+ * may take long: then the tree is scanned again, because the session sends what is there when it
+ * begins. [M-6]
  */
 const scanAndGather = Effect.fnUntraced(function* <E, R, E2, R2>(
   scan: Effect.Effect<void, E, R>,
@@ -217,7 +220,7 @@ const skippedEvent = (skipped: Skipped) =>
     ? ({ _tag: "Note", message: `${skipped.path}: ${skipped.reason}` } as const)
     : ({ _tag: "Failed", ...pathAt(skipped.path), reason: skipped.reason } as const)
 
-/** What the catchers are told of it. */
+/** The entries that were left out, as the manifest tells them to catchers. */
 const leftOutOf = (skipped: ReadonlyArray<Skipped>): LeftOut => ({
   special: skipped.filter(({ isDouble, kind }) => kind === "Special" && isDouble !== true).length,
   more: 0,

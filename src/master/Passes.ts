@@ -1,6 +1,6 @@
 /**
- * Passes over the tree: a catcher that joins while one runs takes part in the files that are still to be opened, and is sent the
- * others that it lacks in a further pass.
+ * Passes over the tree: a catcher that joins while one runs takes part in the files that are still
+ * to be opened, and is sent the others that it lacks in a further pass.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,10 @@ import { revise } from "./Revisions.ts"
 import { type Outgoing, sendFile, share, type Shared } from "./Sending.ts"
 import { commitTree, sendManifest } from "./Tree.ts"
 
-/** Passes until no catcher that is present lacks anything, then the commit of the tree; one that comes meanwhile begins it anew. */
+/**
+ * Passes until no catcher that is present lacks anything, then the commit of the tree; one that
+ * comes meanwhile begins it anew.
+ */
 export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair | undefined) {
   const { awayMillis } = yield* Silence
   const { hasRetrying } = yield* Members
@@ -30,7 +33,8 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     const uncommitted = audiences.present().filter((slot) => ledger.lacks(slot, 0))
     if (audiences.newcomers().length > 0) yield* admit(shared)
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
-    // [O-6] a catcher that is away comes back or is lost; [J-10] one that asks for a name that was taken may have been started again
+    // [O-6] a catcher that is away comes back or is lost; [J-10] one that asks for a name that was
+    // taken may have been started again
     else if (hasRetrying() || audiences.reachable().length < audiences.present().length) {
       // those that have everything need not wait with their tree
       yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
@@ -90,7 +94,10 @@ const areOffAir = (files: ReadonlyArray<Outgoing>) =>
 
 const groupFiles = Limits.filesInFlight + Limits.lateFiles
 
-/** [J-6] A catcher that comes during a pass takes part in the files that are opened after it has the manifest. */
+/**
+ * [J-6] A catcher that comes during a pass takes part in the files that are opened after it has the
+ * manifest.
+ */
 const pass = Effect.fnUntraced(function* (shared: Shared, todo: ReadonlyArray<CarriedFile>) {
   const { audiences } = shared
   const { changed } = yield* Members
@@ -134,7 +141,10 @@ const admitUntil = Effect.fnUntraced(function* (shared: Shared, over: Deferred.D
   }
 })
 
-/** The end of a pass for those that wait for no straggler: what changed is taken anew, and then they commit the tree. */
+/**
+ * The end of a pass for those that wait for no straggler: what changed is taken anew, and then they
+ * commit the tree.
+ */
 const commitPass = Effect.fnUntraced(function* <E, R>(
   { audiences, ledger }: Shared,
   send: (files: ReadonlyArray<Outgoing>) => Effect.Effect<void, E, R>

@@ -1,4 +1,7 @@
-/** What changes at the source while the session runs: files that are taken anew, and copies that have aged. */
+/**
+ * Changes at the source while the session runs: files that are taken anew, and copies that have
+ * aged.
+ */
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
 import { Progress } from "../report/Progress.ts"
@@ -9,8 +12,8 @@ import type { Audience } from "../wire/Message.ts"
 import { agedReason, type Ledger } from "./Ledger.ts"
 
 /**
- * [M-8] What changed before it was sent whole is taken as it is now. Answers what there is to be sent for it: the revision, and
- * then, to those that hold it, what it lists.
+ * [M-8] What changed before it was sent whole is taken as it is now. Answers what there is to be
+ * sent for it: the revision, and then, to those that hold it, what it lists.
  */
 export const revise = Effect.fn("Master.revise")(function* (ledger: Ledger, audience: Audience) {
   const { awayMillis } = yield* Silence

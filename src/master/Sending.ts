@@ -1,4 +1,7 @@
-/** One file of a pass: its delivery, its place among the files on the air, and what becomes of it when its source fails. */
+/**
+ * One file of a pass: its delivery, its place among the files on the air, and what becomes of it
+ * when its source fails.
+ */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -18,7 +21,7 @@ import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
 
-/** What all files of a session share. */
+/** Shared by all files of a session. */
 export interface Shared {
   readonly ledger: Ledger
   readonly repair: Repair | undefined
@@ -69,7 +72,8 @@ export const sendFile = Effect.fnUntraced(function* (
   })
   // a file that waits for stragglers keeps no other file from the air
   const sending = Effect.gen(function* () {
-    // what is for stragglers alone takes the place of nothing else, and is left for the next pass when somebody else has come
+    // what is for stragglers alone takes the place of nothing else, and is left for the next pass
+    // when somebody else has come
     const isForStragglers = owed().every(isExcluded)
     if (isForStragglers) yield* leavesAir
     if (isForStragglers && hasNewcomers()) return
@@ -111,7 +115,10 @@ const giveUp = Effect.fnUntraced(function* (
   ledger.drop(carried, error)
 })
 
-/** Closes a file at catchers that hold all of it; those that have not answered within a barrier's time, unless it is late. */
+/**
+ * Closes a file at catchers that hold all of it; those that have not answered within a barrier's
+ * time, unless it is late.
+ */
 const closeAt = Effect.fnUntraced(
   function* (ledger: Ledger, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
     const { awayMillis } = yield* Silence
@@ -126,7 +133,10 @@ const closeAt = Effect.fnUntraced(
   Effect.catchTag("CloseTimeout", () => Effect.succeed<Audience>([]))
 )
 
-/** A pass for the stragglers comes later, and nobody waits for them now; one that is away need not be told. */
+/**
+ * [Q-12] A pass for the stragglers comes later, and nobody waits for them now; one that is away
+ * need not be told.
+ */
 const putOff = Effect.fnUntraced(function* (file: number, late: Audience) {
   const { awayMillis, isAway } = yield* Silence
   const reachable = late.filter((slot) => !isAway(slot))

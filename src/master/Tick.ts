@@ -1,6 +1,6 @@
 /**
- * How far a session is, a few times a second, as the master sees it: what each catcher holds by its own answers, what is
- * still to come, and which catchers are behind and why.
+ * How far a session is, a few times a second, as the master sees it: what each catcher holds by its
+ * own answers, what is still to come, and which catchers are behind and why.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -38,7 +38,7 @@ export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMilli
   return yield* Effect.ensuring(Effect.forever(telling), Effect.flatMap(tick, count))
 })
 
-/** What is looked at. */
+/** The parts that are looked at. */
 interface Session {
   readonly members: Members["Service"]
   readonly sender: Sender["Service"]
@@ -105,7 +105,8 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
   }
 }
 
-// Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages have been counted to tell.
+// Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages
+// have been counted to tell.
 const whyBehind = (ledger: Ledger, session: Session, slot: number, isSlow: boolean) => {
   const why = ledger.whyBehind(slot, isSlow, session.standing.whyBehind)
   const window = session.sender.window()
@@ -113,7 +114,10 @@ const whyBehind = (ledger: Ledger, session: Session, slot: number, isSlow: boole
   return (why === "slow link" || why === "lost answers") && !Window.isClean(window, slot) ? undefined : why
 }
 
-/** Lacks a catcher so much more than the half of the group that lacks least? Much as in, of the whole tree, to be shown. */
+/**
+ * Lacks a catcher so much more than the half of the group that lacks least? Much as in [Q-11], of
+ * the whole tree, to be shown.
+ */
 const behind = (rests: ReadonlyArray<number>, total: number) => {
   const median = rests.toSorted((a, b) => a - b)[Math.floor((rests.length - 1) / 2)] ?? 0
   return (rest: number): boolean => rest - median > Limits.stragglerShare * total

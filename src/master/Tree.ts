@@ -1,4 +1,7 @@
-/** The tree as a whole: the manifest, which is sent first, and whose close, at the end, is the commit of the tree. */
+/**
+ * The tree as a whole: the manifest, which is sent first, and whose close, at the end, is the
+ * commit of the tree.
+ */
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
 import * as PageStream from "../phase/PageStream.ts"
@@ -12,7 +15,10 @@ import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
 
-/** The manifest goes through the same phases, but is closed last, when a catcher has all the rest. The slots that hold it now. */
+/**
+ * The manifest goes through the same phases, but is closed last, when a catcher has all the rest.
+ * The slots that hold it now.
+ */
 export const sendManifest = Effect.fnUntraced(function* (
   ledger: Ledger,
   repair: Repair | undefined,

@@ -1,5 +1,6 @@
 /**
- * Announce: the master calls until the catchers it waits for have joined; a catcher waits for a call and joins.
+ * Announce: the master calls until the catchers it waits for have joined; a catcher waits for a
+ * call and joins.
  */
 
 import * as Clock from "effect/Clock"
@@ -66,7 +67,10 @@ class OtherMasters {
   }
 }
 
-/** Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for us. [J-4] */
+/**
+ * Waits until no older master uses the group, calling nobody meanwhile: its catchers are not for
+ * us. [J-4]
+ */
 const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherMasters) {
   const { otherMaster, standBack } = yield* Announcing
   const { changed } = yield* Members
@@ -86,7 +90,10 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherM
   }
 })
 
-/** Waits for the group, and then until so many catchers are there, and it is known which page reaches each of them. */
+/**
+ * Waits for the group, and then until so many catchers are there, and it is known which page
+ * reaches each of them.
+ */
 const awaitCatchers = Effect.fnUntraced(function* (
   enough: () => number,
   tell: (roster: Roster.Roster) => void,
@@ -175,7 +182,8 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     enough = Math.min(enough, catchers)
     changed.openUnsafe()
   }
-  // another master's pages and announcements come to the group, so listen there as long as we gather
+  // another master's pages and announcements come to the group, so listen there as long as we
+  // gather
   const gathering = Effect.scoped(
     Effect.gen(function* () {
       yield* transport.listen
@@ -212,7 +220,10 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
 
 // ---- catcher ----
 
-/** From where a catcher has joined, and what shows that it is the same one when it joins from somewhere else. [J-14] */
+/**
+ * From where a catcher has joined, and what shows that it is the same one when it joins from
+ * somewhere else. [J-14]
+ */
 export interface Place {
   /** Our own address, as the master knows it. */
   readonly local: Address
@@ -237,13 +248,14 @@ export interface Joined extends Membership {
 export interface JoinOptions {
   /** Its name, which no other catcher of the session may have: 1 to 128 bytes of UTF-8. */
   readonly name: string
-  /** Milliseconds to wait for a master; undefined: for ever. */
+  /** Milliseconds to wait for a master; undefined: forever. */
   readonly waitMillis: number | undefined
 }
 
 /**
- * Waits for a master and joins its session. A name that is taken is asked for again until the wait ends, because it may
- * be our own from before a restart; any other refusal fails, or, without an end of the wait, that session is passed over.
+ * Waits for a master and joins its session. A name that is taken is asked for again until the wait
+ * ends, because it may be our own from before a restart; any other refusal fails, or, without an
+ * end of the wait, that session is passed over.
  */
 export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options: JoinOptions) {
   const progress = yield* Progress
@@ -270,7 +282,7 @@ const newIncarnation = Effect.fnUntraced(function* (local: Address) {
   return { incarnation: yield* word, place: { local, key: yield* word, moves: 0 } as Place }
 })
 
-/** What a catcher that looks for a session has heard. */
+/** Everything that a catcher which looks for a session has heard. */
 class Seeker {
   incarnation: number
   master:
@@ -290,7 +302,7 @@ class Seeker {
     this.incarnation = incarnation
     this.place = place
   }
-  /** What there is to tell of a master. */
+  /** The news of a master. */
   of(address: Address): { announcements: number; joins: number; isOver: boolean } {
     const known = this.heard.get(address) ?? { announcements: 0, joins: 0, isOver: false }
     if (this.heard.size < Limits.heardMasters) this.heard.set(address, known)
@@ -307,7 +319,10 @@ class Seeker {
     const known = this.master?.announce.session === announce.session ? this.master.delay : undefined
     this.master = { address, announce, heardMillis, delay: Delay.heard(known, announce.uptimeMillis, heardMillis) }
   }
-  /** What is said in a session counts from one address; when that has been silent, a master may have got another one. */
+  /**
+   * The words of a session count from one address; when that has been silent, a master may have got
+   * another one.
+   */
   isFrom(from: Address, message: Message, nowMillis: number): boolean {
     const { master } = this
     if (master === undefined || master.announce.session !== message.session || master.address === from) return true
@@ -400,7 +415,8 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
   if (JoinRefusals.isNameHeld(own.refusal)) return undefined
-  // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may come
+  // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may
+  // come
   if (own.refusal === "Started") {
     Object.assign(seeker, yield* newIncarnation(seeker.place.local))
     return undefined

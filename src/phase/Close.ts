@@ -1,6 +1,6 @@
 /**
- * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the tree. Beside it stands
- * the abort of a file that cannot be finished.
+ * Close is the commit: metadata, rename, answer. Closing the manifest, file 0, is the commit of the
+ * tree. Beside it stands the abort of a file that cannot be finished.
  */
 
 import * as Effect from "effect/Effect"
@@ -16,13 +16,14 @@ export interface Closed {
   readonly committed: ReadonlyMap<number, ReadonlyArray<Failure>>
   /** Catchers that could not commit, and why. */
   readonly satOut: SatOut
-  /** Who has not answered in time, where a time was given. */
+  /** Catchers that have not answered in time, where a time was given. */
   readonly silent: Audience
 }
 
 /**
- * `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake. `patienceMillis`:
- * how long an answer is waited for; without it as long as the session does.
+ * `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's
+ * mistake. `patienceMillis`: how long an answer is waited for; without it as long as the session
+ * does.
  */
 export const close = Effect.fn("Close.close")(function* (
   file: number,
@@ -52,7 +53,8 @@ export const close = Effect.fn("Close.close")(function* (
     }
     more = [...next]
   }
-  // asked again from the beginning, it says all of it again; who was lost in its list has not said what it lacks
+  // asked again from the beginning, it says all of it again; who was lost in its list has not said
+  // what it lacks
   for (const slot of silent) committed.delete(slot)
   const awaited = patienceMillis === undefined ? [] : [...silent]
   if (committed.size === 0 && satOut.size === 0 && awaited.length === 0) return yield* new CloseTimeout({ file })
@@ -73,7 +75,8 @@ const askFrom = Effect.fnUntraced(function* (
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
     message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
-      // who has dropped a file has committed nothing, and is sent it again in a further pass; the manifest is never dropped
+      // who has dropped a file has committed nothing, and is sent it again in a further pass; the
+      // manifest is never dropped
       const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
       if (!isOurs && !(answer._tag === "CloseOk" && answer.from === from)) return false
       answers.set(slot, answer)
@@ -87,7 +90,10 @@ const askFrom = Effect.fnUntraced(function* (
 export const putOff = (file: number, audience: Audience, patienceMillis?: number) =>
   abort(file, undefined, audience, patienceMillis)
 
-/** Drops a file at these catchers; with patience at those that answer within it. Without a reason it is only put off. */
+/**
+ * Drops a file at these catchers; with patience at those that answer within it. Without a reason it
+ * is only put off.
+ */
 export const abort = Effect.fn("Close.abort")(function* (
   file: number,
   reason: string | undefined,

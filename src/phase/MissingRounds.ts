@@ -1,7 +1,8 @@
 /**
- * Missing rounds: ask what is missing, send that again or parity for it, until nobody misses anything. Rounds of a span run
- * while later spans stream; the last rounds, which carry the root, end with every catcher complete, out, lost, or so far
- * behind the others that it is to be repaired after them.
+ * Missing rounds: ask what is missing, send that again or parity for it, until nobody misses
+ * anything. Rounds of a span run while later spans stream; the last rounds, which carry the root,
+ * end with every catcher complete, out, lost, or so far behind the others that it is to be repaired
+ * after them.
  *
  * [Q-3] a round is asked only after all that was sent for the round before has left.
  */
@@ -19,14 +20,20 @@ import type { Audience, Missing } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
 
-/** What the rounds of one file remember: their number, which only ever grows, and the parity that was sent. */
+/**
+ * The memory of one file's rounds: their number, which only ever grows, and the parity that was
+ * sent.
+ */
 export class Repairs {
   readonly repair: Planner.Repair
-  /** False for a catcher that sits the file out, whoever has heard it say so. */
+  /** False for a catcher that sits the file out, in whichever phase it said so. */
   readonly wants: (slot: number) => boolean
   private readonly layout: Layout.Layout
   private lastRound = 0
-  /** Rounds with the root, for whomever: a straggler that is left for later again and again has no more of them than others. */
+  /**
+   * Rounds with the root, for whomever: a straggler that is left for later again and again has no
+   * more of them than others.
+   */
   lastRounds = 0
   private wantsLists = false
   // made when the first parity is
@@ -59,9 +66,12 @@ export interface Repaired {
   readonly complete: Audience
   /** Catchers that gave the file up, and why. */
   readonly satOut: SatOut
-  /** Stragglers, who still miss something. */
+  /** Stragglers: they still miss something. */
   readonly late: Audience
-  /** Catchers that pages of this file's size do not reach: they need it opened anew with smaller ones, or nothing more. */
+  /**
+   * Catchers that pages of this file's size do not reach: they need it opened anew with smaller
+   * ones, or nothing more.
+   */
   readonly unfit: Audience
   /** Pages asked for again, by slot. */
   readonly missingPages: ReadonlyMap<number, number>
@@ -80,8 +90,8 @@ interface Rounds {
 }
 
 /**
- * Repairs one span while the file still streams, on the lane for repairs or on `lane`. Who is slow to answer, or far behind, is
- * left to the last rounds.
+ * Repairs one span while the file still streams, on the lane for repairs or on `lane`. A catcher
+ * that is slow to answer, or far behind, is left to the last rounds.
  */
 export const span = Effect.fnUntraced(function* (
   content: PageStream.Content,
@@ -105,8 +115,9 @@ export const span = Effect.fnUntraced(function* (
 })
 
 /**
- * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on `lane`, by default on `repair`. On
- * the lane `straggler` a round waits for an answer as long as the session does.
+ * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on
+ * `lane`, by default on `repair`. On the lane `straggler` a round waits for an answer as long as
+ * the session does.
  */
 export const finish = Effect.fn("MissingRounds.finish")(function* (
   content: PageStream.Content,
@@ -135,15 +146,18 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
   return repaired
 })
 
-/** What the answers of the rounds come to. */
+/** The sum of the rounds' answers. */
 class Tally {
   readonly complete: Array<number> = []
   readonly satOut = new Map<number, SitOutReason>()
   readonly missingPages = new Map<number, number>()
-  /** What each lacked when it was asked last. */
+  /** Pages that each lacked when it was asked last. */
   readonly lacking = new Map<number, number>()
 
-  /** Takes the answers of a round in; those of catchers that still miss something. `hasRoot`: it is one of the last rounds. */
+  /**
+   * Takes the answers of a round in; those of catchers that still miss something. `hasRoot`: it is
+   * one of the last rounds.
+   */
   take(answers: ReadonlyMap<number, FileAnswer>, hasRoot: boolean): Map<number, Missing> {
     const { complete, lacking, missingPages, satOut } = this
     const missing = new Map<number, Missing>()
@@ -222,7 +236,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       yield* Effect.sleep(Math.max(...owing.map(trials.pauseMillis)))
     }
   }
-  // at the end whoever still misses something, after so many rounds, is given up for this file
+  // a catcher that still misses something after so many rounds is given up for this file
   if (root !== undefined)
     for (const slot of owing) {
       satOut.set(slot, { reason: `still missing pages after ${Limits.rounds * spans} rounds`, about: "File" })
@@ -230,7 +244,8 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   return { complete, satOut, late: [...late], unfit, missingPages } as Repaired
 })
 
-// Has the catcher gained a page since it answered last, or, at its first answer, some of them as they streamed?
+// Has the catcher gained a page since it answered last, or, at its first answer, some of them as
+// they streamed?
 const judge = (
   trials: Trials["Service"],
   layout: Layout.Layout,
@@ -256,7 +271,8 @@ const unfitOf = (
 ): ReadonlyArray<number> =>
   [...slots].filter((slot) => paths.isTooLarge(slot, pageBytes) || paths.whyOut(slot) !== undefined)
 
-// The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few pages only. [N-4]
+// The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few
+// pages only. [N-4]
 const portion = (trials: Trials["Service"], slot: number, answer: Missing): Missing => {
   const most = trials.mostPages(slot)
   return most === undefined ? answer : { ...answer, ...Planner.firstOf(answer, most) }

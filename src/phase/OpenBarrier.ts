@@ -1,6 +1,6 @@
 /**
- * Open barrier: no page of a file is sent before every catcher has said that its file is open, that it holds the content
- * already, or that it sits this file out.
+ * Open barrier: no page of a file is sent before every catcher has said that its file is open, that
+ * it holds the content already, or that it sits this file out.
  */
 
 import * as Effect from "effect/Effect"
@@ -17,13 +17,19 @@ export type SatOut = ReadonlyMap<number, SitOutReason>
 export interface Opened {
   /** Catchers that wait for its pages. */
   readonly opened: Audience
-  /** Who holds the content already: nothing has to be sent there, and the file can be closed. */
+  /**
+   * Catchers that hold the content already: nothing has to be sent there, and the file can be
+   * closed.
+   */
   readonly recognised: Audience
   /** Catchers that take no part in it, and why. */
   readonly satOut: SatOut
 }
 
-/** Opens a file with pages of that size. `root`: of the content, where it is known because it was sent before. */
+/**
+ * Opens a file with pages of that size. `root`: of the content, where it is known because it was
+ * sent before.
+ */
 export const open = Effect.fn("OpenBarrier.open")(function* (
   carried: CarriedFile,
   audience: Audience,
@@ -41,7 +47,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const question: Question = {
     file,
     audience,
-    // one that is slow is waited for, up to a time-out, one that is away is not: it is sent the file later
+    // one that is slow is waited for, up to a time-out, one that is away is not: it is sent the
+    // file later
     leavesOut: true,
     leavesOutMute: true,
     awaitsUnheard: !mayAssume,
@@ -56,7 +63,8 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       audience
     }),
     accept: (slot, answer) => {
-      // what nobody has been sent yet nobody can have recognised: taken for an answer, it would be asked for ever
+      // nobody can recognise a file that was never sent: taken for an answer, the question would go
+      // on forever
       const isComplete = answer._tag === "Complete" && root !== undefined
       if (answer._tag === "SitOut") satOut.set(slot, answer)
       if (isComplete) complete.add(slot)

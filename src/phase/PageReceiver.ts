@@ -1,6 +1,6 @@
 /**
- * Page stream, the receiving side: what arrives as a Stream of events, the pages of one file gathered into one batch, in
- * the order of arrival.
+ * Page stream, the receiving side: what arrives as a Stream of events, the pages of one file
+ * gathered into one batch, in the order of arrival.
  */
 
 import * as Arr from "effect/Array"
@@ -11,7 +11,10 @@ import { type Counts, Gatherer, type Inbox, type Incoming, Views } from "../sess
 
 export type { Counts, Inbox, Incoming } from "../session/Incoming.ts"
 
-/** The events of a session, from the inbox on which it was joined; those of one pull together. `counts` is kept up to date. */
+/**
+ * The events of a session, from the inbox on which it was joined; those of one pull together.
+ * `counts` is kept up to date.
+ */
 export const events = (
   inbox: Inbox,
   membership: Membership,

@@ -1,8 +1,10 @@
 /**
- * Page stream, the sending side: a file's pages as a back-pressured Stream of batches. A batch is one slab of a
- * lane; the stream waits for a slab, the sender waits for the window, so nothing is read faster than it leaves.
+ * Page stream, the sending side: a file's pages as a back-pressured Stream of batches. A batch is
+ * one slab of a lane; the stream waits for a slab, the sender waits for the window, so nothing is
+ * read faster than it leaves.
  *
- * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is sent as the last pages.
+ * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is
+ * sent as the last pages.
  */
 
 import * as Effect from "effect/Effect"
@@ -31,15 +33,18 @@ export interface Content {
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
   /** Is its source longer than it was? */
   readonly hasGrown: Effect.Effect<boolean, SourceError | SourceChanged>
-  /** What it fails with when it is another than it was. Undefined for content in memory, which stays as it is. */
+  /**
+   * The error for content that is another than it was. Undefined for content in memory, which stays
+   * as it is.
+   */
   readonly changed: SourceChanged | undefined
   /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
   readonly trailer: Uint8Array
 }
 
 /**
- * Content that is read piece by piece. What is not given of `isUntouched`, `hasGrown` and `changed`
- * says that it never changes. `unread`: members of a bundle that could not be read.
+ * Content that is read piece by piece. A member that is not given of `isUntouched`, `hasGrown` and
+ * `changed` says that it never changes. `unread`: members of a bundle that could not be read.
  */
 export const content = (
   options: Pick<Content, "file" | "layout" | "read"> &
@@ -54,8 +59,8 @@ export const content = (
 }
 
 /**
- * [P-7] The first thing that is read must be of the file as it was opened. A file that was written anew before that, and is longer,
- * could not be told later from one that was only appended to.
+ * [P-7] The first thing that is read must be of the file as it was opened. A file that was written
+ * anew before that, and is longer, could not be told later from one that was only appended to.
  */
 const readingUntouched = (
   read: Content["read"],
@@ -89,8 +94,8 @@ export const inMemory = (
 export const root = (content: Content): Uint8Array => hash(content.trailer)
 
 /**
- * [P-7] Once every page was sent: is it what the source held when it was opened? What has become longer may only have been
- * appended to, so then all that was sent is read again and compared.
+ * [P-7] Once every page was sent: is it what the source held when it was opened? What has become
+ * longer may only have been appended to, so then all that was sent is read again and compared.
  */
 export const settle = Effect.fn("PageStream.settle")(function* (content: Content) {
   const { changed, layout } = content
@@ -105,7 +110,7 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
   }
 })
 
-// A block that is another now must not go out under its old hash: it would be wrong for ever.
+// A block that is another now must not go out under its old hash: it would be wrong forever.
 const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
   const { changed, trailer } = content
   if (changed === undefined) return Effect.void
@@ -123,8 +128,9 @@ export const spans = (layout: Layout.Layout): ReadonlyArray<Span> =>
   })
 
 /**
- * The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are read for the first time in a
- * pass, and their blocks hashed. The stream ends early when there is no demand left.
+ * The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are
+ * read for the first time in a pass, and their blocks hashed. The stream ends early when there is
+ * no demand left.
  */
 export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
   Stream.unwrap(
@@ -138,8 +144,9 @@ export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false,
   )
 
 /**
- * Streams every span of the content once, in order. When one was handed over, `repair` begins its rounds, while the next ones
- * stream; the last span's are for the end of the file. Ends early when there is no demand left.
+ * Streams every span of the content once, in order. When one was handed over, `repair` begins its
+ * rounds, while the next ones stream; the last span's are for the end of the file. Ends early when
+ * there is no demand left.
  */
 export const streamSpans = <E, R>(
   content: Content,
@@ -162,7 +169,10 @@ export const streamSpans = <E, R>(
 export const send = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
   Stream.runForEach(pages(content, runs, lane, hashing, demand), lane.carry)
 
-/** Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after the other. */
+/**
+ * Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after
+ * the other.
+ */
 export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.unwrap(
     Effect.map(MasterExchange, ({ session }) => {
@@ -179,7 +189,10 @@ export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lan
 export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)
 
-/** Where a stream of parity is: the blocks that are left, and the parity pages made of the first of them. */
+/**
+ * Where a stream of parity is: the blocks that are left, and the parity pages made of the first of
+ * them.
+ */
 class ParityCursor {
   readonly content: Content
   readonly session: Header.Session
@@ -253,7 +266,7 @@ const nextParity = Effect.fnUntraced(function* (cursor: ParityCursor, lane: Lane
   return [{ slab, bytes, datagramBytes, kind: "Parity", isWanted } as PageBatch, cursor] as const
 })
 
-/** What a slab holds: whole kernel sends, because what is left over would be one of its own. */
+/** A slab holds whole kernel sends, because a rest would be a send of its own. */
 const slabBytes = (slab: Uint8Array, datagramBytes: number): number => {
   const sendBytes = Limits.sendBytes(datagramBytes)
   return Math.floor(slab.length / sendBytes) * sendBytes
@@ -334,7 +347,8 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   return [{ slab, bytes, datagramBytes, kind, isWanted: cursor.demand.isLeft } as PageBatch, cursor] as const
 })
 
-// Reads the block of the cursor's page from that page on, as far as its run goes; whole where its hash is made or compared.
+// Reads the block of the cursor's page from that page on, as far as its run goes; whole where its
+// hash is made or compared.
 const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
   const { content, page, run, runs } = cursor
   const { layout } = content

@@ -15,7 +15,7 @@ export interface Ip {
   readonly scope?: string
 }
 
-/** What datagrams are sent to, and come from. */
+/** The place that a datagram is sent to, or comes from. */
 export interface Endpoint {
   readonly ip: Ip
   readonly port: number

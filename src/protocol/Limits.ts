@@ -1,17 +1,22 @@
 /**
- * Every bound of the protocol in one place: a queue, a buffer, a retry or a wait that is not limited here is a defect.
- * Units are the last word of a name.
+ * Every bound of the protocol in one place: a queue, a buffer, a retry or a wait that is not
+ * limited here is a defect. Units are the last word of a name.
  */
 
 /** UDP and IPv4 headers before our bytes (RFC 768, RFC 791 without options). */
 export const udpHeaderBytes = 28
-/** Ethernet's MTU: the default wherever an interface says more, because the path to a catcher may not. */
+/**
+ * Ethernet's MTU: the default wherever an interface says more, because the path to a catcher may
+ * not.
+ */
 export const defaultMtuBytes = 1500
 /** Our fixed header, see wire/Header.ts. */
 export const headerBytes = 24
 /** Room kept at the end of every datagram for an authentication tag. */
 export const tagBytes = 16
-/** Of that room, what a datagram that carries no content uses as long as it has no tag: its CRC-32. */
+/**
+ * The share of that room which a datagram without content uses for its CRC-32, having no tag.
+ */
 export const checksumBytes = 4
 /** Default page: what an Ethernet frame leaves (1432). */
 export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes
@@ -36,7 +41,9 @@ export const defaultTimeoutMillis = 10_000
 export const minPageBytes = 512
 /** A UDP datagram over IPv4 holds 65,507 bytes. */
 export const maxPageBytes = 65_507 - headerBytes - tagBytes
-/** Pages hashed together; 128 pages of 1432 bytes are 183 KB, where BLAKE3 reaches its full speed. */
+/**
+ * Pages hashed together; 128 pages of 1432 bytes are 183 KB, where BLAKE3 reaches its full speed.
+ */
 export const blockPages = 128
 /** Pages asked about in one question at most: their bitmap (1 KiB) fits into one datagram. */
 export const spanPages = 8192
@@ -44,7 +51,10 @@ export const spanPages = 8192
 export const spanBlocks = spanPages / blockPages
 /** BLAKE3's output. */
 export const hashBytes = 32
-/** A file's pages: 1.5 TB with the default page. What a catcher keeps for each block (66 bytes) bounds it, not the wire's 32 bits. */
+/**
+ * A file's pages: 1.5 TB with the default page. A catcher keeps 66 bytes for each block; these
+ * bound the number, not the wire's 32 bits.
+ */
 export const maxPages = 2 ** 30
 /** Blocks of a file that has so many pages. */
 export const maxBlocks = maxPages / blockPages
@@ -55,7 +65,10 @@ const batchDatagrams = 44
 /** Bytes of one kernel send: whole datagrams, and always one. */
 export const sendBytes = (datagramBytes: number): number =>
   Math.max(1, Math.min(batchDatagrams, Math.floor(batchBytes / datagramBytes))) * datagramBytes
-/** A slab holds what is handed to the air at once: several kernel sends, and at least one of the largest datagrams. */
+/**
+ * A slab holds what is handed to the air at once: several kernel sends, and at least one of the
+ * largest datagrams.
+ */
 export const slabBytes = 4 * batchBytes
 
 /** A regular file up to this size travels in a bundle. */
@@ -64,22 +77,31 @@ export const smallFileBytes = 512 * 1024
 export const bundleBytes = 4 * 1024 * 1024
 /** Members of a bundle: each has a bit in its trailer. */
 export const bundleFiles = 4096
-/** Files between their open barrier and their close at one time; bounds descriptors and memory at both ends. */
+/**
+ * Files between their open barrier and their close at one time; bounds descriptors and memory at
+ * both ends.
+ */
 export const filesInFlight = 8
 /**
- * What a catcher keeps open: more than a master uses at one time. What is left open when it is away again and again comes
- * beyond that; then the file asked about longest ago is dropped, and opened again when its turn comes. More are refused.
+ * Files that a catcher keeps open: more than a master uses at one time. Those that stay open when
+ * the catcher is away again and again come beyond that. Then the file asked about longest ago is
+ * dropped, and opened again when its turn comes. More are refused.
  */
 export const keptFiles = 24
 /** Files that a catcher has open at most; an Open beyond them is refused. */
 export const openFiles = 32
-/** Directories of its destination that a store keeps open: a tree's neighbours share most of theirs. */
+/**
+ * Directories of its destination that a store keeps open: a tree's neighbours share most of theirs.
+ */
 export const openDirectories = 64
-/** Times that a store does a thing which another catcher of the same destination may have done, or undone, at that moment. */
+/**
+ * Times that a store does a thing which another catcher of the same destination may have done, or
+ * undone, at that moment.
+ */
 export const racedTries = 8
 /**
- * Source files that changed while they were sent, copied at one time: small ones in memory, larger ones in files without a name.
- * The others wait for the next revision.
+ * Source files that changed while they were sent, copied at one time: small ones in memory, larger
+ * ones in files without a name. The others wait for the next revision.
  */
 export const copiedFiles = 4096
 /** Bytes of the small copies together. */
@@ -87,8 +109,8 @@ export const copiedBytes = 64 * 1024 * 1024
 /** Larger copies, each a file descriptor. */
 export const copiedLargeFiles = 16
 /**
- * All copies of larger files take together, but for those that share their blocks with the file, and so the largest file that
- * is copied otherwise: a directory for temporary files may be memory.
+ * All copies of larger files take together, but for those that share their blocks with the file,
+ * and so the largest file that is copied otherwise: a directory for temporary files may be memory.
  */
 export const copyBytes = 1024 * 1024 * 1024
 /** Attempts to copy a file between two of its changes. */
@@ -105,7 +127,10 @@ export const spansInFlight = 3
 export const manifestBytes = 1024 * 1024 * 1024
 /** Entries of a manifest: what a program's memory holds of them. */
 export const manifestEntries = 10_000_000
-/** What a master could not read while it looked through the tree, by name in the manifest; more are only counted. */
+/**
+ * Entries that a master could not read while it scanned the tree, by name in the manifest; more are
+ * only counted.
+ */
 export const leftOutEntries = 4096
 /** Longest path: Linux's PATH_MAX. */
 export const pathBytes = 4096
@@ -115,40 +140,58 @@ export const nameBytes = 128
 export const reasonBytes = 200
 
 /**
- * Joins of incarnations that are not known yet, from one host: so many at once, and so many a second. More are not heard, and
- * come again with the next announcement. Hosts that are counted at one time; for more all are forgotten.
+ * Joins of incarnations that are not known yet, from one host: so many at once, and so many a
+ * second. More are not heard, and come again with the next announcement. Hosts that are counted at
+ * one time; for more all are forgotten.
  */
 export const joinsOfHost = 256
 /** So many more of them are heard with each second that passes. */
 export const joinsOfHostPerSecond = 64
 /** Hosts whose joins are counted at one time; for more, all counts are forgotten. */
 export const countedHosts = 4096
-/** Newcomers that never answered, from which on strangers are at work, and no session's end waits for newcomers. */
+/**
+ * Newcomers that never answered, from which on strangers are at work, and no session's end waits
+ * for newcomers.
+ */
 export const silentNewcomers = 64
 /** How often one name joins a session. */
 export const joinsOfName = 16
-/** How often one name joins a session and answers no question: each time costs the session's end `questionTimeouts`. */
+/**
+ * How often one name joins a session and answers no question: each time costs the session's end
+ * `questionTimeouts`.
+ */
 export const muteJoinsOfName = 2
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */
 export const slots = 4096
-/** Catchers asked in one question, at most and at least: their answers must fit the master's receive buffer. */
+/**
+ * Catchers asked in one question, at most and at least: their answers must fit the master's receive
+ * buffer.
+ */
 export const maxSliceSlots = 512
 /** Catchers asked in one question at least, however small the receive buffer is. */
 export const minSliceSlots = 8
-/** What one answer takes of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other answers beside it. */
+/**
+ * One answer's share of that buffer: 1200 bytes with the kernel's bookkeeping, and room for other
+ * answers beside it.
+ */
 export const answerBytes = 4096
-/** The window before the first answer, and its floor; and the floor where a path's queue is short: at 10 Mb/s 13 ms. */
+/**
+ * The window before the first answer, and its floor; and the floor where a path's queue is short:
+ * at 10 Mb/s 13 ms.
+ */
 export const firstWindowBytes = 128 * 1024
 /** The window's floor where a path's queue is short: at 10 Mb/s 13 ms. */
 export const minWindowBytes = 16 * 1024
 /**
- * Page bytes between two polls at least: no more than one kernel send of default pages (64,064 bytes), or a small window would be
- * spent between two polls. A poll wakes every catcher, also those it does not ask.
+ * Page bytes between two polls at least: no more than one kernel send of default pages (64,064
+ * bytes), or a small window would be spent between two polls. A poll wakes every catcher, also
+ * those it does not ask.
  */
 export const minPollBytes = 60_000
 /**
- * A closed window polls again this long after the last poll or answer; where answers may be lost, after a usual round trip and
- * `minQuestionMillis`; twice as long after every four polls that brought nothing, at most after `maxPollMillis`.
+ * A closed window polls again this long after the last poll or answer; where answers may be lost,
+ * after a usual round trip and `minQuestionMillis`; twice as long after every four polls that
+ * brought nothing, at most after `maxPollMillis`.
  */
 export const pollMillis = 40
 /** The longest pause between two polls of a closed window. */
@@ -159,8 +202,9 @@ export const ackers = 32
 export const polledAckers = 8
 
 /**
- * Blocks that a catcher assembles in memory at one time: what may be incomplete while the spans in flight are repaired. The
- * oldest goes to the store when more begin. Of large pages (the master says how large they are) there are fewer.
+ * Blocks that a catcher assembles in memory at one time: what may be incomplete while the spans in
+ * flight are repaired. The oldest goes to the store when more begin. Of large pages (the master
+ * says how large they are) there are fewer.
  */
 export const assemblingBlocks = 256
 /** However large the pages are, so many blocks are assembled. */
@@ -171,13 +215,13 @@ export const leastAssemblingBlocks = 8
  */
 export const assemblingBytes = 48 * 1024 * 1024
 /**
- * Points of the code's field, GF(256): a block's data pages and its parity pages together. The wire numbers the parity pages of
- * all blocks in one row, this many a block.
+ * Points of the code's field, GF(256): a block's data pages and its parity pages together. The wire
+ * numbers the parity pages of all blocks in one row, this many a block.
  */
 export const codePoints = 256
 /**
- * Parity pages that one file keeps at a catcher until its blocks can be decoded; the oldest block's are dropped for more. Of
- * large pages fewer, but enough for one block.
+ * Parity pages that one file keeps at a catcher until its blocks can be decoded; the oldest block's
+ * are dropped for more. Of large pages fewer, but enough for one block.
  */
 export const heldParityPages = (pageBytes: number): number =>
   Math.max(blockPages, Math.min(4096, Math.floor(heldParityBytes / pageBytes)))
@@ -190,14 +234,23 @@ export const inboxBatches = 16
 export const airSlabs = 4
 /** Datagrams taken from a socket and not yet read; the kernel's buffer holds the rest. */
 export const socketDatagrams = 4096
-/** Progress events waiting for a slow reader; older ones are dropped. A bundle's files are told at once, and fit. */
+/**
+ * Progress events waiting for a slow reader; older ones are dropped. A bundle's files are told at
+ * once, and fit.
+ */
 export const progressEvents = 2 * bundleFiles
 /** Patience with a slow reader of events that is behind when the session has ended. */
 export const sinkMillis = 1000
 
-/** More catchers than this say how many pages of a block they lack, not which: lists grow with the group, counts do not. */
+/**
+ * More catchers than this say how many pages of a block they lack, not which: lists grow with the
+ * group, counts do not.
+ */
 export const listingCatchers = 8
-/** A catcher that lacks more than this many times the group's median, and `stragglerShare` on top of it, is a straggler. [Q-11] */
+/**
+ * A catcher that lacks more than this many times the group's median, and `stragglerShare` on top of
+ * it, is a straggler. [Q-11]
+ */
 export const stragglerMedians = 4
 /** Share of a span that a straggler lacks beyond `stragglerMedians` times the median. */
 export const stragglerShare = 0.05
@@ -205,7 +258,9 @@ export const stragglerShare = 0.05
 export const stragglerPages = 64
 /** Files that only wait for stragglers, beside those in flight. */
 export const lateFiles = 8
-/** Passes that end without the file at a catcher that takes part in them; then it sits the file out. */
+/**
+ * Passes that end without the file at a catcher that takes part in them; then it sits the file out.
+ */
 export const passes = 64
 /** Rounds in which a file gained no page before its catcher sits it out. */
 export const stalledRounds = 100
@@ -214,75 +269,112 @@ export const rejectedHashes = 8
 
 /** How often it is looked whether the interface is what it was. */
 export const lookMillis = 1000
-/** An interface on which something arrived within this time is stayed with, also when another one is the default by now. */
+/**
+ * An interface on which something arrived within this time is stayed with, also when another one is
+ * the default by now.
+ */
 export const hearingMillis = 5000
 
-/** Announcements that come late for ten times as long as they are late are in time: their master stood still, or clocks part. */
+/**
+ * Announcements that come late for ten times as long as they are late are in time: their master
+ * stood still, or clocks part.
+ */
 export const delayLeak = 0.1
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */
 export const spreadMillis = 100
-/** Incarnations under which a catcher that is given up again and again takes part in one session. */
+/**
+ * Incarnations under which a catcher that is given up again and again takes part in one session.
+ */
 export const incarnations = 8
 /** Sessions that a catcher remembers to pass over. */
 export const passedOver = 16
 /** A catcher that looks for a session holds on to a master that it has heard within this time. */
 export const forgetMillis = 1000
 /**
- * A master believes a catcher's word that another one has the group for this long after that one was heard: four of its
- * announcements would have been lost.
+ * A master believes a catcher's word that another one has the group for this long after that one
+ * was heard: four of its announcements would have been lost.
  */
 export const hearsayMillis = 800
-/** A catcher leaves a master that has been silent for this long for another one that calls: five announcements are missing. */
+/**
+ * A catcher leaves a master that has been silent for this long for another one that calls: five
+ * announcements are missing.
+ */
 export const leaveMillis = 1000
-/** A catcher that was refused because of its name asks at every announcement: for this long after the last time it may still be there. */
+/**
+ * A catcher that was refused because of its name asks at every announcement: for this long after
+ * the last time it may still be there.
+ */
 export const knockMillis = 1000
 /**
- * A scan that began no longer than this before the gathering ended is the session's. Catchers that are there already join within
- * this time, so their session does not wait for a second scan.
+ * A scan that began no longer than this before the gathering ended is the session's. Catchers that
+ * are there already join within this time, so their session does not wait for a second scan.
  */
 export const freshScanMillis = 250
-/** Names of absent catchers that are told while a master waits for them: a list of hosts may have thousands. */
+/**
+ * Names of absent catchers that are told while a master waits for them: a list of hosts may have
+ * thousands.
+ */
 export const absentNames = 20
 /** A master listens at least this long for another master before it begins. */
 export const listenMillis = 50
-/** First repetition of a question while no round trip is known, the least at any time, and the longest pause between two. */
+/**
+ * First repetition of a question while no round trip is known, the least at any time, and the
+ * longest pause between two.
+ */
 export const questionMillis = 20
 /** The shortest pause before a question is repeated. */
 export const minQuestionMillis = 4
 /** The longest pause before a question is repeated. */
 export const maxQuestionMillis = 500
-/** How often at a time something is said to a catcher, or to a master, whose answers seem to be lost. [Q-14] */
+/**
+ * How often at a time something is said to a catcher, or to a master, whose answers seem to be
+ * lost. [Q-14]
+ */
 export const copies = 4
 /** Joins that are said once, before the answers seem to be lost. */
 export const joinsAlone = 2
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12
-/** A catcher that has read for this many time-outs whether it holds a file already answers that it does not: half of the above. */
+/**
+ * A catcher that has read for this many time-outs whether it holds a file already answers that it
+ * does not: half of the above.
+ */
 export const recognitionTimeouts = 6
-/** How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait for it longer. */
+/**
+ * How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait
+ * for it longer.
+ */
 export const spanPatienceMillis = 300
-/** Rounds of one span, or of a whole file at its end, before it is given up for the catchers that still miss something. */
+/**
+ * Rounds of one span, or of a whole file at its end, before it is given up for the catchers that
+ * still miss something.
+ */
 export const rounds = 400
-/** Of the ackers so many are those that missed most lately; the others are the first that joined. */
+/**
+ * Of the ackers so many are those that missed most lately; the others are the first that joined.
+ */
 export const worstAckers = 8
 /** Whether an acker holds the group up is judged over this stretch of time. [A-8] */
 export const heldUpMillis = 1000
-/** It does when the others waited for it for this share of the stretch. */
+/** An acker holds the group up when the others waited for it for this share of the stretch. */
 export const heldUpShare = 2 / 3
 /**
- * It is excluded from the window for so long, doubled each time up to `maxExclusionMillis`. After that it stays excluded while half
- * of the ackers take `exclusionTimes` as much.
+ * The acker is excluded from the window for so long, doubled each time up to `maxExclusionMillis`.
+ * After that it stays excluded while half of the ackers take `exclusionTimes` as much.
  */
 export const exclusionMillis = 2000
 /** An acker is excluded for no longer at a time. */
 export const maxExclusionMillis = 64_000
-/** So many times as much is taken by half of the ackers, or arrives there: then an acker is excluded. [A-8] */
+/**
+ * So many times as much is taken by half of the ackers, or arrives there: then an acker is
+ * excluded. [A-8]
+ */
 export const exclusionTimes = 4
 /**
- * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of 4096 each twice a minute, and their
- * answers are a small part of what a master may receive.
+ * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of
+ * 4096 each twice a minute, and their answers are a small part of what a master may receive.
  */
 export const heldAfterMillis = 2000
 /** Catchers asked for what they hold in one of the four polls of a second. [A-10] */
@@ -291,7 +383,10 @@ export const heldAsked = 32
 export const ackerPatienceMillis = 250
 /** No window is larger, whatever a catcher says of its buffer. */
 export const maxWindowBytes = 64 * 1024 * 1024
-/** Queueing that the window may cause on the path, and what it is brought down to where a queue is shorter. */
+/**
+ * Queueing that the window may cause on the path, and what it is brought down to where a queue is
+ * shorter.
+ */
 export const queueingMillis = 10
 /** Queueing that the window causes at least, however short the queue is. */
 export const minQueueingMillis = 0.25
@@ -303,9 +398,15 @@ export const trialPages = 512
 export const minTrialRest = 4
 /** Stretches between two trials at most. */
 export const maxTrialRest = 64
-/** How much later than the fastest acker the slowest may take what was sent: what a busy machine needs to get round to it. */
+/**
+ * How much later than the fastest acker the slowest may take what was sent: what a busy machine
+ * needs to get round to it.
+ */
 export const lagMillis = 20
-/** Trains of probes until a catcher is taken to be reached: by answers that show nothing, and without any. */
+/**
+ * Trains of probes until a catcher is taken to be reached: by answers that show nothing, and
+ * without any.
+ */
 export const probeTrains = 24
 /** Trains of probes without any answer until a catcher is taken to be reached. */
 export const unansweredTrains = 6
@@ -313,39 +414,57 @@ export const unansweredTrains = 6
 export const probeMillis = 20
 /** The longest pause between two trains of probes. */
 export const maxProbeMillis = 160
-/** Probes that are glued together: enough to be seen as more than one, and few enough for a small receive buffer. */
+/**
+ * Probes that are glued together: enough to be seen as more than one, and few enough for a small
+ * receive buffer.
+ */
 export const gluedProbes = 16
 /** A catcher that gained nothing is sent so many pages a round, until one arrives. */
 export const vainRoundPages = 8
-/** A catcher that has less than this share of the pages as they streamed has gained nothing of them; few may all be lost. */
+/**
+ * A catcher that has less than this share of the pages as they streamed has gained nothing of them;
+ * few may all be lost.
+ */
 export const gainedShare = 1 / 8
-/** Rounds on trial follow each other after this long times their number, and this long at most: in all 3 s. */
+/**
+ * Rounds on trial follow each other after this long times their number, and this long at most: in
+ * all 3 s.
+ */
 export const trialMillis = 10
 /** The longest pause between two rounds on trial. */
 export const maxTrialMillis = 200
 /**
- * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and again after so many more; and
- * after so many it is sent nothing more. At 8 pages of 1432 bytes that is 275 KB.
+ * Rounds in a row that brought a catcher nothing: after so many its path is probed again, and again
+ * after so many more; and after so many it is sent nothing more. At 8 pages of 1432 bytes that is
+ * 275 KB.
  */
 export const suspectRounds = 2
 /** So many rounds in vain after that the path is probed once more, and so on. */
 export const reprobeRounds = 8
 /** Rounds in vain after which a catcher is sent nothing more. */
 export const vainRounds = 24
-/** A catcher that has committed the tree waits this long for the master's bye, to answer repeated questions. */
+/**
+ * A catcher that has committed the tree waits this long for the master's bye, to answer repeated
+ * questions.
+ */
 export const lingerMillis = 2000
-/** A session of this age may be older than what a switch without a querier remembers of the group. */
+/**
+ * A session of this age may be older than what a switch without a querier remembers of the group.
+ */
 export const membershipMillis = 60_000
 /**
- * Lost answers [Q-14]: from so many polls and probes on it is judged whether most answers are lost. So many may be on their way,
- * and an answer that has not come for so long does not come.
+ * Lost answers [Q-14]: from so many polls and probes on it is judged whether most answers are lost.
+ * So many may be on their way, and an answer that has not come for so long does not come.
  */
 export const tellingQuestions = 8
 /** Answers that may be on their way, and do not count as lost yet. */
 export const pendingAnswers = 64
 /** An answer that has not come for so long is lost. */
 export const lostAnswerMillis = 1000
-/** How often in a row a question is repeated at once to catchers whose answers are lost; then at growing distances. */
+/**
+ * How often in a row a question is repeated at once to catchers whose answers are lost; then at
+ * growing distances.
+ */
 export const hastyRepeats = 64
 /** Masters that a catcher tells of that took it in nowhere. */
 export const heardMasters = 16

@@ -10,7 +10,7 @@ export type Table<K extends Key, V> = ReadonlyArray<ReadonlyArray<readonly [key:
 
 const buckets = 256
 
-/** It holds nothing. */
+/** A table that holds nothing. */
 export const empty: Table<never, never> = Array.from({ length: buckets }, () => [])
 
 // FNV-1a of the text; numbers that are counted or drawn by chance spread by themselves.

@@ -1,5 +1,6 @@
 /**
- * Announcing: a master says again and again that its session is there, stands back for an older master's, and at the end says so.
+ * Announcing: a master says again and again that its session is there, stands back for an older
+ * master's, and at the end says so.
  */
 
 import * as Context from "effect/Context"
@@ -13,18 +14,26 @@ import type { Unsaid } from "./Exchange.ts"
 import type { Options, Parts } from "./Parts.ts"
 import type { Watched } from "./Silence.ts"
 
-/** What is said at the end, and answered by nobody. */
+/** The last words, which nobody answers. */
 type LastWords = Unsaid<Message.Bye | Message.Abort>
 
 /** The session's place on the group. */
 export class Announcing extends Context.Service<
   Announcing,
   {
-    /** Another master that uses the group, and how long that may be believed without a further sign of it. */
+    /**
+     * Another master that uses the group, and how long that may be believed without a further sign
+     * of it.
+     */
     readonly otherMaster: () => { readonly address: Address; readonly leftMillis: number } | undefined
-    /** Leaves the group to another master until the scope closes: calls nobody, and lets go the catchers that have joined. */
+    /**
+     * Leaves the group to another master until the scope closes: calls nobody, and lets go the
+     * catchers that have joined.
+     */
     readonly standBack: Effect.Effect<void, never, Scope.Scope>
-    /** Gives up the silent among those that have joined, although nothing is asked yet; never ends. */
+    /**
+     * Gives up the silent among those that have joined, although nothing is asked yet; never ends.
+     */
     readonly rollCall: Effect.Effect<never, TransportError>
     /** [J-5] Ends the announcements; nobody is taken in any more. */
     readonly end: () => void
@@ -84,7 +93,7 @@ export class Announcer {
   readonly announce: Effect.Effect<void, TransportError> = Effect.suspend(() => {
     const { exchange, members } = this.parts
     if (members.isOver) return Effect.never
-    // [J-8] nobody asks them any more, so they would wait for ever
+    // [J-8] nobody asks them any more, so they would wait forever
     for (const { incarnation } of Roster.givenUp(members.roster)) members.tellGivenUp(incarnation)
     const announcing = this.standsBack
       ? members.welcome

@@ -1,10 +1,14 @@
 /**
- * Catchers whose answers are lost on the way, told from polls and probes alone. A catcher answers these as soon as it hears them,
- * but for what its store is writing just then, so that an answer that is missing for long is lost, or its question is. [Q-14]
+ * Catchers whose answers are lost on the way, told from polls and probes alone. A catcher answers
+ * these as soon as it hears them, but for what its store is writing just then, so that an answer
+ * that is missing for long is lost, or its question is. [Q-14]
  */
 import * as Limits from "../protocol/Limits.ts"
 
-/** Polls and probes are numbered apart. A poll that no window counts has number 0, and an answer to it settles all of them. */
+/**
+ * Polls and probes are numbered apart. A poll that no window counts has number 0, and an answer to
+ * it settles all of them.
+ */
 export type Series = "polls" | "probes"
 
 interface Question {
@@ -20,7 +24,7 @@ interface Count {
   heard: number
 }
 
-/** It counts in place: every poll asks many. */
+/** Counts in place, because every poll asks many. */
 export class AnswerLoss {
   private readonly counts = new Map<number, Count>()
 
@@ -54,7 +58,7 @@ export class AnswerLoss {
     count.heard /= 2
   }
 
-  /** What was asked while the catcher was away shows nothing. */
+  /** Questions that were asked while the catcher was away show nothing. */
   pardon(slot: number): void {
     const pending = this.counts.get(slot)?.pending
     if (pending === undefined) return
@@ -68,8 +72,9 @@ export class AnswerLoss {
   }
 
   /**
-   * Are most of its answers lost? False before enough questions have shown it. With the time of now, questions that have waited long
-   * for an answer count; without it those alone that a later answer has judged: then it is not silent, but badly heard.
+   * Are most of its answers lost? False before enough questions have shown it. With the time of
+   * now, questions that have waited long for an answer count; without it those alone that a later
+   * answer has judged: then it is not silent, but badly heard.
    */
   isMost(slot: number, nowMillis = -Infinity): boolean {
     const count = this.counts.get(slot)

@@ -1,5 +1,6 @@
 /**
- * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the messages that answer.
+ * Between the wire and a catcher's reducers: what a question of the master asks of a file, and the
+ * messages that answer.
  */
 
 import type * as FileState from "../protocol/file/FileState.ts"
@@ -13,7 +14,7 @@ export interface Membership {
   readonly session: bigint
   /** This catcher's number in it. */
   readonly slot: number
-  /** What this life of the catcher is known by. */
+  /** Names this life of the catcher. */
   readonly incarnation: number
   /** Where answers go. */
   readonly master: Address
@@ -25,7 +26,9 @@ export interface Membership {
   readonly timeoutMillis: number
 }
 
-/** The event of a file's reducer that a message is, when it is a question about a file and asks us. */
+/**
+ * The event of a file's reducer that a message is, when it is a question about a file and asks us.
+ */
 export const eventOf = (
   message: FromMaster,
   membership: Membership
@@ -60,7 +63,10 @@ export const toProbe = (probe: Probe, probes: Probes, membership: Membership): P
   return arrived === undefined ? undefined : { _tag: "ProbeOk", session, slot, incarnation, ...arrived }
 }
 
-/** A catcher is here: the answer to a poll of that number. Page datagrams received so far, datagrams lost in its own buffers, bytes held. */
+/**
+ * A catcher is here: the answer to a poll of that number. Page datagrams received so far, datagrams
+ * lost in its own buffers, bytes held.
+ */
 export const here = (
   poll: number,
   received: number,

@@ -1,7 +1,9 @@
 /**
- * The one way to ask the group something: a question is repeated until all that owe an answer have given it, or are lost.
+ * The one way to ask the group something: a question is repeated until all that owe an answer have
+ * given it, or are lost.
  *
- * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or patience ends.
+ * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or
+ * patience ends.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,7 +19,7 @@ import type { MasterExchange, Unsaid } from "./Exchange.ts"
 import type { MemberList } from "./Members.ts"
 import type { SilenceWatch } from "./Silence.ts"
 
-/** What catchers answer to questions about a file. */
+/** The answers of catchers to questions about a file. */
 export type FileAnswer =
   | Message.OpenOk
   | Message.SitOut
@@ -34,11 +36,16 @@ export interface Question {
   readonly message: (slice: Message.Audience) => Unsaid<Message.Open | Message.Eof | Message.Close | Message.Abort>
   /** Is this the answer of that slot? Called once for each slot with true. */
   readonly accept: (slot: number, answer: FileAnswer) => boolean
-  /** Those that have not answered by then are left out; without it the session's own patience holds. */
+  /**
+   * Those that have not answered by then are left out; without it the session's own patience holds.
+   */
   readonly patienceMillis?: number
   /** Those that are away, while another answers, are left out as well. */
   readonly leavesOut?: boolean
-  /** One that lives and does not answer for a time-out is left out, while others are here, and asked on alone. */
+  /**
+   * One that lives and does not answer for a time-out is left out, while others are here, and asked
+   * on alone.
+   */
   readonly leavesOutMute?: boolean
   /** One whose answers are lost is waited for as any other. */
   readonly awaitsUnheard?: boolean
@@ -98,7 +105,10 @@ class Asked {
     if (!this.isAwaited(this.slice)) this.sliceAnswered.openUnsafe()
     return true
   }
-  /** Must one of them still answer? A question that may leave out some waits for no lost answers once one has come. */
+  /**
+   * [Q-14] Must one of them still answer? A question that may leave out some waits for no lost
+   * answers once one has come.
+   */
   private isAwaited(slots: ReadonlySet<number>): boolean {
     const { awaitsUnheard, leavesOut, patienceMillis } = this.question
     const isForAll = awaitsUnheard === true || (leavesOut !== true && patienceMillis === undefined)
@@ -115,9 +125,14 @@ class Asked {
 export class Asking extends Context.Service<
   Asking,
   {
-    /** Asks; the slots that answered. Those who never did are lost, or left out where the question says so. */
+    /**
+     * Asks; the slots that answered. Those who never did are lost, or left out where the question
+     * says so.
+     */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>
-    /** Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes. */
+    /**
+     * Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes.
+     */
     readonly onSitOut: (file: number, heed: Heed) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("mrsync/session/Asking") {}
@@ -210,7 +225,10 @@ export class Questions {
     })
   }
 
-  /** Asks the next slice, and waits for its answers for so long; by how many milliseconds more it waited, because we stood still. */
+  /**
+   * Asks the next slice, and waits for its answers for so long; by how many milliseconds more it
+   * waited, because we stood still.
+   */
   private askOnce(asked: Asked, pauseMillis: number): Effect.Effect<number, TransportError> {
     return Effect.gen({ self: this }, function* () {
       const { now } = this.options
@@ -229,7 +247,8 @@ export class Questions {
     return exchange.sendNow({ ...question.message(slice), session: exchange.session })
   }
 
-  // One answer of several arrives sooner. No more are asked for than the receive buffer has room for.
+  // One answer of several arrives sooner. No more are asked for than the receive buffer has
+  // room for.
   private sayMore(question: Question, slice: Message.Audience): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
       const { silence } = this.options

@@ -1,10 +1,11 @@
 /**
- * The door of a session: every datagram of a master and of a catcher goes out and comes in here, so that what is to be done with
- * each has one place. Two others look into datagrams in place, because they work page by page: `PageStream` writes the headers of
- * pages into the memory that leaves, and `Incoming` takes pages out of the memory that arrives.
+ * The door of a session: every datagram of a master and of a catcher goes out and comes in here, so
+ * that what is to be done with each has one place. Two others look into datagrams in place, because
+ * they work page by page: `PageStream` writes the headers of pages into the memory that leaves, and
+ * `Incoming` takes pages out of the memory that arrives.
  *
- * A hostile datagram is that datagram's end: what cannot be read is counted, and an answer to an address that may be forged fails
- * nothing. [W-3] [P-5]
+ * A hostile datagram is that datagram's end: what cannot be read is counted, and an answer to an
+ * address that may be forged fails nothing. [W-3] [P-5]
  */
 
 import * as Context from "effect/Context"
@@ -44,7 +45,7 @@ export const messages = (bytes: Uint8Array): ReadonlyArray<Message> => {
 
 // ---- a master's ----
 
-/** What reaches a master. */
+/** Datagrams that reach a master. */
 export type Arrived =
   | { readonly _tag: "Message"; readonly from: Address; readonly message: Message }
   /** A page of another session: another master is at work. */
@@ -58,11 +59,17 @@ export class MasterExchange extends Context.Service<
     readonly session: bigint
     /** Multicasts a message at once. */
     readonly sendNow: (message: FromMaster) => Effect.Effect<void, TransportError>
-    /** Multicasts so many copies of a probe, glued together where they are several; the bytes that they took. */
+    /**
+     * Multicasts so many copies of a probe, glued together where they are several; the bytes that
+     * they took.
+     */
     readonly sendProbe: (probe: Probe, copies: number) => Effect.Effect<number, TransportError>
     /** Multicasts page datagrams, whose headers `PageStream` has written. */
     readonly sendPages: (batch: Batch) => Effect.Effect<void, TransportError>
-    /** Hands over what arrives, batch by batch, and what came glued together as one list. Run it once. */
+    /**
+     * Hands over what arrives, batch by batch, and what came glued together as one list. Run it
+     * once.
+     */
     readonly receive: (
       take: (batch: ReadonlyArray<ReadonlyArray<Arrived>>) => Effect.Effect<void, TransportError>
     ) => Effect.Effect<void, TransportError>
@@ -125,11 +132,14 @@ const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], n
 export class CatcherExchange extends Context.Service<
   CatcherExchange,
   {
-    /** What arrives, unopened: `messages` and `PageReceiver` open it. Run it once. */
+    /** Arriving datagrams, unopened: `messages` and `PageReceiver` open them. Run it once. */
     readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>
     /** Answers the master of our session. Fails when the network does. */
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
-    /** Tells something to an address that anybody may have forged: when it cannot be sent, it is lost. [P-5] */
+    /**
+     * Tells something to an address that anybody may have forged: when it cannot be sent, it is
+     * lost. [P-5]
+     */
     readonly tell: (to: Address, message: FromCatcher) => Effect.Effect<void>
   }
 >()("mrsync/session/CatcherExchange") {

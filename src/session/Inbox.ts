@@ -1,4 +1,4 @@
-/** What arrives at a master: each message goes to the part of the session that it concerns. */
+/** Messages that arrive at a master: each goes to the part of the session that it concerns. */
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"

@@ -1,6 +1,7 @@
 /**
- * What arrives at a catcher that has joined: datagrams are opened here in place, and the pages of a file are gathered, because each
- * page passes. Anything that is not the master's, not of this session or not to be read is counted, nothing else.
+ * The datagrams at a catcher that has joined: they are opened here in place, and the pages of a
+ * file are gathered, because each page passes. Anything that is not the master's, not of this
+ * session or not to be read is counted, nothing else.
  */
 
 import type * as Effect from "effect/Effect"
@@ -12,12 +13,12 @@ import type { Announce, FromMaster } from "../wire/Message.ts"
 import type { Membership } from "./Answers.ts"
 import { messageAt } from "./Exchange.ts"
 
-/** What arrives, batch by batch and unopened: the pull of an exchange's `receive`. */
+/** Arriving datagrams, batch by batch and unopened: the pull of an exchange's `receive`. */
 export type Inbox = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
 
 /**
- * What reaches a catcher: pages or parity of a file, a question or message of its master, or
- * another master's call.
+ * Everything that reaches a catcher: pages or parity of a file, a question or message of its
+ * master, or another master's call.
  */
 export type Incoming =
   | { readonly _tag: "Pages"; readonly file: number; readonly batch: PageBatch }
@@ -27,7 +28,7 @@ export type Incoming =
   /** Another master calls; it is told that we are taken. */
   | { readonly _tag: "OtherMaster"; readonly announce: Announce; readonly from: string }
 
-/** What has arrived so far; `events` keeps it up to date. */
+/** Datagrams that have arrived so far; `events` keeps the counts up to date. */
 export interface Counts {
   /** Page datagrams of this session, parity included. */
   pages: number
@@ -37,7 +38,10 @@ export interface Counts {
   ignored: number
 }
 
-/** Views of the payloads in glued buffers: a transport fills the same memory again, and a view a page costs more than the page's copy. */
+/**
+ * Views of the payloads in glued buffers: a transport fills the same memory again, and a view a
+ * page costs more than the page's copy.
+ */
 export class Views {
   private readonly known = new WeakMap<Uint8Array, Array<Uint8Array>>()
 

@@ -1,7 +1,7 @@
 /** How often each host may join: a token bucket for each. */
 import * as Limits from "../protocol/Limits.ts"
 
-/** It counts in place, because a flood must cost no memory for each join. */
+/** Counts in place, because a flood must cost no memory for each join. */
 export class JoinRate {
   private readonly levels = new Map<string, { tokens: number; atMillis: number }>()
 

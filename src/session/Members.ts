@@ -1,6 +1,7 @@
 /**
- * The members of a master's session: joins and welcomes, newcomers until they answer, losses, and the choice of the catchers that
- * clock the window. The rules of the roster itself are pure, in protocol/group/Roster.ts.
+ * The members of a master's session: joins and welcomes, newcomers until they answer, losses, and
+ * the choice of the catchers that clock the window. The rules of the roster itself are pure, in
+ * protocol/group/Roster.ts.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -37,7 +38,7 @@ interface Options {
   readonly joined: (slot: number) => void
   /** A newcomer was given the slot, which may have been another catcher's. */
   readonly came: (slot: number) => void
-  /** It has answered, and takes part. */
+  /** The catcher has answered, and takes part. */
   readonly proved: (slot: number) => void
   /** The slot is heard no more. */
   readonly left: (slot: number) => void
@@ -58,18 +59,22 @@ export class Members extends Context.Service<
   {
     /** As of now. */
     readonly roster: () => Roster.Roster
-    /** Opens when somebody joined, was lost, or another master was heard; close it and look again. */
+    /**
+     * Opens when somebody joined, was lost, or another master was heard; close it and look again.
+     */
     readonly changed: Latch.Latch
     /** Catchers that came and were not taken in, and have not joined since; the first so many. */
     readonly turnedAway: () => ReadonlyArray<Turned>
     /**
-     * True while a catcher that was refused for its name still asks, and its name has become free. The session must not end before
-     * it has joined. [J-10]
+     * True while a catcher that was refused for its name still asks, and its name has become free.
+     * The session must not end before it has joined. [J-10]
      */
     readonly hasRetrying: () => boolean
     /** Gives a catcher up. */
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
-    /** What catchers missed lately, by slot: those that missed most are to clock the window. */
+    /**
+     * Pages that catchers missed lately, by slot: those that missed most are to clock the window.
+     */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
   }
 >()("mrsync/session/Members") {}
@@ -95,7 +100,10 @@ export class MemberList {
   /** When a name was asked for last that was taken. */
   private readonly knocks = new Map<string, number>()
   private readonly welcomes: Array<Message.Welcome["guests"][number]> = []
-  /** Newcomers, since when each is one; those that are asked whether they are there after their welcome. */
+  /**
+   * Newcomers, since when each is one; those that are asked whether they are there after their
+   * welcome.
+   */
   private readonly newSince = new Map<number, number>()
   private readonly unproved: Array<number> = []
   private readonly newcomer = Latch.makeUnsafe(false)
@@ -241,7 +249,10 @@ export class MemberList {
     })
   }
 
-  /** Newcomers that have not answered are asked again, and forgotten when they never do. Once; waits while there are none. */
+  /**
+   * Newcomers that have not answered are asked again, and forgotten when they never do. Once; waits
+   * while there are none.
+   */
   readonly lookAfterNewcomers = Effect.gen({ self: this }, function* () {
     const { awakeMillis, callInParts, now, timeoutMillis } = this.options
     if (this.newSince.size === 0) this.newcomer.closeUnsafe()
@@ -278,7 +289,10 @@ export class MemberList {
     return [...this.knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
   }
 
-  /** One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome: it would not heed it. */
+  /**
+   * One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome:
+   * it would not heed it.
+   */
   readonly welcome = Effect.gen({ self: this }, function* () {
     if (this.welcomes.length === 0) return
     const { call, exchange } = this.options

@@ -1,4 +1,7 @@
-/** Milliseconds of Effect's monotonic clock, read synchronously: for spans of time inside a program, under TestClock too. */
+/**
+ * Milliseconds of Effect's monotonic clock, read synchronously: for spans of time inside a program,
+ * under TestClock too.
+ */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 

@@ -1,4 +1,7 @@
-/** Another master on the group: of two that gather, the younger waits until the elder ends or is not heard any more. [J-4] */
+/**
+ * Another master on the group: of two that gather, the younger waits until the elder ends or is not
+ * heard any more. [J-4]
+ */
 import type * as Latch from "effect/Latch"
 import type { Address } from "../protocol/Address.ts"
 
@@ -21,7 +24,7 @@ export class OtherMaster {
     this.changed.openUnsafe()
   }
 
-  /** It has ended. */
+  /** The other master has ended. */
   forgets(address: Address): void {
     if (this.known?.address !== address) return
     this.known = undefined

@@ -1,6 +1,6 @@
 /**
- * The parts of a master's session: what each knows is its own, and each is joined here to those that it tells or asks. The services
- * that phases stand on are made of them.
+ * The parts of a master's session: what each knows is its own, and each is joined here to those
+ * that it tells or asks. The services that phases stand on are made of them.
  */
 
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import * as Probing from "./Probing.ts"
 import * as Sender from "./Sender.ts"
 import { SilenceWatch } from "./Silence.ts"
 
-/** What a session is to do; the options of `Master.run` include these. */
+/** A session's options; those of `Master.run` include them. */
 export interface Options {
   /** The largest page, in bytes. */
   readonly pageBytes: number
@@ -34,7 +34,7 @@ export interface Options {
 /** The parts of a session. */
 export type Parts = Effect.Success<ReturnType<typeof make>>
 
-/** What the session knows, each part joined to those that it tells or asks. */
+/** The parts of a session, each joined to those that it tells or asks. */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const transport = yield* Transport
   const progress = yield* Progress

@@ -1,9 +1,11 @@
 /**
- * Probing: which page reaches every catcher. Each one that joins is sent probes of several sizes before anything else, and again
- * when it gains nothing of what it is sent. The pages of files opened after that fit the narrowest path, or, where the user has
- * fixed their size, a catcher that they do not reach is told so and sent nothing.
+ * Probing: which page reaches every catcher. Each one that joins is sent probes of several sizes
+ * before anything else, and again when it gains nothing of what it is sent. The pages of files
+ * opened after that fit the narrowest path, or, where the user has fixed their size, a catcher that
+ * they do not reach is told so and sent nothing.
  *
- * [N-4] a catcher that gains nothing costs the others `Limits.vainRounds` times `Limits.vainRoundPages` at most.
+ * [N-4] a catcher that gains nothing costs the others `Limits.vainRounds` times
+ * `Limits.vainRoundPages` at most.
  */
 
 import * as Context from "effect/Context"
@@ -15,12 +17,12 @@ import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { Audience, Probe, ProbeOk } from "../wire/Message.ts"
 
-/** What the probing of a session stands on. */
+/** The services and options that probing stands on. */
 export interface Options {
   readonly session: bigint
   /** The largest page. */
   readonly pageBytes: number
-  /** The pages have that size, whatever reaches whom. */
+  /** The pages have that size, however narrow a path is. */
   readonly isPageFixed: boolean
   /** A cap, undefined for none. */
   readonly bytesPerSecond: number | undefined
@@ -44,7 +46,9 @@ export interface Options {
 export class Paths extends Context.Service<
   Paths,
   {
-    /** Of files that are opened now: what reaches every catcher of this session so far. Never grows. */
+    /**
+     * Of files that are opened now: what reaches every catcher of this session so far. Never grows.
+     */
     readonly pageBytes: () => number
     /** Has it been found out which pages reach the catcher? */
     readonly isKnown: (slot: number) => boolean
@@ -70,7 +74,7 @@ export class Trials extends Context.Service<
   }
 >()("mrsync/session/Trials") {}
 
-/** What is known of the paths to the catchers. */
+/** The knowledge of the paths to the catchers. */
 export interface Probing {
   readonly paths: Paths["Service"]
   readonly trials: Trials["Service"]
@@ -106,7 +110,10 @@ class Prober implements Probing {
   private answers = 0
   private sentBytes = 0
   private readonly subjects = new Map<number, Subject>()
-  /** The largest page that reaches a catcher, once it is known; and those that only single datagrams reach. */
+  /**
+   * The largest page that reaches a catcher, once it is known; and those that only single datagrams
+   * reach.
+   */
   private readonly reached = new Map<number, number>()
   private readonly unglued = new Set<number>()
   private readonly out = new Map<number, string>()
@@ -207,8 +214,8 @@ class Prober implements Probing {
   }
 
   /**
-   * What arrived of an earlier probing is forgotten at the catchers, so all begin again; and at once with the page that they are to
-   * get: many may be behind the same narrow path.
+   * Arrivals of an earlier probing are forgotten at the catchers, so all begin again; and at once
+   * with the page that they are to get: many may be behind the same narrow path.
    */
   private beginAnew(slot: number, wanted: number): void {
     this.probing++
@@ -281,7 +288,10 @@ class Prober implements Probing {
     return glues ? this.say({ pageBytes: page, isGlued: true, audience: [] }, copies) : Effect.void
   }
 
-  /** One of each size, alone and glued, between two questions: the first brings what the train before has shown. */
+  /**
+   * One of each size, alone and glued, between two questions: the first brings what the train
+   * before has shown.
+   */
   private sendTrain(audience: Audience): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
       this.train++
@@ -358,7 +368,7 @@ const tooNarrow = (pageBytes: number, reached: number): string =>
 const unreached = (rounds: number): string =>
   `polls arrive and pages do not: it gained nothing in ${rounds} rounds; something on the way drops them`
 
-/** What has arrived of the probes, at a catcher. */
+/** The probes that have arrived at a catcher. */
 export class Probes {
   private probing = -1
   private single = 0

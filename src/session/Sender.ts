@@ -1,10 +1,12 @@
 /**
- * The one sender that owns the air. Pages queue in three lanes, repairs before new pages, and those for stragglers when there
- * is nothing else; they leave when the window has room. Polls for the ackers travel among them, so that answers clock the
- * sending and no timer paces the hot path (except for a bandwidth limit). Questions do not come here: they go out at once, outside the window.
+ * The one sender that owns the air. Pages queue in three lanes, repairs before new pages, and those
+ * for stragglers when there is nothing else; they leave when the window has room. Polls for the
+ * ackers travel among them, so that answers clock the sending and no timer paces the hot path
+ * (except for a bandwidth limit). Questions do not come here: they go out at once, outside the
+ * window.
  *
- * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it over, and waits when none
- * is free. That is all the buffering there is.
+ * A lane owns a few slabs: a sender takes one, fills it with glued page datagrams and hands it
+ * over, and waits when none is free. That is all the buffering there is.
  */
 
 import * as Context from "effect/Context"
@@ -41,7 +43,10 @@ type Work =
  * faster than the network.
  */
 export interface Lane {
-  /** An empty slab; waits while all are under way. `hold` is told in the same step, so that no interruption loses it. */
+  /**
+   * An empty slab; waits while all are under way. `hold` is told in the same step, so that no
+   * interruption loses it.
+   */
   readonly slab: (hold: (slab: Uint8Array) => void) => Effect.Effect<void>
   /** Hands a batch over. Its slab goes back to the lane once it is sent. */
   readonly carry: (batch: PageBatch) => Effect.Effect<void>
@@ -51,7 +56,7 @@ export interface Lane {
   readonly drained: Effect.Effect<void>
 }
 
-/** What went on the air since the session began. */
+/** Everything that went on the air since the session began. */
 export interface Totals {
   /** Page datagrams on the air, repairs and parity included. */
   readonly pages: number
@@ -69,7 +74,7 @@ export class Lanes extends Context.Service<
   {
     /** First pages, but the manifest's. */
     readonly fresh: Lane
-    /** What is missing, and the manifest; goes before `fresh`. */
+    /** Missing pages, and the manifest; goes before `fresh`. */
     readonly repair: Lane
     /** All that is only for stragglers; goes when nothing else waits. */
     readonly straggler: Lane
@@ -80,20 +85,26 @@ export class Lanes extends Context.Service<
 export class Sender extends Context.Service<
   Sender,
   {
-    /** Until the scope closes, pages are sent for these catchers. The pace is the stragglers' when no others are served. */
+    /**
+     * Until the scope closes, pages are sent for these catchers. The pace is the stragglers' when
+     * no others are served.
+     */
     readonly serving: (audience: Audience) => Effect.Effect<void, never, Scope.Scope>
     /** Does the window not wait for that catcher, because it would wait most of the time? */
     readonly isExcluded: (slot: number) => boolean
-    /** What was sent, as of now. */
+    /** Everything that was sent, as of now. */
     readonly totals: () => Totals
     /** As of now. */
     readonly window: () => Window.Window
   }
 >()("mrsync/session/Sender") {}
 
-/** What sets the pace: the ackers, and their answers. */
+/** The pace: it is set by the ackers and their answers. */
 export interface Pace extends Pick<Sender["Service"], "totals" | "window"> {
-  /** The catchers that clock the window, the smallest receive buffer among all, and who is on this machine. */
+  /**
+   * The catchers that clock the window, the smallest receive buffer among all, and which are on
+   * this machine.
+   */
   readonly setAckers: (
     slots: Audience,
     receiveBufferBytes: number,
@@ -118,7 +129,10 @@ export interface Made {
   readonly run: Effect.Effect<never, TransportError>
 }
 
-/** A limited sender may run ahead of its rate by this much; sleeping for less would only measure the timer. */
+/**
+ * A limited sender may run ahead of its rate by this much; sleeping for less would only measure the
+ * timer.
+ */
 const burstMillis = 5
 
 /**
@@ -161,7 +175,7 @@ interface Options {
   readonly polled?: (audience: Audience, poll: number) => void
 }
 
-/** The window, and for whom it is kept. */
+/** The window, and the catchers for which it is kept. */
 class Pacer {
   window: Window.Window
   /** Opens when the window may have room. */
@@ -237,7 +251,7 @@ interface Parts {
   readonly work: Latch.Latch
 }
 
-/** What empties the lanes. */
+/** Empties the lanes. */
 class Sending {
   totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
   private dueMillis = 0
@@ -286,7 +300,8 @@ class Sending {
       const { bytesPerSecond } = this.options
       const { bytes, datagramBytes, isWanted, slab } = batch
       for (let at = 0, end = 0; at < bytes; at = end) {
-        // repairs go before what is left of another lane's slab, and everything before a straggler's
+        // repairs go before what is left of another lane's slab, and everything before a
+        // straggler's
         if (lane !== lanes.repair) yield* this.sendQueued(lanes.repair)
         if (lane === lanes.straggler) yield* this.sendQueued(lanes.fresh)
         const batchBytes = Window.batchBytes(pacer.window, datagramBytes, now(), this.isForStragglers(lane))
@@ -324,8 +339,9 @@ class Sending {
   }
 
   /**
-   * The answers to a poll may all be lost, so a closed window asks again after a while. Batches that may be sent; none when stragglers
-   * would be waited for although there is something else to send.
+   * The answers to a poll may all be lost, so a closed window asks again after a while. Batches
+   * that may be sent; none when stragglers would be waited for although there is something else to
+   * send.
    */
   private waitForRoom(batchBytes: number, lane: OwnLane): Effect.Effect<number, TransportError> {
     return Effect.gen({ self: this }, function* () {
@@ -384,7 +400,8 @@ interface OwnLane extends Lane {
 const makeLane = (onQueued: () => void): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
     const idle = Array.from({ length: Limits.airSlabs }, () => new ArrayBuffer(Limits.slabBytes))
-    // Every use of a slab is a view of its own, so that who gives back what was carried long ago takes it from nobody.
+    // Every use of a slab is a view of its own, so that who gives back what was carried long ago
+    // takes it from nobody.
     const held = new Set<Uint8Array>()
     const free = Latch.makeUnsafe(true)
     const queued: Array<Work> = []

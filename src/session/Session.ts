@@ -1,6 +1,7 @@
 /**
- * A master's session, as services: each phase names in its type those that it needs. What they stand on is made in Parts, and all
- * that a session does by itself is its `run`: it sends, hears, announces, probes, and asks the silent whether they are there.
+ * A master's session, as services: each phase names in its type those that it needs. Their parts
+ * are made in Parts, and all that a session does by itself is its `run`: it sends, hears,
+ * announces, probes, and asks the silent whether they are there.
  */
 
 import * as Context from "effect/Context"
@@ -41,7 +42,7 @@ export type Services =
   | Paths
   | Trials
 
-/** What runs beside the phases: nothing is heard or said while `run` does not run. */
+/** Runs beside the phases: nothing is heard or said while `run` does not run. */
 export class Session extends Context.Service<
   Session,
   {
@@ -51,7 +52,9 @@ export class Session extends Context.Service<
     readonly ignored: () => number
   }
 >()("mrsync/session/Session") {
-  /** A new session on the transport, whose only reader it is; `run` has to be run beside the phases. */
+  /**
+   * A new session on the transport, whose only reader it is; `run` has to be run beside the phases.
+   */
   static readonly layer = (options: Parts.Options): Layer.Layer<Services, never, Transport | Progress> =>
     Layer.provideMerge(Layer.effectContext(make(options)), MasterExchange.layer)
 }
@@ -77,7 +80,8 @@ const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Anno
   const { exchange, members, probing, sending, silence } = parts
   const telling = Effect.provideContext(Unsent.telling, yield* Effect.context<Transport | Progress>())
   const inbox = new Inbox(parts)
-  // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a question. So is one that is probed.
+  // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a
+  // question. So is one that is probed.
   const awaited = (): Watched => [
     ...sending.pace
       .window()

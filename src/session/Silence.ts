@@ -1,6 +1,6 @@
 /**
- * Silence: when each catcher was heard last, which of them are away, and which are to be asked whether they are there before
- * they are given up.
+ * Silence: when each catcher was heard last, which of them are away, and which are to be asked
+ * whether they are there before they are given up.
  *
  * [Q-2] a catcher that says nothing at all for the session's time-out, while it is asked, is lost.
  */
@@ -31,7 +31,7 @@ interface Options {
   readonly mostAnswers: () => number
 }
 
-/** What keeps a catcher behind the others. */
+/** Why a catcher is behind the others. */
 export type Straggle = "loss" | "lost answers" | "slow machine" | "slow link" | "silence"
 
 /** Catchers that are watched, and since when each owes an answer. */
@@ -66,8 +66,9 @@ export class Standing extends Context.Service<
     /** [A-10] Asks a few of those that have not said so for a while. */
     readonly askHeld: Effect.Effect<void, TransportError>
     /**
-     * Why a catcher fell behind, as far as it shows. `isLate`: a file has gone on without it. `missedPages`: pages that it missed, in
-     * all. It is a diagnosis: docs/architecture.md, "Why a catcher is behind", lists what decides.
+     * Why a catcher fell behind, as far as it shows. `isLate`: a file has gone on without it.
+     * `missedPages`: pages that it missed, in all. The answer is a diagnosis: docs/architecture.md,
+     * "Why a catcher is behind", lists what decides.
      */
     readonly whyBehind: (slot: number, isLate: boolean, missedPages: number) => Straggle | undefined
   }
@@ -92,7 +93,10 @@ export class SilenceWatch {
   private readonly wereSilent = new Set<number>()
   /** When each that was lost in silence was lost. */
   private readonly silenced: Array<number> = []
-  /** By slot: datagrams lost in the catcher's own buffers, bytes of content that it holds, and when it said so or was asked. */
+  /**
+   * By slot: datagrams lost in the catcher's own buffers, bytes of content that it holds, and when
+   * it said so or was asked.
+   */
   private readonly dropped: Array<number> = []
   private readonly held: Array<number> = []
   private readonly heldMillis: Array<number> = []
@@ -140,7 +144,10 @@ export class SilenceWatch {
     this.stuck.delete(slot)
   }
 
-  /** A catcher was lost: when all were lost in silence at about one time, the reason lies between them and us. */
+  /**
+   * A catcher was lost: when all were lost in silence at about one time, the reason lies between
+   * them and us.
+   */
   lost(slot: number): void {
     const { now, progress } = this.options
     if (this.wereSilent.has(slot)) this.silenced.push(now())
@@ -184,12 +191,12 @@ export class SilenceWatch {
     if (isUnheard !== pace.window().unheard.has(slot)) pace.setUnheard(slot, isUnheard)
   }
 
-  /** It is there again, if it was away. */
+  /** The catcher is there again, if it was away. */
   isBack(slot: number): void {
     if (this.away.delete(slot)) this.goesOn()
   }
 
-  /** It has answered a question, if it was stuck. */
+  /** The catcher has answered a question, if it was stuck. */
   hasAnswered(slot: number): void {
     if (this.stuck.delete(slot)) this.goesOn()
   }
@@ -200,7 +207,7 @@ export class SilenceWatch {
     members.cameBack.openUnsafe()
   }
 
-  /** What a catcher says of itself. */
+  /** A catcher's word of itself. */
   said(slot: number, message: Message.FromCatcher): void {
     if ("held" in message) {
       this.held[slot] = message.held
@@ -289,7 +296,8 @@ export class SilenceWatch {
     return Math.min(Math.round(2 * rttMillis) + Limits.minQuestionMillis, Limits.maxQuestionMillis)
   }
 
-  // Loses a catcher that has owed an answer since then and was not heard for the time-out; how often to ask whether it is there.
+  // Loses a catcher that has owed an answer since then and was not heard for the time-out; how
+  // often to ask whether it is there.
   private callsFor(slot: number, owesSince: number): Effect.Effect<number> {
     return Effect.gen({ self: this }, function* () {
       const { members, timeoutMillis } = this.options
@@ -323,7 +331,8 @@ export class SilenceWatch {
     })
   }
 
-  // All of them, or one that is never asked would be given up; in parts, so that the answers do not come in one burst.
+  // All of them, or one that is never asked would be given up; in parts, so that the answers do not
+  // come in one burst.
   private areAllThere(slots: ReadonlyArray<number>): Effect.Effect<void, TransportError> {
     return Effect.gen({ self: this }, function* () {
       const { mostAnswers } = this.options

@@ -1,6 +1,6 @@
 /**
- * What the system refuses to send is lost like any other datagram, and the session goes on as long as its patience lasts.
- * But nobody would find out why, so it is told.
+ * A datagram that the system refuses to send is lost like any other datagram, and the session goes
+ * on as long as its patience lasts. But nobody would find out why, so it is told.
  */
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"

@@ -9,7 +9,8 @@
  *   this holds for a catcher that crashed meanwhile, too.
  * - Datagrams keep their limits; a store has no more files open than it may.
  * - A master whose catchers are all gone ends soon.
- * - Every program ends; whom no fault has hit ends complete, if the master lived; who was not killed leaves nothing behind.
+ * - Every program ends. A catcher that no fault has hit ends complete, if the master lived. A program that was not killed leaves
+ *   nothing behind.
  */
 import type { Report } from "../report/Report.ts"
 import { destination, type Given } from "../store/Memory.ts"

@@ -77,7 +77,7 @@ export interface Eof {
   readonly counts: boolean
 }
 
-/** What happens to a file: questions of the master, pages, and outcomes of commands. */
+/** Events of a file: questions of the master, pages, and outcomes of commands. */
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
   | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
@@ -96,7 +96,7 @@ export type Event =
   | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
   | { readonly _tag: "Abort" }
 
-/** What the master is told. */
+/** Answers to the master. */
 export type Answer =
   | { readonly _tag: "OpenOk" }
   | ({ readonly _tag: "SitOut" } & SitOutReason)
@@ -112,7 +112,7 @@ export type Answer =
   | { readonly _tag: "CloseOk"; readonly from: number; readonly failures: ReadonlyArray<Failure> }
   | { readonly _tag: "Aborted" }
 
-/** What the driver does, in order. */
+/** Commands to the driver, in order. */
 export type Command =
   | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout; readonly root: Uint8Array | undefined }
   /** Store the pages at these positions of the batch (undefined: all). */
@@ -326,7 +326,7 @@ const eof = (state: GetData, event: Eof): Step => {
   return [next, [missing(next, event)]]
 }
 
-/** What is missing in the span asked about; when that is nothing but the file is not whole, in the span that has the first gap. */
+/** Missing pages of the span asked about; when there are none but the file is not whole, in the span that has the first gap. */
 const missing = (state: GetData, event: Eof): Command => {
   const { layout, pages } = state
   const asked = answerAbout(state, event, event.first, Math.min(event.count, layout.spanPages))
@@ -402,7 +402,7 @@ const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): 
   }
 }
 
-/** What is wrong with a state, for tests: [C-1]. */
+/** The broken invariants of a state, for tests: [C-1]. */
 export const invariants = (state: State): ReadonlyArray<string> => {
   if (state._tag !== "GetData") return []
   const out = [...PageSet.invariants(state.pages)]

@@ -220,7 +220,7 @@ const next = (self: PageSet, from: number, end: number, held: boolean): number =
   return end
 }
 
-/** What is wrong with a set, for tests: [S-1]. */
+/** The broken invariants of a set, for tests: [S-1]. */
 export const invariants = (self: PageSet): ReadonlyArray<string> => {
   let bits = 0
   for (const node of self.nodes) {

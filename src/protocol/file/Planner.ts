@@ -12,7 +12,7 @@ export const repairs = ["auto", "resend", "parity"] as const
 /** One of `repairs`. */
 export type Repair = (typeof repairs)[number]
 
-/** What one catcher lacks of a span. */
+/** One catcher's lack in a span. */
 export type Lack = Pick<SpanLack, "lacks" | "runs">
 
 /** Parity pages of a block that are to be made: [first, first + count). */
@@ -70,7 +70,7 @@ export const plan = (options: {
   return { runs: union(resent), parity, wantsLists }
 }
 
-// What the catcher that lacks most of a block lacks of it.
+// The lack of the catcher that lacks most of a block.
 const mostLacking = (
   layout: Layout.Layout,
   block: number,

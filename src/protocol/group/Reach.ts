@@ -8,7 +8,7 @@
 
 import * as Limits from "../Limits.ts"
 
-/** What a catcher has received of the probes of one probing, in bytes of page; 0: none. */
+/** The largest probes of one probing that a catcher has received, in bytes of page; 0: none. */
 export interface Arrived {
   /** The largest page that arrived in a datagram of its own, and how many such probes did. */
   readonly single: number
@@ -17,14 +17,14 @@ export interface Arrived {
   readonly glued: number
 }
 
-/** What the probes have shown. */
+/** The result of the probes. */
 export type Verdict =
   /** Pages of that size reach the catcher; glued to others, or only in datagrams that are sent one by one. */
   | { readonly _tag: "Reached"; readonly isGlued: boolean }
   /** No page of that size does; this one may. */
   | { readonly _tag: "Narrow"; readonly pageBytes: number }
 
-/** What packets are on networks that people use: Ethernet's frames and the tunnels through them (RFC 2516, 2784, 7348, ...). */
+/** The sizes of packets on networks that people use: Ethernet's frames and the tunnels through them (RFC 2516, 2784, 7348, ...). */
 const packets = [9000, 4352, 1500, 1492, 1476, 1450, 1420, 1400, 1280, 1006, 576]
 
 /** IPv4, UDP, our header, and the room for a tag. */
@@ -52,7 +52,7 @@ const isBeyondChance = (arrived: number, trains: number, lost: number): boolean 
 }
 
 /**
- * What `trains` of probes (each of every size of the ladder) have shown; undefined: more are needed. Glued probes follow the
+ * The result of `trains` of probes (each of every size of the ladder); undefined: more are needed. Glued probes follow the
  * single ones, or go before them, by turns, so that a short queue drops either: only half of them count.
  */
 export const decide = (options: {

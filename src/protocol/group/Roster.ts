@@ -20,9 +20,9 @@ import type { Refusal } from "../Words.ts"
 
 /** A catcher that asks to join. */
 export interface Guest {
-  /** What this life of the catcher is known by. */
+  /** Names this life of the catcher. */
   readonly incarnation: number
-  /** What the catcher told the master alone. */
+  /** A secret that the catcher told the master alone. */
   readonly key: number
   /** How often its address has changed. */
   readonly moves: number
@@ -68,7 +68,7 @@ export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   byName: Table.empty
 })
 
-/** What comes of a join. */
+/** The outcome of a join. */
 export type Joined =
   | { readonly _tag: "New"; readonly roster: Roster; readonly member: Member }
   | { readonly _tag: "Known"; readonly member: Member }
@@ -136,7 +136,7 @@ const replaced = <A>(all: ReadonlyArray<A>, at: number, one: A): ReadonlyArray<A
   return out
 }
 
-/** What comes of the first answer of a newcomer. */
+/** The outcome of a newcomer's first answer. */
 export type Proved =
   | { readonly _tag: "Proved"; readonly roster: Roster }
   | { readonly _tag: "Refused"; readonly roster: Roster; readonly refusal: Refusal }
@@ -205,7 +205,7 @@ export const letGo = (self: Roster, slot: number, reason: string): Roster => {
   return lose({ ...self, members, byName: Table.set(self.byName, member.name, others) }, slot, reason)
 }
 
-/** Who was given up, and has not come back under its name. */
+/** Catchers that were given up, and have not come back under their names. */
 export const givenUp = (self: Roster): ReadonlyArray<Member> => {
   const names = new Set(present(self).map((member) => member.name))
   return self.members.filter((member) => member.lost !== undefined && !names.has(member.name))

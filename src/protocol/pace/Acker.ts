@@ -19,7 +19,7 @@ export interface Acker {
   /** How long the others have waited for it, since `countedFromMillis`. [A-8] */
   readonly waitedMillis: number
   readonly countedFromMillis: number
-  /** It does not bound until then, and so often it came to that. [A-8] */
+  /** The acker does not bound until then, and so often that was decided. [A-8] */
   readonly excludedUntilMillis: number
   readonly exclusions: number
 }

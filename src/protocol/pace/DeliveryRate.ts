@@ -10,7 +10,7 @@
 import * as Limits from "../Limits.ts"
 import * as Queueing from "./Queueing.ts"
 
-/** What an acker said last: everything that had been sent before its poll was delivered or is lost. */
+/** An acker's last answer: everything that had been sent before its poll was delivered or is lost. */
 interface Mark {
   readonly sentBytes: number
   readonly sentPages: number
@@ -26,7 +26,7 @@ interface Rate {
   readonly stretch: number
 }
 
-/** What is known of the path to one acker. */
+/** The knowledge of the path to one acker. */
 export interface DeliveryRate {
   readonly mark: Mark
   readonly minRttMillis: number

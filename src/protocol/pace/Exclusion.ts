@@ -9,7 +9,7 @@
 import * as Limits from "../Limits.ts"
 import { type Acker, rateOf } from "./Acker.ts"
 
-/** What is known of the ackers of a window. */
+/** The knowledge of the ackers of a window. */
 export interface Ackers {
   readonly ackers: ReadonlyArray<Acker>
   /** Catchers that are no ackers now, and were excluded: they are excluded still when they are ackers again. */
@@ -20,7 +20,7 @@ export interface Ackers {
   readonly unheard: ReadonlySet<number>
 }
 
-/** What is known of that catcher as an acker, now or before. */
+/** The knowledge of that catcher as an acker, now or before. */
 export const lately = ({ ackers, former }: Ackers, slot: number): Acker | undefined =>
   [...ackers, ...former].find((acker) => acker.slot === slot)
 

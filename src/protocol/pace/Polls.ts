@@ -16,7 +16,7 @@ const keptPolls = 128
 const repeatsAlike = 4
 
 /**
- * Whom the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag,
+ * The ackers that the next poll asks: a share of the ackers in turn, so that the answers do not grow with the group, and all that lag,
  * or whose answers are lost often. The network's window needs an answer of anybody, an acker's own one of its.
  */
 export const askedNext = (self: Window, nowMillis: number, stragglers = false): ReadonlyArray<number> => {

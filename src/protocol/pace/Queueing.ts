@@ -11,7 +11,7 @@ import * as Limits from "../Limits.ts"
 /** The queueing that is allowed now, and where the trials stand. */
 export interface Queueing {
   readonly millis: number
-  /** What is tried now, and what was tried last in vain: the next time it is the other. */
+  /** The trial of now, and the last one that was in vain: the next time it is the other. */
   readonly trying: "nothing" | "less" | "more"
   readonly failed: "less" | "more"
   /** The loss stayed with less in flight: it is not for a queue. */

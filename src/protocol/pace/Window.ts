@@ -233,13 +233,13 @@ const networkBytes = (self: Window, bounding: ReadonlyArray<Acker>): number => {
 export const lagBytes = (self: Window, { delivery }: Acker, nowMillis: number): number =>
   Math.min(self.limitBytes, DeliveryRate.lagBytes(delivery) ?? bytes(self, nowMillis))
 
-/** What the slowest bounding acker has taken. */
+/** Bytes that the slowest bounding acker has taken. */
 export const ackedBytes = (self: Window, nowMillis: number): number => leastAcked(self, bounding(self, nowMillis))
 
 const leastAcked = (self: Window, bounding: ReadonlyArray<Acker>): number =>
   bounding.reduce((least, acker) => Math.min(least, acker.ackedBytes), self.sentBytes)
 
-/** What no bounding acker has taken. */
+/** Bytes that no bounding acker has taken. */
 const onNetwork = (self: Window, bounding: ReadonlyArray<Acker>): number => {
   if (bounding.length === 0) return 0
   let most = 0
