@@ -116,6 +116,7 @@ export class Attendance {
   joins(membership: Announce.Joined): void {
     this.membership = membership
     this.delay = membership.delay
+    this.doubt(membership.delay.lateMillis)
   }
   /** The master is heard. */
   hears(incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>, nowMillis: number): void {
@@ -125,8 +126,12 @@ export class Attendance {
   }
   private isHeard(nowMillis: number): void {
     this.heardMillis = nowMillis
-    const stoodStillMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
-    this.doubtMillis = Math.max(stoodStillMillis, this.delay?.lateMillis ?? 0)
+    this.doubtMillis = nowMillis - (this.wakefulness.stoodStillSince() ?? nowMillis)
+    this.doubt(this.delay?.lateMillis ?? 0)
+  }
+  /** What was heard last is at least so much older. */
+  private doubt(lateMillis: number): void {
+    this.doubtMillis = Math.max(this.doubtMillis, lateMillis)
   }
   /**
    * We stood still, and heard nobody: that is no silence of the master's. Nor was the master heard
@@ -138,7 +143,9 @@ export class Attendance {
   }
   /** How long ago the master was heard, as another one may believe it. */
   surelySilentMillis(nowMillis: number): number {
-    return Math.floor(this.silentMillis(nowMillis) + this.doubtMillis)
+    // anybody may announce what seems to be late: longer than the time-out no living master is silent
+    const doubtMillis = Math.min(this.doubtMillis, this.membership?.timeoutMillis ?? Infinity)
+    return Math.min(Math.floor(this.silentMillis(nowMillis) + doubtMillis), 0xffff_ffff)
   }
   silentMillis(nowMillis: number): number {
     return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
@@ -155,7 +162,7 @@ export class Attendance {
     // what was heard of our master before came as late as the call before, and was sent before a
     // late call was
     if (before !== undefined) this.doubtMillis += Delay.shownMillis(before.delay, delay)
-    this.doubtMillis = Math.max(this.doubtMillis, delay.lateMillis - this.silentMillis(nowMillis))
+    this.doubt(delay.lateMillis - this.silentMillis(nowMillis))
     this.caller = { session, sinceMillis, delay }
     this.isReplaced =
       this.silentMillis(nowMillis) >= Limits.leaveMillis && nowMillis - sinceMillis >= Limits.announceMillis / 2
@@ -181,6 +188,10 @@ export class Attendance {
    */
   busyMillis(nowMillis: number): number {
     return this.workingMillis === undefined ? 0 : nowMillis - this.busySinceMillis
+  }
+  /** For how long it has worked on what came last. */
+  stuckMillis(nowMillis: number): number {
+    return nowMillis - (this.workingMillis ?? nowMillis)
   }
   seconds(nowMillis: number): number {
     return seconds(nowMillis - (this.startedMillis ?? nowMillis))

@@ -1,7 +1,6 @@
 /**
- * The catcher: join a session, then every carried file as a four-state machine in a fiber of its
- * own, until the master says bye. Nothing but the phases composed. A catcher speaks only when
- * asked.
+ * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
+ * says bye. Nothing but the phases composed.
  */
 
 import * as Channel from "effect/Channel"
@@ -327,9 +326,9 @@ const decline = Effect.fnUntraced(function* (
   if (isLeft) {
     if (attendance.done) return false
     const progress = yield* Progress
-    const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
+    const message = `the master ${master} has been silent for ${attendance.silentMillis(nowMillis) / 1000} s, and another one (${from}) calls: joining that`
     progress.publish({ _tag: "Note", message })
-    return yield* new MasterTimeout({ master, waitedMillis: silentMillis })
+    return yield* new MasterTimeout({ master, waitedMillis: Math.round(attendance.silentMillis(nowMillis)) })
   }
   const { tell } = yield* CatcherExchange
   yield* tell(from, { _tag: "Decline", session: announce.session, incarnation, silentMillis, master })

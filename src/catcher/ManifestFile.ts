@@ -129,6 +129,12 @@ export class ManifestFile {
     })
   }
 
+  private isBad(reason: string): StoreError {
+    const bad = new BadManifest({ reason })
+    this.attendance.ruin = bad
+    return new StoreError({ code: "EPROTO", path: "", reason: bad.message })
+  }
+
   /** [M-10] A tree that cannot be held is sat out before anything of it is here. */
   private makeSureOfRoom(entries: ReadonlyArray<Entry>): Effect.Effect<void, StoreError> {
     return Effect.gen({ self: this }, function* () {
@@ -148,12 +154,11 @@ export class ManifestFile {
     const { arriving, attendance, ruin } = this
     const { progress, scope, store } = this.services
     const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
-    if (decoded._tag === "Failure") {
-      const bad = new BadManifest({ reason: decoded.failure })
-      attendance.ruin = bad
-      return yield* new StoreError({ code: "EPROTO", path: "", reason: bad.message })
-    }
+    if (decoded._tag === "Failure") return yield* this.isBad(decoded.failure)
     const { entries, leftOut } = decoded.success
+    const { bytes, files } = counts(entries)
+    // no count of them would be exact
+    if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)
     yield* this.makeSureOfRoom(entries)
     const preparing = Effect.map(store.prepare(entries), (failures) => attendance.refuse(failures))
     this.prepared = Fiber.join(yield* Effect.forkIn(ruin.ruining(preparing), scope))
@@ -163,7 +168,6 @@ export class ManifestFile {
     for (const { path, reason } of leftOut.lost) {
       progress.publish({ _tag: "Failed", ...Names.pathAt(Names.display(path)), reason })
     }
-    const { bytes, files } = counts(entries)
     attendance.total = bytes
     const session = displaySession(this.options.session)
     progress.publish({ _tag: "Started", session, catchers: 1, files, bytes })

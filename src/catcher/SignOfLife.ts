@@ -18,9 +18,12 @@ export const giving = (
   exchange: CatcherExchange["Service"],
   now: () => number
 ): Effect.Effect<never> => {
-  const everyMillis = membership.timeoutMillis / 8
+  const { timeoutMillis } = membership
+  const everyMillis = timeoutMillis / 8
   const give = Effect.suspend(() => {
-    if (attendance.busyMillis(now()) < everyMillis) return Effect.void
+    // a store that hangs for so long is as good as dead
+    const isStuck = attendance.stuckMillis(now()) >= timeoutMillis
+    if (isStuck || attendance.busyMillis(now()) < everyMillis) return Effect.void
     const { dropped, heldBytes, received } = attendance
     // no window counts poll 0
     return exchange.tell(membership.master, Answers.here(0, received.pages, dropped, heldBytes, membership))

@@ -77,7 +77,7 @@ const place = {
 }
 
 const timeoutMillis = (description: string) =>
-  parsed("timeout", { metavar: "SECONDS", description, parse: Parse.seconds }).pipe(
+  parsed("timeout", { metavar: "SECONDS", description, parse: Parse.timeout }).pipe(
     Flag.map((millis) => millis ?? Limits.defaultTimeoutMillis)
   )
 

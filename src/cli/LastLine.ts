@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Line from "../report/Line.ts"
 import type { Report } from "../report/Report.ts"
 import { pathAt } from "../tree/Names.ts"
@@ -60,7 +61,13 @@ const keeping = <A, E extends Status.Failure, R, R2>(
 
 const print = Effect.fnUntraced(function* (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>) {
   const screen = yield* Screen
-  screen.print("json", Line.encode(lineOf(last, exit, yield* DateTime.now)))
+  const time = yield* DateTime.now
+  const made = Result.try(() => Line.encode(lineOf(last, exit, time)))
+  const unmade = () => {
+    const reason = "what there is to say of the end could not be made a line"
+    return Line.encode({ _tag: "Error", time, status: Status.of(exit), reason })
+  }
+  screen.print("json", Result.getOrElse(made, unmade))
 })
 
 /** The object itself. */

@@ -119,6 +119,14 @@ export const seconds = (text: string): Parsed<number> => {
     : Result.fail(`expected seconds, more than 0 and at most ${maxSeconds}, for example 30 or 2.5`)
 }
 
+/** A time-out: seconds, `Limits.minTimeoutMillis` at least. */
+export const timeout = (text: string): Parsed<number> =>
+  Result.flatMap(seconds(text), (millis) =>
+    millis >= Limits.minTimeoutMillis
+      ? Result.succeed(millis)
+      : Result.fail(`expected seconds, ${Limits.minTimeoutMillis / 1000} at least, for example 10 or 2.5`)
+  )
+
 /** A whole number between two bounds. */
 const whole =
   (what: string, min: number, max: number) =>

@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type { Event, Tag } from "../report/Event.ts"
 import * as Line from "../report/Line.ts"
 import * as Progress from "../report/Progress.ts"
@@ -47,14 +48,30 @@ const json = Effect.fnUntraced(function* (verbosity: View.Verbosity) {
   const clock = yield* Clock.Clock
   const keep = yield* LastLine.Keeper
   let missed = 0
-  const print = (event: Exclude<Event, Report>) =>
-    screen.print("json", Line.encode({ ...event, time: DateTime.makeUnsafe(clock.currentTimeMillisUnsafe()) }))
-  return (event: Event): void => {
-    if (event._tag === "Report") return keep(event)
-    if (verbosity === "Quiet") return
-    if (screen.isBehind()) return void missed++
+  const print = (event: Exclude<Event, Report>): void => {
+    const time = DateTime.makeUnsafe(clock.currentTimeMillisUnsafe())
+    // a line that cannot be made is no reason to say nothing more
+    const unmade = () => Line.encode({ _tag: "Note", message: `a line of ${event._tag} could not be made`, time })
+    screen.print(
+      "json",
+      Result.getOrElse(
+        Result.try(() => Line.encode({ ...event, time })),
+        unmade
+      )
+    )
+  }
+  const tellMissed = () => {
     if (missed > 0) print({ _tag: "Note", message: missing(missed) })
     missed = 0
+  }
+  return (event: Event): void => {
+    if (event._tag === "Report") {
+      keep(event)
+      return tellMissed()
+    }
+    if (verbosity === "Quiet") return
+    if (screen.isBehind()) return void missed++
+    tellMissed()
     print(event)
   }
 })

@@ -6,8 +6,10 @@ import * as Effect from "effect/Effect"
 import type * as Bundles from "../content/Bundles.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import * as Layout from "../protocol/file/Layout.ts"
-import { Source } from "../source/Source.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { Source, SourceError } from "../source/Source.ts"
 import * as Unread from "../source/Unread.ts"
+import { display } from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
 
@@ -21,12 +23,20 @@ export const open = Effect.fnUntraced(function* (
   const { file, kind, size } = carried
   const layout = Layout.make({ size, pageBytes, members: Plan.bundled(carried) })
   if (kind === "Revision") return PageStream.inMemory(file, layout, ledger.revision(file))
-  if (kind === "Single") return yield* single(carried, layout)
+  if (kind === "Single") return yield* single(ledger, carried, layout)
   return yield* bundle(ledger, carried, layout, bundles)
 })
 
-const single = Effect.fnUntraced(function* ({ file, members }: Plan.CarriedFile, layout: Layout.Layout) {
+const single = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  { file, members }: Plan.CarriedFile,
+  layout: Layout.Layout
+) {
   const source = yield* Source
+  if (layout.pages > Limits.maxPages) {
+    const reason = `more than ${Limits.maxPages} pages of ${layout.pageBytes} bytes`
+    return yield* new SourceError({ code: "EFBIG", path: display(ledger.entries[members[0].entry].path), reason })
+  }
   const { changed, hasGrown, isUntouched, read } = yield* source.open(members[0].entry)
   return PageStream.content({ file, layout, read, isUntouched, hasGrown, changed })
 })

@@ -3,7 +3,6 @@
  * call and joins.
  */
 
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
@@ -337,11 +336,12 @@ class Seeker {
 }
 
 const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, seeker: Seeker) {
+  const now = yield* Monotonic.millis
   while (true) {
     const batches = yield* inbox
     for (const { bytes, from } of batches.flat()) {
       for (const message of messages(bytes)) {
-        const nowMillis = yield* Clock.currentTimeMillis
+        const nowMillis = now()
         if (!seeker.heeds(message, nowMillis)) continue
         if (!seeker.isFrom(from, message, nowMillis)) continue
         if (message._tag === "Bye" || (message._tag === "Abort" && message.file === undefined)) {

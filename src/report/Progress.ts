@@ -109,9 +109,18 @@ const hub = (...first: ReadonlyArray<Sink>): Progress["Service"] => {
   }
 }
 
+// What is thrown may be anything, also what cannot be made a text.
+const wordsOf = (cause: unknown): string =>
+  cause instanceof Error
+    ? cause.message
+    : Result.getOrElse(
+        Result.try(() => String(cause)),
+        () => "no words for it"
+      )
+
 const failed = (name: string, cause: unknown): Event => ({
   _tag: "Note",
-  message: `the sink "${name}" failed, and hears nothing more: ${cause instanceof Error ? cause.message : String(cause)}`
+  message: `the sink "${name}" failed, and hears nothing more: ${wordsOf(cause)}`
 })
 
 /**

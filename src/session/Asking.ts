@@ -17,7 +17,7 @@ import type { SitOutReason } from "../protocol/Words.ts"
 import type * as Message from "../wire/Message.ts"
 import type { MasterExchange, Unsaid } from "./Exchange.ts"
 import type { MemberList } from "./Members.ts"
-import type { SilenceWatch } from "./Silence.ts"
+import { mute, type SilenceWatch } from "./Silence.ts"
 
 /** The answers of catchers to questions about a file. */
 export type FileAnswer =
@@ -61,8 +61,6 @@ interface Options {
   /** Where questions go on that others do not wait for. */
   readonly scope: Scope.Scope
 }
-
-const mute = "alive, but it did not answer a question for too long"
 
 /** A question on its way: the slots that owe an answer, in all and of the slice asked last. */
 class Asked {

@@ -74,6 +74,9 @@ export class Standing extends Context.Service<
   }
 >()("mrsync/session/Standing") {}
 
+/** Why a catcher is lost that lives and answers no question. [Q-2] */
+export const mute = "alive, but it did not answer a question for too long"
+
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 
 export class SilenceWatch {
@@ -375,8 +378,24 @@ export class SilenceWatch {
       if (now() - before > timeoutMillis / 2) this.awakeMillis = now()
       const all = new Map(watched())
       yield* this.areYouThere(yield* this.quietOf(all.keys(), (slot) => all.get(slot) ?? 0))
+      yield* this.loseMuteAckers
     })
   }
+
+  /** [Q-2] A poll among the pages is a question, too: its acker may say all the while that it is there, and take nothing. */
+  private readonly loseMuteAckers = Effect.suspend(() => {
+    const { members, now, pace, timeoutMillis } = this.options
+    const sinceMillis = (owesMillis: number) => now() - Math.max(owesMillis, this.awakeMillis)
+    const mutes = pace
+      .window()
+      .ackers.filter(
+        ({ owesMillis, slot }) =>
+          members.isPresent(slot) &&
+          owesMillis !== undefined &&
+          sinceMillis(owesMillis) >= timeoutMillis * Limits.questionTimeouts
+      )
+    return Effect.forEach(mutes, ({ slot }) => members.lose(slot, mute, Roster.loseMute), { discard: true })
+  })
 
   /** Those that are away, since when each is. */
   areAway(): Watched {

@@ -122,6 +122,7 @@ const takeAnnounce = (session: bigint, r: Reader): FromMaster => {
     wanted: r.u16()
   }
   if (message.blockPages < 1 || message.blockPages > Limits.blockPages) r.bad = true
+  if (message.timeoutMillis < Limits.minTimeoutMillis) r.bad = true
   return message
 }
 

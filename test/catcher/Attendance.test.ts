@@ -1,12 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Attendance } from "../../src/catcher/Attendance.ts"
 import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
+import * as Delay from "../../src/protocol/group/Delay.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 
 /** A catcher that has heard another master's calls of the first 400 ms in time, on a link that takes 5 ms. */
 const attended = () => {
   // it never stands still
   const attendance = new Attendance(0, new Wakefulness(() => 0))
+  attendance.joins({
+    ...{ session: 1n, slot: 0, incarnation: 1, master: "10.0.0.2:1", pageBytes: 1432, blockPages: Limits.blockPages },
+    ...{ timeoutMillis: 10_000, place: { local: "10.0.0.1:1", key: 1, moves: 0 } },
+    delay: Delay.heard(undefined, 0, 0)
+  })
   return {
     /** Its own master polls it. */
     polled: (atMillis: number) => {
@@ -36,6 +42,24 @@ describe("when its master was heard, as a catcher tells another one [J-4]", () =
     assert.isAbove(called(400, 5000), 4000)
     polled(5000)
     for (const sentMillis of [600, 2000, 4000, 4800]) assert.isAbove(called(sentMillis, 5000), 3000)
+  })
+
+  it("is no longer ago than any master lives in silence, whatever strangers announce", () => {
+    const { called, polled } = attended()
+    polled(100)
+    called(0, 105)
+    assert.isAtMost(called(0xffff_ffff, 110), 10_010)
+  })
+
+  it("counts from the announcement before the welcome, which may have come late itself", () => {
+    const attendance = new Attendance(9000, new Wakefulness(() => 9000))
+    const delay = Delay.heard(Delay.heard(undefined, 0, 5), 200, 9000)
+    const place = { local: "10.0.0.1:1", key: 1, moves: 0 }
+    attendance.joins({
+      ...{ session: 1n, slot: 0, incarnation: 1, master: "10.0.0.2:1", pageBytes: 1432, blockPages: 128 },
+      ...{ timeoutMillis: 10_000, place, delay }
+    })
+    assert.isAbove(attendance.surelySilentMillis(9001), 7000)
   })
 
   it("is what it is when calls come in time again, and its master lives", () => {

@@ -9,6 +9,11 @@ import { recording } from "./recording.ts"
 const note = (message: number): Event => ({ _tag: "Note", message: String(message) })
 const file = (path: string): Event => ({ _tag: "FileCompleted", path })
 
+const report: Event = {
+  ...{ _tag: "Report", session: "00", seconds: 1, files: 0, directories: 0, links: 0, fifos: 0, bytes: 0 },
+  ...{ pages: { needed: 0, sent: 0, repaired: 0, parity: 0 }, catchers: [], skipped: 0, failures: [] }
+}
+
 /** What is printed when standard output is not read from the second to the last but one of the events. */
 const printed = Effect.fnUntraced(function* (json: boolean, events: ReadonlyArray<Event>) {
   const { said, screen } = recording()
@@ -32,6 +37,27 @@ describe("where standard output is not read, lines are left out and counted", ()
       assert.deepStrictEqual(
         out.map((line) => JSON.parse(line).message),
         ["1", "2 lines left out here: standard output was not read", "4"]
+      )
+    })
+  )
+
+  it.effect("as JSON, also just before the end", () =>
+    Effect.gen(function* () {
+      const { out } = yield* printed(true, [note(1), note(2), note(3), report])
+      assert.deepStrictEqual(
+        out.map((line) => JSON.parse(line).message),
+        ["1", "2 lines left out here: standard output was not read"]
+      )
+    })
+  )
+
+  it.effect("a line that cannot be made is told of, and those after it are printed", () =>
+    Effect.gen(function* () {
+      const started: Event = { _tag: "Started", session: "00", catchers: 1, files: 1, bytes: 2 ** 54 }
+      const { out } = yield* printed(true, [started])
+      assert.deepStrictEqual(
+        out.map((line) => JSON.parse(line).message),
+        ["a line of Started could not be made"]
       )
     })
   )

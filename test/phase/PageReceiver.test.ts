@@ -103,7 +103,7 @@ describe("PageReceiver", () => {
       const from = "10.0.0.2:1"
       const announce = (session: bigint) =>
         Codec.encode({
-          ...{ _tag: "Announce", session, pageBytes: 512, blockPages: 1, timeoutMillis: 1, uptimeMillis: 1 },
+          ...{ _tag: "Announce", session, pageBytes: 512, blockPages: 1, timeoutMillis: 100, uptimeMillis: 1 },
           ...{ spreadMillis: 0, joined: 0, wanted: 1 }
         })
       const { counts, heard } = yield* hear([

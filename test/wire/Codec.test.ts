@@ -426,6 +426,10 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     for (const blockPages of [0, Limits.blockPages + 1]) reject(announce, (body) => body.setUint16(2, blockPages, true))
   })
 
+  it("Announce: a time-out that nothing could be done in", () => {
+    for (const millis of [0, Limits.minTimeoutMillis - 1]) reject(announce, (body) => body.setUint32(4, millis, true))
+  })
+
   it("Welcome: more guests than there are bytes, a slot beyond the limit, an unknown refusal", () => {
     const welcome = golden[3][0]
     reject(welcome, (body) => body.setUint16(0, 0xffff, true))

@@ -41,7 +41,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Announce", {
       pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       blockPages: int(1, Limits.blockPages),
-      timeoutMillis: u32,
+      timeoutMillis: int(Limits.minTimeoutMillis, 0xffff_ffff),
       uptimeMillis: u32,
       spreadMillis: u16,
       joined: u16,
