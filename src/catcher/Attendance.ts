@@ -310,8 +310,8 @@ export const isComplete = (attendance: Attendance): boolean => attendance.done &
 const tookNoPart = "the session ended before this catcher had the list of its files"
 
 /**
- * What is not here: what the master could not even list, and what did not arrive, by the manifest's
- * order.
+ * Entries that are not here: those that the master could not even list, and those that did not
+ * arrive, in the manifest's order.
  */
 const failuresOf = (attendance: Attendance): CatcherReport["failures"] => {
   const { failures, leftOut } = attendance

@@ -3,7 +3,7 @@
  * blocks are hashed where they stand, as the page stream hashed them when it sent them, and the
  * trailer that follows must have the root.
  *
- * [O-4] who holds a file already answers `Complete` to its `Open`, and is sent nothing.
+ * [O-4] A catcher that holds a file already answers `Complete` to its `Open`, and is sent nothing.
  */
 
 import * as Effect from "effect/Effect"
@@ -33,8 +33,8 @@ export const recognise = Effect.fn("Recognition.recognise")(function* (options: 
   const { layout, patienceMillis, pool, read, root } = options
   const now = yield* Monotonic.millis
   const began = now()
-  // a bundle's bits of members that the master could not read stay 0: who lacks a member has to be
-  // sent the others
+  // a bundle's bits of members that the master could not read stay 0: a catcher that lacks a member
+  // has to be sent the others
   const trailer = new Uint8Array(layout.trailerBytes)
   const hashed = Effect.fnUntraced(function* (buffer: Uint8Array) {
     for (let block = 0; block < layout.blocks; block++) {

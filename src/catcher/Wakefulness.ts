@@ -1,6 +1,7 @@
 /**
- * Whether this program stood still just now: it was stopped, or its machine slept. What it reads
- * after that may have come at any time since, so that it says nothing of who is alive. [J-4]
+ * Whether this program stood still just now: it was stopped, or its machine slept. Datagrams
+ * that it reads after that may have come at any time since, and tell of no master that it is alive.
+ * [J-4]
  */
 import * as Effect from "effect/Effect"
 
@@ -24,7 +25,7 @@ export class Wakefulness {
     return wakefulness
   })
 
-  // What came while we stood still is read before the next look.
+  // Datagrams that came while we stood still are read before the next look.
   private readonly looking: Effect.Effect<never> = Effect.forever(
     Effect.andThen(
       Effect.sleep(tickMillis),

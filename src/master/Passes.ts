@@ -40,7 +40,7 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
       yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
       yield* Effect.sleep(Limits.announceMillis)
     } else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
-    // in the same step, or somebody would be taken in who is sent nothing
+    // in the same step, or a catcher would be taken in that is sent nothing
     else return end()
   }
 })
@@ -160,7 +160,7 @@ const commitPass = Effect.fnUntraced(function* <E, R>(
       yield* Effect.raceFirst(areOffAir(files), Effect.andThen(Fiber.join(sent), Effect.never))
     }
   }
-  // those who wait for stragglers only do not wait with their tree
+  // catchers that wait for stragglers only do not wait with their tree
   yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
   yield* Fiber.joinAll(revisions)
 })

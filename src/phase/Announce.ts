@@ -112,7 +112,7 @@ const awaitCatchers = Effect.fnUntraced(function* (
   }
 })
 
-/** Of those who are wanted, so many are enough when the wait ends. */
+/** Of the catchers that are wanted, so many are enough when the wait ends. */
 const leastOf = ({ atLeast, atMostMillis, wanted }: GatherOptions): number =>
   Math.min(wanted, atLeast ?? (atMostMillis === undefined ? wanted : 1))
 

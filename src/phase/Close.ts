@@ -53,8 +53,8 @@ export const close = Effect.fn("Close.close")(function* (
     }
     more = [...next]
   }
-  // asked again from the beginning, it says all of it again; who was lost in its list has not said
-  // what it lacks
+  // asked again from the beginning, it says all of it again; a catcher that was lost in its list
+  // has not said all that it lacks
   for (const slot of silent) committed.delete(slot)
   const awaited = patienceMillis === undefined ? [] : [...silent]
   if (committed.size === 0 && satOut.size === 0 && awaited.length === 0) return yield* new CloseTimeout({ file })
@@ -75,8 +75,8 @@ const askFrom = Effect.fnUntraced(function* (
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
     message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
-      // who has dropped a file has committed nothing, and is sent it again in a further pass; the
-      // manifest is never dropped
+      // a catcher that has dropped a file has committed nothing, and is sent it again in a further
+      // pass; the manifest is never dropped
       const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
       if (!isOurs && !(answer._tag === "CloseOk" && answer.from === from)) return false
       answers.set(slot, answer)

@@ -52,8 +52,8 @@ export const toQuestion = (
   held: number
 ): FromCatcher => {
   const { incarnation, session, slot } = membership
-  const who = { session, slot, incarnation, file, held }
-  return answer._tag === "CloseOk" ? { ...answer, ...who, next: undefined } : { ...answer, ...who }
+  const sender = { session, slot, incarnation, file, held }
+  return answer._tag === "CloseOk" ? { ...answer, ...sender, next: undefined } : { ...answer, ...sender }
 }
 
 /** The answer to a probe that asks us. */

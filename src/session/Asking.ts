@@ -2,7 +2,7 @@
  * The one way to ask the group something: a question is repeated until all that owe an answer have
  * given it, or are lost.
  *
- * [Q-1] a question is repeated, to those who owe an answer, until each has answered, is lost, or
+ * [Q-1] a question is repeated, to the catchers that owe an answer, until each has answered, is lost, or
  * patience ends.
  */
 import * as Context from "effect/Context"
@@ -124,7 +124,7 @@ export class Asking extends Context.Service<
   Asking,
   {
     /**
-     * Asks; the slots that answered. Those who never did are lost, or left out where the question
+     * Asks, and gives the slots that answered. The others are lost, or left out where the question
      * says so.
      */
     readonly ask: (question: Question) => Effect.Effect<Message.Audience, TransportError>

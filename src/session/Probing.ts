@@ -78,7 +78,7 @@ export class Trials extends Context.Service<
 export interface Probing {
   readonly paths: Paths["Service"]
   readonly trials: Trials["Service"]
-  /** Do datagrams that are glued together reach all who are present? */
+  /** Do datagrams that are glued together reach all that are present? */
   readonly isGlued: () => boolean
   /** Whose paths are looked into, and since when: those owe answers. */
   readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>

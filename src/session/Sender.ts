@@ -400,8 +400,8 @@ interface OwnLane extends Lane {
 const makeLane = (onQueued: () => void): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
     const idle = Array.from({ length: Limits.airSlabs }, () => new ArrayBuffer(Limits.slabBytes))
-    // Every use of a slab is a view of its own, so that who gives back what was carried long ago
-    // takes it from nobody.
+    // Every use of a slab is a view of its own: one that is given back long after it was carried is
+    // taken from nobody.
     const held = new Set<Uint8Array>()
     const free = Latch.makeUnsafe(true)
     const queued: Array<Work> = []

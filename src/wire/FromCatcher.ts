@@ -127,35 +127,43 @@ export const take = (
       }
   }
   if (!slotAnswers.has(type)) return undefined
-  const who = { session, slot: r.u16(), incarnation: r.u32() }
-  if (who.slot >= Limits.slots) r.bad = true
+  const sender = { session, slot: r.u16(), incarnation: r.u32() }
+  if (sender.slot >= Limits.slots) r.bad = true
   switch (type) {
     case Header.types.PollOk:
-      return { _tag: "PollOk", ...who, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
+      return { _tag: "PollOk", ...sender, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
     case Header.types.ProbeOk:
-      return { _tag: "ProbeOk", ...who, probing: file, train: index, single: r.u16(), times: r.u16(), glued: r.u16() }
+      return {
+        _tag: "ProbeOk",
+        ...sender,
+        probing: file,
+        train: index,
+        single: r.u16(),
+        times: r.u16(),
+        glued: r.u16()
+      }
     case Header.types.OpenOk:
-      return { _tag: "OpenOk", ...who, file }
+      return { _tag: "OpenOk", ...sender, file }
     case Header.types.Complete:
-      return { _tag: "Complete", ...who, file, held: r.u64() }
+      return { _tag: "Complete", ...sender, file, held: r.u64() }
     case Header.types.Aborted:
-      return { _tag: "Aborted", ...who, file: file === nothing ? undefined : file }
+      return { _tag: "Aborted", ...sender, file: file === nothing ? undefined : file }
     case Header.types.SitOut:
-      return { _tag: "SitOut", ...who, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
+      return { _tag: "SitOut", ...sender, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing: {
       const first = r.u32()
       const count = r.u32()
       const lacks = takeLacks(r)
       const runs = takeRuns(r, first, count)
       const held = r.u64()
-      return { _tag: "Missing", ...who, file, round: index, first, count, held, lacks, runs }
+      return { _tag: "Missing", ...sender, file, round: index, first, count, held, lacks, runs }
     }
     case Header.types.CloseOk: {
       const next = r.u32()
       const length = r.u16()
       const failures = []
       for (let i = 0; i < length && !r.bad; i++) failures.push({ entry: r.u32(), reason: r.text(Limits.reasonBytes) })
-      return { _tag: "CloseOk", ...who, file, from: index, failures, next: next === nothing ? undefined : next }
+      return { _tag: "CloseOk", ...sender, file, from: index, failures, next: next === nothing ? undefined : next }
     }
   }
   return undefined
