@@ -196,6 +196,21 @@ const listed =
     ]
   }
 
+/** Lines that are comments and nothing else. */
+const comments =
+  (isWrong: (line: string, file: string) => boolean): Rule =>
+  (sources) =>
+    [...sources].flatMap(([file, text]) =>
+      text
+        .split("\n")
+        .filter((line) => /^\s*(\/\/|\/?\*)/.test(line) && isWrong(line, file))
+        .map((line) => `${file}: ${line.trim()}`)
+    )
+
+const mostColumns = 100
+/** The other rooms follow. */
+const hasNarrowComments = (file: string) => sessionRooms.has(roomOf(file)) || file === "protocol/Limits.ts"
+
 const emptied = () => ""
 const fileOf = (name: string) => name.split(" ")[0]
 /** The first exception of a list, where it has one, with its file emptied. */
@@ -403,6 +418,23 @@ const checks: ReadonlyArray<Check> = [
         .slice(0, 1)
         .map((file) => [file, "ten more lines", (text: string) => text + statements(10)] as const),
       ...without(Object.keys(longFiles))
+    ]
+  },
+  {
+    rule: "comments are about catchers, masters and the like, never about who",
+    broken: comments((line) => /\b(who|whoever|whom|for ever)\b/i.test(line)),
+    breaks: [
+      ["phase/Close.ts", "// whoever asks"],
+      ["protocol/pace/Window.ts", "/** Who asks. */"],
+      ["tree/Room.ts", " * they wait for ever"]
+    ]
+  },
+  {
+    rule: `comments of a session are within ${mostColumns} columns`,
+    broken: comments((line, file) => hasNarrowComments(file) && line.length > mostColumns),
+    breaks: [
+      ["phase/Close.ts", `// ${"word ".repeat(20)}`],
+      ["protocol/Limits.ts", `/** ${"word ".repeat(19)} */`]
     ]
   },
   {

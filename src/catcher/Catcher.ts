@@ -80,9 +80,9 @@ export type Error =
  * that it publishes is the report, also when it fails or is interrupted; without a session there is
  * none.
  *
- * A catcher takes part in pipelines of one's own that send a tree as `Master.run` does: first file 0, the
- * manifest (`Manifest.encode`), then the files of `Plan.plan`, and last the close of file 0. A
- * pipeline without a manifest needs a catcher that is composed of `Announce.join`,
+ * A catcher takes part in pipelines of one's own that send a tree as `Master.run` does: first file
+ * 0, the manifest (`Manifest.encode`), then the files of `Plan.plan`, and last the close of file 0.
+ * A pipeline without a manifest needs a catcher that is composed of `Announce.join`,
  * `PageReceiver.events` and `CatchFiles`: examples/receiver.ts is one, with files in memory.
  *
  * ```ts

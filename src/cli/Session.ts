@@ -30,7 +30,7 @@ export const verbosityOf = (command: string, talk: Talk): Result.Result<Verbosit
 export const whereOf = (group: Parse.Group, network: Network): string =>
   `${group.group}:${group.port} (${network.name === network.address ? network.name : `${network.name}, ${network.address}`})`
 
-/** Who waited in vain is told where, and where not: it may be the wrong network. */
+/** A wait in vain is told with its place, and with the others: it may be the wrong network. */
 export const located =
   (group: Parse.Group, network: Network) =>
   <A, E extends Failure, R>(

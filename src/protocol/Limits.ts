@@ -375,8 +375,9 @@ export const maxExclusionMillis = 64_000
  */
 export const exclusionTimes = 4
 /**
- * [A-10] Who has not said for this long what it holds is asked, so many four times a second: of
- * 4096 each twice a minute, and their answers are a small part of what a master may receive.
+ * [A-10] A catcher that has not said for this long what it holds is asked, so many four times a
+ * second: of 4096 each twice a minute, and their answers are a small part of what a master may
+ * receive.
  */
 export const heldAfterMillis = 2000
 /** Catchers asked for what they hold in one of the four polls of a second. */

@@ -2,8 +2,8 @@
  * The one way to ask the group something: a question is repeated until all that owe an answer have
  * given it, or are lost.
  *
- * [Q-1] a question is repeated, to the catchers that owe an answer, until each has answered, is lost, or
- * patience ends.
+ * [Q-1] a question is repeated, to the catchers that owe an answer, until each has answered, is
+ * lost, or patience ends.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,6 +1,7 @@
 /**
- * What befalls a session, from a seed: its tree, its network, its disks, and what happens to which machine and when. Faults
- * come alone and mixed. Who is hit by one that excuses it, and why, is noted when it happens; the others must end complete.
+ * What befalls a session, from a seed: its tree, its network, its disks, and what happens to which
+ * machine and when. Faults come alone and mixed. A catcher that is hit by one which excuses it is
+ * noted with the reason when it happens; the others must end complete.
  */
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
@@ -330,7 +331,8 @@ const masterFaultsOf = (dice: Dice, death: MasterDeath | undefined): MasterFault
 /** How long a commit that was under way when a master died may take. */
 const commitMillis = 3000
 
-// kill -9 and a supervisor: its catchers live on, and are the next one's, but those that had the tree already.
+// kill -9 and a supervisor: its catchers live on, and are the next one's, but those that had the
+// tree already.
 const restartMaster = Effect.fnUntraced(function* (
   { hosts, master }: World,
   { atMillis, restartMillis }: MasterDeath,
@@ -389,8 +391,8 @@ const replacedOf = (dice: Dice, catchers: number): Replaced | undefined =>
     ? { name: `c${dice.whole(1, catchers)}`, inSession: dice.hits(0.7), millis: dice.scaled(1, 1000) }
     : undefined
 
-// Before a session begins it is no excuse: the tree goes to what is there then. A catcher that has the tree may be done with it,
-// and one that was started again may have had it.
+// Before a session begins it is no excuse: the tree goes to what is there then. A catcher that has
+// the tree may be done with it, and one that was started again may have had it.
 const replaceDestination = Effect.fnUntraced(function* (
   { hosts }: World,
   { inSession, millis, name }: Replaced,

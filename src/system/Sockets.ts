@@ -266,7 +266,7 @@ interface PollHandle {
 }
 
 /**
- * Who waits for a socket. The event loop takes one watch of a descriptor, so both kinds share it; and it goes on until an event
+ * Waits for a socket. The event loop takes one watch of a descriptor, so both kinds share it; and it goes on until an event
  * comes that nobody waits for, because to begin and to end it at every event costs more than the calls in vain.
  */
 const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => {

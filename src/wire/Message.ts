@@ -10,7 +10,7 @@ export type { Failure, Kind, Refusal, Runs } from "../protocol/Words.ts"
 /** Slots (a catcher's number in the session) that are asked, in ascending order. */
 export type Audience = ReadonlyArray<number>
 
-/** M> Who is there? Repeated as long as the session lives. */
+/** M> Asks catchers to join. Repeated as long as the session lives. */
 export interface Announce {
   readonly _tag: "Announce"
   readonly session: bigint
@@ -49,7 +49,7 @@ export interface Decline {
   readonly master: string
 }
 
-/** M> Who was taken in, and as which slot. */
+/** M> The catchers that were taken in, with their slots. */
 export interface Welcome {
   readonly _tag: "Welcome"
   readonly session: bigint
