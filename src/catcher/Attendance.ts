@@ -143,7 +143,8 @@ export class Attendance {
   }
   /** How long ago the master was heard, as another one may believe it. */
   surelySilentMillis(nowMillis: number): number {
-    // anybody may announce what seems to be late: longer than the time-out no living master is silent
+    // anybody may announce what seems to be late: longer than the time-out no living master is
+    // silent
     const doubtMillis = Math.min(this.doubtMillis, this.membership?.timeoutMillis ?? Infinity)
     return Math.min(Math.floor(this.silentMillis(nowMillis) + doubtMillis), 0xffff_ffff)
   }

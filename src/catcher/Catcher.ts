@@ -1,6 +1,6 @@
 /**
- * The catcher: join a session, then every carried file as a four-state machine in a fiber of its own, until the master
- * says bye. Nothing but the phases composed.
+ * The catcher: join a session, then every carried file as a four-state machine in a fiber of its
+ * own, until the master says bye. Nothing but the phases composed.
  */
 
 import * as Channel from "effect/Channel"

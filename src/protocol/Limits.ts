@@ -37,7 +37,10 @@ export const defaultWaitMillis = 30_000
  * themselves in less.
  */
 export const defaultTimeoutMillis = 10_000
-/** The shortest time-out: what is done several times in one is done no more often than a busy machine can. */
+/**
+ * The shortest time-out: what is done several times in one is done no more often than a busy
+ * machine can.
+ */
 export const minTimeoutMillis = 100
 /** Below this an answer about a span of pages would not fit into one datagram. */
 export const minPageBytes = 512

@@ -382,7 +382,10 @@ export class SilenceWatch {
     })
   }
 
-  /** A poll among the pages is a question, too: its acker may say all the while that it is there, and take nothing. */
+  /**
+   * [Q-2] A poll among the pages is a question, too: its acker may say all the while that it is
+   * there, and take nothing.
+   */
   private readonly loseMuteAckers = Effect.suspend(() => {
     const { members, now, pace, timeoutMillis } = this.options
     const sinceMillis = (owesMillis: number) => now() - Math.max(owesMillis, this.awakeMillis)
