@@ -119,7 +119,7 @@ export class Attendance {
     this.doubt(membership.delay.lateMillis)
   }
   /** The master is heard. */
-  hears(incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>, nowMillis: number): void {
+  onHeard(incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>, nowMillis: number): void {
     if (incoming._tag === "Message" && incoming.message._tag === "Announce")
       this.delay = Delay.heard(this.delay, incoming.message.uptimeMillis, nowMillis)
     this.isHeard(nowMillis)

@@ -37,7 +37,7 @@ export class AnswerLoss {
     return count
   }
 
-  asked(slots: ReadonlyArray<number>, series: Series, number: number, nowMillis: number): void {
+  onAsked(slots: ReadonlyArray<number>, series: Series, number: number, nowMillis: number): void {
     for (const slot of slots) {
       const pending = this.of(slot).pending[series]
       pending.push({ number, atMillis: nowMillis })
@@ -47,7 +47,7 @@ export class AnswerLoss {
   }
 
   /** An answer shows what became of the questions up to its own. */
-  heard(slot: number, series: Series, number: number): void {
+  onHeard(slot: number, series: Series, number: number): void {
     const count = this.of(slot)
     const later = count.pending[series].filter((question) => question.number > number)
     count.asked += count.pending[series].length - later.length

@@ -171,12 +171,12 @@ export class Questions {
   }
 
   /** A member's answer about a file. */
-  heard(slot: number, answer: FileAnswer): void {
+  onAnswer(slot: number, answer: FileAnswer): void {
     if (answer._tag === "SitOut") {
       for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer)
     }
     for (const asked of this.pending) {
-      if (asked.question.file === answer.file && asked.hear(slot, answer)) this.options.silence.hasAnswered(slot)
+      if (asked.question.file === answer.file && asked.hear(slot, answer)) this.options.silence.onAnswered(slot)
     }
   }
 

@@ -42,7 +42,7 @@ export class Inbox {
   }
 
   private hearOther(address: Address, lastsMillis: number): Effect.Effect<void> {
-    return Effect.sync(() => this.parts.other.hears(address, lastsMillis))
+    return Effect.sync(() => this.parts.other.onHeard(address, lastsMillis))
   }
 
   private hear(from: Address, message: Message.Message): Effect.Effect<void> | "Ignored" | undefined {
@@ -93,18 +93,18 @@ export class Inbox {
       return undefined
     }
     if (member?.address !== from) return "Ignored"
-    silence.heard(slot, message)
+    silence.onMessage(slot, message)
     const hasLeft = message._tag === "Aborted" && message.file === undefined
     if (member.isNew && !hasLeft) return members.prove(member)
     silence.isBack(slot)
     silence.said(slot, message)
-    if (message._tag === "PollOk") return sending.pace.answered(message)
+    if (message._tag === "PollOk") return sending.pace.onAnswer(message)
     if (message._tag === "ProbeOk") {
-      probing.heard(message)
+      probing.onAnswer(message)
       return undefined
     }
     if (message.file === undefined) return members.lose(slot, "it was stopped there")
-    asking.heard(slot, message)
+    asking.onAnswer(slot, message)
     return undefined
   }
 }

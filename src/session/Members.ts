@@ -35,7 +35,7 @@ interface Options {
   /** Polls them, each as often as that says, in parts. */
   readonly callInParts: (calls: Calls) => Effect.Effect<void, TransportError>
   /** The catcher of that slot has joined, or joins again. */
-  readonly joined: (slot: number) => void
+  readonly onJoined: (slot: number) => void
   /** A newcomer was given the slot, which may have been another catcher's. */
   readonly came: (slot: number) => void
   /** The catcher has answered, and takes part. */
@@ -43,7 +43,7 @@ interface Options {
   /** The slot is heard no more. */
   readonly left: (slot: number) => void
   /** A catcher that took part was lost, and that was told. */
-  readonly lost: (slot: number) => void
+  readonly onLost: (slot: number) => void
 }
 
 /** Somebody that was not taken in, and why. */
@@ -175,7 +175,7 @@ export class MemberList {
       // a newcomer has never been told of
       if (member.isNew) return Effect.void
       this.options.progress.publish({ _tag: "Lost", id: member.name, address: member.address, reason })
-      this.options.lost(slot)
+      this.options.onLost(slot)
       return Effect.tap(this.acknowledge, () =>
         Effect.sync(() => {
           this.changed.openUnsafe()
@@ -214,7 +214,7 @@ export class MemberList {
     const { member } = joined
     this.welcomes.push({ incarnation, slot: member.slot })
     if (member.isNew) this.unproved.push(member.slot)
-    this.options.joined(member.slot)
+    this.options.onJoined(member.slot)
     if (joined._tag === "Known") return undefined
     this.roster = joined.roster
     if (joined._tag === "New") {

@@ -17,7 +17,7 @@ export class OtherMaster {
   }
 
   /** The group is that master's for so long, if nothing more is heard of it. */
-  hears(address: Address, lastsMillis: number): void {
+  onHeard(address: Address, lastsMillis: number): void {
     const untilMillis = this.now() + lastsMillis
     if (lastsMillis <= 0 || (this.known !== undefined && this.known.untilMillis >= untilMillis)) return
     this.known = { address, untilMillis }

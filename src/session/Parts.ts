@@ -52,13 +52,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     present: () => members.present(),
     send: exchange.sendProbe,
     changed: () => members.changed.openUnsafe(),
-    asked: (slots, train) => silence.losses.asked(slots, "probes", train, now()),
+    asked: (slots, train) => silence.losses.onAsked(slots, "probes", train, now()),
     note: (message) => progress.publish({ _tag: "Note", message })
   })
   const sending = yield* Sender.make({
     bytesPerSecond,
     isGlued: () => probing.isGlued(),
-    polled: (slots, poll) => silence.losses.asked(slots, "polls", poll, now())
+    polled: (slots, poll) => silence.losses.onAsked(slots, "polls", poll, now())
   })
   const shared = { exchange, timeoutMillis, now, progress, pace: sending.pace }
   const members: MemberList = new MemberList({
@@ -67,14 +67,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     awakeMillis: () => silence.awakeMillis,
     call: (slots) => silence.call(slots),
     callInParts: (calls) => silence.areYouThere(calls),
-    joined: (slot) => silence.joined(slot),
+    onJoined: (slot) => silence.onJoined(slot),
     came: (slot) => silence.came(slot),
     proved: (slot) => {
       silence.proved(slot)
-      probing.joined(slot)
+      probing.onJoined(slot)
     },
     left: (slot) => silence.left(slot),
-    lost: (slot) => silence.lost(slot)
+    onLost: (slot) => silence.onLost(slot)
   })
   const mostAnswers = () => asking.mostAnswers()
   const silence: SilenceWatch = new SilenceWatch({ ...shared, members, mostAnswers })

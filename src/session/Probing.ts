@@ -83,9 +83,9 @@ export interface Probing {
   /** Whose paths are looked into, and since when: those owe answers. */
   readonly awaited: () => ReadonlyArray<readonly [slot: number, sinceMillis: number]>
   /** A catcher has joined: its path is looked into. */
-  readonly joined: (slot: number) => void
+  readonly onJoined: (slot: number) => void
   /** An answer to probes. */
-  readonly heard: (answer: ProbeOk) => void
+  readonly onAnswer: (answer: ProbeOk) => void
   /** Sends probes until it is interrupted. */
   readonly run: Effect.Effect<never, TransportError>
 }
@@ -169,13 +169,13 @@ class Prober implements Probing {
 
   // ---- what is heard ----
 
-  joined(slot: number): void {
+  onJoined(slot: number): void {
     // the slot may have been another catcher's, on another path
     for (const known of [this.reached, this.unglued, this.out, this.vain, this.vainMillis]) known.delete(slot)
     this.begin(slot, this.pageBytes)
   }
 
-  heard(answer: ProbeOk): void {
+  onAnswer(answer: ProbeOk): void {
     const subject = this.subjects.get(answer.slot)
     if (subject === undefined || answer.probing !== this.probing || answer.train > this.train) return
     // no probe had that size

@@ -111,7 +111,7 @@ export interface Pace extends Pick<Sender["Service"], "totals" | "window"> {
     isLocal?: (slot: number) => boolean
   ) => Effect.Effect<void>
   /** An acker's answer to a poll. */
-  readonly answered: (answer: {
+  readonly onAnswer: (answer: {
     readonly slot: number
     readonly poll: number
     readonly received: number
@@ -160,7 +160,7 @@ export const make = (options: Options): Effect.Effect<Made, never, Transport | M
     const pace: Pace = {
       ...told,
       setAckers: (slots, bufferBytes, isLocal) => Effect.sync(() => pacer.setAckers(slots, bufferBytes, isLocal)),
-      answered: (answer) => Effect.sync(() => pacer.answered(answer)),
+      onAnswer: (answer) => Effect.sync(() => pacer.onAnswer(answer)),
       setUnheard: (slot, isUnheard) => pacer.setUnheard(slot, isUnheard)
     }
     const serving: Sender["Service"]["serving"] = (audience) => pacer.serving(audience)
@@ -194,7 +194,7 @@ class Pacer {
     this.room.openUnsafe()
   }
 
-  answered(answer: Parameters<Pace["answered"]>[0]): void {
+  onAnswer(answer: Parameters<Pace["onAnswer"]>[0]): void {
     this.window = Window.answered(this.window, answer, this.now())
     this.room.openUnsafe()
   }

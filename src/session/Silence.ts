@@ -151,7 +151,7 @@ export class SilenceWatch {
    * A catcher was lost: when all were lost in silence at about one time, the reason lies between
    * them and us.
    */
-  lost(slot: number): void {
+  onLost(slot: number): void {
     const { now, progress } = this.options
     if (this.wereSilent.has(slot)) this.silenced.push(now())
     if (this.haveAllGone()) progress.publish({ _tag: "Note", message: allSilent })
@@ -169,12 +169,12 @@ export class SilenceWatch {
   }
 
   /** Its catcher has joined, or joins again. */
-  joined(slot: number): void {
+  onJoined(slot: number): void {
     this.heardMillis[slot] = this.options.now()
   }
 
   /** A member's answer arrived. */
-  heard(slot: number, message: Message.FromCatcher): void {
+  onMessage(slot: number, message: Message.FromCatcher): void {
     const { now } = this.options
     if (this.silentMillis(slot, 0) >= this.awayMillis) this.losses.pardon(slot)
     this.heardMillis[slot] = now()
@@ -183,7 +183,7 @@ export class SilenceWatch {
   }
 
   private heardAnswer(slot: number, series: Series, number: number): void {
-    this.losses.heard(slot, series, number)
+    this.losses.onHeard(slot, series, number)
     this.tellWindow(slot)
   }
 
@@ -200,7 +200,7 @@ export class SilenceWatch {
   }
 
   /** The catcher has answered a question, if it was stuck. */
-  hasAnswered(slot: number): void {
+  onAnswered(slot: number): void {
     if (this.stuck.delete(slot)) this.goesOn()
   }
 
@@ -350,7 +350,7 @@ export class SilenceWatch {
   call(audience: Message.Audience): Effect.Effect<void, TransportError> {
     return Effect.suspend(() => {
       const { exchange, now } = this.options
-      this.losses.asked(audience, "polls", 0, now())
+      this.losses.onAsked(audience, "polls", 0, now())
       return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: 0, audience })
     })
   }

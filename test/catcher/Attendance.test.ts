@@ -17,7 +17,7 @@ const attended = () => {
     /** Its own master polls it. */
     polled: (atMillis: number) => {
       const message = { _tag: "Poll", session: 1n, poll: 0, audience: [0] } as const
-      attendance.hears({ _tag: "Message", message, pages: 0 }, atMillis)
+      attendance.onHeard({ _tag: "Message", message, pages: 0 }, atMillis)
     },
     /** The other master calls, which began at 0: how long ago its own master was heard, as the other one is told. */
     called: (sentMillis: number, atMillis: number) => {

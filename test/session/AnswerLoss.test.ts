@@ -5,8 +5,8 @@ import { AnswerLoss } from "../../src/session/AnswerLoss.ts"
 /** Polls 1 to `polls` of slot 0, one each 10 ms; those that `isHeard` are answered 5 ms later. Judged at once after the last. */
 const after = (polls: number, isHeard: (poll: number) => boolean, losses = new AnswerLoss()) => {
   for (let poll = 1; poll <= polls; poll++) {
-    losses.asked([0], "polls", poll, poll * 10)
-    if (isHeard(poll)) losses.heard(0, "polls", poll)
+    losses.onAsked([0], "polls", poll, poll * 10)
+    if (isHeard(poll)) losses.onHeard(0, "polls", poll)
   }
   return losses
 }
@@ -30,11 +30,11 @@ describe("lost answers [Q-14]", () => {
 
   it("late answers, and answers to all that was asked while the catcher stood still, are heard", () => {
     const losses = after(40, () => false)
-    for (let poll = 1; poll <= 40; poll++) losses.heard(0, "polls", poll)
+    for (let poll = 1; poll <= 40; poll++) losses.onHeard(0, "polls", poll)
     assert.isFalse(losses.isMost(0, 10_000))
     const unnumbered = new AnswerLoss()
-    for (let i = 0; i < 12; i++) unnumbered.asked([0], "polls", 0, i)
-    for (let i = 0; i < 12; i++) unnumbered.heard(0, "polls", 0)
+    for (let i = 0; i < 12; i++) unnumbered.onAsked([0], "polls", 0, i)
+    for (let i = 0; i < 12; i++) unnumbered.onHeard(0, "polls", 0)
     assert.isFalse(unnumbered.isMost(0, 10_000))
   })
 
@@ -46,9 +46,9 @@ describe("lost answers [Q-14]", () => {
 
   it("polls and probes are numbered apart; a slot that is another catcher's begins anew", () => {
     const losses = new AnswerLoss()
-    losses.asked([0], "polls", 9, 0)
-    losses.asked([0], "probes", 1, 0)
-    losses.heard(0, "probes", 1)
+    losses.onAsked([0], "polls", 9, 0)
+    losses.onAsked([0], "probes", 1, 0)
+    losses.onHeard(0, "probes", 1)
     after(12, () => false, losses)
     assert.isTrue(losses.isMost(0, 5000))
     losses.forget(0)

@@ -35,7 +35,7 @@ const probed = Effect.fnUntraced(function* (
         const { audience, probing: number, session, train } = probe
         for (const slot of audience) {
           const said = { session, slot, incarnation: slot, probing: number, train, ...answer(slot) }
-          probing.heard({ _tag: "ProbeOk", ...said })
+          probing.onAnswer({ _tag: "ProbeOk", ...said })
         }
         return sentBytes
       }),
@@ -43,7 +43,7 @@ const probed = Effect.fnUntraced(function* (
     note: (message) => void notes.push(message),
     ...options
   })
-  for (const { slot } of members) probing.joined(slot)
+  for (const { slot } of members) probing.onJoined(slot)
   const running = yield* Effect.forkChild(probing.run)
   const isKnown = () => members.every(({ slot }) => probing.paths.isKnown(slot))
   for (; nowMillis < 10_000 && !isKnown(); nowMillis++) yield* TestClock.adjust(1)
@@ -56,7 +56,7 @@ describe("Probing", () => {
     Effect.gen(function* () {
       const { probing } = yield* probed(1, () => ({ single: 1332, times: 65_535, glued: 0 }), { isPageFixed: true })
       assert.isDefined(probing.paths.whyOut(0))
-      probing.joined(0)
+      probing.onJoined(0)
       assert.deepStrictEqual([probing.paths.whyOut(0), probing.paths.isKnown(0)], [undefined, false])
     })
   )
