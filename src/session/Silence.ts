@@ -88,6 +88,8 @@ export class SilenceWatch {
   private readonly options: Options
   private readonly startedMillis: number
   private readonly heardMillis: Array<number> = []
+  /** By slot: when it was polled first, since it was heard last. */
+  private readonly unanswered = new Map<number, number>()
   /** Catchers that are away, since when. */
   private readonly away = new Map<number, number>()
   /** Those that answer polls and have not answered a question for long. */
@@ -134,6 +136,7 @@ export class SilenceWatch {
   /** A slot is a newcomer's, and may have been another catcher's. */
   came(slot: number): void {
     this.losses.forget(slot)
+    this.unanswered.delete(slot)
     this.options.pace.setUnheard(slot, false)
   }
 
@@ -171,6 +174,7 @@ export class SilenceWatch {
   /** Its catcher has joined, or joins again. */
   onJoined(slot: number): void {
     this.heardMillis[slot] = this.options.now()
+    this.unanswered.delete(slot)
   }
 
   /** A member's answer arrived. */
@@ -178,6 +182,7 @@ export class SilenceWatch {
     const { now } = this.options
     if (this.silentMillis(slot, 0) >= this.awayMillis) this.losses.pardon(slot)
     this.heardMillis[slot] = now()
+    this.unanswered.delete(slot)
     if (message._tag === "PollOk") this.heardAnswer(slot, "polls", message.poll)
     if (message._tag === "ProbeOk") this.heardAnswer(slot, "probes", message.train)
   }
@@ -312,11 +317,18 @@ export class SilenceWatch {
     })
   }
 
+  // Polls that it did not answer before count for half of the time-out, or several that are dead and asked one after the other
+  // would take a whole one each.
+  private silentSince(slot: number, owesSince: number): number {
+    const polled = this.unanswered.get(slot) ?? owesSince
+    return Math.max(Math.min(polled, owesSince), owesSince - this.options.timeoutMillis / 2)
+  }
+
   /** Those of them that are to be asked whether they are there, and how often each. */
   quietOf(slots: Iterable<number>, owesSince: (slot: number) => number): Effect.Effect<Calls> {
     return Effect.gen({ self: this }, function* () {
       const quiet = new Map<number, number>()
-      for (const slot of slots) quiet.set(slot, yield* this.callsFor(slot, owesSince(slot)))
+      for (const slot of slots) quiet.set(slot, yield* this.callsFor(slot, this.silentSince(slot, owesSince(slot))))
       return quiet
     })
   }
@@ -351,6 +363,7 @@ export class SilenceWatch {
     return Effect.suspend(() => {
       const { exchange, now } = this.options
       this.losses.onAsked(audience, "polls", 0, now())
+      for (const slot of audience) if (!this.unanswered.has(slot)) this.unanswered.set(slot, now())
       return exchange.sendNow({ _tag: "Poll", session: exchange.session, poll: 0, audience })
     })
   }

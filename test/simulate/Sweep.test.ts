@@ -209,6 +209,7 @@ describe("seeds that have failed", () => {
   it.effect("408755: the last catcher started shortly before the end of the wait, and heard no call", () =>
     check(408_755)
   )
+  it.effect("601120: all were dead, and were lost one after the other", () => check(601_120))
   it.effect("413251: two times out of reach, each of them short", () => check(413_251))
   it.effect("403485: all were dead before the last one was started", () => check(403_485))
 })
