@@ -152,7 +152,7 @@ export class Attendance {
     return Math.max(0, (this.workingMillis ?? nowMillis) - this.heardMillis)
   }
   /**
-   * [J-13] Another master calls. Is ours dead? One announcement alone may be that of a master which
+   * [J-12] Another master calls. Is ours dead? One announcement alone may be that of a master which
    * has not heard ours yet.
    */
   isLeftFor({ session, uptimeMillis }: Call, nowMillis: number): boolean {

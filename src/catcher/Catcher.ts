@@ -129,7 +129,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const visitor = new Visitor(options, services, yield* pullOf(exchange.receive))
   const report = Effect.sync(() => visitor.report())
   return yield* visitor.visits.pipe(
-    // [J-9] a master need not wait for a catcher that is stopped
+    // [J-8] a master need not wait for a catcher that is stopped
     Effect.onInterrupt(() => visitor.leave),
     Effect.onError(() => (visitor.attendance.membership === undefined ? Effect.void : report)),
     Effect.andThen(report)
@@ -187,9 +187,9 @@ class Visitor {
       const error = visited.failure
       if (!this.isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error
       if (this.joinsAgain(error)) {
-        // [J-8] given up while we were out of reach, and within reach again: what was committed
+        // [J-7] given up while we were out of reach, and within reach again: what was committed
         // before is recognised. That master is heard within the time-out, or its session has ended
-        // since. [J-13] So is one for which ours was left.
+        // since. [J-12] So is one for which ours was left.
         if (this.attendance.isReplaced) yield* this.leave
         waitMillis = this.options.timeoutMillis
         otherwise = error._tag === "JoinRefused" ? ended(error) : error
@@ -208,7 +208,7 @@ class Visitor {
   }
 
   /**
-   * [J-12] Its master has gathered in vain, and another one may come; what there is to say of it.
+   * [J-11] Its master has gathered in vain, and another one may come; what there is to say of it.
    */
   private looksOn(error: Errors.SessionAborted | Errors.MasterTimeout): string {
     const { now, progress, wakefulness } = this.services

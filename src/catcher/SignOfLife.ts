@@ -1,7 +1,7 @@
 /**
  * A catcher that has had work without a pause for an eighth of the time-out says that it is there,
  * unasked: the polls and questions that have come since wait behind the pages that its store takes
- * slowly. [Q-9]
+ * slowly. [Q-10]
  */
 import * as Effect from "effect/Effect"
 import * as Answers from "../session/Answers.ts"

@@ -1,5 +1,5 @@
 /**
- * [J-14] Says where we are when our address has changed, until it is known: the master takes
+ * [J-13] Says where we are when our address has changed, until it is known: the master takes
  * answers from the address that it knows alone.
  */
 import * as Effect from "effect/Effect"

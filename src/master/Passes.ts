@@ -33,7 +33,7 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     const uncommitted = audiences.present().filter((slot) => ledger.lacks(slot, 0))
     if (audiences.newcomers().length > 0) yield* admit(shared)
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
-    // [O-6] a catcher that is away comes back or is lost; [J-10] one that asks for a name that was
+    // [O-6] a catcher that is away comes back or is lost; [J-9] one that asks for a name that was
     // taken may have been started again
     else if (hasRetrying() || audiences.reachable().length < audiences.present().length) {
       // those that have everything need not wait with their tree

@@ -221,7 +221,7 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
 
 /**
  * From where a catcher has joined, and what shows that it is the same one when it joins from
- * somewhere else. [J-14]
+ * somewhere else. [J-13]
  */
 export interface Place {
   /** Our own address, as the master knows it. */
@@ -415,7 +415,7 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   if (seeker.refused?.reason !== reason) progress.publish({ _tag: "Refused", id: options.name, address: from, reason })
   seeker.refused = new JoinRefused({ master: from, reason })
   if (JoinRefusals.isNameHeld(own.refusal)) return undefined
-  // [J-8] it was taken in without hearing so, and given up before it did: another incarnation may
+  // [J-7] it was taken in without hearing so, and given up before it did: another incarnation may
   // come
   if (own.refusal === "Started") {
     Object.assign(seeker, yield* newIncarnation(seeker.place.local))

@@ -4,7 +4,7 @@
  * end with every catcher complete, out, lost, or so far behind the others that it is to be repaired
  * after them.
  *
- * [Q-3] a round is asked only after all that was sent for the round before has left.
+ * [Q-4] a round is asked only after all that was sent for the round before has left.
  */
 
 import * as Effect from "effect/Effect"

@@ -59,7 +59,7 @@ export const content = (
 }
 
 /**
- * [P-7] The first thing that is read must be of the file as it was opened. A file that was written
+ * [P-8] The first thing that is read must be of the file as it was opened. A file that was written
  * anew before that, and is longer, could not be told later from one that was only appended to.
  */
 const readingUntouched = (
@@ -94,7 +94,7 @@ export const inMemory = (
 export const root = (content: Content): Uint8Array => hash(content.trailer)
 
 /**
- * [P-7] Once every page was sent: is it what the source held when it was opened? What has become
+ * [P-8] Once every page was sent: is it what the source held when it was opened? What has become
  * longer may only have been appended to, so then all that was sent is read again and compared.
  */
 export const settle = Effect.fn("PageStream.settle")(function* (content: Content) {

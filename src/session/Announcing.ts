@@ -58,7 +58,7 @@ export class Announcer {
 
   service(): Announcing["Service"] {
     const { members, other, silence } = this.parts
-    // [J-11] a catcher that joined and died before the session began is asked nothing yet
+    // [J-10] a catcher that joined and died before the session began is asked nothing yet
     const joined = (): Watched => members.present().map(({ slot }) => [slot, 0] as const)
     return {
       otherMaster: () => other.current(),
@@ -93,7 +93,7 @@ export class Announcer {
   readonly announce: Effect.Effect<void, TransportError> = Effect.suspend(() => {
     const { exchange, members } = this.parts
     if (members.isOver) return Effect.never
-    // [J-8] nobody asks them any more, so they would wait forever
+    // [J-7] nobody asks them any more, so they would wait forever
     for (const { incarnation } of Roster.givenUp(members.roster)) members.tellGivenUp(incarnation)
     const announcing = this.standsBack
       ? members.welcome
@@ -117,7 +117,7 @@ export class Announcer {
     }
   }
 
-  /** [J-14] Catchers heed the address that welcomed them alone. */
+  /** [J-13] Catchers heed the address that welcomed them alone. */
   private readonly staysHome = Effect.suspend(() => {
     const { members, transport } = this.parts
     const { local } = transport

@@ -213,7 +213,7 @@ export class Questions {
         if (stalledMillis > timeoutMillis / 4) silence.awakeMillis = now()
         const quiet = yield* silence.quietOf(owing, (slot) => asked.firstAsked.get(slot) ?? now())
         yield* this.leaveOut(asked, waited)
-        // a catcher that works on an answer (commits a thousand files) still answers polls
+        // a catcher that works on an answer (commits a thousand files) still answers polls
         yield* silence.areYouThere(quiet)
       }
       if (question.patienceMillis === undefined && asked.isOpen()) {

@@ -1,6 +1,6 @@
 /**
  * The demand for pages: the catchers that still want them. The demand is asked before pages are
- * read, and once more before they go on the air, so that nothing is read or sent for nobody. [P-6]
+ * read, and once more before they go on the air, so that nothing is read or sent for nobody. [P-7]
  */
 import * as Effect from "effect/Effect"
 

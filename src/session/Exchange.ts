@@ -5,7 +5,7 @@
  * `Incoming` takes pages out of the memory that arrives.
  *
  * A hostile datagram is that datagram's end: what cannot be read is counted, and an answer to an
- * address that may be forged fails nothing. [W-3] [P-5]
+ * address that may be forged fails nothing. [W-3] [P-4]
  */
 
 import * as Context from "effect/Context"
@@ -138,7 +138,7 @@ export class CatcherExchange extends Context.Service<
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
     /**
      * Tells something to an address that anybody may have forged: when it cannot be sent, it is
-     * lost. [P-5]
+     * lost. [P-4]
      */
     readonly tell: (to: Address, message: FromCatcher) => Effect.Effect<void>
   }

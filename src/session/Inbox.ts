@@ -87,7 +87,7 @@ export class Inbox {
     const { asking, members, probing, sending, silence } = this.parts
     const { incarnation, slot } = message
     const member = Roster.memberOf(members.roster, slot, incarnation)
-    // [J-8] one that was lost is told, so that it joins anew
+    // [J-7] one that was lost is told, so that it joins anew
     if (Roster.isLost(members.roster, slot, incarnation, from) && members.mayAsk(from)) {
       members.tellGivenUp(incarnation)
       return undefined

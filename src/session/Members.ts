@@ -67,7 +67,7 @@ export class Members extends Context.Service<
     readonly turnedAway: () => ReadonlyArray<Turned>
     /**
      * True while a catcher that was refused for its name still asks, and its name has become free.
-     * The session must not end before it has joined. [J-10]
+     * The session must not end before it has joined. [J-9]
      */
     readonly hasRetrying: () => boolean
     /** Gives a catcher up. */
@@ -185,7 +185,7 @@ export class MemberList {
     })
   }
 
-  /** [J-8] It is told that it was given up, so that it joins anew. */
+  /** [J-7] It is told that it was given up, so that it joins anew. */
   tellGivenUp(incarnation: number): void {
     this.welcomes.push({ incarnation, refusal: "Started" })
   }
@@ -231,7 +231,7 @@ export class MemberList {
     return this.acknowledge
   }
 
-  /** [J-15] A newcomer has answered: now it takes part. */
+  /** [J-14] A newcomer has answered: now it takes part. */
   prove(member: Roster.Member): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { address, incarnation, name, slot } = member

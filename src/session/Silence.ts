@@ -317,8 +317,8 @@ export class SilenceWatch {
     })
   }
 
-  // Polls that it did not answer before count for half of the time-out, or several that are dead and asked one after the other
-  // would take a whole one each.
+  // Polls that it did not answer before count for half of the time-out. Dead catchers that are
+  // asked one after the other would take a whole one each.
   private silentSince(slot: number, owesSince: number): number {
     const polled = this.unanswered.get(slot) ?? owesSince
     return Math.max(Math.min(polled, owesSince), owesSince - this.options.timeoutMillis / 2)

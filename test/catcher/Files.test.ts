@@ -96,7 +96,7 @@ const rig = Effect.fnUntraced(function* (
 const tags = (answers: ReadonlyArray<FileState.Answer>) => answers.map((answer) => answer._tag)
 
 describe("CatchFiles", () => {
-  it.effect("a file from its open to its commit, each question asked twice: the same answers, one effect [C-3]", () =>
+  it.effect("a file from its open to its commit, each question asked twice: the same answers, one effect [C-1]", () =>
     Effect.gen(function* () {
       const { ask, bytes, did, pages } = yield* rig()
       for (let i = 0; i < 2; i++) assert.deepStrictEqual(tags(yield* ask(open)), ["OpenOk"])
@@ -145,7 +145,7 @@ describe("CatchFiles", () => {
       })
   )
 
-  it.effect("its fiber retires after the commit, and a later question finds the same answer [C-3]", () =>
+  it.effect("its fiber retires after the commit, and a later question finds the same answer [C-1]", () =>
     Effect.gen(function* () {
       const { ask, did, files, live, pages } = yield* rig()
       yield* ask(open)
@@ -265,7 +265,7 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("pages of a length that is not theirs, or beyond the file, are not taken [C-5]", () =>
+  it.effect("pages of a length that is not theirs, or beyond the file, are not taken [C-3]", () =>
     Effect.gen(function* () {
       const { ask, bytes, pages } = yield* rig()
       yield* ask(open)
@@ -290,7 +290,7 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("damaged pages: their block is asked for again, and nothing is complete before it is right [C-2]", () =>
+  it.effect("damaged pages: their block is asked for again, and nothing is complete before it is right [C-6]", () =>
     Effect.gen(function* () {
       const { ask, bytes, did, pages } = yield* rig()
       yield* ask(open)

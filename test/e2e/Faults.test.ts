@@ -195,7 +195,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       yield* catchers[0].kill("SIGINT")
       assert.strictEqual((yield* catchers[0].ended).status, 20)
       assert.deepStrictEqual(Lab.litter(lab.destination(1)), [])
-      // [J-9] it said that it leaves, so nobody waits a minute for it
+      // [J-8] it said that it leaves, so nobody waits a minute for it
       const { report, status } = yield* master.ended
       assert.strictEqual(status, 23)
       assert.include(report.catchers.find((one: any) => one.id === "c1").failures[0].reason, "stopped")
@@ -363,7 +363,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       assert.deepStrictEqual(report.failures, [])
       assert.strictEqual((yield* second.ended).status, 0)
       for (const i of [1, 2]) {
-        // [P-7] appended to before its first page was read it is another file, after that it is the one that was opened
+        // [P-8] appended to before its first page was read it is another file, after that it is the one that was opened
         const first = contentOf(i, "large 1")
         assert.isTrue(first.equals(appended) || first.equals(readFileSync(at("large 1"))), "as it was at one moment")
         assert.isTrue(contentOf(i, "large 2").equals(readFileSync(at("large 2"))), "as it is since")
@@ -374,7 +374,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
   )
 
   test(
-    "a file that never holds still arrives as it was at one moment, in few more pages, with a note and 24 [P-7]",
+    "a file that never holds still arrives as it was at one moment, in few more pages, with a note and 24 [P-8]",
     2,
     (lab) =>
       Effect.gen(function* () {

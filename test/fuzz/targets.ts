@@ -414,7 +414,7 @@ const checkCommand = (command: FileState.Command) => {
 
 const answersOf = (commands: Commands) => commands.filter(({ _tag }) => _tag === "Answer")
 
-/** [C-3] What is committed is not begun again, and a question asked again does nothing and has the same answer. */
+/** [C-1] What is committed is not begun again, and a question asked again does nothing and has the same answer. */
 const checkAgain = (
   state: FileState.State,
   event: FileState.Event,
@@ -429,7 +429,7 @@ const checkAgain = (
     assert.strictEqual(first.length, commands.length, "begun again")
 }
 
-/** [C-2] Ready is a file that was verified whole, was recognised, or has nothing to carry. */
+/** [C-6] Ready is a file that was verified whole, was recognised, or has nothing to carry. */
 const checkReady = (state: FileState.State, event: FileState.Event, next: FileState.State) => {
   if (next._tag !== "DataReady" || state._tag === "DataReady") return
   if (event._tag === "Opened" || event._tag === "Recognised") return

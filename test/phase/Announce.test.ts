@@ -115,7 +115,7 @@ describe("Announce.join", () => {
     })
   )
 
-  it.effect("given up before it has heard of its slot: it asks again as another incarnation [J-8]", () =>
+  it.effect("given up before it has heard of its slot: it asks again as another incarnation [J-7]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       let first: number | undefined

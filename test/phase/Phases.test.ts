@@ -126,7 +126,7 @@ describe("MissingRounds", () => {
     return { _tag: "Missing", first, count, round, runs }
   }
 
-  it.effect("sends the union of what is missing, and asks on only after it has left [Q-3] [Q-5]", () =>
+  it.effect("sends the union of what is missing, and asks on only after it has left [Q-4] [Q-5]", () =>
     Effect.gen(function* () {
       const { air, run } = yield* rig(
         3,
@@ -153,7 +153,7 @@ describe("MissingRounds", () => {
     })
   )
 
-  it.effect("on a slow air too: all batches of a repair have left before the next round is asked [Q-3]", () =>
+  it.effect("on a slow air too: all batches of a repair have left before the next round is asked [Q-4]", () =>
     Effect.gen(function* () {
       const bytes = new Uint8Array(400 * 512)
       const large = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes: 512 }), bytes)
@@ -196,7 +196,7 @@ describe("MissingRounds", () => {
     })
   )
 
-  it.effect("rounds of a span leave out who is slow, and end when nobody misses anything [Q-8]", () =>
+  it.effect("rounds of a span leave out who is slow, and end when nobody misses anything [Q-9]", () =>
     Effect.gen(function* () {
       const { run, session } = yield* rig(
         2,
@@ -212,7 +212,7 @@ describe("MissingRounds", () => {
   )
 
   it.effect(
-    "stragglers that never get on are given up as well, however often they are left for later [Q-8] [Q-11]",
+    "stragglers that never get on are given up as well, however often they are left for later [Q-9] [Q-11]",
     () =>
       Effect.gen(function* () {
         const bytes = new Uint8Array(2000 * 512)

@@ -116,7 +116,7 @@ const probed = (message: Message) =>
       }
     : undefined
 
-/** [J-15] By its first answer a newcomer becomes a catcher. */
+/** [J-14] By its first answer a newcomer becomes a catcher. */
 const firstAnswers = (message: Message, slots: Slots, answered: Set<number>): ReadonlyArray<Message> =>
   message._tag !== "Poll"
     ? []

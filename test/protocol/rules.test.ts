@@ -23,6 +23,15 @@ describe("docs/protocol.md", () => {
     assert.strictEqual(new Set(rules).size, rules.length)
   })
 
+  it("numbers the rules of each letter in order, without gaps", () => {
+    const last = new Map<string, number>()
+    for (const rule of rules) {
+      const [letter, number] = rule.split("-")
+      assert.strictEqual(Number(number), (last.get(letter) ?? 0) + 1, rule)
+      last.set(letter, Number(number))
+    }
+  })
+
   it("has every rule that is cited", () => {
     const wrong = ["docs/protocol.md", ...filesOf("src"), ...filesOf("test")].flatMap((name) =>
       cited(read(name))

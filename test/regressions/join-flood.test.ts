@@ -57,7 +57,7 @@ const session = Effect.fnUntraced(function* (joinsPerSecond: number) {
 })
 
 describe("a flood of joins by somebody silent", () => {
-  it.effect("costs the catchers nothing, and is not in the report [J-15]", () =>
+  it.effect("costs the catchers nothing, and is not in the report [J-14]", () =>
     Effect.gen(function* () {
       const quiet = yield* session(0)
       const flooded = yield* session(3000)

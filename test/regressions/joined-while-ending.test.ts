@@ -64,7 +64,7 @@ describe("a catcher whose join comes between the goodbyes [J-5]", () => {
   )
 })
 
-it.effect("a catcher that is welcomed, and deaf until the session has ended, says that it took no part [J-15]", () =>
+it.effect("a catcher that is welcomed, and deaf until the session has ended, says that it took no part [J-14]", () =>
   Effect.gen(function* () {
     let welcomed: Simulation.World | undefined
     const { catchers } = yield* Simulation.run({

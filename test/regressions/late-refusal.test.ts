@@ -9,7 +9,7 @@ import * as Tree from "../../src/simulate/Tree.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Refusal } from "../../src/wire/Message.ts"
 
-describe("a refusal that comes when the catcher has its slot [J-8]", () => {
+describe("a refusal that comes when the catcher has its slot [J-7]", () => {
   /** Incarnations that asked to join, and how it ended. */
   const refusing = Effect.fnUntraced(function* (refusal: Refusal) {
     const asked = new Map<number, bigint>()

@@ -12,7 +12,7 @@ import { answering, crowd, inTime, master } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
 for (const every of [8, 10]) {
-  it.effect(`one answer in ${every} keeps a catcher in the session [Q-9]`, () =>
+  it.effect(`one answer in ${every} keeps a catcher in the session [Q-10]`, () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const { session } = yield* master(network, { timeoutMillis: 2000 })

@@ -34,7 +34,7 @@ const session = Effect.fnUntraced(function* (
   return { joins, members: master?._tag === "Success" ? master.value.catchers : [] }
 })
 
-describe("a catcher whose address changes in a session [J-14]", () => {
+describe("a catcher whose address changes in a session [J-13]", () => {
   it.effect("joins again from the new one, once, keeps its slot, and is complete", () =>
     Effect.gen(function* () {
       let address: string | undefined

@@ -44,7 +44,7 @@ const refusing = Effect.fnUntraced(function* () {
   return { network, notes, running: yield* Effect.forkScoped(session.run), session, system }
 })
 
-describe("sends that the system refuses [P-8]", () => {
+describe("sends that the system refuses [P-5]", () => {
   it.effect("are not sent, and told once, however long it lasts", () =>
     Effect.gen(function* () {
       const { notes, session, system } = yield* refusing()
@@ -77,7 +77,7 @@ describe("sends that the system refuses [P-8]", () => {
   )
 })
 
-describe("a master whose address changes [J-14]", () => {
+describe("a master whose address changes [J-13]", () => {
   it.effect("goes on while nobody has joined it, and ends with the reason when somebody has", () =>
     Effect.gen(function* () {
       const { network, running, session } = yield* refusing()

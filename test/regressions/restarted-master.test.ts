@@ -21,7 +21,7 @@ const tree = [Tree.file("a", 600_000), Tree.file("b", 5000)]
 const bytesPerSecond = 1_200_000
 const sendMillis = 700
 
-describe("a master that was killed is started again [J-4] [J-13]", () => {
+describe("a master that was killed is started again [J-4] [J-12]", () => {
   for (const [pauseMillis, loss] of [
     [0, 0],
     [100, 0.05],
@@ -184,7 +184,7 @@ describe("a group that is busy", () => {
     })
   )
 
-  it.effect("by a master that is cut off for 2 s while another one waits: nobody leaves it [J-4] [J-13]", () =>
+  it.effect("by a master that is cut off for 2 s while another one waits: nobody leaves it [J-4] [J-12]", () =>
     Effect.gen(function* () {
       const { catcher, events, master, network } = yield* stage
       const cut = Effect.gen(function* () {

@@ -51,7 +51,7 @@ const counting = Effect.fnUntraced(function* (
 const until = (isTrue: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (isTrue() ? Effect.void : Effect.andThen(Effect.sleep(1), until(isTrue))))
 
-describe("nobody is left [P-6]", () => {
+describe("nobody is left [P-7]", () => {
   for (const [how, limitMillis] of [
     ["stop", 1500],
     ["crash", 12_000]
@@ -111,7 +111,7 @@ describe("nobody is left [P-6]", () => {
   )
 })
 
-describe("nobody wants the file any more [P-6] [O-7]", () => {
+describe("nobody wants the file any more [P-7] [O-7]", () => {
   for (const spans of [0.9, 4]) {
     it.effect(`every disk is full in the middle of ${spans} spans: no page beyond`, () =>
       Effect.gen(function* () {

@@ -11,7 +11,7 @@ const tree = [Simulation.file("large", 600_000), Simulation.file("f1", 900), Sim
 // alone, and beside others that are done long before
 for (const catchers of [1, 3]) {
   for (const stepMillis of [5, 15]) {
-    it.effect(`${catchers} catchers, one whose store takes ${stepMillis} ms for each page: not lost [Q-9]`, () =>
+    it.effect(`${catchers} catchers, one whose store takes ${stepMillis} ms for each page: not lost [Q-10]`, () =>
       Effect.gen(function* () {
         const outcome = yield* Simulation.run({
           ...{

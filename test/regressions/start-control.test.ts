@@ -160,7 +160,7 @@ describe("a catcher whose master gives up while it gathers", () => {
   })
 
   for (const isKilled of [false, true]) {
-    it.effect(`takes part in the next session: ${isKilled ? "killed" : "interrupted"} [J-12]`, () =>
+    it.effect(`takes part in the next session: ${isKilled ? "killed" : "interrupted"} [J-11]`, () =>
       Effect.gen(function* () {
         const { outcome, said } = yield* left({ waitMillis: 20_000, isKilled, isFollowed: true })
         assert.strictEqual(tag(outcome), "Success")

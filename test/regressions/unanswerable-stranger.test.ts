@@ -81,7 +81,7 @@ const catches = (name: string, stranger: Address, isTried: boolean) =>
     })
   )
 
-describe("a stranger that cannot be answered [P-5]", () => {
+describe("a stranger that cannot be answered [P-4]", () => {
   catches("is left out where its address says so", "10.9.9.9:0", false)
   catches("is answered in vain where the system says so", "10.9.9.9:1", true)
 })

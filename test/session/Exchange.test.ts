@@ -105,7 +105,7 @@ describe("a master's exchange", () => {
 })
 
 describe("a catcher's exchange", () => {
-  it.effect("fails when its master cannot be answered, and not when an address that may be forged cannot [P-5]", () =>
+  it.effect("fails when its master cannot be answered, and not when an address that may be forged cannot [P-4]", () =>
     Effect.gen(function* () {
       const { answer, tell } = yield* refused
       const left = { _tag: "Aborted", ...who, file: undefined } as const

@@ -6,7 +6,7 @@ const taken = (rate: JoinRate, host: string, times: number, nowMillis: number) =
   Array.from({ length: times }, () => rate.take(host, nowMillis)).filter((is) => is).length
 
 describe("JoinRate", () => {
-  it("a host joins so often at once, and so often a second; others are not held back by it [J-16]", () => {
+  it("a host joins so often at once, and so often a second; others are not held back by it [J-15]", () => {
     const rate = new JoinRate()
     assert.strictEqual(taken(rate, "a", 1000, 0), Limits.joinsOfHost)
     assert.strictEqual(taken(rate, "b", 10, 0), 10)

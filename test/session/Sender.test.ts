@@ -28,7 +28,7 @@ const sender = Effect.fnUntraced(function* (network: Simulated.Network) {
 })
 
 describe("Sender", () => {
-  it.effect("repairs at a straggler's pace hold up neither new pages nor the repairs of others [P-4] [Q-11]", () =>
+  it.effect("repairs at a straggler's pace hold up neither new pages nor the repairs of others [P-6] [Q-11]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const listener = yield* endpoint(network.layerCatcher("l"))

@@ -78,7 +78,7 @@ describe("Session.ask", () => {
     })
   )
 
-  it.effect("asks slices, so that answers do not implode [Q-4]", () =>
+  it.effect("asks slices, so that answers do not implode [Q-3]", () =>
     Effect.gen(function* () {
       const fits = 64
       const network = yield* Simulated.make({ seed: 1, receiveBufferBytes: fits * Limits.answerBytes })
@@ -235,7 +235,7 @@ describe("a master that stands back [J-4]", () => {
   )
 })
 
-describe("a newcomer [J-15]", () => {
+describe("a newcomer [J-14]", () => {
   /** It joins, and says all of this in one datagram when it is welcomed. */
   const newcomer = Effect.fnUntraced(function* (
     network: Simulated.Network,

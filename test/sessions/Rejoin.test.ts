@@ -128,7 +128,7 @@ describe("a catcher that comes late", () => {
     })
   )
 
-  it.effect("and holds other bytes of the same size is sent the file [C-2]", () =>
+  it.effect("and holds other bytes of the same size is sent the file [C-6]", () =>
     Effect.gen(function* () {
       const other = yield* late(without("d/large", Simulation.file("d/large", 900_000, 2)))
       assert.strictEqual(other.more, pagesOfFiles("d/large"))
@@ -225,7 +225,7 @@ describe("a catcher that comes back", () => {
     })
   )
 
-  it.effect("killed in its last step gets in although nobody else keeps the session alive meanwhile [J-10]", () =>
+  it.effect("killed in its last step gets in although nobody else keeps the session alive meanwhile [J-9]", () =>
     Effect.gen(function* () {
       const one = [Simulation.file("one", 600_000)]
       const memory = Memory.make()
@@ -265,7 +265,7 @@ describe("a catcher that comes back", () => {
   )
 
   it.effect(
-    "given up while it was parted, but not so long that it left by itself, it is told so and joins anew [J-8]",
+    "given up while it was parted, but not so long that it left by itself, it is told so and joins anew [J-7]",
     () =>
       Effect.gen(function* () {
         for (const partedMillis of [1500, 2000]) {

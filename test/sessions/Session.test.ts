@@ -92,7 +92,7 @@ describe("a matrix of seeds, losses, delays, doubles and reordering", () => {
 describe("faults", () => {
   it.effect("damaged bytes are found by their hash and sent again", () =>
     Effect.gen(function* () {
-      // [C-2]: a flipped bit anywhere, in pages and in questions
+      // [C-6]: a flipped bit anywhere, in pages and in questions
       const outcome = yield* Simulation.run({ seed: 7, catchers: 2, tree, corrupt: 0.001, loss: 0.01 })
       isWhole(outcome)
       assert.isAbove(outcome.counters.corrupted, 2)
@@ -327,7 +327,7 @@ describe("faults", () => {
 
   it.effect("a slow store is no lost catcher: it works for three time-outs, and answers polls", () =>
     Effect.gen(function* () {
-      // the commit of the bundle takes so long
+      // the commit of the bundle takes so long
       const turn = (operation: Memory.Operation) => Effect.sleep(operation === "commit" ? 100 : 0)
       const outcome = yield* Simulation.run({
         seed: 21,

@@ -3,12 +3,12 @@
  *
  * `node scripts/mutants.mjs` takes each of these rules out of a copy, and looks for the first seed that fails without it.
  * Other mutants of scripts/mutants.json name tests that fail instead, because no seed shows them soon: effects that happen once
- * [C-3] and the incarnation of an answer [R-2] among them.
+ * [C-1] and the incarnation of an answer [R-2] among them.
  *
  * | without | seed | it says |
  * |---|---|---|
- * | the hash check (Assembly.verify, [C-2]) | 2 | rename: f5 does not have the source's content |
- * | the same answer to a question asked again (CatchFiles, [C-3]) | 18 | c1, whom nothing has hit, is Lost |
+ * | the hash check (Assembly.verify, [C-6]) | 2 | rename: f5 does not have the source's content |
+ * | the same answer to a question asked again (CatchFiles, [C-1]) | 18 | c1, whom nothing has hit, is Lost |
  * | the checksum of a message (Codec.decode, [W-7]) | 19 | c3, whom nothing has hit, is Partial |
  * | the rename at the end (Volume.temporaryName, [F-1]) | 1 | f2 was removed, and nothing put in its place |
  *

@@ -5,12 +5,12 @@
  * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened, Recognised or OpenFailed,
  * Verified, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
  *
- * [C-1] pages held + pages missing = all pages.
- * [C-2] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
- * [C-3] a question asked again gets the same answer; its effects happen once.
- * [C-4] a duplicate or a reordered page changes nothing but the order of storing.
- * [C-5] an illegal event is answered or ignored, never thrown.
- * [C-7] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
+ * [C-5] pages held + pages missing = all pages.
+ * [C-6] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
+ * [C-1] a question asked again gets the same answer; its effects happen once.
+ * [C-2] a duplicate or a reordered page changes nothing but the order of storing.
+ * [C-3] an illegal event is answered or ignored, never thrown.
+ * [C-4] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
  */
 
 import * as Limits from "../Limits.ts"
@@ -141,7 +141,7 @@ const aborted = answer({ _tag: "Aborted" })
 const closeOk = (failures: ReadonlyArray<Failure>, from: number) =>
   answer({ _tag: "CloseOk", from, failures: failures.filter((failure) => failure.entry >= from) })
 
-/** One event: the next state, and the commands that it asks for. Never throws. [C-5] */
+/** One event: the next state, and the commands that it asks for. Never throws. [C-3] */
 export const step = (state: State, event: Event): Step => {
   if (event._tag === "Abort") return abort(state)
   switch (state._tag) {
@@ -255,7 +255,7 @@ const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<nu
 const lackingOf = ({ layout, pages }: GetData, block: number): number =>
   PageSet.lacking(pages, ...Layout.blockSpan(layout, block))
 
-// Decodes those of the blocks that hold as much parity as they lack pages. [C-7]
+// Decodes those of the blocks that hold as much parity as they lack pages. [C-4]
 const recover = (state: GetData, blocks: Iterable<number>, before: ReadonlyArray<Command>): Step => {
   const commands = [...before]
   const parity = new Map(state.parity)
@@ -402,15 +402,15 @@ const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): 
   }
 }
 
-/** The broken invariants of a state, for tests: [C-1]. */
+/** The broken invariants of a state, for tests: [C-5]. */
 export const invariants = (state: State): ReadonlyArray<string> => {
   if (state._tag !== "GetData") return []
   const out = [...PageSet.invariants(state.pages)]
-  if (state.pages.pages !== state.layout.pages) out.push("C-1: the page set is not the layout's")
-  if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-2: verifying with pages missing")
+  if (state.pages.pages !== state.layout.pages) out.push("C-5: the page set is not the layout's")
+  if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-6: verifying with pages missing")
   for (const [block, indices] of state.parity) {
     const lacking = lackingOf(state, block)
-    if (indices.length >= lacking) out.push(`C-7: block ${block} lacks ${lacking} and holds ${indices.length} parity`)
+    if (indices.length >= lacking) out.push(`C-4: block ${block} lacks ${lacking} and holds ${indices.length} parity`)
   }
   return out
 }

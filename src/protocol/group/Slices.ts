@@ -1,7 +1,7 @@
 /**
  * How many catchers one question asks, so that their answers do not overflow the master's receive buffer. Pure.
  *
- * [Q-4] As many as the buffer has room for the answers of; half as many after a slice of which less than half answered in time,
+ * [Q-3] As many as the buffer has room for the answers of; half as many after a slice of which less than half answered in time,
  * twice as many after one that did.
  */
 

@@ -51,7 +51,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(held(state), 0)
   })
 
-  it("Idle, Open; opened with pages held: they are not missing [C-1]", () => {
+  it("Idle, Open; opened with pages held: they are not missing [C-5]", () => {
     const [state] = run([open, { _tag: "Opened", held: [1, 2, 4, 1] }])
     assert.strictEqual(held(state), 3)
     assert.deepStrictEqual(FileState.invariants(state), [])
@@ -68,7 +68,7 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(again[1], [], "they are not stored twice")
   })
 
-  it("Idle, Open, recognised: Complete at once, DataReady, and Close commits [C-2] [O-4]", () => {
+  it("Idle, Open, recognised: Complete at once, DataReady, and Close commits [C-6] [O-4]", () => {
     const [opening, commands] = FileState.step(FileState.initial, { _tag: "Open", layout, root })
     assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root }])
     const [state, after] = FileState.step(opening, { _tag: "Recognised" })
@@ -106,7 +106,7 @@ describe("the table of the four states", () => {
     assert.notInclude(tags(commands), "OpenStore")
   })
 
-  it("GetData, Pages: those still missing are stored; duplicates change nothing [C-4]", () => {
+  it("GetData, Pages: those still missing are stored; duplicates change nothing [C-2]", () => {
     const [first, stored] = FileState.step(getData, pagesOf([3, 1, 3, 99]))
     assert.deepInclude(stored[0], { _tag: "StorePages", fresh: [0, 1] })
     assert.strictEqual(held(first), 2)
@@ -115,7 +115,7 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(nothing, [])
   })
 
-  it("GetData, Eof with nothing missing: verify; agreed: Complete, DataReady [C-2]", () => {
+  it("GetData, Eof with nothing missing: verify; agreed: Complete, DataReady [C-6]", () => {
     const [verifying, commands] = FileState.step(whole, askLast(1))
     assert.deepStrictEqual(commands, [{ _tag: "Verify", root }])
     assert.strictEqual(verifying._tag, "GetData")
@@ -140,7 +140,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(answer._tag === "Missing" && answer.runs.length > 0, true)
   })
 
-  it("GetData, hashes wrong too often: SitOut, Sick [C-6]", () => {
+  it("GetData, hashes wrong too often: SitOut, Sick [C-7]", () => {
     let state = whole
     const wrong: FileState.Event = { _tag: "Verified", blocks: [0], trailer: false }
     for (let i = 0; i < Limits.rejectedHashes; i++) {
@@ -161,7 +161,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(state._tag, "GetData")
   })
 
-  it("GetData, the last Eof when its own span is whole: Missing of the span with the first gap [Q-7]", () => {
+  it("GetData, the last Eof when its own span is whole: Missing of the span with the first gap [Q-8]", () => {
     const some = run([pagesOf([0, 1, 2, 4, 5, 6, 7])], getData)[0]
     const [, commands] = FileState.step(some, askLast(1))
     assert.deepStrictEqual(answers(commands), [
@@ -173,7 +173,7 @@ describe("the table of the four states", () => {
   const heldParity = (state: FileState.State, block: number) =>
     state._tag === "GetData" ? (state.parity.get(block) ?? []) : []
 
-  it("GetData, Parity: kept while the block lacks more; with the last one the block is made [C-7]", () => {
+  it("GetData, Parity: kept while the block lacks more; with the last one the block is made [C-4]", () => {
     const [one, kept] = FileState.step(getData, parity([1, 3]))
     assert.deepStrictEqual(tags(kept), ["KeepParity"])
     assert.deepStrictEqual(heldParity(one, 1), [3])
@@ -188,7 +188,7 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(FileState.step(both, parity([1, 0])), [both, []])
   })
 
-  it("GetData, Parity of no block, of no index, or known: ignored [C-7]", () => {
+  it("GetData, Parity of no block, of no index, or known: ignored [C-4]", () => {
     const [state] = FileState.step(getData, parity([0, 7]))
     assert.deepStrictEqual(FileState.step(state, parity([3, 0], [0, 254], [0, 7])), [state, []])
     // the last block has one page, so it has 255 parity pages
@@ -249,7 +249,7 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(tags(commands), ["Discard", "SitOut"])
   })
 
-  it("GetData, parity that is dropped and comes again is no progress [C-6]", () => {
+  it("GetData, parity that is dropped and comes again is no progress [C-7]", () => {
     const pageBytes = Limits.maxPageBytes
     const big = Layout.make({ size: 3 * Limits.blockPages * pageBytes, pageBytes })
     const parities = (block: number) => parity(...Array.from({ length: 127 }, (_, i) => [block, i] as const))
@@ -261,7 +261,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(state._tag, "Sick")
   })
 
-  it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress [C-6]", () => {
+  it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress [C-7]", () => {
     const rounds = (from: number, count: number) => Array.from({ length: count }, (_, i) => ask(from + i))
     const most = run(rounds(1, Limits.stalledRounds), getData)[0]
     assert.strictEqual(most._tag, "GetData")
@@ -305,7 +305,7 @@ describe("the table of the four states", () => {
     assert.strictEqual(FileState.step(committed, abort)[0], committed)
   })
 
-  it("any, a question asked again: the same answer [C-3]", () => {
+  it("any, a question asked again: the same answer [C-1]", () => {
     const rows: ReadonlyArray<readonly [FileState.State, FileState.Event, string]> = [
       [getData, open, "OpenOk"],
       [ready, open, "Complete"],
@@ -327,7 +327,7 @@ describe("the table of the four states", () => {
     }
   })
 
-  it("while an outcome is awaited a question is not answered twice, and has no second effect [C-3]", () => {
+  it("while an outcome is awaited a question is not answered twice, and has no second effect [C-1]", () => {
     const opening = run([open])[0]
     const verifying = run([askLast(1)], whole)[0]
     const committing = run([close], ready)[0]
@@ -348,7 +348,7 @@ const snapshot = (value: unknown) => structuredClone(value)
 
 describe("properties of the reducer", () => {
   it.prop(
-    "any events keep the invariants, and no event changes what was before [C-1] [C-5]",
+    "any events keep the invariants, and no event changes what was before [C-5] [C-3]",
     [AnyEvents],
     ([events]) => {
       let state = FileState.initial
@@ -367,7 +367,7 @@ describe("properties of the reducer", () => {
   const starts = [FileState.initial, getData, whole, run([askLast(1)], whole)[0], ready, committed]
   const From = int(0, starts.length - 1)
 
-  it.prop("from any state, any events keep the invariants [C-1]", [From, AnyEvents], ([from, events]) => {
+  it.prop("from any state, any events keep the invariants [C-5]", [From, AnyEvents], ([from, events]) => {
     let state = starts[from]
     for (const event of events.map(eventOf)) {
       state = FileState.step(state, event)[0]
@@ -380,7 +380,7 @@ describe("properties of the reducer", () => {
     }
   })
 
-  it.prop("DataReady only with every page held and the hash agreed [C-2]", [From, AnyEvents], ([from, events]) => {
+  it.prop("DataReady only with every page held and the hash agreed [C-6]", [From, AnyEvents], ([from, events]) => {
     let state = starts[from]
     for (const event of events.map(eventOf)) {
       const [next] = FileState.step(state, event)
@@ -396,7 +396,7 @@ describe("properties of the reducer", () => {
   })
 
   it.prop(
-    "a question asked again has the same answer and no second effect [C-3]",
+    "a question asked again has the same answer and no second effect [C-1]",
     [From, AnyEvents, AnyEvent],
     ([from, events, any]) => {
       const question = eventOf(any)
@@ -416,7 +416,7 @@ describe("properties of the reducer", () => {
   )
 
   it.prop(
-    "duplicates and reordering of pages change nothing about the state; each page is stored once [C-4]",
+    "duplicates and reordering of pages change nothing about the state; each page is stored once [C-2]",
     [Schema.Array(int(0, layout.pages - 1)), Schema.Array(int(0, 1000)), int(1, 5)],
     ([sent, order, batch]) => {
       const batches = (indices: ReadonlyArray<number>) =>

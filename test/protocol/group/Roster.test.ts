@@ -42,7 +42,7 @@ describe("Roster", () => {
     assert.deepStrictEqual(Roster.join(roster, guest(2, "z")), { _tag: "Foreign" })
   })
 
-  it("a join from another address moves its catcher with the same key, and later than the last move [R-2] [J-14]", () => {
+  it("a join from another address moves its catcher with the same key, and later than the last move [R-2] [J-13]", () => {
     const roster = joined(Roster.make(), guest(1), guest(2))
     const there = { ...guest(1), address: "10.9.9.9:1", moves: 2 }
     assert.deepStrictEqual(Roster.join(roster, { ...there, key: 8 }), { _tag: "Foreign" })
@@ -189,7 +189,7 @@ describe("Roster", () => {
     }
   })
 
-  it("given up are those who are lost, until somebody living has their name [J-8]", () => {
+  it("given up are those who are lost, until somebody living has their name [J-7]", () => {
     const incarnations = (roster: Roster.Roster) => Roster.givenUp(roster).map(({ incarnation }) => incarnation)
     let roster = joined(Roster.make(), guest(1, "a"), guest(2, "b"))
     assert.deepStrictEqual(incarnations(roster), [])

@@ -4,7 +4,7 @@ import * as Slices from "../../../src/protocol/group/Slices.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import { int } from "../generators.ts"
 
-describe("Slices [Q-4]", () => {
+describe("Slices [Q-3]", () => {
   it("begin with what the buffer has room for, within bounds", () => {
     assert.strictEqual(Slices.make(100 * Limits.answerBytes).slots, 100)
     assert.strictEqual(Slices.make(0).slots, Limits.minSliceSlots)
