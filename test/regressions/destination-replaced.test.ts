@@ -32,6 +32,7 @@ const entries = [dir("d"), file("d/f", 3), hardLink("h", 1)]
 const waiting = Effect.fnUntraced(function* (way: (typeof ways)[number]) {
   const base = yield* directory
   const destination = `${base}/destination`
+  fs.mkdirSync(destination)
   const store = yield* disk(destination, way)
   const replace = () => {
     fs.renameSync(destination, `${base}/before`)
