@@ -2,33 +2,35 @@
 import * as Effect from "effect/Effect"
 import * as Metrics from "../report/Metrics.ts"
 import { Progress } from "../report/Progress.ts"
-import { overflowed, Transport } from "../transport/Transport.ts"
+import { overflowed, type Stats, Transport } from "../transport/Transport.ts"
 import type { Attendance } from "./Attendance.ts"
 import { tickMillis } from "./Wakefulness.ts"
 
 /** Tells how far it is, and counts what was done, until interrupted. */
 export const ticking = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
   const { stats } = yield* Transport
-  const before = yield* stats
-  const count = yield* Metrics.counting("catcher", { datagramsSent: before.sent, datagramsReceived: before.received })
-  const counted = Effect.map(stats, ({ received, sent }) =>
-    count({ ...totalsOf(attendance), datagramsSent: sent, datagramsReceived: received })
-  )
-  return yield* Effect.ensuring(Effect.forever(Effect.andThen(tick(attendance, now), counted)), counted)
+  const count = yield* Metrics.counting("catcher", yield* stats)
+  const counted = (read: Stats) => Effect.sync(() => count(totalsOf(attendance), read))
+  // read once: the kernel tells what it dropped in a file that lists every socket
+  const telling = Effect.gen(function* () {
+    yield* Effect.sleep(tickMillis)
+    const read = yield* stats
+    yield* tick(attendance, now(), read.dropped)
+    yield* counted(read)
+  })
+  return yield* Effect.ensuring(Effect.forever(telling), Effect.flatMap(stats, counted))
 })
 
-const totalsOf = ({ files, membership, missingPages, received }: Attendance) => ({
+const totalsOf = ({ files, membership, missingPages, received }: Attendance): Metrics.SessionTotals => ({
   files,
   pages: received.pages,
   pageBytes: received.pages * (membership?.pageBytes ?? 0),
   repairedPages: missingPages
 })
 
-const tick = Effect.fnUntraced(function* (attendance: Attendance, now: () => number) {
+const tick = Effect.fnUntraced(function* (attendance: Attendance, nowMillis: number, dropped: number) {
   const progress = yield* Progress
-  yield* Effect.sleep(tickMillis)
   const transport = yield* Transport
-  const { dropped } = yield* transport.stats
   if (dropped > 0 && attendance.dropped === 0) {
     progress.publish({ _tag: "Note", message: overflowed(transport.receiveBufferBytes) })
   }
@@ -39,7 +41,7 @@ const tick = Effect.fnUntraced(function* (attendance: Attendance, now: () => num
   attendance.reached = Math.max(attendance.reached, attendance.heldBytes())
   progress.publish({
     _tag: "Tick",
-    seconds: attendance.seconds(now()),
+    seconds: attendance.seconds(nowMillis),
     bytes: attendance.reached,
     total,
     files: attendance.files,

@@ -48,19 +48,11 @@ interface Session {
 /** The metrics of the session. */
 const counted = Effect.fnUntraced(function* ({ sender }: Session) {
   const { stats } = yield* Transport
-  const before = yield* stats
-  const count = yield* Metrics.counting("master", { datagramsSent: before.sent, datagramsReceived: before.received })
+  const count = yield* Metrics.counting("master", yield* stats)
   return ({ files }: Tick) =>
-    Effect.map(stats, ({ received, sent }) => {
+    Effect.map(stats, (read) => {
       const { bytes, pages, repaired } = sender.totals()
-      count({
-        files,
-        pages,
-        pageBytes: bytes,
-        repairedPages: repaired,
-        datagramsSent: sent,
-        datagramsReceived: received
-      })
+      count({ files, pages, pageBytes: bytes, repairedPages: repaired }, read)
     })
 })
 

@@ -16,6 +16,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import type { Stats } from "../transport/Transport.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -32,19 +33,29 @@ export const datagramsReceived = counter("mrsync_datagrams_received", "datagrams
 /** Files that stand at this catcher; at the master, at the catcher that has most. */
 export const files = counter("mrsync_files", "files that are complete here, or at the catcher that has most")
 
-const counters = { pageBytes, pages, repairedPages, datagramsSent, datagramsReceived, files }
+const ofTransport = { datagramsSent, datagramsReceived }
+const ofSession = { pageBytes, pages, repairedPages, files }
+const counters = { ...ofSession, ...ofTransport }
 
-/** What a session, or its transport, has done so far. */
-export type Totals = { readonly [Name in keyof typeof counters]: number }
+type Totals = { readonly [Name in keyof typeof counters]: number }
 
-/** Counts what was done between two calls; `before`: what was done before the first. */
-export const counting = (role: "master" | "catcher", before: Partial<Totals>) =>
+/** What a session has done so far. */
+export type SessionTotals = Pick<Totals, keyof typeof ofSession>
+
+const trafficOf = ({ received, sent }: Pick<Stats, "received" | "sent">) => ({
+  datagramsSent: sent,
+  datagramsReceived: received
+})
+
+/** Counts what was done between two calls; `before`: what the transport had done before the first. */
+export const counting = (role: "master" | "catcher", before: Stats) =>
   Effect.map(Effect.context(), (context) => {
-    let counted = before
+    let counted: Partial<Totals> = trafficOf(before)
     const named = Object.entries(counters).map(
       ([name, metric]) => [name as keyof Totals, Metric.withAttributes(metric, { role })] as const
     )
-    return (totals: Totals): void => {
+    return (session: SessionTotals, stats: Stats): void => {
+      const totals: Totals = { ...session, ...trafficOf(stats) }
       for (const [name, metric] of named) {
         metric.updateUnsafe(Math.max(0, totals[name] - (counted[name] ?? 0)), context)
       }
