@@ -292,7 +292,7 @@ export const reportOf = (
       {
         id: options.id,
         address,
-        state: isComplete(attendance) ? "Complete" : "Partial",
+        state: attendance.done && failures.length === 0 ? "Complete" : "Partial",
         files: attendance.files,
         bytes: attendance.bytes,
         missingPages: attendance.missingPages,

@@ -321,15 +321,15 @@ const decline = Effect.fnUntraced(function* (
   attendance: Attendance,
   nowMillis: number
 ) {
-  const isLeft = attendance.isLeftFor(announce, nowMillis)
-  const silentMillis = attendance.surelySilentMillis(nowMillis)
-  if (isLeft) {
+  if (attendance.isLeftFor(announce, nowMillis)) {
     if (attendance.done) return false
     const progress = yield* Progress
-    const message = `the master ${master} has been silent for ${attendance.silentMillis(nowMillis) / 1000} s, and another one (${from}) calls: joining that`
+    const silentMillis = attendance.silentMillis(nowMillis)
+    const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
     progress.publish({ _tag: "Note", message })
-    return yield* new MasterTimeout({ master, waitedMillis: Math.round(attendance.silentMillis(nowMillis)) })
+    return yield* new MasterTimeout({ master, waitedMillis: Math.round(silentMillis) })
   }
+  const silentMillis = attendance.surelySilentMillis(nowMillis)
   const { tell } = yield* CatcherExchange
   yield* tell(from, { _tag: "Decline", session: announce.session, incarnation, silentMillis, master })
   return true

@@ -151,7 +151,8 @@ const scanning = Effect.fnUntraced(function* (state: State) {
   }
   return Effect.map(source.scan, ({ entries, skipped }) => {
     for (const skip of skipped) tell(`${skip.path}: ${skip.reason}`, skippedEvent(skip))
-    tell(JSON.stringify(counts(entries)), { _tag: "Scanned", ...counts(entries) })
+    const found = counts(entries)
+    tell(JSON.stringify(found), { _tag: "Scanned", ...found })
     state.ledger = new Ledger(entries, plan(entries), leftOutOf(skipped))
   })
 })

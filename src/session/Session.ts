@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Polls from "../protocol/pace/Polls.ts"
 import type { Progress } from "../report/Progress.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 import { Announcer, Announcing } from "./Announcing.ts"
@@ -82,13 +83,7 @@ const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Anno
   const inbox = new Inbox(parts)
   // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a
   // question. So is one that is probed.
-  const awaited = (): Watched => [
-    ...sending.pace
-      .window()
-      .ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const])),
-    ...probing.awaited(),
-    ...silence.areAway()
-  ]
+  const awaited = (): Watched => [...Polls.owing(sending.pace.window()), ...probing.awaited(), ...silence.areAway()]
   const run = Effect.raceAllFirst([
     sending.run,
     probing.run,

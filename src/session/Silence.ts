@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Exclusion from "../protocol/pace/Exclusion.ts"
+import * as Polls from "../protocol/pace/Polls.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { membershipHint } from "../report/Errors.ts"
 import type { Progress } from "../report/Progress.ts"
@@ -401,16 +402,11 @@ export class SilenceWatch {
    */
   private readonly loseMuteAckers = Effect.suspend(() => {
     const { members, now, pace, timeoutMillis } = this.options
-    const sinceMillis = (owesMillis: number) => now() - Math.max(owesMillis, this.awakeMillis)
-    const mutes = pace
-      .window()
-      .ackers.filter(
-        ({ owesMillis, slot }) =>
-          members.isPresent(slot) &&
-          owesMillis !== undefined &&
-          sinceMillis(owesMillis) >= timeoutMillis * Limits.questionTimeouts
-      )
-    return Effect.forEach(mutes, ({ slot }) => members.lose(slot, mute, Roster.loseMute), { discard: true })
+    const patienceMillis = timeoutMillis * Limits.questionTimeouts
+    const isMute = (slot: number, sinceMillis: number) =>
+      members.isPresent(slot) && now() - Math.max(sinceMillis, this.awakeMillis) >= patienceMillis
+    const mutes = Polls.owing(pace.window()).filter(([slot, sinceMillis]) => isMute(slot, sinceMillis))
+    return Effect.forEach(mutes, ([slot]) => members.lose(slot, mute, Roster.loseMute), { discard: true })
   })
 
   /** Those that are away, since when each is. */

@@ -53,6 +53,10 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
   ]
 })
 
+/** Ackers that owe an answer to a poll, and since when. */
+export const owing = ({ ackers }: Window): ReadonlyArray<readonly [slot: number, sinceMillis: number]> =>
+  ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const]))
+
 /** Bytes sent since the last poll. */
 export const sinceLastPoll = (self: Window): number =>
   self.sentBytes - (self.asked.length === 0 ? 0 : self.asked[self.asked.length - 1].sentBytes)

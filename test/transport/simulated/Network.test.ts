@@ -24,19 +24,22 @@ const labOf = (options: Simulated.Options) =>
 /** Turns enough for everything that is under way without a delay. */
 const turns = Effect.repeat(Effect.yieldNow, { times: 20 })
 
+/** Sources that nobody can answer: port 0, groups, nobody, everybody, and a machine of a link without the link. */
+const unanswerable = [
+  "10.0.0.9:0",
+  "0.0.0.0:5000",
+  "[ff02::1]:5000",
+  "[::]:5000",
+  "[fe80::9]:5000",
+  "224.0.0.1:5000",
+  "239.1.2.3:5000",
+  "255.255.255.255:5000"
+]
+
 conformance("Simulated, under TestClock", {
   lab: labOf({ seed: 1 }),
   test: it.effect,
-  unanswerable: [
-    "10.0.0.9:0",
-    "0.0.0.0:5000",
-    "[ff02::1]:5000",
-    "[::]:5000",
-    "[fe80::9]:5000",
-    "224.0.0.1:5000",
-    "239.1.2.3:5000",
-    "255.255.255.255:5000"
-  ],
+  unanswerable,
   maxDatagramBytes: 65_507,
   settle: turns,
   flood: 8000
@@ -45,16 +48,7 @@ conformance("Simulated, under TestClock", {
 conformance("Simulated with a delay, in real time", {
   lab: labOf({ seed: 1, delayMillis: 3 }),
   test: it.live,
-  unanswerable: [
-    "10.0.0.9:0",
-    "0.0.0.0:5000",
-    "[ff02::1]:5000",
-    "[::]:5000",
-    "[fe80::9]:5000",
-    "224.0.0.1:5000",
-    "239.1.2.3:5000",
-    "255.255.255.255:5000"
-  ],
+  unanswerable,
   maxDatagramBytes: 65_507,
   settle: Effect.sleep(30),
   flood: 8000
