@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { Address, TransportError } from "../transport/Transport.ts"
+import type { Address } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
 import type { Arrived } from "./Exchange.ts"
 import type { Parts } from "./Parts.ts"
@@ -19,19 +19,18 @@ export class Inbox {
     this.otherMasterMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
   }
 
-  receive(batch: ReadonlyArray<ReadonlyArray<Arrived>>): Effect.Effect<void, TransportError> {
-    return Effect.gen({ self: this }, function* () {
-      for (const glued of batch) {
-        const effects: Array<Effect.Effect<void>> = []
-        for (const arrived of glued) {
-          const effect = this.take(arrived)
-          if (effect !== undefined) effects.push(effect)
-        }
-        for (const effect of effects) yield* effect
+  readonly receive = Effect.fnUntraced({ self: this }, function* (batch: ReadonlyArray<ReadonlyArray<Arrived>>) {
+    const { members } = this.parts
+    for (const glued of batch) {
+      const effects: Array<Effect.Effect<void>> = []
+      for (const arrived of glued) {
+        const effect = this.take(arrived)
+        if (effect !== undefined) effects.push(effect)
       }
-      yield* this.parts.members.welcome
-    })
-  }
+      for (const effect of effects) yield* effect
+    }
+    if (members.hasGuests()) yield* members.welcome
+  })
 
   private take(arrived: Arrived): Effect.Effect<void> | undefined {
     if (arrived._tag === "OtherPage") return this.hearOther(arrived.from, this.otherMasterMillis)
@@ -98,13 +97,10 @@ export class Inbox {
     if (member.isNew && !hasLeft) return members.prove(member)
     silence.isBack(slot)
     silence.said(slot, message)
-    if (message._tag === "PollOk") return sending.pace.onAnswer(message)
-    if (message._tag === "ProbeOk") {
-      probing.onAnswer(message)
-      return undefined
-    }
-    if (message.file === undefined) return members.lose(slot, "it was stopped there")
-    asking.onAnswer(slot, message)
+    if (message._tag === "PollOk") sending.pace.onAnswer(message)
+    else if (message._tag === "ProbeOk") probing.onAnswer(message)
+    else if (message.file === undefined) return members.lose(slot, "it was stopped there")
+    else asking.onAnswer(slot, message)
     return undefined
   }
 }

@@ -289,12 +289,16 @@ export class MemberList {
     return [...this.knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
   }
 
+  hasGuests(): boolean {
+    return this.welcomes.length > 0
+  }
+
   /**
    * One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome:
    * it would not heed it.
    */
   readonly welcome = Effect.gen({ self: this }, function* () {
-    if (this.welcomes.length === 0) return
+    if (!this.hasGuests()) return
     const { call, exchange } = this.options
     while (this.welcomes.length > 0) {
       const guests = this.welcomes.splice(0, maxGuests)

@@ -111,11 +111,7 @@ export interface Pace extends Pick<Sender["Service"], "totals" | "window"> {
     isLocal?: (slot: number) => boolean
   ) => Effect.Effect<void>
   /** An acker's answer to a poll. */
-  readonly onAnswer: (answer: {
-    readonly slot: number
-    readonly poll: number
-    readonly received: number
-  }) => Effect.Effect<void>
+  readonly onAnswer: (answer: { readonly slot: number; readonly poll: number; readonly received: number }) => void
   /** Are most of that catcher's answers lost from now on? */
   readonly setUnheard: (slot: number, isUnheard: boolean) => void
 }
@@ -160,7 +156,7 @@ export const make = (options: Options): Effect.Effect<Made, never, Transport | M
     const pace: Pace = {
       ...told,
       setAckers: (slots, bufferBytes, isLocal) => Effect.sync(() => pacer.setAckers(slots, bufferBytes, isLocal)),
-      onAnswer: (answer) => Effect.sync(() => pacer.onAnswer(answer)),
+      onAnswer: (answer) => pacer.onAnswer(answer),
       setUnheard: (slot, isUnheard) => pacer.setUnheard(slot, isUnheard)
     }
     const serving: Sender["Service"]["serving"] = (audience) => pacer.serving(audience)
@@ -294,28 +290,35 @@ class Sending {
     return lane === lanes.straggler || pacer.isForStragglers()
   }
 
-  private send(batch: PageBatch, lane: OwnLane): Effect.Effect<void, TransportError> {
-    return Effect.gen({ self: this }, function* () {
-      const { lanes, now, pacer } = this.parts
-      const { bytesPerSecond } = this.options
-      const { bytes, datagramBytes, isWanted, slab } = batch
-      for (let at = 0, end = 0; at < bytes; at = end) {
-        // repairs go before what is left of another lane's slab, and everything before a
-        // straggler's
-        if (lane !== lanes.repair) yield* this.sendQueued(lanes.repair)
-        if (lane === lanes.straggler) yield* this.sendQueued(lanes.fresh)
-        const batchBytes = Window.batchBytes(pacer.window, datagramBytes, now(), this.isForStragglers(lane))
-        const batches = yield* this.waitForRoom(batchBytes, lane)
-        if (!isWanted()) break
-        if (batches === 0) continue
-        const pollBytes = Polls.pollBytes(pacer.window, now(), this.isForStragglers(lane))
-        end = Math.min(bytes, at + this.share(batches, batchBytes, pollBytes))
-        yield* this.sendPart(batch, at, end)
-        if (Polls.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
-        if (bytesPerSecond !== undefined) yield* this.limitRate(end - at, bytesPerSecond)
-      }
-      lane.release(slab)
-    })
+  /**
+   * The loop that runs for each batch. An effect costs more than a batch's arithmetic, so that only
+   * what waits or sends is one.
+   */
+  private readonly send = Effect.fnUntraced({ self: this }, function* (batch: PageBatch, lane: OwnLane) {
+    const { lanes, now, pacer } = this.parts
+    const { bytesPerSecond } = this.options
+    const { bytes, datagramBytes, isWanted, slab } = batch
+    for (let at = 0, end = 0; at < bytes; at = end) {
+      // repairs go before what is left of another lane's slab, and everything before a straggler's
+      if (lane !== lanes.repair && lanes.repair.queued.length > 0) yield* this.sendQueued(lanes.repair)
+      if (lane === lanes.straggler && lanes.fresh.queued.length > 0) yield* this.sendQueued(lanes.fresh)
+      const batchBytes = Window.batchBytes(pacer.window, datagramBytes, now(), this.isForStragglers(lane))
+      let batches = this.room(batchBytes, lane)
+      if (batches === 0) batches = yield* this.waitForRoom(batchBytes, lane)
+      if (!isWanted()) break
+      if (batches === 0) continue
+      const pollBytes = Polls.pollBytes(pacer.window, now(), this.isForStragglers(lane))
+      end = Math.min(bytes, at + this.share(batches, batchBytes, pollBytes))
+      yield* this.sendPart(batch, at, end)
+      if (Polls.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
+      if (bytesPerSecond !== undefined) yield* this.limitRate(end - at, bytesPerSecond)
+    }
+    lane.release(slab)
+  })
+
+  private room(batchBytes: number, lane: OwnLane): number {
+    const { now, pacer } = this.parts
+    return Window.room(pacer.window, batchBytes, now(), this.isForStragglers(lane))
   }
 
   private sendPart({ datagramBytes, kind, slab }: PageBatch, at: number, end: number) {
@@ -343,24 +346,22 @@ class Sending {
    * that may be sent; none when stragglers would be waited for although there is something else to
    * send.
    */
-  private waitForRoom(batchBytes: number, lane: OwnLane): Effect.Effect<number, TransportError> {
-    return Effect.gen({ self: this }, function* () {
-      const { lanes, now, pacer } = this.parts
-      const { fresh, repair, straggler } = lanes
-      while (true) {
-        const fromMillis = now()
-        const batches = Window.room(pacer.window, batchBytes, fromMillis, this.isForStragglers(lane))
-        if (batches > 0) return batches
-        if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
-        const slow = lane === straggler ? [] : pacer.holders(batchBytes)
-        if (Polls.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
-        pacer.room.closeUnsafe()
-        const answer = yield* Effect.timeoutOption(pacer.room.await, Polls.pauseMillis(pacer.window, now()))
-        pacer.window = Exclusion.waited(pacer.window, slow, fromMillis, now())
-        if (answer._tag === "None") yield* this.poll(lane)
-      }
-    })
-  }
+  private readonly waitForRoom = Effect.fnUntraced({ self: this }, function* (batchBytes: number, lane: OwnLane) {
+    const { lanes, now, pacer } = this.parts
+    const { fresh, repair, straggler } = lanes
+    while (true) {
+      const fromMillis = now()
+      const batches = this.room(batchBytes, lane)
+      if (batches > 0) return batches
+      if (lane === straggler && repair.queued.length + fresh.queued.length > 0) return 0
+      const slow = lane === straggler ? [] : pacer.holders(batchBytes)
+      if (Polls.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
+      pacer.room.closeUnsafe()
+      const answer = yield* Effect.timeoutOption(pacer.room.await, Polls.pauseMillis(pacer.window, now()))
+      pacer.window = Exclusion.waited(pacer.window, slow, fromMillis, now())
+      if (answer._tag === "None") yield* this.poll(lane)
+    }
+  })
 
   /** At once goes what the window has room for, but no more than is sent between two polls. */
   private share(batches: number, batchBytes: number, pollBytes: number): number {

@@ -14,36 +14,40 @@ import { keyOf } from "./Names.ts"
  */
 export const refused = (entries: ReadonlyArray<Entry>): ReadonlyMap<number, string> => {
   const out = new Map<number, string>()
-  const directories = new Set<string>([""])
-  const seen = new Set<string>()
+  /** The paths so far; what is in the directories among them may follow. */
+  const isParent = new Map<string, boolean>()
   entries.forEach((entry, index) => {
-    const reason = refusal(entry, index, entries, directories, seen, out)
     const key = keyOf(entry.path)
+    const reason = isParent.has(key)
+      ? "the manifest names it twice"
+      : (refusedPath(key, entry, isParent) ?? refusedLink(entry, index, entries, out))
     if (reason !== undefined) out.set(index, reason)
-    else if (entry._tag === "Directory") directories.add(key)
-    seen.add(key)
+    if (!isParent.has(key)) isParent.set(key, reason === undefined && entry._tag === "Directory")
   })
   return out
 }
 
-const refusal = (
+const refusedPath = (key: string, { _tag }: Entry, isParent: ReadonlyMap<string, boolean>): string | undefined => {
+  if (key === "") return _tag === "Directory" ? undefined : "the destination itself is a directory"
+  if (key.includes("\0")) return "its path has a NUL byte"
+  if (key.startsWith("/")) return "its path is absolute"
+  const component = noName.exec(key)
+  if (component !== null) return `its path has a component "${component[1]}"`
+  const slash = key.lastIndexOf("/")
+  return slash > 0 && isParent.get(key.slice(0, slash)) !== true
+    ? "its parent is not a directory of the manifest"
+    : undefined
+}
+
+/** A component of a path that names nothing below it. */
+const noName = /(?:^|\/)(\.{0,2})(?:\/|$)/
+
+const refusedLink = (
   entry: Entry,
   index: number,
   entries: ReadonlyArray<Entry>,
-  directories: ReadonlySet<string>,
-  seen: ReadonlySet<string>,
   refusedSoFar: ReadonlyMap<number, string>
 ): string | undefined => {
-  const key = keyOf(entry.path)
-  if (seen.has(key)) return "the manifest names it twice"
-  if (key === "") return entry._tag === "Directory" ? undefined : "the destination itself is a directory"
-  if (key.includes("\0")) return "its path has a NUL byte"
-  if (key.startsWith("/")) return "its path is absolute"
-  for (const name of key.split("/")) {
-    if (name === "" || name === "." || name === "..") return `its path has a component "${name}"`
-  }
-  const slash = key.lastIndexOf("/")
-  if (slash > 0 && !directories.has(key.slice(0, slash))) return "its parent is not a directory of the manifest"
   if (entry._tag === "HardLink") {
     const leader = entry.leader < index ? entries[entry.leader] : undefined
     if (leader?._tag !== "File") return "it is a hard link to no earlier file of the manifest"

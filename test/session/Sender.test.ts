@@ -48,7 +48,12 @@ describe("Sender", () => {
           for (const slot of message.audience) {
             if (slot === 1 && isDeaf) continue
             const received = slot === 0 ? order.length : Math.min(order.length, Math.floor(now() / 2))
-            yield* Effect.forkScoped(Effect.delay(pace.onAnswer({ slot, poll: message.poll, received }), 1))
+            yield* Effect.forkScoped(
+              Effect.delay(
+                Effect.sync(() => pace.onAnswer({ slot, poll: message.poll, received })),
+                1
+              )
+            )
           }
         }
       })

@@ -24,7 +24,7 @@ export class Changes {
 
   /** Puts an entry that is no directory where `inTheWay` was seen, or nothing. */
   put(spot: Spot, inTheWay: fs.BigIntStats | undefined, create: Create<void>): void {
-    if (inTheWay === undefined) create(Confinement.pathOf(spot), spot.name)
+    if (inTheWay === undefined) create(spot)
     else this.replace(spot, create)
   }
 

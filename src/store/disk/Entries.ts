@@ -40,8 +40,8 @@ const makeDirectory = (site: Site, { metadata, path }: Of<"Directory">) => {
   const spot = destination.spot(path)
   const own = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(own)
-  const create = (path: Buffer) => fs.mkdirSync(path, workingMode(metadata.mode))
-  if (inTheWay === undefined) return create(own)
+  const create = (at: Spot) => fs.mkdirSync(Confinement.pathOf(at), workingMode(metadata.mode))
+  if (inTheWay === undefined) return create(spot)
   if (inTheWay.isDirectory()) {
     return openUp(destination.tree.directory(Confinement.join(spot.directory.key, spot.name)))
   }
@@ -73,7 +73,7 @@ const makeSymlink = ({ changes, describe, destination }: Site, entry: Of<"Symlin
   const target = Buffer.from(entry.target)
   const inTheWay = Confinement.look(path)
   const isThere = inTheWay?.isSymbolicLink() === true && fs.readlinkSync(path, { encoding: "buffer" }).equals(target)
-  if (!isThere) changes.put(spot, inTheWay, (path) => fs.symlinkSync(target, path))
+  if (!isThere) changes.put(spot, inTheWay, (at) => fs.symlinkSync(target, Confinement.pathOf(at)))
   describe.symlink(path, entry.metadata)
 }
 
@@ -88,9 +88,9 @@ const makeFifo = (site: Site, entry: Of<"Fifo">) => {
 
 const putFifo = ({ changes, libc }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
   const { directory } = spot
-  if (Option.isSome(libc)) return changes.put(spot, inTheWay, (path) => libc.value.mkfifo(path, 0o600))
+  if (Option.isSome(libc)) return changes.put(spot, inTheWay, (at) => libc.value.mkfifo(Confinement.pathOf(at), 0o600))
   // The program takes arguments as text, and a name may be no text. A temporary name without a part of it always is.
-  changes.replace(spot, (_, temporary) => runMkfifo(directory, temporary), { directory, name: Buffer.alloc(0) })
+  changes.replace(spot, ({ name }) => runMkfifo(directory, name), { directory, name: Buffer.alloc(0) })
 }
 
 const runMkfifo = (directory: Confinement.Directory, name: Buffer) => {
@@ -116,7 +116,7 @@ export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardL
     const inTheWay = Confinement.look(Confinement.pathOf(spot))
     // Renaming one link of a file over another does nothing, and the temporary name would stay.
     if (inTheWay !== undefined && Confinement.isSameFile(inTheWay, stats)) return
-    changes.put(spot, inTheWay, (path) => fs.linkSync(target, path))
+    changes.put(spot, inTheWay, (at) => fs.linkSync(target, Confinement.pathOf(at)))
   } finally {
     tree.release(source)
   }

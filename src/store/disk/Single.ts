@@ -77,7 +77,7 @@ const create = ({ destination, inventory, temporaries }: Site, index: number, si
   // Better said now than after the content has come.
   const own = Confinement.pathOf(spot)
   if (Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
-  const { at: temporary, made: fd } = temporaries.make(spot, (_, name) => tree.create(spot.directory, name))
+  const { at: temporary, made: fd } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
   orClean(
     () => fs.ftruncateSync(fd, size),
     () => {

@@ -20,8 +20,8 @@ const nameAttempts = 100
 const endChars = 6
 const markChars = 4
 
-/** Makes something under a name in a directory: `path` is where, `name` is the name alone. */
-export type Create<A> = (path: Buffer, name: Buffer) => A
+/** Makes something at a spot. */
+export type Create<A> = (at: Spot) => A
 
 export class Temporaries {
   private readonly mark: string
@@ -48,7 +48,7 @@ export class Temporaries {
     let base = name
     for (let attempts = 1; ; attempts++) {
       const at = { directory, name: this.nameFor(base) }
-      const made = Result.try(() => create(Confinement.pathOf(at), at.name))
+      const made = Result.try(() => create(at))
       if (Result.isSuccess(made)) return { at, made: made.success }
       const code = Errno.codeOf(made.failure)
       if (attempts === nameAttempts || (code !== "EEXIST" && code !== "ENAMETOOLONG")) throw made.failure
@@ -91,7 +91,7 @@ export class Temporaries {
     const names = Result.try(() => fs.readdirSync(directory, { encoding: "buffer" }))
     return Result.getOrElse(names, () => []).flatMap((name) => {
       const isMarked =
-        name[0] === dot[0] && name.subarray(-endChars, markChars - endChars).toString("latin1") === this.mark
+        name[0] === dot && name.subarray(-endChars, markChars - endChars).toString("latin1") === this.mark
       const isTemporary = name.subarray(-endChars - suffix.length, -endChars).toString("latin1") === suffix
       if (!isMarked || !isTemporary) return []
       const path = Buffer.concat([directory, slash, name])
@@ -109,14 +109,14 @@ export class Temporaries {
     let length = Math.min(name.length, nameBytes - 1 - end.length)
     // Not within a UTF-8 character: some file systems refuse half of one.
     while (length < name.length && length > 0 && (name[length] & 0xc0) === 0x80) length--
-    return Buffer.concat([dot, name.subarray(0, length), Buffer.from(end)])
+    return Buffer.from(`.${name.toString("latin1", 0, length)}${end}`, "latin1")
   }
 }
 
 const keyOf = ({ directory, name }: Spot): string => Confinement.join(directory.key, name)
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-const dot = Buffer.from(".")
+const dot = ".".charCodeAt(0)
 const slash = Buffer.from("/")
 const suffix = ".mrsync-"
 
