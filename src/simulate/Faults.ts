@@ -13,7 +13,7 @@ import { display } from "../tree/Names.ts"
 import { type Change as Changed, Changing, kinds } from "./Changing.ts"
 import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
-import { Excuses, heal, healingOf } from "./Healing.ts"
+import { Excuses, heal, healingOf, unreached } from "./Healing.ts"
 import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
@@ -190,7 +190,7 @@ const befall = Effect.fnUntraced(function* (
   for (const [name, narrowed] of mishaps.narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
   const acts = machines.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
   for (const { atMillis, mtuBytes, name } of mishaps.shortPaths) {
-    if (mtuBytes < leastPacketBytes) excuse(name, "no page reaches it")
+    if (mtuBytes < leastPacketBytes) excuse(name, unreached)
     acts.push(Effect.andThen(Effect.sleep(atMillis), world.network.impairLink(name, "Group", { mtuBytes })))
   }
   if (crashMillis !== undefined) acts.push(Effect.andThen(Effect.sleep(crashMillis), world.master.crash))

@@ -28,19 +28,29 @@ export class Excuses {
     if (before + lastsMillis > shortMillis) this.excuse(name, why)
   }
 
-  /** What has ended excuses that catcher no longer. Was there something? */
-  withdraw(name: string): boolean {
+  /** What has ended at that time excuses that catcher no longer. Was there something? */
+  withdraw(name: string, endedMillis: number): boolean {
     const before = this.hit.get(name)
-    const left = [...(this.reasons.get(name) ?? [])].filter((why) => !passing.has(why))
+    const passes = (why: string) => passing.has(why) && !(why === unreached && endedMillis > trialMillis)
+    const left = [...(this.reasons.get(name) ?? [])].filter((why) => !passes(why))
     this.reasons.set(name, new Set(left))
     if (left.length === 0) this.hit.delete(name)
     else this.hit.set(name, left[0])
-    return before !== undefined && passing.has(before)
+    return before !== undefined && passes(before)
   }
 }
 
+/** Why a catcher is excused whose path takes no page at all. */
+export const unreached = "no page reaches it"
+
 /** Reasons that end when everything is healed. */
-const passing: ReadonlySet<string> = new Set(["freeze", "partition", "clog", "one direction", "no page reaches it"])
+const passing: ReadonlySet<string> = new Set(["freeze", "partition", "clog", "one direction", unreached])
+
+/**
+ * A catcher that no page has reached for so long may have had its 24 rounds in vain, and is told so
+ * however well its path is then. [N-4]
+ */
+const trialMillis = 5000
 
 /** A session that ends so soon after the healing may have left out a catcher that was away. */
 const soonMillis = 2000
@@ -76,5 +86,5 @@ export const heal = Effect.fnUntraced(function* (
   const living = hosts.filter((host) => host.runs)
   yield* Effect.sleep(soonMillis)
   if (!master.runs) return
-  for (const { name } of living) if (excuses.withdraw(name)) tell(`${name} lives, and must become complete`)
+  for (const { name } of living) if (excuses.withdraw(name, healMillis)) tell(`${name} lives, and must become complete`)
 })

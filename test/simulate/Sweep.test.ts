@@ -18,7 +18,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Faults from "../../src/simulate/Faults.ts"
-import { Excuses, heal } from "../../src/simulate/Healing.ts"
+import { Excuses, unreached, heal } from "../../src/simulate/Healing.ts"
 import type { World } from "../../src/simulate/Simulation.ts"
 import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
@@ -164,16 +164,26 @@ describe("when everything is healed", () => {
       const excuses = new Excuses()
       excuses.excuse("c1", "freeze")
       excuses.excuse("c1", "its disk is failing")
-      assert.isTrue(excuses.withdraw("c1"))
+      assert.isTrue(excuses.withdraw("c1", 10_000))
       assert.strictEqual(excuses.hit.get("c1"), "its disk is failing")
       excuses.excuse("c2", "clog")
-      excuses.withdraw("c2")
+      excuses.withdraw("c2", 10_000)
       assert.isFalse(excuses.hit.has("c2"))
+    })
+  )
+  it.effect("no page reached it: an excuse still where it may have been judged before", () =>
+    Effect.sync(() => {
+      const excuses = new Excuses()
+      for (const name of ["c1", "c2"]) excuses.excuse(name, unreached)
+      excuses.withdraw("c1", 1000)
+      excuses.withdraw("c2", 10_000)
+      assert.deepStrictEqual([...excuses.hit.keys()], ["c2"])
     })
   )
 })
 
 describe("seeds that have failed", () => {
+  it.effect("575: no page reached it until 10 s, and it had been judged by then", () => check(575))
   it.effect("16: the report counted files that every catcher refuses", () => check(16))
   it.effect("192: the commit of the tree did not wait for directories and links", () => check(192))
   it.effect("402667: a path that was probed under bursts of loss passed for one that takes pages", () => check(402_667))
