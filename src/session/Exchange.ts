@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import * as PageSeal from "../seal/PageSeal.ts"
 import { type Address, type Batch, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
@@ -57,6 +58,13 @@ export class MasterExchange extends Context.Service<
   {
     /** The id of the session, which each of its datagrams has. */
     readonly session: bigint
+    /** What is done with its pages, beside sending them. */
+    readonly pages: PageSeal.PageSeal
+    /**
+     * The number under which pages of this content go out, counted from 1. No other content has it,
+     * and the content never holds other bytes: nothing is ever enciphered twice in one way.
+     */
+    readonly openingOf: (content: object) => number
     /** Multicasts a message at once. */
     readonly sendNow: (message: FromMaster) => Effect.Effect<void, TransportError>
     /**
@@ -93,6 +101,8 @@ const newSession = Effect.gen(function* () {
 const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], never, Transport> =>
   Effect.map(Transport, ({ receive, send }) => {
     const own = Header.sessionOf(session)
+    const openings = new WeakMap<object, number>()
+    let opened = 0
     let unreadable = 0
     const read = ({ bytes, from }: Received): ReadonlyArray<Arrived> => {
       const arrived: Array<Arrived> = []
@@ -110,6 +120,12 @@ const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], n
     }
     return {
       session,
+      pages: PageSeal.open(own),
+      openingOf: (content) => {
+        const opening = openings.get(content) ?? ++opened
+        openings.set(content, opening)
+        return opening
+      },
       sendNow: (message) => {
         const bytes = datagramOf(message)
         return send({ bytes, datagramBytes: bytes.length })

@@ -46,6 +46,16 @@ const refused = Effect.gen(function* () {
 })
 
 describe("a master's exchange", () => {
+  it.effect("counts openings, one for each content", () =>
+    Effect.gen(function* () {
+      const { exchange } = yield* masters
+      const [one, two] = [{}, {}]
+      assert.deepStrictEqual([one, two, one, {}].map(exchange.openingOf), [1, 2, 1, 3])
+      const { low, high } = Header.sessionOf(exchange.session)
+      assert.deepStrictEqual([...exchange.pages.marks(1, 0, "Page").subarray(254)], [low, high])
+    })
+  )
+
   it.effect("hands over what came glued together as one list, and of pages those of another session", () =>
     Effect.gen(function* () {
       const { arrived, come, exchange, from } = yield* masters
