@@ -7,6 +7,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
 
 /** What a master holds. */
@@ -34,6 +35,21 @@ export type Protection<Keys> = { readonly _tag: "Sealed"; readonly keys: Keys } 
 export type Key =
   | { readonly _tag: "Master"; readonly keys: MasterKeys }
   | { readonly _tag: "Catcher"; readonly keys: CatcherKeys }
+
+/** Keys that cannot be had, or cannot be used. `reason` has nothing of them. */
+export class KeyError extends Schema.TaggedError<KeyError>()("KeyError", {
+  path: Schema.String.annotateKey({
+    description: "the file, or in words where else the key was to come from; may be empty"
+  }),
+  code: Schema.optional(
+    Schema.String.annotateKey({ description: "the system's code, where the system refused: ENOENT" })
+  ),
+  reason: Schema.String
+}) {
+  override get message() {
+    return this.path === "" ? this.reason : `${this.path}: ${this.reason}`
+  }
+}
 
 /** Bytes of a seed, of a secret, and of a public key. */
 export const secretBytes = 32

@@ -1,0 +1,105 @@
+/**
+ * Key files on the disk. As with ssh, a file that others can read is refused, and so is one of another user. A file is never
+ * overwritten.
+ */
+
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import * as Errno from "../system/Errno.ts"
+import * as Keys from "./Keys.ts"
+
+/** What the two files of a pair are called. */
+export const names = { master: "master.key", catcher: "catcher.key" } as const
+
+/** The most that a key file may have: its few lines, and comments. */
+export const mostBytes = 16 * 1024
+
+const ownerOnly = { file: 0o600, directory: 0o700 } as const
+const othersMask = 0o077
+
+const refused = (path: string) => (cause: unknown) => new Keys.KeyError({ path, ...Errno.fromCause(cause) })
+const io = <A>(path: string, f: () => Promise<A>) => Effect.tryPromise({ try: f, catch: refused(path) })
+const now = <A>(path: string, f: () => A) => Effect.try({ try: f, catch: refused(path) })
+
+/** The text of a key file is what it says, or why it is none. */
+export const parse = (path: string, text: string): Result.Result<Keys.Key, Keys.KeyError> =>
+  Result.mapError(Keys.parse(text), (reason) => new Keys.KeyError({ path, reason }))
+
+/** Reads a key file. A symbolic link is followed, and the file that it leads to is judged. */
+export const read = Effect.fn("KeyFile.read")(function* (path: string) {
+  const file = yield* Effect.acquireRelease(
+    io(path, () => Fs.open(path, "r")),
+    (file) => Effect.promise(() => file.close())
+  )
+  const stat = yield* io(path, () => file.stat())
+  if (stat.isDirectory()) return yield* new Keys.KeyError({ path, ...Errno.ofCode("EISDIR") })
+  const reason = exposureOf(path, stat, process.getuid?.())
+  if (reason !== undefined) return yield* new Keys.KeyError({ path, reason })
+  const bytes = Buffer.alloc(mostBytes + 1)
+  let length = 0
+  // A pipe gives its bytes piece by piece.
+  while (length < bytes.length) {
+    const { bytesRead } = yield* io(path, () => file.read(bytes, length, bytes.length - length))
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  if (length > mostBytes) return yield* new Keys.KeyError({ path, reason: tooLong })
+  return yield* Effect.fromResult(parse(path, bytes.toString("utf8", 0, length)))
+}, Effect.scoped)
+
+/** Why a text that does not end is refused. */
+export const tooLong = `this is no key file: it has more than ${mostBytes} bytes`
+
+/** Why a file with this owner and mode is refused; `user` is ours, undefined where the system has none. */
+const exposureOf = (
+  path: string,
+  { mode, uid }: { readonly mode: number; readonly uid: number },
+  user: number | undefined
+): string | undefined => {
+  if (user === undefined) return undefined
+  if (uid !== user && uid !== 0) {
+    return `it belongs to another user (${uid}), and a key file must be yours (${user}) or root's: make a copy of your own`
+  }
+  if ((mode & othersMask) === 0) return undefined
+  const octal = (mode & 0o777).toString(8).padStart(4, "0")
+  return `others can read or change it (mode ${octal}): take that from them with "chmod 600 ${path}"`
+}
+
+/**
+ * Writes the files of a master and of its catchers into a directory, which is made when it is not there, and gives their paths. Where
+ * one of them is there already, or cannot be written, neither is.
+ */
+export const write = Effect.fn("KeyFile.write")(function* (directory: string, keys: Keys.MasterKeys) {
+  const master = Path.join(directory, names.master)
+  const catcher = Path.join(directory, names.catcher)
+  yield* now(directory, () => fs.mkdirSync(directory, { recursive: true, mode: ownerOnly.directory }))
+  yield* create(master, Keys.printMaster(keys))
+  yield* create(catcher, Keys.printCatcher(Keys.forCatchers(keys)))
+  return { master, catcher }
+}, Effect.scoped)
+
+/** Makes a file that goes again when the scope fails. */
+const create = Effect.fnUntraced(function* (path: string, text: string) {
+  const descriptor = yield* Effect.acquireRelease(
+    Effect.mapError(
+      now(path, () => fs.openSync(path, "wx", ownerOnly.file)),
+      (error) => (error.code === "EEXIST" ? new Keys.KeyError({ ...error, reason: isThere }) : error)
+    ),
+    (descriptor, exit) =>
+      Effect.sync(() => {
+        fs.closeSync(descriptor)
+        if (Exit.isFailure(exit)) fs.rmSync(path, { force: true })
+      })
+  )
+  yield* now(path, () => {
+    fs.writeFileSync(descriptor, text)
+    fs.fsyncSync(descriptor)
+  })
+})
+
+const isThere =
+  "it is there already, and no key is overwritten: choose another directory, or move this one away when no machine needs it"
