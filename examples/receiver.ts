@@ -36,6 +36,7 @@ export const receive = Effect.fn("receive")(
     const hear = Effect.fnUntraced(function* (incoming: PageReceiver.Incoming) {
       if (incoming._tag === "Pages") yield* files.pages(incoming.file, incoming.batch)
       if (incoming._tag !== "Message") return
+      if (incoming.message._tag === "Digests") yield* files.digests(incoming.message.file, incoming.message)
       const asked = Answers.eventOf(incoming.message, place)
       if (asked !== undefined) yield* files.question(asked.file, asked.event)
       const { message } = incoming

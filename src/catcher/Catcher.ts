@@ -26,7 +26,7 @@ import * as Unread from "../source/Unread.ts"
 import type { Store } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
 import * as Names from "../tree/Names.ts"
-import type { FromMaster, Poll, Probe } from "../wire/Message.ts"
+import type { Digests, FromMaster, Poll, Probe } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
 import { Attendance, reportOf } from "./Attendance.ts"
 import * as CatchFiles from "./Files.ts"
@@ -351,6 +351,7 @@ const hear = (
       return Effect.as(files.parity(incoming.file, incoming.batch), true)
     case "Message": {
       const { message, pages } = incoming
+      if (message._tag === "Digests") return Effect.as(files.digests(message.file, message), true)
       if (message._tag !== "Poll" && message._tag !== "Probe")
         return answerTo(message, membership, attendance, files, exchange)
       const answer =
@@ -363,7 +364,7 @@ const hear = (
 }
 
 const answerTo = Effect.fnUntraced(function* (
-  message: Exclude<FromMaster, Poll | Probe>,
+  message: Exclude<FromMaster, Poll | Probe | Digests>,
   membership: Announce.Membership,
   attendance: Attendance,
   files: CatchFiles.CatchFiles,

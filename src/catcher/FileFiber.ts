@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
+import { digest } from "../content/Hash.ts"
 import * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -54,6 +55,8 @@ export interface CatchFile {
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
   /** As `pages`. */
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
+  /** As `pages`: how the pages of a spoiled block begin, which come after it. */
+  readonly digests: (digests: FileState.Digests) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
   /** The store has failed, not for this file alone. */
@@ -94,6 +97,17 @@ const soundParity = (layout: Layout.Layout, batch: FileState.ParityBatch): FileS
     indices: kept.map((i) => indices[i]),
     payloads: kept.map((i) => payloads[i])
   }
+}
+
+// [C-8] A page of a block that was spoiled is taken with its digest only. Others are not hashed,
+// because that takes long page by page.
+const hashed = (state: FileState.State, event: FileState.Event): FileState.Event => {
+  if (event._tag !== "Pages" || state._tag !== "GetData" || state.spoiled === undefined) return event
+  const { indices, payloads } = event.batch
+  const digests = payloads.map((payload, i) =>
+    FileState.awaitsDigest(state, indices[i]) ? digest(payload) : undefined
+  )
+  return { ...event, digests }
 }
 
 /** An event in the mailbox; `taken` opens once it has been worked on. */
@@ -259,6 +273,13 @@ class FileFiber implements CatchFile {
       : Effect.void
   }
 
+  digests({ digests, first }: FileState.Digests): Effect.Effect<void> {
+    const state = this.current
+    return state._tag === "GetData" && state.spoiled !== undefined
+      ? this.post({ _tag: "Digests", first, digests })
+      : Effect.void
+  }
+
   question(event: FileState.Event): void {
     if (!this.hasEnded && this.mailbox.length < Limits.mailboxQuestions) this.put({ event })
   }
@@ -312,7 +333,7 @@ class FileFiber implements CatchFile {
 
   // Bound once, not for each batch of pages.
   private readonly handle = Effect.fnUntraced({ self: this }, function* (this: FileFiber, event: FileState.Event) {
-    const events: Array<FileState.Event> = [event]
+    const events: Array<FileState.Event> = [hashed(this.current, event)]
     for (let next = events.shift(); next !== undefined; next = events.shift()) {
       const [stepped, commands] = FileState.step(this.current, next)
       this.current = stepped

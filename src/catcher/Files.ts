@@ -18,6 +18,8 @@ export interface CatchFiles {
   readonly pages: (file: number, batch: FileState.PageBatch) => Effect.Effect<void>
   /** As `pages`. */
   readonly parity: (file: number, batch: FileState.ParityBatch) => Effect.Effect<void>
+  /** As `pages`. */
+  readonly digests: (file: number, digests: FileState.Digests) => Effect.Effect<void>
   /** A question of the master about a file, which may start its fiber. */
   readonly question: (file: number, event: FileState.Event) => Effect.Effect<void, TransportError>
   /** The store has failed for all that are under way. */
@@ -59,6 +61,7 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
   const files: CatchFiles = {
     pages: (file, batch) => live.get(file)?.pages(batch) ?? Effect.void,
     parity: (file, batch) => live.get(file)?.parity(batch) ?? Effect.void,
+    digests: (file, digests) => live.get(file)?.digests(digests) ?? Effect.void,
     question: (file, event) =>
       Effect.gen(function* () {
         // of the manifest that was never opened nothing can be said but that it is open, or dropped

@@ -6,6 +6,7 @@
  */
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
+import * as Limits from "../protocol/Limits.ts"
 
 export const packageName = "@napi-rs/blake-hash"
 export const standInName = "@noble/hashes"
@@ -44,5 +45,8 @@ const fail: Blake3 = () => {
 }
 
 export const hash: Blake3 = native ?? standIn ?? fail
+
+/** A page's digest: how its hash begins. */
+export const digest = (payload: Uint8Array): Uint8Array => hash(payload).subarray(0, Limits.digestBytes)
 
 export const agrees = (bytes: Uint8Array, expected: Uint8Array): boolean => Buffer.compare(hash(bytes), expected) === 0

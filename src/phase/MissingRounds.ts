@@ -253,6 +253,8 @@ const judge = (
   answer: Missing,
   before: Missing | undefined
 ): void => {
+  // what was spoiled had come
+  if (answer.spoiled && before?.spoiled !== true) return trials.judge(slot, true, "SentAlone")
   const pages = Planner.lackingWhole(layout, answer)
   if (before === undefined) {
     const hasGained = pages <= Limits.vainRoundPages || pages < answer.count * (1 - Limits.gainedShare)
@@ -291,7 +293,7 @@ const send = Effect.fnUntraced(function* (
     const { layout } = content
     const plan = Planner.plan({ layout, first, count, answers, sent: repairs.sent, repair: repairs.repair })
     repairs.sending(plan)
-    yield* PageStream.send(content, plan.runs, lane, false, demand)
+    yield* PageStream.send(content, plan.runs, lane, false, demand, plan.digested)
     yield* PageStream.sendParity(content, plan.parity, lane, demand)
   }
 })

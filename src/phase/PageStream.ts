@@ -9,7 +9,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { agrees, hash } from "../content/Hash.ts"
+import { agrees, digest, hash } from "../content/Hash.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -129,13 +129,20 @@ export const spans = (layout: Layout.Layout): ReadonlyArray<Span> =>
 
 /**
  * The pages of runs, from the content and the trailer, as batches of a lane. `hashing`: they are
- * read for the first time in a pass, and their blocks hashed. The stream ends early when there is
- * no demand left.
+ * read for the first time in a pass, and their blocks hashed. `digested`: before these pages the
+ * digests of their blocks are told. The stream ends early when there is no demand left.
  */
-export const pages = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
+export const pages = (
+  content: Content,
+  runs: Runs,
+  lane: Lane,
+  hashing = false,
+  demand = Demand.always,
+  digested: Runs = []
+) =>
   Stream.unwrap(
     Effect.map(MasterExchange, ({ session }) => {
-      const cursor = new Cursor(content, runs, Header.sessionOf(session), demand)
+      const cursor = new Cursor(content, runs, Header.sessionOf(session), demand, digested)
       return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing)).pipe(
         // what was taken and not carried, because we were interrupted or could not read
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
@@ -166,8 +173,14 @@ export const streamSpans = <E, R>(
 }
 
 /** Streams to the group; completes when the last batch was handed over, not when it was sent. */
-export const send = (content: Content, runs: Runs, lane: Lane, hashing = false, demand = Demand.always) =>
-  Stream.runForEach(pages(content, runs, lane, hashing, demand), lane.carry)
+export const send = (
+  content: Content,
+  runs: Runs,
+  lane: Lane,
+  hashing = false,
+  demand = Demand.always,
+  digested: Runs = []
+) => Stream.runForEach(pages(content, runs, lane, hashing, demand, digested), lane.carry)
 
 /**
  * Parity pages of blocks as batches of a lane: a block is read, its parity made, one block after
@@ -289,18 +302,25 @@ class Cursor {
   /** The pages that `piece` holds. */
   first = 0
   end = 0
+  /** Digests that are still to be told, by their first page. */
+  readonly untold: Set<number>
 
-  constructor(content: Content, runs: Runs, session: Header.Session, demand: Demand.Demand) {
+  constructor(content: Content, runs: Runs, session: Header.Session, demand: Demand.Demand, digested: Runs) {
     this.content = content
     this.runs = runs
     this.session = session
     this.demand = demand
     this.page = runs.length > 0 ? runs[0] : 0
+    this.untold = new Set([...Layout.digestSpans(content.layout, digested)].map(([first]) => first))
     const { blockPages, pageBytes, size } = content.layout
     this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
   }
   get done(): boolean {
     return this.run >= this.runs.length
+  }
+  /** Are digests to be told before this page is sent? */
+  get owesDigests(): boolean {
+    return this.untold.size > 0 && this.untold.has(Layout.digestSpan(this.content.layout, this.page)[0])
   }
   advance(): void {
     this.page++
@@ -312,12 +332,13 @@ class Cursor {
   get lacks(): boolean {
     return this.page < this.content.layout.dataPages && (this.page < this.first || this.page >= this.end)
   }
-  get payload(): Uint8Array {
+  /** A page as it is on the air. */
+  payloadOf(page: number): Uint8Array {
     const { layout, trailer } = this.content
     const { dataPages, pageBytes } = layout
-    if (this.page >= dataPages) return Trailer.payload(layout, trailer, this.page)
-    const length = Layout.payloadBytes(layout, this.page)
-    const at = this.page - this.first
+    if (page >= dataPages) return Trailer.payload(layout, trailer, page)
+    const length = Layout.payloadBytes(layout, page)
+    const at = page - this.first
     if (length < pageBytes) return this.piece.subarray(at * pageBytes, at * pageBytes + length)
     return (this.views[at] ??= this.piece.subarray(at * pageBytes, at * pageBytes + pageBytes))
   }
@@ -335,7 +356,8 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   // glued datagrams are equal but for the last
   while (bytes === pages * datagramBytes && bytes < most && !cursor.done) {
     if (cursor.lacks) yield* readPiece(cursor, hashing)
-    const payload = cursor.payload
+    if (cursor.owesDigests) yield* tellDigests(cursor)
+    const payload = cursor.payloadOf(cursor.page)
     const length = Limits.headerBytes + payload.length
     Header.put(slab, bytes, Header.types.Page, length, cursor.session, cursor.content.file, cursor.page)
     slab.set(payload, bytes + Limits.headerBytes)
@@ -347,14 +369,25 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   return [{ slab, bytes, datagramBytes, kind, isWanted: cursor.demand.isLeft } as PageBatch, cursor] as const
 })
 
+// [Q-15] A message is sent at once, and a page waits in its lane: so they come before it.
+const tellDigests = Effect.fnUntraced(function* (cursor: Cursor) {
+  const { file, layout } = cursor.content
+  const { sendNow, session } = yield* MasterExchange
+  const [first, count] = Layout.digestSpan(layout, cursor.page)
+  cursor.untold.delete(first)
+  const digests = new Uint8Array(count * Limits.digestBytes)
+  for (let i = 0; i < count; i++) digests.set(digest(cursor.payloadOf(first + i)), i * Limits.digestBytes)
+  yield* sendNow({ _tag: "Digests", session, file, first, digests })
+})
+
 // Reads the block of the cursor's page from that page on, as far as its run goes; whole where its
-// hash is made or compared.
+// hash is made or compared, or the digests of all its pages are told.
 const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
   const { content, page, run, runs } = cursor
   const { layout } = content
   const block = Math.floor(page / layout.blockPages)
   const [blockFirst, blockCount] = Layout.blockSpan(layout, block)
-  const isWhole = hashing || content.changed !== undefined
+  const isWhole = hashing || content.changed !== undefined || cursor.untold.has(blockFirst)
   const first = isWhole ? blockFirst : page
   const end = isWhole ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
   const offset = first * layout.pageBytes

@@ -62,6 +62,16 @@ export const spanBlocks = spanPages / blockPages
 /** BLAKE3's output. */
 export const hashBytes = 32
 /**
+ * Of a page's hash so many bytes are its digest: nobody finds another page for one while a session
+ * lasts, and those of a block fit into one datagram.
+ */
+export const digestBytes = 8
+/**
+ * Pages of one file whose digests a catcher keeps: a question is about no more. They are 64 KiB;
+ * pages of blocks beyond them are not taken, and are asked for again.
+ */
+export const digestedPages = spanPages
+/**
  * A file's pages: 1.5 TB with the default page. A catcher keeps 66 bytes for each block; these
  * bound the number, not the wire's 32 bits.
  */
@@ -274,7 +284,10 @@ export const lateFiles = 8
 export const passes = 64
 /** Rounds in which a file gained no page before its catcher sits it out. */
 export const stalledRounds = 100
-/** Times that the blocks of a file may fail their hash before its catcher sits it out. */
+/**
+ * Times that blocks of a file may fail their hash although each of their pages had its digest: then
+ * it is the catcher's own memory or disk, and it sits the file out.
+ */
 export const rejectedHashes = 8
 
 /** How often it is looked whether the interface is what it was. */

@@ -32,4 +32,6 @@ export interface SpanLack {
   /** How many pages each block lacks, where counts were asked for: then `runs` lists pages of the trailer alone. */
   readonly lacks: ReadonlyArray<number> | undefined
   readonly runs: Runs
+  /** Some of them are of a block that was whole and wrong: it is sent no parity, and is told its pages' digests. [C-8] */
+  readonly spoiled: boolean
 }

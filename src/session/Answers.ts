@@ -33,8 +33,8 @@ export const eventOf = (
   message: FromMaster,
   membership: Membership
 ): { readonly file: number; readonly event: FileState.Event } | undefined => {
-  if (!("file" in message) || message.file === undefined || !message.audience.includes(membership.slot))
-    return undefined
+  if (!("file" in message) || message.file === undefined || message._tag === "Digests") return undefined
+  if (!message.audience.includes(membership.slot)) return undefined
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
   const { blockPages } = membership

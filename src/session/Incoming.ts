@@ -174,6 +174,7 @@ const masterTags: ReadonlySet<string> = new Set([
   "Probe",
   "Poll",
   "Eof",
+  "Digests",
   "Close",
   "Abort",
   "Bye"

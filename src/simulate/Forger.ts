@@ -110,7 +110,8 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
               count: said.count,
               held: 1,
               runs: [],
-              lacks: undefined
+              lacks: undefined,
+              spoiled: false
             }
           ]
     case "Close":

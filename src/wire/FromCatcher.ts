@@ -59,6 +59,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
     case "Missing":
       w.u32(message.first)
       w.u32(message.count)
+      w.u8(message.spoiled ? 1 : 0)
       w.u16(message.lacks === undefined ? noLacks : message.lacks.length)
       for (const lack of message.lacks ?? []) w.u8(lack)
       putRuns(w, message.first, message.count, message.runs)
@@ -150,14 +151,8 @@ export const take = (
       return { _tag: "Aborted", ...sender, file: file === nothing ? undefined : file }
     case Header.types.SitOut:
       return { _tag: "SitOut", ...sender, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
-    case Header.types.Missing: {
-      const first = r.u32()
-      const count = r.u32()
-      const lacks = takeLacks(r)
-      const runs = takeRuns(r, first, count)
-      const held = r.u64()
-      return { _tag: "Missing", ...sender, file, round: index, first, count, held, lacks, runs }
-    }
+    case Header.types.Missing:
+      return { _tag: "Missing", ...sender, file, round: index, ...takeLack(r) }
     case Header.types.CloseOk: {
       const next = r.u32()
       const length = r.u16()
@@ -169,10 +164,12 @@ export const take = (
   return undefined
 }
 
-const aboutOf = (r: Reader): "File" | "Tree" => {
-  const about = r.u8()
-  if (about > 1) r.bad = true
-  return about === 1 ? "Tree" : "File"
+const aboutOf = (r: Reader): "File" | "Tree" => (flagOf(r) ? "Tree" : "File")
+
+const flagOf = (r: Reader): boolean => {
+  const flag = r.u8()
+  if (flag > 1) r.bad = true
+  return flag === 1
 }
 
 // Of other types nothing is read: their bodies begin otherwise.
@@ -186,6 +183,17 @@ const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.Missing,
   Header.types.CloseOk
 ])
+
+const takeLack = (r: Reader) => {
+  const first = r.u32()
+  const count = r.u32()
+  const spoiled = flagOf(r)
+  const lacks = takeLacks(r)
+  // of a spoiled block the pages are listed
+  if (spoiled && lacks !== undefined) r.bad = true
+  const runs = takeRuns(r, first, count)
+  return { first, count, spoiled, lacks, runs, held: r.u64() }
+}
 
 // A block lacks no more pages than it has.
 const takeLacks = (r: Reader): ReadonlyArray<number> | undefined => {

@@ -61,6 +61,10 @@ export const put = (message: FromMaster, w: Writer): About => {
       if (message.root !== undefined) w.raw(message.root)
       w.audience(message.audience)
       return [message.file, message.round]
+    case "Digests":
+      w.u8(message.digests.length / Limits.digestBytes)
+      w.raw(message.digests)
+      return [message.file, message.first]
     case "Close":
       w.audience(message.audience)
       return [message.file, message.from]
@@ -98,6 +102,8 @@ export const take = (type: number, session: bigint, file: number, index: number,
       return { _tag: "Poll", session, poll: index, audience: r.audience() }
     case Header.types.Eof:
       return takeEof(session, file, index, r)
+    case Header.types.Digests:
+      return takeDigests(session, file, index, r)
     case Header.types.Close:
       return { _tag: "Close", session, file, from: index, audience: r.audience() }
     case Header.types.Abort:
@@ -156,6 +162,12 @@ const takeEof = (session: bigint, file: number, index: number, r: Reader): FromM
   const counts = (flags & eofCounts) !== 0
   if (count > Limits.spanPages || flags > (eofRoot | eofCounts)) r.bad = true
   return { _tag: "Eof", session, file, round: index, first, count, root, counts, audience: r.audience() }
+}
+
+const takeDigests = (session: bigint, file: number, first: number, r: Reader): FromMaster => {
+  const count = r.u8()
+  if (count < 1 || count > Limits.blockPages) r.bad = true
+  return { _tag: "Digests", session, file, first, digests: r.raw(count * Limits.digestBytes) }
 }
 
 const takeAbort = (session: bigint, file: number, r: Reader): FromMaster => {

@@ -45,7 +45,8 @@ export const types = {
   Bye: 18,
   Parity: 19,
   Probe: 20,
-  ProbeOk: 21
+  ProbeOk: 21,
+  Digests: 22
 } as const
 
 const magic = 0x726d // "mr"

@@ -118,6 +118,20 @@ export interface Eof {
   readonly audience: Audience
 }
 
+/**
+ * M> What the pages of a block that was spoiled are like, before they are sent again. For all catchers, and never answered.
+ * [Q-15]
+ */
+export interface Digests {
+  readonly _tag: "Digests"
+  readonly session: bigint
+  readonly file: number
+  /** The first page; there is a digest for each page from it on. */
+  readonly first: number
+  /** One after the other, `Limits.digestBytes` each: how the BLAKE3 hash of the page's payload begins. */
+  readonly digests: Uint8Array
+}
+
 /** M> Commit. The answer lists failures from entry `from` on. */
 export interface Close {
   readonly _tag: "Close"
@@ -169,7 +183,7 @@ export interface SitOut extends Answer, SitOutReason {
 /**
  * C> Answer to Eof: the pages of [first, first + count) that would make the span whole, together with the parity held; none:
  * all of it is held. With `lacks` the first so many blocks of the span say only how many pages they lack, data or parity, and
- * `runs` are of the trailer.
+ * `runs` are of the trailer. With `spoiled` it has no `lacks`, and `runs` has pages of blocks whose hash was wrong.
  */
 export interface Missing extends Holding, SpanLack {
   readonly _tag: "Missing"
@@ -217,7 +231,7 @@ export interface ProbeOk extends Answer {
 }
 
 /** What a master says. */
-export type FromMaster = Announce | Welcome | Open | Probe | Poll | Eof | Close | Abort | Bye
+export type FromMaster = Announce | Welcome | Open | Probe | Poll | Eof | Digests | Close | Abort | Bye
 /** What a catcher says, most of it when asked. */
 export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk | ProbeOk
 /** Every datagram but pages and parity, whose codec is Header. */

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { BlockPool } from "../../src/catcher/Assembly.ts"
 import * as CatchFile from "../../src/catcher/FileFiber.ts"
 import * as CatchFiles from "../../src/catcher/Files.ts"
-import { hash } from "../../src/content/Hash.ts"
+import { digest, hash } from "../../src/content/Hash.ts"
 import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
@@ -90,7 +90,12 @@ const rig = Effect.fnUntraced(function* (
       return [...answers]
     })
   const pages = (batch: FileState.PageBatch) => Effect.andThen(files.pages(file, batch), settle)
-  return { files, did, bytes, ask, pages, settle, live: () => [...files.states()].length }
+  /** The master's digests of pages that are told of together. */
+  const tell = (first: number, count: number) => {
+    const digests = Buffer.concat(Array.from({ length: count }, (_, i) => digest(payload(first + i))))
+    return Effect.andThen(files.digests(file, { _tag: "Digests", first, digests }), settle)
+  }
+  return { files, did, bytes, ask, pages, settle, tell, live: () => [...files.states()].length }
 })
 
 const tags = (answers: ReadonlyArray<FileState.Answer>) => answers.map((answer) => answer._tag)
@@ -290,21 +295,66 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("damaged pages: their block is asked for again, and nothing is complete before it is right [C-6]", () =>
+  it.effect(
+    "damaged pages: their block is asked for again, and nothing is complete before it is right [C-6] [C-8]",
+    () =>
+      Effect.gen(function* () {
+        const { ask, bytes, did, pages, tell } = yield* rig()
+        yield* ask(open)
+        const damaged = { indices: all.indices, payloads: all.payloads.map((payload) => payload.slice()) }
+        damaged.payloads[5][3] ^= 1
+        yield* pages(damaged)
+        const missing = { _tag: "Missing", first: 4, count: 4, lacks: undefined, spoiled: true } as const
+        assert.deepStrictEqual(yield* ask(eof(1)), [{ ...missing, round: 1, runs: [4, 4] }])
+        assert.strictEqual(did.verified, 0)
+        // before its digest is told the right page is as good as any
+        yield* pages(all)
+        assert.deepStrictEqual(yield* ask(eof(2)), [{ ...missing, round: 2, runs: [4, 4] }])
+        yield* tell(4, 4)
+        for (let i = 0; i < 20; i++) yield* pages(damaged)
+        assert.deepStrictEqual(yield* ask(eof(3)), [{ ...missing, round: 3, runs: [5, 1] }])
+        yield* pages(all)
+        assert.deepStrictEqual(tags(yield* ask(eof(4))), ["Complete"])
+        assert.deepStrictEqual(bytes, content)
+      })
+  )
+
+  it.effect("a damaged trailer: it is asked for again, and then the blocks are judged by it [C-8]", () =>
     Effect.gen(function* () {
-      const { ask, bytes, did, pages } = yield* rig()
+      const { ask, bytes, pages, tell } = yield* rig()
       yield* ask(open)
-      const damaged = { indices: all.indices, payloads: all.payloads.map((payload) => payload.slice()) }
-      damaged.payloads[5][3] ^= 1
-      yield* pages(damaged)
-      const answers = yield* ask(eof(1))
-      assert.deepStrictEqual(answers, [
-        { _tag: "Missing", round: 1, first: 4, count: 4, lacks: undefined, runs: [4, 4] }
-      ])
-      assert.strictEqual(did.verified, 0)
+      const { indices, payloads } = all
+      const isWrong = (page: number) => page === 0 || page === layout.dataPages
+      yield* pages({
+        indices,
+        payloads: payloads.map((bytes, i) => (isWrong(indices[i]) ? bytes.map(() => 9) : bytes))
+      })
+      const trailer = layout.pages - layout.dataPages
+      const about = { _tag: "Missing", lacks: undefined, spoiled: true } as const
+      const [first] = yield* ask(eof(1))
+      assert.deepInclude(first, { ...about, runs: [layout.dataPages, trailer] })
+      yield* tell(layout.dataPages, trailer)
       yield* pages(all)
-      assert.deepStrictEqual(tags(yield* ask(eof(2))), ["Complete"])
+      const [second] = yield* ask(eof(2))
+      assert.deepInclude(second, { ...about, first: 0, runs: [0, 4] })
+      yield* tell(0, 4)
+      yield* pages(all)
+      assert.deepStrictEqual(tags(yield* ask(eof(3))), ["Complete"])
       assert.deepStrictEqual(bytes, content)
+    })
+  )
+
+  it.effect("digests of a file that nobody opened, or in which nothing is spoiled, change nothing [C-3]", () =>
+    Effect.gen(function* () {
+      const { ask, files, live, pages, tell } = yield* rig()
+      yield* tell(0, 4)
+      assert.strictEqual(live(), 0)
+      yield* ask(open)
+      const before = files.stateOf(file)
+      yield* tell(0, 4)
+      assert.strictEqual(files.stateOf(file), before)
+      yield* pages(all)
+      assert.deepStrictEqual(tags(yield* ask(eof(1))), ["Complete"])
     })
   )
 

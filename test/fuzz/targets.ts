@@ -61,6 +61,7 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "Poll", session, poll: 12, audience },
   { _tag: "Poll", session, poll: 13, audience: [Limits.slots - 4] },
   { _tag: "Eof", session, file: 4, round: 1, first: 0, count: 8192, root, counts: true, audience },
+  { _tag: "Digests", session, file: 4, first: 128, digests: new Uint8Array(3 * Limits.digestBytes).fill(5) },
   { _tag: "Close", session, file: 4, from: 0, audience },
   { _tag: "Abort", session, file: undefined, reason: "no room", audience: [] },
   { _tag: "Abort", session, file: 4, reason: undefined, audience },
@@ -80,11 +81,13 @@ export const messages: ReadonlyArray<Message> = [
     count: 256,
     held: 5,
     lacks: undefined,
-    runs: [130, 2, 140, 1]
+    runs: [130, 2, 140, 1],
+    spoiled: true
   },
   {
     ...{ _tag: "Missing", ...who, file: 4, round: 1, first: 0, count: 64, held: 5, lacks: [3, 0, 128] },
-    runs: Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? i : 1))
+    runs: Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? i : 1)),
+    spoiled: false
   },
   { _tag: "CloseOk", ...who, file: 4, from: 0, failures: [{ entry: 2, reason: "EIO" }], next: 9 }
 ]
@@ -365,9 +368,12 @@ const layouts = [
 ]
 const payloads = (count: number) => Array.from({ length: count }, () => root)
 
+/** Of every page alike, but of one in eight as of another page. */
+const digestOf = (page: number) => new Uint8Array(Limits.digestBytes).fill(page % 8 === 7 ? 0 : page)
+
 const eventTags = [
   ...(["Open", "Opened", "Recognised", "OpenFailed", "Pages", "Parity", "Eof", "Verified", "StoreFailed"] as const),
-  ...(["Close", "Committed", "Abort"] as const)
+  ...(["Close", "Committed", "Abort", "Digests"] as const)
 ]
 
 const eventOf = (feed: Feed): FileState.Event => {
@@ -380,7 +386,7 @@ const eventOf = (feed: Feed): FileState.Event => {
       return { _tag, reason: "no", about: "File" }
     case "Pages": {
       const indices = feed.numbers()
-      return { _tag, batch: { indices, payloads: payloads(indices.length) } }
+      return { _tag, batch: { indices, payloads: payloads(indices.length) }, digests: indices.map(digestOf) }
     }
     case "Parity": {
       const blocks = feed.numbers()
@@ -391,6 +397,10 @@ const eventOf = (feed: Feed): FileState.Event => {
       const asked = { round: feed.number(), first: feed.number(), count: feed.number() % (Limits.spanPages + 1) }
       const flags = feed.u8()
       return { _tag, ...asked, root: (flags & 1) === 0 ? undefined : root, counts: (flags & 2) !== 0 }
+    }
+    case "Digests": {
+      const [first, count] = [feed.number(), feed.u8() % 5]
+      return { _tag, first, digests: Buffer.concat(Array.from({ length: count }, (_, i) => digestOf(first + i))) }
     }
     case "Verified":
       return { _tag, blocks: feed.numbers(), trailer: feed.u8() % 2 === 0 }

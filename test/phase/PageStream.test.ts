@@ -7,9 +7,12 @@ import * as Code from "../../src/parity/Code.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
+import * as Demand from "../../src/session/Demand.ts"
+import { messageAt } from "../../src/session/Exchange.ts"
 import { SourceChanged } from "../../src/source/Source.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Header from "../../src/wire/Header.ts"
+import type { Message } from "../../src/wire/Message.ts"
 import { endpoint, inTime, master } from "./Rig.ts"
 
 const bytesOf = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8)) & 255)
@@ -37,12 +40,15 @@ const rig = Effect.gen(function* () {
   const { session } = yield* master(network)
   const pages: Array<{ readonly page: number; readonly payload: Uint8Array }> = []
   const parity: typeof pages = []
+  /** What arrived before so many pages had. */
+  const told: Array<{ readonly message: Message; readonly pages: number }> = []
   yield* Effect.forkScoped(
     Stream.runForEach(listener.receive, (batch) =>
       Effect.sync(() => {
         for (const { bytes } of batch) {
           Header.split(bytes, (at) => {
             const type = Header.typeOf(bytes, at)
+            if (type === Header.types.Digests) told.push({ message: messageAt(bytes, at)!, pages: pages.length })
             if (type !== Header.types.Page && type !== Header.types.Parity) return
             assert.isTrue(Header.isOf(bytes, at, Header.sessionOf(session.id)))
             assert.strictEqual(Header.fileOf(bytes, at), 9)
@@ -53,15 +59,20 @@ const rig = Effect.gen(function* () {
       })
     )
   )
-  const send = (content: PageStream.Content, runs: ReadonlyArray<number>, hashing = false) =>
+  const send = (
+    content: PageStream.Content,
+    runs: ReadonlyArray<number>,
+    hashing = false,
+    digested: ReadonlyArray<number> = []
+  ) =>
     inTime(
       Effect.gen(function* () {
-        yield* PageStream.send(content, runs, session.fresh, hashing)
+        yield* PageStream.send(content, runs, session.fresh, hashing, Demand.always, digested)
         yield* session.fresh.drained
         yield* Effect.sleep(5)
       }).pipe(Effect.provide(session.services))
     )
-  return { session, pages, parity, send }
+  return { session, pages, parity, send, told }
 })
 
 describe("PageStream", () => {
@@ -126,6 +137,42 @@ describe("PageStream", () => {
         reads.reduce((sum, [, length]) => sum + length, 0),
         pages.reduce((sum, { page, payload }) => sum + (page < layout.dataPages ? payload.length : 0), 0)
       )
+    })
+  )
+
+  it.effect("before pages that were spoiled it tells the digests of their blocks, of the trailer too [Q-15]", () =>
+    Effect.gen(function* () {
+      const { pages, send, told } = yield* rig
+      // blocks of 8 pages, the last of 2; a trailer of 9 pages
+      const { content, layout } = fileOf(130 * 8 * 512 + 700)
+      assert.deepStrictEqual([layout.dataPages, layout.pages - layout.dataPages], [1042, 9])
+      yield* send(content, [0, layout.pages], true)
+      assert.deepStrictEqual(told, [])
+      const streamed = new Map(pages.splice(0).map(({ page, payload }) => [page, payload]))
+      const digests = (first: number, count: number) =>
+        Buffer.concat(Array.from({ length: count }, (_, i) => Hash.hash(streamed.get(first + i)!).subarray(0, 8)))
+      // of the blocks 0, 2, 130, and of both parts of the trailer; block 1 lost its pages otherwise
+      const spoiled = [3, 1, 5, 2, 16, 8, 1040, 4, 1050, 1]
+      yield* send(content, [3, 1, 5, 2, 9, 2, 16, 8, 1040, 4, 1050, 1], false, spoiled)
+      const expected = [
+        [0, 8],
+        [16, 8],
+        [1040, 2],
+        [1042, 8],
+        [1050, 1]
+      ] as const
+      assert.deepStrictEqual(
+        told.map(({ message }) => (message._tag === "Digests" ? { ...message, session: 0n } : message)),
+        expected.map(([first, count]) => ({
+          ...{ _tag: "Digests" as const, session: 0n, file: 9, first, digests: new Uint8Array(digests(first, count)) }
+        }))
+      )
+      for (const { message, pages: before } of told) {
+        const first = message._tag === "Digests" ? message.first : -1
+        const own = pages.findIndex(({ page }) => page >= first)
+        assert.isAtMost(before, own, `digests of ${first} come too late`)
+      }
+      for (const { page, payload } of pages) assert.deepStrictEqual(payload, streamed.get(page))
     })
   )
 

@@ -4,6 +4,7 @@
 import * as Schema from "effect/Schema"
 import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 
 /** 5 pages of content in 3 blocks, 3 pages of trailer; spans of 2 pages. */
 export const layout = Layout.make({ size: 160, pageBytes: 32, blockPages: 2 })
@@ -23,7 +24,8 @@ export const AnyEvent = Schema.Union([
   Schema.TaggedStruct("Opened", {}),
   Schema.TaggedStruct("Recognised", {}),
   Schema.TaggedStruct("OpenFailed", {}),
-  Schema.TaggedStruct("Pages", { indices }),
+  Schema.TaggedStruct("Pages", { indices, isDigested: Schema.Boolean }),
+  Schema.TaggedStruct("Digests", { first: int(0, layout.pages), count: int(0, 4) }),
   Schema.TaggedStruct("Parity", { parity }),
   Schema.TaggedStruct("Eof", {
     round: int(0, 6),
@@ -45,9 +47,24 @@ export const AnyEvents = Schema.Array(AnyEvent).check(Schema.isMaxLength(40))
 
 export const root = new Uint8Array(32).fill(7)
 
-export const pagesOf = (indices: ReadonlyArray<number>): FileState.Event => ({
+/** What the payload of a page hashes to, when it is the master's. */
+export const digestOf = (page: number): Uint8Array => new Uint8Array(Limits.digestBytes).fill(page + 1)
+
+/** With digests the pages are the master's, or, with `digests` given, somebody else's. */
+export const pagesOf = (
+  indices: ReadonlyArray<number>,
+  digests?: ReadonlyArray<Uint8Array | undefined>
+): Extract<FileState.Event, { _tag: "Pages" }> => ({
   _tag: "Pages",
-  batch: { indices, payloads: indices.map(() => new Uint8Array(32)) }
+  batch: { indices, payloads: indices.map(() => new Uint8Array(32)) },
+  ...(digests === undefined ? {} : { digests })
+})
+
+/** As the master tells them, of so many pages. */
+export const digestsOf = (first: number, count: number): FileState.Digests => ({
+  _tag: "Digests",
+  first,
+  digests: Buffer.concat(Array.from({ length: count }, (_, i) => digestOf(first + i)))
 })
 
 export const parityOf = (parity: ReadonlyArray<readonly [block: number, index: number]>): FileState.Event => ({
@@ -67,7 +84,9 @@ export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
     case "StoreFailed":
       return { _tag: event._tag, reason: "no", about: "File" }
     case "Pages":
-      return pagesOf(event.indices)
+      return pagesOf(event.indices, event.isDigested ? event.indices.map(digestOf) : undefined)
+    case "Digests":
+      return digestsOf(event.first, event.count)
     case "Parity":
       return parityOf(event.parity)
     case "Eof":

@@ -180,10 +180,11 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       count: 100,
       held: 3,
       lacks: undefined,
-      runs: [8193, 2, 8200, 1]
+      runs: [8193, 2, 8200, 1],
+      spoiled: false
     },
-    header("0c", "3f00", "44332211", "02000000") +
-      "0500 0d0c0b0a 00200000 64000000 ffff 00 0200 0100 0200 0500 0100 0300000000000000 e96a1aab"
+    header("0c", "4000", "44332211", "02000000") +
+      "0500 0d0c0b0a 00200000 64000000 00 ffff 00 0200 0100 0200 0500 0100 0300000000000000 892ba514"
   ],
   [
     {
@@ -195,15 +196,19 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       count: 12,
       held: 3,
       lacks: undefined,
-      runs: [8, 1, 10, 2, 19, 1]
+      runs: [8, 1, 10, 2, 19, 1],
+      spoiled: true
     },
-    header("0c", "3700", "44332211", "02000000") +
-      "0500 0d0c0b0a 08000000 0c000000 ffff 01 0d08 0300000000000000 30c26dad"
+    header("0c", "3800", "44332211", "02000000") +
+      "0500 0d0c0b0a 08000000 0c000000 01 ffff 01 0d08 0300000000000000 c6a04f9d"
   ],
   [
-    { _tag: "Missing", ...answer, file, round: 2, first: 0, count: 300, held: 3, lacks: [0, 128, 7], runs: [298, 2] },
-    header("0c", "3e00", "44332211", "02000000") +
-      "0500 0d0c0b0a 00000000 2c010000 0300 008007 00 0100 2a01 0200 0300000000000000 096f41f9"
+    {
+      ...{ _tag: "Missing", ...answer, file, round: 2, first: 0, count: 300, held: 3, lacks: [0, 128, 7] },
+      ...{ runs: [298, 2], spoiled: false }
+    },
+    header("0c", "3f00", "44332211", "02000000") +
+      "0500 0d0c0b0a 00000000 2c010000 00 0300 008007 00 0100 2a01 0200 0300000000000000 89267c7a"
   ],
   [
     { _tag: "Complete", ...answer, file, held: 3 },
@@ -246,6 +251,10 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   [
     { _tag: "ProbeOk", ...answer, probing: 3, train: 4, single: 1332, times: 5, glued: 512 },
     header("15", "2800", "03000000", "04000000") + "0500 0d0c0b0a 3405 0500 0002 c1ccd4b0"
+  ],
+  [
+    { _tag: "Digests", session, file, first: 128, digests: Uint8Array.from({ length: 16 }, (_, i) => i) },
+    header("16", "2d00", "44332211", "80000000") + "02 0001020304050607 08090a0b0c0d0e0f 6644dd9e"
   ]
 ]
 
@@ -284,7 +293,7 @@ describe("golden vectors", () => {
       Object.keys(Header.types).filter((type) => !tags.has(type)),
       []
     )
-    assert.strictEqual(tags.size, 21)
+    assert.strictEqual(tags.size, 22)
   })
 })
 
@@ -417,7 +426,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   }
   const announce = golden[0][0]
   const open = golden[4][0]
-  const [runs, bitmap] = golden.flatMap(([message]) => (message._tag === "Missing" ? [message] : []))
+  const [runs, bitmap, counted] = golden.flatMap(([message]) => (message._tag === "Missing" ? [message] : []))
 
   it("Announce: sizes of page and block outside their limits", () => {
     for (const pageBytes of [0, Limits.minPageBytes - 1, Limits.maxPageBytes + 1]) {
@@ -453,7 +462,10 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const putOff = Codec.encode({ ...abort, reason: undefined })
     putOff.fill(0xff, 16, 20)
     assert.deepStrictEqual(decoded(sealed(putOff)), { _tag: "WireError", reason: "Body" })
-    reject(bitmap, (body) => body.setUint8(16, 2))
+    reject(bitmap, (body) => body.setUint8(17, 2))
+    // something is spoiled or not, and then it is listed
+    reject(bitmap, (body) => body.setUint8(14, 2))
+    reject(counted, (body) => body.setUint8(14, 1))
     // a reason is about the file or about the tree
     reject({ _tag: "SitOut", ...answer, file, reason: "no", about: "Tree" }, (body) => body.setUint8(6, 2))
   })
@@ -495,19 +507,29 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Missing: runs that are empty, or leave their span; a list or a bitmap longer than the datagram", () => {
-    reject(runs, (body) => body.setUint16(21, 0, true))
-    reject(runs, (body) => body.setUint16(19, 100, true))
-    reject(runs, (body) => body.setUint16(25, 0xffff, true))
-    reject(runs, (body) => body.setUint16(17, 3, true))
-    reject(runs, (body) => body.setUint16(17, 0xffff, true))
+    reject(runs, (body) => body.setUint16(22, 0, true))
+    reject(runs, (body) => body.setUint16(20, 100, true))
+    reject(runs, (body) => body.setUint16(26, 0xffff, true))
+    reject(runs, (body) => body.setUint16(18, 3, true))
+    reject(runs, (body) => body.setUint16(18, 0xffff, true))
     reject(bitmap, (body) => body.setUint32(10, 17, true))
   })
 
   it("Missing: a block that lacks more than any has, more blocks than a span has, counts longer than the datagram", () => {
-    const counted = golden.flatMap(([message]) => (message._tag === "Missing" && message.lacks ? [message] : []))[0]
-    reject(counted, (body) => body.setUint8(16, Limits.blockPages + 1))
+    reject(counted, (body) => body.setUint8(17, Limits.blockPages + 1))
     reject({ ...counted, lacks: Array.from({ length: Limits.spanBlocks + 1 }, () => 0) }, () => {})
-    reject(counted, (body) => body.setUint16(14, 60, true))
+    reject(counted, (body) => body.setUint16(15, 60, true))
+  })
+
+  it("Digests: none, more than a block has, more than there are bytes, bytes that are left over [Q-15]", () => {
+    const digests: Message = { _tag: "Digests", session, file, first: 0, digests: new Uint8Array(16) }
+    for (const count of [0, 1, 3, Limits.blockPages + 1]) reject(digests, (body) => body.setUint8(0, count))
+    const most = { ...digests, digests: new Uint8Array(Limits.blockPages * Limits.digestBytes) }
+    assert.deepStrictEqual(decoded(Codec.encode(most)), most)
+    // for a counter, a tag and a signature
+    const roomBytes = 88
+    assert.isAtMost(Codec.encode(most).length - Limits.checksumBytes + roomBytes, 1200)
+    reject({ ...digests, digests: new Uint8Array(most.digests.length + Limits.digestBytes) }, () => {})
   })
 
   it("Eof: a flag that is not known", () => {

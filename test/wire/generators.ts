@@ -76,12 +76,13 @@ const Parts = Schema.Struct({
       counts: Schema.Boolean,
       audience
     }),
+    Schema.TaggedStruct("Digests", { file, first: u32, count: int(1, Limits.blockPages), byte: int(0, 255) }),
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
     Schema.TaggedStruct("SitOut", { ...who, file, reason: text, about: Schema.Literals(["File", "Tree"]) }),
-    Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs }),
+    Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs, spoiled: Schema.Boolean }),
     Schema.TaggedStruct("Complete", { ...who, file, held: size }),
     Schema.TaggedStruct("CloseOk", {
       ...who,
@@ -143,7 +144,16 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...message, session, reason: message.reason.join("") }
     case "Missing": {
       const { runs, ...missing } = message
-      return { ...missing, session, first: runs.first, count: runs.count, runs: runsOf(runs) }
+      const spoiled = missing.spoiled && missing.lacks === undefined
+      return { ...missing, session, first: runs.first, count: runs.count, runs: runsOf(runs), spoiled }
+    }
+    case "Digests": {
+      const { byte, count, ...digests } = message
+      return {
+        ...digests,
+        session,
+        digests: Uint8Array.from({ length: count * Limits.digestBytes }, (_, i) => i + byte)
+      }
     }
     case "CloseOk": {
       const failures = message.failures.map(({ entry, reason }) => ({ entry, reason: reason.join("") }))

@@ -11,12 +11,14 @@
  * [C-2] a duplicate or a reordered page changes nothing but the order of storing.
  * [C-3] an illegal event is answered or ignored, never thrown.
  * [C-4] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
+ * [C-8] a block that was whole and wrong takes no parity, and its pages only with their digests.
  */
 
 import * as Limits from "../Limits.ts"
 import type { Failure, Runs, SitOutReason } from "../Words.ts"
 import * as Layout from "./Layout.ts"
 import * as PageSet from "./PageSet.ts"
+import * as Spoiled from "./Spoiled.ts"
 
 /** Payloads travel beside their indices; the reducer looks at the indices only. */
 export interface PageBatch {
@@ -53,7 +55,9 @@ export interface GetData {
   readonly round: number
   readonly heldAtRound: number
   readonly stalledRounds: number
-  /** How often blocks failed their hash. */
+  /** Blocks that were whole and wrong; undefined: none. */
+  readonly spoiled: Spoiled.Spoiled | undefined
+  /** How often blocks failed their hash although their pages had their digests. */
   readonly rejected: number
   /** The question that waits for Verified. */
   readonly verifying: Eof | undefined
@@ -77,6 +81,16 @@ export interface Eof {
   readonly counts: boolean
 }
 
+/** What the pages of a block are like that was spoiled; they come after it. */
+export interface Digests extends Spoiled.Told {
+  readonly _tag: "Digests"
+}
+
+/** The outcome of Verify. */
+interface Verified extends Spoiled.Verdict {
+  readonly _tag: "Verified"
+}
+
 /** Events of a file: questions of the master, pages, and outcomes of commands. */
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
@@ -86,11 +100,12 @@ export type Event =
   /** Nothing was opened: the content stands there, and has the root. */
   | { readonly _tag: "Recognised" }
   | ({ readonly _tag: "OpenFailed" } & SitOutReason)
-  | { readonly _tag: "Pages"; readonly batch: PageBatch }
+  /** `digests`: of the payloads of pages that `awaitsDigest`. */
+  | { readonly _tag: "Pages"; readonly batch: PageBatch; readonly digests?: ReadonlyArray<Uint8Array | undefined> }
   | { readonly _tag: "Parity"; readonly batch: ParityBatch }
+  | Digests
   | Eof
-  /** Blocks whose hash disagrees; `trailer`: the trailer itself does, so nothing can be said of the blocks. */
-  | { readonly _tag: "Verified"; readonly blocks: ReadonlyArray<number>; readonly trailer: boolean }
+  | Verified
   | ({ readonly _tag: "StoreFailed" } & SitOutReason)
   | { readonly _tag: "Close"; readonly from: number }
   | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
@@ -107,6 +122,7 @@ export type Answer =
       readonly count: number
       readonly lacks: ReadonlyArray<number> | undefined
       readonly runs: Runs
+      readonly spoiled: boolean
     }
   | { readonly _tag: "Complete" }
   | { readonly _tag: "CloseOk"; readonly from: number; readonly failures: ReadonlyArray<Failure> }
@@ -194,7 +210,8 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       if (layout.pages === 0) return ready
       const pages = heldOf(layout, event.held ?? [])
       const counters = { round: -1, heldAtRound: pages.held, stalledRounds: 0, rejected: 0 }
-      return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, verifying: undefined }, [openOk]]
+      const nothing = { spoiled: undefined, verifying: undefined }
+      return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, ...nothing }, [openOk]]
     }
     case "Recognised":
       return state.past === "Opening" ? ready : stay(state)
@@ -226,15 +243,16 @@ const getData = (state: GetData, event: Event): Step => {
       const [opening, commands] = idle({ _tag: "Idle", past: "Aborted" }, event)
       return [opening, [{ _tag: "Discard" }, ...commands]]
     }
-    case "Pages": {
-      const { fresh, set } = PageSet.add(state.pages, event.batch.indices)
-      if (set === state.pages) return stay(state)
-      const store: Command = { _tag: "StorePages", batch: event.batch, fresh }
-      const next = { ...state, pages: set }
-      return state.parity.size === 0 ? [next, [store]] : recover(next, blocksOf(next, event.batch.indices), [store])
-    }
+    case "Pages":
+      return state.spoiled === undefined
+        ? takePages(state, event.batch)
+        : takeDigested(state, state.spoiled, event.batch, event.digests ?? [])
     case "Parity":
       return keepParity(state, event.batch)
+    case "Digests":
+      return state.spoiled === undefined
+        ? stay(state)
+        : stay({ ...state, spoiled: Spoiled.keep(state.spoiled, state.pages, event) })
     case "Eof":
       return eof(state, event)
     case "Verified":
@@ -244,6 +262,32 @@ const getData = (state: GetData, event: Event): Step => {
     default:
       return stay(state)
   }
+}
+
+const takePages = (state: GetData, batch: PageBatch): Step => {
+  const { fresh, set } = PageSet.add(state.pages, batch.indices)
+  if (set === state.pages) return stay(state)
+  const store: Command = { _tag: "StorePages", batch, fresh }
+  const next = { ...state, pages: set }
+  return state.parity.size === 0 ? [next, [store]] : recover(next, blocksOf(next, batch.indices), [store])
+}
+
+/** Is that page missing, and taken only with the digest that is known of it? Then its payload has to be hashed. */
+export const awaitsDigest = ({ pages, spoiled }: GetData, page: number): boolean =>
+  spoiled !== undefined && Spoiled.digestOf(spoiled, page) !== undefined && !PageSet.has(pages, page)
+
+const takeDigested = (
+  state: GetData,
+  spoiled: Spoiled.Spoiled,
+  { indices, payloads }: PageBatch,
+  digests: ReadonlyArray<Uint8Array | undefined>
+): Step => {
+  const taken = payloads.map((_, i) => i).filter((i) => Spoiled.takes(spoiled, indices[i], digests[i]))
+  if (taken.length === 0) return stay(state)
+  const batch = { indices: taken.map((i) => indices[i]), payloads: taken.map((i) => payloads[i]) }
+  const [next, commands] = takePages(state, batch)
+  if (next._tag !== "GetData" || next === state) return [next, commands]
+  return [{ ...next, spoiled: Spoiled.forget(spoiled, next.pages) }, commands]
 }
 
 const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<number> => {
@@ -283,6 +327,8 @@ const keepParity = (state: GetData, batch: ParityBatch): Step => {
     const before = parity.get(block) ?? []
     if (block >= layout.blocks || index >= Layout.parityPages(layout, block) || before.includes(index)) return
     if (before.length >= lackingOf(state, block)) return
+    // with one that is injected, too, the block would be wrong again
+    if (state.spoiled !== undefined && Spoiled.has(state.spoiled, block)) return
     parity.set(block, [...before, index])
     fresh.push(at)
   })
@@ -340,8 +386,10 @@ const missing = (state: GetData, event: Eof): Command => {
 const answerAbout = (state: GetData, { counts, round }: Eof, first: number, count: number) => {
   const { layout, pages, parity } = state
   const [block, end] = Layout.blocksOf(layout, first, count)
-  const about = { _tag: "Missing", round, first, count } as const
-  if (!counts || end - block > Limits.spanBlocks) {
+  const spoiled = state.spoiled !== undefined && Spoiled.hasAny(state.spoiled, PageSet.missing(pages, first, count))
+  const about = { _tag: "Missing", round, first, count, spoiled } as const
+  // no parity mends what was spoiled, so that a count is of no use
+  if (spoiled || !counts || end - block > Limits.spanBlocks) {
     return { ...about, lacks: undefined, runs: withoutParity(state, PageSet.missing(pages, first, count)) }
   }
   const lacks = Array.from(
@@ -369,18 +417,23 @@ const withoutParity = ({ layout, parity }: GetData, runs: Runs): Runs => {
   return out
 }
 
-const verified = (state: GetData, event: Extract<Event, { _tag: "Verified" }>): Step => {
+const verified = (state: GetData, event: Verified): Step => {
   const { layout, verifying } = state
   if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
   if (event.blocks.length === 0 && !event.trailer) {
     return ready
   }
-  const rejected = state.rejected + 1
-  if (rejected > Limits.rejectedHashes) return giveUp(`its hash was wrong ${rejected} times`)
+  // [C-7] no stranger's pages did that
+  const isAgain = state.spoiled !== undefined && Spoiled.isAgain(state.spoiled, event)
+  const rejected = isAgain ? state.rejected + 1 : state.rejected
+  if (rejected > Limits.rejectedHashes)
+    return giveUp(`its hash was wrong ${rejected} times, with pages that were right`)
   let pages = state.pages
   if (event.trailer) pages = PageSet.remove(pages, layout.dataPages, layout.pages - layout.dataPages)
   for (const block of event.blocks) pages = PageSet.remove(pages, ...Layout.blockSpan(layout, block))
-  const next = { ...state, pages, rejected, verifying: undefined, round: verifying.round, heldAtRound: pages.held }
+  const spoiled = Spoiled.judged(state.spoiled, layout, event)
+  const counters = { rejected, round: verifying.round, heldAtRound: pages.held }
+  const next = { ...state, pages, spoiled, ...counters, verifying: undefined }
   return [next, [missing(next, verifying)]]
 }
 
@@ -408,8 +461,11 @@ export const invariants = (state: State): ReadonlyArray<string> => {
   const out = [...PageSet.invariants(state.pages)]
   if (state.pages.pages !== state.layout.pages) out.push("C-5: the page set is not the layout's")
   if (state.verifying !== undefined && !PageSet.isFull(state.pages)) out.push("C-6: verifying with pages missing")
+  if (state.spoiled !== undefined) out.push(...Spoiled.invariants(state.spoiled, state.pages))
   for (const [block, indices] of state.parity) {
     const lacking = lackingOf(state, block)
+    if (state.spoiled !== undefined && Spoiled.has(state.spoiled, block))
+      out.push(`C-8: parity of spoiled block ${block}`)
     if (indices.length >= lacking) out.push(`C-4: block ${block} lacks ${lacking} and holds ${indices.length} parity`)
   }
   return out

@@ -102,6 +102,27 @@ export const blockSpan = (layout: Layout, block: number): readonly [first: numbe
 /** The block of a data page. */
 export const blockOf = (layout: Layout, page: number): number => Math.floor(page / layout.blockPages)
 
+/** The pages whose digests are told together: those of a block, or as many of the trailer. The first, and how many. */
+export const digestSpan = (layout: Layout, page: number): readonly [first: number, count: number] => {
+  const { blockPages, dataPages, pages } = layout
+  if (page < dataPages) return blockSpan(layout, blockOf(layout, page))
+  const first = page - ((page - dataPages) % blockPages)
+  return [first, Math.min(blockPages, pages - first)]
+}
+
+/** The spans of digests that runs of pages touch, each once. */
+export const digestSpans = function* (layout: Layout, pages: Runs): Generator<readonly [first: number, count: number]> {
+  let next = 0
+  for (let i = 0; i < pages.length; i += 2) {
+    const end = Math.min(pages[i] + pages[i + 1], layout.pages)
+    for (let page = Math.max(next, pages[i]); page < end; page = next) {
+      const [first, count] = digestSpan(layout, page)
+      yield [first, count]
+      next = first + count
+    }
+  }
+}
+
 /** The blocks that [first, first + count) touches, trailer pages left out: the first, and one past the last. */
 export const blocksOf = (layout: Layout, first: number, count: number): readonly [first: number, end: number] => {
   const end = Math.min(first + count, layout.dataPages)

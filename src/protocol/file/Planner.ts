@@ -13,7 +13,7 @@ export const repairs = ["auto", "resend", "parity"] as const
 export type Repair = (typeof repairs)[number]
 
 /** One catcher's lack in a span. */
-export type Lack = Pick<SpanLack, "lacks" | "runs">
+export type Lack = Pick<SpanLack, "lacks" | "runs"> & Partial<Pick<SpanLack, "spoiled">>
 
 /** Parity pages of a block that are to be made: [first, first + count). */
 export interface BlockParity {
@@ -27,6 +27,8 @@ export interface BlockParity {
 export interface Plan {
   /** Pages to send again. */
   readonly runs: Runs
+  /** Those of them whose blocks may be spoiled: digests go before them. */
+  readonly digested: Runs
   /** Parity to send. */
   readonly parity: ReadonlyArray<BlockParity>
   /** A block that was only counted has too little parity left: from now on lists are wanted. */
@@ -46,14 +48,17 @@ export const plan = (options: {
   readonly sent: (block: number) => number
   readonly repair: Repair
 }): Plan => {
-  const { answers, count, first, layout, repair, sent } = options
+  const { count, first, layout, repair, sent } = options
+  // no parity mends what is spoiled
+  const digested = union(options.answers.flatMap(({ runs, spoiled }) => (spoiled === true ? [runs] : [])))
+  const answers = options.answers.filter(({ spoiled }) => spoiled !== true)
   const listed = union(answers.map((answer) => answer.runs))
   const [block, end] = Layout.blocksOf(layout, first, count)
   const most = mostLacking(layout, block, end, answers)
   const wanted = pagesByBlock(layout, block, end, listed)
   const parity: Array<BlockParity> = []
   let wantsLists = false
-  const resent: Array<Runs> = [within(listed, layout.dataPages, layout.pages)]
+  const resent: Array<Runs> = [digested, within(listed, layout.dataPages, layout.pages)]
   for (let i = 0; i < end - block; i++) {
     if (most[i] === 0) continue
     const [firstPage, pages] = Layout.blockSpan(layout, block + i)
@@ -67,7 +72,7 @@ export const plan = (options: {
     else if (most[i] === pages) resent.push([firstPage, pages])
     else wantsLists = true
   }
-  return { runs: union(resent), parity, wantsLists }
+  return { runs: union(resent), digested, parity, wantsLists }
 }
 
 // The lack of the catcher that lacks most of a block.

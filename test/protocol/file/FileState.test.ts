@@ -7,6 +7,8 @@ import * as Limits from "../../../src/protocol/Limits.ts"
 import {
   AnyEvent,
   AnyEvents,
+  digestOf,
+  digestsOf,
   emptyLayout,
   eventOf,
   int,
@@ -124,39 +126,141 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(tags(after), ["Complete"])
   })
 
-  it("GetData, Eof, a block's hash is wrong: its pages are missing again", () => {
-    const [state, commands] = run([askLast(1), { _tag: "Verified", blocks: [1], trailer: false }], whole)
+  const wrong = (...blocks: ReadonlyArray<number>): FileState.Event => ({ _tag: "Verified", blocks, trailer: false })
+  const wrongTrailer: FileState.Event = { _tag: "Verified", blocks: [], trailer: true }
+  /** The master's pages, with their digests. */
+  const digested = (...indices: ReadonlyArray<number>) => pagesOf(indices, indices.map(digestOf))
+
+  it("GetData, Eof, a block's hash is wrong: its pages are missing again, and spoiled", () => {
+    const [state, commands] = run([askLast(1), wrong(1)], whole)
     assert.strictEqual(held(state), layout.pages - 2)
-    const answer = { _tag: "Missing", round: 1, first: 2, count: 2, lacks: undefined, runs: [2, 2] } as const
-    assert.deepStrictEqual(answers(commands), [answer])
-    const mended = run([pagesOf([2, 3]), askLast(2), agreed], state)[0]
+    const missing = { first: 2, count: 2, lacks: undefined, runs: [2, 2], spoiled: true }
+    assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, ...missing }])
+    const mended = run([digestsOf(2, 2), digested(2, 3), askLast(2), agreed], state)[0]
     assert.strictEqual(mended._tag, "DataReady")
   })
 
-  it("GetData, Eof, the trailer's hash is wrong: the trailer is missing again, the content is not", () => {
-    const [state, commands] = run([askLast(1), { _tag: "Verified", blocks: [], trailer: true }], whole)
-    assert.strictEqual(held(state), layout.dataPages)
-    const [answer] = answers(commands)
-    assert.strictEqual(answer._tag === "Missing" && answer.runs.length > 0, true)
+  it("GetData, Pages of a spoiled block: those alone that have the digest that was told [C-8]", () => {
+    const [spoiled] = run([askLast(1), wrong(1)], whole)
+    const isStored = (state: FileState.State, event: FileState.Event) =>
+      tags(FileState.step(state, event)[1]).includes("StorePages")
+    // nothing is told yet
+    for (const event of [pagesOf([2]), digested(2), pagesOf([2], [undefined])])
+      assert.isFalse(isStored(spoiled, event), JSON.stringify(event))
+    const [told] = FileState.step(spoiled, digestsOf(2, 2))
+    for (const event of [pagesOf([2]), pagesOf([2], [undefined]), pagesOf([2], [digestOf(3)])])
+      assert.isFalse(isStored(told, event), JSON.stringify(event))
+    const [some, commands] = FileState.step(told, pagesOf([2, 3, 2], [digestOf(9), digestOf(3), digestOf(2)]))
+    assert.deepInclude(commands[0], { _tag: "StorePages", batch: digested(3, 2).batch })
+    assert.strictEqual(held(some), layout.pages)
+    // one that comes again, or one of another block, changes nothing
+    assert.deepStrictEqual(FileState.step(some, digested(2, 0))[1], [])
   })
 
-  it("GetData, hashes wrong too often: SitOut, Sick [C-7]", () => {
-    let state = whole
-    const wrong: FileState.Event = { _tag: "Verified", blocks: [0], trailer: false }
-    for (let i = 0; i < Limits.rejectedHashes; i++) {
-      state = run([askLast(i + 1), wrong, pagesOf([0, 1])], state)[0]
-      assert.strictEqual(state._tag, "GetData")
+  it("GetData, pages of other blocks are taken as ever, with those of a spoiled one in one batch", () => {
+    const wide = Layout.make({ size: 640 * 5, pageBytes: 640, blockPages: 2 })
+    const all = Array.from({ length: wide.pages }, (_, page) => page)
+    const last = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root, counts: false } as const
+    const [spoiled] = run([{ _tag: "Open", layout: wide }, opened, pagesOf(all), last, wrong(0, 1)])
+    const [told] = run([digestsOf(2, 2)], spoiled)
+    const [some] = FileState.step(told, pagesOf([0, 1, 2, 3], [undefined, undefined, digestOf(2), undefined]))
+    const missing = { first: 0, count: wide.pages, lacks: undefined, runs: [0, 2, 3, 1], spoiled: true }
+    assert.deepStrictEqual(answers(FileState.step(some, { ...last, round: 2 })[1]), [
+      { _tag: "Missing", round: 2, ...missing }
+    ])
+  })
+
+  it("GetData, Parity of a spoiled block is not kept [C-8]", () => {
+    const [spoiled] = run([askLast(1), wrong(1)], whole)
+    assert.deepStrictEqual(FileState.step(spoiled, parityOf([[1, 3]])), [spoiled, []])
+  })
+
+  it("GetData, Eof that counts, when pages of a spoiled block are missing: a list that says so [Q-15]", () => {
+    const [spoiled] = run([askLast(1), wrong(1)], whole)
+    const count = (first: number) => ({ ...ask(2, first), counts: true }) as FileState.Event
+    const about = { _tag: "Missing", round: 2, count: 2 } as const
+    assert.deepStrictEqual(answers(FileState.step(spoiled, count(2))[1]), [
+      { ...about, first: 2, lacks: undefined, runs: [2, 2], spoiled: true }
+    ])
+    assert.deepStrictEqual(answers(FileState.step(spoiled, count(0))[1]), [
+      { ...about, first: 0, lacks: [0], runs: [], spoiled: false }
+    ])
+  })
+
+  it("GetData, the trailer's hash is wrong: its pages are spoiled, in parts as long as blocks", () => {
+    const [spoiled] = run([askLast(1), wrongTrailer], whole)
+    // pages 5 to 7: two are told of together, then the third
+    const [none] = run([digestsOf(6, 2), digestsOf(5, 3), digested(5, 6, 7)], spoiled)
+    assert.strictEqual(held(none), layout.dataPages)
+    const [some] = run([digestsOf(5, 2), digestsOf(7, 1), digested(5, 6, 7)], spoiled)
+    assert.strictEqual(held(some), layout.pages)
+    // then the blocks are judged
+    const [blocks] = run([askLast(2), wrong(0)], some)
+    assert.strictEqual(held(blocks), layout.pages - 2)
+    assert.deepStrictEqual(FileState.step(blocks, pagesOf([0, 1]))[1], [])
+  })
+
+  it("GetData, Digests that are of no block, of a part of one, of one that is whole or well: not kept [C-8]", () => {
+    const [spoiled] = run([askLast(1), wrong(1)], whole)
+    for (const event of [digestsOf(0, 2), digestsOf(2, 1), digestsOf(3, 1), digestsOf(99, 2), digestsOf(5, 2)])
+      assert.deepStrictEqual(FileState.step(spoiled, event), [spoiled, []])
+    assert.deepStrictEqual(FileState.step(getData, digestsOf(2, 2)), [getData, []])
+    const [filled] = run([digestsOf(2, 2), digested(2, 3)], spoiled)
+    assert.deepStrictEqual(FileState.step(filled, digestsOf(2, 2)), [filled, []])
+  })
+
+  it("GetData, Digests of more pages than are kept: those of the lowest are, and the others have their turn [C-8]", () => {
+    const pageBytes = 512
+    const { blockPages } = Limits
+    const most = Limits.digestedPages / blockPages
+    const big = Layout.make({ size: (most + 3) * blockPages * pageBytes, pageBytes })
+    const all = pagesOf(Array.from({ length: big.pages }, (_, page) => page))
+    const last = { _tag: "Eof", round: 1, first: 0, count: big.spanPages, root, counts: false } as const
+    const blocks = Array.from({ length: most + 3 }, (_, block) => block)
+    let [state] = run([{ _tag: "Open", layout: big }, opened, all, last, wrong(...blocks)])
+    const tell = (block: number) => {
+      state = FileState.step(state, digestsOf(block * blockPages, blockPages))[0]
+      assert.deepStrictEqual(FileState.invariants(state), [])
     }
-    const [sick, commands] = run([askLast(100), wrong], state)
-    assert.strictEqual(sick._tag, "Sick")
-    assert.deepStrictEqual(tags(commands), ["Verify", "Discard", "SitOut"])
+    const isTold = (block: number) => state._tag === "GetData" && FileState.awaitsDigest(state, block * blockPages)
+    for (const block of blocks.toReversed()) tell(block)
+    assert.deepStrictEqual(blocks.filter(isTold), blocks.slice(0, most))
+    tell(most + 1)
+    assert.isFalse(isTold(most + 1))
+    state = run([digested(...Array.from({ length: blockPages }, (_, page) => page))], state)[0]
+    tell(most + 1)
+    assert.isTrue(isTold(most + 1))
+  })
+
+  it("GetData, Eof, the trailer's hash is wrong: the trailer is missing again, the content is not", () => {
+    const [state, commands] = run([askLast(1), wrongTrailer], whole)
+    assert.strictEqual(held(state), layout.dataPages)
+    const [answer] = answers(commands)
+    assert.isTrue(answer._tag === "Missing" && answer.runs.length > 0 && answer.spoiled)
+  })
+
+  it("GetData, hashes of pages with the right digests wrong too often: SitOut, Sick [C-7]", () => {
+    for (const [told, pages, bad] of [
+      [[digestsOf(0, 2)], digested(0, 1), wrong(0)],
+      [[digestsOf(5, 2), digestsOf(7, 1)], digested(5, 6, 7), wrongTrailer]
+    ] as const) {
+      let state = whole
+      // the first time it may have been anybody
+      for (let i = 0; i <= Limits.rejectedHashes; i++) {
+        state = run([askLast(i + 1), bad, ...told, pages], state)[0]
+        assert.strictEqual(state._tag, "GetData")
+      }
+      const [sick, commands] = run([askLast(100), bad], state)
+      assert.strictEqual(sick._tag, "Sick")
+      assert.deepStrictEqual(tags(commands), ["Verify", "Discard", "SitOut"])
+    }
   })
 
   it("GetData, Eof with something missing: Missing of the span asked about; stay", () => {
     const some = run([pagesOf([0, 3])], getData)[0]
     const [state, commands] = FileState.step(some, ask(1, 0, 2))
     assert.deepStrictEqual(answers(commands), [
-      { _tag: "Missing", round: 1, first: 0, count: 2, lacks: undefined, runs: [1, 1] }
+      { _tag: "Missing", round: 1, first: 0, count: 2, lacks: undefined, runs: [1, 1], spoiled: false }
     ])
     assert.strictEqual(state._tag, "GetData")
   })
@@ -165,7 +269,7 @@ describe("the table of the four states", () => {
     const some = run([pagesOf([0, 1, 2, 4, 5, 6, 7])], getData)[0]
     const [, commands] = FileState.step(some, askLast(1))
     assert.deepStrictEqual(answers(commands), [
-      { _tag: "Missing", round: 1, first: 2, count: 2, lacks: undefined, runs: [3, 1] }
+      { _tag: "Missing", round: 1, first: 2, count: 2, lacks: undefined, runs: [3, 1], spoiled: false }
     ])
   })
 
@@ -211,7 +315,7 @@ describe("the table of the four states", () => {
     assert.isAbove(wide.spanPages, wide.pages)
     const [some] = run([{ _tag: "Open", layout: wide }, opened, pagesOf([0]), parity([1, 9])])
     const eof = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root: undefined } as const
-    const about = { _tag: "Missing", round: 1, first: 0, count: wide.pages } as const
+    const about = { _tag: "Missing", round: 1, first: 0, count: wide.pages, spoiled: false } as const
     assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: true })[1]), [
       { ...about, lacks: [1, 1, 1], runs: [5, 1] }
     ])
@@ -438,6 +542,100 @@ describe("properties of the reducer", () => {
           [...new Set(sent)].sort((a, b) => a - b)
         )
       }
+    }
+  )
+})
+
+describe("somebody injects pages", () => {
+  /** A batch of others' pages and parity, and how often it comes again. */
+  const Injected = Schema.Struct({
+    pages: Schema.Array(int(0, layout.pages + 1)).check(Schema.isMaxLength(8)),
+    parity: Schema.Array(Schema.Tuple([int(0, layout.blocks - 1), int(0, 3)])).check(Schema.isMaxLength(3))
+  })
+  const somebodys = new Uint8Array(Limits.digestBytes).fill(0xff)
+  const spans = (runs: ReadonlyArray<number>) => [...Layout.digestSpans(layout, runs)]
+  const listOf = (runs: ReadonlyArray<number>) => {
+    const out: Array<number> = []
+    for (let i = 0; i < runs.length; i += 2) for (let k = 0; k < runs[i + 1]; k++) out.push(runs[i] + k)
+    return out
+  }
+
+  /** A catcher whose store remembers which of its pages are somebody's. */
+  class Catcher {
+    state = getData
+    readonly wrong = new Set<number>()
+    answer: FileState.Answer | undefined
+
+    hear(event: FileState.Event): void {
+      const events = [event]
+      for (let next = events.shift(); next !== undefined; next = events.shift()) {
+        const [state, commands] = FileState.step(this.state, next)
+        this.state = state
+        assert.deepStrictEqual(FileState.invariants(state), [])
+        for (const command of commands) {
+          if (command._tag === "StorePages") this.store(command.batch, command.fresh)
+          // somebody's parity makes somebody's pages
+          if (command._tag === "Recover") for (const page of listOf(command.missing)) this.wrong.add(page)
+          if (command._tag === "Verify") events.push(this.verdict())
+          if (command._tag === "Answer") this.answer = command.answer
+        }
+      }
+    }
+    private store({ indices, payloads }: FileState.PageBatch, fresh: ReadonlyArray<number> | undefined) {
+      for (const at of fresh ?? payloads.map((_, i) => i)) {
+        if (payloads[at][0] === 0) this.wrong.delete(indices[at])
+        else this.wrong.add(indices[at])
+      }
+    }
+    private verdict(): FileState.Event {
+      const pages = [...this.wrong]
+      const trailer = pages.some((page) => page >= layout.dataPages)
+      const blocks = trailer ? [] : [...new Set(pages.map((page) => Layout.blockOf(layout, page)))]
+      return { _tag: "Verified", blocks, trailer }
+    }
+  }
+
+  it.prop(
+    "before, between and after the master's, again and again: the file is complete, and is sent twice at most [C-8]",
+    [Schema.Array(Injected).check(Schema.isMaxLength(12)), int(1, 4), Schema.Boolean],
+    ([injected, batchPages, counts]) => {
+      const catcher = new Catcher()
+      let turn = 0
+      const inject = () => {
+        const { pages, parity } = injected[turn++ % Math.max(1, injected.length)] ?? { pages: [], parity: [] }
+        const others = pages.map(() => somebodys)
+        const payloads = pages.map(() => new Uint8Array(32).fill(1))
+        catcher.hear({ _tag: "Pages", batch: { indices: pages, payloads }, digests: others })
+        catcher.hear(parityOf(parity))
+      }
+      const sent = new Map<number, number>()
+      const send = (pages: ReadonlyArray<number>) => {
+        for (let i = 0; i < pages.length; i += batchPages) {
+          const batch = pages.slice(i, i + batchPages)
+          for (const page of batch) sent.set(page, (sent.get(page) ?? 0) + 1)
+          catcher.hear(pagesOf(batch, batch.map(digestOf)))
+          inject()
+        }
+      }
+      inject()
+      send(Array.from({ length: layout.pages }, (_, page) => page))
+      let rounds = 0
+      for (; catcher.state._tag === "GetData"; rounds++) {
+        // each span and its own questions: then the trailer, and then the blocks
+        assert.isBelow(rounds, 10)
+        catcher.hear({ ...askLast(rounds + 1), counts } as FileState.Event)
+        const { answer } = catcher
+        if (answer?._tag !== "Missing") continue
+        inject()
+        for (const [first, count] of spans(answer.runs)) {
+          if (answer.spoiled) catcher.hear(digestsOf(first, count))
+          inject()
+        }
+        send(listOf(answer.runs))
+      }
+      assert.strictEqual(catcher.state._tag, "DataReady")
+      assert.deepStrictEqual([...catcher.wrong], [])
+      for (const [page, times] of sent) assert.isAtMost(times, 2, `page ${page}`)
     }
   )
 })

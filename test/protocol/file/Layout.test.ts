@@ -10,7 +10,8 @@ const answerBytes = (first: number, count: number, runs: ReadonlyArray<number>) 
   Codec.encode({
     _tag: "Missing",
     session: 1n,
-    ...{ slot: 4095, incarnation: 1, file: 1, round: 1, first, count, held: 0, lacks: undefined, runs }
+    ...{ slot: 4095, incarnation: 1, file: 1, round: 1, first, count, held: 0, lacks: undefined, runs },
+    spoiled: false
   }).length
 
 describe("Layout", () => {

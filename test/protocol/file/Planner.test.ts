@@ -99,12 +99,17 @@ describe("Planner", () => {
   it("few that miss the same are sent it again, many that miss others get parity", () => {
     assert.deepStrictEqual(planOf([listed([1, 2]), listed([1, 2])], "auto").parity, [])
     const many = planOf([listed([0, 1]), listed([2, 1]), listed([5, 1]), listed([9, 1])], "auto")
-    assert.deepStrictEqual(many, { runs: [9, 1], parity: [{ block: 0, first: 0, count: 1 }], wantsLists: false })
+    assert.deepStrictEqual(many, {
+      runs: [9, 1],
+      parity: [{ block: 0, first: 0, count: 1 }],
+      wantsLists: false,
+      digested: []
+    })
   })
 
   it("a block that lacks all its pages is sent again as it is", () => {
     const plan = planOf([{ lacks: [8, 0, 5], runs: [] }], "auto")
-    assert.deepStrictEqual(plan, { runs: [0, 8, 16, 5], parity: [], wantsLists: false })
+    assert.deepStrictEqual(plan, { runs: [0, 8, 16, 5], parity: [], wantsLists: false, digested: [] })
   })
 
   it("with too little parity left lists are asked for, and sent as they are", () => {
@@ -113,9 +118,31 @@ describe("Planner", () => {
     assert.deepStrictEqual(short, {
       runs: [],
       parity: [{ block: 1, first: spent, count: 2 }],
-      wantsLists: true
+      wantsLists: true,
+      digested: []
     })
-    assert.deepStrictEqual(planOf([listed([0, 3])], "parity", spent), { runs: [0, 3], parity: [], wantsLists: false })
+    assert.deepStrictEqual(planOf([listed([0, 3])], "parity", spent), {
+      runs: [0, 3],
+      parity: [],
+      wantsLists: false,
+      digested: []
+    })
+  })
+
+  it("what is listed where something is spoiled is sent as it is; the others' lack is planned as ever [Q-15]", () => {
+    const spoiled = { lacks: undefined, runs: [0, 8, 21, 1], spoiled: true }
+    for (const repair of ["auto", "parity"] as const) {
+      assert.deepStrictEqual(planOf([spoiled], repair), {
+        ...{ runs: [0, 8, 21, 1], digested: [0, 8, 21, 1], parity: [], wantsLists: false }
+      })
+    }
+    const others = [{ lacks: [1, 2, 0], runs: [] }, listed([9, 1])]
+    const plan = planOf([...others, spoiled], "auto")
+    assert.deepStrictEqual(plan, {
+      ...{ runs: [0, 8, 21, 1], digested: [0, 8, 21, 1], wantsLists: false },
+      parity: planOf(others, "auto").parity
+    })
+    assert.deepStrictEqual(planOf([...others, { ...spoiled, runs: [] }], "auto"), planOf(others, "auto"))
   })
 
   it("stragglers lack far more than half of the group and a share of the span; never all", () => {
