@@ -239,7 +239,8 @@ class Visitor {
       const files = yield* filesOf(membership, attendance, options)
       yield* Effect.forkScoped(Tick.ticking(attendance, now))
       yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, now))
-      const events = yield* pullOf(PageReceiver.events(replayed.inbox, membership, attendance.received))
+      const received = PageReceiver.events(replayed.inbox, membership, attendance.received)
+      const events = yield* pullOf(Stream.provideService(received, CatcherExchange, this.services.exchange))
       yield* Effect.raceAllFirst([
         this.listen(events, membership, files),
         watch(options, attendance, membership.master, now),

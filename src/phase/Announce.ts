@@ -12,7 +12,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Membership } from "../session/Answers.ts"
-import { CatcherExchange, messages } from "../session/Exchange.ts"
+import { CatcherExchange, opened } from "../session/Exchange.ts"
 import type { Inbox } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as JoinRefusals from "../session/JoinRefusals.ts"
@@ -337,10 +337,12 @@ class Seeker {
 
 const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, seeker: Seeker) {
   const now = yield* Monotonic.millis
+  const exchange = yield* CatcherExchange
   while (true) {
     const batches = yield* inbox
-    for (const { bytes, from } of batches.flat()) {
-      for (const message of messages(bytes)) {
+    for (const received of batches.flat()) {
+      const { from } = received
+      for (const message of opened(exchange, received)) {
         const nowMillis = now()
         if (!seeker.heeds(message, nowMillis)) continue
         if (!seeker.isFrom(from, message, nowMillis)) continue

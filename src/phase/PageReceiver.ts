@@ -7,6 +7,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Membership } from "../session/Answers.ts"
+import { CatcherExchange } from "../session/Exchange.ts"
 import { type Counts, Gatherer, type Inbox, type Incoming, Views } from "../session/Incoming.ts"
 
 export type { Counts, Inbox, Incoming } from "../session/Incoming.ts"
@@ -19,14 +20,14 @@ export const events = (
   inbox: Inbox,
   membership: Membership,
   counts: Counts
-): Stream.Stream<Incoming, Effect.Error<Inbox>> =>
+): Stream.Stream<Incoming, Effect.Error<Inbox>, CatcherExchange> =>
   Stream.fromPull(
-    Effect.sync(() => {
+    Effect.map(CatcherExchange, (exchange) => {
       const views = new Views()
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Incoming>, Effect.Error<Inbox>> = Effect.flatMap(
         inbox,
         (batches) => {
-          const gatherer = new Gatherer(membership, counts, views)
+          const gatherer = new Gatherer(exchange, membership, counts, views)
           for (const batch of batches) for (const received of batch) gatherer.take(received)
           const incoming = gatherer.finish()
           return Arr.isReadonlyArrayNonEmpty(incoming) ? Effect.succeed(incoming) : pull

@@ -496,3 +496,29 @@ export const heardMasters = 16
 export const lastWords = 4
 /** Pause between two of the last words. */
 export const lastWordsMillis = 5
+
+// ---- seals ----
+
+/** A master that has not answered a hail is hailed again after this, then at growing distances. */
+export const hailMillis = 100
+/** The longest of these distances. */
+export const hailPauseMillis = 3200
+/** Masters that one end hails at one time: recorded announcements may name many that are gone. */
+export const hailedMasters = 256
+/** Hails that a master remembers, so that a recorded one costs it no signature. */
+export const answeredHails = 4096
+/**
+ * Handshakes that a master goes into at once: each costs it about 0.2 ms, and a catcher that is
+ * turned away comes again with the next announcement.
+ */
+export const handshakes = 1024
+/** So many more in a second. */
+export const handshakesPerSecond = 512
+/** Handshakes that a master remembers: twice as many as there are slots. */
+export const pairs = 8192
+/** Senders of which is told that they cannot join, or be joined. */
+export const strangers = 64
+/** Datagrams of its own that a seal has waiting to be sent. */
+export const sealsWaiting = 1024
+/** Sessions that a catcher has keys of at one time. */
+export const sealedSessions = 16

@@ -10,14 +10,25 @@
 
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import * as Limits from "../protocol/Limits.ts"
+import { Progress } from "../report/Progress.ts"
+import * as CatcherSeal from "../seal/CatcherSeal.ts"
+import * as Insecure from "../seal/Insecure.ts"
+import type { CatcherKeys, MasterKeys, Protection } from "../seal/Keys.ts"
+import * as MasterSeal from "../seal/MasterSeal.ts"
 import * as PageSeal from "../seal/PageSeal.ts"
+import * as Primitives from "../seal/Primitives.ts"
+import type * as Seal from "../seal/Seal.ts"
 import { type Address, type Batch, type Received, Transport, type TransportError } from "../transport/Transport.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromCatcher, FromMaster, Message, Probe } from "../wire/Message.ts"
+import * as Monotonic from "./Monotonic.ts"
+import * as Strangers from "./Strangers.ts"
 
 // ---- one datagram ----
 
@@ -25,24 +36,63 @@ import type { FromCatcher, FromMaster, Message, Probe } from "../wire/Message.ts
 export type Unsaid<M> = M extends unknown ? Omit<M, "session"> : never
 
 /** A list of failures is cut where the datagram ends, and says where to ask on. */
-const datagramOf = (message: Message): Uint8Array =>
-  Codec.encode(message._tag === "CloseOk" ? { ...message, ...Codec.fitFailures(message.failures) } : message)
+const fitted = (message: FromCatcher): FromCatcher =>
+  message._tag === "CloseOk" ? { ...message, ...Codec.fitFailures(message.failures) } : message
 
-/** The message of the datagram at `at`; undefined: it cannot be read. */
-export const messageAt = (bytes: Uint8Array, at: number): Message | undefined => {
-  const decoded = Codec.decode(bytes, at)
-  return decoded._tag === "Success" ? decoded.success : undefined
-}
-
-/** The messages glued into what was received; pages and what cannot be read are left out. */
+/** The messages glued together in the open; pages, and what cannot be read, are left out. */
 export const messages = (bytes: Uint8Array): ReadonlyArray<Message> => {
   const out: Array<Message> = []
   Header.split(bytes, (at) => {
-    const message = messageAt(bytes, at)
-    if (message !== undefined) out.push(message)
+    const decoded = Codec.decode(bytes, at)
+    if (decoded._tag === "Success") out.push(decoded.success)
   })
   return out
 }
+
+// ---- the seal's surroundings ----
+
+/** Sends what a seal has to say itself, in a fiber that ends with the scope. */
+const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.Stranger) => string) {
+  const transport = yield* Transport
+  const progress = yield* Effect.serviceOption(Progress)
+  const now = yield* Monotonic.millis
+  const strangers = new Strangers.Strangers((stranger) => {
+    if (progress._tag === "Some") progress.value.publish({ _tag: "Note", message: words(stranger) })
+  })
+  const waiting: Array<readonly [to: Address, datagram: Uint8Array]> = []
+  const hasMore = Latch.makeUnsafe(false)
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.gen(function* () {
+        yield* hasMore.await
+        hasMore.closeUnsafe()
+        // an address that anybody may have forged: what cannot be sent is lost [P-4]
+        for (const [to, datagram] of waiting.splice(0)) yield* Effect.ignore(transport.sendTo(to, datagram))
+      })
+    )
+  )
+  const around: Seal.Surroundings = {
+    now,
+    local: () => transport.local,
+    tell: (to, datagram) => {
+      if (waiting.length >= Limits.sealsWaiting) return
+      waiting.push([to, datagram])
+      hasMore.openUnsafe()
+    },
+    onRefused: (from, why) => strangers.meet(from, why)
+  }
+  return { around, strangers }
+})
+
+/** How a session of a master is protected. In the open, where nothing is said. */
+export const MasterProtection = Context.Reference<Protection<MasterKeys>>("mrsync/session/MasterProtection", {
+  defaultValue: () => ({ _tag: "Insecure" })
+})
+
+/** How the sessions of a catcher are protected. In the open, where nothing is said. */
+export const CatcherProtection = Context.Reference<Protection<CatcherKeys>>("mrsync/session/CatcherProtection", {
+  defaultValue: () => ({ _tag: "Insecure" })
+})
 
 // ---- a master's ----
 
@@ -98,49 +148,64 @@ const newSession = Effect.gen(function* () {
 })
 
 /** Makes the exchange of a master's session with that id. */
-const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], never, Transport> =>
-  Effect.map(Transport, ({ receive, send }) => {
-    const own = Header.sessionOf(session)
-    const openings = new WeakMap<object, number>()
-    let opened = 0
-    let unreadable = 0
-    const read = ({ bytes, from }: Received): ReadonlyArray<Arrived> => {
-      const arrived: Array<Arrived> = []
-      const badBytes = Header.split(bytes, (at) => {
-        if (Header.typeOf(bytes, at) === Header.types.Page) {
-          if (!Header.isOf(bytes, at, own)) arrived.push({ _tag: "OtherPage", from })
-          return
-        }
-        const message = messageAt(bytes, at)
-        if (message === undefined) unreadable++
-        else arrived.push({ _tag: "Message", from, message })
-      })
-      if (badBytes > 0) unreadable++
-      return arrived
-    }
-    return {
-      session,
-      pages: PageSeal.open(own),
-      openingOf: (content) => {
-        const opening = openings.get(content) ?? ++opened
-        openings.set(content, opening)
-        return opening
-      },
-      sendNow: (message) => {
-        const bytes = datagramOf(message)
-        return send({ bytes, datagramBytes: bytes.length })
-      },
-      sendProbe: (probe, copies) => {
-        const one = datagramOf(probe)
-        const bytes = copies === 1 ? one : new Uint8Array(one.length * copies)
-        if (copies > 1) for (let i = 0; i < copies; i++) bytes.set(one, i * one.length)
-        return Effect.as(send({ bytes, datagramBytes: one.length }), bytes.length)
-      },
-      sendPages: send,
-      receive: (take) => Stream.runForEach(receive, (batch) => take(batch.map(read))),
-      unreadable: () => unreadable
-    }
-  })
+const makeMaster = Effect.fnUntraced(function* (session: bigint) {
+  const { receive, send } = yield* Transport
+  const protection = yield* MasterProtection
+  const { around, strangers } = yield* surroundings(Strangers.ofCatcher)
+  const own = Header.sessionOf(session)
+  const secret = Primitives.random(Primitives.secretBytes)
+  const isSealed = protection._tag === "Sealed"
+  const seal = isSealed ? MasterSeal.make(protection.keys, session, secret, around) : Insecure.master(around)
+  const openings = new WeakMap<object, number>()
+  let opened = 0
+  let unreadable = 0
+  const read = ({ bytes, from }: Received): ReadonlyArray<Arrived> => {
+    const arrived: Array<Arrived> = []
+    const badBytes = Header.split(bytes, (at) => {
+      if (Header.typeOf(bytes, at) === Header.types.Page) {
+        // under a seal a page of another session shows nothing: anybody may have sent it
+        if (!isSealed && !Header.isOf(bytes, at, own)) arrived.push({ _tag: "OtherPage", from })
+        return
+      }
+      const message = seal.open(bytes, at, from)
+      if (message === undefined) unreadable++
+      else arrived.push({ _tag: "Message", from, message })
+    })
+    if (badBytes > 0) unreadable++
+    if (Header.isOtherVersion(bytes, bytes.length - badBytes)) strangers.meet(from, "OtherVersion")
+    return arrived
+  }
+  const sendNow = (message: FromMaster) => {
+    const [first, ...more] = seal.seal(message)
+    if (first === undefined) return Effect.void
+    const one = send({ bytes: first, datagramBytes: first.length })
+    return more.length === 0
+      ? one
+      : Effect.andThen(
+          one,
+          Effect.forEach(more, (bytes) => send({ bytes, datagramBytes: bytes.length }), { discard: true })
+        )
+  }
+  return {
+    session,
+    pages: PageSeal.open(own),
+    openingOf: (content: object) => {
+      const opening = openings.get(content) ?? ++opened
+      openings.set(content, opening)
+      return opening
+    },
+    sendNow,
+    sendProbe: (probe: Probe, copies: number) => {
+      const each = Array.from({ length: copies }, () => seal.seal(probe)[0])
+      const bytes = copies === 1 ? each[0] : Buffer.concat(each)
+      return Effect.as(send({ bytes, datagramBytes: each[0].length }), bytes.length)
+    },
+    sendPages: send,
+    receive: (take: (batch: ReadonlyArray<ReadonlyArray<Arrived>>) => Effect.Effect<void, TransportError>) =>
+      Stream.runForEach(receive, (batch) => take(batch.map(read))),
+    unreadable: () => unreadable
+  }
+})
 
 // ---- a catcher's ----
 
@@ -148,8 +213,14 @@ const makeMaster = (session: bigint): Effect.Effect<MasterExchange["Service"], n
 export class CatcherExchange extends Context.Service<
   CatcherExchange,
   {
-    /** Arriving datagrams, unopened: `messages` and `PageReceiver` open them. Run it once. */
+    /** Arriving datagrams, unopened: `open` opens them one by one. Run it once. */
     readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>
+    /** The message at `at`; undefined: it cannot be read, or is not to be believed. */
+    readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
+    /** So many bytes at the end of what was received are no datagrams that can be read. */
+    readonly onBad: (received: Received, badBytes: number) => void
+    /** Masters that cannot be joined, and why. */
+    readonly strangers: () => ReadonlyArray<Strangers.Stranger>
     /** Answers the master of our session. Fails when the network does. */
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
     /**
@@ -161,12 +232,44 @@ export class CatcherExchange extends Context.Service<
 >()("mrsync/session/CatcherExchange") {
   static readonly layer: Layer.Layer<CatcherExchange, never, Transport> = Layer.effect(
     CatcherExchange,
-    Effect.map(Transport, ({ receive, sendTo }) => ({
-      receive,
-      answer: (master, message) => sendTo(master, datagramOf(message)),
-      tell: (to, message) => Effect.ignore(sendTo(to, datagramOf(message)))
-    }))
+    Effect.suspend(() => makeCatcher)
   )
+}
+
+const makeCatcher = Effect.gen(function* () {
+  const { receive, sendTo } = yield* Transport
+  const protection = yield* CatcherProtection
+  const { around, strangers } = yield* surroundings(Strangers.ofMaster)
+  const seal = protection._tag === "Sealed" ? CatcherSeal.make(protection.keys, around) : Insecure.catcher(around)
+  const say = (to: Address, message: FromCatcher) => {
+    const datagram = seal.seal(fitted(message))
+    return datagram === undefined ? Effect.void : sendTo(to, datagram)
+  }
+  return {
+    receive,
+    open: (bytes: Uint8Array, at: number, from: Address) => seal.open(bytes, at, from),
+    onBad: ({ bytes, from }: Received, badBytes: number) => {
+      if (Header.isOtherVersion(bytes, bytes.length - badBytes)) strangers.meet(from, "OtherVersion")
+    },
+    strangers: () => strangers.all(),
+    answer: say,
+    tell: (to: Address, message: FromCatcher) => Effect.ignore(say(to, message))
+  }
+})
+
+/** The messages received, opened one by one as they are asked for: a seal opens each once. */
+export function* opened(
+  { onBad, open }: Pick<CatcherExchange["Service"], "onBad" | "open">,
+  received: Received
+): Generator<Message, void, void> {
+  const { bytes, from } = received
+  let at = 0
+  while (at < bytes.length && Header.valid(bytes, at)) {
+    const message = open(bytes, at, from)
+    at += Header.lengthOf(bytes, at)
+    if (message !== undefined) yield message
+  }
+  if (at < bytes.length) onBad(received, bytes.length - at)
 }
 
 /** A session as a person reads it: 16 hexadecimal digits. */

@@ -11,7 +11,7 @@ import type { Received, TransportError } from "../transport/Transport.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, FromMaster } from "../wire/Message.ts"
 import type { Membership } from "./Answers.ts"
-import { messageAt } from "./Exchange.ts"
+import type { CatcherExchange } from "./Exchange.ts"
 
 /** Arriving datagrams, batch by batch and unopened: the pull of an exchange's `receive`. */
 export type Inbox = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
@@ -66,6 +66,8 @@ export class Views {
   }
 }
 
+type Opening = Pick<CatcherExchange["Service"], "onBad" | "open">
+
 /** Takes in what arrived with one pull. */
 export class Gatherer {
   private readonly out: Array<Incoming> = []
@@ -78,15 +80,18 @@ export class Gatherer {
   private readonly membership: Membership
   private readonly counts: Counts
   private readonly views: Views
+  private readonly exchange: Opening
 
-  constructor(membership: Membership, counts: Counts, views: Views) {
+  constructor(exchange: Opening, membership: Membership, counts: Counts, views: Views) {
+    this.exchange = exchange
     this.membership = membership
     this.counts = counts
     this.views = views
     this.session = Header.sessionOf(membership.session)
   }
 
-  take({ bytes, from }: Received): void {
+  take(received: Received): void {
+    const { bytes, from } = received
     const ours = from === this.membership.master
     const views = ours ? this.views.of(bytes) : []
     let nth = 0
@@ -94,9 +99,11 @@ export class Gatherer {
       if (!ours) this.otherMaster(bytes, at, from)
       else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
       else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views, nth++)
-      else this.message(bytes, at)
+      else this.message(bytes, at, from)
     })
-    if (bad > 0) this.counts.ignored++
+    if (bad === 0) return
+    this.counts.ignored++
+    this.exchange.onBad(received, bad)
   }
 
   private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
@@ -129,8 +136,8 @@ export class Gatherer {
     this.counts.pages++
   }
 
-  private message(bytes: Uint8Array, at: number): void {
-    const message = messageAt(bytes, at)
+  private message(bytes: Uint8Array, at: number, from: string): void {
+    const message = this.exchange.open(bytes, at, from)
     if (message?.session !== this.membership.session || !fromMaster(message)) {
       this.counts.ignored++
       return
@@ -142,8 +149,9 @@ export class Gatherer {
 
   private otherMaster(bytes: Uint8Array, at: number, from: string): void {
     this.counts.ignored++
-    if (Header.typeOf(bytes, at) !== Header.types.Announce) return
-    const announce = messageAt(bytes, at)
+    if (Header.isPageType(Header.typeOf(bytes, at))) return
+    // under a seal its answer to a hail is what makes its announcement heard
+    const announce = this.exchange.open(bytes, at, from)
     if (announce?._tag !== "Announce" || announce.session === this.membership.session) return
     this.out.push({ _tag: "OtherMaster", announce, from })
   }

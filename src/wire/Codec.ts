@@ -15,15 +15,16 @@ import * as Header from "./Header.ts"
 import type { Failure, Message } from "./Message.ts"
 
 /**
- * Why a datagram cannot be read: it is no datagram of ours, its checksum is wrong, its type is
- * unknown, or its body is not that of its type.
+ * Why a datagram cannot be read: it is no datagram of ours, it is under a seal, its checksum is
+ * wrong, its type is unknown, or its body is not that of its type.
  */
 export interface WireError {
   readonly _tag: "WireError"
-  readonly reason: "Foreign" | "Damaged" | "UnknownType" | "Body"
+  readonly reason: "Foreign" | "Sealed" | "Damaged" | "UnknownType" | "Body"
 }
 
 const foreign: WireError = { _tag: "WireError", reason: "Foreign" }
+const sealed: WireError = { _tag: "WireError", reason: "Sealed" }
 const damaged: WireError = { _tag: "WireError", reason: "Damaged" }
 const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
@@ -39,12 +40,15 @@ export const putChecksum = (datagram: Uint8Array): Uint8Array => {
 }
 
 /** A message as a datagram, its checksum included. [W-6] */
-export const encode = (message: Message): Uint8Array => {
+export const encode = (message: Message): Uint8Array => putChecksum(write(message, Limits.checksumBytes))
+
+/** A message as a datagram that is whole but for the last `tailBytes`. */
+export const write = (message: Message, tailBytes: number): Uint8Array => {
   const isCatchers = "slot" in message || message._tag === "Join" || message._tag === "Decline"
   const leastBytes = isCatchers ? 0 : FromMaster.bytesOf(message)
-  const w = new Writer(Math.max(messageBytes + Limits.checksumBytes, leastBytes))
+  const w = new Writer(Math.max(messageBytes + tailBytes, leastBytes), tailBytes)
   const about = isCatchers ? FromCatcher.put(message, w) : FromMaster.put(message, w)
-  return putChecksum(w.finish(message._tag, message.session, about))
+  return w.finish(message._tag, message.session, about)
 }
 
 /** As many failures as one answer holds, and where to ask on. */
@@ -62,11 +66,18 @@ export const fitFailures = (
 /** Reads the datagram at `at`; the header there must be `Header.valid`. Pages are not for this: see Header. */
 export const decode = (bytes: Uint8Array, at = 0): Result.Result<Message, WireError> => {
   if (!Header.valid(bytes, at)) return Result.fail(foreign)
-  const body = at + Limits.headerBytes
+  if (Header.isSealed(bytes, at)) return Result.fail(sealed)
   const end = at + Header.lengthOf(bytes, at) - Limits.checksumBytes
-  if (end < body || Header.u32(bytes, end) !== zlib.crc32(bytes.subarray(at, end))) return Result.fail(damaged)
+  if (end < at + Limits.headerBytes) return Result.fail(damaged)
+  if (Header.u32(bytes, end) !== zlib.crc32(bytes.subarray(at, end))) return Result.fail(damaged)
+  return read(bytes, at, Limits.checksumBytes)
+}
+
+/** The message at `at`, where a datagram stands that is whole, and of which the last `tailBytes` are none of its body. */
+export const read = (bytes: Uint8Array, at: number, tailBytes: number): Result.Result<Message, WireError> => {
   const session = BigInt(Header.u32(bytes, at + 8)) | (BigInt(Header.u32(bytes, at + 12)) << 32n)
-  const r = new Reader(bytes.subarray(body, end))
+  const end = at + Header.lengthOf(bytes, at) - tailBytes
+  const r = new Reader(bytes.subarray(at + Limits.headerBytes, end), tailBytes)
   const type = Header.typeOf(bytes, at)
   const message =
     FromMaster.take(type, session, Header.fileOf(bytes, at), Header.indexOf(bytes, at), r) ??

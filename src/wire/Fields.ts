@@ -16,13 +16,18 @@ const text = new TextEncoder()
 // a byte order mark is part of the text
 const readText = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** Writes fields one after the other, after the header that `finish` puts before them. */
+/**
+ * Writes fields one after the other, after the header that `finish` puts before them, and before a
+ * tail of so many bytes: a checksum, or what a seal adds.
+ */
 export class Writer {
   readonly bytes: Uint8Array
+  readonly tailBytes: number
   at = Limits.headerBytes
 
-  constructor(room: number) {
+  constructor(room: number, tailBytes: number) {
     this.bytes = new Uint8Array(room)
+    this.tailBytes = tailBytes
   }
   u8(value: number) {
     this.bytes[this.at++] = value
@@ -66,22 +71,27 @@ export class Writer {
     for (const slot of slots) this.bytes[this.at + ((slot - base) >>> 3)] |= 1 << ((slot - base) & 7)
     this.at += length
   }
-  /** The datagram, its header written, with room for a checksum. */
+  /** The datagram, its header written, with room for its tail. */
   finish(type: keyof typeof Header.types, session: bigint, [file, index]: About): Uint8Array {
-    this.at += Limits.checksumBytes
+    this.at += this.tailBytes
     Header.put(this.bytes, 0, Header.types[type], this.at, Header.sessionOf(session), file, index)
     return this.bytes.subarray(0, this.at)
   }
 }
 
-/** Reads fields one after the other; past the end it gives zeros and remembers that it is `bad`. */
+/**
+ * Reads fields one after the other; past the end it gives zeros and remembers that it is `bad`.
+ * `tailBytes` followed the fields in their datagram.
+ */
 export class Reader {
   bad = false
+  readonly tailBytes: number
   private at = 0
   private readonly bytes: Uint8Array
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, tailBytes: number) {
     this.bytes = bytes
+    this.tailBytes = tailBytes
   }
   private take(length: number): number {
     const at = this.at

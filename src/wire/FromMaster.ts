@@ -8,7 +8,8 @@ import * as Header from "./Header.ts"
 import type { FromMaster, Kind, Refusal } from "./Message.ts"
 
 const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision"]
-const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"]
+/** The refusals, as their numbers say. */
+export const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"]
 const noSlot = 0xffff
 const eofRoot = 1
 const eofCounts = 2
@@ -49,7 +50,7 @@ export const put = (message: FromMaster, w: Writer): About => {
       w.u16(message.pageBytes)
       w.u8(message.isGlued ? 1 : 0)
       w.audience(message.audience)
-      w.at = Math.max(w.at, bytesOf(message) - Limits.checksumBytes)
+      w.at = Math.max(w.at, bytesOf(message) - w.tailBytes)
       return [message.probing, message.train]
     case "Poll":
       w.audience(message.audience)
@@ -150,7 +151,7 @@ const takeProbe = (session: bigint, file: number, index: number, r: Reader): Fro
   const form = r.u8()
   if (form > 1 || pageBytes > Limits.maxPageBytes) r.bad = true
   const audience = r.audience()
-  r.padding(pageBytes - Limits.checksumBytes)
+  r.padding(pageBytes - r.tailBytes)
   return { _tag: "Probe", session, probing: file, train: index, pageBytes, isGlued: form === 1, audience }
 }
 

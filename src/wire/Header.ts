@@ -7,7 +7,7 @@
  *  2  1  version
  *  3  1  type
  *  4  2  length of this datagram, header included      [W-1]
- *  6  2  flags (bit 0: sealed; none is defined yet otherwise)
+ *  6  2  flags (bit 0: sealed)
  *  8  8  session
  * 16  4  file
  * 20  4  index: page, parity page, round, poll, entry or train, as the type says
@@ -48,6 +48,12 @@ export const types = {
   ProbeOk: 21,
   Digests: 22
 } as const
+
+/** Those of the handshake under a seal, which are no messages: see seal/Hails. */
+export const handshakeTypes = { Hail: 30, HailOk: 31 } as const
+
+/** The one flag: the datagram is under a seal. */
+const sealedFlag = 1
 
 const magic = 0x726d // "mr"
 
@@ -114,9 +120,22 @@ export const valid = (bytes: Uint8Array, at: number): boolean => {
     bytes[at + 2] === version &&
     length >= headerBytes &&
     at + length <= bytes.length &&
-    u16(bytes, at + 6) === 0
+    u16(bytes, at + 6) <= sealedFlag
   )
 }
+
+/** Does a datagram of that type carry content? */
+export const isPageType = (type: number): boolean => type === types.Page || type === types.Parity
+
+/** Is the datagram at `at` under a seal? */
+export const isSealed = (bytes: Uint8Array, at: number): boolean => bytes[at + 6] === sealedFlag
+
+/** Says in the header of a datagram that it is under a seal. */
+export const markSealed = (datagram: Uint8Array): void => putU16(datagram, 6, sealedFlag)
+
+/** Is a datagram of ours, but of another version, at `at`? */
+export const isOtherVersion = (bytes: Uint8Array, at: number): boolean =>
+  at + headerBytes <= bytes.length && u16(bytes, at) === magic && bytes[at + 2] !== version
 
 /** The type of the datagram at `at`, one of `types` or a later one. */
 export const typeOf = (bytes: Uint8Array, at: number): number => bytes[at + 3]

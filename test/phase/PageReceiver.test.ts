@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as PageReceiver from "../../src/phase/PageReceiver.ts"
+import * as Insecure from "../../src/seal/Insecure.ts"
+import { CatcherExchange } from "../../src/session/Exchange.ts"
 import { TransportError } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
@@ -18,6 +20,12 @@ const page = (file: number, index: number, of = session) => {
 }
 const eof = (file: number, round: number): Message => ({
   ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, counts: false, audience: [0] }
+})
+
+const { open } = Insecure.catcher({ now: () => 0, local: () => "", tell: () => {}, onRefused: () => {} })
+const inTheOpen = CatcherExchange.of({
+  ...{ open, onBad: () => {}, strangers: () => [], receive: Stream.never },
+  ...{ answer: () => Effect.void, tell: () => Effect.void }
 })
 
 type Datagram = Uint8Array | { readonly bytes: Uint8Array; readonly from: string }
@@ -37,7 +45,7 @@ const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
     const heard: Array<PageReceiver.Incoming> = []
     yield* Stream.runForEach(PageReceiver.events(ear, membership, counts), (event) =>
       Effect.sync(() => heard.push(event))
-    ).pipe(Effect.ignore)
+    ).pipe(Effect.ignore, Effect.provideService(CatcherExchange, inTheOpen))
     return { heard, counts }
   })
 

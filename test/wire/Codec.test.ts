@@ -18,7 +18,7 @@ const decoded = (bytes: Uint8Array) => {
 const sealed = (bytes: Uint8Array) => Codec.putChecksum(bytes)
 const isSound = (result: Message | Codec.WireError) =>
   result._tag === "WireError"
-    ? ["Foreign", "Damaged", "UnknownType", "Body"].includes(result.reason)
+    ? ["Foreign", "Sealed", "Damaged", "UnknownType", "Body"].includes(result.reason)
     : result._tag in Header.types && typeof result.session === "bigint"
 
 const session = 0x0123_4567_89ab_cdefn
@@ -309,7 +309,7 @@ describe("a checksum of its own [W-7]", () => {
           damaged[bit >> 3] ^= bits << (bit & 7)
           if (Buffer.compare(damaged, whole) === 0) continue
           const result = decoded(damaged)
-          assert.include(["Damaged", "Foreign"], result._tag === "WireError" ? result.reason : message._tag)
+          assert.include(["Damaged", "Foreign", "Sealed"], result._tag === "WireError" ? result.reason : message._tag)
         }
       }
     }
@@ -411,10 +411,14 @@ describe("hostile bytes give a message or a WireError, and nothing is thrown [W-
     )
     for (const at of [0, 1, 2, 6, 7]) {
       assert.deepStrictEqual(
-        bytes((b) => (b[at] ^= 1)),
+        bytes((b) => (b[at] ^= 2)),
         { _tag: "WireError", reason: "Foreign" }
       )
     }
+    assert.deepStrictEqual(
+      bytes((b) => (b[6] ^= 1)),
+      { _tag: "WireError", reason: "Sealed" }
+    )
   })
 })
 

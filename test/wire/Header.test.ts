@@ -58,7 +58,7 @@ describe("Header", () => {
       if (fault === "version") bad[2]++
       if (fault === "short") Header.putU16(bad, 4, Limits.headerBytes - 1)
       if (fault === "long") Header.putU16(bad, 4, 0xffff)
-      if (fault === "flags") bad[7] = 1
+      if (fault === "flags") bad[7] = 1 // not the sealed one
       const glued = Buffer.concat([
         ...Array.from({ length: before }, (_, i) => page(i, 10)),
         bad,

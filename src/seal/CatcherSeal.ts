@@ -1,0 +1,218 @@
+/**
+ * A catcher's end of the seal. It believes what the master has signed, of a session whose master has
+ * answered a hail; it answers under the keys that the two share, which its join begins.
+ */
+
+import type * as crypto from "node:crypto"
+import * as Redacted from "effect/Redacted"
+import type { Address } from "../protocol/Address.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Header from "../wire/Header.ts"
+import type { FromCatcher, Message } from "../wire/Message.ts"
+import { bodyAt, type Box, numberOf, putNumber } from "./Box.ts"
+import { type Hailed, Hails } from "./Hails.ts"
+import { Hints } from "./Hints.ts"
+import type { CatcherKeys } from "./Keys.ts"
+import * as Layout from "./Layout.ts"
+import * as Pair from "./Pair.ts"
+import * as Primitives from "./Primitives.ts"
+import { Replay } from "./Replay.ts"
+import type * as Seal from "./Seal.ts"
+import * as Signed from "./Signed.ts"
+import * as Welcomes from "./Welcomes.ts"
+
+/** A catcher's seal, for whatever sessions it joins. */
+export const make = (keys: CatcherKeys, surroundings: Seal.Surroundings): Seal.CatcherSeal =>
+  new CatcherSeal(keys, surroundings)
+
+/** A session whose master is known. */
+interface Session {
+  readonly pair: Pair.Pair
+  /** Our own ephemeral key in it. */
+  readonly catcher: Uint8Array
+  readonly incarnations: Set<number>
+  /** What was taken of the master's datagrams, and of its polls, which carry no signature. */
+  readonly heard: Replay
+  readonly polls: Replay
+  /** Datagrams that we have sealed. */
+  numbered: number
+  /** The highest number under a signature. */
+  highest: number
+  /** Once we were taken in. */
+  secret: Uint8Array | undefined
+  group: Box | undefined
+}
+
+class CatcherSeal implements Seal.CatcherSeal {
+  private readonly publicKey: crypto.KeyObject
+  private readonly joinSecret: Uint8Array
+  private readonly guestKey: Primitives.MacKey
+  private readonly hails: Hails
+  private readonly hints: Hints
+  /** The one that came first is first. */
+  private readonly sessions = new Map<bigint, Session>()
+  private readonly surroundings: Seal.Surroundings
+
+  constructor(keys: CatcherKeys, surroundings: Seal.Surroundings) {
+    this.surroundings = surroundings
+    this.publicKey = Signed.publicKeyOf(keys.publicKey)
+    this.joinSecret = Redacted.value(keys.joinSecret)
+    this.guestKey = Pair.guestKey(this.joinSecret)
+    this.hails = new Hails(this.publicKey, this.guestKey)
+    this.hints = new Hints(surroundings)
+  }
+
+  secretOf(id: bigint): Uint8Array | undefined {
+    return this.sessions.get(id)?.secret
+  }
+
+  seal(message: FromCatcher): Uint8Array | undefined {
+    if (message._tag === "Decline") {
+      const { datagram, end } = Layout.layOut(message, 0)
+      Primitives.putTag(this.guestKey, datagram, end)
+      return datagram
+    }
+    const session = this.sessions.get(message.session)
+    if (session === undefined) return undefined
+    if (message._tag === "Join") {
+      session.incarnations.add(message.incarnation)
+      return Welcomes.sealJoin(message, session.numbered++, session.catcher, session.pair, this.guestKey)
+    }
+    const { datagram, end } = Layout.layOut(message, 0)
+    putNumber(datagram, message.slot, session.numbered++)
+    session.pair.answers.seal(datagram, bodyAt, end)
+    return datagram
+  }
+
+  open(bytes: Uint8Array, at: number, from: Address): Message | undefined {
+    const type = Header.typeOf(bytes, at)
+    if (!Header.isSealed(bytes, at)) {
+      if (type !== Header.types.Announce) return undefined
+      this.surroundings.onRefused(from, "Insecure")
+      this.hints.give(from, () => this.hails.nameless(sessionAt(bytes, at)))
+      return undefined
+    }
+    const datagram = bytes.slice(at, at + Header.lengthOf(bytes, at))
+    if (datagram.length < Layout.leastBytes + Primitives.tagBytes) return undefined
+    switch (type) {
+      case Header.types.Announce:
+        return this.openAnnounce(datagram, from)
+      case Header.handshakeTypes.HailOk:
+        return this.isTagged(datagram) ? this.hails.onAnswer(datagram, from, this.surroundings.now()) : undefined
+      case Header.types.Welcome:
+        return this.openWelcome(datagram)
+      case Header.types.Bye:
+        return this.openBye(datagram)
+      default:
+        return this.openGroup(datagram)
+    }
+  }
+
+  /** Has its sender the join secret? */
+  private isTagged(datagram: Uint8Array): boolean {
+    return Primitives.agrees(this.guestKey, datagram, datagram.length - Primitives.tagBytes)
+  }
+
+  private openAnnounce(datagram: Uint8Array, from: Address): Message | undefined {
+    const { now, onRefused, tell } = this.surroundings
+    const id = Layout.sessionAt(datagram)
+    const session = this.sessions.get(id)
+    const isOurs = session?.group !== undefined
+    const master = { address: from, session: id }
+    if (isOurs ? !session.heard.isNew(numberOf(datagram)) : !this.isHeeded(master)) return undefined
+    if (!Signed.isFrom(datagram, from)) return undefined
+    if (!this.isTagged(datagram)) {
+      onRefused(from, "OtherKey")
+      this.hints.give(from, () => this.hails.nameless(id))
+      return undefined
+    }
+    const opened = Signed.openToAll(this.publicKey, datagram)
+    if (opened === undefined) return undefined
+    const known = session ?? this.meet(id, opened.ephemeral)
+    if (known !== undefined) taken(known, datagram)
+    if (isOurs || this.hails.isProven(master, now())) return opened.message
+    tell(from, this.hails.hail(master, opened.message, now()))
+    return undefined
+  }
+
+  // Whatever was recorded costs no signature, but for a hail now and then.
+  private isHeeded(master: Hailed): boolean {
+    const nowMillis = this.surroundings.now()
+    return this.hails.isProven(master, nowMillis) || this.hails.isDue(master, nowMillis)
+  }
+
+  /** The keys that we would share with a master that announces itself so. */
+  private meet(id: bigint, master: Uint8Array): Session | undefined {
+    const own = Primitives.ephemeral()
+    const handshake = { session: id, master, catcher: own.publicKey }
+    const pair = Pair.make(own, master, this.joinSecret, handshake)
+    if (pair === undefined) return undefined
+    if (this.sessions.size >= Limits.sealedSessions) this.forgetOne()
+    const session: Session = {
+      ...{ pair, catcher: own.publicKey, incarnations: new Set<number>(), heard: new Replay(), polls: new Replay() },
+      ...{ numbered: 0, highest: -1, secret: undefined, group: undefined }
+    }
+    this.sessions.set(id, session)
+    return session
+  }
+
+  // One that we were not taken into, or else the oldest.
+  private forgetOne(): void {
+    const stranger = [...this.sessions].find(([, { group }]) => group === undefined)
+    const [id] = stranger ?? [...this.sessions][0]
+    this.sessions.delete(id)
+  }
+
+  private openWelcome(datagram: Uint8Array): Message | undefined {
+    const id = Layout.sessionAt(datagram)
+    const session = this.sessions.get(id)
+    if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
+    const isOurs = (incarnation: number) => session.incarnations.has(incarnation)
+    const taken = Welcomes.open(datagram, isOurs, session.pair.welcomes)
+    if (taken.length === 0) return undefined
+    // an entry of ours is the master's word as much as a signature is
+    session.heard.take(numberOf(datagram))
+    const { secret } = taken.find(({ secret }) => secret !== undefined) ?? {}
+    if (secret !== undefined && session.group === undefined) {
+      session.secret = secret
+      session.group = Pair.groupBox(secret, id)
+    }
+    return { _tag: "Welcome", session: id, guests: taken.map(({ guest }) => guest) }
+  }
+
+  private openBye(datagram: Uint8Array): Message | undefined {
+    const session = this.sessions.get(Layout.sessionAt(datagram))
+    if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
+    const message = Signed.openToAll(this.publicKey, datagram)?.message
+    if (message !== undefined) taken(session, datagram)
+    return message
+  }
+
+  private openGroup(datagram: Uint8Array): Message | undefined {
+    const session = this.sessions.get(Layout.sessionAt(datagram))
+    if (session?.group === undefined) return undefined
+    const isPoll = Header.typeOf(datagram, 0) === Header.types.Poll
+    const number = numberOf(datagram)
+    const end = datagram.length - Primitives.tagBytes
+    const replay = isPoll ? session.polls : session.heard
+    if (!replay.isNew(number) || (isPoll && number > session.highest + pollsAhead)) return undefined
+    if (!session.group.isSealed(datagram, end)) return undefined
+    session.group.open(datagram, bodyAt, end)
+    const signatureBytes = isPoll ? 0 : Primitives.signatureBytes
+    if (!isPoll && !Signed.isSigned(this.publicKey, datagram, end - signatureBytes)) return undefined
+    if (isPoll) replay.take(number)
+    else taken(session, datagram)
+    return Layout.readBack(datagram, signatureBytes)
+  }
+}
+
+const sessionAt = (bytes: Uint8Array, at: number): bigint => Layout.sessionAt(bytes.subarray(at))
+
+/** A poll that is forged by a hostile catcher must not make the true ones look old. */
+const pollsAhead = 1024
+
+const taken = (session: Session, datagram: Uint8Array): void => {
+  const number = numberOf(datagram)
+  session.heard.take(number)
+  session.highest = Math.max(session.highest, number)
+}

@@ -1,0 +1,155 @@
+/**
+ * Which masters live. An announcement may have been recorded, in this session or an earlier one, so
+ * that it is believed only of a master that has just answered a hail: a nonce which it has to sign.
+ * What a master said before its answer is kept until then.
+ */
+
+import type * as crypto from "node:crypto"
+import type { Address } from "../protocol/Address.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Header from "../wire/Header.ts"
+import type { Message } from "../wire/Message.ts"
+import { bodyAt } from "./Box.ts"
+import * as Layout from "./Layout.ts"
+import * as Primitives from "./Primitives.ts"
+
+/** Bytes of a nonce. */
+const nonceBytes = 16
+
+/** Any session: of that of another master nothing may be known but its address. */
+export const anySession = 0n
+
+/** A master that is hailed: the session that it announced, or `anySession`. */
+export interface Hailed {
+  readonly address: Address
+  readonly session: bigint
+}
+
+interface Known extends Hailed {
+  readonly nonce: Uint8Array
+  readonly hailedMillis: number
+  /** Until it may be hailed again; longer each time that there is no answer. */
+  readonly pauseMillis: number
+  readonly provenMillis: number | undefined
+  /** Heard of it since it was hailed. */
+  readonly held: Message | undefined
+}
+
+/** The hails of one end, and their answers. */
+export class Hails {
+  private readonly known = new Map<string, Known>()
+  private readonly publicKey: crypto.KeyObject
+  private readonly macKey: Primitives.MacKey
+
+  constructor(publicKey: crypto.KeyObject, macKey: Primitives.MacKey) {
+    this.publicKey = publicKey
+    this.macKey = macKey
+  }
+
+  /** Has that master lately proved that it lives? */
+  isProven(master: Hailed, nowMillis: number): boolean {
+    const { provenMillis } = this.known.get(keyOf(master)) ?? {}
+    return provenMillis !== undefined && nowMillis - provenMillis < Limits.forgetMillis
+  }
+
+  /** May it be hailed? One that gives no answer is left in peace for longer and longer. */
+  isDue(master: Hailed, nowMillis: number): boolean {
+    const known = this.known.get(keyOf(master))
+    return known === undefined || nowMillis - known.hailedMillis >= known.pauseMillis
+  }
+
+  /** The hail of a master, which `isDue`; what it said is kept until it proves that it lives. */
+  hail({ address, session }: Hailed, said: Message, nowMillis: number): Uint8Array {
+    const key = keyOf({ address, session })
+    const { pauseMillis = Limits.hailMillis / 2, provenMillis } = this.known.get(key) ?? {}
+    if (!this.known.has(key)) this.makeRoom()
+    const nonce = Primitives.random(nonceBytes)
+    const longer = Math.min(2 * pauseMillis, Limits.hailPauseMillis)
+    const hailed = { address, session, nonce, provenMillis, hailedMillis: nowMillis, pauseMillis: longer, held: said }
+    this.known.set(key, hailed)
+    return this.hailOf(session, nonce)
+  }
+
+  /** A hail whose answer is of no use: it shows the master of a session that somebody with a key is here. */
+  nameless(session: bigint): Uint8Array {
+    return this.hailOf(session, Primitives.random(nonceBytes))
+  }
+
+  private hailOf(session: bigint, nonce: Uint8Array): Uint8Array {
+    const datagram = Layout.fields(Header.handshakeTypes.Hail, session, nonce)
+    Primitives.putTag(this.macKey, datagram, datagram.length - Primitives.tagBytes)
+    return datagram
+  }
+
+  /** An answer whose tag is right: what was kept of that master, which counts now. */
+  onAnswer(datagram: Uint8Array, from: Address, nowMillis: number): Message | undefined {
+    if (datagram.length !== bodyAt + nonceBytes + Primitives.signatureBytes + Primitives.tagBytes) return undefined
+    const nonce = datagram.subarray(bodyAt, bodyAt + nonceBytes)
+    const session = Layout.sessionAt(datagram)
+    const masters = [session, anySession].map((session) => ({ address: from, session }))
+    const known = masters
+      .map((master) => this.known.get(keyOf(master)))
+      .find((known) => known?.address === from && Buffer.compare(nonce, known.nonce) === 0)
+    if (known === undefined) return undefined
+    const signature = datagram.subarray(bodyAt + nonceBytes, bodyAt + nonceBytes + Primitives.signatureBytes)
+    if (!Primitives.verify(this.publicKey, proofOf(session, nonce), signature)) return undefined
+    // an answer is taken once
+    const spent = Primitives.random(nonceBytes)
+    const proven = { ...known, nonce: spent, provenMillis: nowMillis, pauseMillis: Limits.hailMillis, held: undefined }
+    this.known.set(keyOf(known), proven)
+    return known.held
+  }
+
+  // The one that proved itself longest ago, or never, gives way.
+  private makeRoom(): void {
+    if (this.known.size < Limits.hailedMasters) return
+    let oldest: Known | undefined
+    for (const known of this.known.values()) {
+      if (oldest === undefined || ageOf(known) < ageOf(oldest)) oldest = known
+    }
+    if (oldest !== undefined) this.known.delete(keyOf(oldest))
+  }
+}
+
+const ageOf = ({ hailedMillis, provenMillis }: Known): number => provenMillis ?? hailedMillis - 1e12
+
+const keyOf = ({ address, session }: Hailed): string => (session === anySession ? address : `session ${session}`)
+
+const proofOf = (session: bigint, nonce: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`mrsync ${Header.version} lives ${session} `), nonce])
+
+/** Answers hails: each nonce once. */
+export class HailAnswers {
+  private readonly answered = new Set<string>()
+  private readonly session: bigint
+  private readonly identity: crypto.KeyObject
+  private readonly macKey: Primitives.MacKey
+
+  constructor(session: bigint, identity: crypto.KeyObject, macKey: Primitives.MacKey) {
+    this.session = session
+    this.identity = identity
+    this.macKey = macKey
+  }
+
+  /** Is it a hail of ours that was not answered yet? Its tag is right. */
+  isNew(datagram: Uint8Array): boolean {
+    const session = Layout.sessionAt(datagram)
+    const isOurs = session === this.session || session === anySession
+    const isWhole = datagram.length === bodyAt + nonceBytes + Primitives.tagBytes
+    return isOurs && isWhole && !this.answered.has(keyOfNonce(datagram))
+  }
+
+  /** The answer to a hail that `isNew`. */
+  answer(datagram: Uint8Array): Uint8Array {
+    if (this.answered.size >= Limits.answeredHails) this.answered.clear()
+    this.answered.add(keyOfNonce(datagram))
+    const nonce = datagram.subarray(bodyAt, bodyAt + nonceBytes)
+    const signature = Primitives.sign(this.identity, proofOf(this.session, nonce))
+    const answer = Layout.fields(Header.handshakeTypes.HailOk, this.session, nonce, signature)
+    Primitives.putTag(this.macKey, answer, answer.length - Primitives.tagBytes)
+    return answer
+  }
+}
+
+const keyOfNonce = (datagram: Uint8Array): string =>
+  Buffer.from(datagram.subarray(bodyAt, bodyAt + nonceBytes)).toString("latin1")

@@ -1,0 +1,28 @@
+/**
+ * A catcher that cannot join a master lets it know, so that its user is told there as well. Anybody
+ * may say so: a hint is shown, and does nothing more.
+ */
+
+import type { Address } from "../protocol/Address.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type * as Seal from "./Seal.ts"
+
+/** The hints of one catcher. */
+export class Hints {
+  private readonly givenMillis = new Map<Address, number>()
+  private readonly surroundings: Seal.Surroundings
+
+  constructor(surroundings: Seal.Surroundings) {
+    this.surroundings = surroundings
+  }
+
+  /** Gives one, but not more than one a second to an address. */
+  give(to: Address, hint: () => Uint8Array): void {
+    const nowMillis = this.surroundings.now()
+    const before = this.givenMillis.get(to)
+    if (before !== undefined && nowMillis - before < Limits.forgetMillis) return
+    if (this.givenMillis.size >= Limits.heardMasters) this.givenMillis.clear()
+    this.givenMillis.set(to, nowMillis)
+    this.surroundings.tell(to, hint())
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The cryptography that seals are made of, all of it node:crypto's: Ed25519 (RFC 8032) signs, X25519
+ * (RFC 7748) agrees on keys, HKDF (RFC 5869) with SHA-256 derives them, and HMAC-SHA-256 cut to 16
+ * bytes authenticates. Keys and secrets are bytes here; they are `Redacted` everywhere else.
+ */
+
+import * as crypto from "node:crypto"
+import * as Result from "effect/Result"
+
+/** Bytes of a secret, of a public key and of a nonce that nobody can guess. */
+export const secretBytes = 32
+/** Bytes of an authentication tag. */
+export const tagBytes = 16
+/** Bytes of a signature. */
+export const signatureBytes = 64
+
+/** Keys from a secret; `info` says what for, and each use has another. */
+export const derive = (secret: Uint8Array, salt: Uint8Array, info: string | Uint8Array, length: number): Uint8Array =>
+  new Uint8Array(crypto.hkdfSync("sha256", secret, salt, info, length))
+
+/** A key of HMAC, prepared once. */
+export type MacKey = crypto.KeyObject
+
+/** Prepares a key of HMAC. */
+export const macKey = (bytes: Uint8Array): MacKey => crypto.createSecretKey(bytes)
+
+/** The tag of all bytes before `end`. */
+const tag = (key: MacKey, bytes: Uint8Array, end: number): Uint8Array =>
+  crypto.createHmac("sha256", key).update(bytes.subarray(0, end)).digest().subarray(0, tagBytes)
+
+/** Writes the tag of all bytes before `end` at `end`. */
+export const putTag = (key: MacKey, bytes: Uint8Array, end: number): void => bytes.set(tag(key, bytes, end), end)
+
+/** Does the tag at `end` agree? Takes the same time either way. */
+export const agrees = (key: MacKey, bytes: Uint8Array, end: number): boolean =>
+  crypto.timingSafeEqual(tag(key, bytes, end), bytes.subarray(end, end + tagBytes))
+
+/** Enciphers or deciphers `bytes` in place with AES-256-CTR; no two of them may have one key and one `iv`. */
+export const cipher = (key: Uint8Array, iv: Uint8Array, bytes: Uint8Array): void =>
+  bytes.set(crypto.createCipheriv("aes-256-ctr", key, iv).update(bytes))
+
+/** Signs with the master's identity. */
+export const sign = (identity: crypto.KeyObject, bytes: Uint8Array): Uint8Array => crypto.sign(null, bytes, identity)
+
+/** Is it the signature of those bytes? */
+export const verify = (publicKey: crypto.KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean =>
+  crypto.verify(null, bytes, publicKey, signature)
+
+/** A public key as node:crypto has it; undefined: these bytes are none. */
+export const publicKeyOf = (curve: "Ed25519" | "X25519", raw: Uint8Array): crypto.KeyObject | undefined => {
+  const key = { kty: "OKP", crv: curve, x: Buffer.from(raw).toString("base64url") }
+  return Result.getOrUndefined(Result.try(() => crypto.createPublicKey({ key, format: "jwk" })))
+}
+
+/** A key pair of one session, which is forgotten with it. */
+export interface Ephemeral {
+  readonly privateKey: crypto.KeyObject
+  readonly publicKey: Uint8Array
+}
+
+/** Draws one. */
+export const ephemeral = (): Ephemeral => {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync("x25519")
+  const { x = "" } = publicKey.export({ format: "jwk" })
+  return { privateKey, publicKey: new Uint8Array(Buffer.from(x, "base64url")) }
+}
+
+/** The secret that both ends come to; undefined: the other end's key is none. */
+export const agree = ({ privateKey }: Ephemeral, theirs: Uint8Array): Uint8Array | undefined => {
+  const publicKey = publicKeyOf("X25519", theirs)
+  if (publicKey === undefined) return undefined
+  // a point of small order gives no secret, and is refused
+  return Result.getOrUndefined(Result.try(() => new Uint8Array(crypto.diffieHellman({ privateKey, publicKey }))))
+}
+
+/** Bytes by chance. */
+export const random = (length: number): Uint8Array => new Uint8Array(crypto.randomBytes(length))

@@ -1,0 +1,40 @@
+/**
+ * What is done with every datagram that is no page, on its way out and in: the two ends of a
+ * session's seal, as its exchange uses them. `Insecure` does nothing but the codec's work.
+ */
+
+import type { Address } from "../protocol/Address.ts"
+import type { FromCatcher, FromMaster, Message } from "../wire/Message.ts"
+
+/** Why a datagram of ours is refused, as a person is told it. */
+export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion"
+
+/** What a seal needs of its surroundings. */
+export interface Surroundings {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number
+  /** This end's own address. */
+  readonly local: () => Address
+  /** Sends a datagram of the seal's own to an address; where the system sends nothing there, it is lost. */
+  readonly tell: (to: Address, datagram: Uint8Array) => void
+  /** A datagram of ours was refused. Anybody can send such a one: tell of it, and do nothing more. */
+  readonly onRefused: (from: Address, why: Refusal) => void
+}
+
+/** A master's end. */
+export interface MasterSeal {
+  /** The datagrams that say it. */
+  readonly seal: (message: FromMaster) => ReadonlyArray<Uint8Array>
+  /** The message of the datagram at `at`; undefined: there is none to heed. */
+  readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
+}
+
+/** A catcher's end. */
+export interface CatcherSeal {
+  /** The secret of a session that has taken us in under a seal. */
+  readonly secretOf: (session: bigint) => Uint8Array | undefined
+  /** The datagram that says it; undefined: the master of its session is not known. */
+  readonly seal: (message: FromCatcher) => Uint8Array | undefined
+  /** The message of the datagram at `at`; undefined: there is none to heed. */
+  readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
+}

@@ -1,0 +1,63 @@
+/**
+ * Others of this protocol whose datagrams are refused, because of a key or a version. Anybody can
+ * send such a datagram, so all that comes of it is a line to the user, once for each sender.
+ */
+
+import type { Address } from "../protocol/Address.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Refusal } from "../seal/Seal.ts"
+
+/** A sender, and why it is refused. */
+export interface Stranger {
+  readonly address: Address
+  readonly why: Refusal
+}
+
+/** Those that one end has met. */
+export class Strangers {
+  private readonly met = new Map<Address, Stranger>()
+  private readonly told: (stranger: Stranger) => void
+
+  constructor(told: (stranger: Stranger) => void) {
+    this.told = told
+  }
+
+  meet(address: Address, why: Refusal): void {
+    if (this.met.get(address)?.why === why || this.met.size >= Limits.strangers) return
+    const stranger = { address, why }
+    this.met.set(address, stranger)
+    this.told(stranger)
+  }
+
+  all(): ReadonlyArray<Stranger> {
+    return [...this.met.values()]
+  }
+}
+
+/** What a catcher says of a master that it cannot join. */
+export const ofMaster = ({ address, why }: Stranger): string => {
+  switch (why) {
+    case "Insecure":
+      return `the master ${address} sends in the open, and this catcher has a key: give that master the key, or this catcher --insecure`
+    case "Sealed":
+      return `the master ${address} seals its session, and this catcher has no key: give it --key FILE or --phrase WORDS`
+    case "OtherKey":
+      return `the master ${address} has another key than this catcher`
+    case "OtherVersion":
+      return `the master ${address} speaks another version of the protocol`
+  }
+}
+
+/** What a master says of a catcher that cannot join. */
+export const ofCatcher = ({ address, why }: Stranger): string => {
+  switch (why) {
+    case "Insecure":
+      return `a catcher on ${address} has no key, and this session is sealed: give it --key FILE or --phrase WORDS`
+    case "Sealed":
+      return `a catcher on ${address} has a key, and this session is in the open: give this master the key, or that catcher --insecure`
+    case "OtherKey":
+      return `a catcher on ${address} has another key than this master`
+    case "OtherVersion":
+      return `a catcher on ${address} speaks another version of the protocol`
+  }
+}

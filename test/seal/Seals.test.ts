@@ -1,0 +1,241 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as CatcherSeal from "../../src/seal/CatcherSeal.ts"
+import * as Keys from "../../src/seal/Keys.ts"
+import * as MasterSeal from "../../src/seal/MasterSeal.ts"
+import * as Primitives from "../../src/seal/Primitives.ts"
+import type * as Seal from "../../src/seal/Seal.ts"
+import type { FromMaster, Message } from "../../src/wire/Message.ts"
+
+const keysOf = (seed: number) => Keys.ofSecrets(new Uint8Array(32).fill(seed), new Uint8Array(32).fill(seed + 100))
+const ours = keysOf(1)
+const master = "10.0.0.1:4000"
+const session = 0x1234_5678_9abcn
+const announce = {
+  _tag: "Announce",
+  ...{ session, pageBytes: 1432, blockPages: 128, timeoutMillis: 1000 },
+  ...{ uptimeMillis: 5, spreadMillis: 0, joined: 0, wanted: 1 }
+} as const
+const eof: FromMaster = {
+  ...{ _tag: "Eof", session, file: 3, round: 1, first: 0, count: 5, root: undefined, counts: false, audience: [0] }
+}
+
+/** An end of a conversation: what it told of itself, and whom it refused. */
+const end = (address: string) => {
+  const told: Array<{ to: string; datagram: Uint8Array }> = []
+  const refused: Array<string> = []
+  const time = { millis: 0 }
+  const around: Seal.Surroundings = {
+    now: () => time.millis,
+    local: () => address,
+    tell: (to, datagram) => told.push({ to, datagram }),
+    onRefused: (from, why) => refused.push(`${from} ${why}`)
+  }
+  return { address, around, told, refused, time }
+}
+
+const rig = (keys = ours, id = session, address = master) => {
+  const place = end(address)
+  const secret = Primitives.random(32)
+  return { ...place, secret, seal: MasterSeal.make(keys, id, secret, place.around) }
+}
+const guest = (keys = Keys.forCatchers(ours), address = "10.0.0.2:5000") => {
+  const place = end(address)
+  return { ...place, seal: CatcherSeal.make(keys, place.around) }
+}
+type Master = ReturnType<typeof rig>
+type Guest = ReturnType<typeof guest>
+
+/** The catcher hears an announcement, hails, and hears the answer: what comes of it. */
+const announced = (m: Master, c: Guest, datagram = m.seal.seal(announce)[0]) => {
+  const heard: Array<Message | undefined> = [c.seal.open(datagram, 0, m.address)]
+  for (const { datagram } of c.told.splice(0)) m.seal.open(datagram, 0, c.address)
+  for (const { datagram } of m.told.splice(0)) heard.push(c.seal.open(datagram, 0, m.address))
+  return heard.filter((message) => message !== undefined)
+}
+const joinOf = (incarnation: number) =>
+  ({ _tag: "Join", session, incarnation, key: 4, moves: 0, receiveBufferBytes: 9, name: "c1" }) as const
+const joined = (m: Master, c: Guest, slot = 0, incarnation = 77) => {
+  announced(m, c)
+  const join = c.seal.seal(joinOf(incarnation))!
+  assert.deepStrictEqual(m.seal.open(join, 0, c.address), joinOf(incarnation))
+  const [welcome] = m.seal.seal({ _tag: "Welcome", session, guests: [{ incarnation, slot }] })
+  assert.deepStrictEqual(c.seal.open(welcome, 0, m.address), {
+    ...{ _tag: "Welcome", session, guests: [{ incarnation, slot }] }
+  })
+  return { join, welcome }
+}
+const said = (m: Master, c: Guest, message: FromMaster) => c.seal.open(m.seal.seal(message)[0], 0, m.address)
+const complete = { _tag: "Complete", session, slot: 0, incarnation: 77, file: 3, held: 8 } as const
+
+describe("a session under a seal", () => {
+  it("an announcement counts once its master has answered a hail; then the catcher joins and both speak", () => {
+    const [m, c] = [rig(), guest()]
+    assert.deepStrictEqual(announced(m, c), [announce])
+    joined(m, c)
+    assert.deepStrictEqual(said(m, c, eof), eof)
+    assert.deepStrictEqual(said(m, c, { _tag: "Poll", session, poll: 9, audience: [0] }), {
+      ...{ _tag: "Poll", session, poll: 9, audience: [0] }
+    })
+    assert.deepStrictEqual(m.seal.open(c.seal.seal(complete)!, 0, c.address), complete)
+    assert.deepStrictEqual(said(m, c, { _tag: "Bye", session }), { _tag: "Bye", session })
+    assert.deepStrictEqual(Buffer.from(c.seal.secretOf(session)!), Buffer.from(m.secret))
+  })
+  it("a probe is as long as the page that it stands for", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    const probe = {
+      _tag: "Probe",
+      session,
+      probing: 1,
+      train: 2,
+      pageBytes: 1432,
+      isGlued: false,
+      audience: []
+    } as const
+    const [datagram] = m.seal.seal(probe)
+    assert.strictEqual(datagram.length, 24 + 1432)
+    assert.deepStrictEqual(c.seal.open(datagram, 0, m.address), probe)
+  })
+  it("a welcome for many guests is several datagrams of at most 1200 bytes; a refused guest gets no secret", () => {
+    const m = rig()
+    const guests = Array.from({ length: 50 }, (_, i) => guest(undefined, `10.0.1.${i}:5000`))
+    guests.forEach((c, i) => {
+      announced(m, c)
+      m.seal.open(c.seal.seal(joinOf(i))!, 0, c.address)
+    })
+    const welcome: FromMaster = {
+      ...{ _tag: "Welcome", session },
+      guests: guests.map((_, i) => (i % 2 === 0 ? { incarnation: i, slot: i } : { incarnation: i, refusal: "Full" }))
+    }
+    const datagrams = m.seal.seal(welcome)
+    assert.isTrue(datagrams.every(({ length }) => length <= 1200))
+    guests.forEach((c, i) => {
+      const heard = datagrams.flatMap((datagram) => c.seal.open(datagram, 0, m.address) ?? [])
+      assert.deepStrictEqual(heard, [{ ...welcome, guests: [welcome.guests[i]] }])
+      assert.strictEqual(c.seal.secretOf(session) !== undefined, i % 2 === 0)
+    })
+  })
+})
+
+describe("strangers", () => {
+  it("nothing that is said shows a name or a content", () => {
+    const [m, c] = [rig(), guest()]
+    announced(m, c)
+    const join = c.seal.seal({ ...joinOf(77), name: "a-secret-name" })!
+    assert.notInclude(Buffer.from(join).toString("latin1"), "secret")
+    joined(m, c)
+    const abort = { _tag: "Abort", session, file: 3, reason: "/srv/secret: gone", audience: [0] } as const
+    assert.notInclude(Buffer.from(m.seal.seal(abort)[0]).toString("latin1"), "secret")
+  })
+  it("every change of a byte is a datagram that is not heeded", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    for (const message of [eof, { _tag: "Bye", session } as const, { ...announce, uptimeMillis: 9 }]) {
+      const [datagram] = m.seal.seal(message)
+      for (let at = 0; at < datagram.length; at++) {
+        const bad = datagram.slice()
+        bad[at] ^= 0x40
+        assert.isUndefined(c.seal.open(bad, 0, m.address), `${message._tag}, byte ${at}`)
+      }
+      assert.isDefined(c.seal.open(datagram, 0, m.address))
+    }
+    const answer = c.seal.seal(complete)!
+    for (let at = 0; at < answer.length; at++) {
+      const bad = answer.slice()
+      bad[at] ^= 0x40
+      assert.isUndefined(m.seal.open(bad, 0, c.address), `answer, byte ${at}`)
+    }
+    assert.isDefined(m.seal.open(answer, 0, c.address))
+  })
+  it("what was recorded changes nothing, in this session and in another one", () => {
+    const [m, c] = [rig(), guest()]
+    const { join, welcome } = joined(m, c)
+    const recorded = [m.seal.seal(eof)[0], m.seal.seal({ _tag: "Poll", session, poll: 1, audience: [] })[0], welcome]
+    recorded.forEach((datagram) => c.seal.open(datagram, 0, m.address))
+    for (const datagram of [...recorded, m.seal.seal(announce)[0]]) {
+      c.seal.open(datagram, 0, m.address)
+      assert.isUndefined(c.seal.open(datagram, 0, m.address))
+    }
+    const answer = c.seal.seal(complete)!
+    m.seal.open(answer, 0, c.address)
+    assert.isUndefined(m.seal.open(answer, 0, c.address))
+    assert.isUndefined(m.seal.open(join, 0, c.address))
+    // a catcher that was started again, and the same master's next session
+    const [next, again] = [rig(ours, session + 1n), guest()]
+    for (const datagram of recorded) assert.isUndefined(again.seal.open(datagram, 0, m.address))
+    for (const datagram of [join, answer]) assert.isUndefined(next.seal.open(datagram, 0, c.address))
+  })
+  it("a recorded announcement is not believed: its master does not answer", () => {
+    const [m, c] = [rig(), guest()]
+    const [recorded] = m.seal.seal(announce)
+    const heard = Array.from({ length: 50 }, (_, i) => {
+      c.time.millis = i * 200
+      return c.seal.open(recorded, 0, m.address)
+    })
+    assert.isTrue(heard.every((message) => message === undefined))
+    // and it is hailed less and less often
+    assert.isBelow(c.told.length, 12)
+  })
+  it("an announcement from elsewhere than it says is not heeded", () => {
+    const [m, c] = [rig(), guest()]
+    const [datagram] = m.seal.seal(announce)
+    assert.isUndefined(c.seal.open(datagram, 0, "10.9.9.9:4000"))
+    assert.deepStrictEqual(c.told, [])
+  })
+  it("an answer to an earlier hail proves nothing now", () => {
+    const [m, c] = [rig(), guest()]
+    c.seal.open(m.seal.seal(announce)[0], 0, m.address)
+    const [{ datagram: hail }] = c.told.splice(0)
+    m.seal.open(hail, 0, c.address)
+    const [{ datagram: answer }] = m.told.splice(0)
+    assert.isDefined(c.seal.open(answer, 0, m.address))
+    c.time.millis = 5000
+    assert.isUndefined(c.seal.open(m.seal.seal(announce)[0], 0, m.address))
+    assert.isUndefined(c.seal.open(answer, 0, m.address))
+    // and a recorded hail costs no signature
+    m.seal.open(hail, 0, c.address)
+    assert.deepStrictEqual(m.told, [])
+  })
+  it("another key, no key and no seal are told of", () => {
+    const [m, other, c] = [rig(), rig(keysOf(2), session + 2n, "10.0.0.9:4000"), guest()]
+    assert.isUndefined(c.seal.open(other.seal.seal({ ...announce, session: session + 2n })[0], 0, other.address))
+    assert.deepStrictEqual(c.refused, [`${other.address} OtherKey`])
+    for (const { datagram } of c.told.splice(0)) other.seal.open(datagram, 0, c.address)
+    assert.deepStrictEqual(other.refused, [`${c.address} OtherKey`])
+    assert.deepStrictEqual(m.refused, [])
+  })
+})
+
+describe("hostile catchers", () => {
+  /** Another catcher of the session, which knows its secret. */
+  const two = () => {
+    const [m, c, hostile] = [rig(), guest(), guest(undefined, "10.0.0.66:5000")]
+    joined(m, c, 0, 77)
+    joined(m, hostile, 1, 78)
+    return { m, c, hostile }
+  }
+  it("one does not speak for the master: it has the group's key and no signature", () => {
+    const { c, hostile, m } = two()
+    const secret = hostile.seal.secretOf(session)!
+    const forger = MasterSeal.make({ ...keysOf(3), joinSecret: ours.joinSecret }, session, secret, end(master).around)
+    // so that only the signature is wrong
+    for (let i = 0; i < 100; i++) forger.seal({ _tag: "Bye", session })
+    for (const message of [eof, { _tag: "Bye", session } as const, announce]) {
+      assert.isUndefined(c.seal.open(forger.seal(message)[0], 0, m.address), message._tag)
+    }
+    assert.deepStrictEqual(said(m, c, eof), eof)
+  })
+  it("a poll that it forges does not make the master's look old", () => {
+    const { c, hostile, m } = two()
+    const forger = MasterSeal.make(ours, session, hostile.seal.secretOf(session)!, end(master).around)
+    for (let i = 0; i < 5000; i++) {
+      c.seal.open(forger.seal({ _tag: "Poll", session, poll: i, audience: [0] })[0], 0, m.address)
+    }
+    assert.deepStrictEqual(said(m, c, eof), eof)
+  })
+  it("one does not answer for another, nor take its incarnation", () => {
+    const { c, hostile, m } = two()
+    assert.isUndefined(m.seal.open(hostile.seal.seal(complete)!, 0, c.address))
+    assert.isUndefined(m.seal.open(hostile.seal.seal(joinOf(77))!, 0, c.address))
+  })
+})
