@@ -8,7 +8,7 @@ import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Demand from "../../src/session/Demand.ts"
-import { messageAt } from "../../src/session/Exchange.ts"
+import { messages } from "../../src/session/Exchange.ts"
 import { SourceChanged } from "../../src/source/Source.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Header from "../../src/wire/Header.ts"
@@ -48,7 +48,7 @@ const rig = Effect.gen(function* () {
         for (const { bytes } of batch) {
           Header.split(bytes, (at) => {
             const type = Header.typeOf(bytes, at)
-            if (type === Header.types.Digests) told.push({ message: messageAt(bytes, at)!, pages: pages.length })
+            if (type === Header.types.Digests) told.push({ message: messages(bytes.subarray(at))[0], pages: pages.length })
             if (type !== Header.types.Page && type !== Header.types.Parity) return
             assert.isTrue(Header.isOf(bytes, at, Header.sessionOf(session.id)))
             assert.strictEqual(Header.fileOf(bytes, at), 9)
