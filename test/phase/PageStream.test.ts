@@ -48,7 +48,8 @@ const rig = Effect.gen(function* () {
         for (const { bytes } of batch) {
           Header.split(bytes, (at) => {
             const type = Header.typeOf(bytes, at)
-            if (type === Header.types.Digests) told.push({ message: messages(bytes.subarray(at))[0], pages: pages.length })
+            if (type === Header.types.Digests)
+              told.push({ message: messages(bytes.subarray(at))[0], pages: pages.length })
             if (type !== Header.types.Page && type !== Header.types.Parity) return
             assert.isTrue(Header.isOf(bytes, at, Header.sessionOf(session.id)))
             assert.strictEqual(Header.fileOf(bytes, at), 9)
