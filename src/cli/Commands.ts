@@ -65,6 +65,22 @@ const catching = Command.make("catch", Flags.catching, (input) =>
   ])
 )
 
+const keygen = Command.make("keygen", Flags.keygen, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Keygen.ts")),
+    (module) => module.keygen(input)
+  )
+).pipe(
+  Command.withDescription(
+    "Makes keys: master.key, which a master signs with and nobody else may have, and catcher.key, which every catcher needs. Overwrites nothing."
+  ),
+  Command.withShortDescription("Make the keys of a master and its catchers"),
+  Command.withExamples([
+    { command: "mrsync keygen", description: "Into ~/.config/mrsync (or $XDG_CONFIG_HOME/mrsync)" },
+    { command: "mrsync keygen --show catcher.key", description: "Which master's it is: its fingerprint" }
+  ])
+)
+
 const demo = Command.make("demo", Flags.demo, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Demo.ts")),
@@ -110,7 +126,7 @@ export const root = Command.make("mrsync").pipe(
     { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
     { command: "mrsync send -c 12 photos/", description: "On the machine that has the files, for 12 of them" }
   ]),
-  Command.withSubcommands([send, catching, demo, simulate])
+  Command.withSubcommands([send, catching, keygen, demo, simulate])
 )
 
 // The library's own has the alias -v, which is --verbose here.

@@ -12,6 +12,7 @@ type Offer =
 const offers: { readonly [name: string]: Offer["_tag"] } = {
   interface: "Interfaces",
   hosts: "Hosts",
+  show: "Files",
   SOURCE: "Files",
   DEST: "Directories",
   DIR: "Directories"

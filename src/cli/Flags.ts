@@ -178,6 +178,20 @@ export const catching = {
   )
 }
 
+export const keygen = {
+  show: Flag.String("show").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Make nothing; say of a key file which it is, and its master's fingerprint (-: standard input)"
+    ),
+    orUndefined
+  ),
+  directory: Argument.String("DIR").pipe(
+    Argument.withDescription("Where the files go; made when it is not there (~/.config/mrsync)"),
+    Argument.optional
+  )
+}
+
 export const demo = {
   loss: parsed("loss", {
     metavar: "PERCENT",

@@ -1,6 +1,7 @@
 /** This machine, for the program: the one place that names the layers which reach the network and the disk. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Os from "node:os"
@@ -54,6 +55,7 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
   temporaryDirectory: Os.tmpdir(),
+  homeDirectory: Os.homedir(),
   hasKeys: Start.hasKeys(),
   starts: Start.starts,
   terminated: Effect.callback((resume) => {
@@ -93,6 +95,7 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
 export const layer = (packageDirectory: string) =>
   Layer.mergeAll(
     NodeServices.layer,
+    SecureRandom.layerWebCrypto,
     Layer.succeed(Machine, machine(packageDirectory)),
     Screen.layer({
       out: process.stdout,

@@ -44,6 +44,7 @@ export class Machine extends Context.Service<
     /** Where the program is installed, with its node_modules in it or around it. */
     readonly packageDirectory: string
     readonly temporaryDirectory: string
+    readonly homeDirectory: string
     /** Is its standard input a terminal, on which Enter may be typed? */
     readonly hasKeys: boolean
     /** Each time somebody at this machine says "go with those here". */

@@ -10,6 +10,7 @@ import type * as Catcher from "../catcher/Catcher.ts"
 import type * as Master from "../master/Master.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
 import { exitStatus } from "../report/Report.ts"
+import type { KeyError } from "../seal/Keys.ts"
 import type { InterfaceError } from "../system/Interfaces.ts"
 import * as Format from "./Format.ts"
 import * as Usage from "./Usage.ts"
@@ -90,6 +91,7 @@ export type Failure =
   | Master.Error
   | Catcher.Error
   | InterfaceError
+  | KeyError
   | CliError.CliError
   | UsageError
   | Incomplete
@@ -102,6 +104,7 @@ const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } =
   InterfaceError: () => exitStatus.socket,
   StoreError: () => exitStatus.file,
   SourceError: () => exitStatus.file,
+  KeyError: ({ code }) => (code === undefined ? exitStatus.key : exitStatus.file),
   GroupBusy: () => exitStatus.protocol,
   JoinRefused: () => exitStatus.protocol,
   BadManifest: () => exitStatus.protocol,
@@ -166,7 +169,7 @@ const wordsOf = (error: Failure): string => {
     error._tag !== "ShowHelp"
       ? error.message
       : error.errors.length === 0
-        ? "expected a command: send, catch, demo or simulate"
+        ? "expected a command: send, catch, keygen, demo or simulate"
         : error.errors.map(Usage.explain).join("; ")
   return text.split("\n").map(Format.safe).join("\n")
 }

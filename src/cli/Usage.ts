@@ -16,7 +16,9 @@ export const presenter = (colors: boolean): CliOutput.Presenter => {
         case "Help":
           return event.reason === "Requested"
             ? Console.log(formatter.formatHelpDoc(event.helpDoc))
-            : Console.error(`mrsync: expected a command: send, catch, demo or simulate\n${hint(event.commandPath)}`)
+            : Console.error(
+                `mrsync: expected a command: send, catch, keygen, demo or simulate\n${hint(event.commandPath)}`
+              )
         case "InvalidInvocation":
           return Effect.forEach(
             event.errors,
@@ -78,7 +80,7 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
       return `too many arguments: ${error.arguments.map((one) => JSON.stringify(one)).join(", ")}`
     case "UnknownSubcommand": {
       const near = error.suggestions.length > 0 ? `; did you mean ${error.suggestions.join(" or ")}?` : ""
-      return `there is no command "${error.subcommand}": expected send, catch, demo or simulate${near}`
+      return `there is no command "${error.subcommand}": expected send, catch, keygen, demo or simulate${near}`
     }
     case "DuplicateOption":
     case "ValidationError":

@@ -6,6 +6,7 @@ import type { Report } from "./Report.ts"
 export const exitStatus = {
   ok: 0,
   usage: 1,
+  key: 5,
   socket: 10,
   file: 11,
   protocol: 12,

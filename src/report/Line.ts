@@ -13,6 +13,7 @@
 
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { KeyError } from "../seal/Keys.ts"
 import { InterfaceError } from "../system/Interfaces.ts"
 import * as Errors from "./Errors.ts"
 import * as Event from "./Event.ts"
@@ -92,6 +93,11 @@ const errors = Schema.Union([
   error("TransportError", known(Errors.TransportError.fields), "The network failed."),
   error("SourceError", { ...known(Errors.SourceError.fields), ...bytes }, "A source, or the file of --hosts, failed."),
   error("StoreError", { ...known(Errors.StoreError.fields), ...bytes }, "The destination failed."),
+  error(
+    "KeyError",
+    { ...known(KeyError.fields), ...bytes },
+    "No key was found (5), or one that cannot be read (11) or used (5)."
+  ),
   error("GroupBusy", known(Errors.GroupBusy.fields), "Another master uses the group."),
   error("AnnounceTimeout", known(Errors.AnnounceTimeout.fields), "Master: too few catchers joined in time."),
   error("MasterTimeout", known(Errors.MasterTimeout.fields), "Catcher: no master was heard, or it fell silent."),

@@ -1,5 +1,6 @@
 /** The program as it is called, on a network, a disk and a screen in memory. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -42,6 +43,7 @@ const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, 
     hostName: name,
     packageDirectory: "/",
     temporaryDirectory: "/",
+    homeDirectory: "/",
     hasKeys: false,
     starts: Stream.never,
     terminated: terminatedMillis === undefined ? Effect.never : Effect.sleep(terminatedMillis),
@@ -61,7 +63,12 @@ export const mrsync = Effect.fnUntraced(function* (host: Host, ...args: Readonly
   const { said, screen } = recording()
   const running = yield* Commands.run(args, { colors: false }).pipe(
     Effect.provide(
-      Layer.mergeAll(NodeServices.layer, Layer.succeed(Machine, machine(host)), Layer.succeed(Screen, screen))
+      Layer.mergeAll(
+        NodeServices.layer,
+        SecureRandom.layerWebCrypto,
+        Layer.succeed(Machine, machine(host)),
+        Layer.succeed(Screen, screen)
+      )
     ),
     Effect.forkChild
   )

@@ -42,7 +42,7 @@ describe("mrsync", () => {
   })
 
   it.each([
-    [[], ["send", "catch", "demo", "EXAMPLES"]],
+    [[], ["send", "catch", "keygen", "demo", "EXAMPLES"]],
     [
       ["send"],
       [
@@ -98,8 +98,8 @@ describe("mrsync", () => {
 
 describe("a mistake on the command line: 1, what was wrong, and what would be right", () => {
   it.each([
-    [[], "expected a command: send, catch, demo or simulate"],
-    [["sned", "x"], 'there is no command "sned": expected send, catch, demo or simulate; did you mean send?'],
+    [[], "expected a command: send, catch, keygen, demo or simulate"],
+    [["sned", "x"], 'there is no command "sned": expected send, catch, keygen, demo or simulate; did you mean send?'],
     [["send"], 'SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"'],
     [["catch"], "DEST is missing"],
     [["catch", "a", "b"], 'too many arguments: "b"'],

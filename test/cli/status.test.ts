@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Status from "../../src/cli/Status.ts"
 import * as Errors from "../../src/report/Errors.ts"
 import { exitStatusOf, type Report } from "../../src/report/Report.ts"
+import { KeyError } from "../../src/seal/Keys.ts"
 import { InterfaceError } from "../../src/system/Interfaces.ts"
 
 const table: ReadonlyArray<readonly [number, Status.Failure]> = [
@@ -17,6 +18,8 @@ const table: ReadonlyArray<readonly [number, Status.Failure]> = [
   [11, new Errors.StoreError({ code: "EACCES", path: "p", reason: "r" })],
   [11, new Errors.SourceError({ code: "ENOENT", path: "p", reason: "r" })],
   [11, new Status.DemoError({ kind: "File", reason: "r" })],
+  [11, new KeyError({ code: "ENOENT", path: "p", reason: "r" })],
+  [5, new KeyError({ path: "p", reason: "r" })],
   [12, new Errors.GroupBusy({ address: "10.0.0.1:1", waitedMillis: 1, sinceMillis: 0 })],
   [12, new Errors.JoinRefused({ master: "m", reason: "r" })],
   [12, new Errors.BadManifest({ reason: "r" })],
