@@ -14,7 +14,7 @@ const send = Effect.fn("send")(function* (bytes: Uint8Array) {
   // known now: which page reaches each of them
   const pageBytes = (yield* Session.Paths).pageBytes()
   const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes }), bytes)
-  const { opened } = yield* OpenBarrier.open(carried, present, pageBytes)
+  const { opened } = yield* OpenBarrier.open(carried, present, { pageBytes, token: content.token })
   yield* PageStream.send(content, [0, content.layout.pages], fresh, true)
   yield* fresh.drained
   const { complete } = yield* MissingRounds.finish(content, new MissingRounds.Repairs(content.layout), opened)

@@ -16,6 +16,7 @@ export const receive = Effect.fn("receive")(
     let committed = new Uint8Array(0)
     const files = yield* CatchFiles.make((file) => ({
       pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),
+      pages: place.pages,
       open: ({ size }) =>
         Effect.sync(() => {
           const bytes = new Uint8Array(size)

@@ -4,6 +4,9 @@
  * to the file, and read back for its hash once its last page has come. Parity is kept beside the
  * blocks until it is enough to decode one.
  *
+ * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
+ * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
+ *
  * One fiber uses an assembly; the pool is shared by the files of a catcher.
  */
 
@@ -16,6 +19,7 @@ import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { trailerBlock } from "../seal/PageSeal.ts"
 import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
 
@@ -49,6 +53,9 @@ export class BlockPool {
   }
 }
 
+/** Enciphers or deciphers in place: bytes that stand at `offset` in the block. */
+export type Cipher = (block: number, offset: number, bytes: Uint8Array) => void
+
 interface Assembling {
   readonly block: number
   readonly first: number
@@ -79,6 +86,7 @@ export class Assembly {
   private readonly layout: Layout.Layout
   private readonly writer: FileWriter
   private readonly pool: BlockPool
+  private readonly cipher: Cipher | undefined
   private readonly trailer: Claimed
   /** Hashes of the blocks that are whole. */
   private readonly hashes: Claimed
@@ -90,8 +98,10 @@ export class Assembly {
   /** The one that took the last page, while it is in memory. */
   private latest: Assembling | undefined
 
-  constructor(layout: Layout.Layout, writer: FileWriter, pool: BlockPool) {
+  /** `cipher`: of the content's opening; none where content comes as it is. */
+  constructor(layout: Layout.Layout, writer: FileWriter, pool: BlockPool, cipher?: Cipher) {
     this.layout = layout
+    this.cipher = cipher
     this.writer = writer
     this.pool = pool
     this.trailer = new Claimed(layout.trailerBytes)
@@ -144,7 +154,8 @@ export class Assembly {
   private putPage(page: number, payload: Uint8Array): Effect.Effect<void, StoreError> | undefined {
     const { blockPages, dataPages } = this.layout
     if (page >= dataPages) {
-      this.trailer.put(payload, Trailer.offsetOf(this.layout, page))
+      const offset = Trailer.offsetOf(this.layout, page)
+      this.trailer.put(this.plain(trailerBlock, offset, payload), offset)
       return undefined
     }
     const block = Math.floor(page / blockPages)
@@ -193,6 +204,7 @@ export class Assembly {
 
   private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
     const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
+    this.cipher?.(block, 0, bytes)
     this.hashes.put(hash(bytes), Trailer.hashAt(block))
     this.forget(block)
     return Effect.ensuring(
@@ -212,8 +224,17 @@ export class Assembly {
 
   // No buffer for this block: its pages go to the file one by one.
   private putSpilled(page: number, payload: Uint8Array, block: number): Effect.Effect<void, StoreError> {
-    const written = this.writer.write(page * this.layout.pageBytes, payload)
+    const offset = page * this.layout.pageBytes
+    const written = this.writer.write(offset, this.plain(block, offset - this.offset(block), payload))
     return this.isWhole(block) ? Effect.andThen(written, this.hashSpilled(block)) : written
+  }
+
+  /** The content of a page. The receiver's memory stays as it is: it may be looked at again. */
+  private plain(block: number, offset: number, payload: Uint8Array): Uint8Array {
+    if (this.cipher === undefined) return payload
+    const bytes = payload.slice()
+    this.cipher(block, offset, bytes)
+    return bytes
   }
 
   private spillOldest(): Effect.Effect<void, StoreError> {
@@ -230,6 +251,7 @@ export class Assembly {
       let end = first + 1
       while (end < held.length && held[end] === 1) end++
       const run = bytes.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
+      this.cipher?.(block, first * pageBytes, run)
       writes.push(this.writer.write(this.offset(block) + first * pageBytes, run))
       first = end
     }
@@ -281,7 +303,10 @@ export class Assembly {
         (isNew ? Effect.void : this.writer.read(this.offset(block), bytes)).pipe(
           Effect.andThen(
             Effect.suspend(() => {
+              // parity is of the enciphered block
+              this.cipher?.(block, 0, bytes)
               decode(bytes)
+              this.cipher?.(block, 0, bytes)
               this.hashes.put(hash(bytes), Trailer.hashAt(block))
               return this.writer.write(this.offset(block), bytes)
             })

@@ -434,6 +434,7 @@ const filesOf = Effect.fnUntraced(function* (
   })
   const files = yield* CatchFiles.make((file) => ({
     pool,
+    pages: membership.pages,
     open: (layout) => (file === 0 ? manifest.open(layout) : tree.open(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : tree.recognise(file, layout, root)),
     verified: file === 0 ? manifest.prepare : manifest.revise(file),

@@ -12,12 +12,13 @@ import { digest } from "../content/Hash.ts"
 import * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { PageSeal } from "../seal/PageSeal.ts"
 import type { DestinationEscape, FileWriter, StoreError } from "../store/Store.ts"
 import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
-import { Assembly, type BlockPool, type Verdict } from "./Assembly.ts"
+import { Assembly, type BlockPool, type Cipher, type Verdict } from "./Assembly.ts"
 
 /** The options of a file at a catcher. */
 export interface Options {
@@ -25,6 +26,8 @@ export interface Options {
   readonly past: FileState.State
   /** Memory for its blocks, shared with other files. */
   readonly pool: BlockPool
+  /** How content is enciphered: that of the membership. Without it content comes as it is. */
+  readonly pages?: PageSeal
   /** Opens the place for the content; its scope ends when the file is committed or dropped. */
   readonly open: (layout: Layout.Layout) => Effect.Effect<FileWriter, Refusal, Scope.Scope>
   /**
@@ -120,13 +123,18 @@ interface Letter {
 export type Commit = Effect.Effect<ReadonlyArray<Failure>, StoreError>
 
 /** The writer, with an assembly that knows the pages which the file has already. */
-const openWriter = Effect.fnUntraced(function* (layout: Layout.Layout, { open, pool }: Options) {
+const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, { open, pages, pool }: Options) {
   const writer = yield* open(layout)
-  const assembly = new Assembly(layout, writer, pool)
+  const assembly = new Assembly(layout, writer, pool, cipherOf(pages, opening))
   const held = Layout.wholePages(layout, writer.held ?? [])
   if (held.length > 0) yield* assembly.hold(held)
   return { assembly, held, writer }
 })
+
+type OpenStore = Extract<FileState.Command, { readonly _tag: "OpenStore" }>
+
+const cipherOf = (pages: PageSeal | undefined, opening = 0): Cipher | undefined =>
+  pages?.isSealed === true ? (block, offset, bytes) => pages.apply(opening, block, offset, bytes) : undefined
 
 /** The open file, on which the commands work. One that was recognised takes no pages. */
 interface Opened {
@@ -158,7 +166,7 @@ class Place {
     const assembly = this.opened?.assembly
     switch (command._tag) {
       case "OpenStore":
-        return Effect.catch(this.open(command.layout, command.root), (error) => this.failed("OpenFailed", error))
+        return Effect.catch(this.open(command), (error) => this.failed("OpenFailed", error))
       case "StorePages":
         return assembly === undefined
           ? Effect.undefined
@@ -199,11 +207,11 @@ class Place {
     })
   }
 
-  private open(layout: Layout.Layout, root: Uint8Array | undefined) {
+  private open(command: OpenStore) {
     return Effect.gen({ self: this }, function* () {
-      if (yield* this.recognise(layout, root)) return { _tag: "Recognised" } as const
+      if (yield* this.recognise(command.layout, command.root)) return { _tag: "Recognised" } as const
       const scope = yield* Scope.make()
-      const { assembly, held, writer } = yield* inScope(scope, openWriter(layout, this.options))
+      const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
       this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
       return { _tag: "Opened", held } as const

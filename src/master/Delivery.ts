@@ -68,9 +68,11 @@ export class Delivery<E, R, E2, R2> {
     return Effect.gen({ self: this }, function* () {
       const { carried, ledger } = this.options
       const pageBytes = (yield* Paths).pageBytes()
-      const opening = this.options.content(pageBytes)
+      // the barrier says the opening of content that may not be there yet
+      const token = {}
+      const opening = Effect.map(this.options.content(pageBytes), (content) => ({ ...content, token }))
       const root = ledger.rootOf(carried.file, pageBytes)
-      const barrier = OpenBarrier.open(carried, audience, pageBytes, root)
+      const barrier = OpenBarrier.open(carried, audience, { pageBytes, root, token })
       yield* this.becomes("Opening")
       if (root === undefined) {
         // the source is read while the catchers open

@@ -374,6 +374,7 @@ const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, se
             pageBytes,
             blockPages,
             timeoutMillis,
+            pages: (yield* CatcherExchange).pagesOf(session),
             delay
           } as Joined
         }

@@ -5,10 +5,12 @@
 
 import * as Effect from "effect/Effect"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
+import { MasterExchange } from "../session/Exchange.ts"
 import { Asking, type Question, Silence } from "../session/Session.ts"
 import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience } from "../wire/Message.ts"
+import type { Content } from "./PageStream.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, SitOutReason>
@@ -26,18 +28,22 @@ export interface Opened {
   readonly satOut: SatOut
 }
 
-/**
- * Opens a file with pages of that size. `root`: of the content, where it is known because it was
- * sent before.
- */
+/** The content that is to come. */
+export interface Coming extends Pick<Content, "token"> {
+  readonly pageBytes: number
+  /** Where it is known, because it was sent before. */
+  readonly root?: Uint8Array | undefined
+}
+
+/** Opens a file for that content. */
 export const open = Effect.fn("OpenBarrier.open")(function* (
   carried: CarriedFile,
   audience: Audience,
-  pageBytes: number,
-  root?: Uint8Array
+  { pageBytes, root, token }: Coming
 ) {
   const { ask } = yield* Asking
   const { losesAnswers } = yield* Silence
+  const opening = (yield* MasterExchange).openingOf(token)
   const { file, kind, size } = carried
   const members = bundled(carried)
   const satOut = new Map<number, SitOutReason>()
@@ -59,6 +65,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       size,
       pageBytes,
       members,
+      opening,
       root,
       audience
     }),

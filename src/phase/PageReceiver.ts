@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { Membership } from "../session/Answers.ts"
 import { CatcherExchange } from "../session/Exchange.ts"
 import { type Counts, Gatherer, type Inbox, type Incoming, Views } from "../session/Incoming.ts"
+import { Openings } from "../session/Openings.ts"
 
 export type { Counts, Inbox, Incoming } from "../session/Incoming.ts"
 
@@ -24,10 +25,11 @@ export const events = (
   Stream.fromPull(
     Effect.map(CatcherExchange, (exchange) => {
       const views = new Views()
+      const openings = new Openings(membership.pages)
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Incoming>, Effect.Error<Inbox>> = Effect.flatMap(
         inbox,
         (batches) => {
-          const gatherer = new Gatherer(exchange, membership, counts, views)
+          const gatherer = new Gatherer(exchange, membership, counts, { openings, views })
           for (const batch of batches) for (const received of batch) gatherer.take(received)
           const incoming = gatherer.finish()
           return Arr.isReadonlyArrayNonEmpty(incoming) ? Effect.succeed(incoming) : pull

@@ -5,11 +5,16 @@
  *
  * Blocks are hashed when they first pass through memory; their hashes are the trailer, which is
  * sent as the last pages.
+ *
+ * In a sealed session a block is enciphered after its hash was made or compared. So one opening
+ * never enciphers two contents. [E-3]
  */
 
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { agrees, digest, hash } from "../content/Hash.ts"
+import { Marks } from "../seal/Marks.ts"
+import * as PageSeal from "../seal/PageSeal.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -25,9 +30,17 @@ import type { Runs } from "../wire/Message.ts"
 
 /** A file's content at the master. */
 export interface Content {
+  /**
+   * Stands for this content where openings are counted. It may be made before the content, which
+   * the open barrier need not wait for.
+   */
+  readonly token: object
   readonly file: number
   readonly layout: Layout.Layout
-  /** Fills `into` from an offset of the content. */
+  /**
+   * Fills `into` from an offset of the content: with the same bytes each time, where it has no
+   * `changed`.
+   */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
   /** Are size and time of its source what they were? */
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
@@ -55,7 +68,7 @@ export const content = (
   const trailer = new Uint8Array(layout.trailerBytes)
   for (const member of options.unread ?? []) Trailer.markUnread(layout, trailer, member)
   const checked = changed === undefined ? read : readingUntouched(read, isUntouched, changed)
-  return { file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
+  return { token: {}, file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
 }
 
 /**
@@ -141,8 +154,8 @@ export const pages = (
   digested: Runs = []
 ) =>
   Stream.unwrap(
-    Effect.map(MasterExchange, ({ session }) => {
-      const cursor = new Cursor(content, runs, Header.sessionOf(session), demand, digested)
+    Effect.map(MasterExchange, (exchange) => {
+      const cursor = new Cursor(content, runs, new Sealing(exchange, content, "Page"), demand, digested)
       return Stream.unfold(cursor, (cursor) => next(cursor, lane, hashing)).pipe(
         // what was taken and not carried, because we were interrupted or could not read
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
@@ -188,8 +201,8 @@ export const send = (
  */
 export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.unwrap(
-    Effect.map(MasterExchange, ({ session }) => {
-      const cursor = new ParityCursor(content, blocks, Header.sessionOf(session), demand)
+    Effect.map(MasterExchange, (exchange) => {
+      const cursor = new ParityCursor(content, blocks, new Sealing(exchange, content, "Parity"), demand)
       return Stream.unfold(cursor, (cursor) => nextParity(cursor, lane)).pipe(
         Stream.ensuring(Effect.suspend(() => (cursor.slab === undefined ? Effect.void : lane.giveBack(cursor.slab))))
       )
@@ -202,13 +215,41 @@ export const parity = (content: Content, blocks: ReadonlyArray<BlockParity>, lan
 export const sendParity = (content: Content, blocks: ReadonlyArray<BlockParity>, lane: Lane, demand = Demand.always) =>
   Stream.runForEach(parity(content, blocks, lane, demand), lane.carry)
 
+/** How pages of a content are sealed. */
+class Sealing {
+  readonly marks: Marks
+  private readonly seal: PageSeal.PageSeal
+  private readonly opening: number
+  private readonly layout: Layout.Layout
+
+  constructor({ openingOf, pages }: MasterExchange["Service"], { layout, token }: Content, kind: PageSeal.Kind) {
+    this.seal = pages
+    this.opening = openingOf(token)
+    this.layout = layout
+    this.marks = new Marks(pages, this.opening, kind)
+  }
+  /** Content of a block from that page on, in place. */
+  apply(block: number, page: number, bytes: Uint8Array): void {
+    const offset = (page - block * this.layout.blockPages) * this.layout.pageBytes
+    this.seal.apply(this.opening, block, offset, bytes)
+  }
+  /** A page of the trailer. */
+  trailerPage(trailer: Uint8Array, page: number): Uint8Array {
+    const payload = Trailer.payload(this.layout, trailer, page)
+    if (!this.seal.isSealed) return payload
+    const bytes = payload.slice()
+    this.seal.apply(this.opening, PageSeal.trailerBlock, Trailer.offsetOf(this.layout, page), bytes)
+    return bytes
+  }
+}
+
 /**
  * Where a stream of parity is: the blocks that are left, and the parity pages made of the first of
  * them.
  */
 class ParityCursor {
   readonly content: Content
-  readonly session: Header.Session
+  readonly sealing: Sealing
   readonly demand: Demand.Demand
   private readonly blocks: ReadonlyArray<BlockParity>
   private readonly piece: Uint8Array
@@ -217,10 +258,10 @@ class ParityCursor {
   private at = 0
   private page = 0
 
-  constructor(content: Content, blocks: ReadonlyArray<BlockParity>, session: Header.Session, demand: Demand.Demand) {
+  constructor(content: Content, blocks: ReadonlyArray<BlockParity>, sealing: Sealing, demand: Demand.Demand) {
     this.content = content
     this.blocks = blocks
-    this.session = session
+    this.sealing = sealing
     this.demand = demand
     const { blockPages, pageBytes, size } = content.layout
     this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
@@ -242,6 +283,7 @@ class ParityCursor {
       Effect.suspend(() => confirm(content, block, piece))
     )
     return Effect.map(reading, () => {
+      this.sealing.apply(block, block * layout.blockPages, piece)
       const bytes = count * layout.pageBytes
       if (this.made.length < bytes) this.made = new Uint8Array(bytes)
       const indices = Array.from({ length: count }, (_, i) => first + i)
@@ -254,7 +296,8 @@ class ParityCursor {
     const { file, layout } = this.content
     const { pageBytes } = layout
     const index = Header.parityIndex(block, first + this.page)
-    Header.put(slab, at, Header.types.Parity, Limits.headerBytes + pageBytes, this.session, file, index)
+    const length = Limits.headerBytes + pageBytes
+    Header.put(slab, at, Header.types.Parity, length, this.sealing.marks.of(index), file, index)
     slab.set(this.made.subarray(this.page * pageBytes, (this.page + 1) * pageBytes), at + Limits.headerBytes)
     this.page++
     if (this.page < count) return
@@ -289,7 +332,7 @@ const slabBytes = (slab: Uint8Array, datagramBytes: number): number => {
 class Cursor {
   readonly content: Content
   readonly runs: Runs
-  readonly session: Header.Session
+  readonly sealing: Sealing
   readonly demand: Demand.Demand
   readonly piece: Uint8Array
   /** The whole pages of `piece`, made once. */
@@ -305,10 +348,10 @@ class Cursor {
   /** Digests that are still to be told, by their first page. */
   readonly untold: Set<number>
 
-  constructor(content: Content, runs: Runs, session: Header.Session, demand: Demand.Demand, digested: Runs) {
+  constructor(content: Content, runs: Runs, sealing: Sealing, demand: Demand.Demand, digested: Runs) {
     this.content = content
     this.runs = runs
-    this.session = session
+    this.sealing = sealing
     this.demand = demand
     this.page = runs.length > 0 ? runs[0] : 0
     this.untold = new Set([...Layout.digestSpans(content.layout, digested)].map(([first]) => first))
@@ -332,11 +375,16 @@ class Cursor {
   get lacks(): boolean {
     return this.page < this.content.layout.dataPages && (this.page < this.first || this.page >= this.end)
   }
+  /** Would its page of the trailer be another one later? */
+  get isEarly(): boolean {
+    const { layout, trailer } = this.content
+    return this.page >= layout.dataPages && !Trailer.isReady(layout, trailer, this.page)
+  }
   /** A page as it is on the air. */
   payloadOf(page: number): Uint8Array {
     const { layout, trailer } = this.content
     const { dataPages, pageBytes } = layout
-    if (page >= dataPages) return Trailer.payload(layout, trailer, page)
+    if (page >= dataPages) return this.sealing.trailerPage(trailer, page)
     const length = Layout.payloadBytes(layout, page)
     const at = page - this.first
     if (length < pageBytes) return this.piece.subarray(at * pageBytes, at * pageBytes + length)
@@ -356,10 +404,12 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   // glued datagrams are equal but for the last
   while (bytes === pages * datagramBytes && bytes < most && !cursor.done) {
     if (cursor.lacks) yield* readPiece(cursor, hashing)
+    if (cursor.isEarly) return yield* Effect.die(new Error("the trailer goes out after the blocks were hashed"))
     if (cursor.owesDigests) yield* tellDigests(cursor)
     const payload = cursor.payloadOf(cursor.page)
     const length = Limits.headerBytes + payload.length
-    Header.put(slab, bytes, Header.types.Page, length, cursor.session, cursor.content.file, cursor.page)
+    const mark = cursor.sealing.marks.of(cursor.page)
+    Header.put(slab, bytes, Header.types.Page, length, mark, cursor.content.file, cursor.page)
     slab.set(payload, bytes + Limits.headerBytes)
     bytes += length
     pages++
@@ -393,8 +443,10 @@ const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean)
   const offset = first * layout.pageBytes
   const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
   yield* content.read(offset, piece)
-  if (hashing) content.trailer.set(hash(piece), Trailer.hashAt(block))
+  // content that is streamed once more is compared, like that of a repair
+  if (hashing && !Trailer.hasHash(content.trailer, block)) content.trailer.set(hash(piece), Trailer.hashAt(block))
   else yield* confirm(content, block, piece)
+  cursor.sealing.apply(block, first, piece)
   cursor.first = first
   cursor.end = end
 })

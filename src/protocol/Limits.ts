@@ -55,6 +55,20 @@ export const blockPages = 128
  * 1 KiB is made in 2 us.
  */
 export const markedPages = 128
+/**
+ * Openings of one file that a catcher knows: a master sends it to catchers that came late while
+ * others are still repaired.
+ */
+export const openingsOfFile = 4
+/**
+ * Files of which a catcher knows openings: 256 GB in bundles. A file that was not mentioned while
+ * so many others were is sent again in a further pass.
+ */
+export const openedFiles = 65_536
+/** Openings whose marks are kept, 2 KiB each: more than a master has files on the air. */
+export const markedOpenings = 64
+/** AES-256's. */
+export const cipherKeyBytes = 32
 /** Pages asked about in one question at most: their bitmap (1 KiB) fits into one datagram. */
 export const spanPages = 8192
 /** Blocks of a span: an answer gives each of them a byte. */

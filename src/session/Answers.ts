@@ -3,6 +3,7 @@
  * messages that answer.
  */
 
+import type { PageSeal } from "../seal/PageSeal.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Address } from "../protocol/Address.ts"
@@ -24,6 +25,8 @@ export interface Membership {
   readonly blockPages: number
   /** The master's time-out. */
   readonly timeoutMillis: number
+  /** How pages of the session are marked, and their content enciphered. */
+  readonly pages: PageSeal
 }
 
 /**
@@ -38,10 +41,11 @@ export const eventOf = (
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
   const { blockPages } = membership
-  const { members, pageBytes, root, size } = message
+  const { members, opening, pageBytes, root, size } = message
   // memory is kept for pages of the size that was announced
   if (pageBytes > membership.pageBytes) return undefined
-  return { file, event: { _tag: "Open", layout: Layout.make({ size, pageBytes, blockPages, members }), root } }
+  const layout = Layout.make({ size, pageBytes, blockPages, members })
+  return { file, event: { _tag: "Open", layout, opening, root } }
 }
 
 /** A reducer's answer as a message; `held`: bytes of content that are here. */

@@ -213,6 +213,8 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
 export class CatcherExchange extends Context.Service<
   CatcherExchange,
   {
+    /** What is done with the pages of a session that was joined. */
+    readonly pagesOf: (session: bigint) => PageSeal.PageSeal
     /** Arriving datagrams, unopened: `open` opens them one by one. Run it once. */
     readonly receive: Stream.Stream<ReadonlyArray<Received>, TransportError>
     /** The message at `at`; undefined: it cannot be read, or is not to be believed. */
@@ -246,6 +248,7 @@ const makeCatcher = Effect.gen(function* () {
     return datagram === undefined ? Effect.void : sendTo(to, datagram)
   }
   return {
+    pagesOf: (session: bigint) => PageSeal.open(Header.sessionOf(session)),
     receive,
     open: (bytes: Uint8Array, at: number, from: Address) => seal.open(bytes, at, from),
     onBad: ({ bytes, from }: Received, badBytes: number) => {

@@ -12,6 +12,7 @@ import * as Header from "../wire/Header.ts"
 import type { Announce, FromMaster } from "../wire/Message.ts"
 import type { Membership } from "./Answers.ts"
 import type { CatcherExchange } from "./Exchange.ts"
+import type { Opening, Openings } from "./Openings.ts"
 
 /** Arriving datagrams, batch by batch and unopened: the pull of an exchange's `receive`. */
 export type Inbox = Effect.Effect<ReadonlyArray<ReadonlyArray<Received>>, TransportError>
@@ -66,7 +67,13 @@ export class Views {
   }
 }
 
-type Opening = Pick<CatcherExchange["Service"], "onBad" | "open">
+type Door = Pick<CatcherExchange["Service"], "onBad" | "open">
+
+/** What is known from one pull to the next. */
+interface Known {
+  readonly openings: Openings
+  readonly views: Views
+}
 
 /** Takes in what arrived with one pull. */
 export class Gatherer {
@@ -76,18 +83,19 @@ export class Gatherer {
   /** The blocks of parity pages; undefined while what is gathered are pages. */
   private blocks: Array<number> | undefined
   private file = -1
-  private readonly session: Header.Session
+  private opening: Opening | undefined
   private readonly membership: Membership
   private readonly counts: Counts
   private readonly views: Views
-  private readonly exchange: Opening
+  private readonly openings: Openings
+  private readonly exchange: Door
 
-  constructor(exchange: Opening, membership: Membership, counts: Counts, views: Views) {
+  constructor(exchange: Door, membership: Membership, counts: Counts, { openings, views }: Known) {
     this.exchange = exchange
     this.membership = membership
     this.counts = counts
     this.views = views
-    this.session = Header.sessionOf(membership.session)
+    this.openings = openings
   }
 
   take(received: Received): void {
@@ -107,26 +115,30 @@ export class Gatherer {
   }
 
   private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
-    if (!Header.isOf(bytes, at, this.session)) {
+    const opening = this.openings.of(bytes, at, false)
+    if (opening === undefined) {
       this.counts.ignored++
       return
     }
     const file = Header.fileOf(bytes, at)
-    if (file !== this.file || this.blocks !== undefined) this.flush()
+    if (file !== this.file || opening !== this.opening || this.blocks !== undefined) this.flush()
     this.file = file
+    this.opening = opening
     this.indices.push(Header.indexOf(bytes, at))
     this.payloads.push(Views.body(views, nth, bytes, at))
     this.counts.pages++
   }
 
   private parity(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
-    if (!Header.isOf(bytes, at, this.session)) {
+    const opening = this.openings.of(bytes, at, true)
+    if (opening === undefined) {
       this.counts.ignored++
       return
     }
     const file = Header.fileOf(bytes, at)
-    if (file !== this.file || this.blocks === undefined) this.flush()
+    if (file !== this.file || opening !== this.opening || this.blocks === undefined) this.flush()
     this.file = file
+    this.opening = opening
     this.blocks ??= []
     this.counts.parity++
     const { block, index } = Header.parityOf(Header.indexOf(bytes, at))
@@ -144,6 +156,7 @@ export class Gatherer {
     }
     // a question comes after the pages sent before it
     this.flush()
+    this.openings.heard(message)
     this.out.push({ _tag: "Message", message, pages: this.counts.pages })
   }
 
@@ -159,10 +172,11 @@ export class Gatherer {
   private flush(): void {
     if (this.indices.length === 0) return
     const { blocks, file, indices, payloads } = this
+    const opening = this.opening?.number
     this.out.push(
       blocks === undefined
-        ? { _tag: "Pages", file, batch: { indices, payloads } }
-        : { _tag: "Parity", file, batch: { blocks, indices, payloads } }
+        ? { _tag: "Pages", file, batch: { opening, indices, payloads } }
+        : { _tag: "Parity", file, batch: { opening, blocks, indices, payloads } }
     )
     this.blocks = undefined
     this.indices = []

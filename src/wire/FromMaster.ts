@@ -43,6 +43,7 @@ export const put = (message: FromMaster, w: Writer): About => {
       w.u64(message.size)
       w.u16(message.pageBytes)
       w.u32(message.members)
+      w.u32(message.opening)
       w.root(message.root)
       w.audience(message.audience)
       return [message.file, 0]
@@ -94,6 +95,7 @@ export const take = (type: number, session: bigint, file: number, index: number,
         size: r.u64(),
         pageBytes: takePageBytes(r),
         members: r.u32(),
+        opening: r.u32(),
         root: r.root(),
         audience: r.audience()
       }

@@ -72,6 +72,8 @@ export interface Open {
   /** Of this file: what was announced, or less where a path is narrower. */
   readonly pageBytes: number
   readonly members: number
+  /** The number of this content in the session: another one is other content, or the same once more. [E-1] */
+  readonly opening: number
   /** BLAKE3 of the trailer, once it is known: a catcher that holds the content already can tell by it. */
   readonly root: Uint8Array | undefined
   readonly audience: Audience

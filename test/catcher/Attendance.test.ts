@@ -3,6 +3,7 @@ import { Attendance } from "../../src/catcher/Attendance.ts"
 import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
 import * as Delay from "../../src/protocol/group/Delay.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
+import * as PageSeal from "../../src/seal/PageSeal.ts"
 
 /** A catcher that has heard another master's calls of the first 400 ms in time, on a link that takes 5 ms. */
 const attended = () => {
@@ -11,7 +12,8 @@ const attended = () => {
   attendance.joins({
     ...{ session: 1n, slot: 0, incarnation: 1, master: "10.0.0.2:1", pageBytes: 1432, blockPages: Limits.blockPages },
     ...{ timeoutMillis: 10_000, place: { local: "10.0.0.1:1", key: 1, moves: 0 } },
-    delay: Delay.heard(undefined, 0, 0)
+    delay: Delay.heard(undefined, 0, 0),
+    pages: PageSeal.open({ low: 1, high: 0 })
   })
   return {
     /** Its own master polls it. */
@@ -57,7 +59,7 @@ describe("when its master was heard, as a catcher tells another one [J-4]", () =
     const place = { local: "10.0.0.1:1", key: 1, moves: 0 }
     attendance.joins({
       ...{ session: 1n, slot: 0, incarnation: 1, master: "10.0.0.2:1", pageBytes: 1432, blockPages: 128 },
-      ...{ timeoutMillis: 10_000, place, delay }
+      ...{ timeoutMillis: 10_000, place, delay, pages: PageSeal.open({ low: 1, high: 0 }) }
     })
     assert.isAbove(attendance.surelySilentMillis(9001), 7000)
   })

@@ -54,7 +54,7 @@ export const messages: ReadonlyArray<Message> = [
     ]
   },
   {
-    ...{ _tag: "Open", session, file: 4, kind: "Bundle", size: 70_000, pageBytes: 1432, members: 3 },
+    ...{ _tag: "Open", session, file: 4, kind: "Bundle", size: 70_000, pageBytes: 1432, members: 3, opening: 7 },
     ...{ root, audience }
   },
   { _tag: "Probe", session, probing: 1, train: 2, pageBytes: 512, isGlued: true, audience },
@@ -376,22 +376,30 @@ const eventTags = [
   ...(["Close", "Committed", "Abort", "Digests"] as const)
 ]
 
+const openingOf = (feed: Feed) => [undefined, 0, 1][feed.u8() % 3]
+
 const eventOf = (feed: Feed): FileState.Event => {
   const _tag = eventTags[feed.u8() % eventTags.length]
   switch (_tag) {
     case "Open":
-      return { _tag, layout: layouts[feed.u8() % layouts.length], root: feed.u8() % 2 === 0 ? undefined : root }
+      return {
+        _tag,
+        layout: layouts[feed.u8() % layouts.length],
+        opening: feed.u8() % 2,
+        root: feed.u8() % 2 === 0 ? undefined : root
+      }
     case "OpenFailed":
     case "StoreFailed":
       return { _tag, reason: "no", about: "File" }
     case "Pages": {
       const indices = feed.numbers()
-      return { _tag, batch: { indices, payloads: payloads(indices.length) }, digests: indices.map(digestOf) }
+      const batch = { opening: openingOf(feed), indices, payloads: payloads(indices.length) }
+      return { _tag, batch, digests: indices.map(digestOf) }
     }
     case "Parity": {
       const blocks = feed.numbers()
       const indices = blocks.map(() => feed.u8())
-      return { _tag, batch: { blocks, indices, payloads: payloads(blocks.length) } }
+      return { _tag, batch: { opening: openingOf(feed), blocks, indices, payloads: payloads(blocks.length) } }
     }
     case "Eof": {
       const asked = { round: feed.number(), first: feed.number(), count: feed.number() % (Limits.spanPages + 1) }

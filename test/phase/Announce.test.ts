@@ -77,8 +77,10 @@ describe("Announce.join", () => {
         ...{ session: 5n, slot: 4, incarnation, master: transport.local, pageBytes: 700, blockPages: 64 },
         timeoutMillis: 2000,
         place: { local: network.addressOf("c")!, key: joins[0].key, moves: 0 },
-        delay: membership.delay
+        delay: membership.delay,
+        pages: membership.pages
       })
+      assert.isFalse(membership.pages.isSealed)
     })
   )
 

@@ -7,11 +7,15 @@ import { CatcherExchange } from "../../src/session/Exchange.ts"
 import { TransportError } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
+import * as PageSeal from "../../src/seal/PageSeal.ts"
 import type { Message } from "../../src/wire/Message.ts"
 
 const session = 77n
 const master = "10.0.0.1:1"
-const membership = { session, slot: 0, incarnation: 1, master, pageBytes: 512, blockPages: 128, timeoutMillis: 1000 }
+const membership = {
+  ...{ session, slot: 0, incarnation: 1, master, pageBytes: 512, blockPages: 128, timeoutMillis: 1000 },
+  pages: PageSeal.open(Header.sessionOf(session))
+}
 
 const page = (file: number, index: number, of = session) => {
   const bytes = new Uint8Array(24 + 4).fill(index)
@@ -24,7 +28,7 @@ const eof = (file: number, round: number): Message => ({
 
 const { open } = Insecure.catcher({ now: () => 0, local: () => "", tell: () => {}, onRefused: () => {} })
 const inTheOpen = CatcherExchange.of({
-  ...{ open, onBad: () => {}, strangers: () => [], receive: Stream.never },
+  ...{ open, onBad: () => {}, strangers: () => [], receive: Stream.never, pagesOf: () => membership.pages },
   ...{ answer: () => Effect.void, tell: () => Effect.void }
 })
 

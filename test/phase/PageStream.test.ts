@@ -121,6 +121,9 @@ describe("PageStream", () => {
     Effect.gen(function* () {
       const { pages, send } = yield* rig
       const { bytes, content, layout, reads } = fileOf(20_000)
+      // the trailer is not known before
+      yield* send(content, [0, layout.pages], true)
+      pages.length = reads.length = 0
       const runs = [1, 2, 6, 4, 20, 1, layout.dataPages - 1, 2]
       yield* send(content, runs)
       const asked = [1, 2, 6, 7, 8, 9, 20, layout.dataPages - 1, layout.dataPages]

@@ -63,7 +63,9 @@ describe("OpenBarrier", () => {
           return slot === 1 ? { _tag: "SitOut", reason: "disk full", about: "File" } : { _tag: "OpenOk" }
         })
       )
-      const { opened, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], 512))
+      const { opened, satOut } = yield* run(
+        OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token })
+      )
       assert.sameMembers([...opened], [0, 2])
       assert.deepStrictEqual(reasons(satOut), [[1, "disk full"]])
       assert.strictEqual(Roster.present(session.roster()).length, 3)
@@ -83,7 +85,9 @@ describe("OpenBarrier", () => {
           return { _tag: slot === 1 ? "Complete" : "OpenOk" }
         })
       )
-      const { opened, recognised, satOut } = yield* run(OpenBarrier.open(carried, [0, 1, 2], 512, root))
+      const { opened, recognised, satOut } = yield* run(
+        OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token, root })
+      )
       assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
       for (const one of heard) assert.deepStrictEqual(one, root)
     })
@@ -101,7 +105,10 @@ describe("OpenBarrier", () => {
           return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
         })
       )
-      const opening = Effect.provide(OpenBarrier.open(carried, [0, 1], 512), session.services)
+      const opening = Effect.provide(
+        OpenBarrier.open(carried, [0, 1], { pageBytes: 512, token: content.token }),
+        session.services
+      )
       const { exit, millis } = yield* timed(opening)
       assert.deepStrictEqual((yield* exit).opened, [0])
       assert.isAtLeast(polls, 4)
@@ -114,7 +121,7 @@ describe("OpenBarrier", () => {
   it.effect("nobody answers: OpenBarrierTimeout", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(2, () => [])
-      const error = yield* run(Effect.flip(OpenBarrier.open(carried, [0, 1], 512)))
+      const error = yield* run(Effect.flip(OpenBarrier.open(carried, [0, 1], { pageBytes: 512, token: content.token })))
       assert.strictEqual(error._tag, "OpenBarrierTimeout")
     })
   )

@@ -18,15 +18,18 @@ const parity = Schema.Array(
   Schema.Tuple([int(0, layout.blocks), Schema.Union([int(0, 3), Schema.Literals([253, 254, 255])])])
 ).check(Schema.isMaxLength(6))
 
+/** Most pages do not say theirs. */
+const opening = Schema.Union([Schema.Undefined, Schema.Undefined, int(1, 2)])
+
 /** An event as data; `eventOf` makes the reducer's event of it. */
 export const AnyEvent = Schema.Union([
-  Schema.TaggedStruct("Open", { empty: Schema.Boolean, rooted: Schema.Boolean }),
+  Schema.TaggedStruct("Open", { empty: Schema.Boolean, opening: int(1, 2), rooted: Schema.Boolean }),
   Schema.TaggedStruct("Opened", {}),
   Schema.TaggedStruct("Recognised", {}),
   Schema.TaggedStruct("OpenFailed", {}),
-  Schema.TaggedStruct("Pages", { indices, isDigested: Schema.Boolean }),
+  Schema.TaggedStruct("Pages", { indices, isDigested: Schema.Boolean, opening }),
   Schema.TaggedStruct("Digests", { first: int(0, layout.pages), count: int(0, 4) }),
-  Schema.TaggedStruct("Parity", { parity }),
+  Schema.TaggedStruct("Parity", { parity, opening }),
   Schema.TaggedStruct("Eof", {
     round: int(0, 6),
     first: int(0, 9),
@@ -53,10 +56,11 @@ export const digestOf = (page: number): Uint8Array => new Uint8Array(Limits.dige
 /** With digests the pages are the master's, or, with `digests` given, somebody else's. */
 export const pagesOf = (
   indices: ReadonlyArray<number>,
-  digests?: ReadonlyArray<Uint8Array | undefined>
+  digests?: ReadonlyArray<Uint8Array | undefined>,
+  opening?: number
 ): Extract<FileState.Event, { _tag: "Pages" }> => ({
   _tag: "Pages",
-  batch: { indices, payloads: indices.map(() => new Uint8Array(32)) },
+  batch: { opening, indices, payloads: indices.map(() => new Uint8Array(32)) },
   ...(digests === undefined ? {} : { digests })
 })
 
@@ -67,9 +71,13 @@ export const digestsOf = (first: number, count: number): FileState.Digests => ({
   digests: Buffer.concat(Array.from({ length: count }, (_, i) => digestOf(first + i)))
 })
 
-export const parityOf = (parity: ReadonlyArray<readonly [block: number, index: number]>): FileState.Event => ({
+export const parityOf = (
+  parity: ReadonlyArray<readonly [block: number, index: number]>,
+  opening?: number
+): FileState.Event => ({
   _tag: "Parity",
   batch: {
+    opening,
     blocks: parity.map(([block]) => block),
     indices: parity.map(([, index]) => index),
     payloads: parity.map(() => new Uint8Array(32))
@@ -78,17 +86,19 @@ export const parityOf = (parity: ReadonlyArray<readonly [block: number, index: n
 
 export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
   switch (event._tag) {
-    case "Open":
-      return { _tag: "Open", layout: event.empty ? emptyLayout : layout, root: event.rooted ? root : undefined }
+    case "Open": {
+      const { empty, opening, rooted } = event
+      return { _tag: "Open", layout: empty ? emptyLayout : layout, opening, root: rooted ? root : undefined }
+    }
     case "OpenFailed":
     case "StoreFailed":
       return { _tag: event._tag, reason: "no", about: "File" }
     case "Pages":
-      return pagesOf(event.indices, event.isDigested ? event.indices.map(digestOf) : undefined)
+      return pagesOf(event.indices, event.isDigested ? event.indices.map(digestOf) : undefined, event.opening)
     case "Digests":
       return digestsOf(event.first, event.count)
     case "Parity":
-      return parityOf(event.parity)
+      return parityOf(event.parity, event.opening)
     case "Eof":
       return { ...event, root: event.last ? root : undefined }
     case "Committed":

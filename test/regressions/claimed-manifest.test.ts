@@ -39,7 +39,8 @@ const worst = Effect.fnUntraced(function* (announced: { readonly pageBytes: numb
         kind: "Manifest",
         pageBytes: announced.pageBytes,
         size: Limits.manifestBytes,
-        members: 0
+        members: 0,
+        opening: 1
       } as const
       yield* say({ _tag: "Open", session, file: 0, ...claim, root: undefined, audience: [0] })
       yield* say({ _tag: "Abort", session, file: 0, reason: undefined, audience: [0] })

@@ -59,6 +59,7 @@ describe("hostile questions", () => {
     kind: "Single",
     pageBytes: 1432,
     members: 0,
+    opening: 1,
     root: undefined,
     audience
   } as const

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as PageSeal from "../../src/seal/PageSeal.ts"
 import * as Answers from "../../src/session/Answers.ts"
 import type { FromMaster, Message } from "../../src/wire/Message.ts"
 
@@ -10,7 +11,8 @@ const membership = {
   master: "m",
   pageBytes: 700,
   blockPages: 64,
-  timeoutMillis: 1000
+  timeoutMillis: 1000,
+  pages: PageSeal.open({ low: 9, high: 0 })
 }
 const who = { session, slot: 3, incarnation: 7 }
 const file = 5
@@ -33,11 +35,21 @@ describe("Answers", () => {
   })
 
   it("an Open is laid out with its own size of page, which is no larger than announced, and the session's of block", () => {
-    const open = { _tag: "Open", session, file, kind: "Bundle", size: 100_000, pageBytes: 512, members: 9 } as const
+    const open = {
+      _tag: "Open",
+      session,
+      file,
+      kind: "Bundle",
+      size: 100_000,
+      pageBytes: 512,
+      members: 9,
+      opening: 7
+    } as const
     const root = new Uint8Array(32).fill(1)
     const asked = Answers.eventOf({ ...open, root, audience: [3] }, membership)
     const event = asked?.event
     assert.strictEqual(event?._tag === "Open" && event.root, root)
+    assert.strictEqual(event?._tag === "Open" && event.opening, 7)
     const { blockPages, members, pageBytes, size } = event?._tag === "Open" ? event.layout : (membership as never)
     assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 512, 64])
     const larger = { ...open, pageBytes: 701, root, audience: [3] } as const

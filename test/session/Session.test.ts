@@ -34,6 +34,7 @@ const question = (session: Rigged, audience: ReadonlyArray<number>, more: Partia
         size: 1,
         pageBytes: 512,
         members: 0,
+        opening: 1,
         root: undefined
       } as const
       return { _tag: "Open", file, ...open, audience: slice }

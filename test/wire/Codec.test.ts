@@ -116,24 +116,25 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3 },
+      ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, opening: 7 },
       ...{ pageBytes: 1432, root: undefined, audience: [2, 3, 12] }
     },
-    header("05", "3200", "44332211") + "02 0200000001000000 9805 03000000 00 0200 0200 0304 a9a9fc07"
+    header("05", "3600", "44332211") + "02 0200000001000000 9805 03000000 07000000 00 0200 0200 0304 9454ca12"
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0 },
+      ...{ _tag: "Open", session, file, kind: "Single", size: 2, members: 0, opening: 0xffff_fffe },
       ...{ pageBytes: 512, root: new Uint8Array(32).fill(0xab), audience: [5] }
     },
-    header("05", "5100", "44332211") + `01 0200000000000000 0002 00000000 01 ${"ab".repeat(32)} 0500 0100 01 5ed73db0`
+    header("05", "5500", "44332211") +
+      `01 0200000000000000 0002 00000000 feffffff 01 ${"ab".repeat(32)} 0500 0100 01 05486ba9`
   ],
   [
     {
-      ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0 },
+      ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0, opening: 1 },
       ...{ pageBytes: 1432, root: undefined, audience: [5] }
     },
-    header("05", "3100", "44332211") + "03 6300000000000000 9805 00000000 00 0500 0100 01 b616c0b3"
+    header("05", "3500", "44332211") + "03 6300000000000000 9805 00000000 01000000 00 0500 0100 01 b756c8fb"
   ],
   [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
   [
@@ -459,7 +460,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
 
   it("a form or a flag that there is not", () => {
     // a root is there or not; runs are pairs or a bitmap
-    reject(open, (body) => body.setUint8(15, 2))
+    reject(open, (body) => body.setUint8(19, 2))
     // a reason is there or not, and that of a session always is
     const abort: Message = { _tag: "Abort", session, file, reason: "no", audience: [] }
     reject(abort, (body) => body.setUint8(0, 2))

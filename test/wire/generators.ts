@@ -56,6 +56,7 @@ const Parts = Schema.Struct({
       size,
       pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       members: u32,
+      opening: u32,
       rooted: Schema.Boolean,
       audience
     }),

@@ -22,12 +22,16 @@ import * as Spoiled from "./Spoiled.ts"
 
 /** Payloads travel beside their indices; the reducer looks at the indices only. */
 export interface PageBatch {
+  /** The opening that they are of; undefined: pages of this session do not say it. */
+  readonly opening?: number | undefined
   readonly indices: ArrayLike<number>
   readonly payloads: ReadonlyArray<Uint8Array>
 }
 
 /** Parity pages that arrived together: each one's block, and which of the block's parity pages it is. */
 export interface ParityBatch {
+  /** As of pages. */
+  readonly opening?: number | undefined
   readonly blocks: ReadonlyArray<number>
   readonly indices: ReadonlyArray<number>
   readonly payloads: ReadonlyArray<Uint8Array>
@@ -37,16 +41,22 @@ export interface ParityBatch {
 export type State =
   /** Nothing is under way: never opened, being opened, committed, or aborted. */
   | { readonly _tag: "Idle"; readonly past: "None" | "Aborted" }
-  | { readonly _tag: "Idle"; readonly past: "Opening"; readonly layout: Layout.Layout }
+  | ({ readonly _tag: "Idle"; readonly past: "Opening" } & Coming)
   | { readonly _tag: "Idle"; readonly past: "Committed"; readonly failures: ReadonlyArray<Failure> }
   | GetData
   | { readonly _tag: "DataReady"; readonly committing: boolean; readonly from: number }
   | ({ readonly _tag: "Sick" } & SitOutReason)
 
-/** Pages are awaited. */
-export interface GetData {
-  readonly _tag: "GetData"
+/** The content that is to come. */
+interface Coming {
   readonly layout: Layout.Layout
+  /** Its number in the session; undefined: the `Open` did not say it. [E-1] */
+  readonly opening?: number | undefined
+}
+
+/** Pages are awaited. */
+export interface GetData extends Coming {
+  readonly _tag: "GetData"
   /** Those held, of content and trailer. */
   readonly pages: PageSet.PageSet
   /** Parity pages held, by block, the oldest first: fewer than the block lacks. */
@@ -94,7 +104,7 @@ interface Verified extends Spoiled.Verdict {
 /** Events of a file: questions of the master, pages, and outcomes of commands. */
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
-  | { readonly _tag: "Open"; readonly layout: Layout.Layout; readonly root?: Uint8Array | undefined }
+  | ({ readonly _tag: "Open"; readonly root?: Uint8Array | undefined } & Coming)
   /** `held`: pages that the file has already, as runs; absent: none. */
   | { readonly _tag: "Opened"; readonly held?: Runs }
   /** Nothing was opened: the content stands there, and has the root. */
@@ -130,7 +140,7 @@ export type Answer =
 
 /** Commands to the driver, in order. */
 export type Command =
-  | { readonly _tag: "OpenStore"; readonly layout: Layout.Layout; readonly root: Uint8Array | undefined }
+  | ({ readonly _tag: "OpenStore"; readonly root: Uint8Array | undefined } & Coming)
   /** Store the pages at these positions of the batch (undefined: all). */
   | { readonly _tag: "StorePages"; readonly batch: PageBatch; readonly fresh: ReadonlyArray<number> | undefined }
   /** Keep these parity pages of the batch. */
@@ -200,18 +210,18 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       if (event.layout.pages > Limits.maxPages) return giveUp(`it has more than ${Limits.maxPages} pages`)
       if (event.layout.blocks > Limits.maxBlocks) return giveUp(`it has more than ${Limits.maxBlocks} blocks`)
       return [
-        { _tag: "Idle", past: "Opening", layout: event.layout },
-        [{ _tag: "OpenStore", layout: event.layout, root: event.root }]
+        { _tag: "Idle", past: "Opening", layout: event.layout, opening: event.opening },
+        [{ _tag: "OpenStore", layout: event.layout, opening: event.opening, root: event.root }]
       ]
     case "Opened": {
       if (state.past !== "Opening") return stay(state)
-      const { layout } = state
+      const { layout, opening } = state
       // nothing to carry: complete at once
       if (layout.pages === 0) return ready
       const pages = heldOf(layout, event.held ?? [])
       const counters = { round: -1, heldAtRound: pages.held, stalledRounds: 0, rejected: 0 }
-      const nothing = { spoiled: undefined, verifying: undefined }
-      return [{ _tag: "GetData", layout, pages, parity: new Map(), ...counters, ...nothing }, [openOk]]
+      const nothing = { parity: new Map(), spoiled: undefined, verifying: undefined }
+      return [{ _tag: "GetData", layout, opening, pages, ...counters, ...nothing }, [openOk]]
     }
     case "Recognised":
       return state.past === "Opening" ? ready : stay(state)
@@ -238,17 +248,19 @@ const heldOf = (layout: Layout.Layout, held: Runs): PageSet.PageSet => {
 const getData = (state: GetData, event: Event): Step => {
   switch (event._tag) {
     case "Open": {
-      if (event.layout.pageBytes === state.layout.pageBytes) return [state, [openOk]]
-      // pages of another size from now on: what is held of the others is of no use
+      if (isLate(state, event)) return stay(state)
+      if (isSame(state, event)) return [state, [openOk]]
+      // other pages from now on: what is held of the former ones is of no use [N-3] [E-1]
       const [opening, commands] = idle({ _tag: "Idle", past: "Aborted" }, event)
       return [opening, [{ _tag: "Discard" }, ...commands]]
     }
     case "Pages":
+      if (isOfOther(state, event.batch)) return stay(state)
       return state.spoiled === undefined
         ? takePages(state, event.batch)
         : takeDigested(state, state.spoiled, event.batch, event.digests ?? [])
     case "Parity":
-      return keepParity(state, event.batch)
+      return isOfOther(state, event.batch) ? stay(state) : keepParity(state, event.batch)
     case "Digests":
       return state.spoiled === undefined
         ? stay(state)
@@ -279,16 +291,24 @@ export const awaitsDigest = ({ pages, spoiled }: GetData, page: number): boolean
 const takeDigested = (
   state: GetData,
   spoiled: Spoiled.Spoiled,
-  { indices, payloads }: PageBatch,
+  { indices, opening, payloads }: PageBatch,
   digests: ReadonlyArray<Uint8Array | undefined>
 ): Step => {
   const taken = payloads.map((_, i) => i).filter((i) => Spoiled.takes(spoiled, indices[i], digests[i]))
   if (taken.length === 0) return stay(state)
-  const batch = { indices: taken.map((i) => indices[i]), payloads: taken.map((i) => payloads[i]) }
+  const batch = { opening, indices: taken.map((i) => indices[i]), payloads: taken.map((i) => payloads[i]) }
   const [next, commands] = takePages(state, batch)
   if (next._tag !== "GetData" || next === state) return [next, commands]
   return [{ ...next, spoiled: Spoiled.forget(spoiled, next.pages) }, commands]
 }
+// Openings count up: this one was over before that of the file began.
+const isLate = ({ opening = 0 }: GetData, open: Coming): boolean => (open.opening ?? 0) < opening
+
+const isSame = ({ layout, opening }: GetData, open: Coming): boolean =>
+  open.layout.pageBytes === layout.pageBytes && open.opening === opening
+
+const isOfOther = ({ opening }: GetData, batch: PageBatch | ParityBatch): boolean =>
+  batch.opening !== undefined && batch.opening !== opening
 
 const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<number> => {
   const out = new Set<number>()

@@ -25,6 +25,20 @@ export const hashAt = (block: number): number => block * Limits.hashBytes
 export const hashOf = (trailer: Uint8Array, block: number): Uint8Array =>
   trailer.subarray(hashAt(block), hashAt(block + 1))
 
+/** Is the block's hash there? No hash is all zeros. */
+export const hasHash = (trailer: Uint8Array, block: number): boolean =>
+  hashOf(trailer, block).some((byte) => byte !== 0)
+
+/** Are all hashes there of which one of the trailer's pages has a part? */
+export const isReady = (place: Place, trailer: Uint8Array, page: number): boolean => {
+  const offset = offsetOf(place, page)
+  const end = Math.min(Math.ceil((offset + place.pageBytes) / Limits.hashBytes), place.blocks)
+  for (let block = Math.floor(offset / Limits.hashBytes); block < end; block++) {
+    if (!hasHash(trailer, block)) return false
+  }
+  return true
+}
+
 /** Where the payload of one of the trailer's pages begins in it. */
 export const offsetOf = ({ dataPages, pageBytes }: Place, page: number): number => (page - dataPages) * pageBytes
 

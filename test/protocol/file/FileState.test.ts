@@ -20,7 +20,7 @@ import {
   shuffled
 } from "../generators.ts"
 
-const open: FileState.Event = { _tag: "Open", layout }
+const open: FileState.Event = { _tag: "Open", layout, opening: 1 }
 const opened: FileState.Event = { _tag: "Opened" }
 const everyPage = pagesOf(Array.from({ length: layout.pages }, (_, page) => page))
 const ask = (round: number, first = 0, count = 2): FileState.Event => ({
@@ -46,7 +46,7 @@ const held = (state: FileState.State) => (state._tag === "GetData" ? state.pages
 describe("the table of the four states", () => {
   it("Idle, Open: the store is opened; opened: OpenOk, GetData", () => {
     const [opening, commands] = FileState.step(FileState.initial, open)
-    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root: undefined }])
+    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, opening: 1, root: undefined }])
     const [state, after] = FileState.step(opening, opened)
     assert.deepStrictEqual(tags(after), ["OpenOk"])
     assert.strictEqual(state._tag, "GetData")
@@ -71,8 +71,8 @@ describe("the table of the four states", () => {
   })
 
   it("Idle, Open, recognised: Complete at once, DataReady, and Close commits [C-6] [O-4]", () => {
-    const [opening, commands] = FileState.step(FileState.initial, { _tag: "Open", layout, root })
-    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, root }])
+    const [opening, commands] = FileState.step(FileState.initial, { ...open, root } as FileState.Event)
+    assert.deepStrictEqual(commands, [{ _tag: "OpenStore", layout, opening: 1, root }])
     const [state, after] = FileState.step(opening, { _tag: "Recognised" })
     assert.strictEqual(state._tag, "DataReady")
     assert.deepStrictEqual(tags(after), ["Complete"])
@@ -115,6 +115,28 @@ describe("the table of the four states", () => {
     const [again, nothing] = FileState.step(first, pagesOf([1, 3]))
     assert.strictEqual(again, first)
     assert.deepStrictEqual(nothing, [])
+  })
+
+  it("GetData, Open with a later opening: all begins anew; an earlier one has come late [E-1]", () => {
+    const [some] = run([pagesOf([0, 1])], getData)
+    assert.deepStrictEqual(tags(FileState.step(some, open)[1]), ["OpenOk"])
+    const another: FileState.Event = { _tag: "Open", layout, opening: 2 }
+    const [opening, commands] = FileState.step(some, another)
+    assert.deepStrictEqual(commands, [{ _tag: "Discard" }, { _tag: "OpenStore", layout, opening: 2, root: undefined }])
+    const [anew] = FileState.step(opening, opened)
+    assert.strictEqual(held(anew), 0)
+    assert.deepStrictEqual(FileState.step(anew, open), [anew, []])
+    // what is whole, or committed, stays so
+    for (const state of [ready, committed]) {
+      assert.deepStrictEqual(FileState.step(state, another), FileState.step(state, open))
+    }
+  })
+
+  it("GetData, pages and parity of another opening are none of the file's [E-5]", () => {
+    for (const of of [pagesOf.bind(undefined, [0], undefined), parityOf.bind(undefined, [[0, 1]])]) {
+      assert.deepStrictEqual(FileState.step(getData, of(2)), [getData, []])
+      for (const opening of [1, undefined]) assert.strictEqual(FileState.step(getData, of(opening))[1].length, 1)
+    }
   })
 
   it("GetData, Eof with nothing missing: verify; agreed: Complete, DataReady [C-6]", () => {
