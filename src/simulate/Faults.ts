@@ -14,6 +14,7 @@ import { type Change as Changed, Changing, kinds } from "./Changing.ts"
 import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf, unreached } from "./Healing.ts"
+import { injectorOf } from "./Injector.ts"
 import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
@@ -31,7 +32,7 @@ export interface Story {
   readonly masterLives: boolean
   /** Why a catcher need not be complete, by name. Grows while the session runs. */
   readonly hit: Map<string, string>
-  /** What observes the network for the forger and the echoes. */
+  /** What observes the network for the forger, the echoes and the injector. */
   readonly network: (event: Simulated.Event) => void
 }
 
@@ -50,6 +51,7 @@ interface Mishaps {
   readonly changes: ReadonlyArray<Changed>
   readonly forger: Forger | undefined
   readonly echoes: ReturnType<typeof echoesOf>
+  readonly injector: ReturnType<typeof injectorOf>
 }
 
 export const story = (seed: number): Story => {
@@ -82,7 +84,7 @@ export const story = (seed: number): Story => {
     hit: excuses.hit,
     network: (event) => {
       if (!event.isCatcher) mishaps.forger?.hear(event.bytes)
-      mishaps.echoes?.hear(event)
+      for (const observer of [mishaps.echoes, mishaps.injector]) observer?.hear(event)
     },
     scenario: {
       seed,
@@ -137,7 +139,8 @@ const mishapsOf = (
     replaced: replacedOf(own(0x1b87_3593), catchers),
     changes: changesOf(own(0x3c6e_f372), tree),
     forger: dice.hits(0.3) ? new Forger(seed, catchers) : undefined,
-    echoes: echoesOf(own(0x7f4a_7c15), catchers)
+    echoes: echoesOf(own(0x7f4a_7c15), catchers),
+    injector: injectorOf(own(0x1f12_3bb5))
   }
 }
 
@@ -171,6 +174,7 @@ const tellingOf = (mishaps: Mishaps, tree: ReadonlyArray<Given>): ReadonlyArray<
   }
   if (mishaps.forger !== undefined) lines.push("somebody forges answers and pages")
   if (mishaps.echoes !== undefined) lines.push("questions and answers come once more, damaged")
+  if (mishaps.injector !== undefined) lines.push(mishaps.injector.telling)
   return lines
 }
 
@@ -199,6 +203,7 @@ const befall = Effect.fnUntraced(function* (
   if (allDieMillis !== undefined) acts.push(killAll(world, allDieMillis, excuse))
   if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
   if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
+  if (mishaps.injector !== undefined) acts.push(mishaps.injector.act(world))
   const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
   const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
   for (const change of changes) others.push(changeFile(change, source))

@@ -20,7 +20,7 @@ const content = PageStream.inMemory(1, Layout.make({ size, pageBytes: 512 }), ne
 
 const reasons = (satOut: OpenBarrier.SatOut) => [...satOut].map(([slot, { reason }]) => [slot, reason])
 
-/** A session with catchers that answer by script, and what goes over the air: pages by number, rounds as "Eof 1". */
+/** A session with catchers that answer by script, and what goes over the air: pages by number, messages as "Eof 1". */
 const rig = Effect.fnUntraced(function* (
   count: number,
   script: (message: Message, slots: Slots) => ReadonlyArray<Message>,
@@ -36,7 +36,9 @@ const rig = Effect.fnUntraced(function* (
           Header.split(bytes, (at) => {
             if (Header.typeOf(bytes, at) === Header.types.Page) air.push(Header.indexOf(bytes, at))
             const message = Codec.decode(bytes, at)
-            if (message._tag === "Success" && message.success._tag === "Eof") air.push(`Eof ${message.success.round}`)
+            if (message._tag !== "Success") return
+            if (message.success._tag === "Eof") air.push(`Eof ${message.success.round}`)
+            if (message.success._tag === "Digests") air.push(`Digests ${message.success.first}`)
           })
         }
       })
@@ -158,6 +160,33 @@ describe("MissingRounds", () => {
         ]
       )
     })
+  )
+
+  it.effect(
+    "where something is spoiled: digests of what is listed, in each round; the others are served as ever [Q-15]",
+    () =>
+      Effect.gen(function* () {
+        const bytes = new Uint8Array(300 * 512)
+        const content = PageStream.inMemory(1, Layout.make({ size: bytes.length, pageBytes: 512 }), bytes)
+        const { air, run } = yield* rig(
+          2,
+          answering((message, slot) => {
+            if (message._tag !== "Eof") return undefined
+            if (slot === 0) return message.round === 1 ? missing(message, 130, 2) : { _tag: "Complete" }
+            if (message.round > 3) return { _tag: "Complete" }
+            return { ...missing(message, 3, 1, 290, 2), spoiled: true }
+          })
+        )
+        const repairs = new MissingRounds.Repairs(content.layout, "parity")
+        const repaired = yield* run(MissingRounds.finish(content, repairs, [0, 1]))
+        assert.sameMembers([...repaired.complete], [0, 1])
+        const round = ["Digests 0", "Digests 256", 3, 290, 291]
+        // the other one is sent parity, and no page
+        assert.deepStrictEqual(
+          air.filter((item, i) => item !== air[i - 1]),
+          ["Eof 1", ...round, "Eof 2", ...round, "Eof 3", ...round, "Eof 4"]
+        )
+      })
   )
 
   it.effect("on a slow air too: all batches of a repair have left before the next round is asked [Q-4]", () =>
