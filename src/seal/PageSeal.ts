@@ -7,10 +7,10 @@
  * So no part of a key stream is ever added to two contents.
  */
 
-import { hkdfSync } from "node:crypto"
 import * as Limits from "../protocol/Limits.ts"
 import * as Aes from "../system/Aes.ts"
 import * as Header from "../wire/Header.ts"
+import * as Primitives from "./Primitives.ts"
 
 /** Pages of a kind have marks of their own. */
 export type Kind = "Page" | "Parity"
@@ -54,7 +54,7 @@ export const sealed = (secret: Uint8Array, make: Aes.Make = Aes.cipher): PageSea
 const kinds: ReadonlyArray<Kind> = ["Page", "Parity"]
 
 const keyOf = (secret: Uint8Array, purpose: string): Uint8Array =>
-  new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(0), purpose, Limits.cipherKeyBytes))
+  Primitives.derive(secret, new Uint8Array(0), purpose, Limits.cipherKeyBytes)
 
 // [E-3] A nonce, by construction: the rest of the 16 bytes counts the units of the block.
 const counterOf = (opening: number, block: number): Uint8Array => {

@@ -1,17 +1,26 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Assembly, type BlockBuffer, BlockPool } from "../../src/catcher/Assembly.ts"
+import { Assembly, type BlockBuffer, BlockPool, type Cipher } from "../../src/catcher/Assembly.ts"
 import { hash } from "../../src/content/Hash.ts"
 import * as Code from "../../src/parity/Code.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
+import * as PageSeal from "../../src/seal/PageSeal.ts"
 import { type FileWriter, StoreError } from "../../src/store/Store.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 
 const pageBytes = 32
 const blockPages = 4
 
-/** A file as its master sends it: every page's payload, and the root. */
+const seal = PageSeal.sealed(new Uint8Array(32).fill(7))
+const ways: ReadonlyArray<readonly [string, Cipher | undefined]> = [
+  ["in the open", undefined],
+  ["under a seal", (block, offset, bytes) => seal.apply(5, block, offset, bytes)]
+]
+/** That of the way that is tried. */
+let cipher: Cipher | undefined
+
+/** A file as its master sends it: every page's payload, its content on the air, and the root. */
 const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => {
   const layout = Layout.make({ size, pageBytes, blockPages, members })
   const chance = Chance.make(size)
@@ -22,12 +31,17 @@ const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => 
     trailer.set(hash(content.subarray(block * blockBytes, (block + 1) * blockBytes)), block * Limits.hashBytes)
   }
   for (const member of unread) trailer[layout.blocks * Limits.hashBytes + (member >>> 3)] |= 1 << (member & 7)
+  const [air, airTrailer] = [content.slice(), trailer.slice()]
+  for (let block = 0; block < layout.blocks; block++) {
+    cipher?.(block, 0, air.subarray(block * blockBytes, (block + 1) * blockBytes))
+  }
+  cipher?.(PageSeal.trailerBlock, 0, airTrailer)
   const payload = (page: number) => {
-    const from = page < layout.dataPages ? content : trailer
+    const from = page < layout.dataPages ? air : airTrailer
     const at = (page < layout.dataPages ? page : page - layout.dataPages) * pageBytes
     return from.subarray(at, at + pageBytes)
   }
-  return { layout, content, payload, root: hash(trailer) }
+  return { layout, content, air, payload, root: hash(trailer) }
 }
 type Sent = ReturnType<typeof sent>
 
@@ -60,7 +74,7 @@ const memoryWriter = (size: number) => {
 
 const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
   const memory = memoryWriter(file.layout.size)
-  const assembly = new Assembly(file.layout, memory.writer, pool)
+  const assembly = new Assembly(file.layout, memory.writer, pool, cipher)
   const verified = (root: Uint8Array) => Effect.sync(() => assembly.verify(root))
   return { ...memory, pool, assembly, verified }
 })
@@ -79,7 +93,11 @@ const everyPage = (file: Sent) => Array.from({ length: file.layout.pages }, (_, 
 const put = (assembly: Assembly, file: Sent, pages: ReadonlyArray<number>, damaged?: ReadonlySet<number>) =>
   Effect.gen(function* () {
     for (let i = 0; i < pages.length; i += 7) {
-      yield* assembly.put(batchOf(file, pages.slice(i, i + 7), damaged), undefined)
+      const batch = batchOf(file, pages.slice(i, i + 7), damaged)
+      const before = Buffer.concat(batch.payloads)
+      yield* assembly.put(batch, undefined)
+      // others may look at what was received
+      assert.strictEqual(Buffer.compare(Buffer.concat(batch.payloads), before), 0)
     }
   })
 
@@ -117,7 +135,11 @@ const striped = (file: Sent) => everyPage(file).sort((a, b) => (a % blockPages) 
 const sizes = [1, 31, 32, 33, 127, 128, 129, 1000, 4096]
 const many = (Limits.assemblingBlocks + 60) * blockPages * pageBytes - 45
 
-describe("Assembly", () => {
+describe.for(ways)("Assembly %s", ([, way]) => {
+  beforeEach(() => {
+    cipher = way
+  })
+
   it.effect("pages that the file has already need not come; a wrong byte among them costs its block", () =>
     Effect.gen(function* () {
       // the first block and a half
@@ -332,7 +354,7 @@ describe("Assembly", () => {
     lost: ReadonlyArray<number>
   ) {
     const [first, pages] = Layout.blockSpan(file.layout, block)
-    const bytes = file.content.subarray(first * pageBytes, (first + pages) * pageBytes)
+    const bytes = file.air.subarray(first * pageBytes, (first + pages) * pageBytes)
     const indices = lost.map((_, i) => 3 + i)
     const made = new Uint8Array(lost.length * pageBytes)
     Code.encode(Code.reference, bytes, pageBytes, indices, made)
@@ -353,9 +375,9 @@ describe("Assembly", () => {
       for (const size of [...sizes, many]) {
         const file = sent(size)
         const { assembly, content, pool, verified } = yield* begin(file)
-        // every third page of the content is lost, and every fifth block altogether
+        // every third page of the content is lost, and every twentieth block altogether: of many blocks some are spilled
         const isLost = (page: number) =>
-          page < file.layout.dataPages && (page % 3 === 0 || Math.floor(page / blockPages) % 5 === 4)
+          page < file.layout.dataPages && (page % 3 === 0 || Math.floor(page / blockPages) % 20 === 4)
         yield* put(
           assembly,
           file,

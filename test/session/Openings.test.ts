@@ -1,0 +1,100 @@
+/** A catcher tells the master's pages by their marks. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Limits from "../../src/protocol/Limits.ts"
+import { Marks } from "../../src/seal/Marks.ts"
+import * as PageSeal from "../../src/seal/PageSeal.ts"
+import { Openings } from "../../src/session/Openings.ts"
+import * as Header from "../../src/wire/Header.ts"
+import type { FromMaster } from "../../src/wire/Message.ts"
+
+const session = 77n
+const sealed = PageSeal.sealed(new Uint8Array(32).fill(1))
+const types = { Page: Header.types.Page, Parity: Header.types.Parity }
+
+/** A page as the master sends it. */
+const page = (file: number, opening: number, index: number, kind: PageSeal.Kind = "Page", seal = sealed) => {
+  const bytes = new Uint8Array(24 + 4)
+  Header.put(bytes, 0, types[kind], bytes.length, new Marks(seal, opening, kind).of(index), file, index)
+  return bytes
+}
+const opens = (file: number, opening: number): FromMaster => ({
+  ...{ _tag: "Open", session, file, kind: "Single", size: 9, pageBytes: 512, members: 0, opening },
+  ...{ root: undefined, audience: [1] }
+})
+const polls = (file: number): FromMaster => ({
+  ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, root: undefined, counts: false, audience: [] }
+})
+const of = (openings: Openings, bytes: Uint8Array) =>
+  openings.of(bytes, 0, Header.typeOf(bytes, 0) === types.Parity)?.number
+
+describe("openings under a seal", () => {
+  it("pages are of the opening that has their mark, and no others are taken [E-5]", () => {
+    const openings = new Openings(sealed)
+    assert.isUndefined(of(openings, page(4, 9, 0)), "before its Open was heard")
+    openings.heard(opens(4, 9))
+    for (const index of [0, 1, 127, 128, 5000, 3]) {
+      for (const kind of ["Page", "Parity"] as const) {
+        assert.strictEqual(of(openings, page(4, 9, index, kind)), 9)
+        const other = page(4, 9, index, kind === "Page" ? "Parity" : "Page")
+        other[3] = types[kind]
+        assert.isUndefined(of(openings, other), "a mark of the other kind")
+        assert.isUndefined(of(openings, page(4, 8, index, kind)), "of another opening")
+        assert.isUndefined(of(openings, page(5, 9, index, kind)), "of another file")
+        const next = page(4, 9, index + 1, kind)
+        Header.putU32(next, 20, index)
+        assert.isUndefined(of(openings, next), "of another page")
+        const others = PageSeal.sealed(new Uint8Array(32).fill(2))
+        assert.isUndefined(of(openings, page(4, 9, index, kind, others)), "of another secret")
+        const inTheOpen = PageSeal.open(Header.sessionOf(session))
+        assert.isUndefined(of(openings, page(4, 9, index, kind, inTheOpen)), "in the open")
+      }
+    }
+  })
+
+  it("a file may have several at one time: the latest four are known", () => {
+    const openings = new Openings(sealed)
+    for (let opening = 1; opening <= 6; opening++) openings.heard(opens(4, opening))
+    // one that is said again is the latest
+    openings.heard(opens(4, 3))
+    openings.heard(opens(4, 7))
+    const known = [1, 2, 3, 4, 5, 6, 7].filter((opening) => of(openings, page(4, opening, 3)) === opening)
+    assert.deepStrictEqual(known, [3, 5, 6, 7])
+    assert.strictEqual(Limits.openingsOfFile, known.length)
+  })
+
+  it("files that were mentioned last are known, however the pages of others come between", () => {
+    const openings = new Openings(sealed)
+    openings.heard(opens(0, 1))
+    openings.heard(opens(1, 2))
+    for (let file = 2; file < Limits.openedFiles; file++) openings.heard(opens(file, file + 1))
+    openings.heard(polls(0))
+    // a question about a file that was never opened takes no place
+    openings.heard(polls(1_000_000))
+    openings.heard(opens(Limits.openedFiles, 99_999))
+    assert.isUndefined(of(openings, page(1, 2, 0)))
+    assert.strictEqual(of(openings, page(0, 1, 0)), 1)
+    // more than have their marks kept
+    for (let round = 0; round < 2; round++) {
+      for (let file = 2; file < 2 + 2 * Limits.markedOpenings; file++) {
+        assert.strictEqual(of(openings, page(file, file + 1, round)), file + 1)
+      }
+    }
+  })
+})
+
+describe("openings in the open", () => {
+  it("pages of the session are taken, of whatever file, and say no opening", () => {
+    const inTheOpen = PageSeal.open(Header.sessionOf(session))
+    const openings = new Openings(inTheOpen)
+    openings.heard(opens(4, 9))
+    for (const file of [0, 4, 5]) {
+      for (const kind of ["Page", "Parity"] as const) {
+        const opening = openings.of(page(file, 9, 300, kind, inTheOpen), 0, kind === "Parity")
+        assert.isDefined(opening)
+        assert.isUndefined(opening?.number)
+        const others = PageSeal.open(Header.sessionOf(78n))
+        assert.isUndefined(openings.of(page(file, 9, 300, kind, others), 0, kind === "Parity"))
+      }
+    }
+  })
+})
