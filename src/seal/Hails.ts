@@ -83,16 +83,17 @@ export class Hails {
 
   /** An answer whose tag is right: what was kept of that master, which counts now. */
   onAnswer(datagram: Uint8Array, from: Address, nowMillis: number): Message | undefined {
-    if (datagram.length !== bodyAt + nonceBytes + Primitives.signatureBytes + Primitives.tagBytes) return undefined
-    const nonce = datagram.subarray(bodyAt, bodyAt + nonceBytes)
+    const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
+    const nonces = datagram.subarray(bodyAt, Math.max(bodyAt, signatureAt))
+    if (nonces.length === 0 || nonces.length % nonceBytes !== 0) return undefined
     const session = Layout.sessionAt(datagram)
     const masters = [session, anySession].map((session) => ({ address: from, session }))
     const known = masters
       .map((master) => this.known.get(keyOf(master)))
-      .find((known) => known?.address === from && Buffer.compare(nonce, known.nonce) === 0)
+      .find((known) => known?.address === from && has(nonces, known.nonce))
     if (known === undefined) return undefined
-    const signature = datagram.subarray(bodyAt + nonceBytes, bodyAt + nonceBytes + Primitives.signatureBytes)
-    if (!Primitives.verify(this.publicKey, proofOf(session, nonce), signature)) return undefined
+    const signature = datagram.subarray(signatureAt, signatureAt + Primitives.signatureBytes)
+    if (!Primitives.verify(this.publicKey, proofOf(session, nonces), signature)) return undefined
     // an answer is taken once
     const spent = Primitives.random(nonceBytes)
     const proven = { ...known, nonce: spent, provenMillis: nowMillis, pauseMillis: Limits.hailMillis, held: undefined }
@@ -115,12 +116,23 @@ const ageOf = ({ hailedMillis, provenMillis }: Known): number => provenMillis ??
 
 const keyOf = ({ address, session }: Hailed): string => (session === anySession ? address : `session ${session}`)
 
-const proofOf = (session: bigint, nonce: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from(`mrsync ${Header.version} lives ${session} `), nonce])
+const has = (nonces: Uint8Array, nonce: Uint8Array): boolean => {
+  for (let at = 0; at < nonces.length; at += nonceBytes) {
+    if (Buffer.compare(nonces.subarray(at, at + nonceBytes), nonce) === 0) return true
+  }
+  return false
+}
 
-/** Answers hails: each nonce once. */
+const proofOf = (session: bigint, nonces: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`mrsync ${Header.version} lives ${session} `), nonces])
+
+/** Nonces that one answer signs: 1200 bytes at most [W-5]. */
+const mostNonces = 64
+
+/** Answers hails: each nonce once, and those that come together with one signature. */
 export class HailAnswers {
   private readonly answered = new Set<string>()
+  private waiting: Array<Uint8Array> = []
   private readonly session: bigint
   private readonly identity: crypto.KeyObject
   private readonly macKey: Primitives.MacKey
@@ -139,15 +151,24 @@ export class HailAnswers {
     return isOurs && isWhole && !this.answered.has(keyOfNonce(datagram))
   }
 
-  /** The answer to a hail that `isNew`. */
-  answer(datagram: Uint8Array): Uint8Array {
+  /** Takes a hail that `isNew`. */
+  take(datagram: Uint8Array): void {
     if (this.answered.size >= Limits.answeredHails) this.answered.clear()
     this.answered.add(keyOfNonce(datagram))
-    const nonce = datagram.subarray(bodyAt, bodyAt + nonceBytes)
-    const signature = Primitives.sign(this.identity, proofOf(this.session, nonce))
-    const answer = Layout.fields(Header.handshakeTypes.HailOk, this.session, nonce, signature)
-    Primitives.putTag(this.macKey, answer, answer.length - Primitives.tagBytes)
-    return answer
+    this.waiting.push(datagram.slice(bodyAt, bodyAt + nonceBytes))
+  }
+
+  /** The answers to the hails that were taken. */
+  answers(): ReadonlyArray<Uint8Array> {
+    const out: Array<Uint8Array> = []
+    while (this.waiting.length > 0) {
+      const nonces = Buffer.concat(this.waiting.splice(0, mostNonces))
+      const signature = Primitives.sign(this.identity, proofOf(this.session, nonces))
+      const answer = Layout.fields(Header.handshakeTypes.HailOk, this.session, nonces, signature)
+      Primitives.putTag(this.macKey, answer, answer.length - Primitives.tagBytes)
+      out.push(answer)
+    }
+    return out
   }
 }
 

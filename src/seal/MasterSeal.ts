@@ -139,7 +139,7 @@ class MasterSeal implements Seal.MasterSeal {
 
   /** What shows that its sender has the join secret. */
   private openGuest(datagram: Uint8Array, from: Address): Message | undefined {
-    const { now, onRefused, tell } = this.surroundings
+    const { now, onRefused, tellGroup } = this.surroundings
     if (!Primitives.agrees(this.guestKey, datagram, datagram.length - Primitives.tagBytes)) {
       onRefused(from, "OtherKey")
       return undefined
@@ -148,8 +148,9 @@ class MasterSeal implements Seal.MasterSeal {
       case Header.types.Join:
         return this.openJoin(datagram)
       case Header.handshakeTypes.Hail: {
-        const isAnswered = this.hailAnswers.isNew(datagram) && this.handshakes.takes(now())
-        if (isAnswered) tell(from, this.hailAnswers.answer(datagram))
+        const isTaken = this.hailAnswers.isNew(datagram) && this.handshakes.takes(now())
+        if (isTaken) this.hailAnswers.take(datagram)
+        if (isTaken) tellGroup(() => this.hailAnswers.answers())
         return undefined
       }
       case Header.handshakeTypes.HailOk:

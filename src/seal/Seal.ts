@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly local: () => Address
   /** Sends a datagram of the seal's own to an address; where the system sends nothing there, it is lost. */
   readonly tell: (to: Address, datagram: Uint8Array) => void
+  /** Soon sends datagrams of the seal's own to the group, which are made then. */
+  readonly tellGroup: (make: () => ReadonlyArray<Uint8Array>) => void
   /** A datagram of ours was refused. Anybody can send such a one: tell of it, and do nothing more. */
   readonly onRefused: (from: Address, why: Refusal) => void
 }

@@ -59,26 +59,30 @@ const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.St
   const strangers = new Strangers.Strangers((stranger) => {
     if (progress._tag === "Some") progress.value.publish({ _tag: "Note", message: words(stranger) })
   })
-  const waiting: Array<readonly [to: Address, datagram: Uint8Array]> = []
+  const waiting: Array<Effect.Effect<void, TransportError>> = []
   const hasMore = Latch.makeUnsafe(false)
   yield* Effect.forkScoped(
     Effect.forever(
       Effect.gen(function* () {
         yield* hasMore.await
         hasMore.closeUnsafe()
-        // an address that anybody may have forged: what cannot be sent is lost [P-4]
-        for (const [to, datagram] of waiting.splice(0)) yield* Effect.ignore(transport.sendTo(to, datagram))
+        // to addresses that anybody may have forged: what cannot be sent is lost [P-4]
+        for (const saying of waiting.splice(0)) yield* Effect.ignore(saying)
       })
     )
   )
+  const say = (saying: Effect.Effect<void, TransportError>) => {
+    if (waiting.length >= Limits.sealsWaiting) return
+    waiting.push(saying)
+    hasMore.openUnsafe()
+  }
+  const sayAll = (datagrams: ReadonlyArray<Uint8Array>) =>
+    Effect.forEach(datagrams, (bytes) => transport.send({ bytes, datagramBytes: bytes.length }), { discard: true })
   const around: Seal.Surroundings = {
     now,
     local: () => transport.local,
-    tell: (to, datagram) => {
-      if (waiting.length >= Limits.sealsWaiting) return
-      waiting.push([to, datagram])
-      hasMore.openUnsafe()
-    },
+    tell: (to, datagram) => say(transport.sendTo(to, datagram)),
+    tellGroup: (make) => say(Effect.suspend(() => sayAll(make()))),
     onRefused: (from, why) => strangers.meet(from, why)
   }
   return { around, strangers }

@@ -95,6 +95,7 @@ export const story = (seed: number): Story => {
       // a catcher that is started later is not waited for, and joins what runs
       master: { ...master, catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) },
       limitMillis: 600_000,
+      isSealed: process.env.SEALED === "1",
       disk: (i) => machines[i].disk,
       startMillis: (i) => machines[i].startMillis,
       before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),

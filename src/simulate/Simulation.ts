@@ -23,6 +23,8 @@ import { type Event, Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Memory from "../store/Memory.ts"
 import { type Change, Volume } from "../store/Volume.ts"
+import * as Keys from "../seal/Keys.ts"
+import { CatcherProtection, MasterProtection } from "../session/Exchange.ts"
 import * as Simulated from "../transport/simulated/Network.ts"
 import * as Tree from "./Tree.ts"
 import * as VirtualTime from "./VirtualTime.ts"
@@ -64,6 +66,8 @@ export interface Scenario {
   readonly before?: (catcher: number, volume: Volume) => void
   /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
   readonly assemblingBlocks?: number
+  /** Is the session under a seal? */
+  readonly isSealed?: boolean
   /** Runs beside the session, and is interrupted soon after that has ended. */
   readonly meanwhile?: (world: World) => Effect.Effect<void>
   readonly observer?: Observer
@@ -305,7 +309,7 @@ class Cast {
   }
 
   private catcherProgram(host: Host, life: number) {
-    const { assemblingBlocks, observer, seed } = this.scenario
+    const { assemblingBlocks, isSealed, observer, seed } = this.scenario
     const { disk, name, volume } = host
     host.memory = Memory.make({ ...disk, volume, known: (path) => this.known.get(path) })
     const told = listening((event) => {
@@ -319,15 +323,17 @@ class Cast {
       ...(assemblingBlocks === undefined ? {} : { assemblingBlocks })
     }).pipe(
       Effect.provide(Layer.mergeAll(this.network.layerCatcher(name), Memory.layer(host.memory), told)),
+      Effect.provideService(CatcherProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),
       Random.withSeed(`${seed} ${name} ${life}`)
     )
   }
 
   private masterProgram(life: number) {
-    const { catchers, master, observer, seed, tree } = this.scenario
+    const { catchers, isSealed, master, observer, seed, tree } = this.scenario
     const told = listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
     return Master.run({ ...defaults, catchers, timeoutMillis: this.timeoutMillis, ...master }).pipe(
       Effect.provide(Layer.mergeAll(this.network.layerMaster, Memory.sourceLayer(tree), told)),
+      Effect.provideService(MasterProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),
       // one that is started again has a session of its own
       Random.withSeed(life === 1 ? `${seed} master` : `${seed} master ${life}`)
     )
@@ -347,6 +353,9 @@ class Cast {
     if (isOver) Deferred.doneUnsafe(this.over, Effect.void)
   }
 }
+
+/** Of all simulated sessions that are sealed. Nothing that happens depends on their bytes. */
+const keys = Keys.ofSecrets(new Uint8Array(Keys.secretBytes).fill(1), new Uint8Array(Keys.secretBytes).fill(2))
 
 /** Files that are complete are not told here: nobody looks at them. */
 const listening = (take: (event: Event) => void): Layer.Layer<Progress> => Progress.layerTo(take, ["FileCompleted"])

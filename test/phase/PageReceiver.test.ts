@@ -26,7 +26,13 @@ const eof = (file: number, round: number): Message => ({
   ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, counts: false, audience: [0] }
 })
 
-const { open } = Insecure.catcher({ now: () => 0, local: () => "", tell: () => {}, onRefused: () => {} })
+const { open } = Insecure.catcher({
+  now: () => 0,
+  local: () => "",
+  tell: () => {},
+  tellGroup: () => {},
+  onRefused: () => {}
+})
 const inTheOpen = CatcherExchange.of({
   ...{ open, onBad: () => {}, strangers: () => [], receive: Stream.never, pagesOf: () => membership.pages },
   ...{ answer: () => Effect.void, tell: () => Effect.void }

@@ -28,6 +28,7 @@ const end = (address: string) => {
     now: () => time.millis,
     local: () => address,
     tell: (to, datagram) => told.push({ to, datagram }),
+    tellGroup: (make) => told.push(...make().map((datagram) => ({ to: "the group", datagram }))),
     onRefused: (from, why) => refused.push(`${from} ${why}`)
   }
   return { address, around, told, refused, time }
