@@ -192,7 +192,7 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
   }
   return {
     session,
-    pages: PageSeal.open(own),
+    pages: isSealed ? PageSeal.sealed(secret) : PageSeal.open(own),
     openingOf: (content: object) => {
       const opening = openings.get(content) ?? ++opened
       openings.set(content, opening)
@@ -252,7 +252,10 @@ const makeCatcher = Effect.gen(function* () {
     return datagram === undefined ? Effect.void : sendTo(to, datagram)
   }
   return {
-    pagesOf: (session: bigint) => PageSeal.open(Header.sessionOf(session)),
+    pagesOf: (session: bigint) => {
+      const secret = seal.secretOf(session)
+      return secret === undefined ? PageSeal.open(Header.sessionOf(session)) : PageSeal.sealed(secret)
+    },
     receive,
     open: (bytes: Uint8Array, at: number, from: Address) => seal.open(bytes, at, from),
     onBad: ({ bytes, from }: Received, badBytes: number) => {
