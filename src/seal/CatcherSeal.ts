@@ -3,7 +3,6 @@
  * answered a hail; it answers under the keys that the two share, which its join begins.
  */
 
-import type * as crypto from "node:crypto"
 import * as Redacted from "effect/Redacted"
 import type { Address } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -44,7 +43,7 @@ interface Session {
 }
 
 class CatcherSeal implements Seal.CatcherSeal {
-  private readonly publicKey: crypto.KeyObject
+  private readonly publicKey: Primitives.Verifier
   private readonly joinSecret: Uint8Array
   private readonly guestKey: Primitives.MacKey
   private readonly hails: Hails

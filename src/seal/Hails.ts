@@ -38,10 +38,10 @@ interface Known extends Hailed {
 /** The hails of one end, and their answers. */
 export class Hails {
   private readonly known = new Map<string, Known>()
-  private readonly publicKey: crypto.KeyObject
+  private readonly publicKey: Primitives.Verifier
   private readonly macKey: Primitives.MacKey
 
-  constructor(publicKey: crypto.KeyObject, macKey: Primitives.MacKey) {
+  constructor(publicKey: Primitives.Verifier, macKey: Primitives.MacKey) {
     this.publicKey = publicKey
     this.macKey = macKey
   }

@@ -38,7 +38,7 @@ interface Guest extends Pair.Pair {
 class MasterSeal implements Seal.MasterSeal {
   private numbered = 0
   private readonly identity: crypto.KeyObject
-  private readonly publicKey: crypto.KeyObject
+  private readonly publicKey: Primitives.Verifier
   private readonly joinSecret: Uint8Array
   private readonly guestKey: Primitives.MacKey
   private readonly group: Box

@@ -8,10 +8,10 @@ import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
 
 /** A master's public key; a key file has been checked to hold one. */
-export const publicKeyOf = (raw: Uint8Array): crypto.KeyObject => {
+export const publicKeyOf = (raw: Uint8Array): Primitives.Verifier => {
   const key = Primitives.publicKeyOf("Ed25519", raw)
   if (key === undefined) throw new Error("no public key of Ed25519")
-  return key
+  return { raw, key }
 }
 
 const signed = (datagram: Uint8Array, end: number): Uint8Array =>
@@ -22,7 +22,7 @@ export const putSignature = (identity: crypto.KeyObject, datagram: Uint8Array, a
   datagram.set(Primitives.sign(identity, signed(datagram, at)), at)
 
 /** Is the signature at `at` the master's? */
-export const isSigned = (publicKey: crypto.KeyObject, datagram: Uint8Array, at: number): boolean =>
+export const isSigned = (publicKey: Primitives.Verifier, datagram: Uint8Array, at: number): boolean =>
   Primitives.verify(publicKey, signed(datagram, at), datagram.subarray(at, at + Primitives.signatureBytes))
 
 /**
@@ -61,7 +61,7 @@ interface ToAll {
 }
 
 /** Reads it, its tag being right; undefined: its signature is wrong, or it is no such message. */
-export const openToAll = (publicKey: crypto.KeyObject, datagram: Uint8Array): ToAll | undefined => {
+export const openToAll = (publicKey: Primitives.Verifier, datagram: Uint8Array): ToAll | undefined => {
   const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
   const addedAt = signatureAt - addedOf(Header.typeOf(datagram, 0))
   if (addedAt < Layout.leastBytes || !isSigned(publicKey, datagram, signatureAt)) return undefined

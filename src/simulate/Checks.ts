@@ -7,6 +7,7 @@
  * - Nothing is changed outside of the destination, and no name appears that is neither the tree's nor a temporary one.
  * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
  *   this holds for a catcher that crashed meanwhile, too.
+ * - Nothing of a name or of a content of a sealed session is on the air.
  * - Datagrams keep their limits; a store has no more files open than it may.
  * - A master whose catchers are all gone ends soon.
  * - Every program ends. A catcher that no fault has hit ends complete, if the master lived. A program that was not killed leaves
@@ -32,6 +33,8 @@ interface Expectations {
   readonly isAnybodyThere: () => boolean
   /** How long a master may go on without anybody. */
   readonly aloneMillis: number
+  /** Is the session under a seal? */
+  readonly isSealed?: boolean
   /** What the files of the tree have been; without it none changes. */
   readonly source?: Changing
 }
@@ -55,6 +58,8 @@ export class Checks implements Observer {
   /** Paths that need not arrive anywhere. */
   private readonly refused: ReadonlySet<string>
   private readonly now: () => number
+  /** What nobody without a key may hear: names and pieces of contents. */
+  private readonly secrets: ReadonlyArray<Buffer>
   /** When a catcher ran last. */
   private aliveMillis = 0
   /** What was put in place, by machine and attempt. */
@@ -65,6 +70,7 @@ export class Checks implements Observer {
     this.contents = new Map([...Tree.contents(expectations.tree), ...linked(expectations.tree)])
     this.source = expectations.source ?? new Changing(expectations.tree)
     this.refused = new Set(expectations.refused)
+    this.secrets = expectations.isSealed === true ? secretsOf(this.contents) : []
     this.now = now
   }
 
@@ -173,6 +179,11 @@ export class Checks implements Observer {
     if (!pageSized.has(bytes[3]) && bytes.length > maxControlBytes)
       this.problem(name, `a datagram of type ${bytes[3]} has ${bytes.length} bytes`)
     if (isCatcher && to === undefined) this.problem(name, "it speaks to the group")
+    for (const secret of this.secrets) {
+      if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(secret)) {
+        this.problem(name, `a datagram of type ${bytes[3]} has a secret in it`)
+      }
+    }
   }
 
   // ---- the reports ----
@@ -266,3 +277,14 @@ const linked = (tree: ReadonlyArray<Given>): ReadonlyArray<readonly [string, Uin
     const content = entry._tag === "HardLink" ? tree[entry.leader]?.content : undefined
     return content === undefined ? [] : [[display(entry.path), content] as const]
   })
+
+/** Secrets looked for in each datagram. */
+const mostSecrets = 8
+/** So long that chance says none of them in a sweep. */
+const secretBytes = 8
+
+const secretsOf = (contents: ReadonlyMap<string, Uint8Array>): ReadonlyArray<Buffer> =>
+  [...contents]
+    .flatMap(([path, content]) => [Buffer.from(path), Buffer.from(content.subarray(0, secretBytes))])
+    .filter(({ length }) => length >= secretBytes)
+    .slice(0, mostSecrets)

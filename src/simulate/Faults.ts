@@ -18,6 +18,7 @@ import { injectorOf } from "./Injector.ts"
 import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
+import { intruderOf } from "./Intruder.ts"
 import * as Tree from "./Tree.ts"
 
 /** A scenario and what is to be known of it. */
@@ -52,9 +53,11 @@ interface Mishaps {
   readonly forger: Forger | undefined
   readonly echoes: ReturnType<typeof echoesOf>
   readonly injector: ReturnType<typeof injectorOf>
+  readonly intruder: ReturnType<typeof intruderOf>
 }
 
-export const story = (seed: number): Story => {
+/** The story of a seed. Half of the seeds are under a seal, unless it is said whether this one is. */
+export const story = (seed: number, isSealed = new Dice(seed ^ 0xa54f_f53a).hits(0.5)): Story => {
   const dice = new Dice(seed)
   const telling: Array<string> = []
   const tell = (line: string) => void telling.push(line)
@@ -70,8 +73,9 @@ export const story = (seed: number): Story => {
   const death = masterDeathOf(new Dice(seed ^ 0x510e_527f))
   const master = masterOf(dice, shortPaths.length > 0, death !== undefined)
   tell(`master ${JSON.stringify(master)}`)
+  if (isSealed) tell("under a seal")
   const machines = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
-  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death })
+  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed })
   tellingOf(mishaps, tree).forEach(tell)
   const source = new Changing(tree)
   for (const change of mishaps.changes) source.foretell(change)
@@ -84,7 +88,7 @@ export const story = (seed: number): Story => {
     hit: excuses.hit,
     network: (event) => {
       if (!event.isCatcher) mishaps.forger?.hear(event.bytes)
-      for (const observer of [mishaps.echoes, mishaps.injector]) observer?.hear(event)
+      for (const observer of [mishaps.echoes, mishaps.injector, mishaps.intruder]) observer?.hear(event)
     },
     scenario: {
       seed,
@@ -95,7 +99,7 @@ export const story = (seed: number): Story => {
       // a catcher that is started later is not waited for, and joins what runs
       master: { ...master, catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) },
       limitMillis: 600_000,
-      isSealed: process.env.SEALED === "1",
+      isSealed,
       disk: (i) => machines[i].disk,
       startMillis: (i) => machines[i].startMillis,
       before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),
@@ -120,9 +124,12 @@ const mishapsOf = (
   dice: Dice,
   seed: number,
   tree: ReadonlyArray<Given>,
-  given: Pick<Mishaps, "machines" | "shortPaths"> & { readonly death: MasterDeath | undefined }
+  given: Pick<Mishaps, "machines" | "shortPaths"> & {
+    readonly death: MasterDeath | undefined
+    readonly isSealed: boolean
+  }
 ): Mishaps => {
-  const { death, machines, shortPaths } = given
+  const { death, isSealed, machines, shortPaths } = given
   const catchers = machines.length
   const own = (salt: number) => new Dice(seed ^ salt)
   const master = masterFaultsOf(dice, death)
@@ -141,7 +148,8 @@ const mishapsOf = (
     changes: changesOf(own(0x3c6e_f372), tree),
     forger: dice.hits(0.3) ? new Forger(seed, catchers) : undefined,
     echoes: echoesOf(own(0x7f4a_7c15), catchers),
-    injector: injectorOf(own(0x1f12_3bb5))
+    injector: injectorOf(own(0x1f12_3bb5)),
+    intruder: intruderOf(own(0x9b05_688c), catchers, isSealed)
   }
 }
 
@@ -174,6 +182,7 @@ const tellingOf = (mishaps: Mishaps, tree: ReadonlyArray<Given>): ReadonlyArray<
     lines.push(`${display(tree[index].entry.path)} is ${kind} at ${atMillis.toFixed(1)}, ${lastsMillis?.toFixed(1)}`)
   }
   if (mishaps.forger !== undefined) lines.push("somebody forges answers and pages")
+  if (mishaps.intruder !== undefined) lines.push("a stranger says again what it hears, whole or changed")
   if (mishaps.echoes !== undefined) lines.push("questions and answers come once more, damaged")
   if (mishaps.injector !== undefined) lines.push(mishaps.injector.telling)
   return lines
@@ -192,6 +201,7 @@ const befall = Effect.fnUntraced(function* (
   const { excuse } = excuses
   mishaps.forger?.begin(world)
   mishaps.echoes?.begin(world)
+  mishaps.intruder?.begin(world)
   for (const [name, narrowed] of mishaps.narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
   const acts = machines.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
   for (const { atMillis, mtuBytes, name } of mishaps.shortPaths) {

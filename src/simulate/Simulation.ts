@@ -355,7 +355,7 @@ class Cast {
 }
 
 /** Of all simulated sessions that are sealed. Nothing that happens depends on their bytes. */
-const keys = Keys.ofSecrets(new Uint8Array(Keys.secretBytes).fill(1), new Uint8Array(Keys.secretBytes).fill(2))
+export const keys = Keys.ofSecrets(new Uint8Array(Keys.secretBytes).fill(1), new Uint8Array(Keys.secretBytes).fill(2))
 
 /** Files that are complete are not told here: nobody looks at them. */
 const listening = (take: (event: Event) => void): Layer.Layer<Progress> => Progress.layerTo(take, ["FileCompleted"])

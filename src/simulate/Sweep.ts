@@ -32,7 +32,8 @@ const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
   exit?._tag === "Failure" &&
   Option.exists(Cause.findErrorOption(exit.cause), (error) => error._tag === "AnnounceTimeout")
 
-export const run = (seed: number) => judge(Faults.story(seed))
+/** Half of the seeds are under a seal, unless it is said whether this one is. */
+export const run = (seed: number, isSealed?: boolean) => judge(Faults.story(seed, isSealed))
 
 /** How a session went under what befell it. */
 export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
@@ -57,6 +58,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       tree: story.scenario.tree,
       ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
+      isSealed: story.scenario.isSealed === true,
       masterLives: story.masterLives,
       isAnybodyThere: () => hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),
