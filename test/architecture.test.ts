@@ -114,13 +114,14 @@ const forTests: ReadonlyArray<string> = [
   "system/Libc.ts load"
 ]
 
-/** The door: messages are encoded and decoded in Exchange, and pages written and taken in place. Forger and Injector forge. */
+/** The door: messages are encoded and decoded in Exchange, and pages written and taken in place. Forger, Injector and Intruder forge. */
 const codecUsers: ReadonlyArray<string> = [
   "seal/Insecure.ts",
   "seal/Layout.ts",
   "session/Exchange.ts",
   "simulate/Forger.ts",
-  "simulate/Injector.ts"
+  "simulate/Injector.ts",
+  "simulate/Intruder.ts"
 ]
 const headerUsers: ReadonlyArray<string> = [
   ...["phase/PageStream.ts", "session/Exchange.ts", "session/Incoming.ts", "session/Openings.ts"]

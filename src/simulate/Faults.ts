@@ -15,10 +15,11 @@ import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf, unreached } from "./Healing.ts"
 import { injectorOf } from "./Injector.ts"
+import { intruderOf } from "./Intruder.ts"
 import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
+import { type Replaced, replacedOf, replaceDestination } from "./Replaced.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
-import { intruderOf } from "./Intruder.ts"
 import * as Tree from "./Tree.ts"
 
 /** A scenario and what is to be known of it. */
@@ -391,36 +392,6 @@ const killAll = Effect.fnUntraced(function* (
     excuse(host.name, "all died")
     yield* host.crash
   }
-})
-
-// ---- destinations ----
-
-interface Replaced {
-  readonly name: string
-  /** Counted from the session's beginning there, or from the start of all. */
-  readonly inSession: boolean
-  readonly millis: number
-}
-
-const replacedOf = (dice: Dice, catchers: number): Replaced | undefined =>
-  dice.hits(0.1)
-    ? { name: `c${dice.whole(1, catchers)}`, inSession: dice.hits(0.7), millis: dice.scaled(1, 1000) }
-    : undefined
-
-// Before a session begins it is no excuse: the tree goes to what is there then. A catcher that has
-// the tree may be done with it, and one that was started again may have had it.
-const replaceDestination = Effect.fnUntraced(function* (
-  { hosts }: World,
-  { inSession, millis, name }: Replaced,
-  excuse: (name: string, why: string) => void
-) {
-  const host = hosts.find((host) => host.name === name)!
-  const stage = () => host.memory.stage()
-  if (inSession) while (stage() === "Waiting" && host.life <= 1) yield* Effect.sleep(1)
-  yield* Effect.sleep(millis)
-  if (host.life > 1 || stage() === "Finished" || (!host.runs && host.life > 0)) return
-  if (stage() === "Open") excuse(name, "its destination was replaced")
-  host.replaceDestination()
 })
 
 // ---- machines ----
