@@ -299,6 +299,11 @@ export const passes = 64
 /** Rounds in which a file gained no page before its catcher sits it out. */
 export const stalledRounds = 100
 /**
+ * After so many of them a catcher that holds parity does without any: the rounds that are left are
+ * enough for pages with digests.
+ */
+export const doubtedRounds = 10
+/**
  * Times that blocks of a file may fail their hash although each of their pages had its digest: then
  * it is the catcher's own memory or disk, and it sits the file out.
  */

@@ -389,7 +389,17 @@ const eof = (state: GetData, event: Eof): Step => {
   const stalledRounds = held <= state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
   if (stalledRounds > Limits.stalledRounds) return giveUp(`no page came in ${stalledRounds} rounds`)
   const next = { ...state, round: event.round, heldAtRound: Math.max(held, state.heldAtRound), stalledRounds }
-  return [next, [missing(next, event)]]
+  return doubtParity(next, event)
+}
+
+// [C-8] Parity that somebody injects may take the place of the master's again and again.
+const doubtParity = (state: GetData, event: Eof): Step => {
+  if (state.stalledRounds < Limits.doubtedRounds || state.parity.size === 0) return [state, [missing(state, event)]]
+  const { layout, pages, parity } = state
+  const spoiled = Spoiled.doubted(state.spoiled, layout, pages)
+  const next = { ...state, spoiled, parity: new Map(), heldAtRound: pages.held }
+  const dropped = [...parity.keys()].map((block): Command => ({ _tag: "DropParity", block }))
+  return [next, [...dropped, missing(next, event)]]
 }
 
 /** Missing pages of the span asked about; when there are none but the file is not whole, in the span that has the first gap. */

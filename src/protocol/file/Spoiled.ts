@@ -43,6 +43,15 @@ export const judged = (
   return wrong.held === 0 ? undefined : { layout, blocks: wrong, digests: new Map() }
 }
 
+/** Blocks that lack pages are taken for spoiled, too: somebody keeps them from being made. */
+export const doubted = (before: Spoiled | undefined, layout: Layout.Layout, pages: PageSet.PageSet): Spoiled => {
+  const lacking: Array<number> = []
+  for (let block = 0; block < layout.blocks; block++)
+    if (PageSet.lacking(pages, ...Layout.blockSpan(layout, block)) > 0) lacking.push(block)
+  const blocks = PageSet.add(before?.blocks ?? PageSet.empty(layout.blocks + 1), lacking).set
+  return { layout, blocks, digests: before?.digests ?? new Map() }
+}
+
 /** Was that block spoiled, or, with the number after the last block's, the trailer? */
 export const has = ({ blocks }: Spoiled, number: number): boolean =>
   number < blocks.pages && PageSet.has(blocks, number)

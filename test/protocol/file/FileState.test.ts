@@ -387,6 +387,32 @@ describe("the table of the four states", () => {
     assert.strictEqual(state._tag, "Sick")
   })
 
+  it("GetData, injected parity displaces any other in each round: pages come by their digests instead [C-8]", () => {
+    const pageBytes = Limits.maxPageBytes
+    const big = Layout.make({ size: 3 * Limits.blockPages * pageBytes, pageBytes })
+    const parities = (block: number) => parity(...Array.from({ length: 127 }, (_, i) => [block, i] as const))
+    const last = { _tag: "Eof", first: 0, count: big.pages, root, counts: true } as const
+    let [state] = run([{ _tag: "Open", layout: big }, opened])
+    let sent = 0
+    for (let round = 0; round < 20 && state._tag === "GetData"; round++) {
+      state = run([parities(round % 2), parity([2, round % 100])], state)[0]
+      const [asked, commands] = FileState.step(state, { ...last, round })
+      state = asked
+      for (const answer of answers(commands)) {
+        if (answer._tag !== "Missing" || !answer.spoiled) continue
+        for (const [first, count] of Layout.digestSpans(big, answer.runs)) {
+          const pages = Array.from({ length: count }, (_, i) => first + i)
+          state = run([parities(round % 2), digestsOf(first, count), digested(...pages)], state)[0]
+          sent += count
+        }
+      }
+      assert.deepStrictEqual(FileState.invariants(state), [])
+      if (state._tag === "GetData" && state.verifying !== undefined) state = FileState.step(state, agreed)[0]
+    }
+    assert.strictEqual(state._tag, "DataReady")
+    assert.strictEqual(sent, big.pages)
+  })
+
   it("GetData, no progress for too many rounds: SitOut, Sick; a page in between is progress [C-7]", () => {
     const rounds = (from: number, count: number) => Array.from({ length: count }, (_, i) => ask(from + i))
     const most = run(rounds(1, Limits.stalledRounds), getData)[0]
