@@ -8,7 +8,7 @@ import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
-import type { CatcherReport, Report } from "../report/Report.ts"
+import type { CatcherReport, Protected, Report } from "../report/Report.ts"
 import { displaySession } from "../session/Exchange.ts"
 import type { Counts, Incoming } from "../session/Incoming.ts"
 import { Probes } from "../session/Probing.ts"
@@ -263,7 +263,7 @@ export class Attendance {
 const callGapMillis = 3 * Limits.announceMillis
 
 export const reportOf = (
-  options: { readonly id: string },
+  options: { readonly id: string } & Protected,
   address: string,
   attendance: Attendance,
   nowMillis: number
@@ -276,6 +276,8 @@ export const reportOf = (
   return {
     _tag: "Report",
     session: displaySession(session),
+    sealed: options.sealed,
+    fingerprint: options.fingerprint,
     seconds: attendance.seconds(nowMillis),
     ...tree,
     pages: {

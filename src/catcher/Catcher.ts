@@ -159,8 +159,8 @@ class Visitor {
   }
 
   report(): Report {
-    const { now, progress, transport } = this.services
-    const report = reportOf(this.options, transport.local, this.attendance, now())
+    const { exchange, now, progress, transport } = this.services
+    const report = reportOf({ id: this.options.id, ...exchange.protection }, transport.local, this.attendance, now())
     progress.publish(report)
     return report
   }

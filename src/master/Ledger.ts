@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { CatcherReport, FailureReport, Report } from "../report/Report.ts"
+import type { CatcherReport, FailureReport, Protected, Report } from "../report/Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
 import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
@@ -408,6 +408,7 @@ export class Ledger {
 
   report(options: {
     readonly session: string
+    readonly protection: Protected
     readonly seconds: number
     readonly members: ReadonlyArray<Member>
     /** Awaited by name. */
@@ -428,6 +429,7 @@ export class Ledger {
     return {
       _tag: "Report",
       session: options.session,
+      ...options.protection,
       seconds: options.seconds,
       ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
       pages: options.pages,

@@ -170,7 +170,7 @@ const begin = Effect.fnUntraced(function* (state: State) {
 })
 
 const reporting = Effect.fnUntraced(function* (state: State) {
-  const { session } = yield* MasterExchange
+  const { protection, session } = yield* MasterExchange
   const { roster } = yield* Members
   const { whyBehind } = yield* Standing
   const { pages, parity, repaired } = (yield* Sender).totals()
@@ -179,6 +179,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
   const nowMillis = yield* Clock.currentTimeMillis
   return ledger.report({
     session: displaySession(session),
+    protection,
     seconds: seconds(nowMillis - startedMillis),
     members: Roster.participants(roster()),
     hosts: roster().hosts,

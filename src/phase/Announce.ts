@@ -12,7 +12,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Membership } from "../session/Answers.ts"
-import { CatcherExchange, opened } from "../session/Exchange.ts"
+import { CatcherExchange, MasterExchange, opened } from "../session/Exchange.ts"
 import type { Inbox } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as JoinRefusals from "../session/JoinRefusals.ts"
@@ -121,6 +121,7 @@ const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: Othe
   const { otherMaster } = yield* Announcing
   const { roster, turnedAway } = yield* Members
   const { local, refused } = yield* Transport
+  const { strangers } = yield* MasterExchange
   const { waitMillis, wanted } = options
   const known = otherMaster()
   if (known !== undefined) {
@@ -137,6 +138,7 @@ const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: Othe
     refused: turnedAway(),
     lost: Roster.givenUp(roster()).map(({ address, lost = "", name }) => ({ id: name, address, reason: lost })),
     otherMasters: others.all(),
+    strangers: strangers(),
     waitedMillis: waitMillis,
     local,
     unsent: refused?.().reason
@@ -259,6 +261,7 @@ export interface JoinOptions {
 export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options: JoinOptions) {
   const progress = yield* Progress
   const { local, refused } = yield* Transport
+  const { strangers } = yield* CatcherExchange
   const seeker = new Seeker(yield* newIncarnation(local))
   const leftSeconds = options.waitMillis === undefined ? undefined : seconds(options.waitMillis)
   progress.publish({ _tag: "Waiting", leftSeconds })
@@ -271,6 +274,7 @@ export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options:
       new MasterTimeout({
         waitedMillis: Math.round(options.waitMillis),
         heard: seeker.heardMasters(),
+        strangers: strangers(),
         unsent: refused?.().reason
       })
   )

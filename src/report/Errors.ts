@@ -55,17 +55,20 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   refused: Fields.maybe(Fields.list(Turned, "catchers that came, and were not taken in")),
   lost: Fields.maybe(Fields.list(Turned, "catchers that joined, and were lost")),
   otherMasters: Fields.maybe(Fields.list(OtherMaster, "other masters that had the group meanwhile")),
+  strangers: Fields.maybe(Fields.list(Schema.String, "catchers that cannot join, because of a key or a version")),
   waitedMillis: Fields.number("milliseconds waited"),
   local: Fields.maybe(Fields.text("the address and port to which catchers answer")),
   ...place
 }) {
   override get message() {
     const { absent, joined, local, lost = [], otherMasters = [], refused = [], waitedMillis, wanted, where } = this
+    const { strangers = [] } = this
     const turned = ({ address, id, reason }: (typeof refused)[number]) => `${id} (${address}): ${reason}`
     const waited = ({ address, forMillis, sinceMillis }: (typeof otherMasters)[number]) =>
       `another master (${address}) had the group for ${tenths(forMillis)} s of that, from ${tenths(sinceMillis)} s on`
     const seen = [
       ...(otherMasters.length > 0 ? [some(otherMasters, waited)] : []),
+      ...(strangers.length > 0 ? [some(strangers, (words) => words)] : []),
       ...(refused.length > 0 ? [`refused: ${some(refused, turned)}`] : []),
       ...(lost.length > 0 ? [`lost: ${some(lost, turned)}`] : []),
       ...(absent.length > 0 ? [`absent: ${some(absent, (name) => name)}`] : [])
@@ -136,11 +139,12 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
   waitedMillis: Fields.number("milliseconds waited"),
   before: Fields.maybe(Fields.text("how the last session ended that this catcher had joined, before it began")),
   heard: Fields.maybe(Fields.list(Heard, "masters that were heard, and took this catcher into no session")),
+  strangers: Fields.maybe(Fields.list(Schema.String, "masters that cannot be joined, because of a key or a version")),
   sessionMillis: Fields.maybe(Fields.number("milliseconds that the master's session had gone on")),
   ...place
 }) {
   override get message() {
-    const { before, heard = [], master, sessionMillis = 0, waitedMillis, where } = this
+    const { before, heard = [], master, sessionMillis = 0, strangers = [], waitedMillis, where } = this
     const seconds = waitedMillis / 1000
     const place = where === undefined ? "" : ` on ${where}`
     if (master !== undefined) {
@@ -150,6 +154,8 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
     if (this.unsent !== undefined) return `no session began within ${seconds} s${place}${stuck(this.unsent)}`
     if (before !== undefined) return `no session began within ${seconds} s: ${before}`
     if (heard.length > 0) return `no session began within ${seconds} s${place}: ${some(heard, unanswered)}`
+    if (strangers.length > 0)
+      return `no session began within ${seconds} s${place}: ${some(strangers, (words) => words)}`
     return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}`
   }
 }

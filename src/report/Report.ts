@@ -76,6 +76,10 @@ export const counts = {
 export const Report = Schema.Struct({
   _tag: Schema.tag("Report"),
   session: Fields.text("the session's id, 16 hexadecimal digits"),
+  sealed: Schema.Boolean.annotateKey({
+    description: "false: the session was in the open, and anybody could read and forge it"
+  }),
+  fingerprint: Fields.maybe(Fields.text("of the master's key, where the session was sealed")),
   seconds: Fields.number("seconds since the session began, without the waiting"),
   ...counts,
   pages: Pages.annotateKey({ description: "page datagrams" }),
@@ -88,3 +92,6 @@ export const Report = Schema.Struct({
 })
 /** How a session ended: at a master for all catchers, at a catcher for itself. */
 export type Report = typeof Report.Type
+
+/** How a session was protected. */
+export type Protected = Pick<Report, "sealed" | "fingerprint">

@@ -16,9 +16,10 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as Limits from "../protocol/Limits.ts"
 import { Progress } from "../report/Progress.ts"
+import type { Protected } from "../report/Report.ts"
 import * as CatcherSeal from "../seal/CatcherSeal.ts"
 import * as Insecure from "../seal/Insecure.ts"
-import type { CatcherKeys, MasterKeys, Protection } from "../seal/Keys.ts"
+import { type CatcherKeys, fingerprint, type MasterKeys, type Protection } from "../seal/Keys.ts"
 import * as MasterSeal from "../seal/MasterSeal.ts"
 import * as PageSeal from "../seal/PageSeal.ts"
 import * as Primitives from "../seal/Primitives.ts"
@@ -98,6 +99,11 @@ export const CatcherProtection = Context.Reference<Protection<CatcherKeys>>("mrs
   defaultValue: () => ({ _tag: "Insecure" })
 })
 
+const protectedBy = (protection: Protection<CatcherKeys>): Protected =>
+  protection._tag === "Sealed"
+    ? { sealed: true, fingerprint: fingerprint(protection.keys.publicKey) }
+    : { sealed: false }
+
 // ---- a master's ----
 
 /** Datagrams that reach a master. */
@@ -112,6 +118,9 @@ export class MasterExchange extends Context.Service<
   {
     /** The id of the session, which each of its datagrams has. */
     readonly session: bigint
+    readonly protection: Protected
+    /** Catchers that cannot join, and why, in words. */
+    readonly strangers: () => ReadonlyArray<string>
     /** What is done with its pages, beside sending them. */
     readonly pages: PageSeal.PageSeal
     /**
@@ -192,6 +201,8 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
   }
   return {
     session,
+    protection: protectedBy(protection),
+    strangers: () => strangers.all().map(Strangers.ofCatcher),
     pages: isSealed ? PageSeal.sealed(secret) : PageSeal.open(own),
     openingOf: (content: object) => {
       const opening = openings.get(content) ?? ++opened
@@ -225,8 +236,9 @@ export class CatcherExchange extends Context.Service<
     readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
     /** So many bytes at the end of what was received are no datagrams that can be read. */
     readonly onBad: (received: Received, badBytes: number) => void
-    /** Masters that cannot be joined, and why. */
-    readonly strangers: () => ReadonlyArray<Strangers.Stranger>
+    readonly protection: Protected
+    /** Masters that cannot be joined, and why, in words. */
+    readonly strangers: () => ReadonlyArray<string>
     /** Answers the master of our session. Fails when the network does. */
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
     /**
@@ -261,7 +273,8 @@ const makeCatcher = Effect.gen(function* () {
     onBad: ({ bytes, from }: Received, badBytes: number) => {
       if (Header.isOtherVersion(bytes, bytes.length - badBytes)) strangers.meet(from, "OtherVersion")
     },
-    strangers: () => strangers.all(),
+    protection: protectedBy(protection),
+    strangers: () => strangers.all().map(Strangers.ofMaster),
     answer: say,
     tell: (to: Address, message: FromCatcher) => Effect.ignore(say(to, message))
   }

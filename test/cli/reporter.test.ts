@@ -10,7 +10,17 @@ const note = (message: number): Event => ({ _tag: "Note", message: String(messag
 const file = (path: string): Event => ({ _tag: "FileCompleted", path })
 
 const report: Event = {
-  ...{ _tag: "Report", session: "00", seconds: 1, files: 0, directories: 0, links: 0, fifos: 0, bytes: 0 },
+  ...{
+    _tag: "Report",
+    session: "00",
+    sealed: false,
+    seconds: 1,
+    files: 0,
+    directories: 0,
+    links: 0,
+    fifos: 0,
+    bytes: 0
+  },
   ...{ pages: { needed: 0, sent: 0, repaired: 0, parity: 0 }, catchers: [], skipped: 0, failures: [] }
 }
 

@@ -68,6 +68,7 @@ describe("a report's status", () => {
   ): Report => ({
     _tag: "Report",
     session: "s",
+    sealed: false,
     seconds: 1,
     files: 1,
     directories: 0,

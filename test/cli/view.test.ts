@@ -24,6 +24,7 @@ const report: Report = {
   _tag: "Report",
   skipped: 0,
   session: "00000000000000aa",
+  sealed: false,
   seconds: 1.5,
   files: 3,
   directories: 2,

@@ -104,7 +104,15 @@ describe("a catcher that sits out the manifest", () => {
     const members: ReadonlyArray<Member> = [{ ...guest, slot: 0, lost: undefined, isNew: false, isMute: false }]
     const whyBehind = () => undefined
     const pages = { needed: 0, sent: 0, repaired: 0, parity: 0 }
-    const options = { session: "", seconds: 1, members, hosts: undefined, whyBehind, pages }
+    const options = {
+      session: "",
+      protection: { sealed: false },
+      seconds: 1,
+      members,
+      hosts: undefined,
+      whyBehind,
+      pages
+    }
     return ledger.report(options).catchers[0].failures.map(({ path }) => path)
   }
 

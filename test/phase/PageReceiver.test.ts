@@ -34,7 +34,14 @@ const { open } = Insecure.catcher({
   onRefused: () => {}
 })
 const inTheOpen = CatcherExchange.of({
-  ...{ open, onBad: () => {}, strangers: () => [], receive: Stream.never, pagesOf: () => membership.pages },
+  ...{
+    open,
+    onBad: () => {},
+    strangers: () => [],
+    protection: { sealed: false },
+    receive: Stream.never,
+    pagesOf: () => membership.pages
+  },
   ...{ answer: () => Effect.void, tell: () => Effect.void }
 })
 
