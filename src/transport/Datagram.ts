@@ -287,11 +287,15 @@ const translator = (own: Address, counters: Counters) => {
         from = Addresses.sourceOf(Addresses.parseIp(host), port)
       }
       if (from === "") counters.unanswerable++
-      else if (from !== own) batch.push({ bytes: datagram.payload, from })
+      else if (from !== own) batch.push({ bytes: plain(datagram.payload), from })
     }
     return batch
   }
 }
+
+/** Node gives a Buffer, whose slices are no copies; of what is received nothing else expects that. */
+const plain = ({ buffer, byteLength, byteOffset }: Uint8Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 /** Effect's datagrams carry the address as Node gave it; `address`, which parses it, is for those that do not. */
 const rawAddress = (datagram: DatagramSocket.Datagram): DatagramSocket.BackingAddress => {

@@ -23,7 +23,7 @@ export interface Batch {
   readonly isSingly?: boolean
 }
 
-/** What one receive gave: one datagram, or several glued. The bytes are there until the next pull. */
+/** What one receive gave: one datagram, or several glued. The bytes are there until the next pull; they are no Buffer. */
 export interface Received {
   readonly bytes: Uint8Array
   /** Its source, as the network says; it may be forged. */

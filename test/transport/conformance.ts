@@ -55,6 +55,7 @@ export const reading = Effect.fnUntraced(function* (transport: Service) {
       while (ready.length < count) {
         for (const batch of yield* pull) {
           for (const { bytes, from } of batch) {
+            assert.isFalse(Buffer.isBuffer(bytes), "a slice of a Buffer is no copy")
             if (bytes.length <= datagramBytes) ready.push({ bytes: bytes.slice(), from })
             for (let at = 0; at < bytes.length && bytes.length > datagramBytes; at += datagramBytes) {
               ready.push({ bytes: bytes.slice(at, at + datagramBytes), from })
