@@ -88,7 +88,7 @@ const sound = (layout: Layout.Layout, batch: FileState.PageBatch): FileState.Pag
   while (soundPages < payloads.length && isSound(layout, indices[soundPages], payloads[soundPages])) soundPages++
   if (soundPages === payloads.length) return batch
   const kept = payloads.map((_, i) => i).filter((i) => isSound(layout, indices[i], payloads[i]))
-  return { indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
+  return { ...batch, indices: kept.map((i) => indices[i]), payloads: kept.map((i) => payloads[i]) }
 }
 
 const soundParity = (layout: Layout.Layout, batch: FileState.ParityBatch): FileState.ParityBatch => {
@@ -96,6 +96,7 @@ const soundParity = (layout: Layout.Layout, batch: FileState.ParityBatch): FileS
   if (payloads.every((payload) => payload.length === layout.pageBytes)) return batch
   const kept = payloads.map((_, i) => i).filter((i) => payloads[i].length === layout.pageBytes)
   return {
+    ...batch,
     blocks: kept.map((i) => blocks[i]),
     indices: kept.map((i) => indices[i]),
     payloads: kept.map((i) => payloads[i])

@@ -295,6 +295,22 @@ describe("CatchFiles", () => {
     })
   )
 
+  it.effect("pages of another opening are not taken, also where some beside them have a wrong length [E-1]", () =>
+    Effect.gen(function* () {
+      const { ask, files, pages } = yield* rig()
+      yield* ask({ ...open, opening: 2 })
+      const held = () => {
+        const state = files.stateOf(file)
+        return state?._tag === "GetData" ? state.pages.held : -1
+      }
+      const some = { indices: [0, 1], payloads: [payload(0), new Uint8Array(1)] }
+      yield* pages({ ...some, opening: 1 })
+      assert.strictEqual(held(), 0)
+      yield* pages({ ...some, opening: 2 })
+      assert.strictEqual(held(), 1)
+    })
+  )
+
   it.effect(
     "damaged pages: their block is asked for again, and nothing is complete before it is right [C-6] [C-8]",
     () =>

@@ -46,7 +46,9 @@ describe("pages that somebody injects", () => {
     ["among more catchers than are asked for lists", 2000, false, { catchers: 10 }],
     // what is lost is repaired, each time that it is sent
     ["where pages are lost as well", 1000, false, { network: { loss: 0.03 } }, 2.4],
-    ["where half a block goes to the disk", 1000, false, { assemblingBlocks: 1 }]
+    ["where half a block goes to the disk", 1000, false, { assemblingBlocks: 1 }],
+    // of pages that were heard the marks are known
+    ["under a seal, of pages that were lost", 1000, false, { isSealed: true, network: { loss: 0.03 } }, 2.4]
   ]
   for (const [what, perSecond, isSingly, scenario, times = 2.05] of cases) {
     it.effect(what, () =>
