@@ -1,7 +1,7 @@
 /**
  * Which masters live. An announcement may have been recorded, in this session or an earlier one, so
  * that it is believed only of a master that has just answered a hail: a nonce which it has to sign.
- * What a master said before its answer is kept until then.
+ * What a master said before its answer is kept until then. [K-6]
  */
 
 import type * as crypto from "node:crypto"

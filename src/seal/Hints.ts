@@ -1,6 +1,6 @@
 /**
  * A catcher that cannot join a master lets it know, so that its user is told there as well. Anybody
- * may say so: a hint is shown, and does nothing more.
+ * may say so: a hint is shown, and does nothing more. [K-11]
  */
 
 import type { Address } from "../protocol/Address.ts"

@@ -1,7 +1,7 @@
 /**
  * How messages lie in sealed datagrams. All begin with 16 bytes of the header, which say that there
  * is a seal, and a number of 8 bytes; what the header otherwise says at 16 (file and index) comes
- * after that, and then the body:
+ * after that, and then the body [K-3]:
  *
  * ```
  *  0 16  header: magic, version, type, length, flags (1), session

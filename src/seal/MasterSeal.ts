@@ -45,6 +45,7 @@ class MasterSeal implements Seal.MasterSeal {
   private readonly ephemeral = Primitives.ephemeral()
   private readonly hails: Hails
   private readonly hailAnswers: HailAnswers
+  /** [K-9] */
   private readonly handshakes = new Bucket(Limits.handshakes, Limits.handshakesPerSecond)
   /** By the catcher's ephemeral key, the oldest first. */
   private readonly guests = new Map<string, Guest>()
@@ -199,7 +200,7 @@ class MasterSeal implements Seal.MasterSeal {
     return message
   }
 
-  /** An incarnation is of the catcher that came with it first. */
+  /** An incarnation is of the catcher that came with it first. [K-8] */
   private binds({ incarnation }: Join, guest: Guest): boolean {
     const bound = this.byIncarnation.get(incarnation)
     if (bound !== undefined) return bound === guest

@@ -1,6 +1,6 @@
 /**
  * The keys that a master and one catcher share: from both ephemeral keys, so that each end brings
- * something fresh, from the join secret, and bound to version, session and roles.
+ * something fresh, from the join secret, and bound to version, session and roles. [K-2]
  */
 
 import * as Header from "../wire/Header.ts"

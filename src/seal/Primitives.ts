@@ -1,7 +1,7 @@
 /**
  * The cryptography that seals are made of, all of it node:crypto's: Ed25519 (RFC 8032) signs, X25519
  * (RFC 7748) agrees on keys, HKDF (RFC 5869) with SHA-256 derives them, and HMAC-SHA-256 cut to 16
- * bytes authenticates. Keys and secrets are bytes here; they are `Redacted` everywhere else.
+ * bytes authenticates. [K-1] Keys and secrets are bytes here; they are `Redacted` everywhere else.
  */
 
 import * as crypto from "node:crypto"

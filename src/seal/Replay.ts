@@ -1,6 +1,6 @@
 /**
  * Which datagrams of a sender were taken already. Each has a number that only grows; a network may
- * change their order a little and say them twice, and so may an attacker that has recorded them.
+ * change their order a little and say them twice, and so may an attacker that has recorded them. [K-5]
  */
 
 /** Numbers that lie further back than this are refused unseen. A power of two. */

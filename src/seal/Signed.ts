@@ -1,4 +1,4 @@
-/** What a master signs, and how it is checked: all that stands in the clear before the signature. */
+/** What a master signs, and how it is checked: all that stands in the clear before the signature. [K-4] */
 
 import type * as crypto from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
@@ -47,7 +47,7 @@ export const introduction = (ephemeral: Uint8Array, address: Address): Uint8Arra
 
 const addedOf = (type: number): number => (type === Header.types.Announce ? Primitives.secretBytes + addressBytes : 0)
 
-/** Does an announcement say that it comes from there? What it says may be forged. */
+/** Does an announcement say that it comes from there? What it says may be forged. [K-7] */
 export const isFrom = (datagram: Uint8Array, from: Address): boolean => {
   const end = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
   const address = Buffer.from(datagram.subarray(Math.max(0, end - addressBytes), end)).toString("latin1")

@@ -1,5 +1,5 @@
 /**
- * Joins and welcomes, which carry the handshake.
+ * Joins and welcomes, which carry the handshake. [K-4]
  *
  * ```
  * Join     24 32  the catcher's ephemeral key

@@ -176,7 +176,7 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
     const arrived: Array<Arrived> = []
     const badBytes = Header.split(bytes, (at) => {
       if (Header.typeOf(bytes, at) === Header.types.Page) {
-        // under a seal a page of another session shows nothing: anybody may have sent it
+        // under a seal a page of another session shows nothing: anybody may have sent it [K-10]
         if (!isSealed && !Header.isOf(bytes, at, own)) arrived.push({ _tag: "OtherPage", from })
         return
       }

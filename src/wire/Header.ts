@@ -21,7 +21,7 @@
 import { codePoints, headerBytes } from "../protocol/Limits.ts"
 
 /** The version of the wire that is spoken here; a datagram of another one is ignored. [W-2] */
-export const version = 2
+export const version = 3
 
 /** Types of datagrams, as the header numbers them. */
 export const types = {

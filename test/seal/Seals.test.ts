@@ -69,7 +69,7 @@ const said = (m: Master, c: Guest, message: FromMaster) => c.seal.open(m.seal.se
 const complete = { _tag: "Complete", session, slot: 0, incarnation: 77, file: 3, held: 8 } as const
 
 describe("a session under a seal", () => {
-  it("an announcement counts once its master has answered a hail; then the catcher joins and both speak", () => {
+  it("an announcement counts once its master has answered a hail [K-6]; then the catcher joins and both speak [K-2] [K-3] [K-4]", () => {
     const [m, c] = [rig(), guest()]
     assert.deepStrictEqual(announced(m, c), [announce])
     joined(m, c)
@@ -148,7 +148,7 @@ describe("strangers", () => {
     }
     assert.isDefined(m.seal.open(answer, 0, c.address))
   })
-  it("what was recorded changes nothing, in this session and in another one", () => {
+  it("what was recorded changes nothing, in this session and in another one [K-5]", () => {
     const [m, c] = [rig(), guest()]
     const { join, welcome } = joined(m, c)
     const recorded = [m.seal.seal(eof)[0], m.seal.seal({ _tag: "Poll", session, poll: 1, audience: [] })[0], welcome]
@@ -177,7 +177,7 @@ describe("strangers", () => {
     // and it is hailed less and less often
     assert.isBelow(c.told.length, 12)
   })
-  it("an announcement from elsewhere than it says is not heeded", () => {
+  it("an announcement from elsewhere than it says is not heeded [K-7]", () => {
     const [m, c] = [rig(), guest()]
     const [datagram] = m.seal.seal(announce)
     assert.isUndefined(c.seal.open(datagram, 0, "10.9.9.9:4000"))
@@ -197,7 +197,7 @@ describe("strangers", () => {
     m.seal.open(hail, 0, c.address)
     assert.deepStrictEqual(m.told, [])
   })
-  it("another key, no key and no seal are told of", () => {
+  it("another key, no key and no seal are told of [K-11]", () => {
     const [m, other, c] = [rig(), rig(keysOf(2), session + 2n, "10.0.0.9:4000"), guest()]
     assert.isUndefined(c.seal.open(other.seal.seal({ ...announce, session: session + 2n })[0], 0, other.address))
     assert.deepStrictEqual(c.refused, [`${other.address} OtherKey`])
@@ -234,7 +234,7 @@ describe("hostile catchers", () => {
     }
     assert.deepStrictEqual(said(m, c, eof), eof)
   })
-  it("one does not answer for another, nor take its incarnation", () => {
+  it("one does not answer for another, nor take its incarnation [K-8]", () => {
     const { c, hostile, m } = two()
     assert.isUndefined(m.seal.open(hostile.seal.seal(complete)!, 0, c.address))
     assert.isUndefined(m.seal.open(hostile.seal.seal(joinOf(77))!, 0, c.address))

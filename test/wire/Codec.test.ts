@@ -78,7 +78,7 @@ describe("round trip", () => {
 
 // The header of each: magic, version, type, length, flags, session, file, index. See the table in docs/protocol.md.
 const header = (type: string, length: string, file = "00000000", index = "00000000") =>
-  `6d72 02 ${type} ${length} 0000 efcdab8967452301 ${file} ${index} `
+  `6d72 03 ${type} ${length} 0000 efcdab8967452301 ${file} ${index} `
 
 const golden: ReadonlyArray<readonly [Message, string]> = [
   [
@@ -86,18 +86,18 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       ...{ _tag: "Announce", session, pageBytes: 1432, blockPages: 128, timeoutMillis: 10_000, uptimeMillis: 258 },
       ...{ spreadMillis: 3, joined: 2, wanted: 4 }
     },
-    header("01", "2e00") + "9805 8000 10270000 02010000 0300 0200 0400 c533d8ca"
+    header("01", "2e00") + "9805 8000 10270000 02010000 0300 0200 0400 82a19c65"
   ],
   [
     {
       ...{ _tag: "Join", session, incarnation: 0x0a0b_0c0d, key: 0x0102_0304, moves: 2 },
       ...{ receiveBufferBytes: 212_992, name: "c1" }
     },
-    header("02", "2d00") + "0d0c0b0a 04030201 0200 00400300 02 6331 4834e8bf"
+    header("02", "2d00") + "0d0c0b0a 04030201 0200 00400300 02 6331 e13f61f1"
   ],
   [
     { _tag: "Decline", session, incarnation: 0x0a0b_0c0d, silentMillis: 1500, master: "é" },
-    header("03", "2700") + "0d0c0b0a dc050000 02 c3a9 154cdf8a"
+    header("03", "2700") + "0d0c0b0a dc050000 02 c3a9 e6dc2dbc"
   ],
   [
     {
@@ -112,14 +112,14 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       ]
     },
     header("04", "4800") +
-      "0600 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03 05000000 ffff 05 1608fc76"
+      "0600 0d0c0b0a 0500 00 01000000 ffff 00 02000000 ffff 01 03000000 ffff 02 04000000 ffff 03 05000000 ffff 05 09a5153f"
   ],
   [
     {
       ...{ _tag: "Open", session, file, kind: "Bundle", size: 0x1_0000_0002, members: 3, opening: 7 },
       ...{ pageBytes: 1432, root: undefined, audience: [2, 3, 12] }
     },
-    header("05", "3600", "44332211") + "02 0200000001000000 9805 03000000 07000000 00 0200 0200 0304 9454ca12"
+    header("05", "3600", "44332211") + "02 0200000001000000 9805 03000000 07000000 00 0200 0200 0304 48b87b2f"
   ],
   [
     {
@@ -127,35 +127,35 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       ...{ pageBytes: 512, root: new Uint8Array(32).fill(0xab), audience: [5] }
     },
     header("05", "5500", "44332211") +
-      `01 0200000000000000 0002 00000000 feffffff 01 ${"ab".repeat(32)} 0500 0100 01 05486ba9`
+      `01 0200000000000000 0002 00000000 feffffff 01 ${"ab".repeat(32)} 0500 0100 01 543f92e2`
   ],
   [
     {
       ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0, opening: 1 },
       ...{ pageBytes: 1432, root: undefined, audience: [5] }
     },
-    header("05", "3500", "44332211") + "03 6300000000000000 9805 00000000 01000000 00 0500 0100 01 b756c8fb"
+    header("05", "3500", "44332211") + "03 6300000000000000 9805 00000000 01000000 00 0500 0100 01 d25db192"
   ],
-  [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a e880f288"],
+  [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a f57d4789"],
   [
     { _tag: "SitOut", ...answer, file, reason: "full", about: "File" },
-    header("07", "2800", "44332211") + "0500 0d0c0b0a 00 04 66756c6c 0418e2e0"
+    header("07", "2800", "44332211") + "0500 0d0c0b0a 00 04 66756c6c 324960c4"
   ],
   [
     { _tag: "SitOut", ...answer, file, reason: "full", about: "Tree" },
-    header("07", "2800", "44332211") + "0500 0d0c0b0a 01 04 66756c6c a1cbbe2b"
+    header("07", "2800", "44332211") + "0500 0d0c0b0a 01 04 66756c6c 979a3c0f"
   ],
   [
     { _tag: "Poll", session, poll: 513, audience: [0] },
-    header("09", "2100", "00000000", "01020000") + "0000 0100 01 0c9e6c9d"
+    header("09", "2100", "00000000", "01020000") + "0000 0100 01 4d85e0f3"
   ],
   [
     { _tag: "PollOk", ...answer, poll: 513, received: 1000, dropped: 7, held: 2 ** 40 + 5 },
-    header("0a", "3200", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 0500000000010000 ecd2d113"
+    header("0a", "3200", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 0500000000010000 8eeaf939"
   ],
   [
     { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, counts: true, audience: [5] },
-    header("0b", "2a00", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01 1b5e7cf6"
+    header("0b", "2a00", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01 8e8a0c63"
   ],
   [
     {
@@ -169,7 +169,7 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       counts: false,
       audience: [5]
     },
-    header("0b", "4a00", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 59cec5b8`
+    header("0b", "4a00", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 7b56f8dd`
   ],
   [
     {
@@ -185,7 +185,7 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       spoiled: false
     },
     header("0c", "4000", "44332211", "02000000") +
-      "0500 0d0c0b0a 00200000 64000000 00 ffff 00 0200 0100 0200 0500 0100 0300000000000000 892ba514"
+      "0500 0d0c0b0a 00200000 64000000 00 ffff 00 0200 0100 0200 0500 0100 0300000000000000 1a24625e"
   ],
   [
     {
@@ -201,7 +201,7 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       spoiled: true
     },
     header("0c", "3800", "44332211", "02000000") +
-      "0500 0d0c0b0a 08000000 0c000000 01 ffff 01 0d08 0300000000000000 c6a04f9d"
+      "0500 0d0c0b0a 08000000 0c000000 01 ffff 01 0d08 0300000000000000 37b97e19"
   ],
   [
     {
@@ -209,53 +209,53 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       ...{ runs: [298, 2], spoiled: false }
     },
     header("0c", "3f00", "44332211", "02000000") +
-      "0500 0d0c0b0a 00000000 2c010000 00 0300 008007 00 0100 2a01 0200 0300000000000000 89267c7a"
+      "0500 0d0c0b0a 00000000 2c010000 00 0300 008007 00 0100 2a01 0200 0300000000000000 edf4d662"
   ],
   [
     { _tag: "Complete", ...answer, file, held: 3 },
-    header("0d", "2a00", "44332211") + "0500 0d0c0b0a 0300000000000000 005fb754"
+    header("0d", "2a00", "44332211") + "0500 0d0c0b0a 0300000000000000 958bc7c1"
   ],
   [
     { _tag: "Close", session, file, from: 6, audience: [4095] },
-    header("0e", "2100", "44332211", "06000000") + "ff0f 0100 01 4d9bf3f9"
+    header("0e", "2100", "44332211", "06000000") + "ff0f 0100 01 0c807f97"
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 6, failures: [{ entry: 7, reason: "no" }], next: 9 },
-    header("0f", "2f00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f b0491041"
+    header("0f", "2f00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f 11d907a9"
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 0, failures: [], next: undefined },
-    header("0f", "2800", "44332211") + "0500 0d0c0b0a ffffffff 0000 fd6a81f6"
+    header("0f", "2800", "44332211") + "0500 0d0c0b0a ffffffff 0000 cb3b03d2"
   ],
   [
     { _tag: "Abort", session, file, reason: "no", audience: [] },
-    header("10", "2400", "44332211") + "01 02 6e6f 0000 0000 765e62b1"
+    header("10", "2400", "44332211") + "01 02 6e6f 0000 0000 7ebd028d"
   ],
   [
     { _tag: "Abort", session, file, reason: undefined, audience: [] },
-    header("10", "2100", "44332211") + "00 0000 0000 c9c48eae"
+    header("10", "2100", "44332211") + "00 0000 0000 88df02c0"
   ],
   [
     { _tag: "Abort", session, file: undefined, reason: "", audience: [] },
-    header("10", "2200", "ffffffff") + "01 00 0000 0000 5f048f5e"
+    header("10", "2200", "ffffffff") + "01 00 0000 0000 42f93a5f"
   ],
-  [{ _tag: "Aborted", ...answer, file }, header("11", "2200", "44332211") + "0500 0d0c0b0a 3b6d5304"],
-  [{ _tag: "Bye", session }, header("12", "1c00") + "eae49ee5"],
+  [{ _tag: "Aborted", ...answer, file }, header("11", "2200", "44332211") + "0500 0d0c0b0a 2690e605"],
+  [{ _tag: "Bye", session }, header("12", "1c00") + "2a80b6f2"],
   [
     { _tag: "Probe", session, probing: 3, train: 4, pageBytes: 0, isGlued: false, audience: [0] },
-    header("14", "2400", "03000000", "04000000") + "0000 00 0000 0100 01 75c4a0aa"
+    header("14", "2400", "03000000", "04000000") + "0000 00 0000 0100 01 7d27c096"
   ],
   [
     { _tag: "Probe", session, probing: 3, train: 4, pageBytes: 512, isGlued: true, audience: [] },
-    header("14", "1802", "03000000", "04000000") + `0002 01 0000 0000 ${"00".repeat(501)} 69301d37`
+    header("14", "1802", "03000000", "04000000") + `0002 01 0000 0000 ${"00".repeat(501)} 1b0cbf24`
   ],
   [
     { _tag: "ProbeOk", ...answer, probing: 3, train: 4, single: 1332, times: 5, glued: 512 },
-    header("15", "2800", "03000000", "04000000") + "0500 0d0c0b0a 3405 0500 0002 c1ccd4b0"
+    header("15", "2800", "03000000", "04000000") + "0500 0d0c0b0a 3405 0500 0002 f79d5694"
   ],
   [
     { _tag: "Digests", session, file, first: 128, digests: Uint8Array.from({ length: 16 }, (_, i) => i) },
-    header("16", "2d00", "44332211", "80000000") + "02 0001020304050607 08090a0b0c0d0e0f 6644dd9e"
+    header("16", "2d00", "44332211", "80000000") + "02 0001020304050607 08090a0b0c0d0e0f cf4f54d0"
   ]
 ]
 
