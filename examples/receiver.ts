@@ -14,22 +14,20 @@ export const receive = Effect.fn("receive")(
     const place = yield* Announce.join(inbox, { name, waitMillis: 5000 })
     const counts = { pages: 0, parity: 0, ignored: 0 }
     let committed = new Uint8Array(0)
+    const keep = (bytes: Uint8Array<ArrayBuffer>) => ({
+      write: (offset: number, from: Uint8Array) => Effect.sync(() => bytes.set(from, offset)),
+      read: (offset: number, into: Uint8Array) =>
+        Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
+      commit: () =>
+        Effect.sync(() => {
+          committed = bytes
+          return []
+        })
+    })
     const files = yield* CatchFiles.make((file) => ({
       pool: new Assembly.BlockPool(place.blockPages * place.pageBytes),
       pages: place.pages,
-      open: ({ size }) =>
-        Effect.sync(() => {
-          const bytes = new Uint8Array(size)
-          return {
-            write: (offset, from) => Effect.sync(() => bytes.set(from, offset)),
-            read: (offset, into) => Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length))),
-            commit: () =>
-              Effect.sync(() => {
-                committed = bytes
-                return []
-              })
-          }
-        }),
+      open: ({ size }) => Effect.sync(() => keep(new Uint8Array(size))),
       verified: Effect.void,
       answer: (answer) => exchange.answer(place.master, Answers.toQuestion(answer, file, place, committed.length))
     }))

@@ -232,7 +232,8 @@ export class Assembly {
   /** The content of a page. The receiver's memory stays as it is: it may be looked at again. */
   private plain(block: number, offset: number, payload: Uint8Array): Uint8Array {
     if (this.cipher === undefined) return payload
-    const bytes = payload.slice()
+    // a slice of Node's Buffer is no copy
+    const bytes = new Uint8Array(payload)
     this.cipher(block, offset, bytes)
     return bytes
   }

@@ -237,7 +237,7 @@ class Sealing {
   trailerPage(trailer: Uint8Array, page: number): Uint8Array {
     const payload = Trailer.payload(this.layout, trailer, page)
     if (!this.seal.isSealed) return payload
-    const bytes = payload.slice()
+    const bytes = new Uint8Array(payload)
     this.seal.apply(this.opening, PageSeal.trailerBlock, Trailer.offsetOf(this.layout, page), bytes)
     return bytes
   }
@@ -375,10 +375,10 @@ class Cursor {
   get lacks(): boolean {
     return this.page < this.content.layout.dataPages && (this.page < this.first || this.page >= this.end)
   }
-  /** Would its page of the trailer be another one later? */
+  /** Would its page, which is of the trailer, be another one later? */
   get isEarly(): boolean {
     const { layout, trailer } = this.content
-    return this.page >= layout.dataPages && !Trailer.isReady(layout, trailer, this.page)
+    return !Trailer.isReady(layout, trailer, this.page)
   }
   /** A page as it is on the air. */
   payloadOf(page: number): Uint8Array {
@@ -404,7 +404,8 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   // glued datagrams are equal but for the last
   while (bytes === pages * datagramBytes && bytes < most && !cursor.done) {
     if (cursor.lacks) yield* readPiece(cursor, hashing)
-    if (cursor.isEarly) return yield* Effect.die(new Error("the trailer goes out after the blocks were hashed"))
+    if (cursor.page >= layout.dataPages && cursor.isEarly)
+      return yield* Effect.die(new Error("the trailer goes out after the blocks were hashed"))
     if (cursor.owesDigests) yield* tellDigests(cursor)
     const payload = cursor.payloadOf(cursor.page)
     const length = Limits.headerBytes + payload.length

@@ -10,11 +10,15 @@ export class Marks {
   private group = -1
   private words: Uint32Array = new Uint32Array(0)
   private readonly mark = { low: 0, high: 0 }
+  /** In the open all marks are one, and cost nothing. */
+  private readonly isFixed: boolean
 
   constructor(seal: PageSeal, opening: number, kind: Kind) {
     this.seal = seal
     this.opening = opening
     this.kind = kind
+    if (!seal.isSealed) this.of(0)
+    this.isFixed = !seal.isSealed
   }
 
   /**
@@ -22,6 +26,7 @@ export class Marks {
    * lasts until the next call.
    */
   of(index: number): Session {
+    if (this.isFixed) return this.mark
     const group = Math.floor(index / Limits.markedPages)
     if (group !== this.group) {
       this.words = this.seal.marks(this.opening, group, this.kind)

@@ -33,6 +33,8 @@ export class Opening {
 /** Those of one session. */
 export class Openings {
   private readonly seal: PageSeal
+  /** The mark of all pages in the open, so that a page costs one comparison there. */
+  private readonly mark: Header.Session | undefined
   /** The opening of the page that came last. */
   private latest: Opening
   /** Numbers of openings by file, the latest first; files mentioned last come last. */
@@ -43,6 +45,7 @@ export class Openings {
   constructor(seal: PageSeal) {
     this.seal = seal
     this.latest = new Opening(seal, 0, undefined)
+    this.mark = seal.isSealed ? undefined : new Marks(seal, 0, "Page").of(0)
   }
 
   /** The master has said something, to whichever catchers. */
@@ -59,8 +62,8 @@ export class Openings {
 
   /** The opening of the page at `at`; undefined: it is none of ours. */
   of(bytes: Uint8Array, at: number, isParity: boolean): Opening | undefined {
-    const { latest } = this
-    if (!this.seal.isSealed) return latest.has(bytes, at, isParity) ? latest : undefined
+    const { latest, mark } = this
+    if (mark !== undefined) return Header.isOf(bytes, at, mark) ? latest : undefined
     const file = Header.fileOf(bytes, at)
     if (file === latest.file && latest.number !== undefined && latest.has(bytes, at, isParity)) return latest
     for (const number of this.known.get(file) ?? []) {

@@ -82,7 +82,8 @@ const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(bloc
 const batchOf = (file: Sent, pages: ReadonlyArray<number>, damaged: ReadonlySet<number> = new Set()) => ({
   indices: pages,
   payloads: pages.map((page) => {
-    const payload = file.payload(page).slice()
+    // as Node's datagrams are
+    const payload = Buffer.from(file.payload(page))
     if (damaged.has(page)) payload[0] ^= 1
     return payload
   })
