@@ -47,7 +47,7 @@ const inside = ({ exclude = [], include }: Files) => ({
     ...{ name: "inside", include, exclude, maxWorkers: availableParallelism() },
     // to load all modules anew for each file costs a third as much as the tests
     isolate: false,
-    globalSetup: ["test/parity/build.ts"],
+    globalSetup: ["test/keys.ts", "test/parity/build.ts"],
     sequence: { groupOrder: 0 }
   }
 })
@@ -56,7 +56,7 @@ const onProgram = (name: string, groupOrder: number, maxWorkers: number, { exclu
   extends: true as const,
   test: {
     ...{ name, include, exclude, maxWorkers },
-    globalSetup: ["test/cli/build.ts"],
+    globalSetup: ["test/keys.ts", "test/cli/build.ts"],
     sequence: { groupOrder }
   }
 })

@@ -41,6 +41,8 @@ const only = argument("--only")?.split(",")
 const MiB = 1024 * 1024
 
 const work = mkdtempSync("/dev/shm/mrsync-bench-")
+// our sessions are sealed, under keys of this run
+process.env.XDG_CONFIG_HOME = join(work, "keys")
 const running = new Set()
 let labHosts = 0
 /** Every host of the lab gets every multicast datagram, so a race has no more of them than it needs. */
@@ -63,6 +65,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.exit(20)
   })
 }
+
+execFileSync("node", [program, "keygen"], { stdio: ["ignore", "ignore", "inherit"] })
 
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
 const has = (tool) => spawnSync("which", [tool]).status === 0

@@ -15,6 +15,8 @@ work=$(mktemp -d "${WORK:-/var/tmp}/mrsync-matrix-XXXXXX")
 trap 'scripts/lab.sh down; rm -rf "$work"' EXIT
 [[ $# -gt 0 ]] || set -- awkward:0,1,5,20 include:0,1,5,20 modules:0,1,5,20 sparse:0,1,5,20 large:0,1
 [[ -f dist/bin.js ]] || npm run --silent build
+export XDG_CONFIG_HOME=$work/keys
+node dist/bin.js keygen >/dev/null
 scripts/lab.sh up "$catchers"
 
 tree() {

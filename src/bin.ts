@@ -7,6 +7,7 @@
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 import * as Output from "./cli/Output.ts"
+import * as Title from "./cli/Title.ts"
 import * as Version from "./cli/Version.ts"
 import { exitStatus } from "./report/ExitStatus.ts"
 
@@ -28,6 +29,10 @@ process.on("unhandledRejection", (cause: unknown) => {
   )
   process.exit(exitStatus.file)
 })
+
+// On Linux this writes over the arguments themselves.
+const title = Title.withoutPhrase(process.argv.slice(2))
+if (title !== undefined) process.title = title
 
 const [argument, ...others] = process.argv.slice(2)
 

@@ -25,7 +25,8 @@ export const normal = (
   const end = words.indexOf("--")
   const options = end < 0 ? words : words.slice(0, end)
   const out: Array<string> = []
-  for (const word of options) {
+  for (const [at, word] of options.entries()) {
+    if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
     const split = /^-[^-\d.]./.test(word) ? letters(word, flags) : Result.succeed([word])
     if (Result.isFailure(split)) return Result.fail({ command: known?.name ?? "", reason: split.failure })
     out.push(...split.success)
@@ -33,6 +34,15 @@ export const normal = (
   out.push(...words.slice(options.length))
   // Help of a command that there is not would be the program's, and no mistake.
   return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
+}
+
+const tornPhrase =
+  "a phrase of several words is one argument: put it in quotes, or hyphens between its words (or say --phrase - and be asked)"
+
+/** One word is no phrase: the others would be taken for arguments, and shown in what is said of them. */
+const isTornPhrase = (options: ReadonlyArray<string>, at: number): boolean => {
+  const value = options[at] === "--phrase" ? options[at + 1] : /^--phrase=(.*)/s.exec(options[at])?.[1]
+  return value !== undefined && value !== "-" && /^[^\s\p{Pd}]*$/u.test(value)
 }
 
 const others = new Set(["h", "V"])

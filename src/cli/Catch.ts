@@ -8,7 +8,9 @@ import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../catcher/Catcher.ts"
 import { Progress } from "../report/Progress.ts"
+import * as Exchange from "../session/Exchange.ts"
 import type { Checked } from "../store/Store.ts"
+import * as Keyring from "./Keyring.ts"
 import * as LastLine from "./LastLine.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
@@ -18,7 +20,7 @@ import * as Session from "./Session.ts"
 import type { Failure } from "./Status.ts"
 import * as Status from "./Status.ts"
 
-export interface Input extends Session.Talk {
+export interface Input extends Session.Talk, Keyring.Given {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -45,6 +47,9 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
         usage(`the host's name "${machine.hostName}" cannot be used, ${reason}: choose another with --id NAME`)
       )
     ))
+
+  const protection = yield* Keyring.forCatcher(input, input.json)
+  yield* Session.logged(verbosity)(Session.warn(protection))
 
   let isReceiving = false
   // Layers of its own for every session: nothing of one is left in the next.
@@ -74,6 +79,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const session = (checked: Checked) =>
     Effect.flatMap(network, (found) =>
       Catcher.run(options).pipe(
+        Effect.provideService(Exchange.CatcherProtection, protection),
         Effect.provide(layersOn(found, checked), { local: true }),
         Session.located(input.group, found)
       )

@@ -13,6 +13,7 @@ const offers: { readonly [name: string]: Offer["_tag"] } = {
   interface: "Interfaces",
   hosts: "Hosts",
   show: "Files",
+  key: "Files",
   SOURCE: "Files",
   DEST: "Directories",
   DIR: "Directories"

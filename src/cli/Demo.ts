@@ -12,6 +12,8 @@ import * as Path from "node:path"
 import * as Catcher from "../catcher/Catcher.ts"
 import * as Master from "../master/Master.ts"
 import * as Progress from "../report/Progress.ts"
+import * as Keys from "../seal/Keys.ts"
+import * as Exchange from "../session/Exchange.ts"
 import * as Compare from "./Compare.ts"
 import * as Format from "./Format.ts"
 import { Machine } from "./Machine.ts"
@@ -75,7 +77,7 @@ export const demo = Effect.fn("cli.demo")(function* (input: Input) {
       })
 }, Effect.scoped)
 
-/** One master, three catchers, each with layers of its own; one that fails ends all of them. */
+/** One master, three catchers, each with layers of its own, under fresh keys; one that fails ends all of them. */
 const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity, tree: string, place: string) {
   const machine = yield* Machine
   const network = yield* machine.network(loopback)
@@ -85,6 +87,7 @@ const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity
     Effect.mapError((reason) => new UsageError({ command: "demo", reason }))
   )
   const transport = { ...group, transport: "auto", network, ttl: 0 } as const
+  const keys = yield* Keys.generate
 
   const master = Master.run({ catchers: names.length, waitMillis, timeoutMillis, pageBytes }).pipe(
     Effect.provide(
@@ -117,7 +120,10 @@ const transfer = Effect.fnUntraced(function* (input: Input, verbosity: Verbosity
   })
   const [report] = yield* Effect.all([master, Effect.forEach(names, catcher, { concurrency: "unbounded" })], {
     concurrency: "unbounded"
-  })
+  }).pipe(
+    Effect.provideService(Exchange.MasterProtection, { _tag: "Sealed", keys }),
+    Effect.provideService(Exchange.CatcherProtection, { _tag: "Sealed", keys: Keys.forCatchers(keys) })
+  )
   yield* Session.settle(report)
 })
 

@@ -76,6 +76,25 @@ const place = {
   )
 }
 
+/** How a session is protected; `file` is the key file that is looked for. */
+const protection = (file: string) => ({
+  key: Flag.String("key").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      `Key file, as keygen makes it; -: standard input ($MRSYNC_KEY; ~/.config/mrsync/${file}; /etc/mrsync/${file})`
+    ),
+    orUndefined
+  ),
+  phrase: Flag.Redacted("phrase").pipe(
+    Flag.withMetavar("WORDS"),
+    Flag.withDescription(
+      "Instead of key files the same words on both sides, in quotes or with hyphens; -: asked for, or from standard input ($MRSYNC_PHRASE)"
+    ),
+    orUndefined
+  ),
+  insecure: given("insecure", "In the open, on networks whose machines you trust: without keys, and said on both sides")
+})
+
 const timeoutMillis = (description: string) =>
   parsed("timeout", { metavar: "SECONDS", description, parse: Parse.timeout }).pipe(
     Flag.map((millis) => millis ?? Limits.defaultTimeoutMillis)
@@ -106,6 +125,7 @@ const repair = Flag.Literals("repair", repairs).pipe(
 
 export const send = {
   ...place,
+  ...protection("master.key"),
   catchers: parsed("catchers", {
     alias: "c",
     metavar: "N",
@@ -157,6 +177,7 @@ export const send = {
 
 export const catching = {
   ...place,
+  ...protection("catcher.key"),
   id: parsed("id", {
     metavar: "NAME",
     description: `This catcher's name, ${Limits.nameBytes} bytes at most (the host's name)`,

@@ -56,6 +56,7 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
   packageDirectory,
   temporaryDirectory: Os.tmpdir(),
   homeDirectory: Os.homedir(),
+  settingsDirectory: "/etc",
   hasKeys: Start.hasKeys(),
   starts: Start.starts,
   terminated: Effect.callback((resume) => {

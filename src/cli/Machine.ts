@@ -45,6 +45,8 @@ export class Machine extends Context.Service<
     readonly packageDirectory: string
     readonly temporaryDirectory: string
     readonly homeDirectory: string
+    /** The settings of all users. */
+    readonly settingsDirectory: string
     /** Is its standard input a terminal, on which Enter may be typed? */
     readonly hasKeys: boolean
     /** Each time somebody at this machine says "go with those here". */

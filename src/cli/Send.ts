@@ -1,6 +1,8 @@
 /** `mrsync send`: a master over this machine's network and disk. */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
@@ -8,15 +10,18 @@ import * as Master from "../master/Master.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { SourceError } from "../report/Errors.ts"
+import * as Line from "../report/Line.ts"
+import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
+import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
-export interface Input extends Session.Talk {
+export interface Input extends Session.Talk, Keyring.Given {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -59,7 +64,11 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     repair: input.repair,
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
+  const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
+  yield* Session.logged(verbosity)(Session.warn(protection))
+  if (fresh !== undefined) yield* tellPhrase(fresh, input, options.waitMillis)
   const report = yield* Master.run(options).pipe(
+    Effect.provideService(Exchange.MasterProtection, protection),
     Effect.provide(
       Layer.mergeAll(
         machine.master({ ...input.group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
@@ -78,6 +87,20 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     Session.logged(verbosity)
   )
   yield* Session.settle(report)
+})
+
+/** The one place where a phrase is shown: whatever else is quiet, its catchers need it. */
+const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { group, json }: Input, waitMillis: number) {
+  const screen = yield* Screen
+  const words = Redacted.value(phrase)
+  const isUsual = group.group === Parse.defaultGroup.group && group.port === Parse.defaultGroup.port
+  const command = `mrsync catch --phrase ${words}${isUsual ? "" : ` --group ${group.group}:${group.port}`} DEST`
+  const time = yield* DateTime.now
+  if (json) screen.print("json", Line.encode({ _tag: "Phrase", time, phrase: words, command }))
+  screen.print(
+    "err",
+    `There is no key, so a fresh phrase seals this session. Within ${waitMillis / 1000} s (--wait) type on each catcher:\n  ${command}`
+  )
 })
 
 /** How many catchers are waited for, and how long. */

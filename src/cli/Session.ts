@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import { AnnounceTimeout, MasterTimeout } from "../report/Errors.ts"
 import type { Report } from "../report/Report.ts"
 import { exitStatusOf } from "../report/Report.ts"
+import type { Protection } from "../seal/Keys.ts"
 import * as Format from "./Format.ts"
 import type { Network } from "./Machine.ts"
 import type * as Parse from "./Parse.ts"
@@ -74,6 +75,13 @@ export const logged =
         Effect.provideService(References.MinimumLogLevel, level)
       )
     })
+
+/** Warns of sessions in the open. */
+export const warn = ({ _tag }: Protection<unknown>): Effect.Effect<void> =>
+  _tag === "Sealed" ? Effect.void : Effect.logWarning(inTheOpen)
+
+const inTheOpen =
+  "--insecure: nothing is encrypted, and any machine on this network can read what is sent, and write to the catchers"
 
 /** A report that says less than complete ends the program as an error does. */
 export const settle = (report: Report, role: "Send" | "Catch" = "Send"): Effect.Effect<void, Incomplete> => {

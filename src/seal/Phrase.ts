@@ -40,7 +40,7 @@ export const normal = (phrase: string): string =>
     .trim()
 
 /** Why a phrase in its normal form is refused. */
-const weaknessOf = (phrase: string): string | undefined => {
+export const weaknessOf = (phrase: string): string | undefined => {
   const words = phrase === "" ? 0 : phrase.split(" ").length
   if (phrase.length > mostCharacters) return `it has more than ${mostCharacters} characters`
   if (words >= least.words && phrase.length >= least.characters) return undefined
