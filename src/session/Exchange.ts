@@ -264,10 +264,11 @@ const makeCatcher = Effect.gen(function* () {
     return datagram === undefined ? Effect.void : sendTo(to, datagram)
   }
   return {
-    pagesOf: (session: bigint) => {
-      const secret = seal.secretOf(session)
-      return secret === undefined ? PageSeal.open(Header.sessionOf(session)) : PageSeal.sealed(secret)
-    },
+    // of a sealed session whose secret is not known no page is taken, least of all one in the open
+    pagesOf: (session: bigint) =>
+      protection._tag === "Sealed"
+        ? PageSeal.sealed(seal.secretOf(session) ?? Primitives.random(Primitives.secretBytes))
+        : PageSeal.open(Header.sessionOf(session)),
     receive,
     open: (bytes: Uint8Array, at: number, from: Address) => seal.open(bytes, at, from),
     onBad: ({ bytes, from }: Received, badBytes: number) => {

@@ -4,7 +4,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { type Arrived, CatcherExchange, displaySession, MasterExchange, messages } from "../../src/session/Exchange.ts"
+import * as Keys from "../../src/seal/Keys.ts"
+import {
+  type Arrived,
+  CatcherExchange,
+  CatcherProtection,
+  displaySession,
+  MasterExchange,
+  messages
+} from "../../src/session/Exchange.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport, TransportError } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -115,6 +123,19 @@ describe("a master's exchange", () => {
 })
 
 describe("a catcher's exchange", () => {
+  it.effect("under a seal takes no pages of a session that it has no secret of, nor any in the open [E-4]", () =>
+    Effect.gen(function* () {
+      const keys = Keys.forCatchers(Keys.ofSecrets(new Uint8Array(32), new Uint8Array(32)))
+      const sealed = Effect.provideService(refused, CatcherProtection, { _tag: "Sealed", keys })
+      const marks = (exchange: CatcherExchange["Service"]) => exchange.pagesOf(session).marks(1, 0, "Page").slice(0, 2)
+      const { high, low } = Header.sessionOf(session)
+      const [one, two] = [marks(yield* sealed), marks(yield* sealed)]
+      assert.notDeepEqual(one, two)
+      assert.notDeepEqual([...one], [low, high])
+      assert.deepStrictEqual([...marks(yield* refused)], [low, high])
+    })
+  )
+
   it.effect("fails when its master cannot be answered, and not when an address that may be forged cannot [P-4]", () =>
     Effect.gen(function* () {
       const { answer, tell } = yield* refused
