@@ -7,7 +7,9 @@ import { CatcherExchange } from "../../src/session/Exchange.ts"
 import { TransportError } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
+import { Marks } from "../../src/seal/Marks.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
+import type { Membership } from "../../src/session/Answers.ts"
 import type { Message } from "../../src/wire/Message.ts"
 
 const session = 77n
@@ -48,7 +50,9 @@ const inTheOpen = CatcherExchange.of({
 type Datagram = Uint8Array | { readonly bytes: Uint8Array; readonly from: string }
 
 /** What is heard of what arrives, pull by pull. */
-const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
+const hear = (...pulls: ReadonlyArray<ReadonlyArray<Datagram>>) => hearAs(membership, pulls)
+
+const hearAs = (membership: Membership, pulls: ReadonlyArray<ReadonlyArray<Datagram>>) =>
   Effect.gen(function* () {
     const counts: PageReceiver.Counts = { pages: 0, parity: 0, ignored: 0 }
     const left = [...pulls]
@@ -176,6 +180,37 @@ describe("PageReceiver", () => {
       ])
       assert.deepStrictEqual(brief(heard), ["pages 1: 5", "parity 1: 7/0 7/200 8/1", "pages 1: 6"])
       assert.deepStrictEqual(counts, { pages: 5, parity: 3, ignored: 0 })
+    })
+  )
+
+  it.effect("under a seal pages are taken of the openings that were heard of, one batch for each [E-5]", () =>
+    Effect.gen(function* () {
+      const pages = PageSeal.sealed(new Uint8Array(32).fill(1))
+      const marked = (opening: number, index: number, kind: PageSeal.Kind = "Page") => {
+        const bytes = page(1, index)
+        bytes[3] = Header.types[kind]
+        const { high, low } = new Marks(pages, opening, kind).of(index)
+        Header.putU32(bytes, 8, low)
+        Header.putU32(bytes, 12, high)
+        return bytes
+      }
+      const opens = (opening: number) =>
+        Codec.encode({
+          ...{ _tag: "Open", session, file: 1, kind: "Single", size: 9, pageBytes: 512, members: 0, opening },
+          // others are asked
+          ...{ root: undefined, audience: [1] }
+        })
+      const { counts, heard } = yield* hearAs({ ...membership, pages }, [
+        [marked(3, 0), opens(3), marked(3, 1), page(1, 2), marked(4, 3), marked(3, 4), marked(3, 5, "Parity")],
+        [Buffer.concat([opens(4), marked(4, 6), marked(3, 7), marked(3, 8)])]
+      ])
+      assert.deepStrictEqual(
+        heard.flatMap((event) => (event._tag === "Pages" || event._tag === "Parity" ? [event.batch.opening] : [])),
+        [3, 3, 4, 3]
+      )
+      const taken = ["pages 1: 1 4", "parity 1: 0/5", "Open", "pages 1: 6", "pages 1: 7 8"]
+      assert.deepStrictEqual(brief(heard), ["Open", ...taken])
+      assert.deepStrictEqual(counts, { pages: 6, parity: 1, ignored: 3 })
     })
   )
 })
