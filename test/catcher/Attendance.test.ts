@@ -6,16 +6,17 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
 
 /** A catcher that has heard another master's calls of the first 400 ms in time, on a link that takes 5 ms. */
-const attended = () => {
+const attended = (pages = PageSeal.open({ low: 1, high: 0 })) => {
   // it never stands still
   const attendance = new Attendance(0, new Wakefulness(() => 0))
   attendance.joins({
     ...{ session: 1n, slot: 0, incarnation: 1, master: "10.0.0.2:1", pageBytes: 1432, blockPages: Limits.blockPages },
     ...{ timeoutMillis: 10_000, place: { local: "10.0.0.1:1", key: 1, moves: 0 } },
     delay: Delay.heard(undefined, 0, 0),
-    pages: PageSeal.open({ low: 1, high: 0 })
+    pages
   })
   return {
+    attendance,
     /** Its own master polls it. */
     polled: (atMillis: number) => {
       const message = { _tag: "Poll", session: 1n, poll: 0, audience: [0] } as const
@@ -74,5 +75,22 @@ describe("when its master was heard, as a catcher tells another one [J-4]", () =
     assert.isBelow(called(5100, 5105), Limits.hearsayMillis)
     polled(5200)
     assert.strictEqual(called(5300, 5305), 105)
+  })
+})
+
+describe("signs of life under a seal [K-12]", () => {
+  it("are polls for a second after what was signed, and what is signed", () => {
+    const { attendance, polled } = attended(PageSeal.sealed(new Uint8Array(32)))
+    for (let at = 100; at <= 5000; at += 100) polled(at)
+    assert.strictEqual(attendance.heardMillis, 1000)
+    const close = { _tag: "Close", session: 1n, file: 1, from: 0, audience: [] } as const
+    attendance.onHeard({ _tag: "Message", message: close, pages: 0 }, 5100)
+    polled(6000)
+    assert.strictEqual(attendance.heardMillis, 6000)
+  })
+  it("are all that comes, in the open", () => {
+    const { attendance, polled } = attended()
+    polled(5000)
+    assert.strictEqual(attendance.heardMillis, 5000)
   })
 })
