@@ -10,9 +10,9 @@ const program = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
 const top = mkdtempSync(join(tmpdir(), "mrsync-keygen-"))
 afterAll(() => rmSync(top, { recursive: true }))
 
-const run = (args: ReadonlyArray<string>, { configuration = "", input = "" } = {}) => {
+const run = (args: ReadonlyArray<string>, { command = "keygen", configuration = "", input = "" } = {}) => {
   const env = { ...process.env, NO_COLOR: "1", HOME: top, XDG_CONFIG_HOME: configuration }
-  const { status, stderr, stdout } = spawnSync(process.execPath, [program, "keygen", ...args], {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [program, command, ...args], {
     ...{ encoding: "utf8", timeout: 60_000, cwd: top, env, input }
   })
   return { status, stderr, stdout }
@@ -71,6 +71,13 @@ describe("keygen", () => {
     const input = readFileSync(catcher, "utf8")
     assert.deepStrictEqual(run(["--show", catcher]), shown("catcher.key, for every catcher"))
     assert.deepStrictEqual(run(["--show", "-"], { input }), shown("catcher.key, for every catcher"))
+  })
+
+  it("is not needed for a demo, which makes keys of its own", () => {
+    const { status, stdout } = run(["--json", usual], { command: "demo", configuration: join(top, "none") })
+    const report = JSON.parse(stdout.trim().split("\n").at(-1)!)
+    assert.deepStrictEqual([status, report.sealed], [0, true])
+    assert.notStrictEqual(report.fingerprint, fingerprintOf(made.stdout))
   })
 
   it("--show refuses what is no key, or no secret", () => {
