@@ -352,8 +352,8 @@ const main = async () => {
 const protocol = async () => {
   const load = (path) => import(join(root, "dist", path))
   const [FileState, Layout, Codec] = [
-    await load("protocol/FileState.js"),
-    await load("protocol/Layout.js"),
+    await load("protocol/file/FileState.js"),
+    await load("protocol/file/Layout.js"),
     await load("wire/Codec.js")
   ]
   const pages = 4_000_000
@@ -380,7 +380,7 @@ const protocol = async () => {
   reduce(whole)
   const inOrder = median(hosts(5).map(() => reduce(whole)))
   const lossy = median(hosts(5).map(() => reduce(holed)))
-  const message = { _tag: "PollOk", session: 1n, slot: 3, incarnation: 7, poll: 9, received: 5, dropped: 0 }
+  const message = { _tag: "PollOk", session: 1n, slot: 3, incarnation: 7, poll: 9, received: 5, dropped: 0, held: 7 }
   const start = performance.now()
   for (let i = 0; i < 300_000; i++) Codec.decode(Codec.encode(message))
   const codec = 300_000 / (performance.now() - start)
