@@ -41,6 +41,10 @@ describe.skipIf(!has("bash"))("bash completes", () => {
     [["send", "--repair", "p"], ["parity"]],
     [["catch", ""], ["my folder"]],
     [["demo", ""], ["my folder"]],
+    [["keygen", ""], ["my folder"]],
+    [["keygen", "--show", "m"], files],
+    [["send", "--key", "m"], files],
+    [["catch", "--phrase", ""], []],
     [
       ["send", "-H", "@my"],
       ["@my file", "@my folder"]
