@@ -518,9 +518,11 @@ export const lastWordsMillis = 5
 
 // ---- seals ----
 
-/** A master that has not answered a hail is hailed again after this, then at growing distances. */
+/** A master that has not answered a hail is hailed again after this. */
 export const hailMillis = 100
-/** The longest of these distances. */
+/** So many hails in vain, and it is a recording that calls, or nearly nothing comes through. */
+export const hailsInVain = 100
+/** After that it is hailed so seldom. */
 export const hailPauseMillis = 3200
 /** Masters that one end hails at one time: recorded announcements may name many that are gone. */
 export const hailedMasters = 256

@@ -61,6 +61,10 @@ class CatcherSeal implements Seal.CatcherSeal {
     this.hints = new Hints(surroundings)
   }
 
+  unanswered() {
+    return this.hails.unanswered()
+  }
+
   secretOf(id: bigint): Uint8Array | undefined {
     return this.sessions.get(id)?.secret
   }
@@ -130,7 +134,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const known = session ?? this.meet(id, opened.ephemeral)
     if (known !== undefined) taken(known, datagram)
     if (isOurs || this.hails.isProven(master, now())) return opened.message
-    tell(from, this.hails.hail(master, opened.message, now()))
+    for (const hail of this.hails.hail(master, opened.message, now())) tell(from, hail)
     return undefined
   }
 

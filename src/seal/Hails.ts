@@ -28,8 +28,8 @@ export interface Hailed {
 interface Known extends Hailed {
   readonly nonce: Uint8Array
   readonly hailedMillis: number
-  /** Until it may be hailed again; longer each time that there is no answer. */
-  readonly pauseMillis: number
+  /** Hails since the last answer. */
+  readonly inVain: number
   readonly provenMillis: number | undefined
   /** Heard of it since it was hailed. */
   readonly held: Message | undefined
@@ -52,22 +52,27 @@ export class Hails {
     return provenMillis !== undefined && nowMillis - provenMillis < Limits.forgetMillis
   }
 
-  /** May it be hailed? One that gives no answer is left in peace for longer and longer. */
+  /** May it be hailed? One that gives no answer is left in peace in the end. */
   isDue(master: Hailed, nowMillis: number): boolean {
     const known = this.known.get(keyOf(master))
-    return known === undefined || nowMillis - known.hailedMillis >= known.pauseMillis
+    if (known === undefined) return true
+    const pauseMillis = known.inVain > Limits.hailsInVain ? Limits.hailPauseMillis : Limits.hailMillis
+    return nowMillis - known.hailedMillis >= pauseMillis
   }
 
-  /** The hail of a master, which `isDue`; what it said is kept until it proves that it lives. */
-  hail({ address, session }: Hailed, said: Message, nowMillis: number): Uint8Array {
+  /**
+   * The hail of a master, which `isDue`, in so many copies: most of what is sent there may be lost
+   * [Q-14]. What it said is kept until it proves that it lives.
+   */
+  hail({ address, session }: Hailed, said: Message, nowMillis: number): ReadonlyArray<Uint8Array> {
     const key = keyOf({ address, session })
-    const { pauseMillis = Limits.hailMillis / 2, provenMillis } = this.known.get(key) ?? {}
+    const { inVain = 0, provenMillis } = this.known.get(key) ?? {}
     if (!this.known.has(key)) this.makeRoom()
     const nonce = Primitives.random(nonceBytes)
-    const longer = Math.min(2 * pauseMillis, Limits.hailPauseMillis)
-    const hailed = { address, session, nonce, provenMillis, hailedMillis: nowMillis, pauseMillis: longer, held: said }
+    const hailed = { address, session, nonce, provenMillis, hailedMillis: nowMillis, inVain: inVain + 1, held: said }
     this.known.set(key, hailed)
-    return this.hailOf(session, nonce)
+    const isUnheard = inVain >= Limits.joinsAlone && inVain <= Limits.hailsInVain
+    return Array.from({ length: isUnheard ? Limits.copies : 1 }, () => this.hailOf(session, nonce))
   }
 
   /** A hail whose answer is of no use: it shows the master of a session that somebody with a key is here. */
@@ -79,6 +84,12 @@ export class Hails {
     const datagram = Layout.fields(Header.handshakeTypes.Hail, session, nonce)
     Primitives.putTag(this.macKey, datagram, datagram.length - Primitives.tagBytes)
     return datagram
+  }
+
+  /** Masters that call, and have never answered; how often each was hailed. */
+  unanswered(): ReadonlyArray<{ readonly address: Address; readonly hails: number }> {
+    const silent = [...this.known.values()].filter(({ provenMillis }) => provenMillis === undefined)
+    return silent.map(({ address, inVain }) => ({ address, hails: inVain }))
   }
 
   /** An answer whose tag is right: what was kept of that master, which counts now. */
@@ -96,7 +107,7 @@ export class Hails {
     if (!Primitives.verify(this.publicKey, proofOf(session, nonces), signature)) return undefined
     // an answer is taken once
     const spent = Primitives.random(nonceBytes)
-    const proven = { ...known, nonce: spent, provenMillis: nowMillis, pauseMillis: Limits.hailMillis, held: undefined }
+    const proven = { ...known, nonce: spent, provenMillis: nowMillis, inVain: 0, held: undefined }
     this.known.set(keyOf(known), proven)
     return known.held
   }
@@ -129,10 +140,13 @@ const proofOf = (session: bigint, nonces: Uint8Array): Uint8Array =>
 /** Nonces that one answer signs: 1200 bytes at most [W-5]. */
 const mostNonces = 64
 
-/** Answers hails: each nonce once, and those that come together with one signature. */
+/** Answers hails: each nonce as often as it may come, and those that come together with one signature. */
 export class HailAnswers {
-  private readonly answered = new Set<string>()
-  private waiting: Array<Uint8Array> = []
+  /** How often each was answered. */
+  private readonly answered = new Map<string, number>()
+  private readonly waiting = new Map<string, Uint8Array>()
+  /** Do those that wait ask for copies? */
+  private copies = 1
   private readonly session: bigint
   private readonly identity: crypto.KeyObject
   private readonly macKey: Primitives.MacKey
@@ -148,25 +162,32 @@ export class HailAnswers {
     const session = Layout.sessionAt(datagram)
     const isOurs = session === this.session || session === anySession
     const isWhole = datagram.length === bodyAt + nonceBytes + Primitives.tagBytes
-    return isOurs && isWhole && !this.answered.has(keyOfNonce(datagram))
+    return isOurs && isWhole && (this.answered.get(keyOfNonce(datagram)) ?? 0) < Limits.copies
   }
 
   /** Takes a hail that `isNew`. */
   take(datagram: Uint8Array): void {
     if (this.answered.size >= Limits.answeredHails) this.answered.clear()
-    this.answered.add(keyOfNonce(datagram))
-    this.waiting.push(datagram.slice(bodyAt, bodyAt + nonceBytes))
+    const key = keyOfNonce(datagram)
+    const times = (this.answered.get(key) ?? 0) + 1
+    this.answered.set(key, times)
+    this.waiting.set(key, datagram.slice(bodyAt, bodyAt + nonceBytes))
+    this.copies = Math.max(this.copies, times)
   }
 
   /** The answers to the hails that were taken. */
   answers(): ReadonlyArray<Uint8Array> {
     const out: Array<Uint8Array> = []
-    while (this.waiting.length > 0) {
-      const nonces = Buffer.concat(this.waiting.splice(0, mostNonces))
+    const waiting = [...this.waiting.values()]
+    const { copies } = this
+    this.waiting.clear()
+    this.copies = 1
+    while (waiting.length > 0) {
+      const nonces = Buffer.concat(waiting.splice(0, mostNonces))
       const signature = Primitives.sign(this.identity, proofOf(this.session, nonces))
       const answer = Layout.fields(Header.handshakeTypes.HailOk, this.session, nonces, signature)
       Primitives.putTag(this.macKey, answer, answer.length - Primitives.tagBytes)
-      out.push(answer)
+      for (let copy = 0; copy < copies; copy++) out.push(answer)
     }
     return out
   }

@@ -26,6 +26,7 @@ export const catcher = (surroundings: Seal.Surroundings): Seal.CatcherSeal => {
   const hints = new Hints(surroundings)
   return {
     seal: (message) => Codec.encode(message),
+    unanswered: () => [],
     secretOf: () => undefined,
     open: (bytes, at, from) => {
       if (Header.isSealed(bytes, at) && Header.typeOf(bytes, at) === Header.types.Announce) {

@@ -186,7 +186,7 @@ class MasterSeal implements Seal.MasterSeal {
     const nowMillis = this.surroundings.now()
     if (this.hails.isProven(master, nowMillis)) return message
     if (this.hails.isDue(master, nowMillis)) {
-      this.surroundings.tell(master.address, this.hails.hail(master, message, nowMillis))
+      for (const hail of this.hails.hail(master, message, nowMillis)) this.surroundings.tell(master.address, hail)
     }
     return undefined
   }

@@ -33,6 +33,8 @@ export interface MasterSeal {
 
 /** A catcher's end. */
 export interface CatcherSeal {
+  /** Masters with our key that call, and have never answered; how often each was hailed. */
+  readonly unanswered: () => ReadonlyArray<{ readonly address: Address; readonly hails: number }>
   /** The secret of a session that has taken us in under a seal. */
   readonly secretOf: (session: bigint) => Uint8Array | undefined
   /** The datagram that says it; undefined: the master of its session is not known. */

@@ -239,6 +239,8 @@ export class CatcherExchange extends Context.Service<
     readonly protection: Protected
     /** Masters that cannot be joined, and why, in words. */
     readonly strangers: () => ReadonlyArray<string>
+    /** Masters that call, and have never answered; how often each was hailed. */
+    readonly unanswered: Seal.CatcherSeal["unanswered"]
     /** Answers the master of our session. Fails when the network does. */
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
     /**
@@ -276,6 +278,7 @@ const makeCatcher = Effect.gen(function* () {
     },
     protection: protectedBy(protection),
     strangers: () => strangers.all().map(Strangers.ofMaster),
+    unanswered: () => seal.unanswered(),
     answer: say,
     tell: (to: Address, message: FromCatcher) => Effect.ignore(say(to, message))
   }

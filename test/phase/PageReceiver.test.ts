@@ -40,6 +40,7 @@ const inTheOpen = CatcherExchange.of({
     open,
     onBad: () => {},
     strangers: () => [],
+    unanswered: () => [],
     protection: { sealed: false },
     receive: Stream.never,
     pagesOf: () => membership.pages
