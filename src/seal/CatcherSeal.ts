@@ -95,7 +95,7 @@ class CatcherSeal implements Seal.CatcherSeal {
       this.hints.give(from, () => this.hails.nameless(sessionAt(bytes, at)))
       return undefined
     }
-    const datagram = bytes.slice(at, at + Header.lengthOf(bytes, at))
+    const datagram = Layout.copyAt(bytes, at)
     if (datagram.length < Layout.leastBytes + Primitives.tagBytes) return undefined
     switch (type) {
       case Header.types.Announce:

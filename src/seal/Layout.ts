@@ -49,6 +49,10 @@ export const readBack = (datagram: Uint8Array, addedBytes: number): Message | un
   return Result.getOrUndefined(Codec.read(plain, 0, tailBytes))
 }
 
+/** A copy of the datagram at `at`, to be deciphered in place. A slice of Node's Buffer would be none. */
+export const copyAt = (bytes: Uint8Array, at: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(at, at + Header.lengthOf(bytes, at)))
+
 /** A datagram of a type that only seals know, with its fields after the number, and room for a tag. */
 export const fields = (type: number, session: bigint, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const bytes = parts.reduce((sum, part) => sum + part.length, bodyAt)

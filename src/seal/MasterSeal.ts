@@ -127,7 +127,7 @@ class MasterSeal implements Seal.MasterSeal {
       if (!Header.isPageType(Header.typeOf(bytes, at))) this.surroundings.onRefused(from, "Insecure")
       return undefined
     }
-    const datagram = bytes.slice(at, at + Header.lengthOf(bytes, at))
+    const datagram = Layout.copyAt(bytes, at)
     if (datagram.length < bodyAt + Primitives.tagBytes) return undefined
     return this.isForEverybody(Header.typeOf(datagram, 0)) ? this.openGuest(datagram, from) : this.openAnswer(datagram)
   }

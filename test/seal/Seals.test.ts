@@ -81,6 +81,18 @@ describe("a session under a seal", () => {
     assert.deepStrictEqual(said(m, c, { _tag: "Bye", session }), { _tag: "Bye", session })
     assert.deepStrictEqual(Buffer.from(c.seal.secretOf(session)!), Buffer.from(m.secret))
   })
+  it("what is received stays as it is, in a Buffer of Node as well: others may read it", () => {
+    const [m, c, other] = [rig(), guest(), guest(undefined, "10.0.0.3:5000")]
+    joined(m, c, 0, 77)
+    joined(m, other, 1, 78)
+    const datagram = Buffer.from(m.seal.seal(eof)[0])
+    assert.deepStrictEqual(c.seal.open(datagram, 0, m.address), eof)
+    assert.deepStrictEqual(other.seal.open(datagram, 0, m.address), eof)
+    const answer = Buffer.from(c.seal.seal(complete)!)
+    const before = answer.toString("hex")
+    assert.deepStrictEqual(m.seal.open(answer, 0, c.address), complete)
+    assert.strictEqual(answer.toString("hex"), before)
+  })
   it("a probe is as long as the page that it stands for", () => {
     const [m, c] = [rig(), guest()]
     joined(m, c)
