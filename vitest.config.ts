@@ -24,7 +24,7 @@ if (!("groupBy" in Map)) {
 }
 
 /** These judge how long it takes. */
-const alone = ["test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
+const alone = ["test/e2e/Attack.test.ts", "test/e2e/Many.test.ts", "test/e2e/Narrow.test.ts"]
 /** These put something else in a module's place, or measure memory: they share no process with others. */
 const apart = ["test/regressions/names-alike.test.ts", "test/regressions/claimed-manifest.test.ts"]
 const program = [

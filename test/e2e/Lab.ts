@@ -44,6 +44,8 @@ export interface Running {
   readonly process: ChildProcess
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly ended: Effect.Effect<Ended>
+  /** What --json has said so far. */
+  readonly said: Effect.Effect<ReadonlyArray<any>>
   /** Waits until standard output or error has this text. */
   readonly says: (text: string) => Effect.Effect<void>
   /** Waits until --json has an event like this; a defect when the process ends without one. */
@@ -154,6 +156,7 @@ const start = (args: ReadonlyArray<string>): Running => {
     process: child,
     kill: (signal) => Effect.sync(() => void child.kill(signal)),
     ended: Effect.promise(() => ended),
+    said: Effect.sync(() => [...events]),
     says: (text) =>
       Effect.callback<void>((resume) => {
         const check = () => {
