@@ -159,10 +159,11 @@ class CatcherSeal implements Seal.CatcherSeal {
     return session
   }
 
-  // One that we were not taken into, or else the oldest.
+  // One that we did not ask to join, which may be a recording; or that did not take us in; or the oldest.
   private forgetOne(): void {
-    const stranger = [...this.sessions].find(([, { group }]) => group === undefined)
-    const [id] = stranger ?? [...this.sessions][0]
+    const sessions = [...this.sessions]
+    const unasked = sessions.find(([, { incarnations }]) => incarnations.size === 0)
+    const [id] = unasked ?? sessions.find(([, { group }]) => group === undefined) ?? sessions[0]
     this.sessions.delete(id)
   }
 

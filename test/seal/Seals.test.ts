@@ -209,6 +209,18 @@ describe("strangers", () => {
     for (let i = 0; i < 100; i++) m.seal.open(hail, 0, c.address)
     assert.isBelow(m.told.length, 10)
   })
+  it("recordings of many sessions do not make a catcher forget the keys of the one that it joins [K-9]", () => {
+    const [m, c] = [rig(), guest()]
+    announced(m, c)
+    const join = c.seal.seal(joinOf(77))!
+    m.seal.open(join, 0, c.address)
+    const [welcome] = m.seal.seal({ _tag: "Welcome", session, guests: [{ incarnation: 77, slot: 0 }] })
+    for (let i = 1; i <= 40; i++) {
+      const old = rig(ours, session + BigInt(i), master)
+      c.seal.open(old.seal.seal({ ...announce, session: session + BigInt(i) })[0], 0, master)
+    }
+    assert.isDefined(c.seal.open(welcome, 0, m.address))
+  })
   it("another key, no key and no seal are told of [K-11]", () => {
     const [m, other, c] = [rig(), rig(keysOf(2), session + 2n, "10.0.0.9:4000"), guest()]
     assert.isUndefined(c.seal.open(other.seal.seal({ ...announce, session: session + 2n })[0], 0, other.address))
