@@ -532,7 +532,7 @@ export const answeredHails = 4096
  * Handshakes that a master goes into at once: each costs it about 0.2 ms, and a catcher that is
  * turned away comes again with the next announcement.
  */
-export const handshakes = 1024
+export const handshakes = 4096
 /** So many more in a second. */
 export const handshakesPerSecond = 512
 /** Handshakes that a master remembers: twice as many as there are slots. */
@@ -541,5 +541,7 @@ export const pairs = 8192
 export const strangers = 64
 /** Datagrams of its own that a seal has waiting to be sent. */
 export const sealsWaiting = 1024
+/** Polls that a catcher remembers, and how far their numbers may be from the last signed one. */
+export const pollsRemembered = 1024
 /** Sessions that a catcher has keys of at one time. */
 export const sealedSessions = 16

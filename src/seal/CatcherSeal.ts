@@ -9,7 +9,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromCatcher, Message } from "../wire/Message.ts"
 import { bodyAt, type Box, numberOf, putNumber } from "./Box.ts"
-import { type Hailed, Hails } from "./Hails.ts"
+import { type Hailed, Hails, type Held } from "./Hails.ts"
 import { Hints } from "./Hints.ts"
 import type { CatcherKeys } from "./Keys.ts"
 import * as Layout from "./Layout.ts"
@@ -32,7 +32,7 @@ interface Session {
   readonly incarnations: Set<number>
   /** What was taken of the master's datagrams, and of its polls, which carry no signature. */
   readonly heard: Replay
-  readonly polls: Replay
+  readonly polls: Set<string>
   /** Datagrams that we have sealed. */
   numbered: number
   /** The highest number under a signature. */
@@ -101,7 +101,7 @@ class CatcherSeal implements Seal.CatcherSeal {
       case Header.types.Announce:
         return this.openAnnounce(datagram, from)
       case Header.handshakeTypes.HailOk:
-        return this.isTagged(datagram) ? this.hails.onAnswer(datagram, from, this.surroundings.now()) : undefined
+        return this.isTagged(datagram) ? this.openAnswer(datagram, from) : undefined
       case Header.types.Welcome:
         return this.openWelcome(datagram)
       case Header.types.Bye:
@@ -122,7 +122,8 @@ class CatcherSeal implements Seal.CatcherSeal {
     const session = this.sessions.get(id)
     const isOurs = session?.group !== undefined
     const master = { address: from, session: id }
-    if (isOurs ? !session.heard.isNew(numberOf(datagram)) : !this.isHeeded(master)) return undefined
+    if (session?.heard.isNew(numberOf(datagram)) === false) return undefined
+    if (!isOurs && !this.isHeeded(master)) return undefined
     if (!Signed.isFrom(datagram, from)) return undefined
     if (!this.isTagged(datagram)) {
       onRefused(from, "OtherKey")
@@ -131,11 +132,22 @@ class CatcherSeal implements Seal.CatcherSeal {
     }
     const opened = Signed.openToAll(this.publicKey, datagram)
     if (opened === undefined) return undefined
-    const known = session ?? this.meet(id, opened.ephemeral)
-    if (known !== undefined) taken(known, datagram)
-    if (isOurs || this.hails.isProven(master, now())) return opened.message
-    for (const hail of this.hails.hail(master, opened.message, now())) tell(from, hail)
+    if (session !== undefined) taken(session, datagram)
+    if (isOurs) return opened.message
+    if (this.hails.isProven(master, now())) return this.meets(opened)
+    for (const hail of this.hails.hail(master, opened, now())) tell(from, hail)
     return undefined
+  }
+
+  // Keys are kept of masters that live: recordings take no place.
+  private openAnswer(datagram: Uint8Array, from: Address): Message | undefined {
+    const held = this.hails.onAnswer(datagram, from, this.surroundings.now())
+    return held === undefined ? undefined : this.meets(held)
+  }
+
+  private meets({ ephemeral, message }: Held): Message | undefined {
+    const known = this.sessions.get(message.session) ?? this.meet(message.session, ephemeral)
+    return known === undefined ? undefined : message
   }
 
   // Whatever was recorded costs no signature, but for a hail now and then.
@@ -152,7 +164,13 @@ class CatcherSeal implements Seal.CatcherSeal {
     if (pair === undefined) return undefined
     if (this.sessions.size >= Limits.sealedSessions) this.forgetOne()
     const session: Session = {
-      ...{ pair, catcher: own.publicKey, incarnations: new Set<number>(), heard: new Replay(), polls: new Replay() },
+      ...{
+        pair,
+        catcher: own.publicKey,
+        incarnations: new Set<number>(),
+        heard: new Replay(),
+        polls: new Set<string>()
+      },
       ...{ numbered: 0, highest: -1, secret: undefined, group: undefined }
     }
     this.sessions.set(id, session)
@@ -198,13 +216,12 @@ class CatcherSeal implements Seal.CatcherSeal {
     const isPoll = Header.typeOf(datagram, 0) === Header.types.Poll
     const number = numberOf(datagram)
     const end = datagram.length - Primitives.tagBytes
-    const replay = isPoll ? session.polls : session.heard
-    if (!replay.isNew(number) || (isPoll && number > session.highest + pollsAhead)) return undefined
+    if (isPoll ? !isNewPoll(session, datagram) : !session.heard.isNew(number)) return undefined
     if (!session.group.isSealed(datagram, end)) return undefined
     session.group.open(datagram, bodyAt, end)
     const signatureBytes = isPoll ? 0 : Primitives.signatureBytes
     if (!isPoll && !Signed.isSigned(this.publicKey, datagram, end - signatureBytes)) return undefined
-    if (isPoll) replay.take(number)
+    if (isPoll) takePoll(session, datagram)
     else taken(session, datagram)
     return Layout.readBack(datagram, signatureBytes)
   }
@@ -212,8 +229,19 @@ class CatcherSeal implements Seal.CatcherSeal {
 
 const sessionAt = (bytes: Uint8Array, at: number): bigint => Layout.sessionAt(bytes.subarray(at))
 
-/** A poll that is forged by a hostile catcher must not make the true ones look old. */
-const pollsAhead = 1024
+// A poll that a hostile catcher forges must not stand in the way of the true one of its number, so that
+// polls are told apart by their tags as well. [K-5]
+const pollKey = (datagram: Uint8Array): string =>
+  Buffer.from(datagram.subarray(datagram.length - Primitives.tagBytes)).toString("latin1")
+
+const isNewPoll = ({ highest, polls }: Session, datagram: Uint8Array): boolean =>
+  Math.abs(numberOf(datagram) - highest) <= Limits.pollsRemembered && !polls.has(pollKey(datagram))
+
+const takePoll = ({ polls }: Session, datagram: Uint8Array): void => {
+  const [oldest] = polls
+  if (polls.size >= Limits.pollsRemembered && oldest !== undefined) polls.delete(oldest)
+  polls.add(pollKey(datagram))
+}
 
 const taken = (session: Session, datagram: Uint8Array): void => {
   const number = numberOf(datagram)

@@ -32,7 +32,13 @@ interface Known extends Hailed {
   readonly inVain: number
   readonly provenMillis: number | undefined
   /** Heard of it since it was hailed. */
-  readonly held: Message | undefined
+  readonly held: Held | undefined
+}
+
+/** What a master said, and the ephemeral key that it announced. */
+export interface Held {
+  readonly message: Message
+  readonly ephemeral: Uint8Array
 }
 
 /** The hails of one end, and their answers. */
@@ -64,7 +70,7 @@ export class Hails {
    * The hail of a master, which `isDue`, in so many copies: most of what is sent there may be lost
    * [Q-14]. What it said is kept until it proves that it lives.
    */
-  hail({ address, session }: Hailed, said: Message, nowMillis: number): ReadonlyArray<Uint8Array> {
+  hail({ address, session }: Hailed, said: Held, nowMillis: number): ReadonlyArray<Uint8Array> {
     const key = keyOf({ address, session })
     const { inVain = 0, provenMillis } = this.known.get(key) ?? {}
     if (!this.known.has(key)) this.makeRoom()
@@ -77,7 +83,10 @@ export class Hails {
 
   /** A hail whose answer is of no use: it shows the master of a session that somebody with a key is here. */
   nameless(session: bigint): Uint8Array {
-    return this.hailOf(session, Primitives.random(nonceBytes))
+    const datagram = this.hailOf(session, Primitives.random(nonceBytes))
+    // its tag is wrong on purpose: a stranger that makes catchers hail gets no hails that count
+    datagram.set(Primitives.random(Primitives.tagBytes), datagram.length - Primitives.tagBytes)
+    return datagram
   }
 
   private hailOf(session: bigint, nonce: Uint8Array): Uint8Array {
@@ -93,7 +102,7 @@ export class Hails {
   }
 
   /** An answer whose tag is right: what was kept of that master, which counts now. */
-  onAnswer(datagram: Uint8Array, from: Address, nowMillis: number): Message | undefined {
+  onAnswer(datagram: Uint8Array, from: Address, nowMillis: number): Held | undefined {
     const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
     const nonces = datagram.subarray(bodyAt, Math.max(bodyAt, signatureAt))
     if (nonces.length === 0 || nonces.length % nonceBytes !== 0) return undefined
@@ -162,7 +171,8 @@ export class HailAnswers {
     const session = Layout.sessionAt(datagram)
     const isOurs = session === this.session || session === anySession
     const isWhole = datagram.length === bodyAt + nonceBytes + Primitives.tagBytes
-    return isOurs && isWhole && (this.answered.get(keyOfNonce(datagram)) ?? 0) < Limits.copies
+    const hasRoom = this.waiting.size < Limits.answeredHails
+    return isOurs && isWhole && hasRoom && (this.answered.get(keyOfNonce(datagram)) ?? 0) < Limits.copies
   }
 
   /** Takes a hail that `isNew`. */

@@ -21,7 +21,8 @@ export class Hints {
     const nowMillis = this.surroundings.now()
     const before = this.givenMillis.get(to)
     if (before !== undefined && nowMillis - before < Limits.forgetMillis) return
-    if (this.givenMillis.size >= Limits.heardMasters) this.givenMillis.clear()
+    // of so many different masters nobody needs to know
+    if (before === undefined && this.givenMillis.size >= Limits.heardMasters) return
     this.givenMillis.set(to, nowMillis)
     this.surroundings.tell(to, hint())
   }

@@ -149,13 +149,13 @@ class MasterSeal implements Seal.MasterSeal {
       case Header.types.Join:
         return this.openJoin(datagram)
       case Header.handshakeTypes.Hail: {
-        const isTaken = this.hailAnswers.isNew(datagram) && this.handshakes.takes(now())
-        if (isTaken) this.hailAnswers.take(datagram)
-        if (isTaken) tellGroup(() => this.hailAnswers.answers())
+        if (!this.hailAnswers.isNew(datagram)) return undefined
+        this.hailAnswers.take(datagram)
+        tellGroup(() => this.hailAnswers.answers())
         return undefined
       }
       case Header.handshakeTypes.HailOk:
-        return this.hails.onAnswer(datagram, from, now())
+        return this.hails.onAnswer(datagram, from, now())?.message
       case Header.types.Decline:
         return this.openDecline(datagram)
       default:
@@ -186,7 +186,8 @@ class MasterSeal implements Seal.MasterSeal {
     const nowMillis = this.surroundings.now()
     if (this.hails.isProven(master, nowMillis)) return message
     if (this.hails.isDue(master, nowMillis)) {
-      for (const hail of this.hails.hail(master, message, nowMillis)) this.surroundings.tell(master.address, hail)
+      for (const hail of this.hails.hail(master, { message, ephemeral: none }, nowMillis))
+        this.surroundings.tell(master.address, hail)
     }
     return undefined
   }

@@ -85,6 +85,8 @@ const entryOf = (datagram: Uint8Array, nth: number): Uint8Array => {
   const entry = new Uint8Array(bodyAt + entryBytes)
   entry.set(datagram.subarray(0, bodyAt))
   entry.set(datagram.subarray(at, at + entryBytes), bodyAt)
+  // its place is under its tag, so that nobody can put it into another's
+  Header.putU16(entry, bodyAt - 2, nth)
   return entry
 }
 

@@ -15,7 +15,7 @@ export interface Stranger {
 
 /** Those that one end has met. */
 export class Strangers {
-  private readonly met = new Map<Address, Stranger>()
+  private readonly met = new Map<string, Stranger>()
   private readonly told: (stranger: Stranger) => void
 
   constructor(told: (stranger: Stranger) => void) {
@@ -23,9 +23,10 @@ export class Strangers {
   }
 
   meet(address: Address, why: Refusal): void {
-    if (this.met.get(address)?.why === why || this.met.size >= Limits.strangers) return
+    const key = `${why} ${address}`
+    if (this.met.has(key) || this.met.size >= Limits.strangers) return
     const stranger = { address, why }
-    this.met.set(address, stranger)
+    this.met.set(key, stranger)
     this.told(stranger)
   }
 

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
 import * as CatcherSeal from "../../src/seal/CatcherSeal.ts"
 import * as Keys from "../../src/seal/Keys.ts"
 import * as MasterSeal from "../../src/seal/MasterSeal.ts"
+import * as Pair from "../../src/seal/Pair.ts"
 import * as Primitives from "../../src/seal/Primitives.ts"
 import type * as Seal from "../../src/seal/Seal.ts"
+import * as Codec from "../../src/wire/Codec.ts"
 import type { FromMaster, Message } from "../../src/wire/Message.ts"
 
 const keysOf = (seed: number) => Keys.ofSecrets(new Uint8Array(32).fill(seed), new Uint8Array(32).fill(seed + 100))
@@ -189,6 +192,25 @@ describe("strangers", () => {
     // and it is hailed seldom in the end: a hundred times, most of them with copies, in 20 of the 80 s
     assert.isBelow(c.told.length, 430)
   })
+  it("recorded announcements of many sessions take the place of no living one", () => {
+    const [m, c] = [rig(), guest()]
+    announced(m, c)
+    const join = c.seal.seal(joinOf(77))!
+    m.seal.open(join, 0, c.address)
+    for (let i = 1; i <= 40; i++) {
+      const dead = rig(ours, session + BigInt(i))
+      c.seal.open(dead.seal.seal({ ...announce, session: session + BigInt(i) })[0], 0, dead.address)
+    }
+    const [welcome] = m.seal.seal({ _tag: "Welcome", session, guests: [{ incarnation: 77, slot: 0 }] })
+    assert.isDefined(c.seal.open(welcome, 0, m.address))
+  })
+  it("a catcher that a stranger calls in the open gives it no hail that counts", () => {
+    const [m, c] = [rig(), guest()]
+    for (let i = 0; i < 50; i++) c.seal.open(Codec.encode(announce), 0, `10.0.9.${i}:1`)
+    assert.isAbove(c.told.length, 0)
+    for (const { datagram } of c.told) m.seal.open(datagram, 0, c.address)
+    assert.deepStrictEqual(m.told, [])
+  })
   it("an announcement from elsewhere than it says is not heeded [K-7]", () => {
     const [m, c] = [rig(), guest()]
     const [datagram] = m.seal.seal(announce)
@@ -257,6 +279,29 @@ describe("hostile catchers", () => {
       c.seal.open(forger.seal({ _tag: "Poll", session, poll: i, audience: [0] })[0], 0, m.address)
     }
     assert.deepStrictEqual(said(m, c, eof), eof)
+    const poll = (number: number) => ({ _tag: "Poll", session, poll: number, audience: [0] }) as const
+    for (let i = 0; i < 50; i++) assert.deepStrictEqual(said(m, c, poll(i)), poll(i))
+  })
+  it("one does not give another its own entry of a welcome", () => {
+    const [m, c, hostile] = [rig(), guest(), guest(undefined, "10.0.0.66:5000")]
+    for (const [one, incarnation] of [
+      [c, 77],
+      [hostile, 78]
+    ] as const) {
+      announced(m, one)
+      m.seal.open(one.seal.seal(joinOf(incarnation))!, 0, one.address)
+    }
+    const guests = [
+      { incarnation: 77, slot: 0 },
+      { incarnation: 78, slot: 1 }
+    ]
+    const [welcome] = m.seal.seal({ _tag: "Welcome", session, guests })
+    const swapped = welcome.slice()
+    swapped.set(welcome.subarray(26 + 55, 26 + 110), 26)
+    swapped.set(welcome.subarray(26, 26 + 55), 26 + 55)
+    Primitives.putTag(Pair.guestKey(Redacted.value(ours.joinSecret)), swapped, swapped.length - Primitives.tagBytes)
+    assert.isUndefined(c.seal.open(swapped, 0, m.address))
+    assert.isDefined(c.seal.open(welcome, 0, m.address))
   })
   it("one does not answer for another, nor take its incarnation [K-8]", () => {
     const { c, hostile, m } = two()
