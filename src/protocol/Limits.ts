@@ -12,11 +12,9 @@ export const udpHeaderBytes = 28
 export const defaultMtuBytes = 1500
 /** Our fixed header, see wire/Header.ts. */
 export const headerBytes = 24
-/** Room kept at the end of every datagram for an authentication tag. */
+/** Bytes of an authentication tag. The default page leaves as many of a frame free. [W-6] */
 export const tagBytes = 16
-/**
- * The share of that room which a datagram without content uses for its CRC-32, having no tag.
- */
+/** The CRC-32 of a datagram in the open, where a sealed one has its tag. [W-7] */
 export const checksumBytes = 4
 /** Default page: what an Ethernet frame leaves (1432). */
 export const defaultPageBytes = defaultMtuBytes - udpHeaderBytes - headerBytes - tagBytes

@@ -9,7 +9,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromCatcher, Message } from "../wire/Message.ts"
 import { bodyAt, type Box, numberOf, putNumber } from "./Box.ts"
-import { type Hailed, Hails, type Held } from "./Hails.ts"
+import { Hails, type Held } from "./Hails.ts"
 import { Hints } from "./Hints.ts"
 import type { CatcherKeys } from "./Keys.ts"
 import * as Layout from "./Layout.ts"
@@ -92,7 +92,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     if (!Header.isSealed(bytes, at)) {
       if (type !== Header.types.Announce) return undefined
       this.surroundings.onRefused(from, "Insecure")
-      this.hints.give(from, () => this.hails.nameless(sessionAt(bytes, at)))
+      this.hints.give(from, () => this.hails.nameless(Header.sessionAt(bytes, at)))
       return undefined
     }
     const datagram = Layout.copyAt(bytes, at)
@@ -118,12 +118,12 @@ class CatcherSeal implements Seal.CatcherSeal {
 
   private openAnnounce(datagram: Uint8Array, from: Address): Message | undefined {
     const { now, onRefused, tell } = this.surroundings
-    const id = Layout.sessionAt(datagram)
+    const id = Header.sessionAt(datagram, 0)
     const session = this.sessions.get(id)
     const isOurs = session?.group !== undefined
     const master = { address: from, session: id }
     if (session?.heard.isNew(numberOf(datagram)) === false) return undefined
-    if (!isOurs && !this.isHeeded(master)) return undefined
+    if (!isOurs && !this.hails.isHeeded(master, now())) return undefined
     if (!Signed.isFrom(datagram, from)) return undefined
     if (!this.isTagged(datagram)) {
       onRefused(from, "OtherKey")
@@ -148,12 +148,6 @@ class CatcherSeal implements Seal.CatcherSeal {
   private meets({ ephemeral, message }: Held): Message | undefined {
     const known = this.sessions.get(message.session) ?? this.meet(message.session, ephemeral)
     return known === undefined ? undefined : message
-  }
-
-  // Whatever was recorded costs no signature, but for a hail now and then.
-  private isHeeded(master: Hailed): boolean {
-    const nowMillis = this.surroundings.now()
-    return this.hails.isProven(master, nowMillis) || this.hails.isDue(master, nowMillis)
   }
 
   /** The keys that we would share with a master that announces itself so. */
@@ -186,7 +180,7 @@ class CatcherSeal implements Seal.CatcherSeal {
   }
 
   private openWelcome(datagram: Uint8Array): Message | undefined {
-    const id = Layout.sessionAt(datagram)
+    const id = Header.sessionAt(datagram, 0)
     const session = this.sessions.get(id)
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
     const isOurs = (incarnation: number) => session.incarnations.has(incarnation)
@@ -203,7 +197,7 @@ class CatcherSeal implements Seal.CatcherSeal {
   }
 
   private openBye(datagram: Uint8Array): Message | undefined {
-    const session = this.sessions.get(Layout.sessionAt(datagram))
+    const session = this.sessions.get(Header.sessionAt(datagram, 0))
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
     const message = Signed.openToAll(this.publicKey, datagram)?.message
     if (message !== undefined) taken(session, datagram)
@@ -211,23 +205,21 @@ class CatcherSeal implements Seal.CatcherSeal {
   }
 
   private openGroup(datagram: Uint8Array): Message | undefined {
-    const session = this.sessions.get(Layout.sessionAt(datagram))
+    const session = this.sessions.get(Header.sessionAt(datagram, 0))
     if (session?.group === undefined) return undefined
-    const isPoll = Header.typeOf(datagram, 0) === Header.types.Poll
+    const signatureBytes = Signed.bytesOf(Header.typeOf(datagram, 0))
+    const isPoll = signatureBytes === 0
     const number = numberOf(datagram)
     const end = datagram.length - Primitives.tagBytes
     if (isPoll ? !isNewPoll(session, datagram) : !session.heard.isNew(number)) return undefined
     if (!session.group.isSealed(datagram, end)) return undefined
     session.group.open(datagram, bodyAt, end)
-    const signatureBytes = isPoll ? 0 : Primitives.signatureBytes
     if (!isPoll && !Signed.isSigned(this.publicKey, datagram, end - signatureBytes)) return undefined
     if (isPoll) takePoll(session, datagram)
     else taken(session, datagram)
     return Layout.readBack(datagram, signatureBytes)
   }
 }
-
-const sessionAt = (bytes: Uint8Array, at: number): bigint => Layout.sessionAt(bytes.subarray(at))
 
 // A poll that a hostile catcher forges must not stand in the way of the true one of its number, so that
 // polls are told apart by their tags as well. [K-5]

@@ -58,6 +58,11 @@ export class Hails {
     return provenMillis !== undefined && nowMillis - provenMillis < Limits.forgetMillis
   }
 
+  /** Is its word looked at? What was recorded costs no signature, but for a hail now and then. */
+  isHeeded(master: Hailed, nowMillis: number): boolean {
+    return this.isProven(master, nowMillis) || this.isDue(master, nowMillis)
+  }
+
   /** May it be hailed? One that gives no answer is left in peace in the end. */
   isDue(master: Hailed, nowMillis: number): boolean {
     const known = this.known.get(keyOf(master))
@@ -106,7 +111,7 @@ export class Hails {
     const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
     const nonces = datagram.subarray(bodyAt, Math.max(bodyAt, signatureAt))
     if (nonces.length === 0 || nonces.length % nonceBytes !== 0) return undefined
-    const session = Layout.sessionAt(datagram)
+    const session = Header.sessionAt(datagram, 0)
     const masters = [session, anySession].map((session) => ({ address: from, session }))
     const known = masters
       .map((master) => this.known.get(keyOf(master)))
@@ -168,7 +173,7 @@ export class HailAnswers {
 
   /** Is it a hail of ours that was not answered yet? Its tag is right. */
   isNew(datagram: Uint8Array): boolean {
-    const session = Layout.sessionAt(datagram)
+    const session = Header.sessionAt(datagram, 0)
     const isOurs = session === this.session || session === anySession
     const isWhole = datagram.length === bodyAt + nonceBytes + Primitives.tagBytes
     const hasRoom = this.waiting.size < Limits.answeredHails

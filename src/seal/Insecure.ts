@@ -31,7 +31,7 @@ export const catcher = (surroundings: Seal.Surroundings): Seal.CatcherSeal => {
     open: (bytes, at, from) => {
       if (Header.isSealed(bytes, at) && Header.typeOf(bytes, at) === Header.types.Announce) {
         surroundings.onRefused(from, "Sealed")
-        hints.give(from, () => openHint(bytes, at))
+        hints.give(from, () => openHint(Header.sessionAt(bytes, at)))
       }
       return openAt(bytes, at)
     }
@@ -39,7 +39,5 @@ export const catcher = (surroundings: Seal.Surroundings): Seal.CatcherSeal => {
 }
 
 /** A datagram that says nothing but that a catcher is here which has no key. */
-const openHint = (bytes: Uint8Array, at: number): Uint8Array => {
-  const session = BigInt(Header.u32(bytes, at + 8)) | (BigInt(Header.u32(bytes, at + 12)) << 32n)
-  return Codec.encode({ _tag: "Decline", session, incarnation: 0, silentMillis: 0, master: "" })
-}
+const openHint = (session: bigint): Uint8Array =>
+  Codec.encode({ _tag: "Decline", session, incarnation: 0, silentMillis: 0, master: "" })

@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { secretBytes } from "./Primitives.ts"
 
 /** What a master holds. */
 export interface MasterKeys {
@@ -52,7 +53,7 @@ export class KeyError extends Schema.TaggedError<KeyError>()("KeyError", {
 }
 
 /** Bytes of a seed, of a secret, and of a public key. */
-export const secretBytes = 32
+export { secretBytes }
 
 // ---- making ----
 

@@ -66,7 +66,3 @@ export const fields = (type: number, session: bigint, ...parts: ReadonlyArray<Ui
   }
   return datagram
 }
-
-/** The id of a datagram's session. */
-export const sessionAt = (datagram: Uint8Array): bigint =>
-  BigInt(Header.u32(datagram, 8)) | (BigInt(Header.u32(datagram, 12)) << 32n)

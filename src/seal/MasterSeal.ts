@@ -8,11 +8,11 @@
 import type * as crypto from "node:crypto"
 import * as Redacted from "effect/Redacted"
 import type { Address } from "../protocol/Address.ts"
+import { Bucket } from "../protocol/Bucket.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromMaster, Join, Message, Welcome } from "../wire/Message.ts"
 import { bodyAt, type Box, numberOf, putNumber, slotOf } from "./Box.ts"
-import { Bucket } from "./Bucket.ts"
 import { anySession, HailAnswers, type Hailed, Hails } from "./Hails.ts"
 import type { MasterKeys } from "./Keys.ts"
 import * as Layout from "./Layout.ts"
@@ -96,7 +96,7 @@ class MasterSeal implements Seal.MasterSeal {
   }
 
   private toGroup(message: FromMaster): Uint8Array {
-    const signatureBytes = Signed.bytesOf(message._tag)
+    const signatureBytes = Signed.bytesOf(Header.types[message._tag])
     const { datagram, end } = Layout.layOut(message, signatureBytes)
     this.numberTo(datagram)
     if (signatureBytes > 0) Signed.putSignature(this.identity, datagram, end)
@@ -165,13 +165,12 @@ class MasterSeal implements Seal.MasterSeal {
 
   // Another master of ours: believed once it has answered a hail.
   private openOther(datagram: Uint8Array, from: Address): Message | undefined {
-    const master = { address: from, session: Layout.sessionAt(datagram) }
+    const master = { address: from, session: Header.sessionAt(datagram, 0) }
     const nowMillis = this.surroundings.now()
-    const isProven = this.hails.isProven(master, nowMillis)
-    if (master.session === this.session || !(isProven || this.hails.isDue(master, nowMillis))) return undefined
+    if (master.session === this.session || !this.hails.isHeeded(master, nowMillis)) return undefined
     if (Header.typeOf(datagram, 0) === Header.types.Announce && !Signed.isFrom(datagram, from)) return undefined
     const message = Signed.openToAll(this.publicKey, datagram)?.message
-    if (message === undefined || (message._tag === "Bye" && !isProven)) return undefined
+    if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master, nowMillis))) return undefined
     return this.unlessUnproven(message, master)
   }
 
@@ -193,7 +192,7 @@ class MasterSeal implements Seal.MasterSeal {
   }
 
   private openJoin(datagram: Uint8Array): Message | undefined {
-    if (Layout.sessionAt(datagram) !== this.session) return undefined
+    if (Header.sessionAt(datagram, 0) !== this.session) return undefined
     const guest = this.guestOf(Welcomes.ephemeralOf(datagram))
     if (guest === undefined) return undefined
     const message = Welcomes.openJoin(datagram, guest)

@@ -6,8 +6,9 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { hkdfSync, scrypt } from "node:crypto"
+import { scrypt } from "node:crypto"
 import * as Keys from "./Keys.ts"
+import * as Primitives from "./Primitives.ts"
 
 /** Words of a fresh phrase: 11 bits each, 77 bits. */
 export const freshWords = 7
@@ -57,8 +58,7 @@ export const keysOf = Effect.fn("Phrase.keysOf")(function* (phrase: Redacted.Red
   const reason = weaknessOf(words)
   if (reason !== undefined) return yield* new Keys.KeyError({ path, reason })
   const master = yield* stretched(words)
-  const part = (name: string) =>
-    new Uint8Array(hkdfSync("sha256", master, "", `${derivation} ${name}`, Keys.secretBytes))
+  const part = (name: string) => Primitives.derive(master, new Uint8Array(0), `${derivation} ${name}`, Keys.secretBytes)
   return Keys.ofSecrets(part("identity"), part("join"))
 })
 

@@ -6,11 +6,12 @@
 
 import * as crypto from "node:crypto"
 import * as Result from "effect/Result"
+import { tagBytes } from "../protocol/Limits.ts"
 
 /** Bytes of a secret, of a public key and of a nonce that nobody can guess. */
 export const secretBytes = 32
 /** Bytes of an authentication tag. */
-export const tagBytes = 16
+export { tagBytes }
 /** Bytes of a signature. */
 export const signatureBytes = 64
 

@@ -3,7 +3,7 @@
 import type * as crypto from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
 import * as Header from "../wire/Header.ts"
-import type { FromMaster, Message } from "../wire/Message.ts"
+import type { Message } from "../wire/Message.ts"
 import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
 
@@ -29,7 +29,7 @@ export const isSigned = (publicKey: Primitives.Verifier, datagram: Uint8Array, a
  * Bytes of the signature that a message to the group has. A poll has none: they are many, and one that a
  * hostile catcher forges is answered, and changes nothing else.
  */
-export const bytesOf = (tag: FromMaster["_tag"]): number => (tag === "Poll" ? 0 : Primitives.signatureBytes)
+export const bytesOf = (type: number): number => (type === Header.types.Poll ? 0 : Primitives.signatureBytes)
 
 /** Room for the text of an address, of version 6 and with its port. */
 const addressBytes = 48

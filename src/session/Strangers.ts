@@ -1,6 +1,7 @@
 /**
  * Others of this protocol whose datagrams are refused, because of a key or a version. Anybody can
- * send such a datagram, so all that comes of it is a line to the user, once for each sender.
+ * send such a datagram, so all that comes of it is a line to the user, once for each sender and
+ * reason.
  */
 
 import type { Address } from "../protocol/Address.ts"

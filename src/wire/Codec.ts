@@ -75,7 +75,7 @@ export const decode = (bytes: Uint8Array, at = 0): Result.Result<Message, WireEr
 
 /** The message at `at`, where a datagram stands that is whole, and of which the last `tailBytes` are none of its body. */
 export const read = (bytes: Uint8Array, at: number, tailBytes: number): Result.Result<Message, WireError> => {
-  const session = BigInt(Header.u32(bytes, at + 8)) | (BigInt(Header.u32(bytes, at + 12)) << 32n)
+  const session = Header.sessionAt(bytes, at)
   const end = at + Header.lengthOf(bytes, at) - tailBytes
   const r = new Reader(bytes.subarray(at + Limits.headerBytes, end), tailBytes)
   const type = Header.typeOf(bytes, at)

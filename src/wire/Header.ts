@@ -11,7 +11,7 @@
  *  8  8  session
  * 16  4  file
  * 20  4  index: page, parity page, round, poll, entry or train, as the type says
- * 24     body, then a checksum of 4 bytes unless it is a page: see Codec. 16 bytes are kept free there for a tag [W-6]
+ * 24     body, then a checksum of 4 bytes unless it is a page: see Codec
  * ```
  *
  * [W-1] The length makes a datagram self-delimiting: receive offload hands over several of them glued together.
@@ -144,6 +144,9 @@ export const lengthOf = (bytes: Uint8Array, at: number): number => u16(bytes, at
 /** Is the datagram at `at` of that session? */
 export const isOf = (bytes: Uint8Array, at: number, session: Session): boolean =>
   u32(bytes, at + 8) === session.low && u32(bytes, at + 12) === session.high
+/** The id of the session of the datagram at `at`. */
+export const sessionAt = (bytes: Uint8Array, at: number): bigint =>
+  BigInt(u32(bytes, at + 8)) | (BigInt(u32(bytes, at + 12)) << 32n)
 /** The file of the datagram at `at`. */
 export const fileOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + 16)
 /** The index of the datagram at `at`: what it counts depends on the type. */

@@ -1,4 +1,6 @@
-/** A bound on how often something is done: so many at once, and so many more in a second. */
+/** A token bucket: a bound on how often something is done. */
+
+/** So many at once, and so many more in a second. */
 export class Bucket {
   private left: number
   private filledMillis = 0
