@@ -43,7 +43,7 @@ interface Session {
 }
 
 class CatcherSeal implements Seal.CatcherSeal {
-  private readonly publicKey: Primitives.Verifier
+  private readonly master: Signed.Verifier
   private readonly joinSecret: Uint8Array
   private readonly guestKey: Primitives.MacKey
   private readonly hails: Hails
@@ -54,10 +54,10 @@ class CatcherSeal implements Seal.CatcherSeal {
 
   constructor(keys: CatcherKeys, surroundings: Seal.Surroundings) {
     this.surroundings = surroundings
-    this.publicKey = Signed.publicKeyOf(keys.publicKey)
+    this.master = Signed.verifierOf(keys.publicKey, surroundings.group)
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
-    this.hails = new Hails(this.publicKey, this.guestKey)
+    this.hails = new Hails(this.master, this.guestKey)
     this.hints = new Hints(surroundings)
   }
 
@@ -130,7 +130,7 @@ class CatcherSeal implements Seal.CatcherSeal {
       this.hints.give(from, () => this.hails.nameless(id))
       return undefined
     }
-    const opened = Signed.openToAll(this.publicKey, datagram)
+    const opened = Signed.openToAll(this.master, datagram)
     if (opened === undefined) return undefined
     if (session !== undefined) taken(session, datagram)
     if (isOurs) return opened.message
@@ -153,7 +153,8 @@ class CatcherSeal implements Seal.CatcherSeal {
   /** The keys that we would share with a master that announces itself so. */
   private meet(id: bigint, master: Uint8Array): Session | undefined {
     const own = Primitives.ephemeral()
-    const handshake = { session: id, master, catcher: own.publicKey }
+    const { group } = this.surroundings
+    const handshake = { group, session: id, master, catcher: own.publicKey }
     const pair = Pair.make(own, master, this.joinSecret, handshake)
     if (pair === undefined) return undefined
     if (this.sessions.size >= Limits.sealedSessions) this.forgetOne()
@@ -199,7 +200,7 @@ class CatcherSeal implements Seal.CatcherSeal {
   private openBye(datagram: Uint8Array): Message | undefined {
     const session = this.sessions.get(Header.sessionAt(datagram, 0))
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
-    const message = Signed.openToAll(this.publicKey, datagram)?.message
+    const message = Signed.openToAll(this.master, datagram)?.message
     if (message !== undefined) taken(session, datagram)
     return message
   }
@@ -214,7 +215,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     if (isPoll ? !isNewPoll(session, datagram) : !session.heard.isNew(number)) return undefined
     if (!session.group.isSealed(datagram, end)) return undefined
     session.group.open(datagram, bodyAt, end)
-    if (!isPoll && !Signed.isSigned(this.publicKey, datagram, end - signatureBytes)) return undefined
+    if (!isPoll && !Signed.isSigned(this.master, datagram, end - signatureBytes)) return undefined
     if (isPoll) takePoll(session, datagram)
     else taken(session, datagram)
     return Layout.readBack(datagram, signatureBytes)

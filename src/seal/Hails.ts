@@ -4,7 +4,6 @@
  * What a master said before its answer is kept until then. [K-6]
  */
 
-import type * as crypto from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
@@ -12,6 +11,7 @@ import type { Message } from "../wire/Message.ts"
 import { bodyAt } from "./Box.ts"
 import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
+import * as Signed from "./Signed.ts"
 
 /** Bytes of a nonce. */
 const nonceBytes = 16
@@ -44,11 +44,11 @@ export interface Held {
 /** The hails of one end, and their answers. */
 export class Hails {
   private readonly known = new Map<string, Known>()
-  private readonly publicKey: Primitives.Verifier
+  private readonly master: Signed.Verifier
   private readonly macKey: Primitives.MacKey
 
-  constructor(publicKey: Primitives.Verifier, macKey: Primitives.MacKey) {
-    this.publicKey = publicKey
+  constructor(master: Signed.Verifier, macKey: Primitives.MacKey) {
+    this.master = master
     this.macKey = macKey
   }
 
@@ -118,7 +118,7 @@ export class Hails {
       .find((known) => known?.address === from && has(nonces, known.nonce))
     if (known === undefined) return undefined
     const signature = datagram.subarray(signatureAt, signatureAt + Primitives.signatureBytes)
-    if (!Primitives.verify(this.publicKey, proofOf(session, nonces), signature)) return undefined
+    if (!Signed.verify(this.master, "lives", proofOf(session, nonces), signature)) return undefined
     // an answer is taken once
     const spent = Primitives.random(nonceBytes)
     const proven = { ...known, nonce: spent, provenMillis: nowMillis, inVain: 0, held: undefined }
@@ -148,8 +148,7 @@ const has = (nonces: Uint8Array, nonce: Uint8Array): boolean => {
   return false
 }
 
-const proofOf = (session: bigint, nonces: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from(`mrsync ${Header.version} lives ${session} `), nonces])
+const proofOf = (session: bigint, nonces: Uint8Array): Uint8Array => Buffer.concat([Buffer.from(`${session} `), nonces])
 
 /** Nonces that one answer signs: 1200 bytes at most [W-5]. */
 const mostNonces = 64
@@ -162,12 +161,12 @@ export class HailAnswers {
   /** Do those that wait ask for copies? */
   private copies = 1
   private readonly session: bigint
-  private readonly identity: crypto.KeyObject
+  private readonly signer: Signed.Signer
   private readonly macKey: Primitives.MacKey
 
-  constructor(session: bigint, identity: crypto.KeyObject, macKey: Primitives.MacKey) {
+  constructor(session: bigint, signer: Signed.Signer, macKey: Primitives.MacKey) {
     this.session = session
-    this.identity = identity
+    this.signer = signer
     this.macKey = macKey
   }
 
@@ -199,7 +198,7 @@ export class HailAnswers {
     this.copies = 1
     while (waiting.length > 0) {
       const nonces = Buffer.concat(waiting.splice(0, mostNonces))
-      const signature = Primitives.sign(this.identity, proofOf(this.session, nonces))
+      const signature = Signed.sign(this.signer, "lives", proofOf(this.session, nonces))
       const answer = Layout.fields(Header.handshakeTypes.HailOk, this.session, nonces, signature)
       Primitives.putTag(this.macKey, answer, answer.length - Primitives.tagBytes)
       for (let copy = 0; copy < copies; copy++) out.push(answer)

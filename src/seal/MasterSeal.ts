@@ -5,7 +5,6 @@
  * keys that the two share.
  */
 
-import type * as crypto from "node:crypto"
 import * as Redacted from "effect/Redacted"
 import type { Address } from "../protocol/Address.ts"
 import { Bucket } from "../protocol/Bucket.ts"
@@ -37,8 +36,8 @@ interface Guest extends Pair.Pair {
 
 class MasterSeal implements Seal.MasterSeal {
   private numbered = 0
-  private readonly identity: crypto.KeyObject
-  private readonly publicKey: Primitives.Verifier
+  private readonly signer: Signed.Signer
+  private readonly verifier: Signed.Verifier
   private readonly joinSecret: Uint8Array
   private readonly guestKey: Primitives.MacKey
   private readonly group: Box
@@ -59,13 +58,13 @@ class MasterSeal implements Seal.MasterSeal {
     this.session = session
     this.secret = secret
     this.surroundings = surroundings
-    this.identity = keys.identity
-    this.publicKey = Signed.publicKeyOf(keys.publicKey)
+    this.signer = { identity: keys.identity, group: surroundings.group }
+    this.verifier = Signed.verifierOf(keys.publicKey, surroundings.group)
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
     this.group = Pair.groupBox(secret, session)
-    this.hails = new Hails(this.publicKey, this.guestKey)
-    this.hailAnswers = new HailAnswers(session, this.identity, this.guestKey)
+    this.hails = new Hails(this.verifier, this.guestKey)
+    this.hailAnswers = new HailAnswers(session, this.signer, this.guestKey)
   }
 
   seal(message: FromMaster): ReadonlyArray<Uint8Array> {
@@ -90,7 +89,7 @@ class MasterSeal implements Seal.MasterSeal {
     this.numberTo(datagram)
     datagram.set(added, end)
     const signatureAt = end + added.length
-    Signed.putSignature(this.identity, datagram, signatureAt)
+    Signed.putSignature(this.signer, datagram, signatureAt)
     Primitives.putTag(this.guestKey, datagram, signatureAt + Primitives.signatureBytes)
     return datagram
   }
@@ -99,7 +98,7 @@ class MasterSeal implements Seal.MasterSeal {
     const signatureBytes = Signed.bytesOf(Header.types[message._tag])
     const { datagram, end } = Layout.layOut(message, signatureBytes)
     this.numberTo(datagram)
-    if (signatureBytes > 0) Signed.putSignature(this.identity, datagram, end)
+    if (signatureBytes > 0) Signed.putSignature(this.signer, datagram, end)
     this.group.seal(datagram, bodyAt, end + signatureBytes)
     return datagram
   }
@@ -169,7 +168,7 @@ class MasterSeal implements Seal.MasterSeal {
     const nowMillis = this.surroundings.now()
     if (master.session === this.session || !this.hails.isHeeded(master, nowMillis)) return undefined
     if (Header.typeOf(datagram, 0) === Header.types.Announce && !Signed.isFrom(datagram, from)) return undefined
-    const message = Signed.openToAll(this.publicKey, datagram)?.message
+    const message = Signed.openToAll(this.verifier, datagram)?.message
     if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master, nowMillis))) return undefined
     return this.unlessUnproven(message, master)
   }
@@ -216,7 +215,8 @@ class MasterSeal implements Seal.MasterSeal {
     if (known !== undefined) return known
     if (!this.handshakes.takes(this.surroundings.now())) return undefined
     const { ephemeral, joinSecret, session } = this
-    const pair = Pair.make(ephemeral, catcher, joinSecret, { session, master: ephemeral.publicKey, catcher })
+    const { group } = this.surroundings
+    const pair = Pair.make(ephemeral, catcher, joinSecret, { group, session, master: ephemeral.publicKey, catcher })
     if (pair === undefined) return undefined
     if (this.guests.size >= Limits.pairs) this.forgetOldest()
     const guest = { ...pair, incarnations: new Set<number>() }

@@ -1,8 +1,9 @@
 /**
  * The keys that a master and one catcher share: from both ephemeral keys, so that each end brings
- * something fresh, from the join secret, and bound to version, session and roles. [K-2]
+ * something fresh, from the join secret, and bound to version, group, session and roles. [K-2]
  */
 
+import type { Address } from "../protocol/Address.ts"
 import * as Header from "../wire/Header.ts"
 import { Box, boxBytes } from "./Box.ts"
 import * as Primitives from "./Primitives.ts"
@@ -19,6 +20,7 @@ export interface Pair {
 
 /** The public parts of a handshake. */
 interface Handshake {
+  readonly group: Address
   readonly session: bigint
   readonly master: Uint8Array
   readonly catcher: Uint8Array
@@ -29,11 +31,11 @@ export const make = (
   own: Primitives.Ephemeral,
   theirs: Uint8Array,
   joinSecret: Uint8Array,
-  { catcher, master, session }: Handshake
+  { catcher, group, master, session }: Handshake
 ): Pair | undefined => {
   const agreed = Primitives.agree(own, theirs)
   if (agreed === undefined) return undefined
-  const info = Buffer.concat([Buffer.from(`mrsync ${Header.version} pair ${session} `), master, catcher])
+  const info = Buffer.concat([Buffer.from(`mrsync ${Header.version} pair ${group} ${session} `), master, catcher])
   const material = Primitives.derive(agreed, joinSecret, info, 2 * boxBytes)
   return {
     answers: new Box(material.subarray(0, boxBytes)),

@@ -13,6 +13,8 @@ export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion"
 export interface Surroundings {
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
+  /** The group's address and port. */
+  readonly group: Address
   /** This end's own address. */
   readonly local: () => Address
   /** Sends a datagram of the seal's own to an address; where the system sends nothing there, it is lost. */

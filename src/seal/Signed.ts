@@ -7,23 +7,46 @@ import type { Message } from "../wire/Message.ts"
 import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
 
-/** A master's public key; a key file has been checked to hold one. */
-export const publicKeyOf = (raw: Uint8Array): Primitives.Verifier => {
-  const key = Primitives.publicKeyOf("Ed25519", raw)
-  if (key === undefined) throw new Error("no public key of Ed25519")
-  return { raw, key }
+/**
+ * A master's identity, and the group to which it speaks. What it signs names the group, so that
+ * nobody can carry it to another one. [K-13]
+ */
+export interface Signer {
+  readonly identity: crypto.KeyObject
+  readonly group: Address
 }
 
-const signed = (datagram: Uint8Array, end: number): Uint8Array =>
-  Buffer.concat([Buffer.from(`mrsync ${Header.version} says `), datagram.subarray(0, end)])
+/** A master's public key, and the group on which it is heard. */
+export interface Verifier extends Primitives.Verifier {
+  readonly group: Address
+}
+
+/** That of a public key; a key file has been checked to hold one. */
+export const verifierOf = (raw: Uint8Array, group: Address): Verifier => {
+  const key = Primitives.publicKeyOf("Ed25519", raw)
+  if (key === undefined) throw new Error("no public key of Ed25519")
+  return { raw, key, group }
+}
+
+/** The text of a signature: for what it is, to which group, and what. */
+const textOf = (purpose: "says" | "lives", group: Address, said: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`mrsync ${Header.version} ${purpose} ${group} `), said])
+
+/** Signs something for that purpose. */
+export const sign = ({ group, identity }: Signer, purpose: "says" | "lives", said: Uint8Array): Uint8Array =>
+  Primitives.sign(identity, textOf(purpose, group, said))
+
+/** Did the master sign it, for that purpose? */
+export const verify = (master: Verifier, purpose: "says" | "lives", said: Uint8Array, signature: Uint8Array): boolean =>
+  Primitives.verify(master, textOf(purpose, master.group, said), signature)
 
 /** Signs all before `at`, and puts the signature there. */
-export const putSignature = (identity: crypto.KeyObject, datagram: Uint8Array, at: number): void =>
-  datagram.set(Primitives.sign(identity, signed(datagram, at)), at)
+export const putSignature = (signer: Signer, datagram: Uint8Array, at: number): void =>
+  datagram.set(sign(signer, "says", datagram.subarray(0, at)), at)
 
 /** Is the signature at `at` the master's? */
-export const isSigned = (publicKey: Primitives.Verifier, datagram: Uint8Array, at: number): boolean =>
-  Primitives.verify(publicKey, signed(datagram, at), datagram.subarray(at, at + Primitives.signatureBytes))
+export const isSigned = (master: Verifier, datagram: Uint8Array, at: number): boolean =>
+  verify(master, "says", datagram.subarray(0, at), datagram.subarray(at, at + Primitives.signatureBytes))
 
 /**
  * Bytes of the signature that a message to the group has. A poll has none: they are many, and one that a
@@ -61,10 +84,10 @@ interface ToAll {
 }
 
 /** Reads it, its tag being right; undefined: its signature is wrong, or it is no such message. */
-export const openToAll = (publicKey: Primitives.Verifier, datagram: Uint8Array): ToAll | undefined => {
+export const openToAll = (master: Verifier, datagram: Uint8Array): ToAll | undefined => {
   const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
   const addedAt = signatureAt - addedOf(Header.typeOf(datagram, 0))
-  if (addedAt < Layout.leastBytes || !isSigned(publicKey, datagram, signatureAt)) return undefined
+  if (addedAt < Layout.leastBytes || !isSigned(master, datagram, signatureAt)) return undefined
   const message = Layout.readBack(datagram, datagram.length - Primitives.tagBytes - addedAt)
   if (message?._tag !== "Announce" && message?._tag !== "Bye") return undefined
   return { message, ephemeral: datagram.slice(addedAt, addedAt + Primitives.secretBytes) }

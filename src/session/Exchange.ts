@@ -81,6 +81,7 @@ const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.St
     Effect.forEach(datagrams, (bytes) => transport.send({ bytes, datagramBytes: bytes.length }), { discard: true })
   const around: Seal.Surroundings = {
     now,
+    group: transport.group,
     local: () => transport.local,
     tell: (to, datagram) => say(transport.sendTo(to, datagram)),
     tellGroup: (make) => say(Effect.suspend(() => sayAll(make()))),

@@ -5,7 +5,7 @@
  */
 import * as Keys from "../seal/Keys.ts"
 import * as MasterSeal from "../seal/MasterSeal.ts"
-import type * as Simulated from "../transport/simulated/Network.ts"
+import * as Simulated from "../transport/simulated/Network.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Message } from "../wire/Message.ts"
 import { Dice } from "./Dice.ts"
@@ -86,7 +86,8 @@ const inTheOpen = (bytes: Uint8Array, dice: Dice): Message => {
 const earlier = (master: string): ReadonlyArray<Uint8Array> => {
   const session = 0x0bad_5e55_1010n
   const seal = MasterSeal.make(keys, session, new Uint8Array(Keys.secretBytes), {
-    ...{ now: () => 0, local: () => master, tell: () => {}, tellGroup: () => {}, onRefused: () => {} }
+    ...{ now: () => 0, group: Simulated.defaultGroup, local: () => master },
+    ...{ tell: () => {}, tellGroup: () => {}, onRefused: () => {} }
   })
   const announce = { _tag: "Announce", session, pageBytes: 512, blockPages: 128, timeoutMillis: 1000 } as const
   return [

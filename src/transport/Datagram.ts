@@ -67,6 +67,7 @@ const makeMaster = Effect.fn("Datagram.master")(function* (options: Options) {
 
   const listeners = new Set<Open>()
   return Transport.of({
+    group: Addresses.print(to),
     local: socket.local,
     receiveBufferBytes: socket.receiveBufferBytes,
     glues: false,
@@ -104,6 +105,7 @@ const makeCatcher = Effect.fn("Datagram.catcher")(function* (options: Options) {
   const counters = { received: 0, unanswerable: 0 }
   const pull = pullOf(group, own.local, counters)
   return Transport.of({
+    group: Addresses.print(to),
     local: own.local,
     receiveBufferBytes: group.receiveBufferBytes,
     glues: false,

@@ -94,6 +94,7 @@ class Following {
   get service(): Service {
     const below = () => this.below.service
     return {
+      group: below().group,
       get local() {
         return below().local
       },

@@ -61,6 +61,7 @@ const endpoint = Effect.fnUntraced(function* (
   const ears = earsOf(own.local)
   yield* ears.hear(heard)
   return Transport.of({
+    group: Addresses.print(group),
     local: own.local,
     receiveBufferBytes: heard.receiveBufferBytes,
     glues: true,

@@ -95,6 +95,8 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
 export class Transport extends Context.Service<
   Transport,
   {
+    /** The group's address and port: those that speak to each other have the same. */
+    readonly group: Address
     /** This end's address, to which answers come. It may change with the interface. */
     readonly local: Address
     /** The kernel's receive buffer (Linux's doubled figure is halved again): bounds the window. */

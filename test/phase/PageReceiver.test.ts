@@ -30,6 +30,7 @@ const eof = (file: number, round: number): Message => ({
 
 const { open } = Insecure.catcher({
   now: () => 0,
+  group: "",
   local: () => "",
   tell: () => {},
   tellGroup: () => {},

@@ -12,6 +12,7 @@ import type { FromMaster, Message } from "../../src/wire/Message.ts"
 const keysOf = (seed: number) => Keys.ofSecrets(new Uint8Array(32).fill(seed), new Uint8Array(32).fill(seed + 100))
 const ours = keysOf(1)
 const master = "10.0.0.1:4000"
+const here = "239.255.67.92:8888"
 const session = 0x1234_5678_9abcn
 const announce = {
   _tag: "Announce",
@@ -23,12 +24,13 @@ const eof: FromMaster = {
 }
 
 /** An end of a conversation: what it told of itself, and whom it refused. */
-const end = (address: string) => {
+const end = (address: string, group = here) => {
   const told: Array<{ to: string; datagram: Uint8Array }> = []
   const refused: Array<string> = []
   const time = { millis: 0 }
   const around: Seal.Surroundings = {
     now: () => time.millis,
+    group,
     local: () => address,
     tell: (to, datagram) => told.push({ to, datagram }),
     tellGroup: (make) => told.push(...make().map((datagram) => ({ to: "the group", datagram }))),
@@ -37,8 +39,8 @@ const end = (address: string) => {
   return { address, around, told, refused, time }
 }
 
-const rig = (keys = ours, id = session, address = master) => {
-  const place = end(address)
+const rig = (keys = ours, id = session, address = master, group = here) => {
+  const place = end(address, group)
   const secret = Primitives.random(32)
   return { ...place, secret, seal: MasterSeal.make(keys, id, secret, place.around) }
 }
@@ -216,6 +218,30 @@ describe("strangers", () => {
     const [datagram] = m.seal.seal(announce)
     assert.isUndefined(c.seal.open(datagram, 0, "10.9.9.9:4000"))
     assert.deepStrictEqual(c.told, [])
+  })
+  it("a master of another group, all of whose words are relayed both ways, is not believed [K-13]", () => {
+    const [elsewhere, c] = [rig(ours, session, master, "239.255.67.93:8888"), guest()]
+    assert.deepStrictEqual(announced(elsewhere, c), [])
+    assert.isUndefined(c.seal.seal(joinOf(77)), "there is no pair")
+    assert.deepStrictEqual(c.refused, [])
+    // nor by another master
+    const here = rig(ours, session + 1n, "10.0.0.7:4000")
+    const asked = () => here.seal.open(elsewhere.seal.seal(announce)[0], 0, elsewhere.address)
+    assert.deepStrictEqual([asked(), here.told], [undefined, []])
+  })
+  it("a pair of one group has no keys of another's [K-2]", () => {
+    const [one, two] = [Primitives.ephemeral(), Primitives.ephemeral()]
+    const pairOf = (group: string) =>
+      Pair.make(one, two.publicKey, new Uint8Array(32), {
+        group,
+        session,
+        master: one.publicKey,
+        catcher: two.publicKey
+      })!
+    const sealed = new Uint8Array(80)
+    pairOf(here).answers.seal(sealed, 24, 64)
+    assert.isTrue(pairOf(here).answers.isSealed(sealed, 64))
+    assert.isFalse(pairOf("239.255.67.92:8889").answers.isSealed(sealed, 64))
   })
   it("an answer to an earlier hail proves nothing now", () => {
     const [m, c] = [rig(), guest()]

@@ -57,6 +57,7 @@ describe("Lossy", () => {
       const glued = Uint8Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? 3 : i & 255))
       glued[2997] = 200
       const below = Layer.succeed(Transport, {
+        group: Simulated.defaultGroup,
         local: "10.0.0.1:1",
         receiveBufferBytes: 1,
         glues: false,

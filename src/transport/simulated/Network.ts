@@ -28,12 +28,17 @@ export { defaultReceiveBufferBytes, leastBufferedBytes } from "./Endpoint.ts"
 export type { Direction, Impairments, Traffic } from "./Link.ts"
 export type { Burst } from "./Losses.ts"
 
+/** The group of a network that is given none. */
+export const defaultGroup: Address = `${Limits.defaultGroup.group}:${Limits.defaultGroup.port}`
+
 /**
  * What a network is like; what is left out is harmless: no loss, no delay, no bound on the rate.
  */
 export interface Options extends Impairments {
   /** All of its chance: the same seed, the same network. */
   readonly seed: number
+  /** The group's address and port; `defaultGroup` where it is left out. */
+  readonly group?: Address
   /** What an endpoint holds unread; more is dropped and counted. */
   readonly receiveBufferBytes?: number
   /** Lost at the sender, so for all receivers at once: a part of the datagrams, or bursts of them. */
@@ -511,6 +516,7 @@ const transportOf = (air: Air, endpoint: Endpoint): Transport["Service"] => {
       return waitMillis > 0 ? Effect.sleep(waitMillis) : Effect.yieldNow
     })
   return {
+    group: air.options.group ?? defaultGroup,
     get local() {
       return endpoint.address
     },
