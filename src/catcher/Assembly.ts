@@ -2,7 +2,8 @@
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and
  * written in one piece; when more blocks are begun than the pool has buffers, the oldest is written
  * to the file, and read back for its hash once its last page has come. Parity is kept beside the
- * blocks until it is enough to decode one.
+ * blocks until it is enough to decode one. A block that is whole and wrong stays where it is: its pages
+ * are compared there with their digests.
  *
  * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
  * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
@@ -12,11 +13,12 @@
 
 import * as Effect from "effect/Effect"
 import { Claimed } from "../content/Claimed.ts"
-import { agrees, hash } from "../content/Hash.ts"
+import { agrees, digest, hash } from "../content/Hash.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
+import * as Spoiled from "../protocol/file/Spoiled.ts"
 import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { trailerBlock } from "../seal/PageSeal.ts"
@@ -68,14 +70,6 @@ interface Assembling {
 interface Kept {
   readonly indices: Array<number>
   readonly pages: Array<Uint8Array>
-}
-
-/** The verdict of the hashes on a file whose pages are all there. */
-export interface Verdict {
-  /** Blocks whose hash disagrees; their pages have to come again. */
-  readonly blocks: ReadonlyArray<number>
-  /** The trailer itself does not agree with the root: nothing can be said of the blocks. */
-  readonly trailer: boolean
 }
 
 /**
@@ -318,10 +312,10 @@ export class Assembly {
   }
 
   /** Memory for a block that has none of its own. */
-  private borrowing(
+  private borrowing<A>(
     block: number,
-    use: (bytes: Uint8Array) => Effect.Effect<void, StoreError>
-  ): Effect.Effect<void, StoreError> {
+    use: (bytes: Uint8Array) => Effect.Effect<A, StoreError>
+  ): Effect.Effect<A, StoreError> {
     return Effect.suspend(() => {
       const pooled = this.pool.take()
       const length = Layout.blockBytes(this.layout, block)
@@ -342,8 +336,8 @@ export class Assembly {
     )
   }
 
-  /** Every page is held: do the hashes agree? What disagrees is forgotten, to be put again. */
-  verify(root: Uint8Array): Verdict {
+  /** Every page is held: do the hashes agree? Of a block that disagrees one page is to be put again. [C-8] */
+  verify(root: Uint8Array): Spoiled.Verdict {
     const trailer = this.trailer.whole()
     if (!agrees(trailer, root)) return { blocks: [], trailer: true }
     const hashes = this.hashes.whole()
@@ -351,9 +345,61 @@ export class Assembly {
     for (let block = 0; block < this.layout.blocks; block++) {
       if (Buffer.compare(Trailer.hashOf(hashes, block), Trailer.hashOf(trailer, block)) === 0) continue
       blocks.push(block)
-      this.counts[block] = 0
+      this.counts[block]--
     }
     return { blocks, trailer: false }
+  }
+
+  /** The pages of a span held that have another digest than the one told: they are to be put again. */
+  compare({ digests, first }: Spoiled.Told, held: Runs): Effect.Effect<ReadonlyArray<number>, StoreError> {
+    const { dataPages, pageBytes } = this.layout
+    if (first >= dataPages) return Effect.sync(() => this.othersOf(first, digests, held, this.trailerFrom(first)))
+    const block = Layout.blockOf(this.layout, first)
+    const forget = (bytes: Uint8Array) => {
+      const others = this.othersOf(first, digests, held, bytes)
+      this.counts[block] -= others.length
+      for (const page of others) this.assembling.get(block)?.buffer.held.fill(0, page - first, page - first + 1)
+      return others
+    }
+    const assembling = this.assembling.get(block)
+    if (assembling !== undefined) return Effect.sync(() => forget(assembling.buffer.bytes))
+    return this.borrowing(block, (bytes) => {
+      const parts = pairsOf(held).map(([from, count]) => {
+        const at = (from - first) * pageBytes
+        return this.writer.read(this.offset(block) + at, bytes.subarray(at, at + count * pageBytes))
+      })
+      return Effect.map(
+        Effect.forEach(parts, (part) => part, { discard: true }),
+        () => {
+          this.cipher?.(block, 0, bytes)
+          return forget(bytes)
+        }
+      )
+    })
+  }
+
+  /** The trailer from that page on, as it was on the air. */
+  private trailerFrom(first: number): Uint8Array {
+    const offset = Trailer.offsetOf(this.layout, first)
+    const bytes = new Uint8Array(this.layout.trailerBytes - offset)
+    this.trailer.read(offset, bytes)
+    this.cipher?.(trailerBlock, offset, bytes)
+    return bytes
+  }
+
+  /** Those of the pages held that are not as they were told to be; `bytes` begin with the page `first`. */
+  private othersOf(first: number, digests: Uint8Array, held: Runs, bytes: Uint8Array): ReadonlyArray<number> {
+    const { layout } = this
+    const others: Array<number> = []
+    for (const [from, count] of pairsOf(held)) {
+      for (let page = from; page < from + count; page++) {
+        const at = (page - first) * layout.pageBytes
+        const told = digests.subarray((page - first) * Limits.digestBytes, (page - first + 1) * Limits.digestBytes)
+        const payload = bytes.subarray(at, at + Layout.payloadBytes(layout, page))
+        if (Buffer.compare(digest(payload), told) !== 0) others.push(page)
+      }
+    }
+    return others
   }
 
   /** Could the master not read this member of the bundle? */
@@ -367,3 +413,6 @@ export class Assembly {
     this.latest = undefined
   }
 }
+
+const pairsOf = (runs: Runs): ReadonlyArray<readonly [first: number, count: number]> =>
+  Array.from({ length: runs.length / 2 }, (_, i) => [runs[2 * i], runs[2 * i + 1]] as const)

@@ -18,7 +18,7 @@ import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
-import { Assembly, type BlockPool, type Cipher, type Verdict } from "./Assembly.ts"
+import { Assembly, type BlockPool, type Cipher } from "./Assembly.ts"
 
 /** The options of a file at a catcher. */
 export interface Options {
@@ -58,7 +58,7 @@ export interface CatchFile {
   readonly pages: (batch: FileState.PageBatch) => Effect.Effect<void>
   /** As `pages`. */
   readonly parity: (batch: FileState.ParityBatch) => Effect.Effect<void>
-  /** As `pages`: how the pages of a spoiled block begin, which come after it. */
+  /** As `pages`: what the pages of a spoiled block are like. */
   readonly digests: (digests: FileState.Digests) => Effect.Effect<void>
   /** Dropped when the mailbox is full: it will be asked again. */
   readonly question: (event: FileState.Event) => void
@@ -184,6 +184,10 @@ class Place {
           : Effect.as(assembly.recover(command.block, command.missing), undefined)
       case "Verify":
         return assembly === undefined ? Effect.undefined : this.verify(command.root, assembly)
+      case "Compare":
+        return assembly === undefined
+          ? Effect.undefined
+          : Effect.map(assembly.compare(command, command.held), (wrong) => ({ _tag: "Compared", wrong }) as const)
       case "Commit":
         return this.opened === undefined ? Effect.undefined : this.commit(this.opened)
       case "Discard":
@@ -232,7 +236,7 @@ class Place {
 
   private verify(root: Uint8Array, assembly: Assembly) {
     return Effect.gen({ self: this }, function* () {
-      const verdict: Verdict = assembly.verify(root)
+      const verdict = assembly.verify(root)
       if (verdict.blocks.length === 0 && !verdict.trailer) yield* this.options.verified
       return { _tag: "Verified", ...verdict } as const
     })

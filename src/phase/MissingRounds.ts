@@ -253,8 +253,9 @@ const judge = (
   answer: Missing,
   before: Missing | undefined
 ): void => {
-  // what was spoiled had come
-  if (answer.spoiled && before?.spoiled !== true) return trials.judge(slot, true, "SentAlone")
+  // what was spoiled had come, and once its digests have, more of it is listed [C-8]
+  if (answer.spoiled)
+    return trials.judge(slot, before?.spoiled !== true || !Planner.hasAll(answer.runs, before.runs), "SentAlone")
   const pages = Planner.lackingWhole(layout, answer)
   if (before === undefined) {
     const hasGained = pages <= Limits.vainRoundPages || pages < answer.count * (1 - Limits.gainedShare)

@@ -1,7 +1,7 @@
 import { assert, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Assembly, type BlockBuffer, BlockPool, type Cipher } from "../../src/catcher/Assembly.ts"
-import { hash } from "../../src/content/Hash.ts"
+import { digest, hash } from "../../src/content/Hash.ts"
 import * as Code from "../../src/parity/Code.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
@@ -91,6 +91,16 @@ const batchOf = (file: Sent, pages: ReadonlyArray<number>, damaged: ReadonlySet<
 
 const everyPage = (file: Sent) => Array.from({ length: file.layout.pages }, (_, page) => page)
 
+/** Compares what was held of a block after `verify` with its digests; the pages that are to be put again. */
+const compared = (assembly: Assembly, file: Sent, block: number) => {
+  const [first, count] = Layout.blockSpan(file.layout, block)
+  const digests = Array.from({ length: count }, (_, i) => digest(file.payload(first + i)))
+  return Effect.map(assembly.compare({ first, digests: Buffer.concat(digests) }, [first + 1, count - 1]), (wrong) => [
+    first,
+    ...wrong
+  ])
+}
+
 const put = (assembly: Assembly, file: Sent, pages: ReadonlyArray<number>, damaged?: ReadonlySet<number>) =>
   Effect.gen(function* () {
     for (let i = 0; i < pages.length; i += 7) {
@@ -155,12 +165,7 @@ describe.for(ways)("Assembly %s", ([, way]) => {
         yield* put(assembly, file, shuffled(rest, 1))
         const bad = wrong === undefined ? [] : [Math.floor(wrong / pageBytes / blockPages)]
         assert.deepStrictEqual(yield* verified(file.root), { blocks: bad, trailer: false })
-        const again = everyPage(file).filter((page) => bad.includes(Math.floor(page / blockPages)))
-        yield* put(
-          assembly,
-          file,
-          again.filter((page) => page < file.layout.dataPages)
-        )
+        for (const block of bad) yield* put(assembly, file, yield* compared(assembly, file, block))
         assert.deepStrictEqual(yield* verified(file.root), clean)
         assert.deepStrictEqual(content, file.content)
         assembly.release()
@@ -244,7 +249,7 @@ describe.for(ways)("Assembly %s", ([, way]) => {
     ["in memory", everyPage],
     ["spilled", striped]
   ] as const) {
-    it.effect(`wrong pages: exactly their blocks disagree, and can be put again (${name})`, () =>
+    it.effect(`wrong pages: exactly their blocks disagree, and they alone are put again (${name}) [C-8]`, () =>
       Effect.gen(function* () {
         const file = sent(many)
         const { assembly, content, pool, verified } = yield* begin(file)
@@ -253,14 +258,17 @@ describe.for(ways)("Assembly %s", ([, way]) => {
         const damaged = new Set([0, 7 * blockPages + 3, 200 * blockPages + 1, last * blockPages])
         yield* put(assembly, file, order(file), damaged)
         assert.deepStrictEqual(yield* verified(file.root), { blocks, trailer: false })
-        const again = blocks.flatMap((block) => {
-          const [first, count] = Layout.blockSpan(file.layout, block)
-          return Array.from({ length: count }, (_, i) => first + i)
-        })
+        const again: Array<number> = []
+        for (const block of blocks) again.push(...(yield* compared(assembly, file, block)))
+        const firsts = blocks.map((block) => block * blockPages)
+        assert.deepStrictEqual(
+          again.toSorted((a, b) => a - b),
+          [...new Set([...firsts, ...damaged])].sort((a, b) => a - b)
+        )
         // wrong once more, and then right
         yield* put(assembly, file, again, new Set([0]))
         assert.deepStrictEqual(yield* verified(file.root), { blocks: [0], trailer: false })
-        yield* put(assembly, file, [3, 2, 1, 0])
+        yield* put(assembly, file, [0])
         assert.deepStrictEqual(yield* verified(file.root), clean)
         assert.deepStrictEqual(content, file.content)
         assembly.release()
@@ -268,6 +276,45 @@ describe.for(ways)("Assembly %s", ([, way]) => {
       })
     )
   }
+
+  it.effect("a block of which pages are missing is compared where it is: in memory, or in the file [C-8]", () =>
+    Effect.gen(function* () {
+      for (const order of [everyPage, striped]) {
+        const file = sent(many)
+        const { assembly, content, pool, verified } = yield* begin(file)
+        const lacking = new Set(Array.from({ length: file.layout.blocks }, (_, block) => block * blockPages))
+        const held = order(file).filter((page) => !lacking.has(page) || page >= file.layout.dataPages)
+        const damaged = [1, 2, 3, 5, 42]
+        yield* put(assembly, file, held, new Set(damaged))
+        const wrong: Array<number> = []
+        for (const block of [0, 1, 2, 10]) wrong.push(...(yield* compared(assembly, file, block)))
+        assert.deepStrictEqual(wrong, [0, 1, 2, 3, 4, 5, 8, 40, 42])
+        yield* put(assembly, file, [...new Set([...wrong, ...lacking])])
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+        assembly.release()
+        assertWhole(pool)
+      }
+    })
+  )
+
+  it.effect("pages of a damaged trailer are compared, too [C-8]", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const { assembly, verified } = yield* begin(file)
+      const { dataPages, pages } = file.layout
+      yield* put(assembly, file, everyPage(file), new Set([dataPages + 2, pages - 1]))
+      const trailer = Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
+      assert.isAbove(trailer.length, 4)
+      // told of from its second page on
+      const digests = Buffer.concat(trailer.slice(1).map((page) => digest(file.payload(page))))
+      const told = { first: dataPages + 1, digests }
+      const wrong = yield* assembly.compare(told, [dataPages + 1, trailer.length - 1])
+      assert.deepStrictEqual(wrong, [dataPages + 2, pages - 1])
+      yield* put(assembly, file, wrong)
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+    })
+  )
 
   it.effect("a damaged trailer says nothing of the blocks, and can be put again", () =>
     Effect.gen(function* () {
@@ -409,7 +456,7 @@ describe.for(ways)("Assembly %s", ([, way]) => {
       assembly.keepParity({ blocks: [1], indices: [0], payloads: [new Uint8Array(pageBytes)] }, [0])
       yield* assembly.recover(1, [5, 1])
       assert.deepStrictEqual(yield* verified(file.root), { blocks: [1], trailer: false })
-      yield* put(assembly, file, [4, 5, 6, 7])
+      yield* put(assembly, file, yield* compared(assembly, file, 1))
       assert.deepStrictEqual(yield* verified(file.root), clean)
       assert.deepStrictEqual(content, file.content)
     })

@@ -41,6 +41,7 @@ export const AnyEvent = Schema.Union([
     blocks: Schema.Array(int(0, 2)).check(Schema.isMaxLength(3)),
     trailer: Schema.Boolean
   }),
+  Schema.TaggedStruct("Compared", { wrong: Schema.Array(int(0, layout.pages - 1)).check(Schema.isMaxLength(3)) }),
   Schema.TaggedStruct("StoreFailed", {}),
   Schema.TaggedStruct("Close", { from: int(0, 3) }),
   Schema.TaggedStruct("Committed", {}),

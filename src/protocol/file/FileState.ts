@@ -2,8 +2,8 @@
  * The four-state catcher of one file, as a pure reducer: `step(state, event)` gives the next state and the commands
  * that its driver runs. No I/O, clock, chance or visible mutation; a batch of pages is one event of constant cost a page.
  *
- * Commands whose outcome matters (OpenStore, Verify, Commit) are answered by an event (Opened, Recognised or OpenFailed,
- * Verified, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
+ * Commands whose outcome matters (OpenStore, Verify, Compare, Commit) are answered by an event (Opened, Recognised or OpenFailed,
+ * Verified, Compared, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
  *
  * [C-5] pages held + pages missing = all pages.
  * [C-6] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
@@ -11,7 +11,8 @@
  * [C-2] a duplicate or a reordered page changes nothing but the order of storing.
  * [C-3] an illegal event is answered or ignored, never thrown.
  * [C-4] parity is kept only for a block that lacks more pages than it holds parity; with the last one the block is decoded.
- * [C-8] a block that was whole and wrong takes no parity, and its pages only with their digests.
+ * [C-8] a block that was whole and wrong takes no parity, and its pages only with their digests; what it holds is compared with
+ * these, too.
  */
 
 import * as Limits from "../Limits.ts"
@@ -101,6 +102,12 @@ interface Verified extends Spoiled.Verdict {
   readonly _tag: "Verified"
 }
 
+/** The outcome of Compare: pages that are others than the master's. They are missing again. */
+interface Compared {
+  readonly _tag: "Compared"
+  readonly wrong: ReadonlyArray<number>
+}
+
 /** Events of a file: questions of the master, pages, and outcomes of commands. */
 export type Event =
   /** The root, where the master knows it already: what stands there may be the content. */
@@ -116,6 +123,7 @@ export type Event =
   | Digests
   | Eof
   | Verified
+  | Compared
   | ({ readonly _tag: "StoreFailed" } & SitOutReason)
   | { readonly _tag: "Close"; readonly from: number }
   | { readonly _tag: "Committed"; readonly failures: ReadonlyArray<Failure> }
@@ -148,7 +156,10 @@ export type Command =
   /** Make the missing pages of a block from the parity kept for it. */
   | { readonly _tag: "Recover"; readonly block: number; readonly missing: Runs }
   | { readonly _tag: "DropParity"; readonly block: number }
+  /** Do the hashes agree? Of what disagrees the first page is missing again, and the others are doubted. [C-8] */
   | { readonly _tag: "Verify"; readonly root: Uint8Array }
+  /** Have the pages held, as runs, their digests? Those that have not are missing again. */
+  | ({ readonly _tag: "Compare"; readonly held: Runs } & Spoiled.Told)
   | { readonly _tag: "Commit" }
   | { readonly _tag: "Discard" }
   | { readonly _tag: "Answer"; readonly answer: Answer }
@@ -262,9 +273,9 @@ const getData = (state: GetData, event: Event): Step => {
     case "Parity":
       return isOfOther(state, event.batch) ? stay(state) : keepParity(state, event.batch)
     case "Digests":
-      return state.spoiled === undefined
-        ? stay(state)
-        : stay({ ...state, spoiled: Spoiled.keep(state.spoiled, state.pages, event) })
+      return state.spoiled === undefined ? stay(state) : told(state, state.spoiled, event)
+    case "Compared":
+      return stay(state.verifying === undefined ? compared(state, event) : state)
     case "Eof":
       return eof(state, event)
     case "Verified":
@@ -301,6 +312,24 @@ const takeDigested = (
   if (next._tag !== "GetData" || next === state) return [next, commands]
   return [{ ...next, spoiled: Spoiled.forget(spoiled, next.pages) }, commands]
 }
+
+// What was held before the digests came may be the master's, and mostly is. [C-8]
+const told = (state: GetData, before: Spoiled.Spoiled, { digests, first }: Digests): Step => {
+  const spoiled = Spoiled.keep(before, state.pages, { first, digests })
+  if (spoiled === before) return stay(state)
+  const next = { ...state, spoiled }
+  const held = PageSet.heldIn(state.pages, ...Layout.digestSpan(state.layout, first))
+  if (held.length === 0 || !spoiled.digests.has(first)) return stay(next)
+  return [next, [{ _tag: "Compare", first, digests, held }]]
+}
+
+const compared = (state: GetData, { wrong }: Compared): GetData => {
+  let { pages } = state
+  for (const page of wrong) pages = PageSet.remove(pages, page, 1)
+  // what was no page of the file's is no progress, and its loss no stall
+  return { ...state, pages, heldAtRound: Math.min(state.heldAtRound, pages.held) }
+}
+
 // Openings count up: this one was over before that of the file began.
 const isLate = ({ opening = 0 }: GetData, open: Coming): boolean => (open.opening ?? 0) < opening
 
@@ -459,8 +488,8 @@ const verified = (state: GetData, event: Verified): Step => {
   if (rejected > Limits.rejectedHashes)
     return giveUp(`its hash was wrong ${rejected} times, with pages that were right`)
   let pages = state.pages
-  if (event.trailer) pages = PageSet.remove(pages, layout.dataPages, layout.pages - layout.dataPages)
-  for (const block of event.blocks) pages = PageSet.remove(pages, ...Layout.blockSpan(layout, block))
+  // to ask for the digests of the others, which are kept until these have come
+  for (const page of Spoiled.firstPages(layout, event)) pages = PageSet.remove(pages, page, 1)
   const spoiled = Spoiled.judged(state.spoiled, layout, event)
   const counters = { rejected, round: verifying.round, heldAtRound: pages.held }
   const next = { ...state, pages, spoiled, ...counters, verifying: undefined }

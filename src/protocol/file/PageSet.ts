@@ -187,19 +187,24 @@ const bitsOf = (word: number): number => {
 }
 
 /** The missing runs of [first, first + count). */
-export const missing = (self: PageSet, first: number, count: number): Runs => {
+export const missing = (self: PageSet, first: number, count: number): Runs => runsOf(self, first, count, false)
+
+const runsOf = (self: PageSet, first: number, count: number, held: boolean): Runs => {
   const out: Array<number> = []
   const end = Math.min(first + count, self.pages)
   let page = first
   while (page < end) {
-    page = next(self, page, end, false)
+    page = next(self, page, end, held)
     if (page >= end) break
-    const stop = next(self, page, end, true)
+    const stop = next(self, page, end, !held)
     out.push(page, stop - page)
     page = stop
   }
   return out
 }
+
+/** The runs of [first, first + count) that are held. */
+export const heldIn = (self: PageSet, first: number, count: number): Runs => runsOf(self, first, count, true)
 
 /** The first missing page, or undefined. */
 export const firstMissing = (self: PageSet): number | undefined => {

@@ -133,6 +133,10 @@ export const union = (answers: ReadonlyArray<Runs>): Runs => {
   return out
 }
 
+/** Are all pages of `others`, too, among those? */
+export const hasAll = (runs: Runs, others: Runs): boolean =>
+  lacking({ lacks: undefined, runs: union([runs, others]) }) === lacking({ lacks: undefined, runs })
+
 /** Whole pages that an answer lacks: short ones, at the end of a file and of its trailer, pass where whole ones do not. */
 export const lackingWhole = (layout: Layout.Layout, { lacks, runs }: Lack): number => {
   const pages = lacking({ lacks, runs })

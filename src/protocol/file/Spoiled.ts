@@ -1,8 +1,9 @@
 /**
  * Blocks of one file that were whole and had the wrong hash: somebody injects pages. The master tells how their pages are
- * to be, and they come once more.
+ * to be, and those that are others come once more.
  *
- * [C-8] a page of a spoiled block is taken only with the digest that the master has told of it.
+ * [C-8] a page of a spoiled block is taken only with the digest that the master has told of it, and those that it held before
+ * are compared with their digests as soon as these are known. The first page is always asked for: so the digests come.
  */
 
 import * as Limits from "../Limits.ts"
@@ -19,7 +20,7 @@ export interface Spoiled {
   readonly digests: ReadonlyMap<number, Uint8Array>
 }
 
-/** What the pages of a spoiled block are like, before they come again. */
+/** What the pages of a spoiled block are like. */
 export interface Told {
   /** The page of the first digest; the others follow it. */
   readonly first: number
@@ -41,6 +42,14 @@ export const judged = (
   const nothing = PageSet.empty(layout.blocks + 1)
   const wrong = trailer ? PageSet.fill(before?.blocks ?? nothing, layout.blocks, 1) : PageSet.add(nothing, blocks).set
   return wrong.held === 0 ? undefined : { layout, blocks: wrong, digests: new Map() }
+}
+
+/** The page of each part that was judged to be wrong by which its digests are asked for. */
+export const firstPages = function* (layout: Layout.Layout, { blocks, trailer }: Verdict): Generator<number> {
+  for (const block of blocks) yield Layout.blockSpan(layout, block)[0]
+  if (!trailer) return
+  const { dataPages, pages } = layout
+  for (const [first] of Layout.digestSpans(layout, [dataPages, pages - dataPages])) yield first
 }
 
 /** Blocks that lack pages are taken for spoiled, too: somebody keeps them from being made. */
@@ -96,6 +105,8 @@ export const keep = (self: Spoiled, pages: PageSet.PageSet, { digests, first }: 
   const [start, count] = Layout.digestSpan(self.layout, first)
   const isOfAll = first === start && digests.length === count * Limits.digestBytes
   if (!isOfAll || PageSet.lacking(pages, first, count) === 0) return self
+  // told in each round, and most of them are known
+  if (isSame(self.digests.get(first), digests)) return self
   const kept = new Map(self.digests).set(first, digests)
   let told = 0
   for (const digests of kept.values()) told += pagesOf(digests)
@@ -112,6 +123,9 @@ export const forget = (self: Spoiled, pages: PageSet.PageSet): Spoiled => {
   const kept = [...self.digests].filter(([first, digests]) => PageSet.lacking(pages, first, pagesOf(digests)) > 0)
   return kept.length === self.digests.size ? self : { ...self, digests: new Map(kept) }
 }
+
+const isSame = (known: Uint8Array | undefined, told: Uint8Array): boolean =>
+  known !== undefined && known.length === told.length && known.every((byte, at) => byte === told[at])
 
 const pagesOf = (digests: Uint8Array): number => digests.length / Limits.digestBytes
 

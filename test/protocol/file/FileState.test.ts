@@ -153,13 +153,42 @@ describe("the table of the four states", () => {
   /** The master's pages, with their digests. */
   const digested = (...indices: ReadonlyArray<number>) => pagesOf(indices, indices.map(digestOf))
 
-  it("GetData, Eof, a block's hash is wrong: its pages are missing again, and spoiled", () => {
+  /** What the store finds when it compares. */
+  const compared = (...wrong: ReadonlyArray<number>): FileState.Event => ({ _tag: "Compared", wrong })
+
+  it("GetData, Eof, a block's hash is wrong: its first page is missing again, so that its digests come [C-8]", () => {
     const [state, commands] = run([askLast(1), wrong(1)], whole)
-    assert.strictEqual(held(state), layout.pages - 2)
-    const missing = { first: 2, count: 2, lacks: undefined, runs: [2, 2], spoiled: true }
+    assert.strictEqual(held(state), layout.pages - 1)
+    const missing = { first: 2, count: 2, lacks: undefined, runs: [2, 1], spoiled: true }
     assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, ...missing }])
-    const mended = run([digestsOf(2, 2), digested(2, 3), askLast(2), agreed], state)[0]
+    const mended = run([digestsOf(2, 2), compared(), digested(2), askLast(2), agreed], state)[0]
     assert.strictEqual(mended._tag, "DataReady")
+  })
+
+  it("GetData, Digests: the pages held are compared with them once, and those that are others are missing [C-8]", () => {
+    const [spoiled] = run([askLast(1), wrong(1)], whole)
+    const { digests } = digestsOf(2, 2)
+    const [told, commands] = FileState.step(spoiled, digestsOf(2, 2))
+    assert.deepStrictEqual(commands, [{ _tag: "Compare", first: 2, digests, held: [3, 1] }])
+    assert.deepStrictEqual(FileState.step(told, digestsOf(2, 2)), [told, []])
+    const [some] = FileState.step(told, compared(3))
+    assert.strictEqual(held(some), layout.pages - 2)
+    const missing = { first: 2, count: 2, lacks: undefined, runs: [2, 2], spoiled: true }
+    assert.deepStrictEqual(answers(FileState.step(some, askLast(2))[1]), [{ _tag: "Missing", round: 2, ...missing }])
+    assert.deepStrictEqual(tags(FileState.step(some, digested(3))[1]), ["StorePages"])
+    // others of them, as from somebody: the last ones count
+    const others = { ...digestsOf(2, 2), digests: Buffer.concat([digestOf(2), digestOf(9)]) }
+    assert.deepStrictEqual(tags(FileState.step(told, others)[1]), ["Compare"])
+    // a block that holds nothing has nothing to compare
+    const [nothing] = run([digestsOf(2, 2), compared(3)], spoiled)
+    assert.deepStrictEqual(FileState.step(nothing, others)[1], [])
+  })
+
+  it("GetData, pages that turn out to be others are no stall [C-7]", () => {
+    const rounds = Array.from({ length: Limits.stalledRounds - 1 }, (_, i) => askLast(i + 2))
+    const [stalled] = run([askLast(1), wrong(0, 1), ...rounds], whole)
+    const [fewer] = run([digestsOf(2, 2), compared(3), digested(2), askLast(500), askLast(501)], stalled)
+    assert.strictEqual(fewer._tag, "GetData")
   })
 
   it("GetData, Pages of a spoiled block: those alone that have the digest that was told [C-8]", () => {
@@ -172,7 +201,8 @@ describe("the table of the four states", () => {
     const [told] = FileState.step(spoiled, digestsOf(2, 2))
     for (const event of [pagesOf([2]), pagesOf([2], [undefined]), pagesOf([2], [digestOf(3)])])
       assert.isFalse(isStored(told, event), JSON.stringify(event))
-    const [some, commands] = FileState.step(told, pagesOf([2, 3, 2], [digestOf(9), digestOf(3), digestOf(2)]))
+    const [lacking] = FileState.step(told, compared(3))
+    const [some, commands] = FileState.step(lacking, pagesOf([2, 3, 2], [digestOf(9), digestOf(3), digestOf(2)]))
     assert.deepInclude(commands[0], { _tag: "StorePages", batch: digested(3, 2).batch })
     assert.strictEqual(held(some), layout.pages)
     // one that comes again, or one of another block, changes nothing
@@ -184,9 +214,9 @@ describe("the table of the four states", () => {
     const all = Array.from({ length: wide.pages }, (_, page) => page)
     const last = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root, counts: false } as const
     const [spoiled] = run([{ _tag: "Open", layout: wide }, opened, pagesOf(all), last, wrong(0, 1)])
-    const [told] = run([digestsOf(2, 2)], spoiled)
+    const [told] = run([digestsOf(2, 2), compared(3)], spoiled)
     const [some] = FileState.step(told, pagesOf([0, 1, 2, 3], [undefined, undefined, digestOf(2), undefined]))
-    const missing = { first: 0, count: wide.pages, lacks: undefined, runs: [0, 2, 3, 1], spoiled: true }
+    const missing = { first: 0, count: wide.pages, lacks: undefined, runs: [0, 1, 3, 1], spoiled: true }
     assert.deepStrictEqual(answers(FileState.step(some, { ...last, round: 2 })[1]), [
       { _tag: "Missing", round: 2, ...missing }
     ])
@@ -202,7 +232,7 @@ describe("the table of the four states", () => {
     const count = (first: number) => ({ ...ask(2, first), counts: true }) as FileState.Event
     const about = { _tag: "Missing", round: 2, count: 2 } as const
     assert.deepStrictEqual(answers(FileState.step(spoiled, count(2))[1]), [
-      { ...about, first: 2, lacks: undefined, runs: [2, 2], spoiled: true }
+      { ...about, first: 2, lacks: undefined, runs: [2, 1], spoiled: true }
     ])
     assert.deepStrictEqual(answers(FileState.step(spoiled, count(0))[1]), [
       { ...about, first: 0, lacks: [0], runs: [], spoiled: false }
@@ -212,13 +242,15 @@ describe("the table of the four states", () => {
   it("GetData, the trailer's hash is wrong: its pages are spoiled, in parts as long as blocks", () => {
     const [spoiled] = run([askLast(1), wrongTrailer], whole)
     // pages 5 to 7: two are told of together, then the third
+    assert.strictEqual(held(spoiled), layout.pages - 2)
     const [none] = run([digestsOf(6, 2), digestsOf(5, 3), digested(5, 6, 7)], spoiled)
-    assert.strictEqual(held(none), layout.dataPages)
+    assert.strictEqual(held(none), layout.pages - 2)
+    assert.deepInclude(FileState.step(spoiled, digestsOf(5, 2))[1][0], { _tag: "Compare", held: [6, 1] })
     const [some] = run([digestsOf(5, 2), digestsOf(7, 1), digested(5, 6, 7)], spoiled)
     assert.strictEqual(held(some), layout.pages)
     // then the blocks are judged
     const [blocks] = run([askLast(2), wrong(0)], some)
-    assert.strictEqual(held(blocks), layout.pages - 2)
+    assert.strictEqual(held(blocks), layout.pages - 1)
     assert.deepStrictEqual(FileState.step(blocks, pagesOf([0, 1]))[1], [])
   })
 
@@ -252,13 +284,6 @@ describe("the table of the four states", () => {
     state = run([digested(...Array.from({ length: blockPages }, (_, page) => page))], state)[0]
     tell(most + 1)
     assert.isTrue(isTold(most + 1))
-  })
-
-  it("GetData, Eof, the trailer's hash is wrong: the trailer is missing again, the content is not", () => {
-    const [state, commands] = run([askLast(1), wrongTrailer], whole)
-    assert.strictEqual(held(state), layout.dataPages)
-    const [answer] = answers(commands)
-    assert.isTrue(answer._tag === "Missing" && answer.runs.length > 0 && answer.spoiled)
   })
 
   it("GetData, hashes of pages with the right digests wrong too often: SitOut, Sick [C-7]", () => {
@@ -625,6 +650,7 @@ describe("somebody injects pages", () => {
           // somebody's parity makes somebody's pages
           if (command._tag === "Recover") for (const page of listOf(command.missing)) this.wrong.add(page)
           if (command._tag === "Verify") events.push(this.verdict())
+          if (command._tag === "Compare") events.push(this.compare(command.held))
           if (command._tag === "Answer") this.answer = command.answer
         }
       }
@@ -634,6 +660,11 @@ describe("somebody injects pages", () => {
         if (payloads[at][0] === 0) this.wrong.delete(indices[at])
         else this.wrong.add(indices[at])
       }
+    }
+    private compare(held: ReadonlyArray<number>): FileState.Event {
+      const wrong = listOf(held).filter((page) => this.wrong.has(page))
+      for (const page of wrong) this.wrong.delete(page)
+      return { _tag: "Compared", wrong }
     }
     private verdict(): FileState.Event {
       const pages = [...this.wrong]

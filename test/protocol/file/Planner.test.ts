@@ -22,6 +22,17 @@ const pagesOf = (runs: ReadonlyArray<number>) => {
 }
 
 describe("Planner", () => {
+  it("all pages of one list among those of another", () => {
+    const rows: ReadonlyArray<readonly [runs: ReadonlyArray<number>, others: ReadonlyArray<number>, isSo: boolean]> = [
+      [[0, 4, 9, 1], [1, 2, 9, 1], true],
+      [[0, 4, 9, 1], [3, 2], false],
+      [[0, 4], [9, 1], false],
+      [[], [0, 1], false],
+      [[0, 1], [], true]
+    ]
+    for (const [runs, others, isSo] of rows) assert.strictEqual(Planner.hasAll(runs, others), isSo, `${runs} ${others}`)
+  })
+
   it.prop(
     "the union has the pages of all answers once, in as few runs as can be",
     [Schema.Array(Runs)],
