@@ -12,6 +12,7 @@ import { bodyAt, type Box, numberOf, putNumber } from "./Box.ts"
 import { Hails, type Held } from "./Hails.ts"
 import { Hints } from "./Hints.ts"
 import type { CatcherKeys } from "./Keys.ts"
+import * as Introduction from "./Introduction.ts"
 import * as Layout from "./Layout.ts"
 import * as Pair from "./Pair.ts"
 import * as Primitives from "./Primitives.ts"
@@ -27,6 +28,8 @@ export const make = (keys: CatcherKeys, surroundings: Seal.Surroundings): Seal.C
 /** A session whose master is known. */
 interface Session {
   readonly pair: Pair.Pair
+  /** From where its master has proved that it lives: what comes from elsewhere is not the master's. */
+  address: Address
   /** Our own ephemeral key in it. */
   readonly catcher: Uint8Array
   readonly incarnations: Set<number>
@@ -79,7 +82,8 @@ class CatcherSeal implements Seal.CatcherSeal {
     if (session === undefined) return undefined
     if (message._tag === "Join") {
       session.incarnations.add(message.incarnation)
-      return Welcomes.sealJoin(message, session.numbered++, session.catcher, session.pair, this.guestKey)
+      const introduction = Introduction.make(session.catcher, this.surroundings.local())
+      return Welcomes.sealJoin(message, session.numbered++, introduction, session.pair, this.guestKey)
     }
     const { datagram, end } = Layout.layOut(message, 0)
     putNumber(datagram, message.slot, session.numbered++)
@@ -91,9 +95,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const type = Header.typeOf(bytes, at)
     if (!Header.isSealed(bytes, at)) {
       if (type !== Header.types.Announce) return undefined
-      this.surroundings.onRefused(from, "Insecure")
-      this.hints.give(from, () => this.hails.nameless(Header.sessionAt(bytes, at)))
-      return undefined
+      return this.refuse(from, Header.sessionAt(bytes, at), "Insecure")
     }
     const datagram = Layout.copyAt(bytes, at)
     if (datagram.length < Layout.leastBytes + Primitives.tagBytes) return undefined
@@ -103,12 +105,17 @@ class CatcherSeal implements Seal.CatcherSeal {
       case Header.handshakeTypes.HailOk:
         return this.isTagged(datagram) ? this.openAnswer(datagram, from) : undefined
       case Header.types.Welcome:
-        return this.openWelcome(datagram)
+        return this.openWelcome(datagram, from)
       case Header.types.Bye:
-        return this.openBye(datagram)
+        return this.openBye(datagram, from)
       default:
-        return this.openGroup(datagram)
+        return this.openGroup(datagram, from)
     }
+  }
+
+  private refuse(from: Address, session: bigint, why: Seal.Refusal, stated?: Address): undefined {
+    this.surroundings.onRefused(from, why, stated)
+    this.hints.give(from, () => this.hails.hint(session, why))
   }
 
   /** Has its sender the join secret? */
@@ -117,24 +124,22 @@ class CatcherSeal implements Seal.CatcherSeal {
   }
 
   private openAnnounce(datagram: Uint8Array, from: Address): Message | undefined {
-    const { now, onRefused, tell } = this.surroundings
+    const { now, tell } = this.surroundings
     const id = Header.sessionAt(datagram, 0)
     const session = this.sessions.get(id)
-    const isOurs = session?.group !== undefined
+    const isOurs = session?.group !== undefined && session.address === from
     const master = { address: from, session: id }
     if (session?.heard.isNew(numberOf(datagram)) === false) return undefined
     if (!isOurs && !this.hails.isHeeded(master, now())) return undefined
-    if (!Signed.isFrom(datagram, from)) return undefined
-    if (!this.isTagged(datagram)) {
-      onRefused(from, "OtherKey")
-      this.hints.give(from, () => this.hails.nameless(id))
-      return undefined
-    }
+    if (!this.isTagged(datagram)) return this.refuse(from, id, "OtherKey")
+    const stated = Signed.statedBy(datagram)
+    if (stated === undefined) return undefined
+    if (stated !== from) return this.refuse(from, id, "OtherAddress", stated)
     const opened = Signed.openToAll(this.master, datagram)
     if (opened === undefined) return undefined
     if (session !== undefined) taken(session, datagram)
     if (isOurs) return opened.message
-    if (this.hails.isProven(master, now())) return this.meets(opened)
+    if (this.hails.isProven(master, now())) return this.meets(opened, from)
     for (const hail of this.hails.hail(master, opened, now())) tell(from, hail)
     return undefined
   }
@@ -142,16 +147,18 @@ class CatcherSeal implements Seal.CatcherSeal {
   // Keys are kept of masters that live: recordings take no place.
   private openAnswer(datagram: Uint8Array, from: Address): Message | undefined {
     const held = this.hails.onAnswer(datagram, from, this.surroundings.now())
-    return held === undefined ? undefined : this.meets(held)
+    return held === undefined ? undefined : this.meets(held, from)
   }
 
-  private meets({ ephemeral, message }: Held): Message | undefined {
-    const known = this.sessions.get(message.session) ?? this.meet(message.session, ephemeral)
-    return known === undefined ? undefined : message
+  private meets({ ephemeral, message }: Held, address: Address): Message | undefined {
+    const known = this.sessions.get(message.session) ?? this.meet(message.session, ephemeral, address)
+    if (known === undefined) return undefined
+    known.address = address
+    return message
   }
 
   /** The keys that we would share with a master that announces itself so. */
-  private meet(id: bigint, master: Uint8Array): Session | undefined {
+  private meet(id: bigint, master: Uint8Array, address: Address): Session | undefined {
     const own = Primitives.ephemeral()
     const { group } = this.surroundings
     const handshake = { group, session: id, master, catcher: own.publicKey }
@@ -161,6 +168,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const session: Session = {
       ...{
         pair,
+        address,
         catcher: own.publicKey,
         incarnations: new Set<number>(),
         heard: new Replay(),
@@ -180,9 +188,15 @@ class CatcherSeal implements Seal.CatcherSeal {
     this.sessions.delete(id)
   }
 
-  private openWelcome(datagram: Uint8Array): Message | undefined {
+  // A number is not spent on what somebody sends again from elsewhere.
+  private sessionOf(datagram: Uint8Array, from: Address): Session | undefined {
+    const session = this.sessions.get(Header.sessionAt(datagram, 0))
+    return session?.address === from ? session : undefined
+  }
+
+  private openWelcome(datagram: Uint8Array, from: Address): Message | undefined {
     const id = Header.sessionAt(datagram, 0)
-    const session = this.sessions.get(id)
+    const session = this.sessionOf(datagram, from)
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
     const isOurs = (incarnation: number) => session.incarnations.has(incarnation)
     const taken = Welcomes.open(datagram, isOurs, session.pair.welcomes)
@@ -197,16 +211,16 @@ class CatcherSeal implements Seal.CatcherSeal {
     return { _tag: "Welcome", session: id, guests: taken.map(({ guest }) => guest) }
   }
 
-  private openBye(datagram: Uint8Array): Message | undefined {
-    const session = this.sessions.get(Header.sessionAt(datagram, 0))
+  private openBye(datagram: Uint8Array, from: Address): Message | undefined {
+    const session = this.sessionOf(datagram, from)
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
     const message = Signed.openToAll(this.master, datagram)?.message
     if (message !== undefined) taken(session, datagram)
     return message
   }
 
-  private openGroup(datagram: Uint8Array): Message | undefined {
-    const session = this.sessions.get(Header.sessionAt(datagram, 0))
+  private openGroup(datagram: Uint8Array, from: Address): Message | undefined {
+    const session = this.sessionOf(datagram, from)
     if (session?.group === undefined) return undefined
     const signatureBytes = Signed.bytesOf(Header.typeOf(datagram, 0))
     const isPoll = signatureBytes === 0

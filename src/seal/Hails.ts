@@ -11,10 +11,20 @@ import type { Message } from "../wire/Message.ts"
 import { bodyAt } from "./Box.ts"
 import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
+import type * as Seal from "./Seal.ts"
 import * as Signed from "./Signed.ts"
 
 /** Bytes of a nonce. */
 const nonceBytes = 16
+
+/** The first byte of a hint that the master is heard from another address than it states. */
+const otherAddress = 1
+
+/** Why its sender cannot join: of a hail whose tag is wrong. [K-11] */
+export const hinted = (datagram: Uint8Array): Seal.Refusal =>
+  Header.typeOf(datagram, 0) === Header.handshakeTypes.Hail && datagram[bodyAt] === otherAddress
+    ? "OtherAddress"
+    : "OtherKey"
 
 /** Any session: of that of another master nothing may be known but its address. */
 export const anySession = 0n
@@ -86,9 +96,11 @@ export class Hails {
     return Array.from({ length: isUnheard ? Limits.copies : 1 }, () => this.hailOf(session, nonce))
   }
 
-  /** A hail whose answer is of no use: it shows the master of a session that somebody with a key is here. */
-  nameless(session: bigint): Uint8Array {
-    const datagram = this.hailOf(session, Primitives.random(nonceBytes))
+  /** A hail that asks nothing: it shows the master of a session that somebody with a key is here, and cannot join. */
+  hint(session: bigint, why: Seal.Refusal): Uint8Array {
+    const nonce = Primitives.random(nonceBytes)
+    nonce[0] = why === "OtherAddress" ? otherAddress : 0
+    const datagram = this.hailOf(session, nonce)
     // its tag is wrong on purpose: a stranger that makes catchers hail gets no hails that count
     datagram.set(Primitives.random(Primitives.tagBytes), datagram.length - Primitives.tagBytes)
     return datagram

@@ -12,8 +12,9 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromMaster, Join, Message, Welcome } from "../wire/Message.ts"
 import { bodyAt, type Box, numberOf, putNumber, slotOf } from "./Box.ts"
-import { anySession, HailAnswers, type Hailed, Hails } from "./Hails.ts"
+import { anySession, HailAnswers, type Hailed, Hails, hinted } from "./Hails.ts"
 import type { MasterKeys } from "./Keys.ts"
+import * as Introduction from "./Introduction.ts"
 import * as Layout from "./Layout.ts"
 import * as Pair from "./Pair.ts"
 import * as Primitives from "./Primitives.ts"
@@ -32,6 +33,8 @@ export const make = (
 interface Guest extends Pair.Pair {
   /** The incarnations that it has joined as. */
   readonly incarnations: Set<number>
+  /** That of its latest join: what comes from elsewhere is not its own. */
+  address: Address
 }
 
 class MasterSeal implements Seal.MasterSeal {
@@ -70,7 +73,7 @@ class MasterSeal implements Seal.MasterSeal {
   seal(message: FromMaster): ReadonlyArray<Uint8Array> {
     switch (message._tag) {
       case "Announce":
-        return [this.toAll(message, Signed.introduction(this.ephemeral.publicKey, this.surroundings.local()))]
+        return [this.toAll(message, Introduction.make(this.ephemeral.publicKey, this.surroundings.local()))]
       case "Bye":
         return [this.toAll(message, none)]
       case "Welcome":
@@ -128,7 +131,9 @@ class MasterSeal implements Seal.MasterSeal {
     }
     const datagram = Layout.copyAt(bytes, at)
     if (datagram.length < bodyAt + Primitives.tagBytes) return undefined
-    return this.isForEverybody(Header.typeOf(datagram, 0)) ? this.openGuest(datagram, from) : this.openAnswer(datagram)
+    return this.isForEverybody(Header.typeOf(datagram, 0))
+      ? this.openGuest(datagram, from)
+      : this.openAnswer(datagram, from)
   }
 
   private isForEverybody(type: number): boolean {
@@ -141,12 +146,12 @@ class MasterSeal implements Seal.MasterSeal {
   private openGuest(datagram: Uint8Array, from: Address): Message | undefined {
     const { now, onRefused, tellGroup } = this.surroundings
     if (!Primitives.agrees(this.guestKey, datagram, datagram.length - Primitives.tagBytes)) {
-      onRefused(from, "OtherKey")
+      onRefused(from, hinted(datagram))
       return undefined
     }
     switch (Header.typeOf(datagram, 0)) {
       case Header.types.Join:
-        return this.openJoin(datagram)
+        return this.openJoin(datagram, from)
       case Header.handshakeTypes.Hail: {
         if (!this.hailAnswers.isNew(datagram)) return undefined
         this.hailAnswers.take(datagram)
@@ -167,7 +172,7 @@ class MasterSeal implements Seal.MasterSeal {
     const master = { address: from, session: Header.sessionAt(datagram, 0) }
     const nowMillis = this.surroundings.now()
     if (master.session === this.session || !this.hails.isHeeded(master, nowMillis)) return undefined
-    if (Header.typeOf(datagram, 0) === Header.types.Announce && !Signed.isFrom(datagram, from)) return undefined
+    if (Header.typeOf(datagram, 0) === Header.types.Announce && Signed.statedBy(datagram) !== from) return undefined
     const message = Signed.openToAll(this.verifier, datagram)?.message
     if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master, nowMillis))) return undefined
     return this.unlessUnproven(message, master)
@@ -190,12 +195,20 @@ class MasterSeal implements Seal.MasterSeal {
     return undefined
   }
 
-  private openJoin(datagram: Uint8Array): Message | undefined {
+  private openJoin(datagram: Uint8Array, from: Address): Message | undefined {
     if (Header.sessionAt(datagram, 0) !== this.session) return undefined
-    const guest = this.guestOf(Welcomes.ephemeralOf(datagram))
+    const stated = Welcomes.statedBy(datagram)
+    if (stated === undefined) return undefined
+    if (stated !== from) {
+      this.surroundings.onRefused(from, "OtherAddress", stated)
+      return undefined
+    }
+    const guest = this.guestOf(Welcomes.ephemeralOf(datagram), from)
     if (guest === undefined) return undefined
+    const isLatest = guest.heard.isLatest(numberOf(datagram))
     const message = Welcomes.openJoin(datagram, guest)
     if (message?._tag !== "Join" || !this.binds(message, guest)) return undefined
+    if (isLatest) guest.address = from
     return message
   }
 
@@ -209,7 +222,7 @@ class MasterSeal implements Seal.MasterSeal {
     return true
   }
 
-  private guestOf(catcher: Uint8Array): Guest | undefined {
+  private guestOf(catcher: Uint8Array, address: Address): Guest | undefined {
     const key = Buffer.from(catcher).toString("latin1")
     const known = this.guests.get(key)
     if (known !== undefined) return known
@@ -219,7 +232,7 @@ class MasterSeal implements Seal.MasterSeal {
     const pair = Pair.make(ephemeral, catcher, joinSecret, { group, session, master: ephemeral.publicKey, catcher })
     if (pair === undefined) return undefined
     if (this.guests.size >= Limits.pairs) this.forgetOldest()
-    const guest = { ...pair, incarnations: new Set<number>() }
+    const guest = { ...pair, address, incarnations: new Set<number>() }
     this.guests.set(key, guest)
     return guest
   }
@@ -235,11 +248,13 @@ class MasterSeal implements Seal.MasterSeal {
     }
   }
 
-  private openAnswer(datagram: Uint8Array): Message | undefined {
+  private openAnswer(datagram: Uint8Array, from: Address): Message | undefined {
     const guest = this.bySlot.get(slotOf(datagram))
     const end = datagram.length - Primitives.tagBytes
     const number = numberOf(datagram)
-    if (guest === undefined || !guest.heard.isNew(number) || !guest.answers.isSealed(datagram, end)) return undefined
+    // a number is not spent on what somebody sends again from elsewhere
+    if (guest?.address !== from || !guest.heard.isNew(number) || !guest.answers.isSealed(datagram, end))
+      return undefined
     guest.heard.take(number)
     guest.answers.open(datagram, bodyAt, end)
     const message = Layout.readBack(datagram, 0)

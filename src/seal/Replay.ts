@@ -14,8 +14,13 @@ export class Replay {
 
   /** Was it not taken before, and is it young enough to know? */
   isNew(number: number): boolean {
-    if (number > this.highest) return true
+    if (this.isLatest(number)) return true
     return number > this.highest - windowNumbers && (this.taken[wordOf(number)] & bitOf(number)) === 0
+  }
+
+  /** Is it higher than all that were taken? */
+  isLatest(number: number): boolean {
+    return number > this.highest
   }
 
   /** It is taken now: call only once the datagram is known to be the sender's. */

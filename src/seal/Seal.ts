@@ -7,7 +7,7 @@ import type { Address } from "../protocol/Address.ts"
 import type { FromCatcher, FromMaster, Message } from "../wire/Message.ts"
 
 /** Why a datagram of ours is refused, as a person is told it. */
-export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion"
+export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion" | "OtherAddress"
 
 /** What a seal needs of its surroundings. */
 export interface Surroundings {
@@ -21,8 +21,11 @@ export interface Surroundings {
   readonly tell: (to: Address, datagram: Uint8Array) => void
   /** Soon sends datagrams of the seal's own to the group, which are made then. */
   readonly tellGroup: (make: () => ReadonlyArray<Uint8Array>) => void
-  /** A datagram of ours was refused. Anybody can send such a one: tell of it, and do nothing more. */
-  readonly onRefused: (from: Address, why: Refusal) => void
+  /**
+   * A datagram of ours was refused; of one from another address than it states, that one as well.
+   * Anybody can send such a datagram: tell of it, and do nothing more.
+   */
+  readonly onRefused: (from: Address, why: Refusal, stated?: Address) => void
 }
 
 /** A master's end. */

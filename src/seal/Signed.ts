@@ -4,6 +4,7 @@ import type * as crypto from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
 import * as Header from "../wire/Header.ts"
 import type { Message } from "../wire/Message.ts"
+import * as Introduction from "./Introduction.ts"
 import * as Layout from "./Layout.ts"
 import * as Primitives from "./Primitives.ts"
 
@@ -54,28 +55,14 @@ export const isSigned = (master: Verifier, datagram: Uint8Array, at: number): bo
  */
 export const bytesOf = (type: number): number => (type === Header.types.Poll ? 0 : Primitives.signatureBytes)
 
-/** Room for the text of an address, of version 6 and with its port. */
-const addressBytes = 48
+const addedOf = (type: number): number => (type === Header.types.Announce ? Introduction.bytes : 0)
 
-/**
- * What an announcement adds: its master's ephemeral key, and its address, so that nobody can
- * announce a master from elsewhere.
- */
-export const introduction = (ephemeral: Uint8Array, address: Address): Uint8Array => {
-  const bytes = new Uint8Array(Primitives.secretBytes + addressBytes)
-  bytes.set(ephemeral)
-  bytes.set(Buffer.from(address, "latin1").subarray(0, addressBytes), Primitives.secretBytes)
-  return bytes
-}
+const introductionAt = (datagram: Uint8Array): number =>
+  datagram.length - Primitives.tagBytes - Primitives.signatureBytes - Introduction.bytes
 
-const addedOf = (type: number): number => (type === Header.types.Announce ? Primitives.secretBytes + addressBytes : 0)
-
-/** Does an announcement say that it comes from there? What it says may be forged. [K-7] */
-export const isFrom = (datagram: Uint8Array, from: Address): boolean => {
-  const end = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
-  const address = Buffer.from(datagram.subarray(Math.max(0, end - addressBytes), end)).toString("latin1")
-  return address.replace(/\0+$/, "") === from
-}
+/** From where an announcement says that it comes; undefined: it does not. [K-7] */
+export const statedBy = (datagram: Uint8Array): Address | undefined =>
+  introductionAt(datagram) < Layout.leastBytes ? undefined : Introduction.addressAt(datagram, introductionAt(datagram))
 
 /** What a master says to everybody: an announcement with its ephemeral key, or a bye. */
 interface ToAll {
@@ -90,5 +77,5 @@ export const openToAll = (master: Verifier, datagram: Uint8Array): ToAll | undef
   if (addedAt < Layout.leastBytes || !isSigned(master, datagram, signatureAt)) return undefined
   const message = Layout.readBack(datagram, datagram.length - Primitives.tagBytes - addedAt)
   if (message?._tag !== "Announce" && message?._tag !== "Bye") return undefined
-  return { message, ephemeral: datagram.slice(addedAt, addedAt + Primitives.secretBytes) }
+  return { message, ephemeral: Introduction.ephemeralAt(datagram, addedAt) }
 }

@@ -2,8 +2,8 @@
  * Joins and welcomes, which carry the handshake. [K-4]
  *
  * ```
- * Join     24 32  the catcher's ephemeral key
- *          56     file, index and body, under the pair's key, and its tag
+ * Join     24 80  the catcher's introduction: its ephemeral key, and its address
+ *         104     file, index and body, under the pair's key, and its tag
  *                 the tag of the join secret
  * Welcome  24  2  count, then for each guest 55 bytes:
  *              4  incarnation
@@ -13,10 +13,12 @@
  * ```
  */
 
+import type { Address } from "../protocol/Address.ts"
 import * as Header from "../wire/Header.ts"
 import type { Join, Message, Welcome } from "../wire/Message.ts"
 import { refusals } from "../wire/FromMaster.ts"
 import { bodyAt, type Box, numberOf, putNumber } from "./Box.ts"
+import * as Introduction from "./Introduction.ts"
 import * as Layout from "./Layout.ts"
 import type { Pair } from "./Pair.ts"
 import * as Primitives from "./Primitives.ts"
@@ -25,30 +27,33 @@ type Guest = Welcome["guests"][number]
 
 // ---- join ----
 
-const joinAt = bodyAt + Primitives.secretBytes
+const joinAt = bodyAt + Introduction.bytes
 
 /** The catcher's ephemeral key in a join. */
-export const ephemeralOf = (datagram: Uint8Array): Uint8Array => datagram.slice(bodyAt, joinAt)
+export const ephemeralOf = (datagram: Uint8Array): Uint8Array => Introduction.ephemeralAt(datagram, bodyAt)
+
+/** From where a join says that it comes. [K-7] */
+export const statedBy = (datagram: Uint8Array): Address | undefined => Introduction.addressAt(datagram, bodyAt)
 
 /** A join under the seal. */
 export const sealJoin = (
   join: Join,
   number: number,
-  catcher: Uint8Array,
+  introduction: Uint8Array,
   pair: Pair,
   guestKey: Primitives.MacKey
 ): Uint8Array => {
-  const { datagram, end } = Layout.layOut(join, catcher.length + Primitives.tagBytes)
+  const { datagram, end } = Layout.layOut(join, introduction.length + Primitives.tagBytes)
   putNumber(datagram, 0, number)
   datagram.copyWithin(joinAt, bodyAt, end)
-  datagram.set(catcher, bodyAt)
-  const sealedEnd = end + catcher.length
+  datagram.set(introduction, bodyAt)
+  const sealedEnd = end + introduction.length
   pair.answers.seal(datagram, joinAt, sealedEnd)
   Primitives.putTag(guestKey, datagram, sealedEnd + Primitives.tagBytes)
   return datagram
 }
 
-/** The join, whose outer tag is right; undefined: it was taken already, or is none. */
+/** The join, whose outer tag and address are right; undefined: it was taken already, or is none. */
 export const openJoin = (datagram: Uint8Array, { answers, heard }: Pair): Message | undefined => {
   const end = datagram.length - 2 * Primitives.tagBytes
   const number = numberOf(datagram)
@@ -56,7 +61,7 @@ export const openJoin = (datagram: Uint8Array, { answers, heard }: Pair): Messag
   heard.take(number)
   answers.open(datagram, joinAt, end)
   datagram.copyWithin(bodyAt, joinAt, end)
-  return Layout.readBack(datagram, Primitives.secretBytes + Primitives.tagBytes)
+  return Layout.readBack(datagram, Introduction.bytes + Primitives.tagBytes)
 }
 
 // ---- welcome ----

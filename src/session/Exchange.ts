@@ -85,7 +85,7 @@ const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.St
     local: () => transport.local,
     tell: (to, datagram) => say(transport.sendTo(to, datagram)),
     tellGroup: (make) => say(Effect.suspend(() => sayAll(make()))),
-    onRefused: (from, why) => strangers.meet(from, why)
+    onRefused: (from, why, stated) => strangers.meet(from, why, stated)
   }
   return { around, strangers }
 })

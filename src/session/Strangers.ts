@@ -1,7 +1,7 @@
 /**
- * Others of this protocol whose datagrams are refused, because of a key or a version. Anybody can
- * send such a datagram, so all that comes of it is a line to the user, once for each sender and
- * reason.
+ * Others of this protocol whose datagrams are refused, because of a key, a version or an address.
+ * Anybody can send such a datagram, so all that comes of it is a line to the user, once for each
+ * sender and reason.
  */
 
 import type { Address } from "../protocol/Address.ts"
@@ -12,6 +12,8 @@ import type { Refusal } from "../seal/Seal.ts"
 export interface Stranger {
   readonly address: Address
   readonly why: Refusal
+  /** Where it says that it is. */
+  readonly stated?: Address | undefined
 }
 
 /** Those that one end has met. */
@@ -23,10 +25,10 @@ export class Strangers {
     this.told = told
   }
 
-  meet(address: Address, why: Refusal): void {
+  meet(address: Address, why: Refusal, stated?: Address): void {
     const key = `${why} ${address}`
     if (this.met.has(key) || this.met.size >= Limits.strangers) return
-    const stranger = { address, why }
+    const stranger = { address, why, stated }
     this.met.set(key, stranger)
     this.told(stranger)
   }
@@ -37,7 +39,7 @@ export class Strangers {
 }
 
 /** What a catcher says of a master that it cannot join. */
-export const ofMaster = ({ address, why }: Stranger): string => {
+export const ofMaster = ({ address, stated, why }: Stranger): string => {
   switch (why) {
     case "Insecure":
       return `the master ${address} sends in the open, and this catcher has a key: give that master the key, or this catcher --insecure`
@@ -47,11 +49,13 @@ export const ofMaster = ({ address, why }: Stranger): string => {
       return `the master ${address} has another key than this catcher`
     case "OtherVersion":
       return `the master ${address} speaks another version of the protocol`
+    case "OtherAddress":
+      return `the master ${stated} is heard from ${address}, which under a seal has to be the same: let no NAT be between, or choose the interface there with --interface`
   }
 }
 
 /** What a master says of a catcher that cannot join. */
-export const ofCatcher = ({ address, why }: Stranger): string => {
+export const ofCatcher = ({ address, stated, why }: Stranger): string => {
   switch (why) {
     case "Insecure":
       return `a catcher on ${address} has no key, and this session is sealed: give it --key FILE or --phrase WORDS`
@@ -61,5 +65,9 @@ export const ofCatcher = ({ address, why }: Stranger): string => {
       return `a catcher on ${address} has another key than this master`
     case "OtherVersion":
       return `a catcher on ${address} speaks another version of the protocol`
+    case "OtherAddress":
+      return stated === undefined
+        ? `a catcher on ${address} hears this master from another address than its own, which under a seal has to be the same: let no NAT be between, or choose the interface here with --interface`
+        : `the catcher ${stated} is heard from ${address}, which under a seal has to be the same: let no NAT be between, or choose the interface there with --interface`
   }
 }

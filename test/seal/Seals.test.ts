@@ -28,15 +28,16 @@ const end = (address: string, group = here) => {
   const told: Array<{ to: string; datagram: Uint8Array }> = []
   const refused: Array<string> = []
   const time = { millis: 0 }
+  const place = { address }
   const around: Seal.Surroundings = {
     now: () => time.millis,
     group,
-    local: () => address,
+    local: () => place.address,
     tell: (to, datagram) => told.push({ to, datagram }),
     tellGroup: (make) => told.push(...make().map((datagram) => ({ to: "the group", datagram }))),
-    onRefused: (from, why) => refused.push(`${from} ${why}`)
+    onRefused: (from, why, stated) => refused.push([from, why, stated].filter(Boolean).join(" "))
   }
-  return { address, around, told, refused, time }
+  return { address, around, place, told, refused, time }
 }
 
 const rig = (keys = ours, id = session, address = master, group = here) => {
@@ -213,11 +214,54 @@ describe("strangers", () => {
     for (const { datagram } of c.told) m.seal.open(datagram, 0, c.address)
     assert.deepStrictEqual(m.told, [])
   })
-  it("an announcement from elsewhere than it says is not heeded [K-7]", () => {
-    const [m, c] = [rig(), guest()]
+  it("an announcement or a join from elsewhere than it says is not heeded, and both sides are told of it [K-7] [K-11]", () => {
+    const [m, c, there] = [rig(), guest(), "10.9.9.9:4000"]
     const [datagram] = m.seal.seal(announce)
-    assert.isUndefined(c.seal.open(datagram, 0, "10.9.9.9:4000"))
-    assert.deepStrictEqual(c.told, [])
+    assert.isUndefined(c.seal.open(datagram, 0, there))
+    assert.deepStrictEqual(c.refused, [`${there} OtherAddress ${master}`])
+    for (const { datagram, to } of c.told.splice(0)) {
+      assert.strictEqual(to, there)
+      m.seal.open(datagram, 0, c.address)
+    }
+    assert.deepStrictEqual(m.refused.splice(0), [`${c.address} OtherAddress`])
+    assert.deepStrictEqual(m.told, [], "that is no hail")
+    announced(m, c)
+    const join = c.seal.seal(joinOf(77))!
+    assert.isUndefined(m.seal.open(join, 0, there))
+    assert.deepStrictEqual(m.refused, [`${there} OtherAddress ${c.address}`])
+    assert.isDefined(m.seal.open(join, 0, c.address))
+  })
+  it("what is sent again from elsewhere, and comes first, uses up no number [K-7]", () => {
+    const [m, c, there] = [rig(), guest(), "10.9.9.9:4000"]
+    joined(m, c)
+    const said: ReadonlyArray<FromMaster> = [
+      { _tag: "Welcome", session, guests: [{ incarnation: 77, slot: 0 }] },
+      eof,
+      { _tag: "Poll", session, poll: 1, audience: [] },
+      announce,
+      { _tag: "Bye", session }
+    ]
+    for (const message of said) {
+      const [datagram] = m.seal.seal(message)
+      assert.isUndefined(c.seal.open(datagram, 0, there), message._tag)
+      assert.deepStrictEqual(c.seal.open(datagram, 0, m.address), message)
+    }
+    const answer = c.seal.seal(complete)!
+    assert.isUndefined(m.seal.open(answer, 0, there))
+    assert.deepStrictEqual(m.seal.open(answer, 0, c.address), complete)
+  })
+  it("a catcher that has moved answers from where it joined last [K-7] [J-13]", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    c.place.address = "10.0.0.3:5001"
+    const late = c.seal.seal({ ...joinOf(77), moves: 1 })!
+    c.place.address = "10.0.0.4:5001"
+    const join = c.seal.seal({ ...joinOf(77), moves: 2 })!
+    assert.isUndefined(m.seal.open(c.seal.seal(complete)!, 0, c.place.address))
+    assert.isDefined(m.seal.open(join, 0, c.place.address))
+    assert.isDefined(m.seal.open(late, 0, "10.0.0.3:5001"))
+    assert.deepStrictEqual(m.seal.open(c.seal.seal(complete)!, 0, c.place.address), complete)
+    assert.isUndefined(m.seal.open(c.seal.seal(complete)!, 0, c.address))
   })
   it("a master of another group, all of whose words are relayed both ways, is not believed [K-13]", () => {
     const [elsewhere, c] = [rig(ours, session, master, "239.255.67.93:8888"), guest()]
