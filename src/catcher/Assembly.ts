@@ -2,8 +2,8 @@
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and
  * written in one piece; when more blocks are begun than the pool has buffers, the oldest is written
  * to the file, and read back for its hash once its last page has come. Parity is kept beside the
- * blocks until it is enough to decode one. A block that is whole and wrong stays where it is: its pages
- * are compared there with their digests.
+ * blocks until it is enough to decode one. A block that is whole and wrong stays where it is, and
+ * its pages are compared there with their digests.
  *
  * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
  * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
@@ -336,7 +336,10 @@ export class Assembly {
     )
   }
 
-  /** Every page is held: do the hashes agree? Of a block that disagrees one page is to be put again. [C-8] */
+  /**
+   * Every page is held: do the hashes agree? Of a block that disagrees one page is to be put again.
+   * [C-8]
+   */
   verify(root: Uint8Array): Spoiled.Verdict {
     const trailer = this.trailer.whole()
     if (!agrees(trailer, root)) return { blocks: [], trailer: true }
@@ -350,7 +353,7 @@ export class Assembly {
     return { blocks, trailer: false }
   }
 
-  /** The pages of a span held that have another digest than the one told: they are to be put again. */
+  /** The pages held that have another digest than the one told: they are to be put again. */
   compare({ digests, first }: Spoiled.Told, held: Runs): Effect.Effect<ReadonlyArray<number>, StoreError> {
     const { dataPages, pageBytes } = this.layout
     if (first >= dataPages) return Effect.sync(() => this.othersOf(first, digests, held, this.trailerFrom(first)))
@@ -387,7 +390,7 @@ export class Assembly {
     return bytes
   }
 
-  /** Those of the pages held that are not as they were told to be; `bytes` begin with the page `first`. */
+  /** The pages held that are not as they were told to be; `bytes` begin with the page `first`. */
   private othersOf(first: number, digests: Uint8Array, held: Runs, bytes: Uint8Array): ReadonlyArray<number> {
     const { layout } = this
     const others: Array<number> = []
