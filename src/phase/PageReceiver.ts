@@ -25,7 +25,7 @@ export const events = (
   Stream.fromPull(
     Effect.map(CatcherExchange, (exchange) => {
       const views = new Views()
-      const openings = new Openings(membership.pages)
+      const openings = new Openings(membership)
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Incoming>, Effect.Error<Inbox>> = Effect.flatMap(
         inbox,
         (batches) => {

@@ -22,31 +22,39 @@ export interface PageSeal {
   /** Enciphers or deciphers in place: bytes that stand at `offset` in the block. */
   readonly apply: (opening: number, block: number, offset: number, bytes: Uint8Array) => void
   /**
-   * The marks of the pages from `group * Limits.markedPages` on: two words for each, low and high.
+   * The marks of the pages from `first` on, as many as there is room for: two words for each, low
+   * and high. `Limits.markedPages` of them at the most.
    */
-  readonly marks: (opening: number, group: number, kind: Kind) => Uint32Array
+  readonly marks: (opening: number, kind: Kind, first: number, into: Uint32Array) => void
 }
 
 /** The number under which the trailer is enciphered, as one block: no file has so many. [E-3] */
 export const trailerBlock = 0xffff_ffff
 
 /** In the open: the session's id is in every page, and content is as it is. */
-export const open = ({ high, low }: Header.Session): PageSeal => {
-  const marks = new Uint32Array(2 * Limits.markedPages).map((_, at) => (at % 2 === 0 ? low : high))
-  return { isSealed: false, apply: () => {}, marks: () => marks }
-}
+export const open = ({ high, low }: Header.Session): PageSeal => ({
+  isSealed: false,
+  apply: () => {},
+  marks: (_opening, _kind, _first, into) => {
+    for (let word = 0; word < into.length; word++) into[word] = word % 2 === 0 ? low : high
+  }
+})
 
 /** Sealed by the secret of a session. [E-2] `make`: the cipher, the fastest that there is. */
 export const sealed = (secret: Uint8Array, make: Aes.Make = Aes.cipher): PageSeal => {
   const content = make(keyOf(secret, "mrsync pages: content"))
   const marking = make(keyOf(secret, "mrsync pages: marks"))
+  const [stream, unit] = [new Uint8Array(8 * Limits.markedPages + 8), new Uint8Array(16)]
   return {
     isSealed: true,
     apply: (opening, block, offset, bytes) => content.apply(counterOf(opening, block), offset, bytes),
-    marks: (opening, group, kind) => {
-      const bytes = new Uint8Array(8 * Limits.markedPages)
-      marking.apply(counterOf(opening, kinds.indexOf(kind)), group * bytes.length, bytes)
-      return new Uint32Array(2 * Limits.markedPages).map((_, word) => Header.u32(bytes, 4 * word))
+    marks: (opening, kind, first, into) => {
+      // a unit of the cipher has two marks: one alone is made with its neighbour
+      const skipped = 8 * (first % 2)
+      const bytes = into.length === 2 ? unit : stream.subarray(0, skipped + 4 * into.length)
+      bytes.fill(0)
+      marking.apply(counterOf(opening, kinds.indexOf(kind)), 8 * first - skipped, bytes)
+      for (let word = 0; word < into.length; word++) into[word] = Header.u32(bytes, skipped + 4 * word)
     }
   }
 }

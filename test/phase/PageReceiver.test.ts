@@ -198,7 +198,7 @@ describe("PageReceiver", () => {
       }
       const opens = (opening: number) =>
         Codec.encode({
-          ...{ _tag: "Open", session, file: 1, kind: "Single", size: 9, pageBytes: 512, members: 0, opening },
+          ...{ _tag: "Open", session, file: 1, kind: "Single", size: 5120, pageBytes: 512, members: 0, opening },
           // others are asked
           ...{ root: undefined, audience: [1] }
         })

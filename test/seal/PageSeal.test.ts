@@ -161,7 +161,24 @@ describe("the pages of a sealed session", () => {
     fast.apply(1, 2, 5, a)
     slow.apply(1, 2, 5, b)
     assert.deepStrictEqual(a, b)
-    assert.deepStrictEqual(fast.marks(7, 3, "Parity"), slow.marks(7, 3, "Parity"))
+    const [c, d] = [fast, slow].map((seal) => {
+      const marks = new Uint32Array(2 * Limits.markedPages)
+      seal.marks(7, "Parity", 3, marks)
+      return marks
+    })
+    assert.deepStrictEqual(c, d)
+  })
+
+  it("marks made one by one are those of a group [E-4]", () => {
+    const seal = PageSeal.sealed(secret)
+    const first = 5 * Limits.markedPages
+    const group = new Uint32Array(2 * Limits.markedPages)
+    seal.marks(7, "Page", first, group)
+    for (let i = 0; i < Limits.markedPages; i++) {
+      const alone = new Uint32Array(2)
+      seal.marks(7, "Page", first + i, alone)
+      assert.deepStrictEqual(alone, group.slice(2 * i, 2 * i + 2))
+    }
   })
 
   it("marks differ for every opening, page and kind [E-4]", () => {

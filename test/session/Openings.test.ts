@@ -1,8 +1,11 @@
 /** A catcher tells the master's pages by their marks. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Marks } from "../../src/seal/Marks.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
+import { Dice } from "../../src/simulate/Dice.ts"
+import * as Aes from "../../src/system/Aes.ts"
 import { Openings } from "../../src/session/Openings.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { FromMaster } from "../../src/wire/Message.ts"
@@ -18,18 +21,19 @@ const page = (file: number, opening: number, index: number, kind: PageSeal.Kind 
   return bytes
 }
 const opens = (file: number, opening: number): FromMaster => ({
-  ...{ _tag: "Open", session, file, kind: "Single", size: 9, pageBytes: 512, members: 0, opening },
+  ...{ _tag: "Open", session, file, kind: "Single", size: 512 * 6000, pageBytes: 512, members: 0, opening },
   ...{ root: undefined, audience: [1] }
 })
 const polls = (file: number): FromMaster => ({
   ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, root: undefined, counts: false, audience: [] }
 })
+const knowing = (pages = sealed) => new Openings({ pages, blockPages: Limits.blockPages })
 const of = (openings: Openings, bytes: Uint8Array) =>
   openings.of(bytes, 0, Header.typeOf(bytes, 0) === types.Parity)?.number
 
 describe("openings under a seal", () => {
   it("pages are of the opening that has their mark, and no others are taken [E-5]", () => {
-    const openings = new Openings(sealed)
+    const openings = knowing()
     assert.isUndefined(of(openings, page(4, 9, 0)), "before its Open was heard")
     openings.heard(opens(4, 9))
     for (const index of [0, 1, 127, 128, 5000, 3]) {
@@ -52,7 +56,7 @@ describe("openings under a seal", () => {
   })
 
   it("a file may have several at one time: the latest four are known", () => {
-    const openings = new Openings(sealed)
+    const openings = knowing()
     for (let opening = 1; opening <= 6; opening++) openings.heard(opens(4, opening))
     // one that is said again is the latest
     openings.heard(opens(4, 3))
@@ -63,7 +67,7 @@ describe("openings under a seal", () => {
   })
 
   it("files that were mentioned last are known, however the pages of others come between", () => {
-    const openings = new Openings(sealed)
+    const openings = knowing()
     openings.heard(opens(0, 1))
     openings.heard(opens(1, 2))
     for (let file = 2; file < Limits.openedFiles; file++) openings.heard(opens(file, file + 1))
@@ -82,10 +86,77 @@ describe("openings under a seal", () => {
   })
 })
 
+describe("what a page costs", () => {
+  const group = 8 * Limits.markedPages
+  /** Openings of a catcher that has heard of two files, and the bytes of marks that it has made since it was asked last. */
+  const counting = () => {
+    let made = 0
+    const secret = new Uint8Array(32).fill(1)
+    const pages = PageSeal.sealed(secret, (key) => {
+      const cipher = Aes.cipher(key)
+      return {
+        apply: (iv, offset, bytes) => {
+          made += bytes.length
+          cipher.apply(iv, offset, bytes)
+        }
+      }
+    })
+    const openings = knowing(pages)
+    openings.heard(opens(4, 9))
+    openings.heard(opens(5, 10))
+    const costs = () => {
+      const before = made
+      made = 0
+      return before
+    }
+    return { openings, costs }
+  }
+  // with the mark of another opening
+  const hostile = (file: number, index: number, kind: PageSeal.Kind) => page(file, 77, index, kind)
+
+  it("of the master's in order: a group of marks for each 128, and two alone; of hostile ones a mark for each [E-5]", () => {
+    const { costs, openings } = counting()
+    const take = (index: number) => assert.strictEqual(of(openings, page(4, 9, index)), 9)
+    for (let index = 0; index < 10 * Limits.markedPages; index++) take(index)
+    assert.isAtMost(costs(), 10 * (group + 2 * 16) + 16)
+    const chance = new Dice(1)
+    for (let times = 0; times < 500; times++) {
+      const kind = chance.pick("Page", "Parity")
+      for (const file of [4, 5]) assert.isUndefined(of(openings, hostile(file, chance.whole(0, 5999), kind)))
+    }
+    assert.isAtMost(costs(), 1000 * 16)
+    // nothing of what is kept was lost
+    for (let index = 9 * Limits.markedPages; index < 10 * Limits.markedPages; index++) take(index)
+    assert.strictEqual(costs(), 0)
+  })
+
+  it("that is repaired alone: its mark, and no group, because no other page of it comes", () => {
+    const { costs, openings } = counting()
+    for (let index = 5; index < 6000; index += Limits.markedPages + 1)
+      assert.strictEqual(of(openings, page(4, 9, index)), 9)
+    assert.isAtMost(costs(), 47 * 16)
+  })
+
+  it("with an index that its file has not: nothing [P-3]", () => {
+    const { costs, openings } = counting()
+    const { blocks, pages } = Layout.make({ size: 512 * 6000, pageBytes: 512 })
+    const beyond = [
+      ["Page", pages],
+      ["Page", 2 ** 32 - 1],
+      ["Parity", 256 * blocks],
+      ["Parity", 2 ** 32 - 1]
+    ] as const
+    for (const [kind, index] of beyond) assert.isUndefined(of(openings, page(4, 9, index, kind)))
+    assert.strictEqual(costs(), 0)
+    assert.strictEqual(of(openings, page(4, 9, pages - 1)), 9)
+    assert.strictEqual(of(openings, page(4, 9, 256 * blocks - 1, "Parity")), 9)
+  })
+})
+
 describe("openings in the open", () => {
   it("pages of the session are taken, of whatever file, and say no opening", () => {
     const inTheOpen = PageSeal.open(Header.sessionOf(session))
-    const openings = new Openings(inTheOpen)
+    const openings = knowing(inTheOpen)
     openings.heard(opens(4, 9))
     for (const file of [0, 4, 5]) {
       for (const kind of ["Page", "Parity"] as const) {
