@@ -82,8 +82,6 @@ export class Attendance {
   /** When the first page came: before it a master waits for others. */
   startedMillis: number | undefined
   heardMillis: number
-  /** When the master's word came last that nobody else could have said. */
-  private provenMillis: number
   readonly joinedMillis: number
   /** Since when what the ear brought is worked on; undefined while it listens. */
   workingMillis: number | undefined
@@ -103,7 +101,6 @@ export class Attendance {
   constructor(nowMillis: number, wakefulness: Wakefulness) {
     this.wakefulness = wakefulness
     this.heardMillis = nowMillis
-    this.provenMillis = nowMillis
     this.joinedMillis = nowMillis
     this.busySinceMillis = nowMillis
     this.listenedMillis = nowMillis
@@ -121,19 +118,15 @@ export class Attendance {
     this.delay = membership.delay
     this.doubt(membership.delay.lateMillis)
   }
-  /** The master is heard. */
-  onHeard(incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>, nowMillis: number): void {
+  /** Something of the master's is heard, which is a sign of its life, or may be a recording. */
+  onHeard(
+    incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>,
+    isSignOfLife: boolean,
+    nowMillis: number
+  ): void {
     if (incoming._tag === "Message" && incoming.message._tag === "Announce")
       this.delay = Delay.heard(this.delay, incoming.message.uptimeMillis, nowMillis)
-    if (this.isProof(incoming)) this.provenMillis = nowMillis
-    // [K-12] a hostile catcher can say the rest
-    else if (nowMillis - this.provenMillis > Limits.forgetMillis) return
-    this.isHeard(nowMillis)
-  }
-  /** Can only the master have said it? In the open that is taken on trust. */
-  private isProof(incoming: Incoming): boolean {
-    if (this.membership?.pages.isSealed !== true) return true
-    return incoming._tag === "Message" && incoming.message._tag !== "Poll"
+    if (isSignOfLife) this.isHeard(nowMillis)
   }
   private isHeard(nowMillis: number): void {
     this.heardMillis = nowMillis
@@ -151,7 +144,6 @@ export class Attendance {
   stoodStill(nowMillis: number): void {
     this.doubtMillis += nowMillis - this.heardMillis
     this.heardMillis = nowMillis
-    this.provenMillis = nowMillis
   }
   /** How long ago the master was heard, as another one may believe it. */
   surelySilentMillis(nowMillis: number): number {

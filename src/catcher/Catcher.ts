@@ -264,7 +264,7 @@ class Visitor {
     return Effect.gen(function* () {
       while (true) {
         for (const incoming of yield* events) {
-          if (incoming._tag !== "OtherMaster") attendance.onHeard(incoming, now())
+          if (incoming._tag !== "OtherMaster") attendance.onHeard(incoming, exchange.isAlive(membership.session), now())
           if (incoming._tag === "Pages") attendance.startedMillis ??= now()
           if (isOfFiles(incoming)) attendance.begun = true
           if (incoming._tag === "Message") yield* whereabouts.heard(incoming.message)

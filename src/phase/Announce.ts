@@ -261,7 +261,7 @@ export interface JoinOptions {
 export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options: JoinOptions) {
   const progress = yield* Progress
   const { local, refused } = yield* Transport
-  const { strangers, unanswered } = yield* CatcherExchange
+  const { strangers } = yield* CatcherExchange
   const seeker = new Seeker(yield* newIncarnation(local))
   const leftSeconds = options.waitMillis === undefined ? undefined : seconds(options.waitMillis)
   progress.publish({ _tag: "Waiting", leftSeconds })
@@ -273,19 +273,11 @@ export const join = Effect.fn("Announce.join")(function* (inbox: Inbox, options:
     seeker.refused ??
       new MasterTimeout({
         waitedMillis: Math.round(options.waitMillis),
-        heard: [...seeker.heardMasters(), ...unanswered().map(calledInVain)],
+        heard: seeker.heardMasters(),
         strangers: strangers(),
         unsent: refused?.().reason
       })
   )
-})
-
-/** A master that never answered a hail: each followed one of its announcements. */
-const calledInVain = ({ address, hails }: { readonly address: Address; readonly hails: number }) => ({
-  address,
-  announcements: hails,
-  joins: hails,
-  isOver: false
 })
 
 const word = Random.nextIntBetween(0, 0xffff_ffff)

@@ -518,6 +518,16 @@ export const lastWordsMillis = 5
 
 /** A master that has not answered a hail is hailed again after this. */
 export const hailMillis = 100
+/**
+ * An answer to a hail is awaited for this long: as long as the way there and back may take with
+ * long queues on it. An answer that was held back proves no later life than that.
+ */
+export const hailAnswerMillis = 2000
+/**
+ * A master that calls, and has not answered a hail for this long, is told of: no living one that
+ * hears us is so late, and a person wants to know within two seconds.
+ */
+export const calledInVainMillis = 1500
 /** So many hails in vain, and it is a recording that calls, or nearly nothing comes through. */
 export const hailsInVain = 100
 /** After that it is hailed so seldom. */

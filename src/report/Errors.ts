@@ -4,7 +4,7 @@
  */
 
 import * as Schema from "effect/Schema"
-import { portOf } from "../protocol/Address.ts"
+import { type Address, portOf } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Fields from "./Fields.ts"
 
@@ -55,7 +55,7 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
   refused: Fields.maybe(Fields.list(Turned, "catchers that came, and were not taken in")),
   lost: Fields.maybe(Fields.list(Turned, "catchers that joined, and were lost")),
   otherMasters: Fields.maybe(Fields.list(OtherMaster, "other masters that had the group meanwhile")),
-  strangers: Fields.maybe(Fields.list(Schema.String, "catchers that cannot join, because of a key or a version")),
+  strangers: Fields.maybe(Fields.list(Schema.String, "catchers that cannot join, and why")),
   waitedMillis: Fields.number("milliseconds waited"),
   local: Fields.maybe(Fields.text("the address and port to which catchers answer")),
   ...place
@@ -139,7 +139,7 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
   waitedMillis: Fields.number("milliseconds waited"),
   before: Fields.maybe(Fields.text("how the last session ended that this catcher had joined, before it began")),
   heard: Fields.maybe(Fields.list(Heard, "masters that were heard, and took this catcher into no session")),
-  strangers: Fields.maybe(Fields.list(Schema.String, "masters that cannot be joined, because of a key or a version")),
+  strangers: Fields.maybe(Fields.list(Schema.String, "masters that cannot be joined, and why")),
   sessionMillis: Fields.maybe(Fields.number("milliseconds that the master's session had gone on")),
   ...place
 }) {
@@ -153,9 +153,8 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
     }
     if (this.unsent !== undefined) return `no session began within ${seconds} s${place}${stuck(this.unsent)}`
     if (before !== undefined) return `no session began within ${seconds} s: ${before}`
-    if (heard.length > 0) return `no session began within ${seconds} s${place}: ${some(heard, unanswered)}`
-    if (strangers.length > 0)
-      return `no session began within ${seconds} s${place}: ${some(strangers, (words) => words)}`
+    const met = [...heard.map(unanswered), ...strangers]
+    if (met.length > 0) return `no session began within ${seconds} s${place}: ${some(met, (words) => words)}`
     return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}`
   }
 }
@@ -164,8 +163,12 @@ const unanswered = ({ address, announcements, isOver, joins }: typeof Heard.Type
   const said = `the master ${address} was heard (${announcements} announcements)`
   return isOver
     ? `${said}, and ended its session`
-    : `${said} and did not answer, though we asked ${joins} times to join: something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${portOf(address)}`
+    : `${said} and did not answer, though we asked ${joins} times to join: ${hearsNothing(address)}`
 }
+
+/** Why a master may not hear a catcher. */
+export const hearsNothing = (address: Address): string =>
+  `something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${portOf(address)}`
 
 /** Multicast that ends after some minutes. */
 export const membershipHint =

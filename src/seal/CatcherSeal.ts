@@ -40,6 +40,8 @@ interface Session {
   numbered: number
   /** The highest number under a signature. */
   highest: number
+  /** When it was known last that its master lives. */
+  heardMillis: number
   /** Once we were taken in. */
   secret: Uint8Array | undefined
   group: Box | undefined
@@ -60,12 +62,17 @@ class CatcherSeal implements Seal.CatcherSeal {
     this.master = Signed.verifierOf(keys.publicKey, surroundings.group)
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
-    this.hails = new Hails(this.master, this.guestKey)
+    this.hails = new Hails(this.master, this.guestKey, surroundings)
     this.hints = new Hints(surroundings)
   }
 
   unanswered() {
     return this.hails.unanswered()
+  }
+
+  isAlive(id: bigint): boolean {
+    const session = this.sessions.get(id)
+    return session !== undefined && this.isHeard(session)
   }
 
   secretOf(id: bigint): Uint8Array | undefined {
@@ -113,6 +120,10 @@ class CatcherSeal implements Seal.CatcherSeal {
     }
   }
 
+  onOtherVersion(from: Address, session: bigint): void {
+    this.refuse(from, session, "OtherVersion")
+  }
+
   private refuse(from: Address, session: bigint, why: Seal.Refusal, stated?: Address): undefined {
     this.surroundings.onRefused(from, why, stated)
     this.hints.give(from, () => this.hails.hint(session, why))
@@ -123,30 +134,42 @@ class CatcherSeal implements Seal.CatcherSeal {
     return Primitives.agrees(this.guestKey, datagram, datagram.length - Primitives.tagBytes)
   }
 
+  // A word that comes so long after the last may have been recorded while we did not hear it. [K-12]
+  private isHeard({ heardMillis }: Session): boolean {
+    return this.surroundings.now() - heardMillis <= Limits.forgetMillis
+  }
+
+  /** Its master has said it, and nobody else. */
+  private take(session: Session, datagram: Uint8Array): void {
+    const number = numberOf(datagram)
+    session.heard.take(number)
+    session.highest = Math.max(session.highest, number)
+    if (this.isHeard(session)) session.heardMillis = this.surroundings.now()
+  }
+
   private openAnnounce(datagram: Uint8Array, from: Address): Message | undefined {
-    const { now, tell } = this.surroundings
     const id = Header.sessionAt(datagram, 0)
     const session = this.sessions.get(id)
-    const isOurs = session?.group !== undefined && session.address === from
+    const isOurs = session?.group !== undefined && session.address === from && this.isHeard(session)
     const master = { address: from, session: id }
     if (session?.heard.isNew(numberOf(datagram)) === false) return undefined
-    if (!isOurs && !this.hails.isHeeded(master, now())) return undefined
+    if (!isOurs && !this.hails.isHeeded(master)) return undefined
     if (!this.isTagged(datagram)) return this.refuse(from, id, "OtherKey")
     const stated = Signed.statedBy(datagram)
     if (stated === undefined) return undefined
     if (stated !== from) return this.refuse(from, id, "OtherAddress", stated)
     const opened = Signed.openToAll(this.master, datagram)
     if (opened === undefined) return undefined
-    if (session !== undefined) taken(session, datagram)
+    if (session !== undefined) this.take(session, datagram)
     if (isOurs) return opened.message
-    if (this.hails.isProven(master, now())) return this.meets(opened, from)
-    for (const hail of this.hails.hail(master, opened, now())) tell(from, hail)
+    if (this.hails.believes(master, opened)) return this.meets(opened, from)
+    if (this.hails.isHailedInVain(master)) this.surroundings.onRefused(from, "NoAnswer")
     return undefined
   }
 
   // Keys are kept of masters that live: recordings take no place.
   private openAnswer(datagram: Uint8Array, from: Address): Message | undefined {
-    const held = this.hails.onAnswer(datagram, from, this.surroundings.now())
+    const held = this.hails.onAnswer(datagram, from)
     return held === undefined ? undefined : this.meets(held, from)
   }
 
@@ -154,6 +177,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const known = this.sessions.get(message.session) ?? this.meet(message.session, ephemeral, address)
     if (known === undefined) return undefined
     known.address = address
+    known.heardMillis = this.surroundings.now()
     return message
   }
 
@@ -174,7 +198,7 @@ class CatcherSeal implements Seal.CatcherSeal {
         heard: new Replay(),
         polls: new Set<string>()
       },
-      ...{ numbered: 0, highest: -1, secret: undefined, group: undefined }
+      ...{ numbered: 0, highest: -1, heardMillis: this.surroundings.now(), secret: undefined, group: undefined }
     }
     this.sessions.set(id, session)
     return session
@@ -202,7 +226,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const taken = Welcomes.open(datagram, isOurs, session.pair.welcomes)
     if (taken.length === 0) return undefined
     // an entry of ours is the master's word as much as a signature is
-    session.heard.take(numberOf(datagram))
+    this.take(session, datagram)
     const { secret } = taken.find(({ secret }) => secret !== undefined) ?? {}
     if (secret !== undefined && session.group === undefined) {
       session.secret = secret
@@ -215,7 +239,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const session = this.sessionOf(datagram, from)
     if (session === undefined || !session.heard.isNew(numberOf(datagram)) || !this.isTagged(datagram)) return undefined
     const message = Signed.openToAll(this.master, datagram)?.message
-    if (message !== undefined) taken(session, datagram)
+    if (message !== undefined) this.take(session, datagram)
     return message
   }
 
@@ -231,7 +255,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     session.group.open(datagram, bodyAt, end)
     if (!isPoll && !Signed.isSigned(this.master, datagram, end - signatureBytes)) return undefined
     if (isPoll) takePoll(session, datagram)
-    else taken(session, datagram)
+    else this.take(session, datagram)
     return Layout.readBack(datagram, signatureBytes)
   }
 }
@@ -248,10 +272,4 @@ const takePoll = ({ polls }: Session, datagram: Uint8Array): void => {
   const [oldest] = polls
   if (polls.size >= Limits.pollsRemembered && oldest !== undefined) polls.delete(oldest)
   polls.add(pollKey(datagram))
-}
-
-const taken = (session: Session, datagram: Uint8Array): void => {
-  const number = numberOf(datagram)
-  session.heard.take(number)
-  session.highest = Math.max(session.highest, number)
 }

@@ -30,16 +30,24 @@ export const hinted = (datagram: Uint8Array): Seal.Refusal =>
 export const anySession = 0n
 
 /** A master that is hailed: the session that it announced, or `anySession`. */
-export interface Hailed {
+interface Hailed {
   readonly address: Address
   readonly session: bigint
 }
 
-interface Known extends Hailed {
+/** A hail that may still be answered. */
+interface Asked {
   readonly nonce: Uint8Array
+  readonly sinceMillis: number
+}
+
+interface Known extends Hailed {
+  /** The latest is last. */
+  readonly asked: ReadonlyArray<Asked>
   readonly hailedMillis: number
-  /** Hails since the last answer. */
+  /** Hails since the last answer, and since when. */
   readonly inVain: number
+  readonly inVainSinceMillis: number
   readonly provenMillis: number | undefined
   /** Heard of it since it was hailed. */
   readonly held: Held | undefined
@@ -56,44 +64,66 @@ export class Hails {
   private readonly known = new Map<string, Known>()
   private readonly master: Signed.Verifier
   private readonly macKey: Primitives.MacKey
+  private readonly surroundings: Pick<Seal.Surroundings, "now" | "tell">
 
-  constructor(master: Signed.Verifier, macKey: Primitives.MacKey) {
+  constructor(
+    master: Signed.Verifier,
+    macKey: Primitives.MacKey,
+    surroundings: Pick<Seal.Surroundings, "now" | "tell">
+  ) {
     this.master = master
     this.macKey = macKey
+    this.surroundings = surroundings
   }
 
   /** Has that master lately proved that it lives? */
-  isProven(master: Hailed, nowMillis: number): boolean {
+  isProven(master: Hailed): boolean {
     const { provenMillis } = this.known.get(keyOf(master)) ?? {}
-    return provenMillis !== undefined && nowMillis - provenMillis < Limits.forgetMillis
+    return provenMillis !== undefined && this.surroundings.now() - provenMillis < Limits.forgetMillis
   }
 
   /** Is its word looked at? What was recorded costs no signature, but for a hail now and then. */
-  isHeeded(master: Hailed, nowMillis: number): boolean {
-    return this.isProven(master, nowMillis) || this.isDue(master, nowMillis)
+  isHeeded(master: Hailed): boolean {
+    return this.isProven(master) || this.isDue(master)
   }
 
-  /** May it be hailed? One that gives no answer is left in peace in the end. */
-  isDue(master: Hailed, nowMillis: number): boolean {
+  /** Does what it said count now? Otherwise it is kept, and the master hailed, to prove that it lives. */
+  believes(master: Hailed, said: Held): boolean {
+    if (this.isProven(master)) return true
+    if (this.isDue(master)) this.hail(master, said)
+    return false
+  }
+
+  /** Does it call, and not answer? */
+  isHailedInVain(master: Hailed): boolean {
+    const { inVain, inVainSinceMillis } = this.known.get(keyOf(master)) ?? { inVain: 0, inVainSinceMillis: 0 }
+    return inVain > Limits.joinsAlone && this.surroundings.now() - inVainSinceMillis >= Limits.calledInVainMillis
+  }
+
+  // One that gives no answer is left in peace in the end.
+  private isDue(master: Hailed): boolean {
     const known = this.known.get(keyOf(master))
     if (known === undefined) return true
     const pauseMillis = known.inVain > Limits.hailsInVain ? Limits.hailPauseMillis : Limits.hailMillis
-    return nowMillis - known.hailedMillis >= pauseMillis
+    return this.surroundings.now() - known.hailedMillis >= pauseMillis
   }
 
-  /**
-   * The hail of a master, which `isDue`, in so many copies: most of what is sent there may be lost
-   * [Q-14]. What it said is kept until it proves that it lives.
-   */
-  hail({ address, session }: Hailed, said: Held, nowMillis: number): ReadonlyArray<Uint8Array> {
+  // In so many copies: most of what is sent there may be lost [Q-14].
+  private hail({ address, session }: Hailed, held: Held): void {
     const key = keyOf({ address, session })
-    const { inVain = 0, provenMillis } = this.known.get(key) ?? {}
+    const nowMillis = this.surroundings.now()
+    const { asked = [], inVain = 0, inVainSinceMillis = nowMillis, provenMillis } = this.known.get(key) ?? {}
     if (!this.known.has(key)) this.makeRoom()
     const nonce = Primitives.random(nonceBytes)
-    const hailed = { address, session, nonce, provenMillis, hailedMillis: nowMillis, inVain: inVain + 1, held: said }
-    this.known.set(key, hailed)
+    this.known.set(key, {
+      ...{ address, session, provenMillis, held, hailedMillis: nowMillis },
+      inVain: inVain + 1,
+      inVainSinceMillis: inVain === 0 ? nowMillis : inVainSinceMillis,
+      asked: [...asked.filter(isAwaited(nowMillis)), { nonce, sinceMillis: nowMillis }]
+    })
     const isUnheard = inVain >= Limits.joinsAlone && inVain <= Limits.hailsInVain
-    return Array.from({ length: isUnheard ? Limits.copies : 1 }, () => this.hailOf(session, nonce))
+    const datagram = this.hailOf(session, nonce)
+    for (let copies = isUnheard ? Limits.copies : 1; copies > 0; copies--) this.surroundings.tell(address, datagram)
   }
 
   /** A hail that asks nothing: it shows the master of a session that somebody with a key is here, and cannot join. */
@@ -112,29 +142,29 @@ export class Hails {
     return datagram
   }
 
-  /** Masters that call, and have never answered; how often each was hailed. */
-  unanswered(): ReadonlyArray<{ readonly address: Address; readonly hails: number }> {
+  /** The addresses of masters that call, and have never answered. */
+  unanswered(): ReadonlyArray<Address> {
     const silent = [...this.known.values()].filter(({ provenMillis }) => provenMillis === undefined)
-    return silent.map(({ address, inVain }) => ({ address, hails: inVain }))
+    return [...new Set(silent.map(({ address }) => address))]
   }
 
   /** An answer whose tag is right: what was kept of that master, which counts now. */
-  onAnswer(datagram: Uint8Array, from: Address, nowMillis: number): Held | undefined {
+  onAnswer(datagram: Uint8Array, from: Address): Held | undefined {
+    const nowMillis = this.surroundings.now()
     const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
     const nonces = datagram.subarray(bodyAt, Math.max(bodyAt, signatureAt))
     if (nonces.length === 0 || nonces.length % nonceBytes !== 0) return undefined
     const session = Header.sessionAt(datagram, 0)
-    const masters = [session, anySession].map((session) => ({ address: from, session }))
-    const known = masters
-      .map((master) => this.known.get(keyOf(master)))
-      .find((known) => known?.address === from && has(nonces, known.nonce))
+    const answers = ({ nonce }: Asked) => has(nonces, nonce)
+    const known = [session, anySession]
+      .map((session) => this.known.get(keyOf({ address: from, session })))
+      .find((known) => known?.address === from && known.asked.filter(isAwaited(nowMillis)).some(answers))
     if (known === undefined) return undefined
     const signature = datagram.subarray(signatureAt, signatureAt + Primitives.signatureBytes)
     if (!Signed.verify(this.master, "lives", proofOf(session, nonces), signature)) return undefined
-    // an answer is taken once
-    const spent = Primitives.random(nonceBytes)
-    const proven = { ...known, nonce: spent, provenMillis: nowMillis, inVain: 0, held: undefined }
-    this.known.set(keyOf(known), proven)
+    // an answer is taken once, and none to an earlier hail after it
+    const asked = known.asked.slice(known.asked.findLastIndex(answers) + 1)
+    this.known.set(keyOf(known), { ...known, asked, provenMillis: nowMillis, inVain: 0, held: undefined })
     return known.held
   }
 
@@ -148,6 +178,11 @@ export class Hails {
     if (oldest !== undefined) this.known.delete(keyOf(oldest))
   }
 }
+
+const isAwaited =
+  (nowMillis: number) =>
+  ({ sinceMillis }: Asked): boolean =>
+    nowMillis - sinceMillis < Limits.hailAnswerMillis
 
 const ageOf = ({ hailedMillis, provenMillis }: Known): number => provenMillis ?? hailedMillis - 1e12
 

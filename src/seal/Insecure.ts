@@ -1,6 +1,7 @@
 /** No seal: every message in the open, with a checksum. [W-7] */
 
 import * as Result from "effect/Result"
+import type { Address } from "../protocol/Address.ts"
 import * as Codec from "../wire/Codec.ts"
 import * as Header from "../wire/Header.ts"
 import type { Message } from "../wire/Message.ts"
@@ -12,6 +13,7 @@ const openAt = (bytes: Uint8Array, at: number): Message | undefined => Result.ge
 /** A master's end. */
 export const master = (surroundings: Seal.Surroundings): Seal.MasterSeal => ({
   seal: (message) => [Codec.encode(message)],
+  onOtherVersion: (from) => surroundings.onRefused(from, "OtherVersion"),
   open: (bytes, at, from) => {
     const type = Header.typeOf(bytes, at)
     if (Header.isSealed(bytes, at) && (type === Header.handshakeTypes.Hail || type === Header.types.Join)) {
@@ -24,14 +26,19 @@ export const master = (surroundings: Seal.Surroundings): Seal.MasterSeal => ({
 /** A catcher's end. */
 export const catcher = (surroundings: Seal.Surroundings): Seal.CatcherSeal => {
   const hints = new Hints(surroundings)
+  const refuse = (from: Address, session: bigint, why: Seal.Refusal): void => {
+    surroundings.onRefused(from, why)
+    hints.give(from, () => openHint(session))
+  }
   return {
     seal: (message) => Codec.encode(message),
     unanswered: () => [],
+    isAlive: () => true,
+    onOtherVersion: (from, session) => refuse(from, session, "OtherVersion"),
     secretOf: () => undefined,
     open: (bytes, at, from) => {
       if (Header.isSealed(bytes, at) && Header.typeOf(bytes, at) === Header.types.Announce) {
-        surroundings.onRefused(from, "Sealed")
-        hints.give(from, () => openHint(Header.sessionAt(bytes, at)))
+        refuse(from, Header.sessionAt(bytes, at), "Sealed")
       }
       return openAt(bytes, at)
     }

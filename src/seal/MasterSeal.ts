@@ -12,7 +12,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromMaster, Join, Message, Welcome } from "../wire/Message.ts"
 import { bodyAt, type Box, numberOf, putNumber, slotOf } from "./Box.ts"
-import { anySession, HailAnswers, type Hailed, Hails, hinted } from "./Hails.ts"
+import { anySession, HailAnswers, Hails, hinted } from "./Hails.ts"
 import type { MasterKeys } from "./Keys.ts"
 import * as Introduction from "./Introduction.ts"
 import * as Layout from "./Layout.ts"
@@ -66,7 +66,7 @@ class MasterSeal implements Seal.MasterSeal {
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
     this.group = Pair.groupBox(secret, session)
-    this.hails = new Hails(this.verifier, this.guestKey)
+    this.hails = new Hails(this.verifier, this.guestKey, surroundings)
     this.hailAnswers = new HailAnswers(session, this.signer, this.guestKey)
   }
 
@@ -142,9 +142,13 @@ class MasterSeal implements Seal.MasterSeal {
     return [Announce, Bye, Decline, Hail, HailOk, Join].some((one) => one === type)
   }
 
+  onOtherVersion(from: Address): void {
+    this.surroundings.onRefused(from, "OtherVersion")
+  }
+
   /** What shows that its sender has the join secret. */
   private openGuest(datagram: Uint8Array, from: Address): Message | undefined {
-    const { now, onRefused, tellGroup } = this.surroundings
+    const { onRefused, tellGroup } = this.surroundings
     if (!Primitives.agrees(this.guestKey, datagram, datagram.length - Primitives.tagBytes)) {
       onRefused(from, hinted(datagram))
       return undefined
@@ -159,7 +163,7 @@ class MasterSeal implements Seal.MasterSeal {
         return undefined
       }
       case Header.handshakeTypes.HailOk:
-        return this.hails.onAnswer(datagram, from, now())?.message
+        return this.hails.onAnswer(datagram, from)?.message
       case Header.types.Decline:
         return this.openDecline(datagram)
       default:
@@ -170,29 +174,19 @@ class MasterSeal implements Seal.MasterSeal {
   // Another master of ours: believed once it has answered a hail.
   private openOther(datagram: Uint8Array, from: Address): Message | undefined {
     const master = { address: from, session: Header.sessionAt(datagram, 0) }
-    const nowMillis = this.surroundings.now()
-    if (master.session === this.session || !this.hails.isHeeded(master, nowMillis)) return undefined
+    if (master.session === this.session || !this.hails.isHeeded(master)) return undefined
     if (Header.typeOf(datagram, 0) === Header.types.Announce && Signed.statedBy(datagram) !== from) return undefined
     const message = Signed.openToAll(this.verifier, datagram)?.message
-    if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master, nowMillis))) return undefined
-    return this.unlessUnproven(message, master)
+    if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master))) return undefined
+    return this.hails.believes(master, { message, ephemeral: none }) ? message : undefined
   }
 
   // It says that another master has the group, which has to show that itself.
   private openDecline(datagram: Uint8Array): Message | undefined {
     const message = Layout.readBack(datagram, 0)
     if (message?._tag !== "Decline" || message.session !== this.session) return undefined
-    return this.unlessUnproven(message, { address: message.master, session: anySession })
-  }
-
-  private unlessUnproven(message: Message, master: Hailed): Message | undefined {
-    const nowMillis = this.surroundings.now()
-    if (this.hails.isProven(master, nowMillis)) return message
-    if (this.hails.isDue(master, nowMillis)) {
-      for (const hail of this.hails.hail(master, { message, ephemeral: none }, nowMillis))
-        this.surroundings.tell(master.address, hail)
-    }
-    return undefined
+    const master = { address: message.master, session: anySession }
+    return this.hails.believes(master, { message, ephemeral: none }) ? message : undefined
   }
 
   private openJoin(datagram: Uint8Array, from: Address): Message | undefined {

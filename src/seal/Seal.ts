@@ -7,7 +7,7 @@ import type { Address } from "../protocol/Address.ts"
 import type { FromCatcher, FromMaster, Message } from "../wire/Message.ts"
 
 /** Why a datagram of ours is refused, as a person is told it. */
-export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion" | "OtherAddress"
+export type Refusal = "Insecure" | "Sealed" | "OtherKey" | "OtherVersion" | "OtherAddress" | "NoAnswer"
 
 /** What a seal needs of its surroundings. */
 export interface Surroundings {
@@ -32,18 +32,24 @@ export interface Surroundings {
 export interface MasterSeal {
   /** The datagrams that say it. */
   readonly seal: (message: FromMaster) => ReadonlyArray<Uint8Array>
+  /** A datagram of another version of the protocol has come from there. */
+  readonly onOtherVersion: (from: Address) => void
   /** The message of the datagram at `at`; undefined: there is none to heed. */
   readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
 }
 
 /** A catcher's end. */
 export interface CatcherSeal {
-  /** Masters with our key that call, and have never answered; how often each was hailed. */
-  readonly unanswered: () => ReadonlyArray<{ readonly address: Address; readonly hails: number }>
+  /** The addresses of masters with our key that call, and have never answered. */
+  readonly unanswered: () => ReadonlyArray<Address>
+  /** Is what is heard of that session now a sign that its master lives? */
+  readonly isAlive: (session: bigint) => boolean
   /** The secret of a session that has taken us in under a seal. */
   readonly secretOf: (session: bigint) => Uint8Array | undefined
   /** The datagram that says it; undefined: the master of its session is not known. */
   readonly seal: (message: FromCatcher) => Uint8Array | undefined
+  /** A datagram of another version of the protocol has come from there, of that session. */
+  readonly onOtherVersion: (from: Address, session: bigint) => void
   /** The message of the datagram at `at`; undefined: there is none to heed. */
   readonly open: (bytes: Uint8Array, at: number, from: Address) => Message | undefined
 }

@@ -50,6 +50,18 @@ export const messages = (bytes: Uint8Array): ReadonlyArray<Message> => {
   return out
 }
 
+/** So many bytes at the end of what was received are no datagrams that can be read. */
+const onBad =
+  (seal: Seal.MasterSeal | Seal.CatcherSeal) =>
+  ({ bytes, from }: Received, badBytes: number): void => {
+    const at = bytes.length - badBytes
+    if (Header.isOtherVersion(bytes, at)) seal.onOtherVersion(from, Header.sessionAt(bytes, at))
+  }
+
+/** Multicasts datagrams one after the other. */
+const sendAll = ({ send }: Pick<Transport["Service"], "send">, datagrams: ReadonlyArray<Uint8Array>) =>
+  Effect.forEach(datagrams, (bytes) => send({ bytes, datagramBytes: bytes.length }), { discard: true })
+
 // ---- the seal's surroundings ----
 
 /** Sends what a seal has to say itself, in a fiber that ends with the scope. */
@@ -77,14 +89,12 @@ const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.St
     waiting.push(saying)
     hasMore.openUnsafe()
   }
-  const sayAll = (datagrams: ReadonlyArray<Uint8Array>) =>
-    Effect.forEach(datagrams, (bytes) => transport.send({ bytes, datagramBytes: bytes.length }), { discard: true })
   const around: Seal.Surroundings = {
     now,
     group: transport.group,
     local: () => transport.local,
     tell: (to, datagram) => say(transport.sendTo(to, datagram)),
-    tellGroup: (make) => say(Effect.suspend(() => sayAll(make()))),
+    tellGroup: (make) => say(Effect.suspend(() => sendAll(transport, make()))),
     onRefused: (from, why, stated) => strangers.meet(from, why, stated)
   }
   return { around, strangers }
@@ -163,7 +173,8 @@ const newSession = Effect.gen(function* () {
 
 /** Makes the exchange of a master's session with that id. */
 const makeMaster = Effect.fnUntraced(function* (session: bigint) {
-  const { receive, send } = yield* Transport
+  const transport = yield* Transport
+  const { receive, send } = transport
   const protection = yield* MasterProtection
   const { around, strangers } = yield* surroundings(Strangers.ofCatcher)
   const own = Header.sessionOf(session)
@@ -173,7 +184,9 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
   const openings = new WeakMap<object, number>()
   let opened = 0
   let unreadable = 0
-  const read = ({ bytes, from }: Received): ReadonlyArray<Arrived> => {
+  const bad = onBad(seal)
+  const read = (received: Received): ReadonlyArray<Arrived> => {
+    const { bytes, from } = received
     const arrived: Array<Arrived> = []
     const badBytes = Header.split(bytes, (at) => {
       if (Header.typeOf(bytes, at) === Header.types.Page) {
@@ -186,19 +199,8 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
       else arrived.push({ _tag: "Message", from, message })
     })
     if (badBytes > 0) unreadable++
-    if (Header.isOtherVersion(bytes, bytes.length - badBytes)) strangers.meet(from, "OtherVersion")
+    bad(received, badBytes)
     return arrived
-  }
-  const sendNow = (message: FromMaster) => {
-    const [first, ...more] = seal.seal(message)
-    if (first === undefined) return Effect.void
-    const one = send({ bytes: first, datagramBytes: first.length })
-    return more.length === 0
-      ? one
-      : Effect.andThen(
-          one,
-          Effect.forEach(more, (bytes) => send({ bytes, datagramBytes: bytes.length }), { discard: true })
-        )
   }
   return {
     session,
@@ -210,7 +212,7 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
       openings.set(content, opening)
       return opening
     },
-    sendNow,
+    sendNow: (message: FromMaster) => Effect.suspend(() => sendAll(transport, seal.seal(message))),
     sendProbe: (probe: Probe, copies: number) => {
       const each = Array.from({ length: copies }, () => seal.seal(probe)[0])
       const bytes = copies === 1 ? each[0] : Buffer.concat(each)
@@ -240,8 +242,8 @@ export class CatcherExchange extends Context.Service<
     readonly protection: Protected
     /** Masters that cannot be joined, and why, in words. */
     readonly strangers: () => ReadonlyArray<string>
-    /** Masters that call, and have never answered; how often each was hailed. */
-    readonly unanswered: Seal.CatcherSeal["unanswered"]
+    /** Is what is heard of that session now a sign that its master lives? */
+    readonly isAlive: (session: bigint) => boolean
     /** Answers the master of our session. Fails when the network does. */
     readonly answer: (master: Address, message: FromCatcher) => Effect.Effect<void, TransportError>
     /**
@@ -274,12 +276,15 @@ const makeCatcher = Effect.gen(function* () {
         : PageSeal.open(Header.sessionOf(session)),
     receive,
     open: (bytes: Uint8Array, at: number, from: Address) => seal.open(bytes, at, from),
-    onBad: ({ bytes, from }: Received, badBytes: number) => {
-      if (Header.isOtherVersion(bytes, bytes.length - badBytes)) strangers.meet(from, "OtherVersion")
-    },
+    onBad: onBad(seal),
     protection: protectedBy(protection),
-    strangers: () => strangers.all().map(Strangers.ofMaster),
-    unanswered: () => seal.unanswered(),
+    strangers: () => {
+      // a late one may have answered since, and one that has just come may not have been told of
+      const others = strangers.all().filter(({ why }) => why !== "NoAnswer")
+      const mute = seal.unanswered().map((address) => ({ address, why: "NoAnswer" as const }))
+      return [...others, ...mute].map(Strangers.ofMaster)
+    },
+    isAlive: (session: bigint) => seal.isAlive(session),
     answer: say,
     tell: (to: Address, message: FromCatcher) => Effect.ignore(say(to, message))
   }

@@ -1,11 +1,12 @@
 /**
- * Others of this protocol whose datagrams are refused, because of a key, a version or an address.
- * Anybody can send such a datagram, so all that comes of it is a line to the user, once for each
- * sender and reason.
+ * Others of this protocol that cannot be spoken to: because of a key, a version or an address, or
+ * because they do not answer. Anybody can pass for one, so all that comes of it is a line to the
+ * user, once for each sender and reason.
  */
 
 import type { Address } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { hearsNothing } from "../report/Errors.ts"
 import type { Refusal } from "../seal/Seal.ts"
 
 /** A sender, and why it is refused. */
@@ -49,6 +50,8 @@ export const ofMaster = ({ address, stated, why }: Stranger): string => {
       return `the master ${address} has another key than this catcher`
     case "OtherVersion":
       return `the master ${address} speaks another version of the protocol`
+    case "NoAnswer":
+      return `the master ${address} calls, and does not answer: that is a recording of it, or ${hearsNothing(address)}`
     case "OtherAddress":
       return `the master ${stated} is heard from ${address}, which under a seal has to be the same: let no NAT be between, or choose the interface there with --interface`
   }
@@ -65,6 +68,8 @@ export const ofCatcher = ({ address, stated, why }: Stranger): string => {
       return `a catcher on ${address} has another key than this master`
     case "OtherVersion":
       return `a catcher on ${address} speaks another version of the protocol`
+    case "NoAnswer":
+      return `a catcher on ${address} calls, and does not answer`
     case "OtherAddress":
       return stated === undefined
         ? `a catcher on ${address} hears this master from another address than its own, which under a seal has to be the same: let no NAT be between, or choose the interface here with --interface`

@@ -133,9 +133,13 @@ export const isSealed = (bytes: Uint8Array, at: number): boolean => bytes[at + 6
 /** Says in the header of a datagram that it is under a seal. */
 export const markSealed = (datagram: Uint8Array): void => putU16(datagram, 6, sealedFlag)
 
-/** Is a datagram of ours, but of another version, at `at`? */
+/** Is a whole datagram of ours, but of another version, at `at`? */
 export const isOtherVersion = (bytes: Uint8Array, at: number): boolean =>
-  at + headerBytes <= bytes.length && u16(bytes, at) === magic && bytes[at + 2] !== version
+  at + headerBytes <= bytes.length &&
+  u16(bytes, at) === magic &&
+  bytes[at + 2] !== version &&
+  u16(bytes, at + 4) >= headerBytes &&
+  at + u16(bytes, at + 4) <= bytes.length
 
 /** The type of the datagram at `at`, one of `types` or a later one. */
 export const typeOf = (bytes: Uint8Array, at: number): number => bytes[at + 3]

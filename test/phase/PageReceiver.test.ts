@@ -41,7 +41,7 @@ const inTheOpen = CatcherExchange.of({
     open,
     onBad: () => {},
     strangers: () => [],
-    unanswered: () => [],
+    isAlive: () => true,
     protection: { sealed: false },
     receive: Stream.never,
     pagesOf: () => membership.pages

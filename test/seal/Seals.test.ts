@@ -195,6 +195,53 @@ describe("strangers", () => {
     // and it is hailed seldom in the end: a hundred times, most of them with copies, in 20 of the 80 s
     assert.isBelow(c.told.length, 430)
   })
+  it("a master that calls and does not answer is told of within two seconds, and at the end [K-11]", () => {
+    const [m, c] = [rig(), guest()]
+    for (; c.time.millis < 1400; c.time.millis += 200) c.seal.open(m.seal.seal(announce)[0], 0, m.address)
+    assert.deepStrictEqual(c.refused, [])
+    for (; c.time.millis < 1800; c.time.millis += 200) c.seal.open(m.seal.seal(announce)[0], 0, m.address)
+    assert.include(c.refused, `${m.address} NoAnswer`)
+    assert.deepStrictEqual(c.seal.unanswered(), [m.address])
+    assert.deepStrictEqual(announced(m, c), [announce])
+    assert.deepStrictEqual(c.seal.unanswered(), [])
+  })
+  it("an answer counts though later hails have overtaken it, for two seconds", () => {
+    const [m, c] = [rig(), guest()]
+    const hailed = (millis: number) => {
+      c.time.millis = millis
+      c.seal.open(m.seal.seal(announce)[0], 0, m.address)
+      m.seal.open(c.told.splice(0)[0].datagram, 0, c.address)
+      return m.told.splice(0)[0].datagram
+    }
+    const [tooLate, late] = [hailed(0), hailed(200), hailed(400)]
+    c.time.millis = 2100
+    assert.isUndefined(c.seal.open(tooLate, 0, m.address))
+    assert.deepStrictEqual(c.seal.open(late, 0, m.address), announce)
+    assert.isUndefined(c.seal.open(late, 0, m.address))
+  })
+  it("after a second without its master a catcher believes no announcement that it had not heard, but for an answer [K-12]", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    const heard = (message: FromMaster, millis: number) => {
+      c.time.millis = millis
+      const opened = said(m, c, message)
+      return { opened, isAlive: c.seal.isAlive(session) }
+    }
+    assert.deepStrictEqual(heard(announce, 1000), { opened: announce, isAlive: true })
+    const poll = { _tag: "Poll", session, poll: 1, audience: [] } as const
+    assert.deepStrictEqual(heard(poll, 1900), { opened: poll, isAlive: true })
+    assert.deepStrictEqual(heard({ ...poll, poll: 2 }, 2001), { opened: { ...poll, poll: 2 }, isAlive: false })
+    assert.deepStrictEqual(heard(eof, 2010), { opened: eof, isAlive: false })
+    assert.deepStrictEqual(heard(announce, 2020), { opened: undefined, isAlive: false })
+    assert.deepStrictEqual(
+      c.told.map(({ to }) => to),
+      [m.address]
+    )
+    c.time.millis = 2200
+    assert.deepStrictEqual(announced(m, c), [announce])
+    assert.isTrue(c.seal.isAlive(session))
+    assert.deepStrictEqual(heard(announce, 2300), { opened: announce, isAlive: true })
+  })
   it("recorded announcements of many sessions take the place of no living one", () => {
     const [m, c] = [rig(), guest()]
     announced(m, c)

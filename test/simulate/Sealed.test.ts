@@ -36,3 +36,63 @@ describe("300 catchers under a seal", () => {
     180_000
   )
 })
+
+describe("a way of 0.6 s there and back", () => {
+  it.effect("a catcher joins: the answer to its hail comes after it has hailed again [K-6]", () =>
+    Effect.gen(function* () {
+      const { catchers, millis } = yield* Simulation.run({
+        ...{ seed: 7, catchers: 2, isSealed: true, tree: [Tree.file("image", 10_000)] },
+        network: { delayMillis: 300 }
+      })
+      for (const exit of catchers) assert.strictEqual(exit?._tag, "Success")
+      assert.isBelow(millis, 15_000)
+    })
+  )
+})
+
+describe("a catcher that was cut off, and whose master has died meanwhile", () => {
+  const timeoutMillis = 5000
+  /** After how many virtual milliseconds it ends, counted from the time when it could hear again. */
+  const endsAfter = Effect.fnUntraced(function* (isReplayed: boolean) {
+    const recorded: Array<Uint8Array> = []
+    let isCutOff = false
+    let fromMillis = 0
+    const { hosts } = yield* Simulation.run({
+      ...{ seed: 7, catchers: 1, isSealed: true, timeoutMillis, tree: [Tree.file("image", 3_000_000)] },
+      ...{ network: { delayMillis: 1 }, master: { bytesPerSecond: 300_000 } },
+      observer: {
+        network: ({ bytes, isCatcher }) => {
+          if (isCutOff && !isCatcher && !Header.isPageType(Header.typeOf(bytes, 0))) recorded.push(bytes.slice())
+        }
+      },
+      meanwhile: ({ master, network, now }) =>
+        Effect.gen(function* () {
+          const address = network.addressOf("master")!
+          yield* Effect.sleep(1000)
+          isCutOff = true
+          yield* network.partition("c1")
+          yield* Effect.sleep(3000)
+          yield* master.crash
+          yield* network.unpartition("c1")
+          isCutOff = false
+          fromMillis = now()
+          assert.isAbove(recorded.length, 20)
+          if (!isReplayed) return
+          for (const datagram of recorded) {
+            network.forge(address, "c1", datagram)
+            yield* Effect.sleep(300)
+          }
+        })
+    })
+    const [{ exit, exitMillis }] = hosts
+    assert.strictEqual(exit?._tag, "Failure")
+    return exitMillis - fromMillis
+  })
+
+  it.effect("waits no longer where what it had not heard is said again [K-12]", () =>
+    Effect.gen(function* () {
+      const [alone, replayed] = [yield* endsAfter(false), yield* endsAfter(true)]
+      assert.approximately(replayed, alone, timeoutMillis / 4)
+    })
+  )
+})

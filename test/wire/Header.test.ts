@@ -37,6 +37,19 @@ describe("Header", () => {
     }
   )
 
+  it("of another version is what is otherwise whole: damage does not pass for it [W-2]", () => {
+    const bytes = page(1, 100)
+    assert.isFalse(Header.isOtherVersion(bytes, 0))
+    bytes[2]++
+    assert.isTrue(Header.isOtherVersion(bytes, 0))
+    assert.isFalse(Header.isOtherVersion(bytes, 100))
+    assert.isFalse(Header.isOtherVersion(bytes.subarray(0, bytes.length - 1), 0))
+    for (const length of [0, 23, 125, 0xffff]) {
+      Header.putU16(bytes, 4, length)
+      assert.isFalse(Header.isOtherVersion(bytes, 0), `${length}`)
+    }
+  })
+
   it.prop("glued datagrams are taken apart by their own lengths [W-1]", [Schema.Array(int(0, 300))], ([payloads]) => {
     const pages = payloads.map((payload, i) => page(i & 255, payload))
     const { discarded, out } = offsets(Buffer.concat(pages))
