@@ -1,5 +1,4 @@
 /** `mrsync send`: a master over this machine's network and disk. */
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -10,7 +9,6 @@ import * as Master from "../master/Master.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { SourceError } from "../report/Errors.ts"
-import * as Line from "../report/Line.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
@@ -89,14 +87,12 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   yield* Session.settle(report)
 })
 
-/** The one place where a phrase is shown: whatever else is quiet, its catchers need it. */
-const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { group, json }: Input, waitMillis: number) {
+/** The one place where a phrase is shown, and for a person only: whatever else is quiet, its catchers need it. */
+const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { group }: Input, waitMillis: number) {
   const screen = yield* Screen
   const words = Redacted.value(phrase)
   const isUsual = group.group === Parse.defaultGroup.group && group.port === Parse.defaultGroup.port
   const command = `mrsync catch --phrase ${words}${isUsual ? "" : ` --group ${group.group}:${group.port}`} DEST`
-  const time = yield* DateTime.now
-  if (json) screen.print("json", Line.encode({ _tag: "Phrase", time, phrase: words, command }))
   screen.print(
     "err",
     `There is no key, so a fresh phrase seals this session. Within ${waitMillis / 1000} s (--wait) type on each catcher:\n  ${command}`

@@ -53,13 +53,6 @@ const simulation = Schema.Struct({
   failures: Fields.list(UnsentReport, "as in a report")
 }).annotate({ description: "The outcome of `mrsync simulate`." })
 
-const phrase = Schema.Struct({
-  _tag: Schema.tag("Phrase"),
-  time,
-  phrase: Fields.text("the words, with hyphens between them: a secret, which its catchers need"),
-  command: Fields.text("what to type on each of them, with another DEST")
-}).annotate({ description: "Master: there was no key, so it made a phrase. No other line has it." })
-
 const endedWell = Schema.Struct({ _tag: Schema.tag("Ended"), time, status }).annotate({
   description: "`catch --serve` was told to stop between two sessions."
 })
@@ -132,7 +125,6 @@ export const Line = Schema.Union([
   told(Event.Lost),
   told(Event.Failed),
   told(Event.Note),
-  phrase,
   report,
   simulation,
   endedWell,

@@ -46,8 +46,8 @@ export interface Running {
   readonly ended: Effect.Effect<Ended>
   /** What --json has said so far. */
   readonly said: Effect.Effect<ReadonlyArray<any>>
-  /** Waits until standard output or error has this text. */
-  readonly says: (text: string) => Effect.Effect<void>
+  /** Waits until standard output or error has this text; all that they have then. */
+  readonly says: (text: string) => Effect.Effect<string>
   /** Waits until --json has an event like this; a defect when the process ends without one. */
   readonly sees: (isIt: (event: any) => boolean) => Effect.Effect<any>
 }
@@ -158,11 +158,11 @@ const start = (args: ReadonlyArray<string>): Running => {
     ended: Effect.promise(() => ended),
     said: Effect.sync(() => [...events]),
     says: (text) =>
-      Effect.callback<void>((resume) => {
+      Effect.callback<string>((resume) => {
         const check = () => {
           if (!(out + err).includes(text) && child.exitCode === null) return
           waiting.delete(check)
-          resume(Effect.void)
+          resume(Effect.succeed(out + err))
         }
         waiting.add(check)
         child.on("close", check)
