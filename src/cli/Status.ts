@@ -115,6 +115,7 @@ const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } =
   DemoError: (error) =>
     error.kind === "File" ? exitStatus.file : error.kind === "Changed" ? exitStatus.changed : exitStatus.partial,
   UsageError: usage,
+  FilterError: usage,
   UnrecognizedOption: usage,
   DuplicateOption: usage,
   MissingOption: usage,

@@ -76,7 +76,12 @@ export const defaults = {
  * cannot be used, or the tree cannot be read. Failures of single catchers or entries are in the
  * report instead.
  */
-export type Error = Errors.AnnounceTimeout | Errors.GroupBusy | Errors.TransportError | Errors.SourceError
+export type Error =
+  | Errors.AnnounceTimeout
+  | Errors.GroupBusy
+  | Errors.TransportError
+  | Errors.SourceError
+  | Errors.FilterError
 
 /**
  * One session, from the call for catchers to the last words. Once it has begun the last event is

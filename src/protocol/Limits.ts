@@ -553,3 +553,14 @@ export const sealsWaiting = 1024
 export const pollsRemembered = 1024
 /** Sessions that a catcher has keys of at one time. */
 export const sealedSessions = 16
+
+// ---- filter rules ----
+
+/** Longest rule: a pattern may be as long as a path. */
+export const filterRuleBytes = pathBytes + 32
+/** Rules in one list; each path is matched against all of them. */
+export const filterRules = 16_384
+/** Largest file of rules, and the most that a list of rules takes when it travels. */
+export const filterFileBytes = 1024 * 1024
+/** Files of rules that name each other, one in the other. rsync allows as many. */
+export const filterDepth = 32

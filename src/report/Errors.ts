@@ -1,6 +1,6 @@
 /**
  * What can end a session, one tagged error a phase, each with what a person needs to act. Errors of the rooms below
- * (TransportError, StoreError, DestinationEscape, SourceError, SourceChanged) are defined there and re-exported here.
+ * (TransportError, StoreError, DestinationEscape, SourceError, SourceChanged, FilterError) are defined there and re-exported here.
  */
 
 import * as Schema from "effect/Schema"
@@ -10,7 +10,7 @@ import * as Fields from "./Fields.ts"
 
 export { TransportError } from "../transport/Transport.ts"
 export { DestinationEscape, StoreError } from "../store/Store.ts"
-export { SourceChanged, SourceError } from "../source/Source.ts"
+export { FilterError, SourceChanged, SourceError } from "../source/Source.ts"
 
 /** A catcher that takes no part, and why. */
 const Turned = Schema.Struct({

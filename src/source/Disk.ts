@@ -22,7 +22,9 @@ import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import { changedAt, endless, failure, openAt, readWhole, whenFree } from "./Calls.ts"
+import { type Choice, everything } from "./Choice.ts"
 import * as Copies from "./Copies.ts"
+import { pruned } from "./Prune.ts"
 import type { Retaken, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
 import { argument, type Argument, type Found, foundOf, lookAt, Walk } from "./Walk.ts"
@@ -31,31 +33,38 @@ import { argument, type Argument, type Found, foundOf, lookAt, Walk } from "./Wa
 const filesPerTurn = 32
 
 /**
- * A source of the given files and directories, first to last; one that does not exist fails the layer, and the scan. Copies
- * of large files that changed take `copyBytes` at one time.
+ * A source of the given files and directories, first to last, or of what is chosen of them; one that does not exist fails the
+ * layer, and the scan. Copies of large files that changed take `copyBytes` at one time.
  */
 export const layer = (
   sources: ReadonlyArray<string | Uint8Array>,
+  choice = everything,
   copyBytes = Limits.copyBytes
 ): Layer.Layer<Source, SourceError> =>
   Layer.effect(
     Source,
     make(
       sources.map((source) => argument(Buffer.from(source as string))),
+      choice,
       copyBytes
     )
   )
 
-const make = Effect.fn("DiskSource.make")(function* (sources: ReadonlyArray<Argument>, copyBytes: number) {
-  for (const source of sources) yield* lookAt(source)
+const make = Effect.fn("DiskSource.make")(function* (
+  sources: ReadonlyArray<Argument>,
+  choice: Choice,
+  copyBytes: number
+) {
+  for (const source of sources) yield* lookAt(source, choice)
   const files = new Files(yield* Effect.scope, copyBytes)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk()
-    files.entries = walk.entries
-    files.found = walk.found
+    const walk = new Walk(choice)
     for (const source of sources) yield* walk.walk(source)
-    return { entries: walk.entries, skipped: walk.skipped }
+    const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
+    files.entries = entries
+    files.found = [...found]
+    return { entries, skipped: walk.skipped }
   }).pipe(Effect.withSpan("DiskSource.scan"))
 
   // One bundle after the other: read in turns, all of them would be ready as late as the last.
@@ -95,7 +104,7 @@ class Files {
   at(entry: number): Effect.Effect<{ readonly path: Buffer; readonly found: Found }, SourceError> {
     return Effect.suspend(() => {
       const found = this.found[entry]
-      if (found !== undefined) return Effect.succeed({ path: this.pathOf(entry, found.source), found })
+      if (found !== undefined) return Effect.succeed({ path: found.real ?? this.pathOf(entry, found.source), found })
       const path = entry < this.entries.length ? display(this.entries[entry].path) : `entry ${entry}`
       return Effect.fail(new SourceError({ path, ...Errno.refusal("EINVAL", "it is no file of the scan") }))
     })
@@ -248,7 +257,7 @@ const retakeOne = Effect.fnUntraced(function* (
   if (taken === "Later") return undefined
   const { stats } = taken
   files.copies.set(entry, taken)
-  files.found[entry] = foundOf(before.source, stats)
+  files.found[entry] = foundOf(before.source, stats, before.real)
   return { entry, metadata: Metadata.ofStatus(stats), size: Number(stats.size) } as Retaken
 })
 

@@ -45,6 +45,20 @@ export class SourceChanged extends Schema.TaggedError<SourceChanged>()("SourceCh
   }
 }
 
+/** A filter rule cannot be understood. */
+export class FilterError extends Schema.TaggedError<FilterError>()("FilterError", {
+  /** The option or the file. */
+  place: Schema.String,
+  line: Schema.optionalKey(Schema.Number),
+  rule: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    const line = this.line === undefined ? "" : `, line ${this.line}`
+    return `filter rule "${this.rule}" (${this.place}${line}): ${this.expected}`
+  }
+}
+
 /** Something in the tree that has no entry in the manifest. */
 export interface Skipped {
   /** On the master's disk. */
@@ -93,7 +107,7 @@ export class Source extends Context.Service<
     /** Walks the sources (rsync's meaning of a trailing slash). Entries are in the order of the manifest: a directory before what is in it, a hard link after its leader. */
     readonly scan: Effect.Effect<
       { readonly entries: ReadonlyArray<Entry>; readonly skipped: ReadonlyArray<Skipped> },
-      SourceError
+      SourceError | FilterError
     >
     /** Opens the file of an entry (its index in what `scan` gave). */
     readonly open: (entry: number) => Effect.Effect<SourceFile, SourceError | SourceChanged, Scope.Scope>

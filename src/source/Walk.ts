@@ -2,18 +2,22 @@
  * The walk over the sources. It finds the entries that `rsync -aH` would take from the same arguments. "dir" is the directory with its name,
  * "dir/" (and ".", "..", "dir/.") its contents. A symbolic link is itself, unless a slash follows it.
  *
- * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries.
+ * Names are bytes, and each directory's are sorted by them, so the same tree gives the same entries. A choice
+ * leaves some of them out: an excluded directory is not read.
  */
 
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display } from "../tree/Names.ts"
+import { display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import { isGone, reasonOf, sourceError } from "./Calls.ts"
-import type { Skipped, SourceError } from "./Source.ts"
+import { type Choice, errorOf, filterOf, readRules } from "./Choice.ts"
+import * as Named from "./Named.ts"
+import type { FilterError, Skipped, SourceError } from "./Source.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond or two. */
 const entriesPerTurn = 256
@@ -32,9 +36,9 @@ export const argument = (given: Buffer): Argument => {
 }
 
 /** The status of a source; one that does not exist is an error. */
-export const lookAt = (source: Argument): Effect.Effect<fs.BigIntStats, SourceError> =>
+export const lookAt = (source: Argument, { followsLinks }: Choice): Effect.Effect<Looked, SourceError> =>
   Effect.try({
-    try: () => fs.lstatSync(source.path, { bigint: true }),
+    try: () => look(source.path, followsLinks),
     catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
   })
 
@@ -43,82 +47,209 @@ export interface Found {
   readonly source: Argument
   readonly size: bigint
   readonly mtimeNs: bigint
+  /** The path on disk, where a symbolic link was followed to it. */
+  readonly real: Buffer | undefined
 }
 
-export const foundOf = (source: Argument, { mtimeNs, size }: fs.BigIntStats): Found => ({ source, size, mtimeNs })
+export const foundOf = (source: Argument, { mtimeNs, size }: fs.BigIntStats, real?: Buffer): Found => ({
+  source,
+  size,
+  mtimeNs,
+  real
+})
+
+interface Looked {
+  readonly stats: fs.BigIntStats
+  /** Where a symbolic link led to. */
+  readonly real: Buffer | undefined
+}
+
+const look = (path: Buffer, followsLinks: boolean): Looked => {
+  const stats = fs.lstatSync(path, { bigint: true })
+  return followsLinks && stats.isSymbolicLink()
+    ? { stats: fs.statSync(path, { bigint: true }), real: fs.realpathSync.native(path, { encoding: "buffer" }) }
+    : { stats, real: undefined }
+}
 
 /** Something that was met on the way. */
-interface Visit {
+interface Visit extends Looked {
   readonly path: Buffer
   readonly relative: Buffer
-  readonly stats: fs.BigIntStats
+  /** Made of the rules above it; undefined: there are none. */
+  readonly filter: Filter | undefined
+  /** Levels below it that are taken as well. */
+  readonly levels: number
 }
 
-/** A directory whose entries are being visited. */
-interface Listing {
-  readonly path: Buffer
-  readonly relative: Buffer
+/** A directory whose entries are being visited; its filter is that of what is in it. */
+interface Listing extends Visit {
   readonly names: ReadonlyArray<Buffer>
   at: number
 }
+
+/** The way through one source. */
+interface Tour {
+  readonly source: Argument
+  /** The file system of the source. */
+  readonly device: bigint
+  /** The directories that have been entered and not been left. */
+  readonly open: Array<Listing>
+}
+
+type Failed = SourceError | FilterError
 
 export class Walk {
   readonly entries: Array<Entry> = []
   /** By index of the entry, for files. */
   readonly found: Array<Found | undefined> = []
   readonly skipped: Array<Skipped> = []
+  private readonly choice: Choice
   /** The index of the entry that has a path, one character a byte. */
   private readonly taken = new Map<string, number>()
   /** The leaders of hard links, by device and inode. */
   private readonly leaders = new Map<string, number>()
   private looks = 0
 
+  constructor(choice: Choice) {
+    this.choice = choice
+  }
+
   /** Takes in a source and all that is below it, depth first. A directory's names are held, never its descriptor. */
-  walk(source: Argument): Effect.Effect<void, SourceError> {
-    return Effect.flatMap(lookAt(source), (stats) => {
-      const pending: Array<Listing> = []
-      const enter = (visit: Visit) => {
-        const listing = this.enter(source, visit)
-        if (listing !== undefined) pending.push(listing)
-      }
-      enter({ path: source.path, relative: source.name, stats })
-      return this.descend(pending, enter)
+  walk(source: Argument): Effect.Effect<void, Failed> {
+    return Effect.flatMap(lookAt(source, this.choice), (looked) =>
+      this.choice.names === undefined ? this.walkAll(source, looked) : this.walkNamed(source, looked, this.choice.names)
+    )
+  }
+
+  private walkAll(source: Argument, looked: Looked): Effect.Effect<void, Failed> {
+    const path = absolute(source.path)
+    const root = source.name.length === 0 ? path : resolved(`${path}/..`)
+    return Effect.flatMap(this.filterAbove(root, path), (filter) => {
+      const visit = { ...looked, path: source.path, relative: source.name, filter, levels: Infinity }
+      const tour = { source, device: looked.stats.dev, open: [] }
+      return this.isWanted(visit, tour) ? this.descend(visit, tour) : Effect.void
     })
   }
 
-  private descend(pending: Array<Listing>, enter: (visit: Visit) => void): Effect.Effect<void> {
+  /** Takes in the paths of a list, each with the directories on the way to it. */
+  private walkNamed(source: Argument, { stats }: Looked, { isRecursive, list }: NonNullable<Choice["names"]>) {
+    return Effect.gen({ self: this }, function* () {
+      for (const line of list) {
+        const named = Named.parse(line, isRecursive)
+        const top = Buffer.concat([source.path, slash, Buffer.from(named.from, "latin1")])
+        const filter = yield* this.filterAbove(absolute(top), absolute(top))
+        const relative = Buffer.from(named.names.join("/"), "latin1")
+        const path = relative.length === 0 ? top : below(top, relative)
+        const tour = { source: { path, name: relative }, device: stats.dev, open: [] }
+        const looked = this.seen(path, relative, filter)
+        if (looked === undefined) continue
+        const visit = { ...looked, path, relative, filter, levels: named.levels }
+        if (!this.isWanted(visit, tour)) continue
+        const inner = yield* this.takeWay(named, top, filter)
+        if (inner !== undefined) yield* this.descend({ ...visit, filter: inner.filter }, tour)
+      }
+    })
+  }
+
+  /** Takes in the directories on the way to a named path; answers the filter in the last of them. */
+  private takeWay({ names, takesTop }: Named.Named, top: Buffer, filter: Filter | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      let inner = filter
+      for (let count = 0; count < names.length; count++) {
+        const relative = Buffer.from(names.slice(0, count).join("/"), "latin1")
+        const path = count === 0 ? top : below(top, relative)
+        const stats = Result.try(() => fs.statSync(path, { bigint: true }))
+        if (Result.isFailure(stats)) {
+          this.lose(path, relative, stats.failure)
+          return undefined
+        }
+        const visit: Visit = { path, relative, stats: stats.success, real: undefined, filter: inner, levels: 0 }
+        if ((count > 0 || takesTop) && !this.take(visit, { path, name: relative })) return undefined
+        inner = yield* this.filterIn(visit)
+      }
+      return { filter: inner }
+    })
+  }
+
+  private filterAbove(root: string, first: string): Effect.Effect<Filter | undefined, Failed> {
+    return Effect.fromResult(Result.mapError(filterOf(this.choice, root, first), errorOf))
+  }
+
+  /** The filter of what is in a directory. */
+  private filterIn({ filter, path, relative }: Visit): Effect.Effect<Filter | undefined, Failed> {
+    if (filter === undefined || filter.lists.size === 0) return Effect.succeed(filter)
+    const read = (name: string) => readRules(keyOf(path), name)
+    return Effect.fromResult(Result.mapError(enter(filter, keyOf(relative), read), errorOf))
+  }
+
+  /** Takes in what was met first, and all that is below it. */
+  private descend(first: Visit, tour: Tour): Effect.Effect<void, Failed> {
     const isTurn = () => ++this.looks % entriesPerTurn === 0
-    const next = (listing: Listing) => this.next(listing)
-    return Effect.gen(function* () {
-      for (let listing = pending.at(-1); listing !== undefined; listing = pending.at(-1)) {
-        if (listing.at === listing.names.length) {
-          pending.pop()
-          continue
+    return Effect.gen({ self: this }, function* () {
+      let visit: Visit | undefined = first
+      do {
+        const names = visit === undefined ? [] : this.enter(visit, tour)
+        if (visit !== undefined && names.length > 0) {
+          tour.open.push({ ...visit, filter: yield* this.filterIn(visit), names, at: 0 })
         }
         if (isTurn()) yield* Effect.yieldNow
-        const visit = next(listing)
-        if (visit !== undefined) enter(visit)
-      }
+        visit = this.next(tour)
+      } while (tour.open.length > 0)
     })
   }
 
-  /** Looks at the next name of a directory. */
-  private next(listing: Listing): Visit | undefined {
+  /** Looks at the next name of the innermost directory, which is left after its last one. */
+  private next(tour: Tour): Visit | undefined {
+    const listing = tour.open.at(-1)
+    if (listing === undefined || listing.at === listing.names.length) return void tour.open.pop()
     const name = listing.names[listing.at++]
     const path = below(listing.path, name)
     const relative = listing.relative.length === 0 ? name : below(listing.relative, name)
-    const stats = Result.try(() => fs.lstatSync(path, { bigint: true }))
-    if (Result.isSuccess(stats)) return { path, relative, stats: stats.success }
-    this.lose(path, relative, stats.failure)
+    const { filter, levels } = listing
+    const looked = this.seen(path, relative, filter)
+    if (looked === undefined) return undefined
+    const { real, stats } = looked
+    const visit: Visit = { path, relative, stats, real, filter, levels: levels - 1 }
+    return this.isWanted(visit, tour) ? visit : undefined
+  }
+
+  /** The status of a path; it is lost when there is none, but for one that is excluded. */
+  private seen(path: Buffer, relative: Buffer, filter: Filter | undefined): Looked | undefined {
+    const { followsLinks } = this.choice
+    const looked = Result.try(() => look(path, followsLinks))
+    if (Result.isSuccess(looked)) return looked.success
+    const isOut = (isDirectory: boolean) => filter !== undefined && isExcluded(filter, keyOf(relative), isDirectory)
+    if (isOut(false) || isOut(true)) return undefined
+    const leadsNowhere = followsLinks && Result.isSuccess(Result.try(() => fs.lstatSync(path)))
+    if (leadsNowhere) this.skip(path, relative, "Unreadable", `a symbolic link: ${reasonOf(looked.failure)}`)
+    else this.lose(path, relative, looked.failure)
     return undefined
   }
 
-  /** Takes in an entry; answers a directory whose names are to be visited. */
-  private enter(source: Argument, visit: Visit): Listing | undefined {
+  private isWanted({ filter, relative, stats }: Visit, tour: Tour): boolean {
+    const { maxBytes, minBytes, mounts } = this.choice
+    const isDirectory = stats.isDirectory()
+    // The root of the transfer has no name that a rule could match.
+    if (filter !== undefined && relative.length > 0 && isExcluded(filter, keyOf(relative), isDirectory)) return false
+    if (mounts === "LeftOut" && isDirectory && stats.dev !== tour.device) return false
+    return !stats.isFile() || (stats.size >= minBytes && stats.size <= maxBytes)
+  }
+
+  /** Takes in an entry; answers the names that are to be visited in it. */
+  private enter(visit: Visit, tour: Tour): ReadonlyArray<Buffer> {
+    if (this.isAround(visit, tour)) return []
+    const isElsewhere = this.choice.mounts !== "Entered" && visit.stats.dev !== tour.device
+    const isEntered = visit.stats.isDirectory() && visit.levels > 0 && !isElsewhere
     // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
-    const names = visit.stats.isDirectory() ? this.list(visit) : []
-    if (names === undefined || !this.take(visit, source)) return undefined
-    return { path: visit.path, relative: visit.relative, names, at: 0 }
+    const names = isEntered ? this.list(visit) : []
+    return names !== undefined && this.take(visit, tour.source) ? names : []
+  }
+
+  /** Does a symbolic link lead to a directory that it is in? There would be no end of it. */
+  private isAround({ path, real, relative, stats: { dev, ino } }: Visit, { open }: Tour): boolean {
+    if (real === undefined || !open.some(({ stats }) => stats.ino === ino && stats.dev === dev)) return false
+    this.skip(path, relative, "Unreadable", "a symbolic link to a directory that it is in (ELOOP)")
+    return true
   }
 
   // Synchronous as the looks are: most directories are small, and a thread's answer takes longer than they do.
@@ -131,11 +262,11 @@ export class Walk {
   }
 
   /** Takes an entry in; answers whether to descend. */
-  private take({ path, relative, stats }: Visit, source: Argument): boolean {
+  private take({ path, real, relative, stats }: Visit, source: Argument): boolean {
     if (relative.length > Limits.pathBytes) {
       return this.skip(path, relative, "Unreadable", "its path is too long (ENAMETOOLONG)")
     }
-    const key = relative.toString("latin1")
+    const key = keyOf(relative)
     const other = this.taken.get(key)
     if (other !== undefined) return this.meet({ path, relative, stats }, this.entries[other])
     const made = Result.try(() => entryOf(relative, path, stats, this.leaders, this.entries.length))
@@ -143,18 +274,20 @@ export class Walk {
     const entry = made.success
     if (typeof entry === "string") return this.skip(path, undefined, "Special", entry)
     this.taken.set(key, this.entries.length)
-    this.found.push(entry._tag === "File" ? foundOf(source, stats) : undefined)
+    this.found.push(entry._tag === "File" ? foundOf(source, stats, real) : undefined)
     this.entries.push(entry)
     return entry._tag === "Directory"
   }
 
   /** A second source has a path: of two entries the first counts, as with rsync; but a tree left out is a loss. */
-  private meet({ path, relative, stats }: Visit, other: Entry): boolean {
+  private meet({ path, relative, stats }: Pick<Visit, "path" | "relative" | "stats">, other: Entry): boolean {
     const isDirectory = other._tag === "Directory"
     if (stats.isDirectory() && isDirectory) return true
     if (stats.isDirectory() || isDirectory) {
       return this.skip(path, relative, "Unreadable", "an earlier source has another type of entry here")
     }
+    // A list may name a path twice.
+    if (this.choice.names !== undefined) return false
     const reason = "an earlier source has an entry here already"
     this.skipped.push({ path: display(path), kind: "Special", isDouble: true, reason })
     return false
@@ -202,6 +335,12 @@ const entryOf = (
 
 const below = (directory: Buffer, name: Buffer): Buffer =>
   directory[directory.length - 1] === 0x2f ? Buffer.concat([directory, name]) : Buffer.concat([directory, slash, name])
+
+/** A path from the root, one character a byte. */
+const absolute = (path: Buffer): string => {
+  const key = keyOf(path)
+  return resolved(key.startsWith("/") ? key : `${keyOf(Buffer.from(process.cwd()))}/${key}`)
+}
 
 const slash = Buffer.from("/")
 const dot = Buffer.from(".")

@@ -1,0 +1,115 @@
+/**
+ * Which of what is found at the sources is sent: filter rules, sizes, file systems, a list of names. Without any, everything.
+ */
+
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { type Filter, fromAbove, make } from "../filter/Filter.ts"
+import type { Fault, Read, Rule } from "../filter/Rule.ts"
+import * as Limits from "../protocol/Limits.ts"
+import * as Errno from "../system/Errno.ts"
+import { display } from "../tree/Names.ts"
+import { FilterError, SourceError } from "./Source.ts"
+
+/** What is sent. */
+export interface Choice {
+  readonly rules: ReadonlyArray<Rule>
+  /** Files of rules have a NUL after each rule. */
+  readonly isNulSeparated: boolean
+  /** What CVS's settings of this user exclude, for rules "-C" in directories' files. */
+  readonly cvsWords: string
+  /** Smaller files are left out. */
+  readonly minBytes: number
+  /** Larger files are left out. */
+  readonly maxBytes: number
+  /** Of other file systems: everything, the directories where they are mounted, or not even those. */
+  readonly mounts: "Entered" | "Empty" | "LeftOut"
+  /** A symbolic link is sent as that to which it leads. */
+  readonly followsLinks: boolean
+  /** Directories without anything but directories are left out. */
+  readonly prunesEmpty: boolean
+  /**
+   * The paths below each source that are sent, with the directories on the way, one character a byte; undefined: all. What is
+   * in a directory comes with it after a slash at its end, or where the list is recursive.
+   */
+  readonly names?: { readonly list: ReadonlyArray<string>; readonly isRecursive: boolean }
+}
+
+/** Everything. */
+export const everything: Choice = {
+  rules: [],
+  isNulSeparated: false,
+  cvsWords: "",
+  minBytes: 0,
+  maxBytes: Infinity,
+  mounts: "Entered",
+  followsLinks: false,
+  prunesEmpty: false
+}
+
+/** The filter above the tree; undefined where there are no rules. `first` is the directory that is sent first. */
+export const filterOf = (choice: Choice, root: string, first: string): Result.Result<Filter | undefined, Fault> => {
+  const { cvsWords, isNulSeparated, rules } = choice
+  if (rules.length === 0) return Result.succeed(undefined)
+  const sources = { read: reading(root), isNulSeparated, cvsWords }
+  return fromAbove(make(rules, { side: "Sender", root, sources }), first, (directory, name) =>
+    readRules(directory, name)
+  )
+}
+
+/** Reads the files that rules name; their paths are relative to a directory. */
+export const reading =
+  (directory: string): Read =>
+  (file) =>
+    file.startsWith("/") ? readFile(file, file) : readFile(`${directory}/${file}`, file)
+
+/** The rules in a file of a directory, when it has one. */
+export const readRules = (directory: string, name: string): ReturnType<Read> =>
+  readFile(`${directory}/${name}`, `${directory}/${name}`)
+
+const absent = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"])
+
+// Not blocking: a FIFO has nothing to say.
+const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
+
+const readFile = (path: string, file: string): ReturnType<Read> => {
+  const unread = ({ code, reason }: Errno.Refusal) => Result.fail({ _tag: "Unread", file, code, reason } as const)
+  const read = Result.try(() => {
+    const fd = fs.openSync(Buffer.from(path, "latin1"), flags)
+    const content = Result.try(() => (fs.fstatSync(fd).isFile() ? contentOf(fd) : undefined))
+    fs.closeSync(fd)
+    if (Result.isFailure(content)) throw content.failure
+    return content.success
+  })
+  if (Result.isFailure(read)) {
+    const refusal = Errno.fromCause(read.failure)
+    return absent.has(refusal.code) ? Result.succeed(undefined) : unread(refusal)
+  }
+  return (read.success?.length ?? 0) > Limits.filterFileBytes
+    ? unread(Errno.refusal("EFBIG", `expected at most ${Limits.filterFileBytes} bytes of filter rules`))
+    : Result.succeed(read.success)
+}
+
+/** One byte more than a file may have, so that it is seen when it has too many. */
+const contentOf = (fd: number): string => {
+  const bytes = Buffer.alloc(Math.min(fs.fstatSync(fd).size, Limits.filterFileBytes) + 1)
+  let length = 0
+  for (let count = -1; count !== 0 && length < bytes.length; length += count) {
+    count = fs.readSync(fd, bytes, length, bytes.length - length, length)
+  }
+  return bytes.toString("latin1", 0, length)
+}
+
+/** A fault of rules as an error. */
+export const errorOf = (fault: Fault): FilterError | SourceError => {
+  if (fault._tag === "Unread") {
+    return new SourceError({ path: display(Buffer.from(fault.file, "latin1")), code: fault.code, reason: fault.reason })
+  }
+  const { expected, place, rule } = fault
+  return new FilterError({
+    place: place.name,
+    ...(place.line === undefined ? {} : { line: place.line }),
+    rule,
+    expected
+  })
+}
