@@ -193,6 +193,11 @@ export const joinsOfName = 16
  * `questionTimeouts`.
  */
 export const muteJoinsOfName = 2
+/**
+ * So many catchers that answered no question, and a session without a list takes in no more names:
+ * somebody with a key could keep it from ending with one after the other.
+ */
+export const muteJoins = 3
 /** Catchers in one session: their bitmap (512 bytes) fits into every question. */
 export const slots = 4096
 /**
@@ -543,8 +548,21 @@ export const answeredHails = 4096
 export const handshakes = 4096
 /** So many more in a second. */
 export const handshakesPerSecond = 512
+/**
+ * Wrong signatures that an end looks at, at once: each costs it about 0.1 ms, and a hostile catcher
+ * has the tags that go with them.
+ */
+export const wrongSignatures = 500
+/** So many more in a second: a quarter of a core's time. */
+export const wrongSignaturesPerSecond = 2500
 /** Handshakes that a master remembers: twice as many as there are slots. */
 export const pairs = 8192
+/** A pipe that has no writer may get one within this time, and is no key file after it. */
+export const keyWriterMillis = 2000
+/** A writer of a key may ask a person first, as a store of passwords does. */
+export const keyWrittenMillis = 60_000
+/** Pause between two looks into a pipe that is to bring a key. */
+export const keyPollMillis = 50
 /** Senders of which is told that they cannot join, or be joined. */
 export const strangers = 64
 /** Datagrams of its own that a seal has waiting to be sent. */

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Keys from "./Keys.ts"
 
@@ -29,27 +30,53 @@ const now = <A>(path: string, f: () => A) => Effect.try({ try: f, catch: refused
 export const parse = (path: string, text: string): Result.Result<Keys.Key, Keys.KeyError> =>
   Result.mapError(Keys.parse(text), (reason) => new Keys.KeyError({ path, reason }))
 
-/** Reads a key file. A symbolic link is followed, and the file that it leads to is judged. */
+/**
+ * Reads a key file. A symbolic link is followed, and the file that it leads to is judged. A pipe is
+ * read as well, `<(pass show mrsync)` of a shell above all, and is not waited for without a bound.
+ */
 export const read = Effect.fn("KeyFile.read")(function* (path: string) {
+  // to open a pipe that nobody writes into would not return
+  const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY
   const file = yield* Effect.acquireRelease(
-    io(path, () => Fs.open(path, "r")),
+    io(path, () => Fs.open(path, flags)),
     (file) => Effect.promise(() => file.close())
   )
   const stat = yield* io(path, () => file.stat())
   if (stat.isDirectory()) return yield* new Keys.KeyError({ path, ...Errno.ofCode("EISDIR") })
+  if (!stat.isFile() && !stat.isFIFO()) return yield* new Keys.KeyError({ path, reason: "it is no file, and no pipe" })
   const reason = exposureOf(path, stat, process.getuid?.())
   if (reason !== undefined) return yield* new Keys.KeyError({ path, reason })
+  const bytes = yield* contentOf(path, file, stat.isFIFO())
+  if (bytes.length > mostBytes) return yield* new Keys.KeyError({ path, reason: tooLong })
+  return yield* Effect.fromResult(parse(path, bytes.toString("utf8")))
+}, Effect.scoped)
+
+/**
+ * What comes until its end, or a little more than a key file has. A pipe has a writer that is not
+ * done, which may ask a person first, or none: not yet, or not any more.
+ */
+const contentOf = Effect.fnUntraced(function* (path: string, file: Fs.FileHandle, isPipe: boolean) {
   const bytes = Buffer.alloc(mostBytes + 1)
   let length = 0
-  // A pipe gives its bytes piece by piece.
+  let waitedMillis = 0
   while (length < bytes.length) {
-    const { bytesRead } = yield* io(path, () => file.read(bytes, length, bytes.length - length))
-    if (bytesRead === 0) break
-    length += bytesRead
+    const read = io(path, () => file.read(bytes, length, bytes.length - length))
+    const { bytesRead } = yield* Effect.catchIf(read, isUnready, () => Effect.succeed({ bytesRead: undefined }))
+    if (bytesRead === undefined || (isPipe && length + bytesRead === 0)) {
+      const patienceMillis = bytesRead === undefined ? Limits.keyWrittenMillis : Limits.keyWriterMillis
+      if (waitedMillis >= patienceMillis) return yield* new Keys.KeyError({ path, reason: unwritten(patienceMillis) })
+      yield* Effect.sleep(Limits.keyPollMillis)
+      waitedMillis += Limits.keyPollMillis
+    } else if (bytesRead === 0) break
+    else length += bytesRead
   }
-  if (length > mostBytes) return yield* new Keys.KeyError({ path, reason: tooLong })
-  return yield* Effect.fromResult(parse(path, bytes.toString("utf8", 0, length)))
-}, Effect.scoped)
+  return bytes.subarray(0, length)
+})
+
+const isUnready = ({ code }: Keys.KeyError): boolean => code === "EAGAIN"
+
+const unwritten = (millis: number): string =>
+  `it is a pipe, and no key came out of it within ${millis / 1000} s: write one into it, or name a file`
 
 /** Why a text that does not end is refused. */
 export const tooLong = `this is no key file: it has more than ${mostBytes} bytes`

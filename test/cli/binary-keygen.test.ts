@@ -73,6 +73,24 @@ describe("keygen", () => {
     assert.deepStrictEqual(run(["--show", "-"], { input }), shown("catcher.key, for every catcher"))
   })
 
+  it("reads a pipe of the shell, and does not wait for one that nobody writes into", () => {
+    const catcher = join(usual, "catcher.key")
+    const shell = (command: string) => {
+      const { status, stderr, stdout } = spawnSync("bash", ["-c", command], { encoding: "utf8", timeout: 30_000 })
+      return { status, stderr, stdout: stdout.split("\n")[0] }
+    }
+    const show = `'${process.execPath}' '${program}' keygen --show`
+    const shown = { status: 0, stderr: "", stdout: "kind: catcher.key, for every catcher" }
+    assert.deepStrictEqual(shell(`${show} <(sleep 0.3; cat '${catcher}')`), shown)
+    assert.deepStrictEqual(shell(`cat '${catcher}' | ${show} /dev/stdin`), shown)
+    assert.deepStrictEqual(shell(`${show} /dev/stdin < '${catcher}'`), shown)
+    const pipe = join(top, "pipe")
+    assert.deepStrictEqual(shell(`mkfifo -m 600 '${pipe}' && ${show} '${pipe}'`), {
+      ...{ status: 5, stdout: "" },
+      stderr: `mrsync: ${pipe}: it is a pipe, and no key came out of it within 2 s: write one into it, or name a file\n`
+    })
+  })
+
   it("is not needed for a demo, which makes keys of its own", () => {
     const { status, stdout } = run(["--json", usual], { command: "demo", configuration: join(top, "none") })
     const report = JSON.parse(stdout.trim().split("\n").at(-1)!)

@@ -2,11 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { afterAll } from "vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { spawnSync } from "node:child_process"
+import * as TestClock from "effect/testing/TestClock"
+import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import * as Path from "node:path"
+import * as Limits from "../../src/protocol/Limits.ts"
 import * as KeyFile from "../../src/seal/KeyFile.ts"
 import * as Keys from "../../src/seal/Keys.ts"
 
@@ -143,6 +146,51 @@ describe("reading", () => {
       assert.strictEqual(yield* reasonOf(KeyFile.read(file(Buffer.alloc(KeyFile.mostBytes + 1, "#")))), KeyFile.tooLong)
       const long = text + "#".repeat(KeyFile.mostBytes - text.length)
       assert.strictEqual((yield* KeyFile.read(file(long)))._tag, "Catcher")
+    })
+  )
+
+  /** A pipe into which this shell command writes. */
+  const pipe = (command: string) => {
+    const path = place()
+    fs.mkdirSync(Path.dirname(path), { recursive: true })
+    assert.strictEqual(spawnSync("mkfifo", ["-m", "600", path]).status, 0)
+    if (command !== "") spawn("sh", ["-c", `exec > ${path}; ${command}`], { stdio: "ignore" }).unref()
+    return path
+  }
+
+  it.live("a pipe may be slow, and come piece by piece", () =>
+    Effect.gen(function* () {
+      const [good, [first, ...others]] = [file(text), text.split("\n")]
+      fs.writeFileSync(`${good}-end`, others.join("\n"))
+      const path = pipe(`sleep 0.2; echo '${first}'; sleep 0.2; cat ${good}-end`)
+      assert.strictEqual((yield* KeyFile.read(path))._tag, "Catcher")
+    })
+  )
+
+  for (const [what, command, seconds] of [
+    ["has no writer", "", Limits.keyWriterMillis / 1000],
+    ["is left without a word", "exit", Limits.keyWriterMillis / 1000],
+    ["has a writer that never writes", "exec sleep 5", Limits.keyWrittenMillis / 1000]
+  ] as const) {
+    it.effect(`a pipe that ${what} is refused after ${seconds} s`, () =>
+      Effect.gen(function* () {
+        const path = pipe(command)
+        if (command !== "") yield* TestClock.withLive(Effect.sleep(300))
+        const reading = yield* Effect.forkChild(reasonOf(KeyFile.read(path)))
+        let millis = 0
+        while (reading.pollUnsafe() === undefined && millis < 2 * Limits.keyWrittenMillis) {
+          yield* TestClock.withLive(Effect.sleep(1))
+          yield* TestClock.adjust(Limits.keyPollMillis)
+          millis += Limits.keyPollMillis
+        }
+        assert.include(yield* Fiber.join(reading), `no key came out of it within ${seconds} s`)
+      })
+    )
+  }
+
+  it.effect("what is neither a file nor a pipe is refused", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* reasonOf(KeyFile.read("/dev/null")), "it is no file, and no pipe")
     })
   )
 })
