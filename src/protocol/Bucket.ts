@@ -14,12 +14,17 @@ export class Bucket {
   }
 
   /** May it be done once more now? */
-  takes(nowMillis: number): boolean {
+  has(nowMillis: number): boolean {
     const since = Math.max(0, nowMillis - this.filledMillis)
     this.filledMillis = nowMillis
     this.left = Math.min(this.most, this.left + (since / 1000) * this.perSecond)
-    if (this.left < 1) return false
-    this.left--
-    return true
+    return this.left >= 1
+  }
+
+  /** The same; then it counts as done. */
+  takes(nowMillis: number): boolean {
+    const may = this.has(nowMillis)
+    if (may) this.left--
+    return may
   }
 }

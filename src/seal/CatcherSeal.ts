@@ -59,7 +59,7 @@ class CatcherSeal implements Seal.CatcherSeal {
 
   constructor(keys: CatcherKeys, surroundings: Seal.Surroundings) {
     this.surroundings = surroundings
-    this.master = Signed.verifierOf(keys.publicKey, surroundings.group)
+    this.master = Signed.verifierOf(keys.publicKey, surroundings.group, surroundings.now)
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
     this.hails = new Hails(this.master, this.guestKey, surroundings)

@@ -62,7 +62,7 @@ class MasterSeal implements Seal.MasterSeal {
     this.secret = secret
     this.surroundings = surroundings
     this.signer = { identity: keys.identity, group: surroundings.group }
-    this.verifier = Signed.verifierOf(keys.publicKey, surroundings.group)
+    this.verifier = Signed.verifierOf(keys.publicKey, surroundings.group, surroundings.now)
     this.joinSecret = Redacted.value(keys.joinSecret)
     this.guestKey = Pair.guestKey(this.joinSecret)
     this.group = Pair.groupBox(secret, session)
@@ -163,6 +163,8 @@ class MasterSeal implements Seal.MasterSeal {
         return undefined
       }
       case Header.handshakeTypes.HailOk:
+        // our own answers come back to us: we are no other master
+        if (Header.sessionAt(datagram, 0) === this.session) return undefined
         return this.hails.onAnswer(datagram, from)?.message
       case Header.types.Decline:
         return this.openDecline(datagram)
@@ -211,6 +213,8 @@ class MasterSeal implements Seal.MasterSeal {
     const bound = this.byIncarnation.get(incarnation)
     if (bound !== undefined) return bound === guest
     if (guest.incarnations.size >= Limits.incarnations) return false
+    // the first was paid for with its handshake
+    if (guest.incarnations.size > 0 && !this.handshakes.takes(this.surroundings.now())) return false
     guest.incarnations.add(incarnation)
     this.byIncarnation.set(incarnation, guest)
     return true
@@ -252,8 +256,9 @@ class MasterSeal implements Seal.MasterSeal {
     guest.heard.take(number)
     guest.answers.open(datagram, bodyAt, end)
     const message = Layout.readBack(datagram, 0)
-    const isOwn = message !== undefined && "slot" in message && message.slot === slotOf(datagram)
-    return isOwn && message.session === this.session ? message : undefined
+    if (message === undefined || !("slot" in message) || message.session !== this.session) return undefined
+    const isOwn = message.slot === slotOf(datagram) && this.byIncarnation.get(message.incarnation) === guest
+    return isOwn ? message : undefined
   }
 }
 

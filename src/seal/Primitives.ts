@@ -6,6 +6,7 @@
 
 import * as crypto from "node:crypto"
 import * as Result from "effect/Result"
+import type { Bucket } from "../protocol/Bucket.ts"
 import { tagBytes } from "../protocol/Limits.ts"
 
 /** Bytes of a secret, of a public key and of a nonce that nobody can guess. */
@@ -47,14 +48,21 @@ export const sign = (identity: crypto.KeyObject, bytes: Uint8Array): Uint8Array 
 export interface Verifier {
   readonly raw: Uint8Array
   readonly key: crypto.KeyObject
+  /** Signatures that may be wrong yet: a check costs as much as a hundred tags, and anybody with a key has the tags. */
+  readonly wrong: Bucket
+  readonly now: () => number
 }
 
-/** Is it the signature of those bytes? */
-export const verify = ({ key, raw }: Verifier, bytes: Uint8Array, signature: Uint8Array): boolean => {
+/** Is it the signature of those bytes? Where too many were wrong lately, none is looked at for a moment. */
+export const verify = ({ key, now, raw, wrong }: Verifier, bytes: Uint8Array, signature: Uint8Array): boolean => {
   const said = Buffer.concat([raw, signature, bytes]).toString("latin1")
   if (verified.has(said)) return true
+  if (!wrong.has(now())) return false
   const isRight = crypto.verify(null, bytes, key, signature)
-  if (!isRight) return false
+  if (!isRight) {
+    wrong.takes(now())
+    return false
+  }
   if (verified.size >= mostVerified) verified.clear()
   verified.add(said)
   return true

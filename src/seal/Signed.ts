@@ -2,6 +2,8 @@
 
 import type * as crypto from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
+import { Bucket } from "../protocol/Bucket.ts"
+import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { Message } from "../wire/Message.ts"
 import * as Introduction from "./Introduction.ts"
@@ -23,10 +25,11 @@ export interface Verifier extends Primitives.Verifier {
 }
 
 /** That of a public key; a key file has been checked to hold one. */
-export const verifierOf = (raw: Uint8Array, group: Address): Verifier => {
+export const verifierOf = (raw: Uint8Array, group: Address, now: () => number): Verifier => {
   const key = Primitives.publicKeyOf("Ed25519", raw)
   if (key === undefined) throw new Error("no public key of Ed25519")
-  return { raw, key, group }
+  const wrong = new Bucket(Limits.wrongSignatures, Limits.wrongSignaturesPerSecond)
+  return { raw, key, group, wrong, now }
 }
 
 /** The text of a signature: for what it is, to which group, and what. */

@@ -109,6 +109,12 @@ export const put = (datagram: Uint8Array, nth: number, guest: Guest, secret: Uin
   datagram.set(entry.subarray(bodyAt), entryAt + nth * entryBytes)
 }
 
+/** The incarnations that a welcome names, to whomever: they stand in the clear. */
+export const incarnationsOf = (datagram: Uint8Array): ReadonlyArray<number> => {
+  const count = Header.u16(datagram, bodyAt)
+  return Array.from({ length: count }, (_, nth) => Header.u32(datagram, entryAt + nth * entryBytes))
+}
+
 /** A guest, and the secret of the session where it was taken in. */
 interface Taken {
   readonly guest: Guest

@@ -87,10 +87,8 @@ export class Inbox {
     const { incarnation, slot } = message
     const member = Roster.memberOf(members.roster, slot, incarnation)
     // [J-7] one that was lost is told, so that it joins anew
-    if (Roster.isLost(members.roster, slot, incarnation, from) && members.mayAsk(from)) {
-      members.tellGivenUp(incarnation)
-      return undefined
-    }
+    const isLost = Roster.isLost(members.roster, slot, incarnation, from)
+    if (isLost && members.answerGivenUp(from, message)) return undefined
     if (member?.address !== from) return "Ignored"
     silence.onMessage(slot, message)
     const hasLeft = message._tag === "Aborted" && message.file === undefined

@@ -1,4 +1,4 @@
-/** How often each host may join: a bucket for each. */
+/** How often each host may join, and each slot may ask: a bucket for each. */
 import { Bucket } from "../protocol/Bucket.ts"
 import * as Limits from "../protocol/Limits.ts"
 

@@ -139,9 +139,17 @@ export class MemberList {
     return [...this.refused.values()].filter(({ id, reason }) => !names.has(id) || JoinRefusals.isHeldReason(reason))
   }
 
-  /** Is there a join, or an answer to somebody that is lost, left for that host? */
-  mayAsk(from: Address): boolean {
-    return this.joinRate.take(hostOf(from), this.options.now())
+  /**
+   * Is there a join, or an answer to somebody that is lost, left for that one? Under a seal
+   * addresses are not counted, which a hostile catcher may forge: the seal bounds joins, and a slot
+   * is its pair's.
+   */
+  private mayAsk(one: string): boolean {
+    return this.joinRate.take(one, this.options.now())
+  }
+
+  private mayJoin(from: Address): boolean {
+    return this.options.exchange.protection.sealed || this.mayAsk(hostOf(from))
   }
 
   /** The window is clocked by these from now on. */
@@ -190,13 +198,21 @@ export class MemberList {
     this.welcomes.push({ incarnation, refusal: "Started" })
   }
 
+  /** The same to one that answers. */
+  answerGivenUp(from: Address, { incarnation, slot }: Pick<Message.PollOk, "incarnation" | "slot">): boolean {
+    const isTold = this.mayAsk(this.options.exchange.protection.sealed ? `slot ${slot}` : hostOf(from))
+    if (isTold) this.tellGivenUp(incarnation)
+    return isTold
+  }
+
   private refuse(name: string, from: Address, incarnation: number, refusal: Message.Refusal): void {
     this.welcomes.push({ incarnation, refusal })
     if (JoinRefusals.isNameHeld(refusal)) this.knocks.set(name, this.options.now())
     // it may go on asking; that is told once
     if (this.refused.has(incarnation)) return
     if (this.refused.size >= Limits.slots) this.refused.clear()
-    const turned = { id: name, address: from, reason: JoinRefusals.words[refusal] }
+    const holder = Roster.holderOf(this.roster, name)?.address
+    const turned = { id: name, address: from, reason: JoinRefusals.reasonOf(refusal, holder) }
     this.refused.set(incarnation, turned)
     this.options.progress.publish({ _tag: "Refused", ...turned })
   }
@@ -206,7 +222,7 @@ export class MemberList {
     const { incarnation, key, moves, name, receiveBufferBytes } = message
     const joined = Roster.join(this.roster, { incarnation, key, moves, name, receiveBufferBytes, address: from })
     const isUnknown = joined._tag === "New" || joined._tag === "Refused"
-    if (joined._tag === "Foreign" || (isUnknown && !this.mayAsk(from))) return "Ignored"
+    if (joined._tag === "Foreign" || (isUnknown && !this.mayJoin(from))) return "Ignored"
     if (joined._tag === "Refused") {
       this.refuse(name, from, incarnation, joined.refusal)
       return undefined

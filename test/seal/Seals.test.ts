@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
+import * as Limits from "../../src/protocol/Limits.ts"
+import { bodyAt, numberAt } from "../../src/seal/Box.ts"
 import * as CatcherSeal from "../../src/seal/CatcherSeal.ts"
 import * as Keys from "../../src/seal/Keys.ts"
 import * as MasterSeal from "../../src/seal/MasterSeal.ts"
@@ -7,6 +9,7 @@ import * as Pair from "../../src/seal/Pair.ts"
 import * as Primitives from "../../src/seal/Primitives.ts"
 import type * as Seal from "../../src/seal/Seal.ts"
 import * as Codec from "../../src/wire/Codec.ts"
+import * as Header from "../../src/wire/Header.ts"
 import type { FromMaster, Message } from "../../src/wire/Message.ts"
 
 const keysOf = (seed: number) => Keys.ofSecrets(new Uint8Array(32).fill(seed), new Uint8Array(32).fill(seed + 100))
@@ -424,5 +427,37 @@ describe("hostile catchers", () => {
     const { c, hostile, m } = two()
     assert.isUndefined(m.seal.open(hostile.seal.seal(complete)!, 0, c.address))
     assert.isUndefined(m.seal.open(hostile.seal.seal(joinOf(77))!, 0, c.address))
+  })
+  it("one does not speak of another's incarnation under its own slot: that one would be told that it was given up [K-8]", () => {
+    const { hostile, m } = two()
+    const answer = { ...complete, slot: 1, incarnation: 78 }
+    assert.deepStrictEqual(m.seal.open(hostile.seal.seal(answer)!, 0, hostile.address), answer)
+    assert.isUndefined(m.seal.open(hostile.seal.seal({ ...answer, incarnation: 77 })!, 0, hostile.address))
+    assert.isUndefined(m.seal.open(hostile.seal.seal({ ...answer, incarnation: 79 })!, 0, hostile.address))
+  })
+  it("a master whom one tells of itself does not yield to itself, though it hears its own answer [K-6]", () => {
+    const { hostile, m } = two()
+    m.told.length = 0
+    const decline = { _tag: "Decline", session, incarnation: 78, silentMillis: 0, master: m.address } as const
+    assert.isUndefined(m.seal.open(hostile.seal.seal(decline)!, 0, hostile.address))
+    for (let i = 0; i < 3; i++) {
+      for (const { datagram } of m.told.splice(0)) assert.isUndefined(m.seal.open(datagram, 0, m.address))
+    }
+    assert.isUndefined(m.seal.open(hostile.seal.seal(decline)!, 0, hostile.address))
+  })
+  it("wrong signatures under right tags are looked at so often, and then none for a moment [K-14]", () => {
+    const { c, hostile, m } = two()
+    const secret = hostile.seal.secretOf(session)!
+    const forger = MasterSeal.make({ ...keysOf(3), joinSecret: ours.joinSecret }, session, secret, end(master).around)
+    const [forged] = forger.seal(eof)
+    for (let i = 0; i < Limits.wrongSignatures; i++) {
+      if (i % 100 === 0) assert.deepStrictEqual(said(m, c, eof), eof)
+      Header.putU32(forged, numberAt, 1000 + i)
+      Pair.groupBox(secret, session).seal(forged, bodyAt, forged.length - Primitives.tagBytes)
+      assert.isUndefined(c.seal.open(forged, 0, m.address))
+    }
+    assert.isUndefined(said(m, c, eof))
+    c.time.millis += 1
+    assert.deepStrictEqual(said(m, c, eof), eof)
   })
 })

@@ -109,14 +109,23 @@ export const join = (self: Roster, guest: Guest): Joined => {
   return { _tag: "New", member, roster }
 }
 
+/** The living catcher that has that name, and is no newcomer. */
+export const holderOf = (self: Roster, name: string): Member | undefined =>
+  (Table.get(self.byName, name) ?? []).map((slot) => self.members[slot]).find(({ lost }) => lost === undefined)
+
 const refusalOf = (self: Roster, { address, name }: Pick<Guest, "address" | "name">): Refusal | undefined => {
   const slots = Table.get(self.byName, name) ?? []
-  const holder = slots.map((slot) => self.members[slot]).find(({ lost }) => lost === undefined)
+  const holder = holderOf(self, name)
   // a program that was killed and started again comes from the same host
   if (holder !== undefined) return isSameHost(holder.address, address) ? "Returning" : "NameTaken"
+  if (slots.length === 0 && isClosed(self)) return "Full"
   const mute = slots.filter((slot) => self.members[slot].isMute).length
   return slots.length >= Limits.joinsOfName || mute >= Limits.muteJoinsOfName ? "TooOften" : undefined
 }
+
+// Somebody may join under one name after the other; those on a list are so many, and are awaited.
+const isClosed = ({ hosts, members }: Roster): boolean =>
+  hosts === undefined && members.filter(({ isMute }) => isMute).length >= Limits.muteJoins
 
 const freeSlot = (self: Roster): number | undefined => {
   if (self.free.length > 0) return self.free[0]
