@@ -1,10 +1,10 @@
 /**
- * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--endings FILE]
+ * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--lies] [--endings FILE]
  *
  * Sessions with all faults mixed, one for each seed, and what must hold in every one of them (src/simulate). A seed that
  * fails says what was wrong and how to run it again; the exit status is 1 then.
  *
- * `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
+ * With `--lies` every session is under a seal, and one of its catchers lies. `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
  * it was.
  */
 import { writeFileSync } from "node:fs"
@@ -19,6 +19,7 @@ const { values } = Options.parse({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     verbose: { type: "boolean", default: false },
+    lies: { type: "boolean", default: false },
     endings: { type: "string" },
     // where the built library is: scripts/mutants.mjs looks at changed copies
     dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
@@ -29,13 +30,14 @@ const from = one ?? Options.whole("--from", values.from, 0)
 const count = one === undefined ? Options.whole("--seeds", values.seeds, 1) : 1
 const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
 
+const settled = values.lies ? { isSealed: true, lies: true } : {}
 const started = performance.now()
 const failed = []
 const told = []
 let slowest = { millis: 0, seed: 0 }
 for (let seed = from; seed < from + count; seed++) {
   const began = performance.now()
-  const { endings, problems, telling } = await Effect.runPromise(Sweep.run(seed)).catch((error) => ({
+  const { endings, problems, telling } = await Effect.runPromise(Sweep.run(seed, settled)).catch((error) => ({
     problems: [String(error?.stack ?? error)],
     telling: [],
     endings: []

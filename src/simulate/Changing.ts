@@ -5,9 +5,10 @@
 import { rewrite } from "../source/Memory.ts"
 import type { Given } from "../store/Memory.ts"
 import { display } from "../tree/Names.ts"
+import type { Dice } from "./Dice.ts"
 import * as Tree from "./Tree.ts"
 
-export const kinds = ["replaced", "rewritten", "mapped", "appended", "cut", "touched", "gone", "leased"] as const
+const kinds = ["replaced", "rewritten", "mapped", "appended", "cut", "touched", "gone", "leased"] as const
 
 type Kind = (typeof kinds)[number]
 
@@ -132,4 +133,22 @@ const flipped = (content: Uint8Array, seed: number): Uint8Array => {
   const out = content.slice()
   if (out.length > 0) out[seed % out.length] ^= 0xff
   return out
+}
+
+/** Files that change while the master waits or sends. */
+export const changesOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Change> => {
+  const files = tree.flatMap(({ entry }, index) => (entry._tag === "File" ? [index] : []))
+  if (files.length === 0 || !dice.hits(0.25)) return []
+  return Array.from({ length: dice.whole(1, 4) }, () => {
+    const kind = dice.pick(...kinds)
+    const lasts = kind === "leased" || dice.hits(0.5)
+    return {
+      kind,
+      // large ones, which come last, as often as all others
+      index: dice.hits(0.5) ? files[files.length - 1] : dice.pick(...files),
+      atMillis: dice.scaled(20, 5000),
+      lastsMillis: lasts ? dice.scaled(5, 3000) : undefined,
+      seed: dice.whole(0, 0xffff)
+    }
+  })
 }

@@ -10,12 +10,13 @@ import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import type * as Simulated from "../transport/simulated/Network.ts"
 import { display } from "../tree/Names.ts"
-import { type Change as Changed, Changing, kinds } from "./Changing.ts"
+import { type Change as Changed, Changing, changesOf } from "./Changing.ts"
 import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf, unreached } from "./Healing.ts"
 import { injectorOf } from "./Injector.ts"
 import { intruderOf } from "./Intruder.ts"
+import { type Liar, liarOf } from "./Liar.ts"
 import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, shortPathsOf } from "./Links.ts"
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { type Replaced, replacedOf, replaceDestination } from "./Replaced.ts"
@@ -32,6 +33,8 @@ export interface Story {
   /** What is sent, and all that it has been. */
   readonly source?: Changing
   readonly masterLives: boolean
+  /** Names under which a catcher lies, and may keep the master at work when all others are gone. */
+  readonly liars?: number
   /** Why a catcher need not be complete, by name. Grows while the session runs. */
   readonly hit: Map<string, string>
   /** What observes the network for the forger, the echoes and the injector. */
@@ -55,10 +58,19 @@ interface Mishaps {
   readonly echoes: ReturnType<typeof echoesOf>
   readonly injector: ReturnType<typeof injectorOf>
   readonly intruder: ReturnType<typeof intruderOf>
+  readonly liar: Liar | undefined
 }
 
-/** The story of a seed. Half of the seeds are under a seal, unless it is said whether this one is. */
-export const story = (seed: number, isSealed = new Dice(seed ^ 0xa54f_f53a).hits(0.5)): Story => {
+/** What a seed decides otherwise: half of the sessions are under a seal, in a fifth of these a catcher lies. */
+export interface Settled {
+  readonly isSealed?: boolean | undefined
+  readonly lies?: boolean | undefined
+}
+
+/** The story of a seed. */
+export const story = (seed: number, settled: Settled = {}): Story => {
+  const { isSealed = new Dice(seed ^ 0xa54f_f53a).hits(0.5) } = settled
+  const { lies = isSealed && new Dice(seed ^ 0x2b99_2ddf).hits(0.2) } = settled
   const dice = new Dice(seed)
   const telling: Array<string> = []
   const tell = (line: string) => void telling.push(line)
@@ -76,20 +88,22 @@ export const story = (seed: number, isSealed = new Dice(seed ^ 0xa54f_f53a).hits
   tell(`master ${JSON.stringify(master)}`)
   if (isSealed) tell("under a seal")
   const machines = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
-  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed })
+  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed, lies })
   tellingOf(mishaps, tree).forEach(tell)
   const source = new Changing(tree)
   for (const change of mishaps.changes) source.foretell(change)
+  const liars = mishaps.liar?.lives ?? 0
 
   return {
     telling,
     refused,
     source,
     masterLives: mishaps.master.crashMillis === undefined,
+    liars,
     hit: excuses.hit,
     network: (event) => {
       if (!event.isCatcher) mishaps.forger?.hear(event.bytes)
-      for (const observer of [mishaps.echoes, mishaps.injector, mishaps.intruder]) observer?.hear(event)
+      for (const observer of [mishaps.echoes, mishaps.injector, mishaps.intruder, mishaps.liar]) observer?.hear(event)
     },
     scenario: {
       seed,
@@ -98,7 +112,10 @@ export const story = (seed: number, isSealed = new Dice(seed ^ 0xa54f_f53a).hits
       timeoutMillis,
       network,
       // a catcher that is started later is not waited for, and joins what runs
-      master: { ...master, catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) },
+      master: {
+        ...master,
+        catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) + liars
+      },
       limitMillis: 600_000,
       isSealed,
       disk: (i) => machines[i].disk,
@@ -128,9 +145,10 @@ const mishapsOf = (
   given: Pick<Mishaps, "machines" | "shortPaths"> & {
     readonly death: MasterDeath | undefined
     readonly isSealed: boolean
+    readonly lies: boolean
   }
 ): Mishaps => {
-  const { death, isSealed, machines, shortPaths } = given
+  const { death, isSealed, lies, machines, shortPaths } = given
   const catchers = machines.length
   const own = (salt: number) => new Dice(seed ^ salt)
   const master = masterFaultsOf(dice, death)
@@ -150,7 +168,8 @@ const mishapsOf = (
     forger: dice.hits(0.3) ? new Forger(seed, catchers) : undefined,
     echoes: echoesOf(own(0x7f4a_7c15), catchers),
     injector: injectorOf(own(0x1f12_3bb5)),
-    intruder: intruderOf(own(0x9b05_688c), catchers, isSealed)
+    intruder: intruderOf(own(0x9b05_688c), catchers, isSealed),
+    liar: lies ? liarOf(own(0x8c1f_5be3), catchers) : undefined
   }
 }
 
@@ -184,6 +203,7 @@ const tellingOf = (mishaps: Mishaps, tree: ReadonlyArray<Given>): ReadonlyArray<
   }
   if (mishaps.forger !== undefined) lines.push("somebody forges answers and pages")
   if (mishaps.intruder !== undefined) lines.push("a stranger says again what it hears, whole or changed")
+  if (mishaps.liar !== undefined) lines.push(mishaps.liar.telling)
   if (mishaps.echoes !== undefined) lines.push("questions and answers come once more, damaged")
   if (mishaps.injector !== undefined) lines.push(mishaps.injector.telling)
   return lines
@@ -203,6 +223,7 @@ const befall = Effect.fnUntraced(function* (
   mishaps.forger?.begin(world)
   mishaps.echoes?.begin(world)
   mishaps.intruder?.begin(world)
+  mishaps.liar?.begin(world, excuse)
   for (const [name, narrowed] of mishaps.narrow) yield* world.network.impairLink(name, "Group", { narrow: narrowed })
   const acts = machines.map(({ act }, i) => act?.(world, world.hosts[i]) ?? Effect.void)
   for (const { atMillis, mtuBytes, name } of mishaps.shortPaths) {
@@ -216,6 +237,7 @@ const befall = Effect.fnUntraced(function* (
   if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
   if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
   if (mishaps.injector !== undefined) acts.push(mishaps.injector.act(world))
+  if (mishaps.liar !== undefined) acts.push(mishaps.liar.act(world))
   const faults = Effect.all(acts, { concurrency: "unbounded", discard: true })
   const others = [healMillis === undefined ? faults : heal(world, healMillis, faults, excuses, tell)]
   for (const change of changes) others.push(changeFile(change, source))
@@ -278,24 +300,6 @@ const writes = (change: Changed, source: Changing): Effect.Effect<void> =>
       source.begin({ ...change, seed: seed + nth * 7919 })
     }
   })
-
-/** Files that change while the master waits or sends. */
-const changesOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Changed> => {
-  const files = tree.flatMap(({ entry }, index) => (entry._tag === "File" ? [index] : []))
-  if (files.length === 0 || !dice.hits(0.25)) return []
-  return Array.from({ length: dice.whole(1, 4) }, () => {
-    const kind = dice.pick(...kinds)
-    const lasts = kind === "leased" || dice.hits(0.5)
-    return {
-      kind,
-      // large ones, which come last, as often as all others
-      index: dice.hits(0.5) ? files[files.length - 1] : dice.pick(...files),
-      atMillis: dice.scaled(20, 5000),
-      lastsMillis: lasts ? dice.scaled(5, 3000) : undefined,
-      seed: dice.whole(0, 0xffff)
-    }
-  })
-}
 
 /** What stands on a disk before: outside of the destination, and in it. */
 const furnish = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>) => {

@@ -96,21 +96,13 @@ class Injector {
     }
   }
 
-  /** A page that may not have been sent, as often of the trailer as of the content; or parity. */
+  /** A page that may not have been sent; or parity. */
   private toCome(): Uint8Array | undefined {
     const { announce, dice, layouts } = this
     if (announce === undefined || layouts.size === 0) return undefined
     const file = dice.pick(...layouts.keys())
-    const layout = layouts.get(file)!
-    if (layout.pages === 0) return undefined
-    const isParity = dice.hits(0.2)
-    const page = dice.hits(0.5) ? dice.whole(layout.dataPages, layout.pages - 1) : dice.whole(0, layout.pages - 1)
-    const index = isParity ? Header.parityIndex(dice.whole(0, layout.blocks - 1), dice.whole(0, 127)) : page
-    const length = Limits.headerBytes + (isParity ? layout.pageBytes : Layout.payloadBytes(layout, page))
-    const datagram = new Uint8Array(length).fill(dice.whole(0, 255))
-    const type = isParity ? Header.types.Parity : Header.types.Page
-    Header.put(datagram, 0, type, length, Header.sessionOf(announce.session), file, index)
-    return datagram
+    const session = Header.sessionOf(announce.session)
+    return pageToCome(dice, file, layouts.get(file)!, () => session)
   }
 
   /** A page that was sent, with its header. */
@@ -121,4 +113,22 @@ class Injector {
     datagram.set(header)
     return datagram
   }
+}
+
+/** A page of a file, or parity, with other content: as often of the trailer as of the content. */
+export const pageToCome = (
+  dice: Dice,
+  file: number,
+  layout: Layout.Layout,
+  markOf: (kind: "Page" | "Parity", index: number) => Header.Session
+): Uint8Array | undefined => {
+  if (layout.pages === 0) return undefined
+  const isParity = dice.hits(0.2)
+  const page = dice.hits(0.5) ? dice.whole(layout.dataPages, layout.pages - 1) : dice.whole(0, layout.pages - 1)
+  const index = isParity ? Header.parityIndex(dice.whole(0, layout.blocks - 1), dice.whole(0, 127)) : page
+  const length = Limits.headerBytes + (isParity ? layout.pageBytes : Layout.payloadBytes(layout, page))
+  const datagram = new Uint8Array(length).fill(dice.whole(0, 255))
+  const kind = isParity ? "Parity" : "Page"
+  Header.put(datagram, 0, Header.types[kind], length, markOf(kind, index), file, index)
+  return datagram
 }

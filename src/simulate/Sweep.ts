@@ -32,8 +32,8 @@ const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
   exit?._tag === "Failure" &&
   Option.exists(Cause.findErrorOption(exit.cause), (error) => error._tag === "AnnounceTimeout")
 
-/** Half of the seeds are under a seal, unless it is said whether this one is. */
-export const run = (seed: number, isSealed?: boolean) => judge(Faults.story(seed, isSealed))
+/** The story of a seed, as far as nothing else is settled. */
+export const run = (seed: number, settled?: Faults.Settled) => judge(Faults.story(seed, settled))
 
 /** How a session went under what befell it. */
 export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
@@ -60,7 +60,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       refused: story.refused,
       isSealed: story.scenario.isSealed === true,
       masterLives: story.masterLives,
-      isAnybodyThere: () => hosts.some((host) => host.runs),
+      isAnybodyThere: () => (story.liars ?? 0) > 0 || hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),
       excuse: (host) => {
         const why = story.hit.get(host.name) ?? (host.volume.wasFull ? "its disk was full" : undefined)

@@ -183,7 +183,7 @@ describe("a destination that is replaced, in a session", () => {
   it.effect("the sweep replaces destinations before and in sessions", () =>
     Effect.gen(function* () {
       for (const seed of [242]) {
-        const story = Faults.story(seed, false)
+        const story = Faults.story(seed, { isSealed: false })
         assert.isTrue(story.telling.some((line) => line.includes("destination is replaced")))
         assert.deepStrictEqual((yield* Sweep.judge(story)).problems, [])
       }

@@ -27,9 +27,13 @@ const seeds = 60
 /** So many are one test, so that a failure is told soon. */
 const together = 10
 
-const check = (seed: number, isSealed?: boolean) =>
-  Effect.map(Sweep.run(seed, isSealed), ({ problems }) =>
-    assert.deepStrictEqual(problems, [], `replay: npm run sim -- --seed ${seed} --verbose`)
+const check = (seed: number, settled?: Faults.Settled) =>
+  Effect.map(Sweep.run(seed, settled), ({ problems }) =>
+    assert.deepStrictEqual(
+      problems,
+      [],
+      `replay: npm run sim -- --seed ${seed} --verbose${settled?.lies ? " --lies" : ""}`
+    )
   )
 
 describe("sessions with all faults mixed", () => {
@@ -183,7 +187,7 @@ describe("when everything is healed", () => {
 })
 
 /** All but the latest were found in the open, where their stories are as they were. */
-const again = (seed: number) => check(seed, false)
+const again = (seed: number) => check(seed, { isSealed: false })
 
 describe("seeds that have failed", () => {
   it.effect("575: no page reached it until 10 s, and it had been judged by then", () => again(575))
