@@ -286,10 +286,10 @@ class FileFiber implements CatchFile {
       : Effect.void
   }
 
-  digests({ digests, first }: FileState.Digests): Effect.Effect<void> {
+  digests({ digests, first, opening }: FileState.Digests): Effect.Effect<void> {
     const state = this.current
     return state._tag === "GetData" && state.spoiled !== undefined
-      ? this.post({ _tag: "Digests", first, digests })
+      ? this.post({ _tag: "Digests", opening, first, digests })
       : Effect.void
   }
 

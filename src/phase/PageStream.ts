@@ -422,13 +422,13 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
 
 // A message is sent at once, and a page waits in its lane: so they come before it.
 const tellDigests = Effect.fnUntraced(function* (cursor: Cursor) {
-  const { file, layout } = cursor.content
-  const { sendNow, session } = yield* MasterExchange
+  const { file, layout, token } = cursor.content
+  const { openingOf, sendNow, session } = yield* MasterExchange
   const [first, count] = Layout.digestSpan(layout, cursor.page)
   cursor.untold.delete(first)
   const digests = new Uint8Array(count * Limits.digestBytes)
   for (let i = 0; i < count; i++) digests.set(digest(cursor.payloadOf(first + i)), i * Limits.digestBytes)
-  yield* sendNow({ _tag: "Digests", session, file, first, digests })
+  yield* sendNow({ _tag: "Digests", session, file, opening: openingOf(token), first, digests })
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; whole where its

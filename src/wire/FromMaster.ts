@@ -64,6 +64,7 @@ export const put = (message: FromMaster, w: Writer): About => {
       w.audience(message.audience)
       return [message.file, message.round]
     case "Digests":
+      w.u32(message.opening)
       w.u8(message.digests.length / Limits.digestBytes)
       w.raw(message.digests)
       return [message.file, message.first]
@@ -168,9 +169,10 @@ const takeEof = (session: bigint, file: number, index: number, r: Reader): FromM
 }
 
 const takeDigests = (session: bigint, file: number, first: number, r: Reader): FromMaster => {
+  const opening = r.u32()
   const count = r.u8()
   if (count < 1 || count > Limits.blockPages) r.bad = true
-  return { _tag: "Digests", session, file, first, digests: r.raw(count * Limits.digestBytes) }
+  return { _tag: "Digests", session, file, opening, first, digests: r.raw(count * Limits.digestBytes) }
 }
 
 const takeAbort = (session: bigint, file: number, r: Reader): FromMaster => {

@@ -128,6 +128,8 @@ export interface Digests {
   readonly _tag: "Digests"
   readonly session: bigint
   readonly file: number
+  /** The content whose pages they are. */
+  readonly opening: number
   /** The first page; there is a digest for each page from it on. */
   readonly first: number
   /** One after the other, `Limits.digestBytes` each: how the BLAKE3 hash of the page's payload begins. */

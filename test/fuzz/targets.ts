@@ -61,7 +61,14 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "Poll", session, poll: 12, audience },
   { _tag: "Poll", session, poll: 13, audience: [Limits.slots - 4] },
   { _tag: "Eof", session, file: 4, round: 1, first: 0, count: 8192, root, counts: true, audience },
-  { _tag: "Digests", session, file: 4, first: 128, digests: new Uint8Array(3 * Limits.digestBytes).fill(5) },
+  {
+    _tag: "Digests",
+    session,
+    file: 4,
+    opening: 1,
+    first: 128,
+    digests: new Uint8Array(3 * Limits.digestBytes).fill(5)
+  },
   { _tag: "Close", session, file: 4, from: 0, audience },
   { _tag: "Abort", session, file: undefined, reason: "no room", audience: [] },
   { _tag: "Abort", session, file: 4, reason: undefined, audience },

@@ -168,7 +168,14 @@ describe("PageStream", () => {
       assert.deepStrictEqual(
         told.map(({ message }) => (message._tag === "Digests" ? { ...message, session: 0n } : message)),
         expected.map(([first, count]) => ({
-          ...{ _tag: "Digests" as const, session: 0n, file: 9, first, digests: new Uint8Array(digests(first, count)) }
+          ...{
+            _tag: "Digests" as const,
+            session: 0n,
+            file: 9,
+            opening: 1,
+            first,
+            digests: new Uint8Array(digests(first, count))
+          }
         }))
       )
       for (const { message, pages: before } of told) {

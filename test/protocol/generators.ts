@@ -28,7 +28,7 @@ export const AnyEvent = Schema.Union([
   Schema.TaggedStruct("Recognised", {}),
   Schema.TaggedStruct("OpenFailed", {}),
   Schema.TaggedStruct("Pages", { indices, isDigested: Schema.Boolean, opening }),
-  Schema.TaggedStruct("Digests", { first: int(0, layout.pages), count: int(0, 4) }),
+  Schema.TaggedStruct("Digests", { first: int(0, layout.pages), count: int(0, 4), opening }),
   Schema.TaggedStruct("Parity", { parity, opening }),
   Schema.TaggedStruct("Eof", {
     round: int(0, 6),
@@ -66,8 +66,9 @@ export const pagesOf = (
 })
 
 /** As the master tells them, of so many pages. */
-export const digestsOf = (first: number, count: number): FileState.Digests => ({
+export const digestsOf = (first: number, count: number, opening?: number): FileState.Digests => ({
   _tag: "Digests",
+  opening,
   first,
   digests: Buffer.concat(Array.from({ length: count }, (_, i) => digestOf(first + i)))
 })
@@ -97,7 +98,7 @@ export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
     case "Pages":
       return pagesOf(event.indices, event.isDigested ? event.indices.map(digestOf) : undefined, event.opening)
     case "Digests":
-      return digestsOf(event.first, event.count)
+      return digestsOf(event.first, event.count, event.opening)
     case "Parity":
       return parityOf(event.parity, event.opening)
     case "Eof":

@@ -254,8 +254,8 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("15", "2800", "03000000", "04000000") + "0500 0d0c0b0a 3405 0500 0002 f79d5694"
   ],
   [
-    { _tag: "Digests", session, file, first: 128, digests: Uint8Array.from({ length: 16 }, (_, i) => i) },
-    header("16", "2d00", "44332211", "80000000") + "02 0001020304050607 08090a0b0c0d0e0f cf4f54d0"
+    { _tag: "Digests", session, file, opening: 9, first: 128, digests: Uint8Array.from({ length: 16 }, (_, i) => i) },
+    header("16", "3100", "44332211", "80000000") + "09000000 02 0001020304050607 08090a0b0c0d0e0f 54328760"
   ]
 ]
 
@@ -527,8 +527,8 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Digests: none, more than a block has, more than there are bytes, bytes that are left over [Q-15]", () => {
-    const digests: Message = { _tag: "Digests", session, file, first: 0, digests: new Uint8Array(16) }
-    for (const count of [0, 1, 3, Limits.blockPages + 1]) reject(digests, (body) => body.setUint8(0, count))
+    const digests: Message = { _tag: "Digests", session, file, opening: 1, first: 0, digests: new Uint8Array(16) }
+    for (const count of [0, 1, 3, Limits.blockPages + 1]) reject(digests, (body) => body.setUint8(4, count))
     const most = { ...digests, digests: new Uint8Array(Limits.blockPages * Limits.digestBytes) }
     assert.deepStrictEqual(decoded(Codec.encode(most)), most)
     // for a counter, a tag and a signature

@@ -77,7 +77,13 @@ const Parts = Schema.Struct({
       counts: Schema.Boolean,
       audience
     }),
-    Schema.TaggedStruct("Digests", { file, first: u32, count: int(1, Limits.blockPages), byte: int(0, 255) }),
+    Schema.TaggedStruct("Digests", {
+      file,
+      opening: u32,
+      first: u32,
+      count: int(1, Limits.blockPages),
+      byte: int(0, 255)
+    }),
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),

@@ -95,6 +95,8 @@ export interface Eof {
 /** What the pages of a block are like that was spoiled; they come after it. */
 export interface Digests extends Spoiled.Told {
   readonly _tag: "Digests"
+  /** The opening whose pages they are. */
+  readonly opening?: number | undefined
 }
 
 /** The outcome of Verify. */
@@ -273,7 +275,7 @@ const getData = (state: GetData, event: Event): Step => {
     case "Parity":
       return isOfOther(state, event.batch) ? stay(state) : keepParity(state, event.batch)
     case "Digests":
-      return state.spoiled === undefined ? stay(state) : told(state, state.spoiled, event)
+      return state.spoiled === undefined || isOfOther(state, event) ? stay(state) : told(state, state.spoiled, event)
     case "Compared":
       return stay(state.verifying === undefined ? compared(state, event) : state)
     case "Eof":
@@ -336,7 +338,7 @@ const isLate = ({ opening = 0 }: GetData, open: Coming): boolean => (open.openin
 const isSame = ({ layout, opening }: GetData, open: Coming): boolean =>
   open.layout.pageBytes === layout.pageBytes && open.opening === opening
 
-const isOfOther = ({ opening }: GetData, batch: PageBatch | ParityBatch): boolean =>
+const isOfOther = ({ opening }: GetData, batch: PageBatch | ParityBatch | Digests): boolean =>
   batch.opening !== undefined && batch.opening !== opening
 
 const blocksOf = ({ layout }: GetData, pages: ArrayLike<number>): ReadonlySet<number> => {

@@ -254,11 +254,14 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(FileState.step(blocks, pagesOf([0, 1]))[1], [])
   })
 
-  it("GetData, Digests that are of no block, of a part of one, of one that is whole or well: not kept [C-8]", () => {
+  it("GetData, Digests that are of no block, of a part of one, of one that is whole or well, of another opening: not kept [C-8]", () => {
     const [spoiled] = run([askLast(1), wrong(1)], whole)
     for (const event of [digestsOf(0, 2), digestsOf(2, 1), digestsOf(3, 1), digestsOf(99, 2), digestsOf(5, 2)])
       assert.deepStrictEqual(FileState.step(spoiled, event), [spoiled, []])
     assert.deepStrictEqual(FileState.step(getData, digestsOf(2, 2)), [getData, []])
+    // of another content, which came late
+    assert.deepStrictEqual(FileState.step(spoiled, digestsOf(2, 2, 2)), [spoiled, []])
+    assert.notStrictEqual(FileState.step(spoiled, digestsOf(2, 2, 1))[0], spoiled)
     const [filled] = run([digestsOf(2, 2), digested(2, 3)], spoiled)
     assert.deepStrictEqual(FileState.step(filled, digestsOf(2, 2)), [filled, []])
   })
