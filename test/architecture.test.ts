@@ -111,6 +111,8 @@ const forTests: ReadonlyArray<string> = [
   "store/disk/Mtime.ts toDouble",
   "system/Aes.ts load",
   "system/Aes.ts portable",
+  "system/Hmac.ts load",
+  "system/Hmac.ts portable",
   "system/Libc.ts load"
 ]
 

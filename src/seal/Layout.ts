@@ -49,9 +49,21 @@ export const readBack = (datagram: Uint8Array, addedBytes: number): Message | un
   return Result.getOrUndefined(Codec.read(plain, 0, tailBytes))
 }
 
-/** A copy of the datagram at `at`, to be deciphered in place. A slice of Node's Buffer would be none. */
-export const copyAt = (bytes: Uint8Array, at: number): Uint8Array =>
-  new Uint8Array(bytes.subarray(at, at + Header.lengthOf(bytes, at)))
+// One for all that anybody sends, so that a flood of it takes no memory: a datagram is opened before
+// the next one is looked at.
+const place = new Uint8Array(65_536)
+let latest = place.subarray(0, 0)
+
+/**
+ * A copy of the datagram at `at`, to be deciphered in place. It lasts until the next call: what is
+ * kept of it has to be a copy.
+ */
+export const copyAt = (bytes: Uint8Array, at: number): Uint8Array => {
+  const length = Header.lengthOf(bytes, at)
+  if (latest.length !== length) latest = place.subarray(0, length)
+  latest.set(bytes.length === length ? bytes : bytes.subarray(at, at + length))
+  return latest
+}
 
 /** A datagram of a type that only seals know, with its fields after the number, and room for a tag. */
 export const fields = (type: number, session: bigint, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -64,9 +64,11 @@ const kinds: ReadonlyArray<Kind> = ["Page", "Parity"]
 const keyOf = (secret: Uint8Array, purpose: string): Uint8Array =>
   Primitives.derive(secret, new Uint8Array(0), purpose, Limits.cipherKeyBytes)
 
+// One for every call: a cipher takes it at once.
+const counter = new Uint8Array(16)
+
 // [E-3] A nonce, by construction: the rest of the 16 bytes counts the units of the block.
 const counterOf = (opening: number, block: number): Uint8Array => {
-  const counter = new Uint8Array(16)
   Header.putU32(counter, 0, opening)
   Header.putU32(counter, 4, block)
   return counter

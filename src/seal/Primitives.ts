@@ -8,6 +8,7 @@ import * as crypto from "node:crypto"
 import * as Result from "effect/Result"
 import type { Bucket } from "../protocol/Bucket.ts"
 import { tagBytes } from "../protocol/Limits.ts"
+import * as Hmac from "../system/Hmac.ts"
 
 /** Bytes of a secret, of a public key and of a nonce that nobody can guess. */
 export const secretBytes = 32
@@ -21,21 +22,23 @@ export const derive = (secret: Uint8Array, salt: Uint8Array, info: string | Uint
   new Uint8Array(crypto.hkdfSync("sha256", secret, salt, info, length))
 
 /** A key of HMAC, prepared once. */
-export type MacKey = crypto.KeyObject
+export type MacKey = Hmac.Mac
 
 /** Prepares a key of HMAC. */
-export const macKey = (bytes: Uint8Array): MacKey => crypto.createSecretKey(bytes)
-
-/** The tag of all bytes before `end`. */
-const tag = (key: MacKey, bytes: Uint8Array, end: number): Uint8Array =>
-  crypto.createHmac("sha256", key).update(bytes.subarray(0, end)).digest().subarray(0, tagBytes)
+export const macKey: (bytes: Uint8Array) => MacKey = Hmac.mac
 
 /** Writes the tag of all bytes before `end` at `end`. */
-export const putTag = (key: MacKey, bytes: Uint8Array, end: number): void => bytes.set(tag(key, bytes, end), end)
+export const putTag = (key: MacKey, bytes: Uint8Array, end: number): void =>
+  bytes.set(key.of(bytes, end).subarray(0, tagBytes), end)
 
-/** Does the tag at `end` agree? Takes the same time either way. */
-export const agrees = (key: MacKey, bytes: Uint8Array, end: number): boolean =>
-  crypto.timingSafeEqual(tag(key, bytes, end), bytes.subarray(end, end + tagBytes))
+/** Does the tag at `end` agree? Takes the same time either way, and no memory: anybody may have sent it. */
+export const agrees = (key: MacKey, bytes: Uint8Array, end: number): boolean => {
+  if (end + tagBytes > bytes.length) return false
+  const code = key.of(bytes, end)
+  let differing = 0
+  for (let at = 0; at < tagBytes; at++) differing |= code[at] ^ bytes[end + at]
+  return differing === 0
+}
 
 /** Enciphers or deciphers `bytes` in place with AES-256-CTR; no two of them may have one key and one `iv`. */
 export const cipher = (key: Uint8Array, iv: Uint8Array, bytes: Uint8Array): void =>

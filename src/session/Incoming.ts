@@ -103,15 +103,17 @@ export class Gatherer {
     const ours = from === this.membership.master
     const views = ours ? this.views.of(bytes) : []
     let nth = 0
-    const bad = Header.split(bytes, (at) => {
+    let at = 0
+    // a loop of its own: a closure for each is memory that a flood takes
+    for (; at < bytes.length && Header.valid(bytes, at); at += Header.lengthOf(bytes, at)) {
       if (!ours) this.otherMaster(bytes, at, from)
       else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
       else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views, nth++)
       else this.message(bytes, at, from)
-    })
-    if (bad === 0) return
+    }
+    if (at >= bytes.length) return
     this.counts.ignored++
-    this.exchange.onBad(received, bad)
+    this.exchange.onBad(received, bytes.length - at)
   }
 
   private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {

@@ -100,6 +100,8 @@ const messageBytes = 65_536
 /** What one recvmmsg is to bring, so that single datagrams do not come in small batches, nor glued ones outgrow the caches. */
 const receiveBytes = 512 * 1024
 const leastMessages = receiveBytes / messageBytes
+/** Senders whose addresses are kept as text: more than send at one time, but for forgers. */
+const rememberedSenders = 1024
 /** struct mmsghdr, struct iovec, sockaddr_in. */
 const headerBytes = 64
 const vectorBytes = 16
@@ -339,11 +341,6 @@ const endpointOf = (name: Uint8Array): Addresses.Endpoint => ({
   port: (name[2] << 8) | name[3]
 })
 
-const isSame = (names: Uint8Array, at: number, name: Uint8Array): boolean => {
-  for (let i = 0; i < nameBytes; i++) if (names[at + i] !== name[i]) return false
-  return true
-}
-
 /** The memory of one socket's recvmmsg: headers that point to vectors, names and the messages' bytes. */
 const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
   const headers = new Uint8Array(messages * headerBytes)
@@ -352,6 +349,7 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
   const bytes = new Uint8Array(messages * messageBytes)
   const view = new DataView(headers.buffer)
   const vectorView = new DataView(vectors.buffer)
+  const nameView = new DataView(names.buffer)
   for (let i = 0; i < messages; i++) {
     vectorView.setBigUint64(i * vectorBytes, addressOf(bytes) + BigInt(i * messageBytes), true)
     vectorView.setBigUint64(i * vectorBytes + 8, BigInt(messageBytes), true)
@@ -360,8 +358,18 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
     view.setBigUint64(at + 16, addressOf(vectors) + BigInt(i * vectorBytes), true)
     view.setBigUint64(at + 24, 1n, true)
   }
-  let sender = new Uint8Array(nameBytes)
-  let from: Address = ""
+  const senders = new Map<number, Address>()
+  // a flood has a few senders, whose texts are made once
+  const senderAt = (at: number): Address => {
+    const key = nameView.getUint32(at + 4) * 65_536 + nameView.getUint16(at + 2)
+    const known = senders.get(key)
+    if (known !== undefined) return known
+    const { ip, port } = endpointOf(names.slice(at, at + nameBytes))
+    const sender = Addresses.sourceOf(ip, port)
+    if (senders.size >= rememberedSenders) senders.clear()
+    senders.set(key, sender)
+    return sender
+  }
   // most messages are as long as the one before in their place, so the same view serves again
   const views = Array.from({ length: messages }, () => bytes.subarray(0, 0))
   return {
@@ -377,11 +385,7 @@ const makeRing = (addressOf: (value: Uint8Array) => bigint) => {
       const out: Array<Arrived> = []
       for (let i = 0; i < count; i++) {
         const length = view.getUint32(i * headerBytes + 56, true)
-        if (!isSame(names, i * nameBytes, sender)) {
-          sender = names.slice(i * nameBytes, (i + 1) * nameBytes)
-          const { ip, port } = endpointOf(sender)
-          from = Addresses.sourceOf(ip, port)
-        }
+        const from = senderAt(i * nameBytes)
         if (views[i].length !== length) views[i] = bytes.subarray(i * messageBytes, i * messageBytes + length)
         out.push({ bytes: views[i], from })
       }

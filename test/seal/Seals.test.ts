@@ -102,6 +102,15 @@ describe("a session under a seal", () => {
     assert.deepStrictEqual(m.seal.open(answer, 0, c.address), complete)
     assert.strictEqual(answer.toString("hex"), before)
   })
+  it("what was opened stays as it is when others are opened", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    const digests = (fill: number): FromMaster => ({
+      ...{ _tag: "Digests", session, file: 1, opening: 1, first: 0, digests: new Uint8Array(64).fill(fill) }
+    })
+    const opened = [1, 2, 3].map((fill) => said(m, c, digests(fill)))
+    assert.deepStrictEqual(opened, [1, 2, 3].map(digests))
+  })
   it("a probe is as long as the page that it stands for", () => {
     const [m, c] = [rig(), guest()]
     joined(m, c)
@@ -168,6 +177,27 @@ describe("strangers", () => {
       assert.isUndefined(m.seal.open(bad, 0, c.address), `answer, byte ${at}`)
     }
     assert.isDefined(m.seal.open(answer, 0, c.address))
+  })
+  it("what they send takes no memory outside of the heap, nor a copy of its own", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    const [sealed] = m.seal.seal({ ...eof, audience: Array.from({ length: 200 }, (_, i) => 4 * i) })
+    const hostile = Array.from({ length: 3000 }, (_, i) => {
+      const datagram = sealed.slice()
+      // a number that is new, and a wrong tag
+      datagram[16] += 1 + (i % 100)
+      datagram[datagram.length - 1 - (i % 16)] ^= 1 + (i % 255)
+      return datagram
+    })
+    const used = () => process.memoryUsage().external
+    const before = used()
+    let most = 0
+    for (const [i, datagram] of hostile.entries()) {
+      assert.isUndefined(c.seal.open(datagram, 0, m.address))
+      assert.isUndefined(m.seal.open(datagram, 0, c.address))
+      if (i % 100 === 0) most = Math.max(most, used() - before)
+    }
+    assert.isBelow(most, 20_000)
   })
   it("what was recorded changes nothing, in this session and in another one [K-5]", () => {
     const [m, c] = [rig(), guest()]
