@@ -333,6 +333,7 @@ export class Liar {
     const { dice, opens } = this
     const audience = Array.from({ length: this.catchers + this.lives }, (_, slot) => slot)
     const file = opens.size === 0 ? 0 : dice.pick(...opens.keys())
+    const opening = opens.get(file)?.opening ?? 1
     const root = new Uint8Array(32)
     const said: FromMaster =
       misdeed === "polls"
@@ -342,7 +343,7 @@ export class Liar {
             { _tag: "Abort", session, file, reason: "a lie", audience },
             { _tag: "Close", session, file: 0, from: 0, audience },
             { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root, counts: false, audience },
-            { _tag: "Digests", session, file, first: 0, digests: new Uint8Array(8) }
+            { _tag: "Digests", session, file, opening, first: 0, digests: new Uint8Array(8) }
           )
     const signatureBytes = Signed.bytesOf(Header.types[said._tag])
     const { datagram, end } = Layout.layOut(said, signatureBytes)
