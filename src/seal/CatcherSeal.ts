@@ -143,7 +143,9 @@ class CatcherSeal implements Seal.CatcherSeal {
   private take(session: Session, datagram: Uint8Array): void {
     const number = numberOf(datagram)
     session.heard.take(number)
-    session.highest = Math.max(session.highest, number)
+    // what was lost on the way may have been recorded: it shows no life after what was said later
+    if (number <= session.highest) return
+    session.highest = number
     if (this.isHeard(session)) session.heardMillis = this.surroundings.now()
   }
 
