@@ -3,7 +3,7 @@
  * tree, a manifest or a disk. The program gives what the two have in memory at the end. Its catchers: receiver.ts.
  */
 import * as Effect from "effect/Effect"
-import { Announce, Close, Layout, MissingRounds, OpenBarrier, PageStream } from "mrsync"
+import { Exchange, Announce, Close, Layout, MissingRounds, OpenBarrier, PageStream } from "mrsync"
 import { Progress, Session, type Simulated } from "mrsync"
 import { receive } from "./receiver.ts"
 
@@ -28,6 +28,7 @@ export const program = Effect.fn("pipeline")(function* (bytes: Uint8Array, netwo
     yield* Effect.raceFirst(send(bytes), run)
   }).pipe(
     Effect.provide(Session.Session.layer({ pageBytes: 1432, timeoutMillis: 5000, wanted: 2 })),
+    Effect.provide(Exchange.MasterProtection.insecure),
     Effect.provide(network.layerMaster),
     Effect.as(bytes)
   )

@@ -3,6 +3,7 @@
  * What it decides is the four-state reducer's, which CatchFiles runs; here is only what arrives and where it goes.
  */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { Announce, Answers, Assembly, CatchFiles, Exchange, PageReceiver, Probing } from "mrsync"
@@ -53,6 +54,6 @@ export const receive = Effect.fn("receive")(
     )
     return committed
   },
-  Effect.provide(Exchange.CatcherExchange.layer),
+  Effect.provide(Layer.provide(Exchange.CatcherExchange.layer, Exchange.CatcherProtection.insecure)),
   Effect.scoped
 )

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Catcher, Master, MemoryStore, Progress, Simulated, Transport } from "mrsync"
+import { Exchange, Catcher, Master, MemoryStore, Progress, Simulated, Transport } from "mrsync"
 
 export interface Meter {
   sentBytes: number
@@ -54,6 +54,10 @@ export const program = Effect.fn("metered")(
     yield* Effect.all([sending, receiving], { concurrency: 2 })
     return { master, catcher, arrived: memory.tree.get("file")?.content }
   },
-  Effect.provide(Progress.Progress.layerNone),
+  Effect.provide([
+    Progress.Progress.layerNone,
+    Exchange.MasterProtection.insecure,
+    Exchange.CatcherProtection.insecure
+  ]),
   Effect.scoped
 )

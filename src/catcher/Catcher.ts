@@ -17,7 +17,7 @@ import { JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
-import { CatcherExchange } from "../session/Exchange.ts"
+import { CatcherExchange, type CatcherProtection } from "../session/Exchange.ts"
 import type { Incoming } from "../session/Incoming.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Unsent from "../session/Unsent.ts"
@@ -87,11 +87,12 @@ export type Error =
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Catcher, Datagram, Disk, Progress } from "mrsync"
+ * import { Catcher, Datagram, Disk, Exchange, Keys, Progress } from "mrsync"
  *
- * const report = Catcher.run({ ...Catcher.defaults, id: "c1" }).pipe(
+ * const report = (keys: Keys.CatcherKeys) => Catcher.run({ ...Catcher.defaults, id: "c1" }).pipe(
  *   Effect.provide([
  *     Datagram.layerCatcher({ ...Datagram.defaults, interface: "10.0.0.2" }),
+ *     Exchange.CatcherProtection.sealed(keys),
  *     Disk.layer("/srv/photos"),
  *     Progress.Progress.layer
  *   ])
@@ -100,7 +101,7 @@ export type Error =
  */
 export const run = Effect.fn("Catcher.run")(function* (
   options: Options
-): Effect.fn.Return<Report, Error, Transport | Store | Progress> {
+): Effect.fn.Return<Report, Error, Transport | CatcherProtection | Store | Progress> {
   return yield* Effect.scoped(Effect.provide(attend(options), CatcherExchange.layer))
 })
 

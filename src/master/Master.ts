@@ -20,7 +20,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type * as Errors from "../report/Errors.ts"
 import { type Event, Progress, seconds } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
-import { displaySession, MasterExchange } from "../session/Exchange.ts"
+import { displaySession, MasterExchange, type MasterProtection } from "../session/Exchange.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Announcing, Members, Paths, Sender, Session, Standing } from "../session/Session.ts"
 import { type Skipped, Source } from "../source/Source.ts"
@@ -89,11 +89,12 @@ export type Error =
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Datagram, DiskSource, Master, Progress } from "mrsync"
+ * import { Datagram, DiskSource, Exchange, Keys, Master, Progress } from "mrsync"
  *
- * const report = Master.run({ ...Master.defaults, catchers: 12 }).pipe(
+ * const report = (keys: Keys.MasterKeys) => Master.run({ ...Master.defaults, catchers: 12 }).pipe(
  *   Effect.provide([
  *     Datagram.layerMaster({ ...Datagram.defaults, interface: "10.0.0.1" }),
+ *     Exchange.MasterProtection.sealed(keys),
  *     DiskSource.layer(["photos/"]),
  *     Progress.Progress.layer
  *   ])
@@ -102,7 +103,7 @@ export type Error =
  */
 export const run = Effect.fn("Master.run")(function* (
   options: Options
-): Effect.fn.Return<Report, Error, Transport | Source | Progress> {
+): Effect.fn.Return<Report, Error, Transport | MasterProtection | Source | Progress> {
   const layer = Session.layer({ ...options, wanted: wantedOf(options) })
   return yield* Effect.provide(Effect.scoped(conduct(options)), layer)
 })

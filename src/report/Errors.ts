@@ -168,7 +168,7 @@ const unanswered = ({ address, announcements, isOver, joins }: typeof Heard.Type
 
 /** Why a master may not hear a catcher. */
 export const hearsNothing = (address: Address): string =>
-  `something keeps our datagrams from it, such as a NAT on the way, or a firewall there that does not let in UDP from here to port ${portOf(address)}`
+  `something keeps our datagrams from it, such as a firewall there that does not let in UDP from here to port ${portOf(address)}`
 
 /** Multicast that ends after some minutes. */
 export const membershipHint =

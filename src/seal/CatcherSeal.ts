@@ -143,9 +143,7 @@ class CatcherSeal implements Seal.CatcherSeal {
   private take(session: Session, datagram: Uint8Array): void {
     const number = numberOf(datagram)
     session.heard.take(number)
-    // what was lost on the way may have been recorded: it shows no life after what was said later
-    if (number <= session.highest) return
-    session.highest = number
+    session.highest = Math.max(session.highest, number)
     if (this.isHeard(session)) session.heardMillis = this.surroundings.now()
   }
 

@@ -100,15 +100,30 @@ const surroundings = Effect.fnUntraced(function* (words: (stranger: Strangers.St
   return { around, strangers }
 })
 
-/** How a session of a master is protected. In the open, where nothing is said. */
-export const MasterProtection = Context.Reference<Protection<MasterKeys>>("mrsync/session/MasterProtection", {
-  defaultValue: () => ({ _tag: "Insecure" })
-})
+/**
+ * How a session of a master is protected: there is no default, so that nobody is in the open
+ * unawares.
+ */
+export class MasterProtection extends Context.Service<MasterProtection, Protection<MasterKeys>>()(
+  "mrsync/session/MasterProtection"
+) {
+  /** Under a seal, with these keys. */
+  static readonly sealed = (keys: MasterKeys): Layer.Layer<MasterProtection> =>
+    Layer.succeed(MasterProtection, { _tag: "Sealed", keys })
+  /** In the open: every machine on the network can read and forge it. */
+  static readonly insecure: Layer.Layer<MasterProtection> = Layer.succeed(MasterProtection, { _tag: "Insecure" })
+}
 
-/** How the sessions of a catcher are protected. In the open, where nothing is said. */
-export const CatcherProtection = Context.Reference<Protection<CatcherKeys>>("mrsync/session/CatcherProtection", {
-  defaultValue: () => ({ _tag: "Insecure" })
-})
+/** How the sessions of a catcher are protected: there is no default here, either. */
+export class CatcherProtection extends Context.Service<CatcherProtection, Protection<CatcherKeys>>()(
+  "mrsync/session/CatcherProtection"
+) {
+  /** Under a seal, with these keys. */
+  static readonly sealed = (keys: CatcherKeys): Layer.Layer<CatcherProtection> =>
+    Layer.succeed(CatcherProtection, { _tag: "Sealed", keys })
+  /** In the open: every machine on the network can read and forge it. */
+  static readonly insecure: Layer.Layer<CatcherProtection> = Layer.succeed(CatcherProtection, { _tag: "Insecure" })
+}
 
 const protectedBy = (protection: Protection<CatcherKeys>): Protected =>
   protection._tag === "Sealed"
@@ -160,7 +175,7 @@ export class MasterExchange extends Context.Service<
   }
 >()("mrsync/session/MasterExchange") {
   /** That of a new session, whose id is drawn by chance. */
-  static readonly layer: Layer.Layer<MasterExchange, never, Transport> = Layer.effect(
+  static readonly layer: Layer.Layer<MasterExchange, never, Transport | MasterProtection> = Layer.effect(
     MasterExchange,
     Effect.suspend(() => Effect.flatMap(newSession, makeMaster))
   )
@@ -253,7 +268,7 @@ export class CatcherExchange extends Context.Service<
     readonly tell: (to: Address, message: FromCatcher) => Effect.Effect<void>
   }
 >()("mrsync/session/CatcherExchange") {
-  static readonly layer: Layer.Layer<CatcherExchange, never, Transport> = Layer.effect(
+  static readonly layer: Layer.Layer<CatcherExchange, never, Transport | CatcherProtection> = Layer.effect(
     CatcherExchange,
     Effect.suspend(() => makeCatcher)
   )

@@ -12,7 +12,7 @@ import type { Progress } from "../report/Progress.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 import { Announcer, Announcing } from "./Announcing.ts"
 import { Asking } from "./Asking.ts"
-import { MasterExchange } from "./Exchange.ts"
+import { MasterExchange, type MasterProtection } from "./Exchange.ts"
 import { Inbox } from "./Inbox.ts"
 import { Members } from "./Members.ts"
 import * as Parts from "./Parts.ts"
@@ -56,7 +56,9 @@ export class Session extends Context.Service<
   /**
    * A new session on the transport, whose only reader it is; `run` has to be run beside the phases.
    */
-  static readonly layer = (options: Parts.Options): Layer.Layer<Services, never, Transport | Progress> =>
+  static readonly layer = (
+    options: Parts.Options
+  ): Layer.Layer<Services, never, Transport | MasterProtection | Progress> =>
     Layer.provideMerge(Layer.effectContext(make(options)), MasterExchange.layer)
 }
 

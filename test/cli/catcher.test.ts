@@ -8,6 +8,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection } from "../../src/session/Exchange.ts"
 
 type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
 
@@ -25,7 +26,13 @@ const telling = (network: Simulated.Network, options?: Memory.Options) => {
     Progress.layerTo((event) => void said.push(event))
   )
   const run = Effect.exit(
-    Effect.provide(Catcher.run({ id: "a", waitMillis: 30_000, timeoutMillis: 10_000 }), layers, { local: true })
+    Effect.provide(
+      Catcher.run({ id: "a", waitMillis: 30_000, timeoutMillis: 10_000 }).pipe(
+        Effect.provide(CatcherProtection.insecure)
+      ),
+      layers,
+      { local: true }
+    )
   )
   return { said, run }
 }

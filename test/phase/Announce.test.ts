@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Announce from "../../src/phase/Announce.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
-import { CatcherExchange } from "../../src/session/Exchange.ts"
+import { CatcherExchange, CatcherProtection } from "../../src/session/Exchange.ts"
 import type { Inbox } from "../../src/session/Incoming.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -53,7 +54,7 @@ const joining = Effect.fnUntraced(function* (network: Simulated.Network, options
   const pull = yield* Stream.toPull(transport.receive)
   const inbox = pull as Inbox
   return Announce.join(inbox, { name: "c", waitMillis: 5000, ...options }).pipe(
-    Effect.provide(CatcherExchange.layer),
+    Effect.provide(Layer.provide(CatcherExchange.layer, CatcherProtection.insecure)),
     Effect.provideService(Transport, transport),
     Effect.provide(Progress.layerNone)
   )

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
-import { MasterExchange, messages } from "../../src/session/Exchange.ts"
+import { MasterExchange, MasterProtection, messages } from "../../src/session/Exchange.ts"
 import * as Session from "../../src/session/Session.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { type Received, Transport } from "../../src/transport/Transport.ts"
@@ -50,7 +50,9 @@ export const sessionOn = Effect.fnUntraced(function* (
   transport: Transport["Service"],
   options: Partial<Session.Options> = {}
 ) {
-  const layer = Session.Session.layer({ pageBytes: 512, timeoutMillis: 2000, wanted: 1, ...options })
+  const layer = Session.Session.layer({ pageBytes: 512, timeoutMillis: 2000, wanted: 1, ...options }).pipe(
+    Layer.provide(MasterProtection.insecure)
+  )
   const services = yield* Layer.build(layer).pipe(
     Effect.provideService(Transport, transport),
     Random.withSeed("master")

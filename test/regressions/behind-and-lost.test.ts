@@ -9,6 +9,7 @@ import * as Simulated from "../../src/transport/simulated/Network.ts"
 import type { Message } from "../../src/wire/Message.ts"
 import { inTime, puppet } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 const times = { waitMillis: 5000, timeoutMillis: 5000 }
 
@@ -53,9 +54,11 @@ it.effect("who is lost is not called behind after that", () =>
     const telling = Progress.layerTo((event) => void said.push(event))
     yield* puppet(network.layerCatcher("b"), stopped())
     const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher("a"), Memory.layer(Memory.make()), Progress.layerNone])
     )
     const master = Master.run({ ...times, catchers: 2, pageBytes: 1432 }).pipe(
+      Effect.provide(MasterProtection.insecure),
       Effect.provide([network.layerMaster, Memory.sourceLayer([Simulation.file("a", 600_000)]), telling])
     )
     const [report] = yield* inTime(Effect.all([master, catcher], { concurrency: 2 }))

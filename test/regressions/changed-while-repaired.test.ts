@@ -10,6 +10,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** Content that is another one when it is read for the second time. */
 const changing = Layer.effect(
@@ -43,9 +44,11 @@ it.effect("a file that changes while it is repaired is no catcher's failure", ()
     const memory = Memory.make()
     const times = { waitMillis: 5000, timeoutMillis: 5000 }
     const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
+      Effect.provide(MasterProtection.insecure),
       Effect.provide([network.layerMaster, Layer.provide(changing, Memory.sourceLayer(tree)), Progress.layerNone])
     )
     const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher("a"), Memory.layer(memory), Progress.layerNone])
     )
     const [report] = yield* inTime(Effect.all([master, catcher], { concurrency: 2 }))

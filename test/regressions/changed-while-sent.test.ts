@@ -17,6 +17,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { answering, crowd, inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** What the master is about to do with a file: open it, read it for the n-th time, or take it anew. */
 type Act = (what: "open" | "read" | "retake", path: string, nth: number) => void
@@ -75,11 +76,13 @@ const session = Effect.fnUntraced(function* (story: Story) {
     pageBytes: 1432,
     bytesPerSecond: lateMillis > 0 ? 5e6 : 20e6
   }).pipe(
+    Effect.provide(MasterProtection.insecure),
     Effect.provide([network.layerMaster, Layer.provide(acting, Memory.sourceLayer(tree)), Progress.layerTo(publish)])
   )
   const programs = memories.map((memory, i) =>
     Effect.delay(
       Catcher.run({ ...times, id: `c${i + 1}` }).pipe(
+        Effect.provide(CatcherProtection.insecure),
         Effect.provide([network.layerCatcher(`c${i + 1}`), Memory.layer(memory), Progress.layerNone])
       ),
       i === 0 ? 0 : lateMillis

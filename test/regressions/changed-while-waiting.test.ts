@@ -11,6 +11,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** A session whose catcher comes after `waitMillis`, when `change` has been done to the tree; scans take `scanMillis`. */
 const session = Effect.fnUntraced(function* (options: {
@@ -37,6 +38,7 @@ const session = Effect.fnUntraced(function* (options: {
     waitMillis: 600_000,
     timeoutMillis: 5000
   }).pipe(
+    Effect.provide(MasterProtection.insecure),
     Effect.provide([
       network.layerMaster,
       Layer.provide(slow, Memory.sourceLayer(tree, skipped)),
@@ -45,7 +47,9 @@ const session = Effect.fnUntraced(function* (options: {
   )
   const catcher = Effect.sleep(options.waitMillis).pipe(
     Effect.andThen(Effect.sync(() => options.change(tree))),
-    Effect.andThen(Catcher.run({ id: "a", waitMillis: 60_000, timeoutMillis: 5000 })),
+    Effect.andThen(
+      Catcher.run({ id: "a", waitMillis: 60_000, timeoutMillis: 5000 }).pipe(Effect.provide(CatcherProtection.insecure))
+    ),
     Effect.provide([network.layerCatcher("a"), Memory.layer(memory), Progress.layerNone])
   )
   const [report] = yield* inTime(Effect.all([master, catcher], { concurrency: 2 }))

@@ -9,6 +9,7 @@ import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
 import * as Rig from "../phase/Rig.ts"
+import { CatcherProtection } from "../../src/session/Exchange.ts"
 
 const session = 7n
 const rounds = 1000
@@ -24,6 +25,7 @@ const worst = Effect.fnUntraced(function* (announced: { readonly pageBytes: numb
     })
   const times = { waitMillis: 5000, timeoutMillis: 5000 }
   const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+    Effect.provide(CatcherProtection.insecure),
     Effect.provide([network.layerCatcher("a"), Memory.layer(Memory.make()), Progress.layerNone])
   )
   const before = process.memoryUsage().arrayBuffers

@@ -11,6 +11,7 @@ import { Transport } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** A catcher that says Complete where it should say that a file is open. */
 const boasting = (isBoast: (file: number) => boolean) =>
@@ -36,11 +37,15 @@ for (const file of [0, 1]) {
       const network = yield* Simulated.make({ seed: 1 })
       const times = { waitMillis: 5000, timeoutMillis: 2000 }
       const master = Master.run({ ...times, catchers: 2, pageBytes: 1432 }).pipe(
+        Effect.provide(MasterProtection.insecure),
         Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
       )
       const catcher = (id: string, layer: Layer.Layer<Transport>) =>
         Effect.exit(
-          Catcher.run({ ...times, id }).pipe(Effect.provide([layer, Memory.layer(Memory.make()), Progress.layerNone]))
+          Catcher.run({ ...times, id }).pipe(
+            Effect.provide(CatcherProtection.insecure),
+            Effect.provide([layer, Memory.layer(Memory.make()), Progress.layerNone])
+          )
         )
       const [report] = yield* inTime(
         Effect.all(

@@ -12,6 +12,7 @@ import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** A master that, beside its own, says something hostile after the first questions to open a file. */
 const saying = (make: (session: bigint) => Message) =>
@@ -41,9 +42,11 @@ const survives = (name: string, make: (session: bigint) => Message) =>
       const memory = Memory.make()
       const times = { waitMillis: 5000, timeoutMillis: 5000 }
       const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
+        Effect.provide(MasterProtection.insecure),
         Effect.provide([Layer.provide(saying(make), network.layerMaster), Memory.sourceLayer(tree), Progress.layerNone])
       )
       const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+        Effect.provide(CatcherProtection.insecure),
         Effect.provide([network.layerCatcher("a"), Memory.layer(memory), Progress.layerNone])
       )
       const [, report] = yield* inTime(Effect.all([master, catcher], { concurrency: 2 }))

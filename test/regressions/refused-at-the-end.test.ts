@@ -12,6 +12,7 @@ import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
 import { puppet, timed } from "../phase/Rig.ts"
+import { CatcherProtection } from "../../src/session/Exchange.ts"
 
 it.effect("a catcher that was given up just before the session's end ends its own after the time-out", () =>
   Effect.gen(function* () {
@@ -40,6 +41,7 @@ it.effect("a catcher that was given up just before the session's end ends its ow
     })
     const said: Array<Event> = []
     const catcher = Catcher.run({ id: "a", waitMillis: undefined, timeoutMillis: 2000 }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher("a"), Memory.layer(Memory.make())]),
       Effect.provideService(Progress, {
         ...(yield* Progress.pipe(Effect.provide(Progress.layerNone))),

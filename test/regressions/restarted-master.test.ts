@@ -15,6 +15,7 @@ import * as Tree from "../../src/simulate/Tree.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 const tree = [Tree.file("a", 600_000), Tree.file("b", 5000)]
 /** How long the tree takes at the rate of these tests, and a little. */
@@ -108,9 +109,13 @@ const stage = Effect.gen(function* () {
     Master.run({
       ...{ catchers: 2, waitMillis: 30_000, timeoutMillis: 10_000, pageBytes: 1432, bytesPerSecond },
       ...options
-    }).pipe(Effect.provide([network.layerMasterNamed(name), Memory.sourceLayer(tree), listening(name)]))
+    }).pipe(
+      Effect.provide(MasterProtection.insecure),
+      Effect.provide([network.layerMasterNamed(name), Memory.sourceLayer(tree), listening(name)])
+    )
   const catcher = (id: string, waitMillis = 30_000) =>
     Catcher.run({ id, waitMillis, timeoutMillis: 10_000 }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher(id), Memory.layer(Memory.make()), listening(id)])
     )
   const notes = (of: string) =>

@@ -13,6 +13,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { timed } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 type Tick = Extract<Event, { readonly _tag: "Tick" }>
 
@@ -36,6 +37,7 @@ const session = Effect.fnUntraced(function* (count: number, loss: number) {
   const times = { waitMillis: 10_000, timeoutMillis: 4000 }
   const catcher = (i: number) =>
     Catcher.run({ id: `c${i}`, ...times }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([
         network.layerCatcher(`c${i}`),
         Memory.layer(Memory.make()),
@@ -43,6 +45,7 @@ const session = Effect.fnUntraced(function* (count: number, loss: number) {
       ])
     )
   const sending = Master.run({ ...times, catchers: count, pageBytes: 1432, bytesPerSecond: 250_000 }).pipe(
+    Effect.provide(MasterProtection.insecure),
     Effect.provide([network.layerMaster, Memory.sourceLayer(tree), master.layer])
   )
   yield* network.impairLink("c0", "Group", { loss })

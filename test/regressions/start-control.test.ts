@@ -12,6 +12,7 @@ import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { mrsync } from "../cli/Rig.ts"
 import { timed } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 const tree = [Simulation.file("a", 100_000)]
 
@@ -27,9 +28,13 @@ const session = Effect.fnUntraced(function* (options: Partial<Master.Options>, c
   const master = Master.run({
     ...{ catchers: comeMillis.length, waitMillis: 20_000, timeoutMillis: 2000, pageBytes: 1432 },
     ...options
-  }).pipe(Effect.provide([network.layerMaster, Memory.sourceLayer(tree), layer]))
+  }).pipe(
+    Effect.provide(MasterProtection.insecure),
+    Effect.provide([network.layerMaster, Memory.sourceLayer(tree), layer])
+  )
   const catcher = (afterMillis: number, i: number) =>
     Catcher.run({ id: `c${i + 1}`, waitMillis: undefined, timeoutMillis: 2000 }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher(`c${i + 1}`), Memory.layer(Memory.make()), Progress.layerNone]),
       Effect.delay(afterMillis),
       Effect.forkChild
@@ -140,6 +145,7 @@ describe("a catcher whose master gives up while it gathers", () => {
     const { layer, said } = telling()
     const masterOf = (name: string, catchers: number) =>
       Master.run({ catchers, waitMillis: 60_000, timeoutMillis: 2000, pageBytes: 1432 }).pipe(
+        Effect.provide(MasterProtection.insecure),
         Effect.provide([network.layerMasterNamed(name), Memory.sourceLayer(tree), Progress.layerNone])
       )
     const masters = Effect.gen(function* () {
@@ -151,6 +157,7 @@ describe("a catcher whose master gives up while it gathers", () => {
       if (options.isFollowed) yield* masterOf("second", 1)
     })
     const catcher = Catcher.run({ id: "c1", waitMillis: options.waitMillis, timeoutMillis: 2000 }).pipe(
+      Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher("c1"), Memory.layer(Memory.make()), layer])
     )
     const { exit, millis } = yield* timed(

@@ -11,6 +11,7 @@ import { type Address, Transport, TransportError } from "../../src/transport/Tra
 import * as Codec from "../../src/wire/Codec.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 /** A transport that fails to send to a stranger. */
 const failing = (stranger: Address, tried: { count: number }) =>
@@ -50,10 +51,12 @@ const catches = (name: string, stranger: Address, isTried: boolean) =>
       const times = { waitMillis: 5000, timeoutMillis: 5000 }
       // It waits already when the stranger calls; the master comes later, and is called over all the time.
       const master = Master.run({ ...times, catchers: 1, pageBytes: 1432 }).pipe(
+        Effect.provide(MasterProtection.insecure),
         Effect.delay(1500),
         Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
       )
       const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+        Effect.provide(CatcherProtection.insecure),
         Effect.provide([
           Layer.provide(failing(stranger, tried), network.layerCatcher("a")),
           Memory.layer(memory),

@@ -20,6 +20,7 @@ import { mrsync } from "../cli/Rig.ts"
 import { recording } from "../cli/recording.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 const strict = Schema.decodeUnknownResult(Schema.fromJsonString(Line.Line), { onExcessProperty: "error" })
 
@@ -89,6 +90,7 @@ describe("every line of --json", () => {
       const times = { waitMillis: 5000, timeoutMillis: 2000 }
       const catcher = (id: string, capacityBytes: number) =>
         Catcher.run({ ...times, id }).pipe(
+          Effect.provide(CatcherProtection.insecure),
           Effect.provide([network.layerCatcher(id), Memory.layer(Memory.make({ capacityBytes })), hub], { local: true })
         )
       const master = Master.run({
@@ -97,7 +99,10 @@ describe("every line of --json", () => {
         catchers: 2,
         hosts: ["a", "c"],
         bytesPerSecond: 2e6
-      }).pipe(Effect.provide([network.layerMaster, Memory.sourceLayer(tree), hub], { local: true }))
+      }).pipe(
+        Effect.provide(MasterProtection.insecure),
+        Effect.provide([network.layerMaster, Memory.sourceLayer(tree), hub], { local: true })
+      )
       const programs = [master, catcher("a", 1e9), catcher("c", 1e6), Effect.exit(catcher("d", 1e9))]
       yield* inTime(Effect.all(programs, { concurrency: "unbounded" }))
       const kinds = new Set(told.map(({ _tag }) => _tag))

@@ -10,6 +10,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
 const tree = [Simulation.file("a", 700_000), Simulation.file("b", 10), Simulation.file("c", 0)]
 
@@ -17,9 +18,11 @@ const session = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 1, loss: 0.02 })
   const times = { waitMillis: 5000, timeoutMillis: 2000 }
   const master = Master.run({ ...Master.defaults, ...times, catchers: 1, bytesPerSecond: 500_000 }).pipe(
+    Effect.provide(MasterProtection.insecure),
     Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone], { local: true })
   )
   const catcher = Catcher.run({ ...times, id: "a" }).pipe(
+    Effect.provide(CatcherProtection.insecure),
     Effect.provide([network.layerCatcher("a"), Memory.layer(Memory.make()), Progress.layerNone], { local: true })
   )
   return yield* inTime(Effect.all([master, catcher], { concurrency: 2 }))

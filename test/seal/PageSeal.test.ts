@@ -9,7 +9,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { SourceChanged } from "../../src/report/Errors.ts"
 import { Marks } from "../../src/seal/Marks.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
-import { MasterExchange } from "../../src/session/Exchange.ts"
+import { MasterExchange, MasterProtection } from "../../src/session/Exchange.ts"
 import type { Lane } from "../../src/session/Sender.ts"
 import { Dice } from "../../src/simulate/Dice.ts"
 import * as Aes from "../../src/system/Aes.ts"
@@ -68,7 +68,13 @@ const lane: Lane = {
 /** A master's exchange whose pages are sealed so. */
 const exchangeOf = Effect.fnUntraced(function* (pages: PageSeal.PageSeal) {
   const { layerMaster } = yield* Simulated.make({ seed: 1 })
-  return { ...Context.get(yield* Layer.build(Layer.provide(MasterExchange.layer, layerMaster)), MasterExchange), pages }
+  return {
+    ...Context.get(
+      yield* Layer.build(Layer.provide(Layer.provide(MasterExchange.layer, MasterProtection.insecure), layerMaster)),
+      MasterExchange
+    ),
+    pages
+  }
 })
 
 /** A file whose source may change at any time, or that is in memory and stays. */

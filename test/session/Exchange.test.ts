@@ -11,7 +11,8 @@ import {
   CatcherProtection,
   displaySession,
   MasterExchange,
-  messages
+  messages,
+  MasterProtection
 } from "../../src/session/Exchange.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { Transport, TransportError } from "../../src/transport/Transport.ts"
@@ -35,7 +36,10 @@ const page = (of: bigint) => {
 const masters = Effect.gen(function* () {
   const network = yield* Simulated.make({ seed: 1 })
   const transport = yield* endpoint(network.layerMaster)
-  const layer = Layer.provide(MasterExchange.layer, Layer.succeed(Transport, transport))
+  const layer = Layer.provide(
+    Layer.provide(MasterExchange.layer, MasterProtection.insecure),
+    Layer.succeed(Transport, transport)
+  )
   const exchange = Context.get(yield* Layer.build(layer), MasterExchange)
   const other = yield* endpoint(network.layerCatcher("c"))
   const arrived: Array<ReadonlyArray<Arrived>> = []
@@ -45,14 +49,17 @@ const masters = Effect.gen(function* () {
 })
 
 /** A catcher's exchange on a transport that sends nothing. */
-const refused = Effect.gen(function* () {
+const refusedWith = Effect.fnUntraced(function* (protection: typeof CatcherProtection.Service) {
   const network = yield* Simulated.make({ seed: 1 })
   const below = yield* endpoint(network.layerCatcher("c"))
   const error = new TransportError({ operation: "send", reason: "EINVAL" })
   const transport = Transport.of({ ...below, sendTo: () => Effect.fail(error) })
-  const layer = Layer.provide(CatcherExchange.layer, Layer.succeed(Transport, transport))
+  const layer = Layer.provide(CatcherExchange.layer, Layer.succeed(Transport, transport)).pipe(
+    Layer.provide(Layer.succeed(CatcherProtection, protection))
+  )
   return Context.get(yield* Layer.build(layer), CatcherExchange)
 })
+const refused = refusedWith({ _tag: "Insecure" })
 
 const marksOf = (pages: PageSeal) => {
   const mark = new Uint32Array(2)
@@ -133,7 +140,7 @@ describe("a catcher's exchange", () => {
   it.effect("under a seal takes no pages of a session that it has no secret of, nor any in the open [E-4]", () =>
     Effect.gen(function* () {
       const keys = Keys.forCatchers(Keys.ofSecrets(new Uint8Array(32), new Uint8Array(32)))
-      const sealed = Effect.provideService(refused, CatcherProtection, { _tag: "Sealed", keys })
+      const sealed = refusedWith({ _tag: "Sealed", keys })
       const marks = (exchange: CatcherExchange["Service"]) => marksOf(exchange.pagesOf(session))
       const { high, low } = Header.sessionOf(session)
       const [one, two] = [marks(yield* sealed), marks(yield* sealed)]
@@ -159,7 +166,9 @@ describe("a catcher's exchange", () => {
       const sent: Array<Uint8Array> = []
       const sendTo = (_: string, bytes: Uint8Array) => Effect.sync(() => void sent.push(bytes))
       const transport = Layer.succeed(Transport, Transport.of({ ...below, sendTo }))
-      const context = yield* Layer.build(Layer.provide(CatcherExchange.layer, transport))
+      const context = yield* Layer.build(
+        Layer.provide(Layer.provide(CatcherExchange.layer, CatcherProtection.insecure), transport)
+      )
       const failures = Array.from({ length: 20 }, (_, entry) => ({ entry: 10 + entry, reason: "x".repeat(200) }))
       const closed = { _tag: "CloseOk", ...who, file: 5, from: 0, failures, next: undefined } as const
       yield* Context.get(context, CatcherExchange).answer("10.0.0.1:1", closed)

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as PageStream from "../../src/phase/PageStream.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Exclusion from "../../src/protocol/pace/Exclusion.ts"
-import { MasterExchange, messages } from "../../src/session/Exchange.ts"
+import { MasterExchange, messages, MasterProtection } from "../../src/session/Exchange.ts"
 import * as Monotonic from "../../src/session/Monotonic.ts"
 import * as Sender from "../../src/session/Sender.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -22,7 +22,9 @@ const content = PageStream.inMemory(9, Layout.make({ size, pageBytes: 512 }), ne
 /** A sender, without a session around it. */
 const sender = Effect.fnUntraced(function* (network: Simulated.Network) {
   const transport = Layer.succeed(Transport, yield* endpoint(network.layerMaster))
-  const exchange = yield* Layer.build(Layer.provideMerge(MasterExchange.layer, transport))
+  const exchange = yield* Layer.build(
+    Layer.provideMerge(Layer.provide(MasterExchange.layer, MasterProtection.insecure), transport)
+  )
   const { lanes, pace, run } = yield* Effect.provide(Sender.make({ bytesPerSecond: undefined }), exchange)
   return { pace, run, services: Context.add(exchange, Sender.Lanes, lanes) }
 })

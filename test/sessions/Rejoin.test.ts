@@ -13,6 +13,7 @@ import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { encode } from "../../src/tree/Manifest.ts"
 import { plan } from "../../src/tree/Plan.ts"
 import * as Simulation from "./Simulation.ts"
+import { CatcherProtection } from "../../src/session/Exchange.ts"
 
 const pageBytes = 512
 const small = (i: number, seed = i) => Simulation.file(`d/small ${i}`, i * 997, seed)
@@ -63,6 +64,7 @@ interface Life {
 /** One life of a catcher. */
 const live = ({ memory, name, network, timeoutMillis = 10_000 }: Life) =>
   Catcher.run({ id: name, waitMillis: 60_000, timeoutMillis }).pipe(
+    Effect.provide(CatcherProtection.insecure),
     Effect.provide(Layer.mergeAll(network.layerCatcher(name), Memory.layer(memory), Progress.layerNone))
   )
 

@@ -12,6 +12,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
 import * as Simulation from "./Simulation.ts"
+import { CatcherProtection } from "../../src/session/Exchange.ts"
 
 const tree: ReadonlyArray<Memory.Given> = [
   Simulation.directory(""),
@@ -392,6 +393,7 @@ describe("faults", () => {
             Effect.gen(function* () {
               yield* Effect.sleep(lateMillis)
               late = yield* Catcher.run({ id: "late", waitMillis: 60_000, timeoutMillis: 10_000 }).pipe(
+                Effect.provide(CatcherProtection.insecure),
                 Effect.provide(Layer.mergeAll(network.layerCatcher("late"), Memory.layer(memory), Progress.layerNone)),
                 Effect.exit
               )
@@ -465,6 +467,7 @@ describe("faults", () => {
           Effect.gen(function* () {
             yield* Effect.sleep(300)
             late = yield* Catcher.run({ id: "late", waitMillis: 60_000, timeoutMillis: 10_000 }).pipe(
+              Effect.provide(CatcherProtection.insecure),
               Effect.provide(Layer.mergeAll(network.layerCatcher("late"), Memory.layer(memory), Progress.layerNone)),
               Effect.exit
             )
