@@ -1,9 +1,11 @@
 /**
  * The command line before it is parsed: `help COMMAND`, and words with one dash as people type them: `-c2`, `-vq`. The parser
- * would take every letter of `-catchers` for an option of its own, the `h` among them for --help. Pure.
+ * would take every letter of `-catchers` for an option of its own, the `h` among them for --help; and a rule "- *.o" for options.
+ * Pure.
  */
 import type * as Completions from "effect/cli/Completions"
 import * as Result from "effect/Result"
+import * as Filters from "../filter/Options.ts"
 
 interface Misused {
   /** The command whose --help says more; empty: the program's does. */
@@ -25,15 +27,38 @@ export const normal = (
   const end = words.indexOf("--")
   const options = end < 0 ? words : words.slice(0, end)
   const out: Array<string> = []
-  for (const [at, word] of options.entries()) {
+  for (let at = 0; at < options.length; at++) {
+    const word = options[at]
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
-    const split = /^-[^-\d.]./.test(word) ? letters(word, flags) : Result.succeed([word])
+    const split = /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) ? letters(word, flags) : Result.succeed([word])
     if (Result.isFailure(split)) return Result.fail({ command: known?.name ?? "", reason: split.failure })
-    out.push(...split.success)
+    const last = split.success.at(-1) ?? ""
+    // What follows is its value, also where it begins with a dash.
+    const isValued = takesAnything(last, flags) && at + 1 < options.length
+    out.push(...split.success.slice(0, -1), isValued ? `${last}=${options[++at]}` : last)
   }
   out.push(...words.slice(options.length))
   // Help of a command that there is not would be the program's, and no mistake.
   return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
+}
+
+/** Options of which any word may be the value. */
+const anything: ReadonlySet<string> = new Set([...Filters.optionNames.filter((name) => name !== "F"), "files-from"])
+
+/** Is it such an option, without a value of its own? */
+const takesAnything = (word: string, flags: ReadonlyArray<Completions.FlagDescriptor>): boolean =>
+  flags.some(
+    ({ aliases, name }) => anything.has(name) && [`--${name}`, ...aliases.map((alias) => `-${alias}`)].includes(word)
+  )
+
+/** The options of filter rules in their order: rules count in that order, and the parser keeps it within one option only. */
+export const rulesIn = (normal: ReadonlyArray<string>): ReadonlyArray<Filters.Given["option"]> => {
+  const end = normal.indexOf("--")
+  return normal.slice(0, end < 0 ? undefined : end).flatMap((word) => {
+    const name = /^--?([^=]*)/.exec(word)?.[1]
+    const long = name === "f" ? "filter" : name === "rsync-filter" ? "F" : name
+    return Filters.optionNames.filter((option) => option === long)
+  })
 }
 
 const tornPhrase =
@@ -62,9 +87,11 @@ const letters = (
     if (flag === undefined && !others.has(letter)) {
       return Result.fail(`there is no option ${word}: one dash is for options of one letter, and -${letter} is none`)
     }
-    out.push(`-${letter}`)
+    // The parser takes -0 for a number.
+    out.push(letter === "0" ? `--${flag?.name}` : `-${letter}`)
     if (flag === undefined || flag.type._tag === "Boolean") continue
     const value = word.slice(at + 1).replace(/^=/, "")
+    if (value !== "" && anything.has(flag.name)) return Result.succeed([...out.slice(0, -1), `-${letter}=${value}`])
     return Result.succeed(value === "" ? out : [...out, value])
   }
   return Result.succeed(out)

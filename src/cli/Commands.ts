@@ -14,6 +14,7 @@ import * as Completions from "./Completions.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
 import { type Failure, UsageError } from "./Status.ts"
+import { RuleOrder } from "./RuleOrder.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
@@ -37,6 +38,11 @@ const send = Command.make("send", Flags.send, (input) =>
     {
       command: "mrsync send -H @hosts.txt --at-most 60 --at-least 10 data",
       description: "To these; after a minute to those that are there, as soon as they are ten"
+    },
+    {
+      command: "mrsync send --exclude '*.o' --exclude /build/ -C project/",
+      description:
+        "Without objects, the directory build at the top, and what CVS ignores; rules are rsync's (docs/filters.md)"
     },
     {
       command: "mrsync send -g 239.1.2.3:9000 -i eth1 data",
@@ -175,7 +181,10 @@ export const run = (args: ReadonlyArray<string>, options: { readonly colors: boo
     Effect.mapError(({ command, reason }) => new UsageError({ command, reason })),
     misunderstood(args, "UsageError"),
     Effect.flatMap((normal) =>
-      Command.runWith(root, { version: Version.version })(normal).pipe(misunderstood(args, "ShowHelp"))
+      Command.runWith(root, { version: Version.version })(normal).pipe(
+        misunderstood(args, "ShowHelp"),
+        Effect.provideService(RuleOrder, Arguments.rulesIn(normal))
+      )
     ),
     Effect.provide(
       Layer.mergeAll(

@@ -14,6 +14,9 @@ const offers: { readonly [name: string]: Offer["_tag"] } = {
   hosts: "Hosts",
   show: "Files",
   key: "Files",
+  "exclude-from": "Files",
+  "include-from": "Files",
+  "files-from": "Files",
   SOURCE: "Files",
   DEST: "Directories",
   DIR: "Directories"

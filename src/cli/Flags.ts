@@ -38,12 +38,22 @@ const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined))
 
 /** An option without a value; giving it twice changes nothing. */
-const given = (name: string, description: string, alias?: string): Flag.Flag<boolean> => {
+const given = (name: string, description: string, alias?: string): Flag.Flag<boolean> =>
+  Flag.map(counted(name, description, alias), (times) => times > 0)
+
+/** How often an option without a value is given. */
+const counted = (name: string, description: string, alias?: string): Flag.Flag<number> => {
   const flag = Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDescription(description))
   return (alias === undefined ? flag : Flag.withAlias(flag, alias)).pipe(
     Flag.atMost(Number.MAX_SAFE_INTEGER),
-    Flag.map((times) => times.some((one) => one))
+    Flag.map((times) => times.filter((one) => one).length)
   )
+}
+
+/** All values of an option that may be given often. */
+const each = (name: string, metavar: string, description: string, alias?: string): Flag.Flag<ReadonlyArray<string>> => {
+  const flag = Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description))
+  return Flag.atMost(alias === undefined ? flag : Flag.withAlias(flag, alias), Number.MAX_SAFE_INTEGER)
 }
 
 /** Options of how a command talks. */
@@ -123,6 +133,55 @@ const repair = Flag.Literals("repair", repairs).pipe(
   Flag.withDefault("auto")
 )
 
+/** What of the sources is sent, with rsync's names and meaning. */
+const chosen = {
+  exclude: each(
+    "exclude",
+    "PATTERN",
+    "Leave out what matches; the first rule that matches decides, in the order given"
+  ),
+  include: each("include", "PATTERN", "Do not leave out what matches, whatever later rules say"),
+  filter: each("filter", "RULE", "A filter rule, as '- *.o', '+ */', '. FILE' or ': .rules'", "f"),
+  excludeFrom: each("exclude-from", "FILE", "Patterns to exclude, one a line (-: standard input)"),
+  includeFrom: each("include-from", "FILE", "Patterns to include, one a line (-: standard input)"),
+  rsyncFilter: counted(
+    "rsync-filter",
+    "Rules from files .rsync-filter in the tree and above it; twice: leave out these files as well",
+    "F"
+  ),
+  cvsExclude: given(
+    "cvs-exclude",
+    "Leave out what CVS ignores, after all other rules: *.o, *~, .git/ and the like",
+    "C"
+  ),
+  filesFrom: Flag.String("files-from").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Send the paths that FILE lists, relative to the one SOURCE, with the directories on the way, and nothing below a directory (after a slash, what is in it; -r: all below it; -: standard input)"
+    ),
+    orUndefined
+  ),
+  recursive: given("recursive", "With --files-from: also all below a listed directory (else that is so anyway)", "r"),
+  from0: given("from0", "Names and rules in files end with a NUL byte, not with the line", "0"),
+  maxBytes: parsed("max-size", {
+    metavar: "SIZE",
+    description: "Leave out larger files: 10M is 10 MiB, 10MB is decimal",
+    parse: Parse.fileSize
+  }),
+  minBytes: parsed("min-size", {
+    metavar: "SIZE",
+    description: "Leave out smaller files",
+    parse: Parse.fileSize
+  }),
+  oneFileSystem: counted(
+    "one-file-system",
+    "Leave out what is mounted below a SOURCE; twice: also the directories where it is mounted",
+    "x"
+  ),
+  copyLinks: given("copy-links", "Send that to which a symbolic link leads", "L"),
+  pruneEmptyDirs: given("prune-empty-dirs", "Leave out directories in which there are no files", "m")
+}
+
 export const send = {
   ...place,
   ...protection("master.key"),
@@ -168,6 +227,7 @@ export const send = {
     description: "Routers that the datagrams may pass, plus one (0 to 255; 1: this network only, 0: this machine only)",
     parse: Parse.ttl
   }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
+  ...chosen,
   ...talk,
   sources: Argument.String("SOURCE").pipe(
     Argument.withDescription('What to send; "DIR/" is what is in DIR, "DIR" is DIR itself'),

@@ -76,11 +76,11 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         return layer({ ...options, endOf: (bytes, at) => (valid(bytes, at) ? at + lengthOf(bytes, at) : bytes.length) })
       })
     ),
-  source: (sources) =>
+  source: (sources, choice) =>
     Layer.unwrap(
       Effect.andThen(
         Hashing.check((refusal) => new SourceError(refusal)),
-        Effect.map(source, (module) => module.layer(sources))
+        Effect.map(source, (module) => module.layer(sources, choice))
       )
     ),
   store: (destination, owner, checked) =>

@@ -70,6 +70,21 @@ export const size = (text: string): Parsed<number> => {
   return value <= maxSizeBytes ? Result.succeed(value) : Result.fail(`expected a size from 0 to 1GiB, ${example}`)
 }
 
+const powers: Record<string, number> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
+
+/** A size of a file, as rsync reads it: K and KiB are binary, KB is decimal, and "+1" or "-1" is one byte more or less. */
+export const fileSize = (text: string): Parsed<number> => {
+  const example = "for example 500K, 1.5M (both binary), 10MB (decimal) or 2G-1"
+  const match = /^(\d+(?:\.\d*)?|\.\d+)(?:b|([kmgtp])(i?b)?)?([+-]1)?$/i.exec(text)
+  if (match === null) return Result.fail(`expected a size in bytes, ${example}`)
+  const [, number, unit = "", suffix = "", more = "0"] = match
+  const value =
+    Math.floor(Number(number) * (suffix.length === 1 ? 1000 : 1024) ** powers[unit.toLowerCase()]) + Number(more)
+  return value >= 0 && value <= Number.MAX_SAFE_INTEGER
+    ? Result.succeed(value)
+    : Result.fail(`expected a size from 0 to ${Number.MAX_SAFE_INTEGER} bytes, ${example}`)
+}
+
 /** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
 export const name = (text: string): Parsed<string> => {
   if (text === "") return Result.fail("expected a name, and it is empty")

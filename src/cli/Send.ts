@@ -11,6 +11,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { SourceError } from "../report/Errors.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
+import * as Choosing from "./Choosing.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
@@ -19,7 +20,7 @@ import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
-export interface Input extends Session.Talk, Keyring.Given {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -45,6 +46,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     return yield* usage("--hosts and --catchers contradict each other: a list of hosts is also their number")
   }
   if (input.sources.includes("")) return yield* usage('SOURCE is empty: to send the directory you are in, say "."')
+  const choice = yield* Choosing.choiceOf(input)
   const hosts = yield* hostsOf(input.hosts)
   const network = yield* machine.network(input.network)
   const pageBytes = yield* Effect.fromResult(
@@ -70,7 +72,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     Effect.provide(
       Layer.mergeAll(
         machine.master({ ...input.group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
-        machine.source(input.sources),
+        machine.source(input.sources, choice),
         Reporter.layer({
           role: "Send",
           where: Session.whereOf(input.group, network),

@@ -7,6 +7,7 @@
  */
 
 import * as Result from "effect/Result"
+import { display } from "../tree/Names.ts"
 import { addFile, baseName, none, type Sources } from "./Parse.ts"
 import { compile, type Pattern } from "./Pattern.ts"
 import type { DirectoryMerge, Fault, Match, Rule, Side, Sides } from "./Rule.ts"
@@ -67,8 +68,11 @@ export const make = (rules: ReadonlyArray<Rule>, transfer: Transfer): Filter => 
 }
 
 /** The filter in a directory of the transfer; the root's path is empty. */
-export const enter = (filter: Filter, directory: string, read: ReadHere): Result.Result<Filter, Fault> =>
-  withFiles(filter, { add: "", takeBytes: directory === "" ? 0 : directory.length + 1 }, read, () => true)
+export const enter = (filter: Filter, directory: string, read: ReadHere): Result.Result<Filter, Fault> => {
+  const takeBytes = directory === "" ? 0 : directory.length + 1
+  const path = resolved(`${filter.transfer.root}/${directory}`)
+  return withFiles(filter, { path, anchor: { add: "", takeBytes }, read, isWanted: () => true })
+}
 
 /**
  * The filter after the directories above the tree: of the first directory that is sent, and its path on the disk. A rule that
@@ -85,7 +89,12 @@ export const fromAbove = (
       Result.flatMap(so, (filter) => {
         const add = root === directory ? "" : `${inside(root, directory)}/`
         const isWanted = ({ file }: DirectoryMerge) => isWithin(directory, startOf(file, root))
-        return withFiles(filter, { add, takeBytes: 0 }, (name) => read(directory, name), isWanted)
+        return withFiles(filter, {
+          path: directory,
+          anchor: { add, takeBytes: 0 },
+          read: (name) => read(directory, name),
+          isWanted
+        })
       }),
     Result.succeed(filter)
   )
@@ -160,13 +169,18 @@ const isOf = (sides: Sides, transfer: Transfer): boolean =>
 const isRead = ({ style }: DirectoryMerge, { side }: Transfer): boolean =>
   style.sides === "Both" || style.sides === "Default" || style.sides === side
 
+/** A directory with files of rules. */
+interface Here {
+  /** On the disk. */
+  readonly path: string
+  /** Of its own rules. */
+  readonly anchor: Anchor
+  readonly read: ReadHere
+  readonly isWanted: (merge: DirectoryMerge) => boolean
+}
+
 /** Takes in the files of rules that are in one directory. A file may name further ones: those are read as well. */
-const withFiles = (
-  filter: Filter,
-  anchor: Anchor,
-  read: ReadHere,
-  isWanted: (merge: DirectoryMerge) => boolean
-): Result.Result<Filter, Fault> => {
+const withFiles = (filter: Filter, { anchor, isWanted, path, read }: Here): Result.Result<Filter, Fault> => {
   const { transfer } = filter
   if (filter.lists.size === 0) return Result.succeed(filter)
   const lists = new Map(filter.lists)
@@ -179,7 +193,8 @@ const withFiles = (
       lists.set(name, { merge, rules: inherited })
       continue
     }
-    const added = addFile(none, content.success, merge.style, name, transfer.sources)
+    const place = display(Buffer.from(`${path}/${name}`, "latin1"))
+    const added = addFile(none, content.success, merge.style, place, transfer.sources)
     if (Result.isFailure(added)) return Result.fail(added.failure)
     const own = bind(added.success.rules, anchor, transfer, lists)
     lists.set(name, { merge, rules: added.success.isCleared ? own : [...own, ...inherited] })

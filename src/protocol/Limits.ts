@@ -582,3 +582,5 @@ export const filterRules = 16_384
 export const filterFileBytes = 1024 * 1024
 /** Files of rules that name each other, one in the other. rsync allows as many. */
 export const filterDepth = 32
+/** Largest list of --files-from: millions of names. */
+export const namesFileBytes = 256 * 1024 * 1024

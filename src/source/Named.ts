@@ -29,3 +29,7 @@ export const parse = (line: string, isRecursive: boolean): Named => {
     levels: isRecursive ? Infinity : isDirectory ? 1 : 0
   }
 }
+
+/** The lines of a list: no blank ones, and no comments. */
+export const linesOf = (content: string, isNulSeparated: boolean): ReadonlyArray<string> =>
+  content.split(isNulSeparated ? "\0" : /\r\n|\r|\n/).filter((line) => line !== "" && !/^[#;]/.test(line))

@@ -141,7 +141,7 @@ export class Walk {
         const relative = Buffer.from(named.names.join("/"), "latin1")
         const path = relative.length === 0 ? top : below(top, relative)
         const tour = { source: { path, name: relative }, device: stats.dev, open: [] }
-        const looked = this.seen(path, relative, filter)
+        const looked = this.seen(path, relative, filter, "Unreadable")
         if (looked === undefined) continue
         const visit = { ...looked, path, relative, filter, levels: named.levels }
         if (!this.isWanted(visit, tour)) continue
@@ -213,8 +213,13 @@ export class Walk {
     return this.isWanted(visit, tour) ? visit : undefined
   }
 
-  /** The status of a path; it is lost when there is none, but for one that is excluded. */
-  private seen(path: Buffer, relative: Buffer, filter: Filter | undefined): Looked | undefined {
+  /** The status of a path; it is lost when there is none, but for one that is excluded. `gone`: what one that is gone counts as. */
+  private seen(
+    path: Buffer,
+    relative: Buffer,
+    filter: Filter | undefined,
+    gone: Skipped["kind"] = "Vanished"
+  ): Looked | undefined {
     const { followsLinks } = this.choice
     const looked = Result.try(() => look(path, followsLinks))
     if (Result.isSuccess(looked)) return looked.success
@@ -222,7 +227,7 @@ export class Walk {
     if (isOut(false) || isOut(true)) return undefined
     const leadsNowhere = followsLinks && Result.isSuccess(Result.try(() => fs.lstatSync(path)))
     if (leadsNowhere) this.skip(path, relative, "Unreadable", `a symbolic link: ${reasonOf(looked.failure)}`)
-    else this.lose(path, relative, looked.failure)
+    else this.lose(path, relative, looked.failure, gone)
     return undefined
   }
 
@@ -293,8 +298,8 @@ export class Walk {
     return false
   }
 
-  private lose(path: Buffer, relative: Buffer, cause: unknown): false {
-    return this.skip(path, relative, isGone(cause) ? "Vanished" : "Unreadable", reasonOf(cause))
+  private lose(path: Buffer, relative: Buffer, cause: unknown, gone: Skipped["kind"] = "Vanished"): false {
+    return this.skip(path, relative, isGone(cause) ? gone : "Unreadable", reasonOf(cause))
   }
 
   private skip(path: Buffer, at: Buffer | undefined, kind: Skipped["kind"], reason: string): false {

@@ -9,7 +9,8 @@ import * as Commands from "../../src/cli/Commands.ts"
 import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import * as Status from "../../src/cli/Status.ts"
-import type { Skipped } from "../../src/source/Source.ts"
+import type { Choice } from "../../src/source/Choice.ts"
+import { type Skipped, Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import { InterfaceError } from "../../src/system/Interfaces.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -31,6 +32,8 @@ export interface Host {
   readonly name?: string
   readonly tree?: ReadonlyArray<Memory.Given>
   readonly skipped?: ReadonlyArray<Skipped>
+  /** Hears what `send` chooses of its sources; then the source fails. */
+  readonly chosen?: (choice: Choice | undefined, sources: ReadonlyArray<string>) => void
   readonly memory?: Memory.Memory
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
@@ -38,7 +41,7 @@ export interface Host {
   readonly terminatedMillis?: number
 }
 
-const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, tree = [] }: Host) =>
+const machine = ({ chosen, memory, name = "a", network, skipped = [], terminatedMillis, tree = [] }: Host) =>
   Machine.of({
     hostName: name,
     packageDirectory: "/",
@@ -55,7 +58,11 @@ const machine = ({ memory, name = "a", network, skipped = [], terminatedMillis, 
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),
     lossy: () => network.layerMaster,
-    source: () => Memory.sourceLayer(tree, skipped),
+    source: (sources, choice) => {
+      if (chosen === undefined) return Memory.sourceLayer(tree, skipped)
+      chosen(choice, sources)
+      return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
+    },
     store: () => Memory.layer(memory ?? Memory.make())
   })
 

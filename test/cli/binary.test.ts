@@ -104,7 +104,10 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["catch"], "DEST is missing"],
     [["catch", "a", "b"], 'too many arguments: "b"'],
     [["send", "--catcher", "2", "x"], "there is no option --catcher; did you mean --catchers?"],
-    [["send", "-x", "x"], "there is no option -x\n"],
+    [["send", "-y", "x"], "there is no option -y\n"],
+    [["send", "--max-size=10x", "x"], '--max-size "10x": expected a size in bytes, for example 500K'],
+    [["send", "x", "--exclude"], "--exclude: a value is missing"],
+    [["send", "--files-from", "/dev/null", "x", "y"], "--files-from lists paths below one SOURCE"],
     [["send", "-g", "10.0.0.1", "x"], '--group "10.0.0.1": that is no multicast address'],
     [["send", "-g", "239.1.2.3:0", "x"], "expected a port from 1 to 65535"],
     [["catch", "-g", "nowhere", "x"], '--group "nowhere": expected a multicast IPv4 address'],
@@ -144,6 +147,15 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     assert.include(stderr, expected)
     assert.match(stderr, /Try "mrsync.* --help"\.\n$/)
     assert.notMatch(stderr, /\n\s+at /)
+  })
+
+  it("rules from standard input are checked as well", () => {
+    const { status, stderr } = spawnSync(process.execPath, [program, "send", "-0", "--exclude-from=-", "x"], {
+      encoding: "utf8",
+      input: "a\n\0+ \0/b\0" + "c".repeat(5000) + "\0"
+    })
+    assert.match(stderr, /^mrsync: filter rule "c+" \(standard input, line 4\): expected at most 4128 bytes\n$/)
+    assert.strictEqual(status, 1)
   })
 
   it("a list of hosts from a file is checked as well", () => {

@@ -97,8 +97,32 @@ describe("words with one dash", () => {
     [
       ["send", "--", "-catchers"],
       ["send", "--", "-catchers"]
+    ],
+    [
+      ["send", "-f", "- *.o", "-xf-_a", "--exclude", "-b", "-f=+ c", "--include=d", "-f"],
+      ["send", "-f=- *.o", "-x", "-f=-_a", "--exclude=-b", "-f=+ c", "--include=d", "-f"]
+    ],
+    [
+      ["send", "-0", "-x0r", "-5", "x"],
+      ["send", "--from0", "-x", "--from0", "-r", "-5", "x"]
     ]
   ])("%j", (words, expected) => assert.deepStrictEqual(normal(...words), expected))
+
+  it("the order of filter rules is kept", () => {
+    const words = [
+      "send",
+      "--exclude=a",
+      "-F",
+      "-f=b",
+      "x",
+      "--exclude=c",
+      "--rsync-filter",
+      "--include-from=d",
+      "--id=-f"
+    ]
+    const names = ["exclude", "F", "filter", "exclude", "F", "include-from"] as const
+    assert.deepStrictEqual(Arguments.rulesIn([...words, "--", "--exclude=e"]), [...names])
+  })
 
   it.each([
     [["send", "-catchers", "2", "x"], "there is no option -catchers; did you mean --catchers?"],

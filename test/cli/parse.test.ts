@@ -141,6 +141,26 @@ describe("the page of a session", () => {
   })
 })
 
+describe("sizes of files, as rsync has them", () => {
+  it.each([
+    ["0", 0],
+    ["10b", 10],
+    ["1.5K", 1536],
+    ["1kib", 1024],
+    ["2KB", 2000],
+    ["2K-1", 2047],
+    ["1MB+1", 1_000_001],
+    [".5k", 512],
+    ["1g", 1024 ** 3],
+    ["2T", 2 * 1024 ** 4],
+    ["1p", 1024 ** 5]
+  ])("%s", (text, bytes) => assert.strictEqual(good(Parse.fileSize(text)), bytes))
+
+  it.each(["", "-1", "1x", "1KB+2", "0-1", "10bb", "9000p", "K"])("refuses %j", (text) =>
+    assert.match(bad(Parse.fileSize(text)), /expected a size/)
+  )
+})
+
 describe("sizes and delays", () => {
   it.each([
     ["32MiB", 32 * 1024 * 1024],
