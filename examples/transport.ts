@@ -1,11 +1,10 @@
 /**
- * A transport of one's own: it wraps any other one and counts the bytes that pass. A master and a catcher run on it as
- * they are; nothing else has to know. The program gives the bytes that each end has counted.
+ * A transport of one's own: it wraps any other one and counts the bytes that pass, for a master and a catcher as they are.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Exchange, Catcher, Master, MemoryStore, Progress, Simulated, Transport } from "mrsync"
+import { Catcher, Exchange, Master, MemoryStore, Progress, Simulated, Transport } from "mrsync"
 
 export interface Meter {
   sentBytes: number
@@ -54,10 +53,7 @@ export const program = Effect.fn("metered")(
     yield* Effect.all([sending, receiving], { concurrency: 2 })
     return { master, catcher, arrived: memory.tree.get("file")?.content }
   },
-  Effect.provide([
-    Progress.Progress.layerNone,
-    Exchange.MasterProtection.insecure,
-    Exchange.CatcherProtection.insecure
-  ]),
+  Effect.provide([Exchange.MasterProtection.insecure, Exchange.CatcherProtection.insecure]),
+  Effect.provide(Progress.Progress.layerNone),
   Effect.scoped
 )
