@@ -149,6 +149,18 @@ describe("a session under a seal", () => {
 })
 
 describe("strangers", () => {
+  it("a later thief of the master's key opens nothing of a recorded session: its ephemeral keys are gone [K-2]", () => {
+    const [m, c] = [rig(), guest()]
+    const { join, welcome } = joined(m, c)
+    const recorded = [welcome, m.seal.seal(eof)[0]]
+    // it is the master now, also of a session with that id, and has a catcher join that as the other one did
+    const [thief, accomplice] = [rig(), guest()]
+    assert.isUndefined(thief.seal.open(join, 0, c.address))
+    announced(thief, accomplice)
+    accomplice.seal.seal(joinOf(77))
+    for (const datagram of recorded) assert.isUndefined(accomplice.seal.open(datagram, 0, m.address))
+    assert.isUndefined(accomplice.seal.secretOf(session))
+  })
   it("nothing that is said shows a name or a content", () => {
     const [m, c] = [rig(), guest()]
     announced(m, c)

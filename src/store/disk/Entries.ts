@@ -96,7 +96,9 @@ const putFifo = ({ changes, libc }: Site, spot: Spot, inTheWay: fs.BigIntStats |
 const runMkfifo = (directory: Confinement.Directory, name: Buffer) => {
   // The new process changes into the directory before it becomes the program, while it still has our descriptors.
   const cwd = directory.self.toString()
-  const run = spawnSync("mkfifo", ["-m", "600", "--", name.toString("latin1")], { cwd, stdio: "ignore" })
+  // of our variables it needs no other, and one of them may be a phrase
+  const env = { PATH: process.env["PATH"] }
+  const run = spawnSync("mkfifo", ["-m", "600", "--", name.toString("latin1")], { cwd, env, stdio: "ignore" })
   if (run.error !== undefined) {
     throw refusal("ENOSYS", "a FIFO cannot be made here without the package koffi or the program mkfifo")
   }

@@ -1,7 +1,7 @@
 /**
  * What only a disk has: owners, modes and times, names that are any bytes, and the ways in which a system refuses.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -217,6 +217,22 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
         { entry: 0, reason: "read-only file system (EROFS)" }
       ])
       assert.deepStrictEqual(indices(yield* store.finish), [1])
+    })
+  )
+})
+
+describe("the program mkfifo, where there is no koffi", () => {
+  it.effect("is not told our variables, of which one may be a phrase", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      const program = `#!${process.execPath}\nrequire("fs").writeFileSync("${base}/told", Object.keys(process.env).join())\n`
+      fs.writeFileSync(`${base}/mkfifo`, program, { mode: 0o755 })
+      vi.stubEnv("PATH", `${base}:${process.env["PATH"]}`)
+      vi.stubEnv("MRSYNC_PHRASE", "seven words")
+      const store = yield* disk(`${base}/new`, ways[1])
+      yield* store.prepare([fifo("p")])
+      vi.unstubAllEnvs()
+      assert.strictEqual(fs.readFileSync(`${base}/told`, "utf8"), "PATH")
     })
   )
 })
