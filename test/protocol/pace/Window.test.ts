@@ -45,6 +45,8 @@ interface Path {
   readonly loss?: number
   /** A link that has stood idle passes its first bytes at once (a token bucket). */
   readonly tokenBytes?: number
+  /** How often others send each page again. */
+  readonly replays?: number
 }
 
 /** A sender, and the answers that are on their way to it. */
@@ -68,7 +70,14 @@ const start = (window: Window.Window): Sender => ({
  * that was sent before its poll. Steps by a tenth of a millisecond.
  */
 const drive = (sender: Sender, path: Path, millis: number) => {
-  const { bytesPerMillis, loss = 0, queueBytes = Number.POSITIVE_INFINITY, rttMillis, tokenBytes = 0 } = path
+  const {
+    bytesPerMillis,
+    loss = 0,
+    replays = 0,
+    queueBytes = Number.POSITIVE_INFINITY,
+    rttMillis,
+    tokenBytes = 0
+  } = path
   const answers = [...sender.answers]
   const end = sender.nowMillis + millis
   let { arrived, linkFree, nowMillis: now, window: w } = sender
@@ -89,7 +98,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
       w = sent(w, batch, now)
       const taken = Math.min(batch, queueBytes - queued())
       linkFree = Math.max(linkFree, now - tokenBytes / bytesPerMillis) + taken / bytesPerMillis
-      arrived += (taken / page) * (1 - loss)
+      arrived += (taken / page) * (1 - loss) * (1 + replays)
       if (Polls.sinceLastPoll(w) >= Polls.pollBytes(w, now)) poll()
     }
     if (Polls.sinceLastPoll(w) > 0 || Polls.pauseMillis(w, now) === 0) poll()
@@ -393,6 +402,12 @@ describe("Window", () => {
     // what may wait on the path: the queueing that is allowed
     const allowed = path.bytesPerMillis * (1.5 * path.rttMillis + Limits.queueingMillis)
     assert.isAtMost(drive(slow, path, 500).mostBytes, 1.5 * allowed + batch)
+  })
+
+  it("pages that somebody sends again count for no more than was sent [A-4]", () => {
+    const path = { bytesPerMillis: 10_000, rttMillis: 5 }
+    const [plain, replayed] = [0, 3].map((replays) => drive(start(make([1])), { ...path, replays }, 1000).windowBytes)
+    assert.approximately(replayed, plain, plain / 50)
   })
 
   it("a pause is no measure of the path: the window is after it what it was", () => {
