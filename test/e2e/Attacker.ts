@@ -57,6 +57,8 @@ interface Outcome {
   readonly pages: { readonly sent: number; readonly repaired: number }
   /** Datagrams of the attacker. */
   readonly sent: number
+  /** How long it took for them. */
+  readonly sendingSeconds: number
   /** The most memory that master and catchers have had, in KiB. */
   readonly peakKib: ReadonlyArray<number>
 }
@@ -99,13 +101,13 @@ export const session = Effect.fnUntraced(function* (
   )
   assert.strictEqual(status, 0, err + JSON.stringify(report))
   for (const { state } of report.catchers) assert.strictEqual(state, "Complete")
-  const { sent } = yield* stop(attacker)
+  const { seconds: sendingSeconds, sent } = yield* stop(attacker)
   for (const [i, catcher] of catchers.entries()) {
     const { err, status } = yield* catcher.ended
     assert.strictEqual(status, 0, err)
     assert.strictEqual(Lab.rsyncSays(source, `${destinations[i]}/`), "")
     assert.deepStrictEqual(Lab.litter(destinations[i]), [])
   }
-  const outcome: Outcome = { seconds: report.seconds, pages: report.pages, sent, peakKib: peaks }
+  const outcome: Outcome = { seconds: report.seconds, pages: report.pages, sent, sendingSeconds, peakKib: peaks }
   return outcome
 })
