@@ -61,7 +61,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     this.surroundings = surroundings
     this.master = Signed.verifierOf(keys.publicKey, surroundings.group, surroundings.now)
     this.joinSecret = Redacted.value(keys.joinSecret)
-    this.guestKey = Pair.guestKey(this.joinSecret)
+    this.guestKey = Pair.guestKey(this.joinSecret, surroundings.group)
     this.hails = new Hails(this.master, this.guestKey, surroundings)
     this.hints = new Hints(surroundings)
   }

@@ -64,7 +64,7 @@ class MasterSeal implements Seal.MasterSeal {
     this.signer = { identity: keys.identity, group: surroundings.group }
     this.verifier = Signed.verifierOf(keys.publicKey, surroundings.group, surroundings.now)
     this.joinSecret = Redacted.value(keys.joinSecret)
-    this.guestKey = Pair.guestKey(this.joinSecret)
+    this.guestKey = Pair.guestKey(this.joinSecret, surroundings.group)
     this.group = Pair.groupBox(secret, session)
     this.hails = new Hails(this.verifier, this.guestKey, surroundings)
     this.hailAnswers = new HailAnswers(session, this.signer, this.guestKey)

@@ -44,10 +44,13 @@ export const make = (
   }
 }
 
-/** The key with which anybody shows that it has the join secret. */
-export const guestKey = (joinSecret: Uint8Array): Primitives.MacKey =>
+/**
+ * The key with which anybody shows that it has the join secret. It names the group: what was recorded
+ * on another one costs no signature here. [K-13]
+ */
+export const guestKey = (joinSecret: Uint8Array, group: Address): Primitives.MacKey =>
   Primitives.macKey(
-    Primitives.derive(joinSecret, new Uint8Array(0), `mrsync ${Header.version} guests`, Primitives.secretBytes)
+    Primitives.derive(joinSecret, new Uint8Array(0), `mrsync ${Header.version} guests ${group}`, Primitives.secretBytes)
   )
 
 /** The box of everything that a master says to its group. */

@@ -83,7 +83,7 @@ const mostNames = 10
 
 const catcherKeys = Keys.forCatchers(keys)
 const joinSecret = Redacted.value(keys.joinSecret)
-const guestKey = Pair.guestKey(joinSecret)
+const guestKey = Pair.guestKey(joinSecret, Simulated.defaultGroup)
 
 export class Liar {
   private readonly dice: Dice
