@@ -38,8 +38,6 @@ interface Session {
   readonly polls: Set<string>
   /** Datagrams that we have sealed. */
   numbered: number
-  /** The highest number under a signature. */
-  highest: number
   /** When it was known last that its master lives. */
   heardMillis: number
   /** Once we were taken in. */
@@ -142,9 +140,9 @@ class CatcherSeal implements Seal.CatcherSeal {
   /** Its master has said it, and nobody else. */
   private take(session: Session, datagram: Uint8Array): void {
     const number = numberOf(datagram)
+    // what was said before may have been recorded then, and never heard here
+    if (session.heard.isLatest(number) && this.isHeard(session)) session.heardMillis = this.surroundings.now()
     session.heard.take(number)
-    session.highest = Math.max(session.highest, number)
-    if (this.isHeard(session)) session.heardMillis = this.surroundings.now()
   }
 
   private openAnnounce(datagram: Uint8Array, from: Address): Message | undefined {
@@ -198,7 +196,7 @@ class CatcherSeal implements Seal.CatcherSeal {
         heard: new Replay(),
         polls: new Set<string>()
       },
-      ...{ numbered: 0, highest: -1, heardMillis: this.surroundings.now(), secret: undefined, group: undefined }
+      ...{ numbered: 0, heardMillis: this.surroundings.now(), secret: undefined, group: undefined }
     }
     this.sessions.set(id, session)
     return session
@@ -265,8 +263,8 @@ class CatcherSeal implements Seal.CatcherSeal {
 const pollKey = (datagram: Uint8Array): string =>
   Buffer.from(datagram.subarray(datagram.length - Primitives.tagBytes)).toString("latin1")
 
-const isNewPoll = ({ highest, polls }: Session, datagram: Uint8Array): boolean =>
-  Math.abs(numberOf(datagram) - highest) <= Limits.pollsRemembered && !polls.has(pollKey(datagram))
+const isNewPoll = ({ heard, polls }: Session, datagram: Uint8Array): boolean =>
+  heard.distanceOf(numberOf(datagram)) <= Limits.pollsRemembered && !polls.has(pollKey(datagram))
 
 const takePoll = ({ polls }: Session, datagram: Uint8Array): void => {
   const [oldest] = polls

@@ -23,6 +23,11 @@ export class Replay {
     return number > this.highest
   }
 
+  /** How far is it from the highest that was taken? */
+  distanceOf(number: number): number {
+    return Math.abs(number - this.highest)
+  }
+
   /** It is taken now: call only once the datagram is known to be the sender's. */
   take(number: number): void {
     if (number > this.highest) {

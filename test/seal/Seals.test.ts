@@ -293,6 +293,17 @@ describe("strangers", () => {
     assert.isTrue(c.seal.isAlive(session))
     assert.deepStrictEqual(heard(announce, 2300), { opened: announce, isAlive: true })
   })
+  it("what its master said before a catcher heard it is no sign of life, however it is spread over time [K-12]", () => {
+    const [m, c] = [rig(), guest()]
+    const unheard = Array.from({ length: 50 }, (_, i) => m.seal.seal(i % 2 === 0 ? announce : eof)[0])
+    joined(m, c)
+    assert.isTrue(c.seal.isAlive(session))
+    for (const recorded of unheard) {
+      c.time.millis += 900
+      c.seal.open(recorded, 0, m.address)
+      if (c.time.millis > Limits.forgetMillis) assert.isFalse(c.seal.isAlive(session), `${c.time.millis} ms`)
+    }
+  })
   it("recorded announcements of many sessions take the place of no living one", () => {
     const [m, c] = [rig(), guest()]
     announced(m, c)
