@@ -153,7 +153,9 @@ export class Hails {
     const nowMillis = this.surroundings.now()
     const signatureAt = datagram.length - Primitives.tagBytes - Primitives.signatureBytes
     const nonces = datagram.subarray(bodyAt, Math.max(bodyAt, signatureAt))
-    if (nonces.length === 0 || nonces.length % nonceBytes !== 0) return undefined
+    if (nonces.length === 0 || nonces.length % nonceBytes !== 0 || nonces.length > mostNonces * nonceBytes) {
+      return undefined
+    }
     const session = Header.sessionAt(datagram, 0)
     const answers = ({ nonce }: Asked) => has(nonces, nonce)
     const known = [session, anySession]

@@ -124,7 +124,8 @@ interface Taken {
 /** What a welcome, whose outer tag is right, says to these incarnations. */
 export const open = (datagram: Uint8Array, isOurs: (incarnation: number) => boolean, box: Box): Array<Taken> => {
   const count = Header.u16(datagram, bodyAt)
-  if (datagram.length !== entryAt + count * entryBytes + Primitives.tagBytes) return []
+  // each entry that names us costs a tag
+  if (count > mostGuests || datagram.length !== entryAt + count * entryBytes + Primitives.tagBytes) return []
   const taken: Array<Taken> = []
   for (let nth = 0; nth < count; nth++) {
     const incarnation = Header.u32(datagram, entryAt + nth * entryBytes)

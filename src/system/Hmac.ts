@@ -44,7 +44,7 @@ const bind = (koffi: typeof import("koffi")): Make => {
     const owned = Uint8Array.from(key)
     return {
       of: (bytes, end) => {
-        if (end > bytes.length) throw new RangeError("beyond the bytes")
+        if (!(end >= 0 && end <= bytes.length)) throw new RangeError("beyond the bytes")
         if (hmac(algorithm, owned, owned.length, bytes, end, code, written) === 0)
           throw new Error("OpenSSL refuses HMAC-SHA-256")
         return code

@@ -2,12 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { bodyAt, numberAt } from "../../src/seal/Box.ts"
+import { bodyAt, Box, boxBytes, numberAt } from "../../src/seal/Box.ts"
 import * as CatcherSeal from "../../src/seal/CatcherSeal.ts"
 import * as Keys from "../../src/seal/Keys.ts"
+import * as Layout from "../../src/seal/Layout.ts"
 import * as MasterSeal from "../../src/seal/MasterSeal.ts"
 import * as Pair from "../../src/seal/Pair.ts"
 import * as Primitives from "../../src/seal/Primitives.ts"
+import * as Signed from "../../src/seal/Signed.ts"
+import * as Welcomes from "../../src/seal/Welcomes.ts"
 import * as Hmac from "../../src/system/Hmac.ts"
 import type * as Seal from "../../src/seal/Seal.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -504,6 +507,34 @@ describe("hostile catchers", () => {
     )
     assert.isUndefined(c.seal.open(swapped, 0, m.address))
     assert.isDefined(c.seal.open(welcome, 0, m.address))
+  })
+  it("one makes nobody look at more entries of a welcome, or nonces of an answer, than a datagram of a master's has [W-5]", () => {
+    const { c, m } = two()
+    const box = new Box(new Uint8Array(boxBytes))
+    const taken = (count: number) => {
+      const welcome = Welcomes.layOut(session, count)
+      for (let nth = 0; nth < count; nth++) Welcomes.put(welcome, nth, { incarnation: 77, slot: 0 }, m.secret, box)
+      return Welcomes.open(welcome, () => true, box).length
+    }
+    assert.deepStrictEqual([taken(Welcomes.mostGuests), taken(Welcomes.mostGuests + 1)], [Welcomes.mostGuests, 0])
+    const answered = (count: number) => {
+      c.time.millis += 2000
+      c.told.length = 0
+      c.seal.open(m.seal.seal(announce)[0], 0, m.address)
+      const nonces = new Uint8Array(16 * count)
+      nonces.set(c.told[0].datagram.subarray(bodyAt, bodyAt + 16))
+      const proof = Buffer.concat([Buffer.from(`${session} `), nonces])
+      const signature = Signed.sign({ identity: ours.identity, group: here }, "lives", proof)
+      const answer = Layout.fields(Header.handshakeTypes.HailOk, session, nonces, signature)
+      Primitives.putTag(
+        Pair.guestKey(Redacted.value(ours.joinSecret), here),
+        answer,
+        answer.length - Primitives.tagBytes
+      )
+      return c.seal.open(answer, 0, m.address)
+    }
+    assert.isDefined(answered(64))
+    assert.isUndefined(answered(65))
   })
   it("one does not answer for another, nor take its incarnation [K-8]", () => {
     const { c, hostile, m } = two()
