@@ -539,6 +539,14 @@ export const hailsInVain = 100
 export const hailPauseMillis = 3200
 /** Masters that one end hails at one time: recorded announcements may name many that are gone. */
 export const hailedMasters = 256
+/**
+ * Announcements of masters that have not proved lately that they live, which an end looks at, at
+ * once: each costs a signature and a hail, and a stranger may have recorded more sessions than the
+ * above.
+ */
+export const unproven = 500
+/** So many more in a second: a quarter of a core's time. */
+export const unprovenPerSecond = 2500
 /** Hails that a master remembers, so that a recorded one costs it no signature. */
 export const answeredHails = 4096
 /**

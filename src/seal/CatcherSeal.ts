@@ -156,6 +156,7 @@ class CatcherSeal implements Seal.CatcherSeal {
     const stated = Signed.statedBy(datagram)
     if (stated === undefined) return undefined
     if (stated !== from) return this.refuse(from, id, "OtherAddress", stated)
+    if (!isOurs && !this.hails.mayLookAt(master)) return undefined
     const opened = Signed.openToAll(this.master, datagram)
     if (opened === undefined) return undefined
     if (session !== undefined) this.take(session, datagram)

@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "../protocol/Address.ts"
+import { Bucket } from "../protocol/Bucket.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Header from "../wire/Header.ts"
 import type { Message } from "../wire/Message.ts"
@@ -62,6 +63,8 @@ export interface Held {
 /** The hails of one end, and their answers. */
 export class Hails {
   private readonly known = new Map<string, Known>()
+  /** [K-14] */
+  private readonly unproven = new Bucket(Limits.unproven, Limits.unprovenPerSecond)
   private readonly master: Signed.Verifier
   private readonly macKey: Primitives.MacKey
   private readonly surroundings: Pick<Seal.Surroundings, "now" | "tell">
@@ -85,6 +88,14 @@ export class Hails {
   /** Is its word looked at? What was recorded costs no signature, but for a hail now and then. */
   isHeeded(master: Hailed): boolean {
     return this.isProven(master) || this.isDue(master)
+  }
+
+  /**
+   * May its word, whose tag is right, be looked at now? A stranger may have recorded so many sessions
+   * that most of them are forgotten when they come again: then that is none for a moment.
+   */
+  mayLookAt(master: Hailed): boolean {
+    return this.isProven(master) || this.unproven.takes(this.surroundings.now())
   }
 
   /** Does what it said count now? Otherwise it is kept, and the master hailed, to prove that it lives. */

@@ -178,6 +178,7 @@ class MasterSeal implements Seal.MasterSeal {
     const master = { address: from, session: Header.sessionAt(datagram, 0) }
     if (master.session === this.session || !this.hails.isHeeded(master)) return undefined
     if (Header.typeOf(datagram, 0) === Header.types.Announce && Signed.statedBy(datagram) !== from) return undefined
+    if (!this.hails.mayLookAt(master)) return undefined
     const message = Signed.openToAll(this.verifier, datagram)?.message
     if (message === undefined || (message._tag === "Bye" && !this.hails.isProven(master))) return undefined
     return this.hails.believes(master, { message, ephemeral: none }) ? message : undefined
@@ -188,6 +189,7 @@ class MasterSeal implements Seal.MasterSeal {
     const message = Layout.readBack(datagram, 0)
     if (message?._tag !== "Decline" || message.session !== this.session) return undefined
     const master = { address: message.master, session: anySession }
+    if (!this.hails.mayLookAt(master)) return undefined
     return this.hails.believes(master, { message, ephemeral: none }) ? message : undefined
   }
 

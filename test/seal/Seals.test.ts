@@ -319,6 +319,27 @@ describe("strangers", () => {
     const [welcome] = m.seal.seal({ _tag: "Welcome", session, guests: [{ incarnation: 77, slot: 0 }] })
     assert.isDefined(c.seal.open(welcome, 0, m.address))
   })
+  it("recordings of more sessions than an end remembers cost a bounded number of signatures and hails a second [K-14]", () => {
+    const [m, c] = [rig(), guest()]
+    joined(m, c)
+    const recorded = Array.from({ length: Limits.hailedMasters + 50 }, (_, i) => {
+      const id = session + 1n + BigInt(i)
+      return rig(ours, id).seal.seal({ ...announce, session: id })[0]
+    })
+    c.told.length = 0
+    m.told.length = 0
+    for (let i = 0; i < 12; i++) {
+      for (const datagram of recorded) {
+        c.seal.open(datagram, 0, m.address)
+        m.seal.open(datagram, 0, m.address)
+      }
+    }
+    assert.isAtMost(c.told.length, Limits.unproven)
+    assert.isAtMost(m.told.length, Limits.unproven)
+    // and it hears its own master all the while
+    assert.deepStrictEqual(said(m, c, announce), announce)
+    assert.deepStrictEqual(said(m, c, eof), eof)
+  })
   it("a catcher that a stranger calls in the open gives it no hail that counts", () => {
     const [m, c] = [rig(), guest()]
     for (let i = 0; i < 50; i++) c.seal.open(Codec.encode(announce), 0, `10.0.9.${i}:1`)
