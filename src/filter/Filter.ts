@@ -107,7 +107,8 @@ export const isExcluded = (filter: Filter, path: string, isDirectory: boolean): 
 /**
  * May a receiver delete a path that the sender's tree does not have? For --delete: make a filter of the rules with the side
  * "Receiver" and the destination as the root, `enter` it for each directory on the way (the directories' files are the
- * destination's), and ask here for each name. A directory that may be deleted goes with all in it; there `isDoomed` is true,
+ * destination's), and ask here for each name. Files in a destination are not to be trusted: `read` of the sources must lead
+ * nowhere out of it, and a fault must not tell the text of a rule to others. A directory that may be deleted goes with all in it; there `isDoomed` is true,
  * perishable rules no longer count, and a path that must stay keeps the directories above it.
  */
 export const mayDelete = (filter: Filter, path: string, isDirectory: boolean, isDoomed: boolean): boolean =>

@@ -47,14 +47,21 @@ export const everything: Choice = {
   prunesEmpty: false
 }
 
-/** The filter above the tree; undefined where there are no rules. `first` is the directory that is sent first. */
-export const filterOf = (choice: Choice, root: string, first: string): Result.Result<Filter | undefined, Fault> => {
+/** Filters above a tree; undefined where there are no rules. */
+interface Tops {
+  /** For what is named as a source or in a list: as with rsync, files of rules say nothing of it. */
+  readonly named: Filter | undefined
+  /** With the files of rules in the directories above. */
+  readonly above: Filter | undefined
+}
+
+/** The filters of a tree. `first` is the directory that is sent first. */
+export const filtersOf = (choice: Choice, root: string, first: string): Result.Result<Tops, Fault> => {
   const { cvsWords, isNulSeparated, rules } = choice
-  if (rules.length === 0) return Result.succeed(undefined)
+  if (rules.length === 0) return Result.succeed({ named: undefined, above: undefined })
   const sources = { read: reading(root), isNulSeparated, cvsWords }
-  return fromAbove(make(rules, { side: "Sender", root, sources }), first, (directory, name) =>
-    readRules(directory, name)
-  )
+  const named = make(rules, { side: "Sender", root, sources })
+  return Result.map(fromAbove(named, first, readRules), (above) => ({ named, above }))
 }
 
 /** Reads the files that rules name; their paths are relative to a directory. */
@@ -75,7 +82,10 @@ const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
 const readFile = (path: string, file: string): ReturnType<Read> => {
   const unread = ({ code, reason }: Errno.Refusal) => Result.fail({ _tag: "Unread", file, code, reason } as const)
   const read = Result.try(() => {
-    const fd = fs.openSync(Buffer.from(path, "latin1"), flags)
+    const at = Buffer.from(path, "latin1")
+    // Most directories have none, and an exception costs more than a look.
+    if (fs.statSync(at, { throwIfNoEntry: false }) === undefined) return undefined
+    const fd = fs.openSync(at, flags)
     const content = Result.try(() => (fs.fstatSync(fd).isFile() ? contentOf(fd) : undefined))
     fs.closeSync(fd)
     if (Result.isFailure(content)) throw content.failure

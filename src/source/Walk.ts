@@ -15,7 +15,7 @@ import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import { isGone, reasonOf, sourceError } from "./Calls.ts"
-import { type Choice, errorOf, filterOf, readRules } from "./Choice.ts"
+import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import * as Named from "./Named.ts"
 import type { FilterError, Skipped, SourceError } from "./Source.ts"
 
@@ -124,10 +124,10 @@ export class Walk {
   private walkAll(source: Argument, looked: Looked): Effect.Effect<void, Failed> {
     const path = absolute(source.path)
     const root = source.name.length === 0 ? path : resolved(`${path}/..`)
-    return Effect.flatMap(this.filterAbove(root, path), (filter) => {
-      const visit = { ...looked, path: source.path, relative: source.name, filter, levels: Infinity }
+    return Effect.flatMap(this.filtersAt(root, path), ({ above, named }) => {
+      const visit = { ...looked, path: source.path, relative: source.name, filter: named, levels: Infinity }
       const tour = { source, device: looked.stats.dev, open: [] }
-      return this.isWanted(visit, tour) ? this.descend(visit, tour) : Effect.void
+      return this.isWanted(visit, tour) ? this.descend({ ...visit, filter: above }, tour) : Effect.void
     })
   }
 
@@ -137,15 +137,15 @@ export class Walk {
       for (const line of list) {
         const named = Named.parse(line, isRecursive)
         const top = Buffer.concat([source.path, slash, Buffer.from(named.from, "latin1")])
-        const filter = yield* this.filterAbove(absolute(top), absolute(top))
+        const filters = yield* this.filtersAt(absolute(top), absolute(top))
         const relative = Buffer.from(named.names.join("/"), "latin1")
         const path = relative.length === 0 ? top : below(top, relative)
         const tour = { source: { path, name: relative }, device: stats.dev, open: [] }
-        const looked = this.seen(path, relative, filter, "Unreadable")
+        const looked = this.seen(path, relative, filters.named, "Unreadable")
         if (looked === undefined) continue
-        const visit = { ...looked, path, relative, filter, levels: named.levels }
+        const visit = { ...looked, path, relative, filter: filters.named, levels: named.levels }
         if (!this.isWanted(visit, tour)) continue
-        const inner = yield* this.takeWay(named, top, filter)
+        const inner = yield* this.takeWay(named, top, filters.above)
         if (inner !== undefined) yield* this.descend({ ...visit, filter: inner.filter }, tour)
       }
     })
@@ -171,8 +171,8 @@ export class Walk {
     })
   }
 
-  private filterAbove(root: string, first: string): Effect.Effect<Filter | undefined, Failed> {
-    return Effect.fromResult(Result.mapError(filterOf(this.choice, root, first), errorOf))
+  private filtersAt(root: string, first: string) {
+    return Effect.fromResult(Result.mapError(filtersOf(this.choice, root, first), errorOf))
   }
 
   /** The filter of what is in a directory. */

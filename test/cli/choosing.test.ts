@@ -34,6 +34,7 @@ const planted = Effect.gen(function* () {
   fs.writeFileSync(`${base}/inside`, "sub/./deep/a\nway/c\nlink\n")
   fs.writeFileSync(`${base}/top`, "./a\nsub/\n")
   fs.writeFileSync(`${base}/all`, ".\n")
+  fs.writeFileSync(`${base}/nested`, "sub/deep/\n")
   fs.writeFileSync(`${base}/list0`, "a\0#hash\0sub/deep\0")
   return base
 })
@@ -99,6 +100,8 @@ describe.skipIf(!hasRsync)("send chooses as rsync does", () => {
     "--files-from=BASE/top s/",
     "--files-from=BASE/top -F s/",
     "--files-from=BASE/top -F -r s/",
+    "--files-from=BASE/nested s/",
+    "--files-from=BASE/nested -F s/",
     "--files-from=BASE/all s/",
     "--files-from=BASE/all -r -C s/",
     "-0 --files-from=BASE/list0 s/",

@@ -10,9 +10,9 @@ import { directory } from "../store/Sandbox.ts"
 import { choiceOf, copied, kept, left, listed, options, plant, rsync, rulesText, selected, shown } from "./stories.ts"
 
 const hasRsync = spawnSync("rsync", ["--version"]).status === 0
-/** For more trees than usual: their number, and the first seed. */
-const trees = Number(process.env["JUDGE_TREES"] ?? 8)
+/** Those of other seeds: JUDGE_FIRST. */
 const first = Number(process.env["JUDGE_FIRST"] ?? 1)
+const trees = process.env["MRSYNC_NIGHTLY"] === undefined ? 8 : 40
 const seeds = Array.from({ length: trees }, (_, at) => at + first)
 
 /** Cases of one tree. */
@@ -65,7 +65,7 @@ describe.skipIf(!hasRsync)("the judge is rsync", () => {
       const { base } = plant(dice, yield* directory)
       const cases = Array.from({ length: deletions }, () => ({
         given: options(dice),
-        excludesCvs: dice.hits(0.1),
+        excludesCvs: dice.hits(0.3),
         deletesExcluded: dice.hits(0.15)
       }))
       const differences = yield* Effect.forEach(

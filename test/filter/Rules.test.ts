@@ -106,6 +106,7 @@ describe("a list of rules", () => {
     assert.deepStrictEqual(texts([filter(".- p")], sources), ["- a", "- - c", "- !"])
     assert.deepStrictEqual(texts([filter(".+w w")], sources), ["+ a", "+ #b", "+ -", "+ !"])
     assert.deepStrictEqual(texts([filter(".C w")], sources), [])
+    assert.deepStrictEqual(texts([filter(":es /d/.f")], sources), ["- .f", ":s /d/.f"])
     assert.deepInclude(faultOf([filter(".s m2")], withFiles({ m2: "-r a" })), { _tag: "BadRule", rule: "-r a" })
   })
 

@@ -28,6 +28,10 @@ const names = [
   ...["a", "b", "ab", "abc.o", "core", "x y", "[z]", "s*r", "q?", "b\\s", ".dot", "CVS", ".git", "foo", "bar", "-dash"],
   ...["#hash", "a~", "a.b", "X1", "+p", "_u", latin, utf8, "foo.old", "z", "tags", ";semi", "!x", "]", "a-c"]
 ]
+/** Many files have one of these, and many patterns are for them: rules that match nothing say nothing. */
+const usual = ["a", "b", "ab", "foo", "bar", "x.o"]
+const nameOf = (dice: Dice): string => (dice.hits(0.7) ? dice.pick(...usual) : dice.pick(...names))
+
 /** Directories whose name has a wildcard are left out where rules are anchored in them: see docs/filters.md. */
 const directoryNames = ["a", "b", "foo", "bar", "d e", "sub", ".git", "CVS", latin, "X1", "core"]
 
@@ -51,29 +55,29 @@ const isFree = (path: string, isDirectory: boolean): boolean => {
 /** Makes what is in a directory. */
 const fill = (dice: Dice, directory: string, levels: number): void => {
   fs.mkdirSync(raw(directory), { recursive: true })
-  for (let left = dice.whole(1, 6); left > 0; left--) {
-    const path = `${directory}/${dice.pick(...names)}`
+  for (let left = dice.whole(2, 6); left > 0; left--) {
+    const path = `${directory}/${nameOf(dice)}`
     if (!isFree(path, false)) continue
     if (dice.hits(0.1)) fs.symlinkSync(dice.pick("a", "..", "nowhere"), raw(path))
     else write(path, "x".repeat(dice.whole(0, 3)))
   }
-  for (let left = levels === 0 ? 0 : dice.whole(0, 3); left > 0; left--) {
-    const path = `${directory}/${dice.pick(...directoryNames)}`
+  for (let left = levels === 0 ? 0 : dice.whole(1, 3); left > 0; left--) {
+    const path = `${directory}/${dice.pick("sub", "sub", "foo", "bar", ...directoryNames)}`
     if (isFree(path, true)) fill(dice, path, levels - 1)
   }
   for (const name of ruleFiles)
-    if (dice.hits(0.25))
+    if (dice.hits(0.4))
       write(
         `${directory}/${name}`,
         lines(dice, () => ruleInTree(dice))
       )
-  if (dice.hits(0.25))
+  if (dice.hits(0.4))
     write(
       `${directory}/.p`,
       lines(dice, () => pattern(dice))
     )
-  if (dice.hits(0.25)) write(`${directory}/.w`, words(dice))
-  if (dice.hits(0.25)) write(`${directory}/.cvsignore`, words(dice))
+  if (dice.hits(0.4)) write(`${directory}/.w`, words(dice))
+  if (dice.hits(0.4)) write(`${directory}/.cvsignore`, words(dice))
 }
 
 export const plant = (dice: Dice, base: string): Tree => {
@@ -83,6 +87,13 @@ export const plant = (dice: Dice, base: string): Tree => {
       write(`${base}/${tree}/${path}`, "")
     }
     fill(dice, `${base}/${tree}`, 3)
+  }
+  // above the tree
+  for (const name of ruleFiles) {
+    write(
+      `${base}/${name}`,
+      lines(dice, () => ruleInTree(dice))
+    )
   }
   fs.mkdirSync(`${base}/e`)
   fs.mkdirSync(`${base}/home`)
@@ -104,7 +115,7 @@ export const plant = (dice: Dice, base: string): Tree => {
 // ---- rules ----
 
 const lines = (dice: Dice, line: () => string): string => {
-  const all = Array.from({ length: dice.whole(0, 4) }, line)
+  const all = Array.from({ length: dice.whole(1, 4) }, line)
   return all
     .map((one) => `${dice.pick("", "", "# comment\n", "; other\n", "\n")}${one}${dice.pick("\n", "\r\n")}`)
     .join("")
@@ -114,8 +125,9 @@ const words = (dice: Dice): string =>
   Array.from({ length: dice.whole(0, 4) }, () => pattern(dice).replaceAll(" ", "?")).join(dice.pick(" ", "\n", " \t\n"))
 
 const part = (dice: Dice): string => {
-  const name = dice.pick(...names)
-  const end = dice.pick(...names).slice(-1)
+  const name = nameOf(dice)
+  const end = nameOf(dice).slice(-1)
+  if (dice.hits(0.5)) return dice.pick(name, name, name, "*", `*${end}`, `${name[0]}*`, `?${name.slice(1)}`)
   const set = dice.pick(
     "[a-c]",
     "[!a-c]",
@@ -157,8 +169,8 @@ const part = (dice: Dice): string => {
 
 /** A pattern; it is not empty, and a line of it is no comment. */
 const pattern = (dice: Dice): string => {
-  const parts = Array.from({ length: dice.pick(1, 1, 1, 2, 2, 3) }, () => part(dice))
-  const text = `${dice.pick("", "", "/")}${parts.join("/")}${dice.pick("", "", "", "/", "/***")}`
+  const parts = Array.from({ length: dice.pick(1, 1, 1, 1, 2, 3) }, () => part(dice))
+  const text = `${dice.pick("", "", "/")}${parts.join("/")}${dice.pick("", "", "", "", "/", "/***")}`
   return text === "" || /^[#;!]|^[-+] |^\s/.test(text) ? "foo" : text
 }
 
@@ -167,7 +179,7 @@ const absolute = (dice: Dice): string => dice.pick("s/a", "s/**", "s/sub/*", "/*
 /** A rule about paths. */
 const match = (dice: Dice): string => {
   const sides = dice.pick("", "", "", "s", "r", "sr")
-  const modifiers = `${dice.hits(0.1) ? "!" : ""}${sides}${dice.hits(0.1) ? "p" : ""}${dice.hits(0.03) ? "x" : ""}`
+  const modifiers = `${dice.hits(0.1) ? "!" : ""}${sides}${dice.hits(0.25) ? "p" : ""}${dice.hits(0.1) ? "x" : ""}`
   if (dice.hits(0.08)) return `${dice.pick("-", "+")}/${modifiers} ${absolute(dice)}`
   const own = modifiers.replace(/[sr]/g, "")
   const start = dice.pick(
@@ -181,7 +193,10 @@ const match = (dice: Dice): string => {
 const directoryMerge = (dice: Dice): string =>
   dice.pick(
     ": .f",
+    ": .f",
+    ": .f",
     ":n .f",
+    ": /.f",
     ":e .f",
     "dir-merge .f",
     ":p .f",
@@ -200,10 +215,10 @@ const directoryMerge = (dice: Dice): string =>
 
 /** A rule in a file of the tree. */
 const ruleInTree = (dice: Dice): string =>
-  dice.hits(0.07) ? "!" : dice.hits(0.1) ? dice.pick(":n- .p", ":C", ":w- .w", "-C") : match(dice)
+  dice.hits(0.2) ? "!" : dice.hits(0.1) ? dice.pick(":n- .p", ":C", ":w- .w", "-C") : match(dice)
 
 const rule = (dice: Dice): string =>
-  dice.hits(0.03) ? "!" : dice.hits(0.25) ? directoryMerge(dice) : dice.hits(0.03) ? "-C" : match(dice)
+  dice.hits(0.03) ? "!" : dice.hits(0.4) ? directoryMerge(dice) : dice.hits(0.03) ? "-C" : match(dice)
 
 /** The options of one command line. Arguments are text, so bytes that are none stand in files only. */
 export const options = (dice: Dice): ReadonlyArray<Given> => {

@@ -1,7 +1,12 @@
 /** What is fuzzed: everything that reads bytes or text of others, and the reducers under any sequence of events. */
 import * as assert from "node:assert"
 import { isDeepStrictEqual } from "node:util"
+import * as Result from "effect/Result"
 import * as Parse from "../../src/cli/Parse.ts"
+import * as Filter from "../../src/filter/Filter.ts"
+import * as FilterParse from "../../src/filter/Parse.ts"
+import { ruleFile } from "../../src/filter/Rule.ts"
+import * as FilterText from "../../src/filter/Text.ts"
 import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Roster from "../../src/protocol/group/Roster.ts"
@@ -288,6 +293,37 @@ const names: Target = {
   }
 }
 
+// ---- rules of filters ----
+
+/** Text of a file of rules, and of rules that travel; a path to be matched stands after the first line. */
+const rules: Target = {
+  name: "rules",
+  valid: [
+    "a/b\n- *.o\n+ /a/**\n!\n-!/sp [a-z]?\n",
+    "d/e/f\n: .f\n:C\ndir-merge,n- .p\nP x\nhide,p a_b\n",
+    "a]\n- []a-\\]]*\n- [[:alpha:][:none:]\n+ ***/\n",
+    "aaaaaaaaaaaaaaaa\n- a*a*a*a*a*?b\n-C\n. x\n",
+    "x\n-sr a\0:-nw .f\0+x b\0"
+  ].map(utf8),
+  check: (bytes) => {
+    const text = Names.keyOf(bytes)
+    const end = text.indexOf("\n")
+    const [path, content] = [text.slice(0, Math.max(end, 0)), text.slice(end + 1)]
+    const told = FilterText.decode(bytes.subarray(end + 1))
+    if (told._tag === "Success") assert.deepStrictEqual(Names.keyOf(FilterText.encode(told.success)), content)
+    const sources = { read: () => Result.succeed("- in\n"), isNulSeparated: false, cvsWords: "x ! y" }
+    const added = FilterParse.addFile(FilterParse.none, content, ruleFile, "file", sources)
+    if (added._tag === "Failure") return `${added.failure._tag} ${told._tag}`
+    const list = added.success.rules
+    assert.deepStrictEqual(FilterText.decode(FilterText.encode(list)), Result.succeed(list), "rules do not come back")
+    const top = Filter.make(list, { side: "Sender", root: "/s", sources })
+    const inner = Filter.enter(top, "d", () => Result.succeed(content))
+    const filter = inner._tag === "Success" ? inner.success : top
+    const isOut = [Filter.isExcluded(filter, path, false), Filter.isExcluded(filter, path, true)]
+    return `${size(list.length)} ${isOut} ${told._tag} ${inner._tag}`
+  }
+}
+
 // ---- addresses, and other text ----
 
 const text: Target = {
@@ -566,4 +602,4 @@ const roster: Target = {
   }
 }
 
-export const targets: ReadonlyArray<Target> = [datagram, manifest, names, text, fileState, roster]
+export const targets: ReadonlyArray<Target> = [datagram, manifest, names, rules, text, fileState, roster]

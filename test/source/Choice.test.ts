@@ -166,6 +166,20 @@ describe("what is left out", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is the top as well, unless a list names it as its beginning", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.mkdirSync(`${base}/d`)
+      fs.writeFileSync(`${base}/d/a`, "")
+      const named = (...list: ReadonlyArray<string>) =>
+        Effect.map(paths({ ...everything, names: { list, isRecursive: false } }, base), ({ entries }) => entries)
+      assert.deepStrictEqual(yield* named("d/a"), ["d", "d/a"])
+      assert.deepStrictEqual(yield* named("./d/a"), [".", "d", "d/a"])
+      assert.deepStrictEqual(yield* named("."), [".", "d"])
+      assert.deepStrictEqual(yield* named("d/./a"), ["a"])
+    })
+  )
+
   it.live("may be named in a list: then it is lost, and the others are sent", () =>
     Effect.gen(function* () {
       const base = yield* directory
