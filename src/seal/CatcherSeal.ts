@@ -150,7 +150,8 @@ class CatcherSeal implements Seal.CatcherSeal {
     const session = this.sessions.get(id)
     const isOurs = session?.group !== undefined && session.address === from && this.isHeard(session)
     const master = { address: from, session: id }
-    if (session?.heard.isNew(numberOf(datagram)) === false) return undefined
+    // it says what holds now: an earlier one is of no use, and may be a recording
+    if (session?.heard.isLatest(numberOf(datagram)) === false) return undefined
     if (!isOurs && !this.hails.isHeeded(master)) return undefined
     if (!this.isTagged(datagram)) return this.refuse(from, id, "OtherKey")
     const stated = Signed.statedBy(datagram)

@@ -307,6 +307,15 @@ describe("strangers", () => {
       if (c.time.millis > Limits.forgetMillis) assert.isFalse(c.seal.isAlive(session), `${c.time.millis} ms`)
     }
   })
+  it("an announcement that its master made before the latest word is not heard, though it was not heard before [K-5]", () => {
+    const [m, c] = [rig(), guest()]
+    const unheard = Array.from({ length: 3 }, () => m.seal.seal(announce)[0])
+    announced(m, c)
+    assert.deepStrictEqual(said(m, c, announce), announce)
+    assert.isUndefined(c.seal.open(unheard[0], 0, m.address))
+    joined(m, c)
+    assert.isUndefined(c.seal.open(unheard[1], 0, m.address))
+  })
   it("recorded announcements of many sessions take the place of no living one", () => {
     const [m, c] = [rig(), guest()]
     announced(m, c)
