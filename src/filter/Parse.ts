@@ -174,7 +174,8 @@ const parse = (text: string, style: Style): Parsed | string => {
   const kind = word !== undefined && Object.hasOwn(words, word) ? words[word] : /^[-+.:HSPR!]/.exec(text)?.[0]
   if (kind === undefined) return wellKnown
   const rest = text.slice(kind === text[0] ? 1 : (word?.length ?? 1))
-  if (kind === "!") return rest === "" ? clear : 'expected nothing after "!"'
+  // A comma may follow any name.
+  if (kind === "!") return rest === "" || rest === "," ? clear : 'expected nothing after "!"'
   const { modifiers, value } = /^,?(?<modifiers>[^ _]*)(?:[ _](?<value>[^]*))?$/.exec(rest)!.groups!
   return kind === "." || kind === ":"
     ? parseMerge(kind, modifiers, value ?? "", style)
