@@ -103,11 +103,23 @@ const exposureOf = (
 export const write = Effect.fn("KeyFile.write")(function* (directory: string, keys: Keys.MasterKeys) {
   const master = Path.join(directory, names.master)
   const catcher = Path.join(directory, names.catcher)
-  yield* now(directory, () => fs.mkdirSync(directory, { recursive: true, mode: ownerOnly.directory }))
+  yield* now(directory, () => makeDirectory(directory))
   yield* create(master, Keys.printMaster(keys))
   yield* create(catcher, Keys.printCatcher(Keys.forCatchers(keys)))
   return { master, catcher }
 }, Effect.scoped)
+
+/**
+ * Makes a directory, and those above it that are not there. Node's own `recursive` says ENOENT for a file system that is
+ * read-only, and never returns where nothing can be made at all, as in /proc.
+ */
+const makeDirectory = (directory: string): void => {
+  const above = Path.dirname(directory)
+  if (above === directory || fs.existsSync(directory)) return
+  makeDirectory(above)
+  // a name like new/.. is there by now
+  if (!fs.existsSync(directory)) fs.mkdirSync(directory, ownerOnly.directory)
+}
 
 /** Makes a file that goes again when the scope fails. */
 const create = Effect.fnUntraced(function* (path: string, text: string) {

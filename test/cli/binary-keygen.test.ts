@@ -13,7 +13,7 @@ afterAll(() => rmSync(top, { recursive: true }))
 const run = (args: ReadonlyArray<string>, { command = "keygen", configuration = "", input = "" } = {}) => {
   const env = { ...process.env, NO_COLOR: "1", HOME: top, XDG_CONFIG_HOME: configuration }
   const { status, stderr, stdout } = spawnSync(process.execPath, [program, command, ...args], {
-    ...{ encoding: "utf8", timeout: 60_000, cwd: top, env, input }
+    ...{ encoding: "utf8", timeout: 20_000, killSignal: "SIGKILL", cwd: top, env, input }
   })
   return { status, stderr, stdout }
 }
@@ -48,6 +48,11 @@ describe("keygen", () => {
     assert.strictEqual(status, 11)
     assert.include(stderr, `mrsync: ${usual}/master.key: it is there already, and no key is overwritten`)
     assert.strictEqual(readFileSync(join(usual, "master.key"), "utf8"), before)
+  })
+
+  it("ends where no directory can be made, and says so", () => {
+    const { status, stderr } = run(["/proc/mrsync/keys"])
+    assert.deepStrictEqual([status, stderr], [11, "mrsync: /proc/mrsync/keys: no such file or directory (ENOENT)\n"])
   })
 
   it("makes others elsewhere: in DIR, or where XDG_CONFIG_HOME says", () => {
