@@ -192,7 +192,9 @@ class Visitor {
         // before is recognised. That master is heard within the time-out, or its session has ended
         // since. [J-12] So is one for which ours was left.
         if (this.attendance.isReplaced) yield* this.leave
-        waitMillis = this.options.timeoutMillis
+        waitMillis = this.attendance.begun
+          ? this.options.timeoutMillis
+          : leftOf(this.options, this.services.now() - startedMillis)
         otherwise = error._tag === "JoinRefused" ? ended(error) : error
       } else if (!this.attendance.begun && (error._tag === "SessionAborted" || error._tag === "MasterTimeout")) {
         const before = this.looksOn(error)
@@ -279,6 +281,10 @@ class Visitor {
     }).pipe(Pull.catchDone(() => Effect.void))
   }
 }
+
+/** How long one that was let go before the session began looks on; undefined: forever. */
+const leftOf = ({ timeoutMillis, waitMillis }: Options, passedMillis: number): number | undefined =>
+  waitMillis === undefined ? undefined : Math.max(timeoutMillis, waitMillis - passedMillis)
 
 /** To be started again is of no use to a session that is over. */
 const ended = ({ master, reason }: JoinRefused): JoinRefused =>

@@ -256,7 +256,8 @@ export class MemberList {
       const proved = Roster.prove(this.roster, slot)
       this.roster = proved.roster
       this.newSince.delete(slot)
-      if (proved._tag === "Refused") return Effect.sync(() => this.refuse(name, address, incarnation, proved.refusal))
+      // it has its welcome, and would not heed a refusal: it joins anew, and is refused then
+      if (proved._tag === "Refused") return Effect.sync(() => this.tellGivenUp(incarnation))
       this.options.proved(slot)
       this.knocks.delete(name)
       const wanted = Roster.numberWanted(this.options.wanted)
