@@ -6,18 +6,22 @@
 import type * as Announce from "../phase/Announce.ts"
 import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { isList } from "../protocol/Words.ts"
 import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
 import type { CatcherReport, Protected, Report } from "../report/Report.ts"
 import { displaySession } from "../session/Exchange.ts"
+import type * as Answers from "../session/Answers.ts"
 import type { Counts, Incoming } from "../session/Incoming.ts"
 import { Probes } from "../session/Probing.ts"
 import type * as Unread from "../source/Unread.ts"
 import type { StoreError } from "../store/Store.ts"
 import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
+import * as Lacks from "../tree/Lacks.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { CarriedFile, Revised } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
@@ -50,6 +54,10 @@ export class Attendance {
   /** Why nothing of the tree is taken: there is no room for it. */
   noRoom: string | undefined
   leftOut = nothingLeftOut
+  /** How the tree is brought here; undefined: every file is sent. */
+  policy: Policy | undefined
+  /** What the survey has found; undefined: it is not done, or there is none. [Y-1] */
+  found: Answers.Found | undefined
   readonly failures = new Map<number, Lack>()
   /** Entries that the store refused before anything of them came. */
   private readonly refused = new Set<number>()
@@ -218,21 +226,54 @@ export class Attendance {
       this.said.add(entry)
     }
   }
-  /** The entries that a file carries, and no later one does. */
+  /** Counts what the survey has found here, once that is described. */
+  countStanding(): void {
+    this.entries?.forEach((entry, index) => {
+      if (entry._tag !== "File" || this.failures.has(index) || this.isLacked(index)) return
+      this.files++
+      this.bytes += entry.size
+    })
+  }
+  /** Has an entry to come, as far as it is known? [Y-5] */
+  isLacked(entry: number): boolean {
+    return this.found === undefined || this.revised.has(entry) || Lacks.has(this.found.lacks, entry)
+  }
+  /** The entries that a file carries for us, and no later one does. */
   entriesOf(file: number): ReadonlyArray<number> {
     return (this.plan[file - 1]?.members ?? [])
       .map(({ entry }) => entry)
-      .filter((entry) => (this.revised.get(entry) ?? 0) <= file)
+      .filter((entry) => (this.revised.get(entry) ?? 0) <= file && this.isLacked(entry))
+  }
+  /** The files that the survey found lacking, and their bytes. */
+  lacked(): { readonly files: number; readonly bytes: number } {
+    const found = [...Lacks.each(this.found?.lacks ?? [])].map((entry) => this.entries?.[entry])
+    const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
+    return { files, bytes }
+  }
+  /** Files that are lacked, and that no file of the plan carries: the master never sent them. */
+  uncarried(): ReadonlyArray<number> {
+    const { entries = [], policy } = this
+    const { lacks } = this.found ?? {}
+    if (policy === undefined || policy.isDryRun) return []
+    const carried = new Set(this.plan.flatMap(({ members }) => members.map(({ entry }) => entry)))
+    return [...Lacks.each(lacks ?? [0, entries.length])].filter(
+      (entry) => entries[entry]?._tag === "File" && !carried.has(entry)
+    )
   }
   /**
-   * [M-8] A revision has the number after the last of the plan, and comes when the one before it is
-   * here.
+   * [M-8] [Y-4] A revision or a selection has the number after the last of the plan, and comes when
+   * the one before it is here.
    */
   expect({ file, kind, size }: Open): void {
     const isNext = this.entries !== undefined && file === this.plan.length + 1
-    if (kind !== "Revision" || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
+    if (!isList(kind) || !isNext || this.awaited !== undefined || size > Limits.manifestBytes) return
     this.awaited = file
-    this.plan.push(Plan.revisionFile(file, size))
+    this.plan.push(Plan.listFile(kind, file, size))
+  }
+  /** What a selection lists is in the plan. */
+  select(selected: ReadonlyArray<CarriedFile>): void {
+    this.plan.push(...selected)
+    this.awaited = undefined
   }
   revise(file: number, { entries, plan, revised }: Revised): void {
     const carriers = Plan.carriersOf(this.plan, new Set(revised))
@@ -240,9 +281,10 @@ export class Attendance {
       const [before, after] = [this.entries?.[entry], entries[entry]]
       if (before?._tag !== "File" || after._tag !== "File") continue
       this.total += after.size - before.size
-      // was it committed with the file that carried it so far?
+      // did it stand here, or was it committed with the file that carried it so far?
       const carrier = carriers.get(entry)
-      if (carrier !== undefined && this.committed.has(carrier) && !this.failures.has(entry)) {
+      const isHere = !this.isLacked(entry) || (carrier !== undefined && this.committed.has(carrier))
+      if (isHere && !this.failures.has(entry)) {
         this.files--
         this.bytes -= before.size
       }
@@ -284,6 +326,7 @@ export const reportOf = (
     fingerprint: options.fingerprint,
     seconds: attendance.seconds(nowMillis),
     ...tree,
+    ...(attendance.policy?.isDryRun === true ? { isDryRun: true as const } : {}),
     pages: {
       needed: Plan.neededPages(
         attendance.plan,
@@ -302,6 +345,7 @@ export const reportOf = (
         files: attendance.files,
         bytes: attendance.bytes,
         missingPages: attendance.missingPages,
+        ...(attendance.found === undefined ? {} : { changes: { ...attendance.found.changes, ...attendance.lacked() } }),
         failures
       }
     ],

@@ -26,7 +26,7 @@ import * as Unread from "../source/Unread.ts"
 import type { Store } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
 import * as Names from "../tree/Names.ts"
-import type { Digests, FromMaster, Poll, Probe } from "../wire/Message.ts"
+import type { Digests, FromMaster, Itemize, Poll, Probe, Survey } from "../wire/Message.ts"
 import { BlockPool } from "./Assembly.ts"
 import { Attendance, reportOf } from "./Attendance.ts"
 import * as CatchFiles from "./Files.ts"
@@ -259,7 +259,7 @@ class Visitor {
   private listen(
     events: Pull.Pull<ReadonlyArray<Incoming>, Errors.TransportError>,
     membership: Announce.Joined,
-    files: CatchFiles.CatchFiles
+    files: SessionFiles
   ) {
     const { attendance } = this
     const { exchange, now, transport } = this.services
@@ -293,7 +293,10 @@ const ended = ({ master, reason }: JoinRefused): JoinRefused =>
 /** Is it about a file? Polls, welcomes and last words come also while a master gathers. */
 const isOfFiles = (incoming: Incoming): boolean =>
   incoming._tag === "Message"
-    ? incoming.message._tag === "Open" || incoming.message._tag === "Eof" || incoming.message._tag === "Close"
+    ? incoming.message._tag === "Open" ||
+      incoming.message._tag === "Survey" ||
+      incoming.message._tag === "Eof" ||
+      incoming.message._tag === "Close"
     : incoming._tag !== "OtherMaster"
 
 /**
@@ -348,7 +351,7 @@ const hear = (
   incoming: Exclude<Incoming, { readonly _tag: "OtherMaster" }>,
   membership: Announce.Membership,
   attendance: Attendance,
-  files: CatchFiles.CatchFiles,
+  files: SessionFiles,
   exchange: CatcherExchange["Service"]
 ): Effect.Effect<boolean, Error> => {
   const { master } = membership
@@ -375,7 +378,7 @@ const answerTo = Effect.fnUntraced(function* (
   message: Exclude<FromMaster, Poll | Probe | Digests>,
   membership: Announce.Membership,
   attendance: Attendance,
-  files: CatchFiles.CatchFiles,
+  files: SessionFiles,
   exchange: CatcherExchange["Service"]
 ) {
   const { master } = membership
@@ -409,6 +412,8 @@ const answerTo = Effect.fnUntraced(function* (
         }
       }
   }
+  const isSurvey = message._tag === "Survey" || message._tag === "Itemize"
+  if (isSurvey && message.audience.includes(membership.slot)) yield* files.survey(message)
   if (message._tag === "Open") attendance.expect(message)
   const asked = Answers.eventOf(message, membership)
   if (asked === undefined) return true
@@ -431,27 +436,38 @@ const filesOf = Effect.fnUntraced(function* (
   const answering = yield* answeringOf(membership, attendance)
   const pool = new BlockPool(membership.blockPages * membership.pageBytes, assemblingBlocks)
   const ruin = yield* Ruin.make(attendance)
-  const manifest = yield* ManifestFile.make(attendance, ruin, { id, session: membership.session })
+  const exchange = yield* CatcherExchange
+  const manifest = yield* ManifestFile.make(attendance, ruin, {
+    id,
+    session: membership.session,
+    tell: (question, found) => exchange.answer(membership.master, Answers.toSurvey(question, found, membership)),
+    refuse: (reason) => answering(0, { _tag: "SitOut", reason, about: "Tree" })
+  })
   const tree = yield* TreeFiles.make(attendance, ruin, {
     id,
     pool,
     patienceMillis: membership.timeoutMillis * Limits.recognitionTimeouts,
     prepared: manifest.whenPrepared,
-    openRevision: (carried, layout, commit) => manifest.inMemory(carried.file, layout, commit)
+    openList: (carried, layout, commit) => manifest.inMemory(carried.file, layout, commit)
   })
   const files = yield* CatchFiles.make((file) => ({
     pool,
     pages: membership.pages,
     open: (layout) => (file === 0 ? manifest.open(layout) : tree.open(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : tree.recognise(file, layout, root)),
-    verified: file === 0 ? manifest.prepare : manifest.revise(file),
+    verified: file === 0 ? manifest.prepare : manifest.takeList(file),
     answer: (question) => answering(file, question),
     causeOf: (error) => ruin.causeOf(error)
   }))
   ruin.files = files
   attendance.heldBytes = () => heldIn(attendance, files)
-  return files
+  return { ...files, survey: (question: Survey | Itemize) => manifest.onSurvey(question) } as SessionFiles
 })
+
+/** The files of a session, and its survey. */
+interface SessionFiles extends CatchFiles.CatchFiles {
+  readonly survey: (question: Survey | Itemize) => Effect.Effect<void, Errors.TransportError>
+}
 
 /** How a file's questions are answered, and what is told with that. */
 const answeringOf = Effect.fnUntraced(function* (membership: Announce.Membership, attendance: Attendance) {

@@ -12,14 +12,19 @@ import type * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { BadManifest } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
+import type * as Answers from "../session/Answers.ts"
 import { displaySession } from "../session/Exchange.ts"
-import { type FileWriter, Store, StoreError } from "../store/Store.ts"
+import { type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
+import * as Compare from "../tree/Compare.ts"
 import { counts, type Entry } from "../tree/Entry.ts"
+import * as Lacks from "../tree/Lacks.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
-import type { Failure } from "../wire/Message.ts"
+import type { TransportError } from "../transport/Transport.ts"
+import type { Failure, Item, Itemize, Survey } from "../wire/Message.ts"
 import { type Attendance, isComplete } from "./Attendance.ts"
 import type { Ruin } from "./Ruin.ts"
 
@@ -27,7 +32,13 @@ interface Options {
   /** The catcher's name. */
   readonly id: string
   readonly session: bigint
+  /** Answers a question about the survey. */
+  readonly tell: (question: Survey | Itemize, found: Answers.Found) => Effect.Effect<void, TransportError>
+  /** Answers it where nothing of the tree can be here. */
+  readonly refuse: (reason: string) => Effect.Effect<void, TransportError>
 }
+
+const isWrong = (reason: string) => new StoreError({ code: "EPROTO", path: "", reason })
 
 interface Services {
   readonly store: Store["Service"]
@@ -43,6 +54,8 @@ export class ManifestFile {
   private readonly services: Services
   /** The manifest and its revisions while they arrive. */
   private readonly arriving = new Map<number, Claimed>()
+  /** A question about the survey that is not answered yet. */
+  private asked: Survey | Itemize | undefined
   private prepared: Effect.Effect<void, StoreError> = Effect.void
   /** Directories and the like are made while the first bundles come; what needs them waits. */
   readonly whenPrepared: Effect.Effect<void, StoreError> = Effect.suspend(() => this.prepared)
@@ -74,7 +87,11 @@ export class ManifestFile {
           reason: `a manifest of ${layout.size} bytes is too large`
         })
       }
-      const finish = Effect.map(store.finish, (failures) => this.finish(failures))
+      const finish = Effect.gen({ self: this }, function* () {
+        if (attendance.policy?.isDryRun === true) return this.finish([])
+        const others = yield* this.deleteOthers
+        return this.finish([...others, ...(yield* store.finish)])
+      })
       return this.inMemory(0, layout, () => Effect.andThen(this.prepared, ruin.ruining(finish)))
     })
   }
@@ -91,6 +108,36 @@ export class ManifestFile {
     }
   }
 
+  private readonly deleteOthers: Effect.Effect<ReadonlyArray<Failure>, StoreError> = Effect.gen(
+    { self: this },
+    function* () {
+      const { attendance } = this
+      const deleting = this.deleting()
+      if (deleting === undefined) return []
+      const { count, failures } = yield* this.services.store.deleteOthers(deleting)
+      const { found } = attendance
+      if (found !== undefined) attendance.found = { ...found, changes: { ...found.changes, deleted: count } }
+      return failures
+    }
+  )
+
+  /** [Y-6] Nothing is deleted where the master could not read all that it has. */
+  private deleting(): Deleting | undefined {
+    const { attendance } = this
+    const { lost, more } = attendance.leftOut
+    const isUnread = [...attendance.failures.values()].some(({ kind }) => kind !== undefined)
+    if (attendance.policy?.deletes !== true) return undefined
+    if (isUnread || lost.length + more > 0) {
+      if (!attendance.policy.ignoresErrors) {
+        const message =
+          "nothing was deleted: the master could not read all of its source (--ignore-errors deletes all the same)"
+        this.services.progress.publish({ _tag: "Note", message })
+        return undefined
+      }
+    }
+    return { isDry: false, spared: lost.map(({ path }) => path), most: attendance.policy.mostDeleted ?? Infinity }
+  }
+
   /** The tree is committed: the failures that the answers to earlier questions have not said. */
   private finish(failures: ReadonlyArray<Failure>): ReadonlyArray<Failure> {
     const { attendance } = this
@@ -101,6 +148,7 @@ export class ManifestFile {
       if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.add(file)
       attendance.drop(own, { reason: "the master did not send it" })
     }
+    attendance.fail(attendance.uncarried().map((entry) => ({ entry, reason: "the master did not send it" })))
     attendance.fail(failures)
     attendance.done = true
     const failed = new Set(attendance.failures.keys())
@@ -113,19 +161,92 @@ export class ManifestFile {
       .map(([entry, { reason }]): Failure => ({ entry, reason }))
   }
 
-  /** [M-8] Its hash agrees, so it is the master's; what it lists is in the plan from now on. */
-  revise(file: number): Effect.Effect<void, StoreError> {
+  /**
+   * [M-8] [Y-4] Its hash agrees, so it is the master's; what it lists is in the plan from now on.
+   */
+  takeList(file: number): Effect.Effect<void, StoreError> {
     return Effect.gen({ self: this }, function* () {
       const { arriving, attendance } = this
       if (attendance.awaited !== file) return
-      const decoded = Manifest.decode((arriving.get(file) ?? new Claimed(0)).whole())
-      const revised = Result.flatMap(decoded, (revision) => Plan.revise(attendance.entries ?? [], revision, file))
-      if (Result.isFailure(revised)) {
-        return yield* new StoreError({ code: "EPROTO", path: "", reason: revised.failure })
-      }
+      const bytes = (arriving.get(file) ?? new Claimed(0)).whole()
+      const isSelection = attendance.plan[file - 1]?.kind === "Selection"
+      yield* isSelection ? this.select(file, bytes) : this.revise(file, bytes)
       arriving.delete(file)
+    })
+  }
+
+  private select(file: number, bytes: Uint8Array): Effect.Effect<void, StoreError> {
+    const { entries = [] } = this.attendance
+    return Effect.mapBoth(Effect.fromResult(Lacks.decode(bytes, entries.length)), {
+      onFailure: isWrong,
+      onSuccess: (selection) => this.attendance.select(Plan.select(entries, selection, file))
+    })
+  }
+
+  private revise(file: number, bytes: Uint8Array): Effect.Effect<void, StoreError> {
+    return Effect.gen({ self: this }, function* () {
+      const { attendance } = this
+      const decoded = Manifest.decode(bytes)
+      const revised = Result.flatMap(decoded, (revision) => Plan.revise(attendance.entries ?? [], revision, file))
+      if (Result.isFailure(revised)) return yield* isWrong(revised.failure)
       yield* this.services.store.revise(revised.success.entries)
       attendance.revise(file, revised.success)
+    })
+  }
+
+  /** How many names would go; they become items where the policy itemizes. */
+  private foreseeDeletion(items: Array<Item>): Effect.Effect<number, StoreError> {
+    const deleting = this.deleting()
+    if (deleting === undefined) return Effect.succeed(0)
+    const { itemizes } = this.attendance.policy ?? {}
+    const told = (path: Uint8Array, isDirectory: boolean) => {
+      if (itemizes === true && items.length < Limits.itemized) items.push({ _tag: "Deletion", path, isDirectory })
+    }
+    return Effect.map(this.services.store.deleteOthers({ ...deleting, isDry: true, told }), ({ count }) => count)
+  }
+
+  /** The master asks what is lacked: it is answered as soon as that is known. [Y-1] */
+  onSurvey(question: Survey | Itemize): Effect.Effect<void, TransportError> {
+    this.asked = question
+    return this.answer
+  }
+
+  private readonly answer: Effect.Effect<void, TransportError> = Effect.suspend(() => {
+    const { asked, attendance } = this
+    if (asked === undefined) return Effect.void
+    const { found, ruin } = attendance
+    if (ruin !== undefined) return this.options.refuse(ruin.message)
+    if (found === undefined) return Effect.void
+    this.asked = undefined
+    return this.options.tell(asked, found)
+  })
+
+  /** Compares what stands here with the manifest, and makes what needs no content. [Y-1] [Y-2] */
+  private prepareFor(entries: ReadonlyArray<Entry>, policy: Policy): Effect.Effect<ReadonlyArray<Failure>, StoreError> {
+    return Effect.gen({ self: this }, function* () {
+      const { attendance } = this
+      const { store } = this.services
+      const answering = Effect.ignore(this.answer)
+      const changes = yield* Effect.onError(this.ruin.ruining(store.survey(entries, policy)), () => answering)
+      const items: Array<Item> = []
+      if (policy.itemizes) {
+        changes.forEach((change, entry) => {
+          if (change !== 0) items.push({ _tag: "Change", entry, change })
+        })
+      }
+      const deleted = yield* this.ruin.ruining(this.foreseeDeletion(items))
+      attendance.found = {
+        entries: entries.length,
+        lacks: Lacks.among(entries.length, (entry) => Compare.isLacked(changes[entry])),
+        changes: { ...Compare.countsOf(changes), deleted },
+        items
+      }
+      yield* answering
+      if (policy.isDryRun) return []
+      const failures = yield* store.prepare(entries, { policy, changes })
+      attendance.refuse(failures)
+      attendance.countStanding()
+      return failures
     })
   }
 
@@ -155,15 +276,18 @@ export class ManifestFile {
     const { progress, scope, store } = this.services
     const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
     if (decoded._tag === "Failure") return yield* this.isBad(decoded.failure)
-    const { entries, leftOut } = decoded.success
+    const { entries, leftOut, policy } = decoded.success
     const { bytes, files } = counts(entries)
     // no count of them would be exact
     if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)
     yield* this.makeSureOfRoom(entries)
-    const preparing = Effect.map(store.prepare(entries), (failures) => attendance.refuse(failures))
-    this.prepared = Fiber.join(yield* Effect.forkIn(ruin.ruining(preparing), scope))
-    attendance.plan = [...Plan.plan(entries)]
+    const preparing = policy === undefined ? store.prepare(entries) : this.prepareFor(entries, policy)
+    attendance.policy = policy
+    // without a policy every file is sent: the plan is known at once
+    attendance.plan = policy === undefined ? [...Plan.plan(entries)] : []
     attendance.entries = entries
+    const prepared = Effect.map(preparing, (failures) => attendance.refuse(failures))
+    this.prepared = Fiber.join(yield* Effect.forkIn(ruin.ruining(prepared), scope))
     attendance.leftOut = leftOut
     for (const { path, reason } of leftOut.lost) {
       progress.publish({ _tag: "Failed", ...Names.pathAt(Names.display(path)), reason })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { isList } from "../protocol/Words.ts"
 import { Progress } from "../report/Progress.ts"
 import * as Unread from "../source/Unread.ts"
 import { type FileWriter, Store, StoreError } from "../store/Store.ts"
@@ -27,8 +28,8 @@ interface Options {
   readonly patienceMillis: number
   /** Waits for directories and the like. */
   readonly prepared: Effect.Effect<void, StoreError>
-  /** Opens a revision, which stays in memory. */
-  readonly openRevision: (carried: CarriedFile, layout: Layout.Layout, commit: FileWriter["commit"]) => FileWriter
+  /** Opens a revision or a selection, which stays in memory. */
+  readonly openList: (carried: CarriedFile, layout: Layout.Layout, commit: FileWriter["commit"]) => FileWriter
 }
 
 type UnreadMembers = ReadonlyMap<number, Unread.Unsent>
@@ -52,10 +53,10 @@ export class TreeFiles {
 
   open(file: number, layout: Layout.Layout): Effect.Effect<FileWriter, CatchFile.Refusal, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const { openRevision, prepared } = this.options
+      const { openList, prepared } = this.options
       const carried = yield* this.carriedOf(file, layout)
-      if (carried.kind === "Revision") {
-        return openRevision(carried, layout, () =>
+      if (isList(carried.kind)) {
+        return openList(carried, layout, () =>
           Effect.sync(() => {
             this.keep(carried, [], new Map())
             return []
@@ -72,7 +73,9 @@ export class TreeFiles {
     return Effect.gen({ self: this }, function* () {
       yield* this.options.prepared
       const unread = yield* unreadOf(carried, opened, skip)
-      const failures = yield* this.ruin.committing(opened.commit(skip))
+      // [Y-5] what stands here already is left alone
+      const isRight = (member: number) => !this.attendance.isLacked(carried.members[member].entry)
+      const failures = yield* this.ruin.committing(opened.commit((member) => skip(member) || isRight(member)))
       this.keep(carried, failures, unread)
       return failures
     })
@@ -87,7 +90,7 @@ export class TreeFiles {
     const recognising = Effect.gen({ self: this }, function* () {
       const { patienceMillis, pool, prepared } = this.options
       const carried = yield* this.carriedOf(file, layout)
-      if (carried.kind === "Revision") return undefined
+      if (isList(carried.kind)) return undefined
       yield* prepared
       const existing = yield* this.services.store.existing(carried)
       if (existing._tag === "None") return undefined
@@ -137,8 +140,9 @@ export class TreeFiles {
       attendance.said.add(failure.entry)
       progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
     }
-    const isHere = ({ entry }: { readonly entry: number }) => !attendance.failures.has(entry)
     const own = new Set(attendance.entriesOf(carried.file))
+    const isHere = ({ entry }: { readonly entry: number }) =>
+      !attendance.failures.has(entry) && attendance.isLacked(entry)
     for (const member of carried.members) {
       const unsent = unread.get(member.entry)
       if (!own.has(member.entry)) continue

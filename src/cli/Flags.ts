@@ -182,9 +182,42 @@ const chosen = {
   pruneEmptyDirs: given("prune-empty-dirs", "Leave out directories in which there are no files", "m")
 }
 
+/** What catchers are sent. */
+const comparison = {
+  ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time"),
+  sizeOnly: given("size-only", "A file of the same size is taken for the same, whatever its time"),
+  windowSeconds: parsed("modify-window", {
+    metavar: "SECONDS",
+    description: "Times that differ by no more are taken for equal (0; -1: nanoseconds count)",
+    parse: Parse.window
+  }).pipe(Flag.map((seconds) => seconds ?? 0)),
+  update: given("update", "A file that is newer at a catcher stays", "u"),
+  existing: given("existing", "Nothing is made at a catcher that is not there"),
+  ignoreExisting: given("ignore-existing", "What is there at a catcher stays as it is"),
+  delete: given(
+    "delete",
+    "Delete at catchers what the source does not have, in directories that are sent; at the end, when all has arrived"
+  ),
+  maxDelete: parsed("max-delete", {
+    metavar: "N",
+    description: "Delete no more than so many names at a catcher",
+    parse: Parse.deletions
+  }),
+  ignoreErrors: given("ignore-errors", "With --delete: delete also where the source could not be read whole"),
+  dryRun: given(
+    "dry-run",
+    "Change nothing: tell what each catcher lacks, how much that is, and how much once for all",
+    "n"
+  ),
+  itemizeChanges: given("itemize-changes", "Tell each change at each catcher, in rsync's letters"),
+  force: given("force", "A file may take the place of a directory that is not empty (--delete implies it)")
+}
+
 export const send = {
   ...place,
   ...protection("master.key"),
+  ...comparison,
+  ...chosen,
   catchers: parsed("catchers", {
     alias: "c",
     metavar: "N",
@@ -227,7 +260,6 @@ export const send = {
     description: "Routers that the datagrams may pass, plus one (0 to 255; 1: this network only, 0: this machine only)",
     parse: Parse.ttl
   }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
-  ...chosen,
   ...talk,
   sources: Argument.String("SOURCE").pipe(
     Argument.withDescription('What to send; "DIR/" is what is in DIR, "DIR" is DIR itself'),

@@ -151,6 +151,10 @@ const whole =
   }
 
 export const catchers = whole("a number of catchers", 1, Limits.slots)
+/** Seconds by which times may differ; -1: nanoseconds count. */
+export const window = (text: string): Parsed<number> =>
+  text === "-1" ? Result.succeed(-1) : whole("a number of seconds, or -1,", 0, 0xffff_fffe)(text)
+export const deletions = whole("a number of names", 0, 0xffff_fffe)
 export const ttl = whole("a time to live", 0, 255)
 export const pageBytes = whole("a page size in bytes", Limits.minPageBytes, Limits.maxPageBytes)
 

@@ -12,6 +12,7 @@ import { SourceError } from "../report/Errors.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
@@ -20,7 +21,23 @@ import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen {
+/** What shows that a catcher has a file. */
+interface Comparison {
+  readonly ignoreTimes: boolean
+  readonly sizeOnly: boolean
+  readonly windowSeconds: number
+  readonly update: boolean
+  readonly existing: boolean
+  readonly ignoreExisting: boolean
+  readonly delete: boolean
+  readonly maxDelete: number | undefined
+  readonly ignoreErrors: boolean
+  readonly force: boolean
+  readonly dryRun: boolean
+  readonly itemizeChanges: boolean
+}
+
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -62,6 +79,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     pageBytes,
     isPageFixed: input.pageBytes !== undefined,
     repair: input.repair,
+    policy: yield* Effect.fromResult(policyOf(input)),
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
   const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
@@ -100,6 +118,28 @@ const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { gro
     `There is no key, so a fresh phrase seals this session. Within ${waitMillis / 1000} s (--wait) type on each catcher:\n  ${command}`
   )
 })
+
+/** How catchers' trees become like the source. */
+export const policyOf = (input: Comparison): Result.Result<Policy, UsageError> => {
+  const { existing, ignoreExisting, ignoreTimes, sizeOnly, update, windowSeconds } = input
+  const isIdle = !input.delete && (input.ignoreErrors || input.maxDelete !== undefined)
+  if (isIdle) return Result.fail(usage("--ignore-errors and --max-delete are of no use without --delete"))
+  if (ignoreTimes && sizeOnly)
+    return Result.fail(usage("--ignore-times and --size-only contradict each other: give one of them"))
+  return Result.succeed({
+    compare: ignoreTimes ? "Nothing" : sizeOnly ? "Size" : "Time",
+    windowSeconds,
+    keepsNewer: update,
+    onlyExisting: existing,
+    keepsExisting: ignoreExisting,
+    isDryRun: input.dryRun,
+    deletes: input.delete,
+    ignoresErrors: input.ignoreErrors,
+    forces: input.force || input.delete,
+    itemizes: input.dryRun || input.itemizeChanges,
+    mostDeleted: input.maxDelete
+  })
+}
 
 /** How many catchers are waited for, and how long. */
 export const gatheringOf = (

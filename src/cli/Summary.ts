@@ -7,7 +7,7 @@ const listed = 10
 
 export const lines = (report: Report, role: "Send" | "Catch", all: boolean): ReadonlyArray<string> => {
   const bound = all ? Number.POSITIVE_INFINITY : listed
-  const out = role === "Send" ? sent(report) : received(report)
+  const out = report.isDryRun === true ? foreseen(report, role) : role === "Send" ? sent(report) : received(report)
   const incomplete = report.catchers.filter((one) => one.state !== "Complete")
   for (const one of incomplete.slice(0, bound)) {
     out.push(`  ${catcher(one, report, role)}`)
@@ -55,16 +55,46 @@ const speed = (bytes: number, seconds: number): string =>
   seconds > 0 ? `${Format.seconds(seconds)}, ${Format.rate(bytes / seconds)}` : Format.seconds(seconds)
 
 const sent = (report: Report): Array<string> => {
-  const { needed, parity, repaired, sent } = report.pages
-  const more = needed > 0 && sent > needed ? ` (${(((sent - needed) / needed) * 100).toFixed(1)} % more)` : ""
+  const { needed, sent } = report.pages
   // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
   const part = needed > sent && report.bytes > 0 ? sent / needed : 1
   const bytes = report.bytes * part
+  if (report.selected !== undefined) return [...selectedOf(report, report.selected), ...pagesOf(report)]
   const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : `${tree(report)}${unheld(report)}`
+  return [`sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`, ...pagesOf(report)]
+}
+
+/** Where catchers were asked what they lack. */
+const selectedOf = (report: Report, { bytes, files }: NonNullable<Report["selected"]>): ReadonlyArray<string> => {
+  const what = files === 0 ? nothing : Format.plural(files, "file")
+  const deleted = report.catchers.reduce((sum, { changes }) => sum + (changes?.deleted ?? 0), 0)
+  const gone = deleted === 0 ? "" : `, ${Format.count(deleted)} deleted`
+  return [`sent ${what} of ${tree(report)}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}${gone}`]
+}
+
+const pagesOf = (report: Report): ReadonlyArray<string> => {
+  const { needed, parity, repaired, sent } = report.pages
+  const more = needed > 0 && sent > needed ? ` (${(((sent - needed) / needed) * 100).toFixed(1)} % more)` : ""
   return [
-    `sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
     `pages: ${Format.count(needed)} needed, ${Format.count(sent)} sent${more}, ${Format.count(repaired)} repaired, ${Format.count(parity)} parity`,
     `${Format.plural(report.catchers.length, "catcher")}: ${states(report)}`
+  ]
+}
+
+/** What a dry run has found: alone, and for all together. */
+const foreseen = ({ catchers, selected }: Report, role: "Send" | "Catch"): Array<string> => {
+  const each = catchers.flatMap(({ changes, id }) => {
+    if (changes === undefined) return []
+    const { bytes, created, deleted, described, files, kept, updated } = changes
+    const what = `${Format.plural(files, "file")}, ${Format.bytes(bytes)}: ${Format.count(created)} new, ${Format.count(updated)} changed, ${Format.count(described)} with other mode, owner or time, ${Format.count(kept)} kept, ${Format.count(deleted)} to be deleted`
+    return [`  ${Format.name(id)} lacks ${what}`]
+  })
+  if (role === "Catch" || selected === undefined) return ["dry run: nothing was changed", ...each]
+  const alone = catchers.reduce((sum, { changes }) => sum + (changes?.bytes ?? 0), 0)
+  const once = `${Format.plural(selected.files, "file")}, ${Format.bytes(selected.bytes)}`
+  return [
+    `dry run, nothing was changed: ${once} would be sent once for all (one by one ${Format.bytes(alone)})`,
+    ...each
   ]
 }
 

@@ -128,6 +128,12 @@ export const step = (view: View, event: Progress.Event): Step => {
     }
     case "FileCompleted":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Format.safe(event.path) }] : []]
+    case "Itemized": {
+      const arrow = event.changes.startsWith("h") ? "=>" : "->"
+      const to = event.to === undefined ? "" : ` ${arrow} ${Format.safe(event.to)}`
+      const text = `${Format.name(event.catcher)} ${event.changes.padEnd(11)} ${Format.safe(event.path)}${to}`
+      return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text }]]
+    }
     case "Completed":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: `complete: ${Format.name(event.id)}` }] : []]
     case "Lost":

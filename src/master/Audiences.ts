@@ -16,6 +16,10 @@ interface Services {
 
 export class Audiences {
   /** Catchers that hold the manifest. */
+  readonly holders = new Set<number>()
+  /** Those of them that were surveyed, whether they have answered or not. */
+  readonly asked = new Set<number>()
+  /** Those of them that take part in files: with a policy they have answered the survey. */
   readonly prepared = new Set<number>()
   private readonly ledger: Ledger
   private readonly services: Services

@@ -7,6 +7,7 @@ import type * as Bundles from "../content/Bundles.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { isList } from "../protocol/Words.ts"
 import { Source, SourceError } from "../source/Source.ts"
 import * as Unread from "../source/Unread.ts"
 import { display } from "../tree/Names.ts"
@@ -22,7 +23,7 @@ export const open = Effect.fnUntraced(function* (
 ) {
   const { file, kind, size } = carried
   const layout = Layout.make({ size, pageBytes, members: Plan.bundled(carried) })
-  if (kind === "Revision") return PageStream.inMemory(file, layout, ledger.revision(file))
+  if (isList(kind)) return PageStream.inMemory(file, layout, ledger.list(file))
   if (kind === "Single") return yield* single(ledger, carried, layout)
   return yield* bundle(ledger, carried, layout, bundles)
 })

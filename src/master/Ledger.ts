@@ -9,11 +9,13 @@ import type { CatcherReport, FailureReport, Protected, Report } from "../report/
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
 import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
+import * as Lacks from "../tree/Lacks.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
-import { type CarriedFile, neededPages, revise, revisionFile } from "../tree/Plan.ts"
+import { type CarriedFile, listFile, neededPages, revise, select } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
-import type { SitOutReason } from "../protocol/Words.ts"
+import type { Changes, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
@@ -27,6 +29,12 @@ interface Account {
   readonly failed: Map<number, string>
   /** Passes that ended without a file. */
   readonly unfinished: Map<number, number>
+  /** What the survey found lacking; undefined: it was not asked, or has not answered. */
+  lacks: Runs | undefined
+  /** What is changed there, as its survey found it. */
+  changes: Changes | undefined
+  /** Files that carry nothing which it lacks. */
+  readonly passedOver: Set<number>
   missingPages: number
   finished: boolean
   late: boolean
@@ -57,8 +65,14 @@ export class Ledger {
   readonly plan: Array<CarriedFile>
   /** Things for which the scan made no entry. */
   readonly leftOut: LeftOut
-  /** Revisions by their file: their bytes. */
-  private readonly revisions = new Map<number, Uint8Array>()
+  /** Revisions and selections by their file: their bytes. */
+  private readonly lists = new Map<number, Uint8Array>()
+  /** How the tree is brought to catchers; undefined: every file is sent. */
+  readonly policy: Policy | undefined
+  /** The entries that were selected so far. [Y-4] */
+  private selected: Runs = []
+  /** Files that selections have put into the plan. */
+  private readonly selectedFiles = new Set<number>()
   /** Of entries that were revised, the file of the last revision. */
   private readonly revised = new Map<number, number>()
   /** How often an entry was taken anew. */
@@ -78,7 +92,14 @@ export class Ledger {
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
   private readonly refused: ReadonlyMap<number, string>
 
-  constructor(entries: ReadonlyArray<Entry>, plan: ReadonlyArray<CarriedFile>, leftOut: LeftOut = nothingLeftOut) {
+  /** With a policy the plan is empty at first: selections fill it. */
+  constructor(
+    entries: ReadonlyArray<Entry>,
+    plan: ReadonlyArray<CarriedFile>,
+    leftOut: LeftOut = nothingLeftOut,
+    policy?: Policy
+  ) {
+    this.policy = policy
     this.manifest = entries
     this.entries = entries
     this.plan = [...plan]
@@ -95,6 +116,9 @@ export class Ledger {
         satOut: new Map(),
         failed: new Map(),
         unfinished: new Map(),
+        lacks: undefined,
+        changes: undefined,
+        passedOver: new Set(),
         missingPages: 0,
         finished: false,
         late: false,
@@ -192,15 +216,65 @@ export class Ledger {
     const account = this.account(slot)
     // A catcher that has committed the tree has it as it was then, whatever is revised for those
     // that come later. One that takes no manifest is sent nothing else.
-    if (file > 0 && (account.finished || account.satOut.has(0))) return false
+    if (file > 0 && (account.finished || account.satOut.has(0) || account.passedOver.has(file))) return false
     return !account.committed.has(file) && !account.satOut.has(file) && !this.droppedFiles.has(file)
   }
-  /** A catcher can be sent a file when it holds every revision before it. */
+  /** A catcher can be sent a file when it holds every list before it. */
   knows(slot: number, file: number): boolean {
-    for (const revision of this.revisions.keys()) {
-      if (revision < file && !this.account(slot).committed.has(revision)) return false
+    for (const list of this.lists.keys()) {
+      if (list < file && !this.account(slot).committed.has(list)) return false
     }
     return true
+  }
+
+  // ---- what catchers lack [Y-1] ----
+
+  /** A catcher has answered the survey: what it does not lack stands there. */
+  surveyed(slot: number, { changes, lacks }: { readonly lacks: Runs; readonly changes: Changes }): void {
+    const account = this.account(slot)
+    account.lacks = lacks
+    account.changes = changes
+    const standing = this.entries.filter((_, entry) => this.isSame(account, entry) && !this.refused.has(entry))
+    const { bytes, files } = counts(standing.filter(({ _tag }) => _tag === "File"))
+    account.files += files
+    account.bytes += bytes
+    for (const file of this.selectedFiles) this.passOver(account, this.plan[file - 1])
+  }
+  // The survey has found the entry right, and it has not changed since.
+  private isSame({ lacks }: Account, entry: number): boolean {
+    return lacks !== undefined && !Lacks.has(lacks, entry) && !this.revised.has(entry)
+  }
+  // [Y-5] A file of which nothing is lacked need not be sent there.
+  private passOver(account: Account, { file, members, size }: CarriedFile): void {
+    const { lacks } = account
+    if (lacks === undefined || members.some(({ entry }) => Lacks.has(lacks, entry))) return
+    account.passedOver.add(file)
+    account.settledBytes += size
+  }
+  /** Files of the tree among these entries, and their bytes. */
+  private filesAmong(entries: Runs): { readonly files: number; readonly bytes: number } {
+    const found = [...Lacks.each(entries)].map((entry) => this.entries[entry])
+    const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
+    return { files, bytes }
+  }
+  private lacked(): Runs {
+    return Lacks.union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
+  }
+  /** [Y-4] What is lacked, and was not selected before, becomes files of the plan. */
+  select(): void {
+    const lacked = this.lacked()
+    const isNew = (entry: number) =>
+      this.entries[entry]?._tag === "File" && !this.refused.has(entry) && !Lacks.has(this.selected, entry)
+    const selection = Lacks.of([...Lacks.each(lacked)].filter(isNew))
+    if (selection.length === 0) return
+    const file = this.plan.length + 1
+    const plan = select(this.entries, selection, file)
+    this.selected = Lacks.union([this.selected, selection])
+    this.addList("Selection", file, Lacks.encode(selection), plan)
+    for (const carried of plan) {
+      this.selectedFiles.add(carried.file)
+      for (const account of this.accounts.values()) this.passOver(account, carried)
+    }
   }
 
   // ---- what changed while it was sent [M-8] ----
@@ -254,12 +328,16 @@ export class Ledger {
     }
     this.entries = entries
     this.unchecked = revised
-    this.revisions.set(file, bytes)
-    this.plan.push(revisionFile(file, bytes.length), ...plan)
+    this.addList("Revision", file, bytes, plan)
+  }
+  private addList(kind: ListKind, file: number, bytes: Uint8Array, plan: ReadonlyArray<CarriedFile>): void {
+    this.lists.set(file, bytes)
+    this.plan.push(listFile(kind, file, bytes.length), ...plan)
     this.planBytes += bytes.length + sizeOf(plan)
   }
-  revision(file: number): Uint8Array {
-    return this.revisions.get(file) ?? new Uint8Array(0)
+  /** The content of a revision or a selection. */
+  list(file: number): Uint8Array {
+    return this.lists.get(file) ?? new Uint8Array(0)
   }
   /** The entries whose copies are to be compared with the source, once. */
   takeUnchecked(): ReadonlyArray<number> {
@@ -277,8 +355,10 @@ export class Ledger {
     const old = this.entries[entry]
     const file = this.unsent.get(entry)?.file ?? 0
     if (old._tag !== "File") return
-    for (const { committed, leftOut, stands } of this.accounts.values()) {
-      if (committed.has(file) && !leftOut.has(entry) && !stands.has(entry)) stands.set(entry, old.size)
+    for (const account of this.accounts.values()) {
+      const { committed, leftOut, stands } = account
+      const arrived = committed.has(file) && !leftOut.has(entry)
+      if ((arrived || this.isSame(account, entry)) && !stands.has(entry)) stands.set(entry, old.size)
     }
   }
   /** A catcher that has taken no manifest can be sent nothing else. */
@@ -302,6 +382,7 @@ export class Ledger {
   // arrived.
   private count(account: Account, carried: CarriedFile, failed: ReadonlySet<number>): void {
     for (const { entry, size } of carried.members) {
+      if (this.isSame(account, entry)) continue
       const isSuperseded = this.isSuperseded(entry, carried.file)
       if (failed.has(entry) || this.unsent.has(entry) || isSuperseded || this.refused.has(entry)) {
         account.leftOut.add(entry)
@@ -386,6 +467,9 @@ export class Ledger {
       bytes,
       missingPages: account.missingPages,
       straggled: this.whyBehind(member.slot, false, whyBehind),
+      ...(account.changes === undefined
+        ? {}
+        : { changes: { ...account.changes, ...this.filesAmong(account.lacks ?? []) } }),
       failures: [...lost, ...failures]
     }
   }
@@ -396,7 +480,8 @@ export class Ledger {
     for (const [file, { about, reason }] of account.satOut) {
       // [F-8] said once, with the manifest
       if (manifest !== undefined && about === "Tree") continue
-      for (const entry of this.entriesOf(file)) if (!failed.has(entry)) failed.set(entry, reason)
+      for (const entry of this.entriesOf(file))
+        if (!failed.has(entry) && !this.isSame(account, entry)) failed.set(entry, reason)
     }
     const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
     for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
@@ -433,6 +518,8 @@ export class Ledger {
       seconds: options.seconds,
       ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
       pages: options.pages,
+      ...(this.policy === undefined ? {} : { selected: this.filesAmong(this.lacked()) }),
+      ...(this.policy?.isDryRun === true ? { isDryRun: true } : {}),
       catchers: [
         // one that was lost and came back under its name is one catcher
         ...options.members

@@ -28,6 +28,7 @@ import type { Transport } from "../transport/Transport.ts"
 import { counts, type LeftOut } from "../tree/Entry.ts"
 import { bytesOf, pathAt } from "../tree/Names.ts"
 import { plan } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { Ledger } from "./Ledger.ts"
 import { sendAll } from "./Passes.ts"
 import { checkCopies } from "./Revisions.ts"
@@ -55,6 +56,11 @@ export interface Options extends Announce.Patience {
   readonly isPageFixed?: boolean
   /** Cap on the bytes that go on the air in a second; none where it is not given. */
   readonly bytesPerSecond?: number
+  /**
+   * How catchers' trees become like the source: `Policy.defaults` sends what they lack, as `rsync`
+   * finds it. Every file is sent to everybody where it is not given.
+   */
+  readonly policy?: Policy
   /** How what was lost is made good; "auto" where it is not given. */
   readonly repair?: Repair
 }
@@ -133,7 +139,10 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 const passes = (options: Options, state: State) =>
   Effect.gen(function* () {
     const { lastWords } = yield* Announcing
-    yield* scanAndGather(yield* scanning(state), Announce.gather({ ...options, wanted: wantedOf(options) }))
+    yield* scanAndGather(
+      yield* scanning(state, options.policy),
+      Announce.gather({ ...options, wanted: wantedOf(options) })
+    )
     yield* begin(state)
     const { ledger, startedMillis } = state
     yield* Effect.forkScoped(Tick.ticking(ledger, startedMillis))
@@ -147,7 +156,7 @@ const wantedOf = ({ catchers, hosts }: Options): number => hosts?.length ?? catc
 /**
  * The scan of the tree, and what is told of it; a second one tells nothing that it finds once more.
  */
-const scanning = Effect.fnUntraced(function* (state: State) {
+const scanning = Effect.fnUntraced(function* (state: State, policy: Policy | undefined) {
   const source = yield* Source
   const progress = yield* Progress
   const told = new Set<string>()
@@ -159,7 +168,8 @@ const scanning = Effect.fnUntraced(function* (state: State) {
     for (const skip of skipped) tell(`${skip.path}: ${skip.reason}`, skippedEvent(skip))
     const found = counts(entries)
     tell(JSON.stringify(found), { _tag: "Scanned", ...found })
-    state.ledger = new Ledger(entries, plan(entries), leftOutOf(skipped))
+    const files = policy === undefined ? plan(entries) : []
+    state.ledger = new Ledger(entries, files, leftOutOf(skipped), policy)
   })
 })
 

@@ -14,7 +14,7 @@ import type { CarriedFile } from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
 import { revise } from "./Revisions.ts"
 import { type Outgoing, sendFile, share, type Shared } from "./Sending.ts"
-import { commitTree, sendManifest } from "./Tree.ts"
+import { commitTree, sendManifest, survey } from "./Tree.ts"
 
 /**
  * Passes until no catcher that is present lacks anything, then the commit of the tree; one that
@@ -31,8 +31,10 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     yield* dismiss(shared)
     const todo = ledger.plan.filter((carried) => audiences.owed(carried.file).length > 0)
     const uncommitted = audiences.present().filter((slot) => ledger.lacks(slot, 0))
-    if (audiences.newcomers().length > 0) yield* admit(shared)
+    if (audiences.newcomers().some((slot) => !audiences.asked.has(slot))) yield* admit(shared)
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
+    // [Y-3] one that takes long to find out what it lacks holds up nobody
+    else if (audiences.newcomers().length > 0) yield* admit(shared)
     // [O-6] a catcher that is away comes back or is lost; [J-9] one that asks for a name that was
     // taken may have been started again
     else if (hasRetrying() || audiences.reachable().length < audiences.present().length) {
@@ -57,10 +59,16 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
   })
 })
 
-/** Sends newcomers the manifest. */
+/** Sends newcomers the manifest, and asks what they lack. */
 const admit = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared) {
   const { awayMillis } = yield* Silence
-  const admitted = yield* sendManifest(ledger, repair, audiences.newcomers())
+  const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
+  if (without.length > 0) {
+    for (const slot of yield* sendManifest(ledger, repair, without)) audiences.holders.add(slot)
+  }
+  const asked = audiences.newcomers().filter((slot) => audiences.holders.has(slot))
+  for (const slot of asked) audiences.asked.add(slot)
+  const admitted = yield* survey(ledger, asked)
   for (const slot of admitted) audiences.prepared.add(slot)
   // a catcher that comes late learns why it will not get what was given up before
   yield* Effect.forEach(ledger.dropped(), ({ file, reason }) => Close.abort(file, reason, admitted, awayMillis), {

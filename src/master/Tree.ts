@@ -5,11 +5,13 @@
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
 import * as PageStream from "../phase/PageStream.ts"
+import * as Survey from "../phase/Survey.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
 import { Members } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
+import * as Itemize from "../tree/Itemize.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
@@ -24,7 +26,7 @@ export const sendManifest = Effect.fnUntraced(function* (
   repair: Repair | undefined,
   audience: Audience
 ) {
-  const bytes = encode(ledger.manifest, ledger.leftOut)
+  const bytes = encode(ledger.manifest, ledger.leftOut, ledger.policy)
   const carried: CarriedFile = {
     file: 0,
     kind: "Manifest",
@@ -47,6 +49,37 @@ export const sendManifest = Effect.fnUntraced(function* (
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
   )
   return prepared
+})
+
+/**
+ * [Y-1] Asks catchers that hold the manifest what they lack, and selects it. Answers those that
+ * have said so.
+ */
+export const survey = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
+  if (ledger.policy === undefined || audience.length === 0) return audience
+  const surveyed = yield* Effect.catchTag(Survey.survey(ledger.manifest.length, audience), "SurveyTimeout", () =>
+    Effect.succeed<Survey.Surveyed>(new Map())
+  )
+  for (const [slot, survey] of surveyed) ledger.surveyed(slot, survey)
+  const slots = [...surveyed.keys()].toSorted((a, b) => a - b)
+  if (ledger.policy.itemizes) yield* itemize(ledger, slots)
+  if (!ledger.policy.isDryRun) ledger.select()
+  return slots
+})
+
+/** [Y-7] Tells what is to be changed at each. */
+const itemize = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
+  const { roster } = yield* Members
+  const progress = yield* Progress
+  yield* Survey.itemize(audience, (slot, items) =>
+    Effect.sync(() => {
+      const catcher = roster().members[slot].name
+      for (const item of items) {
+        const told = Itemize.lineOf(item, ledger.manifest)
+        if (told !== undefined) progress.publish({ _tag: "Itemized", catcher, ...told })
+      }
+    })
+  )
 })
 
 /** The close of the manifest; with patience at those that answer within it. */

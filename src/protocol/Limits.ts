@@ -164,6 +164,12 @@ export const manifestEntries = 10_000_000
  * only counted.
  */
 export const leftOutEntries = 4096
+/** Entries of which one answer to a survey tells: a bitmap of them has 1 KiB. */
+export const surveyEntries = spanPages
+/** Items in one answer to Itemize: more than a datagram has room for. */
+export const itemsAnswered = 200
+/** Changes that a catcher keeps to tell them one by one; of more it tells the first. */
+export const itemized = manifestEntries
 /** Longest path: Linux's PATH_MAX. */
 export const pathBytes = 4096
 /** Longest name of a catcher. */

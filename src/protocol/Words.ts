@@ -1,10 +1,16 @@
 /**
- * Words that the protocol's decisions and its messages share. Types alone: a module that needs one of them need not know what a
- * datagram looks like.
+ * Words that the protocol's decisions and its messages share: a module that needs one of them need not know what a datagram looks
+ * like.
  */
 
 /** The content of a carried file. */
-export type Kind = "Manifest" | "Single" | "Bundle" | "Revision"
+export type Kind = "Manifest" | "Single" | "Bundle" | "Revision" | "Selection"
+
+/** Files that are kept in memory, and say which files follow them in the plan. */
+export type ListKind = "Revision" | "Selection"
+
+/** Does such a file say which files follow it in the plan? */
+export const isList = (kind: Kind): kind is ListKind => kind === "Revision" || kind === "Selection"
 
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"
@@ -15,6 +21,20 @@ export interface SitOutReason {
   /** The reason may be none of this file's own: the tree as a whole cannot be here. [F-8] */
   readonly about: "File" | "Tree"
 }
+
+/** How many entries a catcher has to make, to be sent or make anew, to describe, to keep as they are; how many names to delete. */
+export interface Changes {
+  readonly created: number
+  readonly updated: number
+  readonly described: number
+  readonly kept: number
+  readonly deleted: number
+}
+
+/** A change at a catcher: of an entry of the manifest, with the bits of `Compare.change`, or a name that goes. */
+export type Item =
+  | { readonly _tag: "Change"; readonly entry: number; readonly change: number }
+  | { readonly _tag: "Deletion"; readonly path: Uint8Array; readonly isDirectory: boolean }
 
 /** A failure at a catcher: an entry of the manifest and the reason in words. */
 export interface Failure {

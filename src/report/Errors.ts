@@ -107,6 +107,13 @@ export class OpenBarrierTimeout extends Schema.TaggedError<OpenBarrierTimeout>()
   }
 }
 
+/** Survey: nobody answered it. */
+export class SurveyTimeout extends Schema.TaggedError<SurveyTimeout>()("SurveyTimeout", {}) {
+  override get message() {
+    return "no catcher answered the survey: all are lost"
+  }
+}
+
 /** Missing rounds: everybody was lost in them. */
 export class RoundsExhausted extends Schema.TaggedError<RoundsExhausted>()("RoundsExhausted", {
   file: Schema.Number

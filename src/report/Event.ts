@@ -93,6 +93,18 @@ export const FileCompleted = Schema.Struct({
     "Master: every catcher that is still there has the file. Catcher: the file stands under its final name. In `--json` only with `-v`."
 })
 
+/** Something is changed at a catcher. */
+export const Itemized = Schema.Struct({
+  _tag: Schema.tag("Itemized"),
+  catcher: id,
+  changes: Fields.text("the letters of `rsync --itemize-changes`, or `*deleting`"),
+  ...Fields.path,
+  to: Schema.optionalKey(Fields.text("where a symbolic link leads, or the path whose file a hard link is"))
+}).annotate({
+  description:
+    "Master, with --itemize-changes or --dry-run: what is changed at a catcher, or would be; a directory's path ends with a slash."
+})
+
 /** A catcher has everything. */
 export const Completed = Schema.Struct({ _tag: Schema.tag("Completed"), id }).annotate({
   description: "Both: this catcher has everything that is to be sent."
@@ -128,6 +140,7 @@ export const Event = Schema.Union([
   Started,
   Tick,
   FileCompleted,
+  Itemized,
   Completed,
   Lost,
   Failed,

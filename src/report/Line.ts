@@ -121,6 +121,7 @@ export const Line = Schema.Union([
   told(Event.Started),
   told(Event.Tick),
   told(Event.FileCompleted),
+  told(Event.Itemized),
   told(Event.Completed),
   told(Event.Lost),
   told(Event.Failed),

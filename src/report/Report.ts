@@ -36,6 +36,19 @@ export const straggled = Fields.oneOf(
   'why the others do not wait for the catcher, which is sent what it lacks after them. "lost answers": pages arrive there, and most of its answers are lost. "slow machine": its buffers overflow, or it takes long to put away what it has'
 )
 
+/** What was done to what stood at a catcher. */
+export const Changes = Schema.Struct({
+  created: Fields.count("entries that were not there"),
+  updated: Fields.count("entries that were there, and were sent or made anew"),
+  described: Fields.count("entries whose mode, owner or time alone was put right"),
+  kept: Fields.count("entries that differ, and stay because of --update, --existing or --ignore-existing"),
+  deleted: Fields.count("names that were deleted; at the master, those that its survey found"),
+  files: Fields.count("files that it lacked"),
+  bytes: Fields.count("their bytes")
+})
+/** What was done to what stood at a catcher. */
+export type Changes = typeof Changes.Type
+
 /** The outcome at one catcher. */
 export const CatcherReport = Schema.Struct({
   id: Fields.text("the catcher's name"),
@@ -50,6 +63,7 @@ export const CatcherReport = Schema.Struct({
     "pages that it was found to lack, round by round; in its own report with the answers that were lost"
   ),
   straggled: Fields.maybe(straggled),
+  changes: Schema.optionalKey(Changes.annotateKey({ description: "what was changed there, as its survey found it" })),
   failures: Fields.list(failureAtCatcher, "entries that are not there, and why")
 })
 /** The outcome at one catcher. */
@@ -82,6 +96,13 @@ export const Report = Schema.Struct({
   fingerprint: Fields.maybe(Fields.text("of the master's key, where the session was sealed")),
   seconds: Fields.number("seconds since the session began, without the waiting"),
   ...counts,
+  selected: Schema.optionalKey(
+    Schema.Struct({
+      files: Fields.count("files that some catcher lacked, each counted once"),
+      bytes: Fields.count("their bytes")
+    }).annotateKey({ description: "what was to be sent, where catchers were asked what they lack (master)" })
+  ),
+  isDryRun: Schema.optionalKey(Schema.Literal(true).annotateKey({ description: "nothing was changed (--dry-run)" })),
   pages: Pages.annotateKey({ description: "page datagrams" }),
   catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
   skipped: Fields.count("sockets and devices of the tree, which nobody is sent"),

@@ -7,7 +7,23 @@ import type { PageSeal } from "../seal/PageSeal.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Address } from "../protocol/Address.ts"
-import type { FromCatcher, FromMaster, Poll, PollOk, Probe, ProbeOk } from "../wire/Message.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Changes, Runs } from "../protocol/Words.ts"
+import * as Lacks from "../tree/Lacks.ts"
+import * as Codec from "../wire/Codec.ts"
+import type {
+  FromCatcher,
+  FromMaster,
+  Item,
+  Itemize,
+  ItemizeOk,
+  Poll,
+  PollOk,
+  Probe,
+  ProbeOk,
+  Survey,
+  SurveyOk
+} from "../wire/Message.ts"
 import type { Probes } from "./Probing.ts"
 
 /** A catcher's place in a session. */
@@ -37,6 +53,7 @@ export const eventOf = (
   membership: Membership
 ): { readonly file: number; readonly event: FileState.Event } | undefined => {
   if (!("file" in message) || message.file === undefined || message._tag === "Digests") return undefined
+  if (message._tag === "Survey" || message._tag === "Itemize") return undefined
   if (!message.audience.includes(membership.slot)) return undefined
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
@@ -58,6 +75,33 @@ export const toQuestion = (
   const { incarnation, session, slot } = membership
   const sender = { session, slot, incarnation, file, held }
   return answer._tag === "CloseOk" ? { ...answer, ...sender, next: undefined } : { ...answer, ...sender }
+}
+
+/** What a survey has found at a catcher. */
+export interface Found {
+  /** How many entries the manifest has. */
+  readonly entries: number
+  readonly lacks: Runs
+  readonly changes: Changes
+  /** Where the policy itemizes: see `Message.Item`. */
+  readonly items: ReadonlyArray<Item>
+}
+
+/** The answer to a question about the survey. [Y-1] [Y-7] */
+export const toSurvey = (
+  { _tag, from }: Survey | Itemize,
+  { changes, entries, items, lacks }: Found,
+  { incarnation, session, slot }: Membership
+): SurveyOk | ItemizeOk => {
+  const sender = { session, slot, incarnation, file: 0, from } as const
+  return _tag === "Survey"
+    ? { _tag: "SurveyOk", ...sender, changes, ...Lacks.sliceOf(lacks, from, entries) }
+    : {
+        _tag: "ItemizeOk",
+        ...sender,
+        total: items.length,
+        items: Codec.fitItems(items.slice(from, from + Limits.itemsAnswered))
+      }
 }
 
 /** The answer to a probe that asks us. */

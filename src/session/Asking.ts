@@ -25,6 +25,8 @@ export type FileAnswer =
   | Message.SitOut
   | Message.Missing
   | Message.Complete
+  | Message.SurveyOk
+  | Message.ItemizeOk
   | Message.CloseOk
   | Message.Aborted
 
@@ -33,7 +35,9 @@ export interface Question {
   readonly file: number
   readonly audience: Message.Audience
   /** The question, to a slice of its audience. */
-  readonly message: (slice: Message.Audience) => Unsaid<Message.Open | Message.Eof | Message.Close | Message.Abort>
+  readonly message: (
+    slice: Message.Audience
+  ) => Unsaid<Message.Open | Message.Eof | Message.Survey | Message.Itemize | Message.Close | Message.Abort>
   /** Is this the answer of that slot? Called once for each slot with true. */
   readonly accept: (slot: number, answer: FileAnswer) => boolean
   /**

@@ -63,6 +63,8 @@ export class Inbox {
       case "SitOut":
       case "Missing":
       case "Complete":
+      case "SurveyOk":
+      case "ItemizeOk":
       case "CloseOk":
       case "Aborted":
       case "PollOk":

@@ -199,6 +199,8 @@ const masterTags: ReadonlySet<string> = new Set([
   "Poll",
   "Eof",
   "Digests",
+  "Survey",
+  "Itemize",
   "Close",
   "Abort",
   "Bye"

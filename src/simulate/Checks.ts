@@ -19,9 +19,11 @@ import type { Change, Directory, File, Node, Volume } from "../store/Volume.ts"
 import type { Event } from "../transport/simulated/Network.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { Changing } from "./Changing.ts"
 import type { Host, Observer, Outcome } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
+import { isExtraneous } from "./Versions.ts"
 
 interface Expectations {
   readonly tree: ReadonlyArray<Given>
@@ -35,6 +37,8 @@ interface Expectations {
   readonly aloneMillis: number
   /** Is the session under a seal? */
   readonly isSealed?: boolean
+  /** How the trees become like the source. */
+  readonly policy?: Policy | undefined
   /** What the files of the tree have been; without it none changes. */
   readonly source?: Changing
 }
@@ -100,18 +104,24 @@ export class Checks implements Observer {
       this.placed.add(attempt + name)
     }
     if (node._tag !== "File") {
-      if (!this.isOfTree(name)) this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
+      if (!this.isOfTree(name) && !this.isDeletion(operation, name))
+        this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
       return
     }
     const content = this.contents.get(name)
     if (operation === "unlink") {
       // what has another type than the tree's entry makes way for it
-      if (content !== undefined || !this.isOfTree(name))
+      if ((content !== undefined || !this.isOfTree(name)) && !this.isDeletion(operation, name))
         this.problem(host.name, `${name} was removed, and nothing put in its place`)
       return
     }
     if (content === undefined) return this.problem(host.name, `${operation} of ${name}, which is no file of the tree`)
     if (!this.hasBeen(name, node)) this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+  }
+
+  /** What the tree does not have goes only where the policy deletes. */
+  private isDeletion(operation: Change["operation"], name: string): boolean {
+    return operation === "unlink" && this.expectations.policy?.deletes === true && !this.isOfTree(name)
   }
 
   /** Whose content a path has: a hard link's is its leader's. */
@@ -141,9 +151,15 @@ export class Checks implements Observer {
       if (failed.has(path)) continue
       const node = volume.find(entry.path.length === 0 ? destination : `${destination}/${path}`)
       const wrong = node === undefined ? "is not there" : this.isWrong(volume, entry, node)
-      if (wrong !== undefined) out.push(`${path} ${wrong}`)
+      if (wrong !== undefined && !this.isKept(node)) out.push(`${path} ${wrong}`)
     }
     return out
+  }
+
+  // What is newer than the source has it may stay.
+  private isKept(node: Node | undefined): boolean {
+    const { keepsNewer = false } = this.expectations.policy ?? {}
+    return keepsNewer && node?._tag === "File"
   }
 
   private isWrong(volume: Volume, entry: Given["entry"], node: Node): string | undefined {
@@ -159,6 +175,12 @@ export class Checks implements Observer {
     const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
     const isIt = this.source.versions(path).some(({ entry }) => agrees(metadata, entry))
     return isIt ? undefined : "has other metadata"
+  }
+
+  private extraneous(volume: Volume): ReadonlyArray<string> {
+    const top = volume.find(destination)
+    const names = top?._tag === "Directory" ? [...volume.walk(top)].map(([name]) => name) : []
+    return names.filter((name) => isExtraneous(name) && !this.isOfTree(name))
   }
 
   private standing(volume: Volume): number {
@@ -202,7 +224,7 @@ export class Checks implements Observer {
       if (host === undefined) continue
       const standing = this.standing(host.volume)
       // what was committed before the destination was replaced stands where nobody looks
-      if (files > standing && host.replacements === 0)
+      if (files > standing && host.replacements === 0 && this.expectations.policy?.keepsNewer !== true)
         this.problem("master", `${id} is said to have ${files} files, and has ${standing}`)
       if (state !== "Complete") continue
       if (failures.length > 0) this.problem("master", `${id} is complete with failures`)
@@ -243,6 +265,8 @@ export class Checks implements Observer {
       if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
       else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
       for (const lack of this.lacks(host.volume, this.excused())) this.problem(host.name, lack)
+      if (this.expectations.policy?.deletes !== true || master.value.failures.length > 0) continue
+      for (const name of this.extraneous(host.volume)) this.problem(host.name, `${name} was to be deleted`)
     }
   }
 

@@ -22,6 +22,7 @@ import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { type Replaced, replacedOf, replaceDestination } from "./Replaced.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
 import * as Tree from "./Tree.ts"
+import { versionsOf } from "./Versions.ts"
 
 /** A scenario and what is to be known of it. */
 export interface Story {
@@ -61,15 +62,17 @@ interface Mishaps {
   readonly liar: Liar | undefined
 }
 
-/** What a seed decides otherwise: half of the sessions are under a seal, in a fifth of these a catcher lies. */
+/** What a seed decides otherwise: half of the sessions are under a seal, in a fifth of these a catcher lies; half have a policy. */
 export interface Settled {
   readonly isSealed?: boolean | undefined
   readonly lies?: boolean | undefined
+  readonly isSync?: boolean | undefined
 }
 
 /** The story of a seed. */
 export const story = (seed: number, settled: Settled = {}): Story => {
   const { isSealed = new Dice(seed ^ 0xa54f_f53a).hits(0.5) } = settled
+  const { isSync = new Dice(seed ^ 0x428a_2f98).hits(0.5) } = settled
   const { lies = isSealed && new Dice(seed ^ 0x2b99_2ddf).hits(0.2) } = settled
   const dice = new Dice(seed)
   const telling: Array<string> = []
@@ -87,6 +90,8 @@ export const story = (seed: number, settled: Settled = {}): Story => {
   const master = masterOf(dice, shortPaths.length > 0, death !== undefined)
   tell(`master ${JSON.stringify(master)}`)
   if (isSealed) tell("under a seal")
+  const versions = isSync ? versionsOf(new Dice(seed ^ 0x7137_4491), seed, tree) : undefined
+  if (versions !== undefined) tell(versions.telling)
   const machines = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
   const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed, lies })
   tellingOf(mishaps, tree).forEach(tell)
@@ -114,13 +119,17 @@ export const story = (seed: number, settled: Settled = {}): Story => {
       // a catcher that is started later is not waited for, and joins what runs
       master: {
         ...master,
+        ...(versions === undefined ? {} : { policy: versions.policy }),
         catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) + liars
       },
       limitMillis: 600_000,
       isSealed,
       disk: (i) => machines[i].disk,
       startMillis: (i) => machines[i].startMillis,
-      before: (i, volume) => furnish(new Dice(seed * 31 + i), volume, tree),
+      before: (i, volume) => {
+        versions?.stand(i, volume)
+        furnish(new Dice(seed * 31 + i), volume, tree)
+      },
       // so few that blocks are spilled
       ...(dice.hits(0.3) ? { assemblingBlocks: dice.whole(1, 3) } : {}),
       meanwhile: (world) => befall(world, mishaps, source, excuses, tell)

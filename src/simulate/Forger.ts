@@ -116,6 +116,27 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
           ]
     case "Close":
       return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures: [], next: undefined }]
+    case "Survey":
+      return [
+        {
+          _tag: "SurveyOk",
+          ...sender,
+          file: 0,
+          from: said.from,
+          changes: nothingChanged,
+          count: dice.pick(0, 1, 100),
+          runs: []
+        },
+        {
+          _tag: "SurveyOk",
+          ...sender,
+          file: 0,
+          from: said.from,
+          changes: nothingChanged,
+          count: 8192,
+          runs: [said.from, 8192]
+        }
+      ]
     case "Poll":
       return [{ _tag: "PollOk", ...sender, poll: said.poll, received: 1, dropped: 0, held: 1 }]
     case "Announce":
@@ -124,6 +145,8 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
       return []
   }
 }
+
+const nothingChanged = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0 }
 
 /** A message as the master sends them, from an address that is not the master's. */
 const garbage = (said: FromMaster, dice: Dice): Uint8Array => {

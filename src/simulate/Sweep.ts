@@ -59,6 +59,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
       isSealed: story.scenario.isSealed === true,
+      policy: story.scenario.master?.policy,
       masterLives: story.masterLives,
       isAnybodyThere: () => (story.liars ?? 0) > 0 || hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),

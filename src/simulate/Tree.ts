@@ -1,6 +1,8 @@
 /** Trees to simulate with: entries, and content that depends on nothing but a seed. */
 
-import type { Given } from "../store/Memory.ts"
+import * as Result from "effect/Result"
+import { destination, type Given } from "../store/Memory.ts"
+import type { Volume } from "../store/Volume.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
 
@@ -51,3 +53,24 @@ export const contents = (tree: ReadonlyArray<Given>): ReadonlyMap<string, Uint8A
       entry._tag === "File" ? [[display(entry.path), content ?? new Uint8Array(0)] as const] : []
     )
   )
+
+/** Puts a tree on a volume, in the destination of a catcher: an older version that stands there before the session. */
+export const stand = (volume: Volume, tree: ReadonlyArray<Given>): void => {
+  if (volume.find(destination) === undefined) volume.mkdir(destination)
+  for (const { content, entry } of tree) {
+    const path = entry.path.length === 0 ? destination : `${destination}/${display(entry.path)}`
+    const leader = entry._tag === "HardLink" ? tree[entry.leader].entry : undefined
+    if (entry._tag === "Directory" && entry.path.length > 0) volume.mkdir(path)
+    if (entry._tag === "Symlink") volume.symlink(path, display(entry.target), entry)
+    if (entry._tag === "Fifo") volume.fifo(path, entry)
+    if (leader !== undefined) volume.link(`${destination}/${display(leader.path)}`, path)
+    if (entry._tag === "File") {
+      Result.map(volume.create(path, entry.size), (file) => {
+        volume.write(file, 0, content ?? new Uint8Array(0))
+        volume.close(file)
+      })
+    }
+    const node = volume.find(path)
+    if (node !== undefined && leader === undefined) volume.setMetadata(node, entry)
+  }
+}

@@ -3,11 +3,12 @@
  * made at the end, and only when its leader arrived.
  */
 
+import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { refused } from "../tree/Validate.ts"
 import { leaderless, refusal } from "./Reasons.ts"
-import { DestinationEscape } from "./Store.ts"
+import { DestinationEscape, type Surveyed } from "./Store.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 
@@ -20,10 +21,15 @@ export class Inventory {
   private readonly leaders = new Set<number>()
   private readonly arrived = new Set<number>()
 
-  constructor(entries: ReadonlyArray<Entry>) {
+  private readonly surveyed: Surveyed | undefined
+
+  /** `surveyed`: what was found of these entries before. */
+  constructor(entries: ReadonlyArray<Entry>, surveyed?: Surveyed) {
     this.entries = entries
+    this.surveyed = surveyed
     this.refusals = refused(entries)
     for (const entry of entries) if (entry._tag === "HardLink") this.leaders.add(entry.leader)
+    if (surveyed !== undefined) for (const leader of this.leaders) if (this.stays(leader)) this.arrived.add(leader)
   }
 
   /** Why an entry may not be made, as an error; undefined: it may. */
@@ -43,14 +49,65 @@ export class Inventory {
     return this.refusals.has(index)
   }
 
+  /** The change that the survey has found of an entry; where there was none, all have to come. */
+  changeOf(index: number): number {
+    return this.surveyed?.changes[index] ?? Compare.change.Content
+  }
+
+  /** Stands it there already, or does the policy leave it alone? */
+  stays(index: number): boolean {
+    return !Compare.isLacked(this.changeOf(index))
+  }
+
+  /**
+   * Is there something to be done for an entry before any content comes? Files are made when they come, hard links in the end;
+   * what stands there already is left alone, or only described. Directories get their metadata at the end.
+   */
+  isMadeFirst(index: number): boolean {
+    const change = this.changeOf(index)
+    if (Compare.isKept(change)) return false
+    switch (this.entries[index]._tag) {
+      case "Directory":
+        return true
+      case "File":
+        return change !== 0 && !Compare.isLacked(change)
+      case "HardLink":
+        return false
+      default:
+        return change !== 0
+    }
+  }
+
   /** The indices of entries that pass a test. */
   indices(test: (entry: Entry, index: number) => boolean): ReadonlyArray<number> {
     return this.entries.flatMap((entry, index) => (test(entry, index) ? [index] : []))
   }
 
-  /** Hard links that may be made. */
+  /** Hard links that may be made: also those that were right, because their leader may have come anew. */
   hardLinks(): ReadonlyArray<number> {
-    return this.indices((entry, index) => entry._tag === "HardLink" && !this.isRefused(index))
+    const isKept = (index: number) => Compare.isKept(this.changeOf(index))
+    return this.indices((entry, index) => entry._tag === "HardLink" && !this.isRefused(index) && !isKept(index))
+  }
+
+  /** Directories of the tree that may have names beyond it. */
+  directories(): ReadonlyArray<number> {
+    const isOpen = (index: number) => !this.isRefused(index) && !Compare.isKept(this.changeOf(index))
+    return this.indices((entry, index) => entry._tag === "Directory" && isOpen(index))
+  }
+
+  /** Files that the survey has found right, and that must be so in the end. */
+  unchanged(): ReadonlyArray<number> {
+    if (this.surveyed === undefined) return []
+    return this.indices((entry, index) => {
+      const change = this.changeOf(index)
+      return entry._tag === "File" && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
+    })
+  }
+
+  /** Is a file no longer what its entry says, as the survey compared it? */
+  isOther(index: number, found: Compare.Found | undefined): boolean {
+    const { policy } = this.surveyed ?? {}
+    return policy !== undefined && Compare.isLacked(Compare.changesOf(this.file(index), found, policy, false))
   }
 
   /** A file has its final name. */

@@ -17,14 +17,26 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display } from "../tree/Names.ts"
+import * as Extraneous from "../tree/Extraneous.ts"
+import { bytesOf, display } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
+import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
 import { destination, MemorySite, type Options, pathOf, put } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
-import { type DestinationEscape, reasonOf, Store, type StoreError } from "./Store.ts"
+import { changedMeanwhile } from "./Reasons.ts"
+import {
+  type DestinationEscape,
+  type Deleted,
+  type Deleting,
+  reasonOf,
+  Store,
+  type StoreError,
+  type Surveyed
+} from "./Store.ts"
 import type { Node, Volume } from "./Volume.ts"
 
 export { destination, type Faults, type Operation, type Options } from "./MemorySite.ts"
@@ -62,10 +74,12 @@ export const make = (options: Options = {}): Memory => {
     stage: () => site.stage,
     store: Store.of({
       shortage: (entries) => Effect.sync(() => Option.fromUndefinedOr(shortage(site, entries))),
-      prepare: (entries) => prepare(site, entries),
+      survey: (entries, policy) => survey(site, entries, policy),
+      prepare: (entries, surveyed) => prepare(site, entries, surveyed),
       revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
       open: (carried) => Writers.open(site, carried),
       existing: (carried) => Writers.existing(site, carried),
+      deleteOthers: (deleting) => Effect.andThen(site.stands, remove(site, deleting)),
       finish: finish(site),
       stands: site.stands
     })
@@ -88,13 +102,37 @@ const standingOf = (node: Node | undefined): Room.Standing | undefined => {
   return node._tag === "File" ? { size: node.content.size, bytes: node.content.usedBytes } : { size: -1, bytes: 0 }
 }
 
-const prepare = Effect.fn("Memory.prepare")(function* (site: MemorySite, entries: ReadonlyArray<Entry>) {
+const survey = Effect.fn("Memory.survey")(function* (site: MemorySite, entries: ReadonlyArray<Entry>, policy: Policy) {
   site.begin(entries)
+  const nodeOf = (index: number) =>
+    entries[index] === undefined ? undefined : site.volume.find(pathOf(entries[index]))
+  yield* Effect.yieldNow
+  return Uint16Array.from(entries, (entry, index) => {
+    const node = nodeOf(index)
+    if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
+    return Compare.linkChangesOf(foundOf(node), node !== undefined && node === nodeOf(entry.leader), policy)
+  })
+})
+
+const foundOf = (node: Node | undefined): Compare.Found | undefined => {
+  if (node === undefined) return undefined
+  const { entry } = node
+  const metadata = entry === undefined || entry._tag === "HardLink" ? Metadata.unset : entry.metadata
+  const found = { _tag: node._tag, metadata, size: node._tag === "File" ? node.content.size : 0 }
+  return node._tag === "Symlink" ? { ...found, target: bytesOf(node.target) } : found
+}
+
+const prepare = Effect.fn("Memory.prepare")(function* (
+  site: MemorySite,
+  entries: ReadonlyArray<Entry>,
+  surveyed: Surveyed | undefined
+) {
+  site.begin(entries, surveyed)
   const failures: Array<Failure> = []
   for (const [index, entry] of entries.entries()) {
     const refusal = site.inventory.refusal(index)
-    // Files are made when they come, hard links in the end.
-    if (refusal === undefined && (entry._tag === "File" || entry._tag === "HardLink")) continue
+    const isRight = site.inventory.changeOf(index) === 0
+    if (refusal === undefined && (isRight || !site.inventory.isMadeFirst(index))) continue
     const preparing = refusal === undefined ? prepareEntry(site, entry) : Effect.fail(refusal)
     const ready = yield* Effect.result<void, StoreError | DestinationEscape, never>(preparing)
     if (Result.isFailure(ready)) failures.push({ entry: index, reason: reasonOf(ready.failure) })
@@ -113,6 +151,8 @@ const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry
       if (volume.find(pathOf(entry)) === undefined)
         yield* site.step("prepare", entry, () => volume.mkdir(pathOf(entry)))
       return volume.setMetadata(volume.find(pathOf(entry))!, entry)
+    case "File":
+      return volume.setMetadata(volume.find(pathOf(entry))!, entry)
     case "Symlink":
       return yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), entry))
     case "Fifo":
@@ -125,9 +165,13 @@ const finish = (site: MemorySite) =>
     const { inventory, volume } = site
     const failures: Array<Failure> = []
     yield* site.stands
+    for (const index of inventory.unchanged()) {
+      if (!inventory.isOther(index, foundOf(volume.find(pathOf(inventory.entries[index]))))) continue
+      failures.push({ entry: index, reason: changedMeanwhile().reason })
+    }
     for (const index of inventory.hardLinks()) {
       const entry = inventory.entries[index]
-      if (entry._tag !== "HardLink") continue
+      if (entry._tag !== "HardLink" || isLinked(site, entry)) continue
       const linked = yield* Effect.result(
         Effect.flatMap(leaderOf(site, entry), (leader) =>
           put(site, "commit", entry, (temporary) => volume.link(pathOf(leader), temporary))
@@ -139,6 +183,35 @@ const finish = (site: MemorySite) =>
     site.stage = "Finished"
     return failures
   })
+
+/** Deletes what the manifest does not have. */
+const remove = Effect.fnUntraced(function* ({ inventory, volume }: MemorySite, deleting: Deleting) {
+  const { isDry, most, spared, told } = deleting
+  let count = 0
+  const unlink = (path: string): void => {
+    const node = volume.find(path)
+    if (node?._tag === "Directory") for (const name of [...node.entries.keys()]) unlink(`${path}/${name}`)
+    if (count >= most || (!isDry && Result.isFailure(volume.unlink(path)))) return
+    count++
+    told?.(bytesOf(path.slice(destination.length + 1)), node?._tag === "Directory")
+  }
+  for (const [key, names] of Extraneous.staying(inventory.entries, spared)) {
+    const path = pathOf({ _tag: "Directory", path: Buffer.from(key, "latin1"), metadata: Metadata.unset })
+    const node = volume.find(path)
+    if (node?._tag !== "Directory") continue
+    for (const name of [...node.entries.keys()]) {
+      const own = Buffer.from(bytesOf(name)).toString("latin1")
+      if (!names.has(own) && !name.includes(".mrsync-")) unlink(`${path}/${name}`)
+    }
+    yield* Effect.yieldNow
+  }
+  return { count, failures: [] } as Deleted
+})
+
+const isLinked = ({ inventory, volume }: MemorySite, link: Extract<Entry, { readonly _tag: "HardLink" }>): boolean => {
+  const node = volume.find(pathOf(link))
+  return node !== undefined && node === volume.find(pathOf(inventory.entries[link.leader]))
+}
 
 const leaderOf = ({ inventory }: MemorySite, link: Extract<Entry, { readonly _tag: "HardLink" }>) =>
   Effect.try({ try: () => inventory.leaderOf(link), catch: (cause) => cause as StoreError })

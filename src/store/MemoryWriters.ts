@@ -18,7 +18,7 @@ import type { File } from "./Volume.ts"
 
 /** Opens a carried file to be written. */
 export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: CarriedFile) {
-  if (carried.kind === "Manifest" || carried.kind === "Revision") return yield* notKept()
+  if (carried.kind !== "Single" && carried.kind !== "Bundle") return yield* notKept()
   if (carried.kind === "Bundle") yield* BundleWriter.admit(carried)
   yield* site.stands
   const writer = carried.kind === "Single" ? yield* openSingle(site, carried) : openBundle(site, carried)

@@ -16,9 +16,16 @@ export const notEmpty = () => refusal("ENOTEMPTY", "a directory that is not empt
 /** A read or a write goes past the end of the content. */
 export const outside = () => refusal("EINVAL", "the range lies outside the file")
 
+/** A file system is mounted at a path that was to be deleted. */
+export const mounted = (path: Uint8Array) => refusal("EBUSY", `${display(path)} stays: something is mounted there`)
+
 /** A hard link's leader did not arrive. */
 export const leaderless = (leader: Uint8Array) =>
   refusal("ENOENT", `the file it is a hard link to, ${display(leader)}, did not arrive`)
+
+/** A file that had not to be sent was changed while the session ran. */
+export const changedMeanwhile = () =>
+  refusal("ESTALE", "it was changed at the destination while the session ran; send once more")
 
 /** Content of a carried file that no store keeps. */
 export const notKept = () => refusal("EINVAL", "the manifest is not kept in the store")

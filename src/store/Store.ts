@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import type { Shortage } from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
 
@@ -68,6 +69,31 @@ export interface Existing {
   readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
+/** What a survey has found, and by which policy. */
+export interface Surveyed {
+  readonly policy: Policy
+  readonly changes: Uint16Array
+}
+
+/** Names in the manifest's directories go that no entry has. [Y-6] */
+export interface Deleting {
+  /** Nothing goes: it is only counted. */
+  readonly isDry: boolean
+  /** Told of each name that goes, what is in a directory before the directory. */
+  readonly told?: (path: Uint8Array, isDirectory: boolean) => void
+  /** Paths that stay: the master could not read them. */
+  readonly spared: ReadonlyArray<Uint8Array>
+  /** How many may go. */
+  readonly most: number
+}
+
+/** How that went: failures are those of directories in which something stays. */
+export interface Deleted {
+  readonly failures: ReadonlyArray<Failure>
+  /** How many names are gone. */
+  readonly count: number
+}
+
 /** When a store looks whether its destination can be used: before a session is waited for, or when one begins. */
 export type Checked = "AtOnce" | "InSession"
 
@@ -91,8 +117,19 @@ export class Store extends Context.Service<
     readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
     /** The room that a tree lacks, before anything of it is made. None where it may fit, or the system does not say. [M-10] */
     readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
-    /** Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries. */
-    readonly prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
+    /**
+     * Compares what stands there with the manifest, before anything is made: for each entry the bits of `Compare.change`.
+     * `prepare` then makes only what is lacked, and describes what is lacked in mode, owner or time alone.
+     */
+    readonly survey: (entries: ReadonlyArray<Entry>, policy: Policy) => Effect.Effect<Uint16Array, StoreError>
+    /**
+     * Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries.
+     * `surveyed`: what the survey of the same entries has found.
+     */
+    readonly prepare: (
+      entries: ReadonlyArray<Entry>,
+      surveyed?: Surveyed
+    ) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /**
      * Opens a carried file to be written. A bundle may be opened and written to before `prepare` has ended; a single file is
      * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
@@ -103,7 +140,12 @@ export class Store extends Context.Service<
      * size and reached through no symbolic link. None when one of them is not so.
      */
     readonly existing: (carried: CarriedFile) => Effect.Effect<Option.Option<Existing>>
-    /** The last step: hard links whose leader arrived, then the metadata of directories, deepest first. */
+    /** Deletes what directories of the manifest have and the manifest does not, when all files have arrived. [Y-6] */
+    readonly deleteOthers: (deleting: Deleting) => Effect.Effect<Deleted, StoreError>
+    /**
+     * The last step: hard links whose leader arrived, then the metadata of directories, deepest first. A file that the survey
+     * found right, and is not any more, is a failure.
+     */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /** Fails when the destination is no longer the one that `prepare` opened: then that is why other things fail. [F-8] */
     readonly stands: Effect.Effect<void, StoreError>

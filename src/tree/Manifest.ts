@@ -7,6 +7,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { type Entry, type LeftOut, nothingLeftOut } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
 import { modeMask } from "./Metadata.ts"
+import { compares, noWishes, type Policy, wishes } from "./Policy.ts"
 
 const encoder = new TextEncoder()
 // a byte order mark is a part of the text
@@ -18,17 +19,20 @@ const sparseTag = tags.length
 const version = 2
 /** Before each entry: how long the rest of it is. A reader passes over fields that it does not know. [M-11] */
 const lengthBytes = 4
+/** After all else, where there is one. */
+const policyBytes = 13
+const anyNumber = 0xffff_ffff
 
 const kinds = ["Unreadable", "Changed"] as const
 
 /** The manifest as the content of file 0. */
-export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut): Uint8Array => {
+export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, policy?: Policy): Uint8Array => {
   const lost = leftOut.lost.slice(0, Limits.leftOutEntries).map(({ kind, path, reason }) => ({
     kind,
     path: path.subarray(0, Limits.pathBytes),
     reason: encoder.encode(reason).subarray(0, Limits.reasonBytes)
   }))
-  let bytes = 20
+  let bytes = 20 + policyBytes
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
   for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
   const writer = new Writer(bytes)
@@ -43,6 +47,7 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut):
     writer.data(path)
     writer.data(reason)
   }
+  if (policy !== undefined) writer.policy(policy)
   return writer.written()
 }
 
@@ -95,6 +100,12 @@ class Writer {
     this.u64(mtimeSeconds)
     this.u32(mtimeNanos)
   }
+  policy(policy: Policy): void {
+    this.u8(compares.indexOf(policy.compare))
+    this.u32(policy.windowSeconds + 1)
+    this.u32(wishes.reduce((bits, wish, bit) => bits | (policy[wish] ? 1 << bit : 0), 0))
+    this.u32(policy.mostDeleted ?? anyNumber)
+  }
   written(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }
@@ -104,15 +115,22 @@ class Writer {
 export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, string> =>
   Result.map(decodeTree(bytes), ({ entries }) => entries)
 
-/** The same with what was left out. */
-export const decodeTree = (
-  bytes: Uint8Array
-): Result.Result<{ readonly entries: ReadonlyArray<Entry>; readonly leftOut: LeftOut }, string> => {
+/** The same with what was left out, and the policy. */
+export const decodeTree = (bytes: Uint8Array): Result.Result<Tree, string> => {
   const reader = new Reader(bytes)
   const entries = reader.entries()
   const leftOut = reader.leftOut()
+  const policy = reader.policy()
   const wrong = reader.end()
-  return wrong === undefined ? Result.succeed({ entries, leftOut }) : Result.fail(wrong)
+  return wrong === undefined ? Result.succeed({ entries, leftOut, policy }) : Result.fail(wrong)
+}
+
+/** What a manifest says. */
+export interface Tree {
+  readonly entries: ReadonlyArray<Entry>
+  readonly leftOut: LeftOut
+  /** How it is brought to catchers; undefined: every file is sent. */
+  readonly policy: Policy | undefined
 }
 
 /** Reads until something is wrong; from then on whatever it reads is 0 or empty. */
@@ -225,6 +243,17 @@ class Reader {
       else lost.push({ path, kind, reason })
     }
     return { lost, more, special }
+  }
+
+  policy(): Policy | undefined {
+    if (this.wrong !== undefined || this.at === this.bytes.length) return undefined
+    const compare = compares[this.u8()]
+    const windowSeconds = this.u32() - 1
+    const bits = this.u32()
+    if (compare === undefined || bits >= 1 << wishes.length) this.fail("has a policy that is not known")
+    const most = this.u32()
+    const wished = Object.fromEntries(wishes.map((wish, bit) => [wish, (bits & (1 << bit)) !== 0] as const))
+    return { ...noWishes, ...wished, compare, windowSeconds, mostDeleted: most === anyNumber ? undefined : most }
   }
 
   /** What is wrong, if anything is. */

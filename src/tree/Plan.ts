@@ -7,12 +7,13 @@
 
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
-import type { Kind } from "../protocol/Words.ts"
+import { isList, type Kind, type ListKind, type Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
+import * as Lacks from "./Lacks.ts"
 import type { Member } from "./Members.ts"
 import { keyOf } from "./Names.ts"
 
-/** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a revision. */
+/** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a list of others. */
 export interface CarriedFile {
   /** Its number on the wire; 0 is the manifest. */
   readonly file: number
@@ -29,6 +30,10 @@ export const bundled = ({ kind, members }: CarriedFile): number => (kind === "Bu
 
 /** The plan of carried files: small ones in bundles of consecutive entries, larger ones alone. File 0 is the manifest. */
 export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<CarriedFile> => planOf(entries, entries.keys(), 1)
+
+/** The plan of the entries that are selected: it follows the selection, which is a file of the plan itself. [Y-4] */
+export const select = (entries: ReadonlyArray<Entry>, selection: Runs, file: number): ReadonlyArray<CarriedFile> =>
+  planOf(entries, Lacks.each(selection), file + 1)
 
 /** The plan of some of the entries, whose files are numbered from `firstFile`. */
 const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
@@ -60,17 +65,14 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
 
 /**
  * The pages of a plan, as both sides count them: of files that are sent, because they carry entries that no revision carries
- * instead, and were not dropped; and of the revisions themselves.
+ * instead, and were not dropped; and of the lists themselves.
  */
 export const neededPages = (
   plan: ReadonlyArray<CarriedFile>,
   pageBytes: number,
   isSent: (file: number) => boolean
 ): number =>
-  plan.reduce(
-    (sum, { file, kind, size }) => sum + (kind === "Revision" || isSent(file) ? Math.ceil(size / pageBytes) : 0),
-    0
-  )
+  plan.reduce((sum, { file, kind, size }) => sum + (isList(kind) || isSent(file) ? Math.ceil(size / pageBytes) : 0), 0)
 
 // ---- revisions ----
 
@@ -102,13 +104,8 @@ export const revise = (
   return Result.succeed({ entries: next, revised, plan: planOf(next, revised, file + 1) })
 }
 
-/** A revision as a file of the plan. */
-export const revisionFile = (file: number, size: number): CarriedFile => ({
-  file,
-  kind: "Revision",
-  size,
-  members: []
-})
+/** A revision or a selection as a file of the plan. */
+export const listFile = (kind: ListKind, file: number, size: number): CarriedFile => ({ file, kind, size, members: [] })
 
 /** The last file of a plan that carries each of the entries; one walk for all, as a revision lists thousands. */
 export const carriersOf = (

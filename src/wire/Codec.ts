@@ -12,7 +12,7 @@ import { Reader, Writer } from "./Fields.ts"
 import * as FromCatcher from "./FromCatcher.ts"
 import * as FromMaster from "./FromMaster.ts"
 import * as Header from "./Header.ts"
-import type { Failure, Message } from "./Message.ts"
+import type { Failure, Item, Message } from "./Message.ts"
 
 /**
  * Why a datagram cannot be read: it is no datagram of ours, it is under a seal, its checksum is
@@ -61,6 +61,16 @@ export const fitFailures = (
     if (bytes > messageBytes) return { failures: failures.slice(0, i), next: failures[i].entry }
   }
   return { failures, next: undefined }
+}
+
+/** As many items as one answer holds; one that is too long for any is cut. */
+export const fitItems = (items: ReadonlyArray<Item>): ReadonlyArray<Item> => {
+  let bytes = Limits.headerBytes + 12
+  const most = items.findIndex((item) => (bytes += FromCatcher.itemBytes(item)) > messageBytes)
+  const [first] = items
+  if (most !== 0 || first?._tag !== "Deletion")
+    return items.slice(0, Math.min(most < 0 ? items.length : most, Limits.itemsAnswered))
+  return [{ ...first, path: first.path.subarray(0, messageBytes - Limits.headerBytes - 15) }]
 }
 
 /** Reads the datagram at `at`; the header there must be `Header.valid`. Pages are not for this: see Header. */

@@ -5,7 +5,7 @@
 import * as Limits from "../protocol/Limits.ts"
 import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
 import * as Header from "./Header.ts"
-import type { FromCatcher, Runs } from "./Message.ts"
+import type { FromCatcher, Item, Runs } from "./Message.ts"
 
 const noLacks = 0xffff
 
@@ -65,6 +65,16 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       putRuns(w, message.first, message.count, message.runs)
       w.u64(message.held)
       return [message.file, message.round]
+    case "SurveyOk":
+      for (const change of counted) w.u32(message.changes[change])
+      w.u16(message.count)
+      putRuns(w, message.from, message.count, message.runs)
+      return [message.file, message.from]
+    case "ItemizeOk":
+      w.u32(message.total)
+      w.u16(message.items.length)
+      for (const item of message.items) putItem(w, item)
+      return [message.file, message.from]
     case "CloseOk": {
       w.u32(message.next ?? nothing)
       w.u16(message.failures.length)
@@ -76,6 +86,32 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
     }
   }
 }
+
+/** The counts of an answer to a survey, as they follow each other. */
+const counted = ["created", "updated", "described", "kept", "deleted"] as const
+
+const putItem = (w: Writer, item: Item): void => {
+  if (item._tag === "Change") {
+    w.u8(0)
+    w.u32(item.entry)
+    return w.u16(item.change)
+  }
+  w.u8(item.isDirectory ? 2 : 1)
+  w.u16(item.path.length)
+  w.raw(item.path)
+}
+
+const takeItem = (r: Reader): Item => {
+  const form = r.u8()
+  if (form > 2) r.bad = true
+  if (form === 0) return { _tag: "Change", entry: r.u32(), change: r.u16() }
+  const length = r.u16()
+  if (length === 0 || length > Limits.pathBytes) r.bad = true
+  return { _tag: "Deletion", path: r.raw(r.bad ? 0 : length), isDirectory: form === 2 }
+}
+
+/** Bytes that an item takes. */
+export const itemBytes = (item: Item): number => (item._tag === "Change" ? 7 : 3 + item.path.length)
 
 // Few runs as pairs of 16 bits (gap, length), many as a bitmap: whichever is shorter.
 const putRuns = (w: Writer, first: number, count: number, runs: Runs) => {
@@ -153,6 +189,21 @@ export const take = (
       return { _tag: "SitOut", ...sender, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing:
       return { _tag: "Missing", ...sender, file, round: index, ...takeLack(r) }
+    case Header.types.ItemizeOk: {
+      const total = r.u32()
+      const length = r.u16()
+      if (file !== 0 || length > Limits.itemsAnswered) r.bad = true
+      const items = []
+      for (let i = 0; i < length && !r.bad; i++) items.push(takeItem(r))
+      return { _tag: "ItemizeOk", ...sender, file: 0, from: index, total, items }
+    }
+    case Header.types.SurveyOk: {
+      const [created, updated, described, kept, deleted] = counted.map(() => r.u32())
+      const changes = { created, updated, described, kept, deleted }
+      const count = r.u16()
+      if (file !== 0) r.bad = true
+      return { _tag: "SurveyOk", ...sender, file: 0, from: index, changes, count, runs: takeRuns(r, index, count) }
+    }
     case Header.types.CloseOk: {
       const next = r.u32()
       const length = r.u16()
@@ -181,6 +232,8 @@ const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.Aborted,
   Header.types.SitOut,
   Header.types.Missing,
+  Header.types.SurveyOk,
+  Header.types.ItemizeOk,
   Header.types.CloseOk
 ])
 

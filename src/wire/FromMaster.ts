@@ -7,7 +7,7 @@ import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
 import * as Header from "./Header.ts"
 import type { FromMaster, Kind, Refusal } from "./Message.ts"
 
-const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision"]
+const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision", "Selection"]
 /** The refusals, as their numbers say. */
 export const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"]
 const noSlot = 0xffff
@@ -68,6 +68,10 @@ export const put = (message: FromMaster, w: Writer): About => {
       w.u8(message.digests.length / Limits.digestBytes)
       w.raw(message.digests)
       return [message.file, message.first]
+    case "Survey":
+    case "Itemize":
+      w.audience(message.audience)
+      return [message.file, message.from]
     case "Close":
       w.audience(message.audience)
       return [message.file, message.from]
@@ -108,6 +112,12 @@ export const take = (type: number, session: bigint, file: number, index: number,
       return takeEof(session, file, index, r)
     case Header.types.Digests:
       return takeDigests(session, file, index, r)
+    case Header.types.Survey:
+    case Header.types.Itemize: {
+      if (file !== 0) r.bad = true
+      const _tag = type === Header.types.Survey ? "Survey" : "Itemize"
+      return { _tag, session, file: 0, from: index, audience: r.audience() }
+    }
     case Header.types.Close:
       return { _tag: "Close", session, file, from: index, audience: r.audience() }
     case Header.types.Abort:

@@ -46,7 +46,11 @@ export const types = {
   Parity: 19,
   Probe: 20,
   ProbeOk: 21,
-  Digests: 22
+  Digests: 22,
+  Survey: 23,
+  SurveyOk: 24,
+  Itemize: 25,
+  ItemizeOk: 26
 } as const
 
 /** Those of the handshake under a seal, which are no messages: see seal/Hails. */

@@ -3,9 +3,9 @@
  * docs/protocol.md holds the same table with offsets.
  */
 
-import type { Failure, Kind, Refusal, SitOutReason, SpanLack } from "../protocol/Words.ts"
+import type { Changes, Failure, Item, Kind, Refusal, Runs, SitOutReason, SpanLack } from "../protocol/Words.ts"
 
-export type { Failure, Kind, Refusal, Runs } from "../protocol/Words.ts"
+export type { Failure, Item, Kind, Refusal, Runs } from "../protocol/Words.ts"
 
 /** Slots (a catcher's number in the session) that are asked, in ascending order. */
 export type Audience = ReadonlyArray<number>
@@ -136,6 +136,15 @@ export interface Digests {
   readonly digests: Uint8Array
 }
 
+/** M> Which entries of the manifest do you lack, from that one on? Asked once the manifest is there. [Y-1] */
+export interface Survey {
+  readonly _tag: "Survey"
+  readonly session: bigint
+  readonly file: 0
+  readonly from: number
+  readonly audience: Audience
+}
+
 /** M> Commit. The answer lists failures from entry `from` on. */
 export interface Close {
   readonly _tag: "Close"
@@ -201,6 +210,34 @@ export interface Complete extends Holding {
   readonly file: number
 }
 
+/** C> Answer to Survey: which of the entries [from, from + count) of the manifest this catcher lacks. [Y-1] */
+export interface SurveyOk extends Answer {
+  readonly _tag: "SurveyOk"
+  readonly file: 0
+  readonly from: number
+  readonly count: number
+  readonly runs: Runs
+  readonly changes: Changes
+}
+
+/** M> What is to be changed at you, from that item on? Asked where the policy itemizes. [Y-7] */
+export interface Itemize {
+  readonly _tag: "Itemize"
+  readonly session: bigint
+  readonly file: 0
+  readonly from: number
+  readonly audience: Audience
+}
+
+/** C> Answer to Itemize: items from that one on, of so many. */
+export interface ItemizeOk extends Answer {
+  readonly _tag: "ItemizeOk"
+  readonly file: 0
+  readonly from: number
+  readonly total: number
+  readonly items: ReadonlyArray<Item>
+}
+
 /** C> Answer to Close: committed. `next`: ask again from there for more failures. */
 export interface CloseOk extends Answer {
   readonly _tag: "CloseOk"
@@ -235,8 +272,32 @@ export interface ProbeOk extends Answer {
 }
 
 /** What a master says. */
-export type FromMaster = Announce | Welcome | Open | Probe | Poll | Eof | Digests | Close | Abort | Bye
+export type FromMaster =
+  | Announce
+  | Welcome
+  | Open
+  | Probe
+  | Poll
+  | Eof
+  | Digests
+  | Survey
+  | Itemize
+  | Close
+  | Abort
+  | Bye
 /** What a catcher says, most of it when asked. */
-export type FromCatcher = Join | Decline | OpenOk | SitOut | Missing | Complete | CloseOk | Aborted | PollOk | ProbeOk
+export type FromCatcher =
+  | Join
+  | Decline
+  | OpenOk
+  | SitOut
+  | Missing
+  | Complete
+  | SurveyOk
+  | ItemizeOk
+  | CloseOk
+  | Aborted
+  | PollOk
+  | ProbeOk
 /** Every datagram but pages and parity, whose codec is Header. */
 export type Message = FromMaster | FromCatcher

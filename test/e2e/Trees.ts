@@ -4,6 +4,7 @@ import { randomFillSync } from "node:crypto"
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as SimulatedTree from "../../src/simulate/Tree.ts"
 
 /** A file of random bytes. */
 export const random = (path: string, bytes: number): string => {
@@ -35,3 +36,15 @@ export const awkward = (root: string): string => {
   execFileSync(process.execPath, [script, root])
   return root
 }
+
+/** Bytes that follow from a seed. */
+export const bytes = SimulatedTree.bytes
+
+/** What every entry is, but for its inode: type, size, mode, owner, time, links and target. */
+export const listing = (root: string): ReadonlyMap<string, string> =>
+  new Map(
+    execFileSync("find", [root, "-printf", "%P\\t%y %s %m %U %G %T@ %n %l\\n"], { encoding: "latin1" })
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => line.split("\t") as [string, string])
+  )

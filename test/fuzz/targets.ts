@@ -74,6 +74,24 @@ export const messages: ReadonlyArray<Message> = [
     first: 128,
     digests: new Uint8Array(3 * Limits.digestBytes).fill(5)
   },
+  { _tag: "Survey", session, file: 0, from: 8192, audience },
+  {
+    _tag: "SurveyOk",
+    ...who,
+    file: 0,
+    from: 8192,
+    count: 3000,
+    runs: [8200, 7, 9000, 1],
+    changes: { created: 1, updated: 2, described: 3, kept: 4, deleted: 5 }
+  },
+  { _tag: "Itemize", session, file: 0, from: 9, audience },
+  {
+    ...{ _tag: "ItemizeOk", ...who, file: 0, from: 9, total: 12 },
+    items: [
+      { _tag: "Change", entry: 9, change: 3 },
+      { _tag: "Deletion", path: Uint8Array.of(100, 101), isDirectory: true }
+    ]
+  },
   { _tag: "Close", session, file: 4, from: 0, audience },
   { _tag: "Abort", session, file: undefined, reason: "no room", audience: [] },
   { _tag: "Abort", session, file: 4, reason: undefined, audience },

@@ -5,6 +5,7 @@ import * as Close from "../../src/phase/Close.ts"
 import * as MissingRounds from "../../src/phase/MissingRounds.ts"
 import * as OpenBarrier from "../../src/phase/OpenBarrier.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
+import * as Survey from "../../src/phase/Survey.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Roster from "../../src/protocol/group/Roster.ts"
 import type { Options, Services } from "../../src/session/Session.ts"
@@ -372,6 +373,75 @@ describe("Close", () => {
       yield* run(Close.putOff(1, [0, 1]))
       assert.deepStrictEqual([...new Set(reasons)], [undefined])
       assert.strictEqual(Roster.present(session.roster()).length, 2)
+    })
+  )
+})
+
+describe("Survey", () => {
+  const surveyOk = (from: number, count: number, ...runs: ReadonlyArray<number>) => ({
+    _tag: "SurveyOk",
+    file: 0,
+    from,
+    count,
+    runs
+  })
+
+  it.effect("asks from entry to entry, each catcher by itself, until each has told of all [Y-1]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag !== "Survey") return undefined
+          if (slot === 0) return surveyOk(message.from, 100 - message.from)
+          return surveyOk(message.from, Math.min(30, 100 - message.from), message.from, 1)
+        })
+      )
+      const surveyed = yield* run(Survey.survey(100, [0, 1]))
+      assert.deepStrictEqual(
+        [...surveyed],
+        [
+          [0, []],
+          [1, [0, 1, 30, 1, 60, 1, 90, 1]]
+        ]
+      )
+    })
+  )
+
+  it.effect(
+    "believes no answer that goes beyond the manifest, or tells of nothing; one that sits out says no more",
+    () =>
+      Effect.gen(function* () {
+        const { run } = yield* rig(
+          3,
+          answering((message, slot) => {
+            if (message._tag !== "Survey") return undefined
+            if (slot === 0) return surveyOk(message.from, 10)
+            if (slot === 1) return { _tag: "SitOut", file: 0, reason: "ENOSPC", about: "Tree" }
+            return surveyOk(message.from, message.from === 0 ? 11 : 0)
+          })
+        )
+        assert.deepStrictEqual([...(yield* run(Survey.survey(10, [0, 1, 2])))], [[0, []]])
+      })
+  )
+
+  it.effect("one that takes long is left out after a time-out, while others are here [Y-3]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag === "Poll") return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 }
+          return message._tag === "Survey" && slot === 0 ? surveyOk(0, 10) : undefined
+        })
+      )
+      assert.deepStrictEqual([...(yield* run(Survey.survey(10, [0, 1])))], [[0, []]])
+    })
+  )
+
+  it.effect("nobody answers: SurveyTimeout; of no entry nobody is asked", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(1, () => [])
+      assert.deepStrictEqual([...(yield* run(Survey.survey(0, [0])))], [[0, []]])
+      assert.strictEqual((yield* run(Effect.flip(Survey.survey(10, [0]))))._tag, "SurveyTimeout")
     })
   )
 })

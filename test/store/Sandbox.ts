@@ -66,28 +66,29 @@ export const metadata = (options: Partial<Metadata> = {}): Metadata => ({
 })
 
 type Path = string | Uint8Array
+type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 
-export const dir = (path: Path, options: Partial<Metadata> = {}): Entry => ({
+export const dir = (path: Path, options: Partial<Metadata> = {}): Of<"Directory"> => ({
   _tag: "Directory",
   path: bytes(path),
   metadata: metadata({ mode: 0o755, ...options })
 })
 
-export const file = (path: Path, size: number, options: Partial<Metadata> = {}): Entry => ({
+export const file = (path: Path, size: number, options: Partial<Metadata> = {}): Of<"File"> => ({
   _tag: "File",
   path: bytes(path),
   size,
   metadata: metadata(options)
 })
 
-export const symlink = (path: Path, target: Path, options: Partial<Metadata> = {}): Entry => ({
+export const symlink = (path: Path, target: Path, options: Partial<Metadata> = {}): Of<"Symlink"> => ({
   _tag: "Symlink",
   path: bytes(path),
   target: bytes(target),
   metadata: metadata({ mode: 0o777, ...options })
 })
 
-export const fifo = (path: Path, options: Partial<Metadata> = {}): Entry => ({
+export const fifo = (path: Path, options: Partial<Metadata> = {}): Of<"Fifo"> => ({
   _tag: "Fifo",
   path: bytes(path),
   metadata: metadata(options)

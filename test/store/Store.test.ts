@@ -12,7 +12,9 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import type { StoreError } from "../../src/store/Store.ts"
 import { Store } from "../../src/store/Store.ts"
+import * as Compare from "../../src/tree/Compare.ts"
 import { plan } from "../../src/tree/Plan.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
 import { directory } from "./Sandbox.ts"
 
@@ -66,6 +68,86 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         yield* writer.commit(none)
         assert.strictEqual(content("f"), "new")
         assert.deepStrictEqual(paths(), ["f"])
+      })
+    )
+
+    it.effect("a survey tells what is lacked, and changes nothing; what is right is left alone [Y-2] [Y-5]", () =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const before = [dir("d"), file("d/a", 1), file("d/b", 1), file("d/c", 1), symlink("l", "d/a"), dir("gone")]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "abc")
+        yield* store.finish
+        const after = [
+          dir("d"),
+          file("d/a", 1),
+          file("d/b", 1, { mtimeSeconds: 5 }),
+          file("d/c", 1, { mode: 0o600 }),
+          symlink("l", "d/b"),
+          file("new", 1)
+        ]
+        const changes = yield* store.survey(after, Policy.defaults)
+        assert.deepStrictEqual([...changes].map(Compare.isLacked), [false, false, true, false, true, true])
+        assert.strictEqual(changes[3], Compare.change.Mode)
+        assert.include(paths(), "gone")
+        yield* store.prepare(after, { policy: Policy.defaults, changes })
+        const carried = bundle(after)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const writer = yield* store.open(carried)
+            yield* writer.write(0, bytes("ABCN"))
+            yield* writer.commit((member) => !Compare.isLacked(changes[carried.members[member].entry]))
+          })
+        )
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(["d/a", "d/b", "d/c", "new"].map(content), ["a", "B", "c", "N"])
+        // nothing is lacked now
+        assert.deepStrictEqual([...(yield* store.survey(after, Policy.defaults))], [0, 0, 0, 0, 0, 0])
+      })
+    )
+
+    it.effect("a file that was right, and is not in the end, is a failure [Y-5]", () =>
+      Effect.gen(function* () {
+        const { store } = yield* subject
+        const entries = [file("a", 1), file("b", 1)]
+        yield* store.prepare(entries)
+        yield* deliver(store, bundle(entries), "ab")
+        yield* store.finish
+        const changes = yield* store.survey(entries, Policy.defaults)
+        yield* store.prepare(entries, { policy: Policy.defaults, changes })
+        const other = [file("b", 2)]
+        yield* store.prepare(other)
+        yield* deliver(store, bundle(other), "xx")
+        yield* store.prepare(entries, { policy: Policy.defaults, changes })
+        const failures = yield* store.finish
+        assert.deepStrictEqual(
+          failures.map(({ entry }) => entry),
+          [1]
+        )
+      })
+    )
+
+    it.effect("what the manifest does not have is deleted, so much as may be, and what is spared stays [Y-6]", () =>
+      Effect.gen(function* () {
+        const { paths, store } = yield* subject
+        const names = ["d/keep", "d/old", "d/e/f", "d/e/g", "d/lost", "other"]
+        const before = [dir("d"), dir("d/e"), ...names.map((name) => file(name, 0))]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "")
+        yield* store.finish
+        // the top is no directory of this manifest
+        const after = [dir("d"), file("d/keep", 0)]
+        const changes = yield* store.survey(after, Policy.defaults)
+        yield* store.prepare(after, { policy: Policy.defaults, changes })
+        const spared = [bytes("d/lost")]
+        const told: Array<string> = []
+        const tell = (path: Uint8Array) => void told.push(Buffer.from(path).toString())
+        const dry = yield* store.deleteOthers({ isDry: true, spared, most: Infinity, told: tell })
+        assert.deepStrictEqual([dry.count, told.toSorted()], [4, ["d/e", "d/e/f", "d/e/g", "d/old"]])
+        assert.strictEqual((yield* store.deleteOthers({ isDry: false, spared, most: 1 })).count, 1)
+        assert.strictEqual((yield* store.deleteOthers({ isDry: false, spared, most: Infinity })).count, 3)
+        assert.deepStrictEqual(paths(), ["d", "d/keep", "d/lost", "other"])
+        assert.strictEqual((yield* store.deleteOthers({ isDry: false, spared, most: Infinity })).count, 0)
       })
     )
 

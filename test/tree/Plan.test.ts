@@ -5,7 +5,7 @@ import * as Result from "effect/Result"
 import * as Limits from "../../src/protocol/Limits.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import { decode, encode } from "../../src/tree/Manifest.ts"
-import { carriersOf, plan, revise, revisionFile } from "../../src/tree/Plan.ts"
+import { carriersOf, plan, revise, listFile } from "../../src/tree/Plan.ts"
 import { dir, file, hardLink, symlink } from "../store/Sandbox.ts"
 import { whole } from "./generators.ts"
 
@@ -87,7 +87,7 @@ describe("plan", () => {
     const first = plan(entries)
     const last = first.length
     const again = Result.getOrThrow(revise(entries, [file("a", 3), file("b", 4)], last + 1))
-    const whole = [...first, revisionFile(last + 1, 100), ...again.plan]
+    const whole = [...first, listFile("Revision", last + 1, 100), ...again.plan]
     const before = carriersOf(first, new Set([0, 1]))
     const after = carriersOf(whole, new Set([0, 1, 2]))
     const fileOf = (entry: number) =>

@@ -24,6 +24,7 @@ const isSound = (result: Message | Codec.WireError) =>
 const session = 0x0123_4567_89ab_cdefn
 const answer = { session, slot: 5, incarnation: 0x0a0b_0c0d }
 const file = 0x1122_3344
+const changes = { created: 1, updated: 2, described: 3, kept: 4, deleted: 5 }
 
 describe("round trip", () => {
   it.prop(
@@ -256,6 +257,29 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   [
     { _tag: "Digests", session, file, opening: 9, first: 128, digests: Uint8Array.from({ length: 16 }, (_, i) => i) },
     header("16", "3100", "44332211", "80000000") + "09000000 02 0001020304050607 08090a0b0c0d0e0f 54328760"
+  ],
+  [
+    { _tag: "Survey", session, file: 0, from: 8192, audience: [0] },
+    header("17", "2100", "00000000", "00200000") + "0000 0100 01 505f6d9f"
+  ],
+  [
+    { ...{ _tag: "SurveyOk", ...answer, file: 0, from: 8192, count: 300, runs: [8200, 7] }, changes },
+    header("18", "3f00", "00000000", "00200000") +
+      "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 2c01 00 0100 0800 0700 471d10f4"
+  ],
+  [
+    { _tag: "Itemize", session, file: 0, from: 9, audience: [0] },
+    header("19", "2100", "00000000", "09000000") + "0000 0100 01 507b4fa0"
+  ],
+  [
+    {
+      ...{ _tag: "ItemizeOk", ...answer, file: 0, from: 9, total: 11 },
+      items: [
+        { _tag: "Change", entry: 0x0102_0304, change: 5 },
+        { _tag: "Deletion", path: Uint8Array.of(0x64, 0x65), isDirectory: true }
+      ]
+    },
+    header("1a", "3400", "00000000", "09000000") + "0500 0d0c0b0a 0b000000 0200 00 04030201 0500 02 0200 6465 c232d119"
   ]
 ]
 
@@ -294,7 +318,7 @@ describe("golden vectors", () => {
       Object.keys(Header.types).filter((type) => !tags.has(type)),
       []
     )
-    assert.strictEqual(tags.size, 22)
+    assert.strictEqual(tags.size, 26)
   })
 })
 
@@ -452,7 +476,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {
-    reject(open, (body) => body.setUint8(0, 4))
+    reject(open, (body) => body.setUint8(0, 5))
     reject(open, (body) => body.setUint32(5, 0x20_0000, true))
     for (const pageBytes of [0, Limits.minPageBytes - 1, Limits.maxPageBytes + 1])
       reject(open, (body) => body.setUint16(9, pageBytes, true))
@@ -535,6 +559,41 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     const roomBytes = 88
     assert.isAtMost(Codec.encode(most).length - Limits.checksumBytes + roomBytes, 1200)
     reject({ ...digests, digests: new Uint8Array(most.digests.length + Limits.digestBytes) }, () => {})
+  })
+
+  it("SurveyOk: entries beyond its slice, more of them than a slice has; of another file [Y-1]", () => {
+    const survey: Message = { ...answer, _tag: "SurveyOk", file: 0, from: 5, count: 300, runs: [9, 2], changes }
+    reject(survey, (body) => body.setUint16(26, 3, true))
+    reject(survey, (body) => body.setUint16(26, Limits.surveyEntries + 1, true))
+    const most = {
+      ...survey,
+      count: Limits.surveyEntries,
+      runs: Array.from({ length: 8192 }, (_, i) => (i % 2 === 0 ? i + 5 : 1))
+    }
+    assert.deepStrictEqual(decoded(Codec.encode(most)), most)
+    assert.isAtMost(Codec.encode(most).length, 1200)
+    const elsewhere = Codec.encode(survey)
+    elsewhere[16] = 1
+    assert.deepStrictEqual(decoded(sealed(elsewhere)), { _tag: "WireError", reason: "Body" })
+  })
+
+  it("ItemizeOk: more items than an answer has, or than there are bytes; a path that is empty or too long [Y-7]", () => {
+    const items = golden.flatMap(([message]) => (message._tag === "ItemizeOk" ? [message] : []))[0]
+    for (const count of [1, 3, Limits.itemsAnswered + 1]) reject(items, (body) => body.setUint16(10, count, true))
+    reject(items, (body) => body.setUint8(12, 3))
+    for (const length of [0, 1, 3, Limits.pathBytes + 1]) reject(items, (body) => body.setUint16(20, length, true))
+  })
+
+  it("items are cut where the datagram ends, and a path that is too long for any [Y-7]", () => {
+    const change = { _tag: "Change", entry: 1, change: 1 } as const
+    const long = { _tag: "Deletion", path: new Uint8Array(Limits.pathBytes).fill(65), isDirectory: false } as const
+    for (const items of [Array.from({ length: 400 }, () => change), [change, long], [long, change]]) {
+      const fitted = Codec.fitItems(items)
+      const message: Message = { ...answer, _tag: "ItemizeOk", file: 0, from: 0, total: 9, items: fitted }
+      assert.deepStrictEqual(decoded(Codec.encode(message)), message)
+      assert.isAtMost(Codec.encode(message).length, 1200)
+      assert.isAtLeast(fitted.length, 1)
+    }
   })
 
   it("Eof: a flag that is not known", () => {

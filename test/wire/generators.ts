@@ -2,7 +2,7 @@
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Limits from "../../src/protocol/Limits.ts"
-import type { Message } from "../../src/wire/Message.ts"
+import type { Item, Message } from "../../src/wire/Message.ts"
 import { int } from "../protocol/generators.ts"
 
 const u16 = Schema.Union([int(0, 0xffff), Schema.Literals([0, 1, 0xff, 0x100, 0xffff])])
@@ -52,7 +52,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
     Schema.TaggedStruct("Open", {
       file,
-      kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision"]),
+      kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision", "Selection"]),
       size,
       pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       members: u32,
@@ -83,6 +83,15 @@ const Parts = Schema.Struct({
       first: u32,
       count: int(1, Limits.blockPages),
       byte: int(0, 255)
+    }),
+    Schema.TaggedStruct("Survey", { audience, from: u32 }),
+    Schema.TaggedStruct("SurveyOk", { ...who, runs, changed: Schema.Array(u32).check(Schema.isMaxLength(5)) }),
+    Schema.TaggedStruct("Itemize", { audience, from: u32 }),
+    Schema.TaggedStruct("ItemizeOk", {
+      ...who,
+      from: u32,
+      total: u32,
+      changes: Schema.Array(u16).check(Schema.isMaxLength(20))
     }),
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
@@ -137,6 +146,24 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
     case "Poll":
     case "Close":
       return { ...message, session, audience: asked(message.audience) }
+    case "Itemize":
+    case "Survey":
+      return { ...message, session, file: 0, audience: asked(message.audience) }
+    case "SurveyOk": {
+      const { changed, runs, ...answer } = message
+      const [created = 0, updated = 0, described = 0, kept = 0, deleted = 0] = changed
+      const changes = { created, updated, described, kept, deleted }
+      return { ...answer, session, file: 0, from: runs.first, count: runs.count, runs: runsOf(runs), changes }
+    }
+    case "ItemizeOk": {
+      const { changes, ...answer } = message
+      const items = changes.map((change): Item =>
+        change % 3 === 0
+          ? { _tag: "Deletion", path: Uint8Array.of(change & 255, 7), isDirectory: change % 2 === 0 }
+          : { _tag: "Change", entry: change * 7, change }
+      )
+      return { ...answer, session, file: 0, items }
+    }
     case "Eof": {
       const { rooted, ...eof } = message
       return { ...eof, session, root: rooted ? root : undefined, audience: asked(message.audience) }

@@ -11,9 +11,12 @@ import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
+import { removeWhole } from "./Removal.ts"
 import type { Create, Temporaries } from "./Temporaries.ts"
 
 export class Changes {
+  /** A directory that is not empty makes way for something else. [Y-6] */
+  forces = false
   private readonly destination: Destination
   private readonly temporaries: Temporaries
 
@@ -55,7 +58,9 @@ export class Changes {
     const moved = Result.try(() => tree.rename(directory, from, name))
     if (Result.isSuccess(moved)) return
     if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
-    const removed = Result.try(() => fs.rmdirSync(Confinement.at(directory, name)))
+    const removed = Result.try(() =>
+      this.forces ? removeWhole(this.destination, directory.key, name) : fs.rmdirSync(Confinement.at(directory, name))
+    )
     if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
     tree.rename(directory, from, name)
   }

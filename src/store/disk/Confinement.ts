@@ -87,6 +87,9 @@ export const pathOf = ({ directory, name }: Spot): Buffer => at(directory, name)
 export const look = (path: Buffer): fs.BigIntStats | undefined =>
   fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
 
+/** To open what stands there. Not blocking: a FIFO in its place by now must not make us wait for a writer. */
+export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
 

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
+import * as Metadatas from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
@@ -34,6 +35,14 @@ export class Describe {
     fs.fchmodSync(fd, Result.isFailure(owned) ? metadata.mode & withoutSetId : metadata.mode)
     this.mtime.file(fd, metadata)
     if (Result.isFailure(owned)) throw owned.failure
+  }
+
+  /** Has the directory that metadata already, as far as we may set it? */
+  isDescribed(directory: Confinement.Directory, metadata: Metadata): boolean {
+    const own = Metadatas.ofStatus(fs.statSync(directory.self, { bigint: true }))
+    const isSame = own.mode === metadata.mode && own.mtimeSeconds === metadata.mtimeSeconds
+    const isOwned = !this.isRoot || (own.uid === metadata.uid && own.gid === metadata.gid)
+    return isSame && own.mtimeNanos === metadata.mtimeNanos && isOwned
   }
 
   /** The time comes before the mode: with the mode it may become a directory that we cannot search. */

@@ -15,15 +15,17 @@ import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notKept } from "../Reasons.ts"
-import type { Checked, StoreError } from "../Store.ts"
+import type { Checked, StoreError, Surveyed } from "../Store.ts"
 import { Store } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Bundle from "./Bundle.ts"
+import * as Deletion from "./Deletion.ts"
 import * as Entries from "./Entries.ts"
 import * as DiskRoom from "./Room.ts"
 import * as Single from "./Single.ts"
 import * as Site from "./Site.ts"
 import * as Standing from "./Standing.ts"
+import * as Survey from "./Survey.ts"
 
 /**
  * A store whose destination is created if it does not exist (its parent must). Building the layer creates nothing, and
@@ -62,30 +64,40 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
         return yield* Bundle.open(site, bundles, carried)
       case "Manifest":
       case "Revision":
+      case "Selection":
         return yield* notKept()
     }
   })
 
   return Store.of({
     shortage,
-    prepare: (entries) => prepare(site, entries),
+    survey: (entries, policy) =>
+      Effect.andThen(
+        Effect.tap(destination.open, () => Effect.sync(() => site.begin(entries))),
+        Survey.survey(site, entries, policy)
+      ),
+    prepare: (entries, surveyed) => prepare(site, entries, surveyed),
     revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
     open,
     existing: (carried) => Standing.existing(site, carried),
+    deleteOthers: (deleting) => Effect.andThen(destination.stands, Deletion.run(site, deleting)),
     finish: finish(site),
     stands: destination.stands
   })
 })
 
-const prepare = Effect.fn("Disk.prepare")(function* (site: Site.Site, manifest: ReadonlyArray<Entry>) {
+const prepare = Effect.fn("Disk.prepare")(function* (
+  site: Site.Site,
+  manifest: ReadonlyArray<Entry>,
+  surveyed: Surveyed | undefined
+) {
   const { destination } = site
-  yield* destination.open
-  site.begin(manifest)
+  // a survey has opened it
+  if (surveyed === undefined) yield* destination.open
+  site.begin(manifest, surveyed)
   const { inventory } = site
   const failures: Array<Failure> = []
-  // Files are made when they come, hard links in the end.
-  const isLater = ({ _tag }: Entry) => _tag === "File" || _tag === "HardLink"
-  const now = inventory.indices((entry, index) => !isLater(entry) || inventory.isRefused(index))
+  const now = inventory.indices((_, index) => inventory.isRefused(index) || inventory.isMadeFirst(index))
   yield* destination.inTurns(now, (index) => {
     const entry = inventory.entries[index]
     forEntry(failures, index, entry.path, () => {
@@ -104,6 +116,7 @@ const finish = (site: Site.Site) =>
     const { entries } = inventory
     const failures: Array<Failure> = []
     yield* destination.stands
+    failures.push(...(yield* Survey.recheck(site)))
     yield* destination.inTurns(inventory.hardLinks(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "HardLink") return
@@ -113,7 +126,8 @@ const finish = (site: Site.Site) =>
     yield* destination.inTurns([...directories].toReversed(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "Directory") return
-      forEntry(failures, index, entry.path, () => destination.persistently(() => Entries.closeDirectory(site, entry)))
+      const close = () => Entries.closeDirectory(site, entry, index)
+      forEntry(failures, index, entry.path, () => destination.persistently(close))
     })
     // A catcher that says the tree is there must not be wrong.
     yield* destination.stands

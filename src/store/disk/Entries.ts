@@ -9,7 +9,8 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
 import { display } from "../../tree/Names.ts"
-import { refusal } from "../Reasons.ts"
+import * as Errno from "../../system/Errno.ts"
+import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
@@ -18,7 +19,7 @@ import type { Site } from "./Site.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 
-/** Makes an entry when the session begins. Files and hard links come later. */
+/** Makes an entry when the session begins; a file that stands there is described. */
 export const make = (site: Site, entry: Entry, index: number): void => {
   switch (entry._tag) {
     case "Directory":
@@ -28,9 +29,27 @@ export const make = (site: Site, entry: Entry, index: number): void => {
       return makeSymlink(site, entry)
     case "Fifo":
       return makeFifo(site, entry)
-    case "HardLink":
     case "File":
+      return describeFile(site, entry)
+    case "HardLink":
       return
+  }
+}
+
+const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"File">) => {
+  const own = Confinement.pathOf(destination.spot(path))
+  const opened = Result.try(() => fs.openSync(own, Confinement.lookFlags))
+  if (Result.isFailure(opened)) {
+    if (Errno.codeOf(opened.failure) !== "EACCES") throw opened.failure
+    // our own, and we may not read it
+    return describe.fifo(own, metadata, destination.tree)
+  }
+  const fd = opened.success
+  try {
+    if (!fs.fstatSync(fd).isFile()) throw changedMeanwhile()
+    describe.file(fd, metadata)
+  } finally {
+    fs.closeSync(fd)
   }
 }
 
@@ -125,8 +144,11 @@ export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardL
 }
 
 /** The last step for a directory: its own metadata, when nothing more is made in it. */
-export const closeDirectory = ({ describe, destination }: Site, { metadata, path }: Of<"Directory">): void => {
+export const closeDirectory = (site: Site, { metadata, path }: Of<"Directory">, index: number): void => {
+  const { describe, destination, inventory } = site
   const { name, parent } = Confinement.split(path)
   const { tree } = destination
-  describe.directory(tree.directory(Confinement.join(parent, name)), metadata, tree)
+  const directory = tree.directory(Confinement.join(parent, name))
+  if (inventory.changeOf(index) === 0 && describe.isDescribed(directory, metadata)) return
+  describe.directory(directory, metadata, tree)
 }

@@ -67,7 +67,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   return writer
 })
 
-const create = ({ destination, inventory, temporaries }: Site, index: number, size: number): Opened => {
+const create = ({ changes, destination, inventory, temporaries }: Site, index: number, size: number): Opened => {
   const entry = inventory.file(index)
   const refused = inventory.refusal(index)
   if (refused !== undefined) throw refused
@@ -76,7 +76,7 @@ const create = ({ destination, inventory, temporaries }: Site, index: number, si
   temporaries.clear(spot.directory)
   // Better said now than after the content has come.
   const own = Confinement.pathOf(spot)
-  if (Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
+  if (!changes.forces && Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
   const { at: temporary, made: fd } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
   orClean(
     () => fs.ftruncateSync(fd, size),

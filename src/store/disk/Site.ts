@@ -12,6 +12,7 @@ import { Libc } from "../../system/Libc.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
+import type { Surveyed } from "../Store.ts"
 import { Changes } from "./Changes.ts"
 import * as Confinement from "./Confinement.ts"
 import { Describe } from "./Describe.ts"
@@ -53,9 +54,10 @@ export class Site {
   }
 
   /** A session begins with these entries. */
-  begin(entries: ReadonlyArray<Entry>): void {
-    this.inventory = new Inventory(entries)
+  begin(entries: ReadonlyArray<Entry>, surveyed?: Surveyed): void {
+    this.inventory = new Inventory(entries, surveyed)
     this.alike = new Alike(entries)
+    this.changes.forces = surveyed?.policy.forces === true
     this.directories = new Set()
     this.temporaries.begin()
   }

@@ -77,13 +77,10 @@ const find = (site: Site, index: number, size: number): fs.BigIntStats | undefin
   return found.nlink === 1n && keepsOwner ? found : undefined
 }
 
-// Not blocking: a FIFO in its place by now must not make us wait for a writer.
-const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
-
 /** Opens the file that was found, if it is that still. */
 const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: number) => void): void => {
   const { destination, inventory } = site
-  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), flags)
+  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
   try {
     const now = fs.fstatSync(fd, { bigint: true })
     if (!Confinement.isSameFile(now, found) || now.size !== found.size || now.mtimeNs !== found.mtimeNs) {

@@ -90,10 +90,8 @@ export class Temporaries {
     if (this.mark === "") return []
     const names = Result.try(() => fs.readdirSync(directory, { encoding: "buffer" }))
     return Result.getOrElse(names, () => []).flatMap((name) => {
-      const isMarked =
-        name[0] === dot && name.subarray(-endChars, markChars - endChars).toString("latin1") === this.mark
-      const isTemporary = name.subarray(-endChars - suffix.length, -endChars).toString("latin1") === suffix
-      if (!isMarked || !isTemporary) return []
+      const isMarked = name.subarray(-endChars, markChars - endChars).toString("latin1") === this.mark
+      if (!isMarked || !isTemporary(name)) return []
       const path = Buffer.concat([directory, slash, name])
       const stats = Result.getOrUndefined(Result.try(() => Confinement.look(path)))
       const isOurs = stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(this.user)
@@ -112,6 +110,10 @@ export class Temporaries {
     return Buffer.from(`.${name.toString("latin1", 0, length)}${end}`, "latin1")
   }
 }
+
+/** Is it the name of a temporary file, of whatever owner? */
+export const isTemporary = (name: Buffer): boolean =>
+  name[0] === dot && name.subarray(-endChars - suffix.length, -endChars).toString("latin1") === suffix
 
 const keyOf = ({ directory, name }: Spot): string => Confinement.join(directory.key, name)
 

@@ -1,0 +1,66 @@
+/**
+ * Deletes what the manifest does not have, when all has arrived. [Y-6]
+ *
+ * The trap: everything is reached through Confinement, no link is followed, and no mount point is
+ * crossed. A name that the file system takes for one of the manifest's stays.
+ */
+
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Extraneous from "../../tree/Extraneous.ts"
+import { keyOf } from "../../tree/Names.ts"
+import type { Failure } from "../../wire/Message.ts"
+import type { Deleted, Deleting } from "../Store.ts"
+import { forEntry } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
+import { Removal } from "./Removal.ts"
+import type { Site } from "./Site.ts"
+import { isTemporary } from "./Temporaries.ts"
+
+/** Deletes in every directory of the manifest that is there, but where it was refused or is kept. */
+export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Deleting) {
+  const { destination, inventory } = site
+  const staying = Extraneous.staying(inventory.entries, deleting.spared)
+  const failures: Array<Failure> = []
+  const removal = new Removal(deleting)
+  const directories = inventory.directories()
+  yield* destination.inTurns(directories, (index) => {
+    const { path } = inventory.entries[index]
+    const names = staying.get(keyOf(path)) ?? new Set()
+    forEntry(failures, index, path, () => clear(site, path, names, removal))
+  })
+  const { count, left } = removal
+  const reason = `${left} more were not deleted: --max-delete ${deleting.most}`
+  if (left > 0) failures.push({ entry: directories[0], reason })
+  return { count, failures } as Deleted
+})
+
+const clear = (site: Site, path: Uint8Array, staying: ReadonlySet<string>, removal: Removal): void => {
+  const { tree } = site.destination
+  const found = Result.try(() => tree.directory(keyOf(path)))
+  // it was not made, or is still to be made
+  if (Result.isFailure(found)) return
+  const directory = found.success
+  const listed = fs.readdirSync(directory.self, { encoding: "buffer" })
+  const own = listed.filter((name) => staying.has(name.toString("latin1")))
+  const inodes = inodesOf(directory, own.length < staying.size ? [...staying] : [])
+  let refused: unknown
+  const isShown = (name: Buffer) => inodesOf(directory, [name.toString("latin1")]).some((one) => inodes.includes(one))
+  for (const name of listed) {
+    if (staying.has(name.toString("latin1")) || isTemporary(name)) continue
+    if (inodes.length > 0 && isShown(name)) continue
+    const removed = Result.try(() => removal.remove(site.destination, directory.key, name))
+    if (Result.isFailure(removed)) refused ??= removed.failure
+  }
+  if (refused !== undefined) throw refused
+}
+
+// Where a name of the manifest is not listed, the file system may show it in another spelling.
+const inodesOf = (directory: Confinement.Directory, names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  names.flatMap((name) => {
+    const stats = Confinement.look(Confinement.at(directory, Buffer.from(name, "latin1")))
+    return stats === undefined ? [] : [inodeOf(stats)]
+  })
+
+const inodeOf = ({ dev, ino }: fs.BigIntStats): string => `${dev}:${ino}`

@@ -1,0 +1,116 @@
+/**
+ * What an entry of the manifest and what stands under its name at a catcher have apart: as `rsync`
+ * decides it, and as its `--itemize-changes` tells it. Pure.
+ */
+import type { Entry } from "./Entry.ts"
+import type { Metadata } from "./Metadata.ts"
+import type { Policy } from "./Policy.ts"
+
+/** What stands under an entry's name. */
+export interface Found {
+  readonly _tag: Exclude<Entry["_tag"], "HardLink"> | "Other"
+  readonly metadata: Metadata
+  /** Of a file, in bytes. */
+  readonly size: number
+  /** Of a symbolic link. */
+  readonly target?: Uint8Array
+}
+
+/** The bits of a change; no bit: the entry is right. */
+export const change = {
+  /** It has to be sent, or made anew. */
+  Content: 1,
+  /** Nothing has its name. */
+  New: 2,
+  /** Something of another type has its name. */
+  Kind: 4,
+  Size: 8,
+  Time: 16,
+  Mode: 32,
+  Owner: 64,
+  Group: 128,
+  /** It differs, and the policy keeps it. */
+  Kept: 256
+} as const
+
+/** Has such an entry to be sent, or made anew? */
+export const isLacked = (word: number): boolean => (word & change.Content) !== 0
+
+/** Does the policy leave it alone? */
+export const isKept = (word: number): boolean => (word & change.Kept) !== 0
+
+/** `found`: undefined where nothing is. `givesAway`: the catcher may set owners. */
+export const changesOf = (
+  entry: Exclude<Entry, { readonly _tag: "HardLink" }>,
+  found: Found | undefined,
+  policy: Policy,
+  givesAway: boolean
+): number => {
+  const making = makingOf(entry._tag, found, policy)
+  if (making !== undefined) return making
+  if (found === undefined) return 0
+  const { keepsExisting, keepsNewer } = policy
+  if (entry._tag !== "Directory" && keepsExisting) return change.Kept
+  const times = timeOf(entry.metadata, found.metadata, policy)
+  if (entry._tag === "File" && keepsNewer && times < 0) return change.Kept
+  return contentOf(entry, found, policy, times !== 0) | metadataOf(entry, found, times !== 0, givesAway)
+}
+
+/** A hard link is right when it is the file that its leader is. */
+export const linkChangesOf = (found: Found | undefined, isLeaders: boolean, policy: Policy): number => {
+  if (isLeaders) return 0
+  return makingOf("File", found, policy) ?? (policy.keepsExisting ? change.Kept : change.Content)
+}
+
+/** Of what has to be made, because something else or nothing is there; undefined: it is there. */
+const makingOf = (tag: Entry["_tag"], found: Found | undefined, policy: Policy): number | undefined => {
+  if (found === undefined) return policy.onlyExisting ? change.Kept : change.Content | change.New
+  if (found._tag === tag) return undefined
+  return policy.keepsExisting && tag !== "Directory" ? change.Kept : change.Content | change.Kind
+}
+
+/** How much later the source's time is: 0 where the policy takes them for equal. */
+const timeOf = (source: Metadata, own: Metadata, { windowSeconds }: Policy): number => {
+  const seconds = source.mtimeSeconds - own.mtimeSeconds
+  if (windowSeconds < 0) return seconds !== 0 ? seconds : source.mtimeNanos - own.mtimeNanos
+  return Math.abs(seconds) <= windowSeconds ? 0 : seconds
+}
+
+const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime: boolean): number => {
+  switch (entry._tag) {
+    case "File": {
+      if (entry.size !== found.size) return change.Content | change.Size
+      return compare === "Nothing" || (compare === "Time" && isOtherTime) ? change.Content : 0
+    }
+    case "Symlink":
+      return isSame(entry.target, found.target) ? 0 : change.Content
+    default:
+      return 0
+  }
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
+  b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
+
+const metadataOf = (
+  { _tag, metadata }: Exclude<Entry, { readonly _tag: "HardLink" }>,
+  found: Found,
+  isOtherTime: boolean,
+  givesAway: boolean
+): number =>
+  (isOtherTime ? change.Time : 0) |
+  // a link's own mode is not to be set
+  (_tag !== "Symlink" && metadata.mode !== found.metadata.mode ? change.Mode : 0) |
+  (givesAway && metadata.uid !== found.metadata.uid ? change.Owner : 0) |
+  (givesAway && metadata.gid !== found.metadata.gid ? change.Group : 0)
+
+/** How many entries have to be made, to be sent or made anew, and to be described; and how many are kept as they are. */
+export const countsOf = (changes: Uint16Array) => {
+  const out = { created: 0, updated: 0, described: 0, kept: 0 }
+  for (const word of changes) {
+    if (isKept(word)) out.kept++
+    else if (isLacked(word)) (word & change.New) !== 0 ? out.created++ : out.updated++
+    else if (word !== 0) out.described++
+  }
+  return out
+}

@@ -1,0 +1,23 @@
+/**
+ * What a destination has beyond the tree: names in directories of the manifest that no entry has. Pure.
+ */
+import type { Entry } from "./Entry.ts"
+import { keyOf } from "./Names.ts"
+
+/**
+ * The names that stay in each directory of the manifest, by its path; all as one character a byte.
+ * `spared`: paths that have no entry, and stay all the same.
+ */
+export const staying = (
+  entries: ReadonlyArray<Entry>,
+  spared: ReadonlyArray<Uint8Array>
+): ReadonlyMap<string, ReadonlySet<string>> => {
+  const names = new Map<string, Set<string>>()
+  for (const { _tag, path } of entries) if (_tag === "Directory") names.set(keyOf(path), new Set())
+  for (const path of [...entries.map(({ path }) => path), ...spared]) {
+    const key = keyOf(path)
+    const slash = key.lastIndexOf("/")
+    if (key !== "") names.get(key.slice(0, Math.max(slash, 0)))?.add(key.slice(slash + 1))
+  }
+  return names
+}

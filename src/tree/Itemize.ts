@@ -1,0 +1,65 @@
+/**
+ * A change as a line, in the letters of `rsync --itemize-changes`. Pure. [Y-7]
+ */
+import type { Item } from "../protocol/Words.ts"
+import { change } from "./Compare.ts"
+import type { Entry } from "./Entry.ts"
+import { display, pathAt } from "./Names.ts"
+
+/** The letter of an entry's type. */
+const types = { Directory: "d", File: "f", Symlink: "L", HardLink: "f", Fifo: "S" } as const
+
+/** A line's parts. */
+interface Line {
+  readonly changes: string
+  readonly path: string
+  readonly pathBytes?: string
+  /** Where a link leads. */
+  readonly to?: string
+}
+
+/** The letters, and the path that they are about; undefined: there is nothing to tell, or no such entry. */
+export const lineOf = (item: Item, entries: ReadonlyArray<Entry>): Line | undefined => {
+  if (item._tag === "Deletion") {
+    const at = pathAt(display(item.path))
+    return { changes: "*deleting", ...at, path: item.isDirectory ? `${at.path}/` : at.path }
+  }
+  const entry = entries[item.entry]
+  if (entry === undefined || (item.change & change.Kept) !== 0) return undefined
+  const to = linkedTo(entry, entries)
+  return {
+    changes: lettersOf(entry, item.change),
+    ...pathAt(shown(entry)),
+    ...(to === undefined ? {} : { to: display(to) })
+  }
+}
+
+/** Where a link leads. */
+const linkedTo = (entry: Entry, entries: ReadonlyArray<Entry>): Uint8Array | undefined => {
+  if (entry._tag === "Symlink") return entry.target
+  return entry._tag === "HardLink" ? entries[entry.leader]?.path : undefined
+}
+
+const shown = ({ _tag, path }: Entry): string => {
+  const at = display(path)
+  return _tag !== "Directory" ? at : at === "." ? "./" : `${at}/`
+}
+
+const lettersOf = (entry: Entry, word: number): string => {
+  const has = (bit: number) => (word & bit) !== 0
+  const isNew = has(change.New) || has(change.Kind)
+  const kind = types[entry._tag]
+  const head = `${headOf(entry, has(change.Content))}${kind}`
+  if (isNew) return `${head}+++++++++`
+  if (entry._tag === "HardLink") return `${head}         `
+  const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
+  const isOther = entry._tag === "Symlink" && has(change.Content) ? "c" : "."
+
+  return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
+}
+
+const headOf = ({ _tag }: Entry, isMade: boolean): string => {
+  if (!isMade) return _tag === "HardLink" ? "h" : "."
+  if (_tag === "File") return ">"
+  return _tag === "HardLink" ? "h" : "c"
+}

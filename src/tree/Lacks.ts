@@ -1,0 +1,112 @@
+/**
+ * Entries of a manifest that somebody lacks, as runs of indices: [first, count, first, count, ...],
+ * ascending and apart. A selection is the same: what somebody lacks, and all are sent. Pure.
+ */
+import * as Result from "effect/Result"
+import * as Limits from "../protocol/Limits.ts"
+import type { Runs } from "../protocol/Words.ts"
+
+/** The entries among the first `entries` that pass a test. */
+export const among = (entries: number, test: (entry: number) => boolean): Runs =>
+  of(Array.from({ length: entries }, (_, entry) => entry).filter(test))
+
+/** Entries in ascending order. */
+export const of = (entries: Iterable<number>): Runs => {
+  const runs: Array<number> = []
+  for (const entry of entries) push(runs, entry, 1)
+  return runs
+}
+
+/** Puts a run behind the others, which begin before it. */
+const push = (runs: Array<number>, first: number, count: number): void => {
+  const last = runs.length - 2
+  if (last >= 0 && runs[last] + runs[last + 1] >= first)
+    runs[last + 1] = Math.max(runs[last + 1], first + count - runs[last])
+  else runs.push(first, count)
+}
+
+/** Each of the entries. */
+export function* each(runs: Runs): Generator<number> {
+  for (let at = 0; at < runs.length; at += 2)
+    for (let entry = runs[at]; entry < runs[at] + runs[at + 1]; entry++) yield entry
+}
+
+/** Is the entry among them? */
+export const has = (runs: Runs, entry: number): boolean => {
+  let low = 0
+  let high = runs.length >>> 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (runs[2 * middle] <= entry) low = middle + 1
+    else high = middle
+  }
+  return low > 0 && entry < runs[2 * low - 2] + runs[2 * low - 1]
+}
+
+/** The entries that are among any of them. */
+export const union = (all: ReadonlyArray<Runs>): Runs => {
+  const pairs = [...new Set(all)].flatMap((runs) =>
+    Array.from({ length: runs.length >>> 1 }, (_, i) => [runs[2 * i], runs[2 * i + 1]] as const)
+  )
+  const out: Array<number> = []
+  for (const [first, count] of pairs.sort((a, b) => a[0] - b[0])) push(out, first, count)
+  return out
+}
+
+// ---- an answer's slice ----
+
+/** The part of an answer: of the entries [from, from + count) it says which are lacked. */
+interface Slice {
+  readonly from: number
+  readonly count: number
+  readonly runs: Runs
+}
+
+/** The slice from an entry on that one datagram has room for. `entries`: of the manifest. */
+export const sliceOf = (runs: Runs, from: number, entries: number): Slice => {
+  const count = Math.min(entries - from, Limits.surveyEntries)
+  const out: Array<number> = []
+  for (let at = 0; at < runs.length; at += 2) {
+    const first = Math.max(from, runs[at])
+    const end = Math.min(from + count, runs[at] + runs[at + 1])
+    if (first < end) out.push(first, end - first)
+  }
+  return { from, count, runs: out }
+}
+
+/** Slices that follow each other, put together. */
+export const joined = (slices: ReadonlyArray<Slice>): Runs => {
+  const out: Array<number> = []
+  for (const { runs } of slices) for (let at = 0; at < runs.length; at += 2) push(out, runs[at], runs[at + 1])
+  return out
+}
+
+// ---- a selection's bytes ----
+
+/** As the content of a selection: for each run what lies between it and the one before, and its length. */
+export const encode = (runs: Runs): Uint8Array => {
+  const bytes = new Uint8Array(4 * runs.length)
+  const view = new DataView(bytes.buffer)
+  for (let at = 0, end = 0; at < runs.length; at += 2) {
+    view.setUint32(4 * at, runs[at] - end, true)
+    view.setUint32(4 * at + 4, runs[at + 1], true)
+    end = runs[at] + runs[at + 1]
+  }
+  return bytes
+}
+
+/** The selection of a manifest of so many entries, or what is wrong with the bytes. */
+export const decode = (bytes: Uint8Array, entries: number): Result.Result<Runs, string> => {
+  if (bytes.length % 8 !== 0) return Result.fail(`a selection of ${bytes.length} bytes`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const runs: Array<number> = []
+  let end = 0
+  for (let at = 0; at < bytes.length; at += 8) {
+    const first = end + view.getUint32(at, true)
+    const count = view.getUint32(at + 4, true)
+    end = first + count
+    if (count === 0 || end > entries) return Result.fail(`a selection of the entries ${first} to ${end} of ${entries}`)
+    push(runs, first, count)
+  }
+  return Result.succeed(runs)
+}

@@ -1,0 +1,111 @@
+/** Catchers that have an older version: each is sent what it lacks, and all of them what any of them lacks. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as SimulatedTree from "../../src/simulate/Tree.ts"
+import type { Given } from "../../src/store/Memory.ts"
+import type { Change } from "../../src/store/Volume.ts"
+import * as Policy from "../../src/tree/Policy.ts"
+import * as Simulation from "./Simulation.ts"
+
+const tree: ReadonlyArray<Given> = [
+  Simulation.directory(""),
+  Simulation.directory("d"),
+  Simulation.file("d/large", 300_000),
+  ...Array.from({ length: 20 }, (_, i) => Simulation.file(`d/small ${i}`, 1000 + i, i)),
+  Simulation.file("d/empty", 0),
+  Simulation.symlink("link", "d/large"),
+  Simulation.hardLink("twin", 2)
+]
+
+/** The tree with one file of another time. */
+const older = (given: ReadonlyArray<Given>, ...names: ReadonlyArray<string>): ReadonlyArray<Given> =>
+  given.map((one) => {
+    const { entry } = one
+    if (entry._tag !== "File" || !names.includes(Buffer.from(entry.path).toString())) return one
+    const metadata = { ...entry.metadata, mtimeSeconds: entry.metadata.mtimeSeconds - 100 }
+    return { entry: { ...entry, metadata }, content: SimulatedTree.bytes(entry.size, 77) }
+  })
+
+const sync = (
+  versions: ReadonlyArray<ReadonlyArray<Given>>,
+  more: Partial<Simulation.Scenario> = {},
+  policy: Partial<Policy.Policy> = {}
+) => {
+  const changed: Array<[catcher: string, path: string, operation: Change["operation"]]> = []
+  return Effect.map(
+    Simulation.run({
+      seed: 1,
+      catchers: versions.length,
+      tree,
+      master: { policy: { ...Policy.defaults, ...policy } },
+      before: (catcher, volume) => SimulatedTree.stand(volume, versions[catcher]),
+      observer: { changed: (host, { operation, path }) => void changed.push([host.name, path, operation]) },
+      ...more
+    }),
+    (outcome) => ({ outcome, changed })
+  )
+}
+
+const isWhole = (outcome: Simulation.Outcome, given = tree) => {
+  assert.strictEqual(outcome.master._tag, "Success", JSON.stringify(outcome.master))
+  if (outcome.master._tag !== "Success") return
+  outcome.memories.forEach((memory, i) =>
+    assert.deepStrictEqual(Simulation.differences(given, memory), [], `c${i + 1}`)
+  )
+  for (const { failures, files, state } of outcome.master.value.catchers)
+    assert.deepStrictEqual([state, failures, files], ["Complete", [], 23])
+  for (const catcher of outcome.catchers) {
+    assert.strictEqual(catcher._tag, "Success", JSON.stringify(catcher))
+    if (catcher._tag === "Success") assert.strictEqual(catcher.value.catchers[0].files, 23)
+  }
+}
+
+const needed = (outcome: Simulation.Outcome) =>
+  outcome.master._tag === "Success" ? outcome.master.value.pages.needed : -1
+
+describe("a session with a policy", () => {
+  it.effect("sends all of it to catchers that have nothing", () =>
+    Effect.gen(function* () {
+      const { outcome } = yield* sync([[], []])
+      isWhole(outcome)
+    })
+  )
+  it.effect("sends no page of content where nothing is lacked, and changes nothing", () =>
+    Effect.gen(function* () {
+      const { changed, outcome } = yield* sync([tree, tree])
+      isWhole(outcome)
+      assert.strictEqual(needed(outcome), 0)
+      assert.deepStrictEqual(changed, [])
+    })
+  )
+  it.effect("sends the union, and leaves alone what is right", () =>
+    Effect.gen(function* () {
+      const { changed, outcome } = yield* sync([older(tree, "d/small 3"), older(tree, "d/small 4", "d/small 5"), tree])
+      isWhole(outcome)
+      // a page for the selection, and the three small files, which are about a thousand bytes each
+      assert.strictEqual(needed(outcome), 1 + Math.ceil((1003 + 1004 + 1005) / 512))
+      const renamed = changed
+        .filter(([, , operation]) => operation === "rename")
+        .map(([host, path]) => `${host} ${path}`)
+      assert.deepStrictEqual(renamed.toSorted(), [
+        "c1 destination/d/small 3",
+        "c2 destination/d/small 4",
+        "c2 destination/d/small 5"
+      ])
+      assert.deepStrictEqual(
+        changed.filter(([host]) => host === "c3"),
+        []
+      )
+    })
+  )
+  it.effect("with loss, and a catcher that comes late and lacks other files", () =>
+    Effect.gen(function* () {
+      const { outcome } = yield* sync([older(tree, "d/large"), older(tree, "d/small 1"), older(tree, "d/small 2")], {
+        loss: 0.1,
+        startMillis: (catcher) => (catcher === 2 ? 60 : 0),
+        master: { catchers: 2, bytesPerSecond: 500_000, policy: Policy.defaults }
+      })
+      isWhole(outcome)
+    })
+  )
+})

@@ -1,0 +1,96 @@
+/** Deletion on a disk: nothing outside the destination, nothing that is mounted, nothing of the tree's own. [Y-6] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { execFileSync, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as Policy from "../../../src/tree/Policy.ts"
+import { bundle, deliver, dir, directory, disk, file, isRoot, names, ways } from "../Sandbox.ts"
+
+const all = { isDry: false, spared: [], most: Infinity }
+const canMount = isRoot && spawnSync("unshare", ["--mount", "true"]).status === 0
+
+describe.each(ways)("$name", (way) => {
+  /** A destination with a directory d, into which a file came; what else stands there is put before. */
+  const after = Effect.fnUntraced(function* (put: (at: string, beside: string) => void) {
+    const beside = yield* directory
+    const at = `${beside}/destination`
+    const store = yield* disk(at, way)
+    const entries = [dir("d"), file("d/f", 1)]
+    yield* store.prepare(entries)
+    yield* deliver(store, bundle(entries), "f")
+    put(`${at}/d`, beside)
+    return { at, beside, store }
+  })
+
+  it.effect("a link goes, and what it leads to stays", () =>
+    Effect.gen(function* () {
+      const { at, beside, store } = yield* after((at, beside) => {
+        fs.mkdirSync(`${beside}/outside`)
+        fs.writeFileSync(`${beside}/outside/precious`, "x")
+        fs.symlinkSync(`${beside}/outside`, `${at}/link`)
+        fs.mkdirSync(`${at}/old`)
+        fs.symlinkSync("../../../outside", `${at}/old/link`)
+      })
+      assert.deepStrictEqual(yield* store.deleteOthers(all), { count: 3, failures: [] })
+      assert.deepStrictEqual(names(at), ["d", "d/f"])
+      assert.deepStrictEqual(fs.readdirSync(`${beside}/outside`), ["precious"])
+    })
+  )
+
+  it.effect("temporary files of others stay, and directories that we may not write to go", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.writeFileSync(`${at}/.g.mrsync-AbCd12`, "of another catcher")
+        fs.mkdirSync(`${at}/shut/deep`, { recursive: true })
+        fs.writeFileSync(`${at}/shut/deep/x`, "x")
+        fs.chmodSync(`${at}/shut/deep`, 0o500)
+        fs.chmodSync(`${at}/shut`, 0o500)
+      })
+      assert.deepStrictEqual(yield* store.deleteOthers(all), { count: 3, failures: [] })
+      assert.deepStrictEqual(names(at), ["d", "d/.g.mrsync-AbCd12", "d/f"])
+    })
+  )
+
+  it.effect("more than may go stay, and their directories, and that is a failure", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.mkdirSync(`${at}/old`)
+        for (const name of ["1", "2", "3"]) fs.writeFileSync(`${at}/old/${name}`, "x")
+      })
+      const { count, failures } = yield* store.deleteOthers({ isDry: false, spared: [], most: 2 })
+      assert.deepStrictEqual([count, failures.length, names(at).length], [2, 1, 4])
+      assert.match(failures[0].reason, /^2 more were not deleted/)
+    })
+  )
+
+  it.effect("a directory makes way for a file only where the policy says so", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.rmSync(`${at}/f`)
+        fs.mkdirSync(`${at}/f/deep`, { recursive: true })
+      })
+      const entries = [dir("d"), file("d/f", 1)]
+      for (const forces of [false, true]) {
+        const policy = { ...Policy.defaults, forces }
+        yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
+        assert.strictEqual((yield* deliver(store, bundle(entries), "f")).length, forces ? 0 : 1)
+      }
+      assert.deepStrictEqual(names(at), ["d", "d/f"])
+    })
+  )
+
+  it.effect.skipIf(!canMount)("what is mounted stays", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => fs.mkdirSync(`${at}/old/mounted`, { recursive: true }))
+      yield* Effect.acquireRelease(
+        Effect.sync(() => execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", `${at}/d/old/mounted`])),
+        () => Effect.sync(() => execFileSync("umount", ["-l", `${at}/d/old/mounted`]))
+      )
+      fs.writeFileSync(`${at}/d/old/mounted/precious`, "x")
+      const { count, failures } = yield* store.deleteOthers(all)
+      assert.deepStrictEqual([count, failures.length], [0, 1])
+      assert.match(failures[0].reason, /something is mounted there/)
+      assert.include(names(at), "d/old/mounted/precious")
+    })
+  )
+})

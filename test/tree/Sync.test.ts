@@ -1,0 +1,173 @@
+/** What is compared, lacked and selected. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Compare from "../../src/tree/Compare.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
+import * as Extraneous from "../../src/tree/Extraneous.ts"
+import * as Lacks from "../../src/tree/Lacks.ts"
+import * as Manifest from "../../src/tree/Manifest.ts"
+import * as Policy from "../../src/tree/Policy.ts"
+import { bytes, dir, fifo, file, hardLink, symlink } from "../store/Sandbox.ts"
+
+const { change } = Compare
+
+const found = (
+  entry: Exclude<Entry, { readonly _tag: "HardLink" }>,
+  other: Partial<Compare.Found> = {}
+): Compare.Found => ({
+  _tag: entry._tag,
+  metadata: entry.metadata,
+  size: entry._tag === "File" ? entry.size : 0,
+  ...(entry._tag === "Symlink" ? { target: entry.target } : {}),
+  ...other
+})
+
+const at = (entry: Exclude<Entry, { readonly _tag: "HardLink" }>, seconds: number, nanos = 123_456_789) =>
+  found(entry, { metadata: { ...entry.metadata, mtimeSeconds: 1_600_000_000 + seconds, mtimeNanos: nanos } })
+
+describe("what is compared [Y-2]", () => {
+  const f = file("f", 5)
+  const changes = (
+    entry: Exclude<Entry, { readonly _tag: "HardLink" }>,
+    stands: Compare.Found | undefined,
+    policy: Partial<Policy.Policy> = {},
+    givesAway = true
+  ) => Compare.changesOf(entry, stands, { ...Policy.defaults, ...policy }, givesAway)
+
+  it("nothing of what is right", () => {
+    for (const entry of [f, dir("d"), fifo("p"), symlink("l", "f")] as const)
+      assert.strictEqual(changes(entry, found(entry)), 0)
+  })
+  it.for<[string, number, number]>([
+    ["a size", change.Content | change.Size, changes(f, found(f, { size: 6 }))],
+    ["a time", change.Content | change.Time, changes(f, at(f, 1))],
+    ["nanoseconds are no other time", 0, changes(f, at(f, 0, 5))],
+    ["but where they count", change.Content | change.Time, changes(f, at(f, 0, 5), { windowSeconds: -1 })],
+    ["a time within the window", 0, changes(f, at(f, 2), { windowSeconds: 2 })],
+    ["a time, where sizes count alone", change.Time, changes(f, at(f, 9), { compare: "Size" })],
+    ["nothing is believed", change.Content, changes(f, found(f), { compare: "Nothing" })],
+    ["newer there, and kept", change.Kept, changes(f, at(f, 9), { keepsNewer: true })],
+    ["older there", change.Content | change.Time, changes(f, at(f, -9), { keepsNewer: true })],
+    ["nothing there", change.Content | change.New, changes(f, undefined)],
+    ["nothing there, and nothing is made", change.Kept, changes(f, undefined, { onlyExisting: true })],
+    ["another type", change.Content | change.Kind, changes(f, found(fifo("f")))],
+    ["what is there stays", change.Kept, changes(f, at(f, 9), { keepsExisting: true })],
+    [
+      "a directory gets its metadata all the same",
+      change.Time,
+      changes(dir("d"), at(dir("d"), 9), { keepsExisting: true })
+    ],
+    ["a mode", change.Mode, changes(f, found(file("f", 5, { mode: 0o600 })))],
+    ["a link's mode is none", 0, changes(symlink("l", "f"), found(symlink("l", "f", { mode: 0o600 })))],
+    ["a target", change.Content, changes(symlink("l", "f"), found(symlink("l", "g")))],
+    ["owner and group", change.Owner | change.Group, changes(f, found(file("f", 5, { uid: 77, gid: 78 })))],
+    ["owners, where they cannot be set", 0, changes(f, found(file("f", 5, { uid: 77, gid: 78 })), {}, false)]
+  ])("%s", ([, expected, actual]) => assert.strictEqual(actual, expected))
+
+  it("a hard link is right when it is its leader's file", () => {
+    assert.strictEqual(Compare.linkChangesOf(found(f), true, Policy.defaults), 0)
+    assert.strictEqual(Compare.linkChangesOf(found(f), false, Policy.defaults), change.Content)
+    assert.strictEqual(Compare.linkChangesOf(undefined, false, Policy.defaults), change.Content | change.New)
+  })
+  it("is counted", () => {
+    const words = [
+      0,
+      change.Content | change.New,
+      change.Content,
+      change.Mode,
+      change.Kept,
+      change.Content | change.Size
+    ]
+    assert.deepStrictEqual(Compare.countsOf(Uint16Array.from(words)), { created: 1, updated: 2, described: 1, kept: 1 })
+  })
+})
+
+describe("what is lacked", () => {
+  const flags = Schema.Array(Schema.Boolean).check(Schema.isMaxLength(60))
+  const entriesOf = (some: ReadonlyArray<boolean>) => some.flatMap((is, at) => (is ? [at] : []))
+  it.prop("runs are the entries, in order and apart [Y-1]", [flags], ([some]) => {
+    const runs = Lacks.among(some.length, (entry) => some[entry])
+    assert.deepStrictEqual([...Lacks.each(runs)], entriesOf(some))
+    some.forEach((is, entry) => assert.strictEqual(Lacks.has(runs, entry), is))
+    assert.isFalse(Lacks.has(runs, some.length))
+    for (let at = 2; at < runs.length; at += 2) assert.isAbove(runs[at], runs[at - 2] + runs[at - 1])
+  })
+  it.prop("the union is what any lacks [Y-4]", [flags, flags, flags], (all) => {
+    const runs = all.map((some) => Lacks.among(some.length, (entry) => some[entry]))
+    const most = Math.max(...all.map((some) => some.length))
+    const expected = Array.from({ length: most }, (_, entry) => entry).filter((entry) =>
+      all.some((some) => some[entry])
+    )
+    assert.deepStrictEqual([...Lacks.each(Lacks.union(runs))], expected)
+  })
+  it.prop("a selection comes back as it was, and never names an entry that is none [Y-4]", [flags], ([some]) => {
+    const runs = Lacks.among(some.length, (entry) => some[entry])
+    assert.deepStrictEqual(Lacks.decode(Lacks.encode(runs), some.length), Result.succeed(runs))
+    if (some.at(-1) === true) assert.isTrue(Result.isFailure(Lacks.decode(Lacks.encode(runs), some.length - 1)))
+  })
+  it("bytes that are no selection", () => {
+    for (const bad of [new Uint8Array(7), new Uint8Array(8), Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255)])
+      assert.isTrue(Result.isFailure(Lacks.decode(bad, 100)))
+  })
+  it("slices tell of all entries, and each fits [Y-1]", () => {
+    const entries = 20_000
+    const lacks = Lacks.among(entries, (entry) => entry % 3 === 0)
+    const slices = []
+    for (let from = 0; from < entries; from = slices[slices.length - 1].from + slices[slices.length - 1].count)
+      slices.push(Lacks.sliceOf(lacks, from, entries))
+    assert.deepStrictEqual(
+      slices.map(({ count }) => count),
+      [8192, 8192, 3616]
+    )
+    assert.deepStrictEqual(Lacks.joined(slices), lacks)
+  })
+})
+
+describe("what stays", () => {
+  it("the names of the manifest in its own directories, and what is spared [Y-6]", () => {
+    const entries = [dir("d"), file("d/a", 1), hardLink("d/b", 1), file("top", 1), dir("d/e"), file("d/e/f", 1)]
+    const staying = Extraneous.staying(entries, [bytes("d/e/lost"), bytes("elsewhere/x")])
+    assert.deepStrictEqual(
+      [...staying].map(([key, names]) => [key, [...names].toSorted()]),
+      [
+        ["d", ["a", "b", "e"]],
+        ["d/e", ["f", "lost"]]
+      ]
+    )
+  })
+})
+
+describe("a policy in the manifest", () => {
+  it.prop(
+    "comes back as it was",
+    [
+      Schema.Struct({
+        compare: Schema.Literals(Policy.compares),
+        windowSeconds: Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum: -1, maximum: 100 })),
+        wished: Schema.Array(Schema.Literals(Policy.wishes)),
+        mostDeleted: Schema.UndefinedOr(Schema.Literals([0, 7]))
+      })
+    ],
+    ([{ wished, ...rest }]) => {
+      const policy: Policy.Policy = {
+        ...Policy.noWishes,
+        ...Object.fromEntries(wished.map((one) => [one, true])),
+        ...rest
+      }
+      const decoded = Manifest.decodeTree(Manifest.encode([file("f", 1)], undefined, policy))
+      assert.deepStrictEqual(Result.getOrThrow(decoded).policy, policy)
+    }
+  )
+  it("that is not known is refused; none is none", () => {
+    const whole = Manifest.encode([], undefined, Policy.defaults)
+    const bad = whole.slice()
+    bad[bad.length - 13] = 9
+    assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
+    bad.set(whole)
+    bad[bad.length - 5] = 255
+    assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
+    assert.isTrue(Result.isFailure(Manifest.decodeTree(whole.subarray(0, whole.length - 1))))
+    assert.strictEqual(Result.getOrThrow(Manifest.decodeTree(Manifest.encode([]))).policy, undefined)
+  })
+})
