@@ -82,6 +82,12 @@ export const at = (view: View, nowMillis: number): View =>
 
 export type Step = readonly [View, ReadonlyArray<Line>]
 
+/** A change, as rsync has it, after the catcher's name. */
+const itemized = ({ catcher, changes, path, to }: Extract<Progress.Event, { readonly _tag: "Itemized" }>): string => {
+  const linked = to === undefined ? "" : ` ${changes.startsWith("h") ? "=>" : "->"} ${Format.safe(to)}`
+  return `${Format.name(catcher)} ${changes.padEnd(11)} ${Format.safe(path)}${linked}`
+}
+
 export const step = (view: View, event: Progress.Event): Step => {
   switch (event._tag) {
     case "Scanned":
@@ -128,12 +134,8 @@ export const step = (view: View, event: Progress.Event): Step => {
     }
     case "FileCompleted":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Format.safe(event.path) }] : []]
-    case "Itemized": {
-      const arrow = event.changes.startsWith("h") ? "=>" : "->"
-      const to = event.to === undefined ? "" : ` ${arrow} ${Format.safe(event.to)}`
-      const text = `${Format.name(event.catcher)} ${event.changes.padEnd(11)} ${Format.safe(event.path)}${to}`
-      return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text }]]
-    }
+    case "Itemized":
+      return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text: itemized(event) }]]
     case "Completed":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: `complete: ${Format.name(event.id)}` }] : []]
     case "Lost":

@@ -10,7 +10,6 @@ import type { Address } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Changes, Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
-import * as Codec from "../wire/Codec.ts"
 import type {
   FromCatcher,
   FromMaster,
@@ -100,7 +99,7 @@ export const toSurvey = (
         _tag: "ItemizeOk",
         ...sender,
         total: items.length,
-        items: Codec.fitItems(items.slice(from, from + Limits.itemsAnswered))
+        items: items.slice(from, from + Limits.itemsAnswered)
       }
 }
 

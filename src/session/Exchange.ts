@@ -36,9 +36,11 @@ import * as Strangers from "./Strangers.ts"
 /** A message without the id of its session, which its sender knows. */
 export type Unsaid<M> = M extends unknown ? Omit<M, "session"> : never
 
-/** A list of failures is cut where the datagram ends, and says where to ask on. */
-const fitted = (message: FromCatcher): FromCatcher =>
-  message._tag === "CloseOk" ? { ...message, ...Codec.fitFailures(message.failures) } : message
+/** A list of failures or of changes is cut where the datagram ends, and says where to ask on. */
+const fitted = (message: FromCatcher): FromCatcher => {
+  if (message._tag === "CloseOk") return { ...message, ...Codec.fitFailures(message.failures) }
+  return message._tag === "ItemizeOk" ? { ...message, items: Codec.fitItems(message.items) } : message
+}
 
 /** The messages glued together in the open; pages, and what cannot be read, are left out. */
 export const messages = (bytes: Uint8Array): ReadonlyArray<Message> => {

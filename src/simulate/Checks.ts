@@ -19,11 +19,9 @@ import type { Change, Directory, File, Node, Volume } from "../store/Volume.ts"
 import type { Event } from "../transport/simulated/Network.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
-import type { Policy } from "../tree/Policy.ts"
 import { Changing } from "./Changing.ts"
 import type { Host, Observer, Outcome } from "./Simulation.ts"
 import * as Tree from "./Tree.ts"
-import { isExtraneous } from "./Versions.ts"
 
 interface Expectations {
   readonly tree: ReadonlyArray<Given>
@@ -37,8 +35,9 @@ interface Expectations {
   readonly aloneMillis: number
   /** Is the session under a seal? */
   readonly isSealed?: boolean
-  /** How the trees become like the source. */
-  readonly policy?: Policy | undefined
+  /** What the tree does not have is deleted, and what is newer stays. */
+  readonly deletes?: boolean
+  readonly keepsNewer?: boolean
   /** What the files of the tree have been; without it none changes. */
   readonly source?: Changing
 }
@@ -121,7 +120,7 @@ export class Checks implements Observer {
 
   /** What the tree does not have goes only where the policy deletes. */
   private isDeletion(operation: Change["operation"], name: string): boolean {
-    return operation === "unlink" && this.expectations.policy?.deletes === true && !this.isOfTree(name)
+    return operation === "unlink" && this.expectations.deletes === true && !this.isOfTree(name)
   }
 
   /** Whose content a path has: a hard link's is its leader's. */
@@ -158,8 +157,7 @@ export class Checks implements Observer {
 
   // What is newer than the source has it may stay.
   private isKept(node: Node | undefined): boolean {
-    const { keepsNewer = false } = this.expectations.policy ?? {}
-    return keepsNewer && node?._tag === "File"
+    return this.expectations.keepsNewer === true && node?._tag === "File"
   }
 
   private isWrong(volume: Volume, entry: Given["entry"], node: Node): string | undefined {
@@ -180,7 +178,7 @@ export class Checks implements Observer {
   private extraneous(volume: Volume): ReadonlyArray<string> {
     const top = volume.find(destination)
     const names = top?._tag === "Directory" ? [...volume.walk(top)].map(([name]) => name) : []
-    return names.filter((name) => isExtraneous(name) && !this.isOfTree(name))
+    return names.filter((name) => name.endsWith(Tree.extraneous) && !this.isOfTree(name))
   }
 
   private standing(volume: Volume): number {
@@ -224,7 +222,7 @@ export class Checks implements Observer {
       if (host === undefined) continue
       const standing = this.standing(host.volume)
       // what was committed before the destination was replaced stands where nobody looks
-      if (files > standing && host.replacements === 0 && this.expectations.policy?.keepsNewer !== true)
+      if (files > standing && host.replacements === 0 && this.expectations.keepsNewer !== true)
         this.problem("master", `${id} is said to have ${files} files, and has ${standing}`)
       if (state !== "Complete") continue
       if (failures.length > 0) this.problem("master", `${id} is complete with failures`)
@@ -265,7 +263,7 @@ export class Checks implements Observer {
       if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
       else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
       for (const lack of this.lacks(host.volume, this.excused())) this.problem(host.name, lack)
-      if (this.expectations.policy?.deletes !== true || master.value.failures.length > 0) continue
+      if (this.expectations.deletes !== true || master.value.failures.length > 0) continue
       for (const name of this.extraneous(host.volume)) this.problem(host.name, `${name} was to be deleted`)
     }
   }

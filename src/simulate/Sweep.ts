@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Master from "../master/Master.ts"
 import type { Report } from "../report/Report.ts"
 import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
@@ -35,6 +36,11 @@ const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
 /** The story of a seed, as far as nothing else is settled. */
 export const run = (seed: number, settled?: Faults.Settled) => judge(Faults.story(seed, settled))
 
+const wishesOf = ({ policy }: Partial<Master.Options>) => ({
+  deletes: policy?.deletes === true,
+  keepsNewer: policy?.keepsNewer === true
+})
+
 /** How a session went under what befell it. */
 export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
   const { catchers: count, master: its = {}, startMillis = () => 0 } = story.scenario
@@ -59,7 +65,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
       isSealed: story.scenario.isSealed === true,
-      policy: story.scenario.master?.policy,
+      ...wishesOf(its),
       masterLives: story.masterLives,
       isAnybodyThere: () => (story.liars ?? 0) > 0 || hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),

@@ -54,6 +54,9 @@ export const contents = (tree: ReadonlyArray<Given>): ReadonlyMap<string, Uint8A
     )
   )
 
+/** A name that only older versions of a tree have. */
+export const extraneous = "extraneous"
+
 /** Puts a tree on a volume, in the destination of a catcher: an older version that stands there before the session. */
 export const stand = (volume: Volume, tree: ReadonlyArray<Given>): void => {
   if (volume.find(destination) === undefined) volume.mkdir(destination)

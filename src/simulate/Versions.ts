@@ -10,7 +10,7 @@ import { Dice } from "./Dice.ts"
 import * as Tree from "./Tree.ts"
 
 /** A policy, and what stands at each catcher. */
-export interface Versions {
+interface Versions {
   readonly policy: Policy.Policy
   readonly stand: (catcher: number, volume: Volume) => void
   readonly telling: string
@@ -24,9 +24,6 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     telling: `older versions stand at the catchers; the policy is ${JSON.stringify(policy)}`
   }
 }
-
-/** Is it a name that only older versions have? */
-export const isExtraneous = (path: string): boolean => path.slice(path.lastIndexOf("/") + 1).startsWith("extraneous")
 
 /** Most of it is as the source is, because that is the daily job. */
 const olderOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> => {
@@ -47,7 +44,8 @@ const olderOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> =
     out.push(older)
     if (older.entry._tag !== "Directory") return
     isThere.add(path === "." ? destination : path)
-    if (dice.hits(0.3)) out.push(Tree.file(path === "." ? "extraneous" : `${path}/extraneous`, dice.whole(0, 3000)))
+    if (dice.hits(0.3))
+      out.push(Tree.file(path === "." ? Tree.extraneous : `${path}/${Tree.extraneous}`, dice.whole(0, 3000)))
   })
   return out
 }

@@ -101,6 +101,21 @@ const putItem = (w: Writer, item: Item): void => {
   w.raw(item.path)
 }
 
+const takeSurvey = (r: Reader, from: number) => {
+  const [created, updated, described, kept, deleted] = counted.map(() => r.u32())
+  const count = r.u16()
+  return { changes: { created, updated, described, kept, deleted }, count, runs: takeRuns(r, from, count) }
+}
+
+const takeItems = (r: Reader) => {
+  const total = r.u32()
+  const length = r.u16()
+  if (length > Limits.itemsAnswered) r.bad = true
+  const items: Array<Item> = []
+  for (let i = 0; i < length && !r.bad; i++) items.push(takeItem(r))
+  return { total, items }
+}
+
 const takeItem = (r: Reader): Item => {
   const form = r.u8()
   if (form > 2) r.bad = true
@@ -189,21 +204,12 @@ export const take = (
       return { _tag: "SitOut", ...sender, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing:
       return { _tag: "Missing", ...sender, file, round: index, ...takeLack(r) }
-    case Header.types.ItemizeOk: {
-      const total = r.u32()
-      const length = r.u16()
-      if (file !== 0 || length > Limits.itemsAnswered) r.bad = true
-      const items = []
-      for (let i = 0; i < length && !r.bad; i++) items.push(takeItem(r))
-      return { _tag: "ItemizeOk", ...sender, file: 0, from: index, total, items }
-    }
-    case Header.types.SurveyOk: {
-      const [created, updated, described, kept, deleted] = counted.map(() => r.u32())
-      const changes = { created, updated, described, kept, deleted }
-      const count = r.u16()
+    case Header.types.ItemizeOk:
       if (file !== 0) r.bad = true
-      return { _tag: "SurveyOk", ...sender, file: 0, from: index, changes, count, runs: takeRuns(r, index, count) }
-    }
+      return { _tag: "ItemizeOk", ...sender, file: 0, from: index, ...takeItems(r) }
+    case Header.types.SurveyOk:
+      if (file !== 0) r.bad = true
+      return { _tag: "SurveyOk", ...sender, file: 0, from: index, ...takeSurvey(r, index) }
     case Header.types.CloseOk: {
       const next = r.u32()
       const length = r.u16()

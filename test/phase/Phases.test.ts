@@ -378,12 +378,15 @@ describe("Close", () => {
 })
 
 describe("Survey", () => {
+  const changes = { created: 1, updated: 2, described: 3, kept: 4, deleted: 5 }
+  const lacks = (surveyed: Survey.Surveyed) => [...surveyed].map(([slot, { lacks }]) => [slot, lacks])
   const surveyOk = (from: number, count: number, ...runs: ReadonlyArray<number>) => ({
     _tag: "SurveyOk",
     file: 0,
     from,
     count,
-    runs
+    runs,
+    changes
   })
 
   it.effect("asks from entry to entry, each catcher by itself, until each has told of all [Y-1]", () =>
@@ -397,13 +400,10 @@ describe("Survey", () => {
         })
       )
       const surveyed = yield* run(Survey.survey(100, [0, 1]))
-      assert.deepStrictEqual(
-        [...surveyed],
-        [
-          [0, []],
-          [1, [0, 1, 30, 1, 60, 1, 90, 1]]
-        ]
-      )
+      assert.deepStrictEqual(lacks(surveyed), [
+        [0, []],
+        [1, [0, 1, 30, 1, 60, 1, 90, 1]]
+      ])
     })
   )
 
@@ -420,7 +420,7 @@ describe("Survey", () => {
             return surveyOk(message.from, message.from === 0 ? 11 : 0)
           })
         )
-        assert.deepStrictEqual([...(yield* run(Survey.survey(10, [0, 1, 2])))], [[0, []]])
+        assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1, 2]))), [[0, []]])
       })
   )
 
@@ -433,14 +433,14 @@ describe("Survey", () => {
           return message._tag === "Survey" && slot === 0 ? surveyOk(0, 10) : undefined
         })
       )
-      assert.deepStrictEqual([...(yield* run(Survey.survey(10, [0, 1])))], [[0, []]])
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1]))), [[0, []]])
     })
   )
 
   it.effect("nobody answers: SurveyTimeout; of no entry nobody is asked", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(1, () => [])
-      assert.deepStrictEqual([...(yield* run(Survey.survey(0, [0])))], [[0, []]])
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(0, [0]))), [[0, []]])
       assert.strictEqual((yield* run(Effect.flip(Survey.survey(10, [0]))))._tag, "SurveyTimeout")
     })
   )
