@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Master from "../master/Master.ts"
 import type { Report } from "../report/Report.ts"
 import { Checks } from "./Checks.ts"
 import * as Faults from "./Faults.ts"
@@ -36,9 +35,10 @@ const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
 /** The story of a seed, as far as nothing else is settled. */
 export const run = (seed: number, settled?: Faults.Settled) => judge(Faults.story(seed, settled))
 
-const wishesOf = ({ policy }: Partial<Master.Options>) => ({
-  deletes: policy?.deletes === true,
-  keepsNewer: policy?.keepsNewer === true
+const wishesOf = ({ isSealed = false, master }: Simulation.Scenario) => ({
+  isSealed,
+  deletes: master?.policy?.deletes === true,
+  keepsNewer: master?.policy?.keepsNewer === true
 })
 
 /** How a session went under what befell it. */
@@ -64,8 +64,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
       tree: story.scenario.tree,
       ...(story.source === undefined ? {} : { source: story.source }),
       refused: story.refused,
-      isSealed: story.scenario.isSealed === true,
-      ...wishesOf(its),
+      ...wishesOf(story.scenario),
       masterLives: story.masterLives,
       isAnybodyThere: () => (story.liars ?? 0) > 0 || hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),
