@@ -105,18 +105,18 @@ const makeFifo = (site: Site, entry: Of<"Fifo">) => {
   describe.fifo(path, entry.metadata, destination.tree)
 }
 
-const putFifo = ({ changes, libc }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
+const putFifo = ({ changes, libc, programs }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
   const { directory } = spot
   if (Option.isSome(libc)) return changes.put(spot, inTheWay, (at) => libc.value.mkfifo(Confinement.pathOf(at), 0o600))
   // The program takes arguments as text, and a name may be no text. A temporary name without a part of it always is.
-  changes.replace(spot, ({ name }) => runMkfifo(directory, name), { directory, name: Buffer.alloc(0) })
+  changes.replace(spot, ({ name }) => runMkfifo(programs, directory, name), { directory, name: Buffer.alloc(0) })
 }
 
-const runMkfifo = (directory: Confinement.Directory, name: Buffer) => {
+const runMkfifo = (path: string, directory: Confinement.Directory, name: Buffer) => {
   // The new process changes into the directory before it becomes the program, while it still has our descriptors.
   const cwd = directory.self.toString()
-  // of our variables it needs no other, and one of them may be a phrase
-  const env = { PATH: process.env["PATH"] }
+  // none of our variables: one of them may be a phrase
+  const env = { PATH: path }
   const run = spawnSync("mkfifo", ["-m", "600", "--", name.toString("latin1")], { cwd, env, stdio: "ignore" })
   if (run.error !== undefined) {
     throw refusal("ENOSYS", "a FIFO cannot be made here without the package koffi or the program mkfifo")

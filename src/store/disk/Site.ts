@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import { Libc } from "../../system/Libc.ts"
+import { Programs } from "../../system/Programs.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
@@ -25,6 +26,7 @@ export class Site {
   readonly changes: Changes
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
+  readonly programs: string
   /** The user that makes the entries. */
   readonly user: number
   inventory = new Inventory([])
@@ -38,11 +40,13 @@ export class Site {
       readonly libc: Option.Option<Calls>
       readonly owner: string | undefined
       readonly random: typeof Random.Random.Service
+      readonly programs: string
     }
   ) {
     this.user = process.geteuid?.() ?? 0
     this.destination = destination
     this.libc = options.libc
+    this.programs = options.programs
     this.temporaries = new Temporaries(options.owner, this.user, options.random)
     this.changes = new Changes(destination, this.temporaries)
     this.describe = new Describe(this.isRoot, options.libc)
@@ -86,5 +90,5 @@ export const make = Effect.fnUntraced(function* (path: Buffer, owner: string | u
   const random = yield* Random.Random
   const destination = new Destination(path, yield* Confinement.Handles, libc)
   yield* Effect.addFinalizer(() => Effect.sync(() => destination.close()))
-  return new Site(destination, { libc, owner, random })
+  return new Site(destination, { libc, owner, random, programs: yield* Programs })
 })

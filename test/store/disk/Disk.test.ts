@@ -34,6 +34,7 @@ import {
   symlink,
   ways
 } from "../Sandbox.ts"
+import { Programs } from "../../../src/system/Programs.ts"
 
 const indices = (failures: ReadonlyArray<{ readonly entry: number }>) => failures.map(({ entry }) => entry)
 
@@ -227,9 +228,8 @@ describe("the program mkfifo, where there is no koffi", () => {
       const base = yield* directory
       const program = `#!${process.execPath}\nrequire("fs").writeFileSync("${base}/told", Object.keys(process.env).join())\n`
       fs.writeFileSync(`${base}/mkfifo`, program, { mode: 0o755 })
-      vi.stubEnv("PATH", `${base}:${process.env["PATH"]}`)
       vi.stubEnv("MRSYNC_PHRASE", "seven words")
-      const store = yield* disk(`${base}/new`, ways[1])
+      const store = yield* Effect.provideService(disk(`${base}/new`, ways[1]), Programs, base)
       yield* store.prepare([fifo("p")])
       vi.unstubAllEnvs()
       assert.strictEqual(fs.readFileSync(`${base}/told`, "utf8"), "PATH")
