@@ -146,7 +146,8 @@ const mrsync =
     await until(() => catchers.every((one) => one.out().includes("Waiting")))
     await sleep(100)
     const run = await timed(async () => {
-      const master = await on("m", "node", program, "send", "--json", "-c", String(count), ...extra, source).ended
+      const master = await on("m", "node", program, "send", "--json", "--catchers", String(count), ...extra, source)
+        .ended
       if (master.status !== 0) throw new Error(`mrsync: ${master.err}`)
       return { report: JSON.parse(master.out.trim().split("\n").at(-1)), masterKiB: master.peakKiB }
     })

@@ -54,7 +54,7 @@ for run in "$@"; do
     done
     sleep 1
     status=0
-    report=$(scripts/lab.sh exec m node dist/bin.js send --json -c "$catchers" "$source" | tail -n 1) || status=$?
+    report=$(scripts/lab.sh exec m node dist/bin.js send --json --catchers "$catchers" "$source" | tail -n 1) || status=$?
     wait "${pids[@]}" || status=$?
     verdict=identical
     for i in $(seq 1 "$catchers"); do

@@ -1,11 +1,12 @@
 /**
  * The command line before it is parsed: `help COMMAND`, and words with one dash as people type them: `-c2`, `-vq`. The parser
  * would take every letter of `-catchers` for an option of its own, the `h` among them for --help; and a rule "- *.o" for options.
- * Pure.
+ * To `send` letters mean what they mean to rsync. Pure.
  */
 import type * as Completions from "effect/cli/Completions"
 import * as Result from "effect/Result"
 import * as Filters from "../filter/Options.ts"
+import * as Rsync from "./Rsync.ts"
 
 interface Misused {
   /** The command whose --help says more; empty: the program's does. */
@@ -30,9 +31,13 @@ export const normal = (
   for (let at = 0; at < options.length; at++) {
     const word = options[at]
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
-    const split = /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) ? letters(word, flags) : Result.succeed([word])
+    const isSend = known?.name === "send"
+    if (isSend && Rsync.isIdle(word)) continue
+    const isLetters = /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) || (isSend && /^-[a-z]$/i.test(word) && word !== "-h")
+    const split = isLetters ? letters(word, flags, isSend) : Result.succeed([word])
     if (Result.isFailure(split)) return Result.fail({ command: known?.name ?? "", reason: split.failure })
-    const last = split.success.at(-1) ?? ""
+    const last = split.success.at(-1)
+    if (last === undefined) continue
     // What follows is its value, also where it begins with a dash.
     const isValued = takesAnything(last, flags) && at + 1 < options.length
     out.push(...split.success.slice(0, -1), isValued ? `${last}=${options[++at]}` : last)
@@ -75,7 +80,8 @@ const others = new Set(["h", "V"])
 /** One dash and several letters: options without a value, and one with its value at last. */
 const letters = (
   word: string,
-  flags: ReadonlyArray<Completions.FlagDescriptor>
+  flags: ReadonlyArray<Completions.FlagDescriptor>,
+  isSend: boolean
 ): Result.Result<ReadonlyArray<string>, string> => {
   const [name] = word.slice(1).split("=")
   const long = [...flags.map((flag) => flag.name), "help", "version", "completions"].find((long) => long === name)
@@ -84,6 +90,9 @@ const letters = (
   for (let at = 1; at < word.length; at++) {
     const letter = word[at]
     const flag = flags.find(({ aliases }) => aliases.includes(letter))
+    const meaning = isSend && flag === undefined ? Rsync.letter(letter) : undefined
+    if (meaning === "Idle") continue
+    if (meaning !== undefined) return Result.fail(`-${letter}: ${meaning.refused}`)
     if (flag === undefined && !others.has(letter)) {
       return Result.fail(`there is no option ${word}: one dash is for options of one letter, and -${letter} is none`)
     }

@@ -30,13 +30,13 @@ const send = Command.make("send", Flags.send, (input) =>
   Command.withShortDescription("The master: send files to all catchers at once"),
   Command.withExamples([
     { command: "mrsync send photos/", description: "What is in photos, to the first catcher that joins" },
-    { command: "mrsync send -c 12 photos music", description: "Two directories, when 12 catchers have joined" },
+    { command: "mrsync send --catchers 12 photos music", description: "Two directories, when 12 catchers have joined" },
     {
-      command: "mrsync send -H @hosts.txt --bwlimit 500mbit image.raw",
+      command: "mrsync send --hosts @hosts.txt --bwlimit 500mbit image.raw",
       description: "To exactly the named hosts, slowly"
     },
     {
-      command: "mrsync send -H @hosts.txt --at-most 60 --at-least 10 data",
+      command: "mrsync send --hosts @hosts.txt --at-most 60 --at-least 10 data",
       description: "To these; after a minute to those that are there, as soon as they are ten"
     },
     {
@@ -45,7 +45,7 @@ const send = Command.make("send", Flags.send, (input) =>
         "Without objects, the directory build at the top, and what CVS ignores; rules are rsync's (docs/filters.md)"
     },
     {
-      command: "mrsync send -g 239.1.2.3:9000 -i eth1 data",
+      command: "mrsync send --group 239.1.2.3:9000 --interface eth1 data",
       description: "Another group and interface"
     }
   ])
@@ -65,7 +65,7 @@ const catching = Command.make("catch", Flags.catching, (input) =>
     { command: "mrsync catch /srv/data", description: "One session, into /srv/data" },
     { command: "mrsync catch --serve /srv/data", description: "Session after session" },
     {
-      command: "mrsync catch --id rack7 -i eth1 --json /srv/data",
+      command: "mrsync catch --id rack7 --interface eth1 --json /srv/data",
       description: "Under another name, on one interface, for a script"
     }
   ])
@@ -116,11 +116,11 @@ const simulate = Command.make("simulate", Flags.simulate, (input) =>
   Command.withExamples([
     { command: "mrsync simulate", description: "Ten catchers on a gigabit network that loses one per cent" },
     {
-      command: "mrsync simulate -c 300 --loss 1 --size 32MiB --slow 5 --crash 5",
+      command: "mrsync simulate --catchers 300 --loss 1 --size 32MiB --slow 5 --crash 5",
       description: "Hundreds, of which five have a bad link and five crash"
     },
     {
-      command: "mrsync simulate -c 20 --rate 20mbit --delay 40 --json",
+      command: "mrsync simulate --catchers 20 --rate 20mbit --delay 40 --json",
       description: "A far and narrow link, for a script"
     }
   ])
@@ -130,7 +130,7 @@ export const root = Command.make("mrsync").pipe(
   Command.withDescription("Sends a tree of files to many machines at once over UDP multicast."),
   Command.withExamples([
     { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
-    { command: "mrsync send -c 12 photos/", description: "On the machine that has the files, for 12 of them" }
+    { command: "mrsync send --catchers 12 photos/", description: "On the machine that has the files, for 12 of them" }
   ]),
   Command.withSubcommands([send, catching, keygen, demo, simulate])
 )

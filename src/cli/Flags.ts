@@ -67,13 +67,11 @@ const talk = {
 /** The network, for send and catch alike. */
 const place = {
   group: parsed("group", {
-    alias: "g",
     metavar: "ADDR[:PORT]",
     description: `Multicast group and port (${Parse.defaultGroup.group}:${Parse.defaultGroup.port})`,
     parse: Parse.group
   }).pipe(Flag.map((group) => group ?? Parse.defaultGroup)),
   network: Flag.String("interface").pipe(
-    Flag.withAlias("i"),
     Flag.withMetavar("NAME|ADDR"),
     Flag.withDescription("Network interface (that of the default route)"),
     orUndefined
@@ -117,7 +115,6 @@ const catchersRange = `1 to ${Limits.slots}`
 const lossRange = `0 to ${Parse.maxLossPercent}`
 
 const hosts = Flag.String("hosts").pipe(
-  Flag.withAlias("H"),
   Flag.withMetavar("a,b,c|@FILE"),
   Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
   Flag.mapEffect((text): Effect.Effect<Parse.Hosts, CliError.CliError> =>
@@ -184,7 +181,7 @@ const chosen = {
 
 /** What catchers are sent. */
 const comparison = {
-  ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time"),
+  ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time", "I"),
   sizeOnly: given("size-only", "A file of the same size is taken for the same, whatever its time"),
   windowSeconds: parsed("modify-window", {
     metavar: "SECONDS",
@@ -209,7 +206,7 @@ const comparison = {
     "Change nothing: tell what each catcher lacks, how much that is, and how much once for all",
     "n"
   ),
-  itemizeChanges: given("itemize-changes", "Tell each change at each catcher, in rsync's letters"),
+  itemizeChanges: given("itemize-changes", "Tell each change at each catcher, in rsync's letters", "i"),
   force: given("force", "A file may take the place of a directory that is not empty (--delete implies it)")
 }
 
@@ -219,14 +216,12 @@ export const send = {
   ...comparison,
   ...chosen,
   catchers: parsed("catchers", {
-    alias: "c",
     metavar: "N",
     description: `Begin when so many catchers have joined (${catchersRange}; 1)`,
     parse: Parse.catchers
   }),
   hosts,
   waitMillis: parsed("wait", {
-    alias: "w",
     metavar: "SECONDS",
     description: `How long to wait for catchers to join; too few by then is an error (${defaultWait}, or as long as --at-most)`,
     parse: Parse.seconds
@@ -277,7 +272,6 @@ export const catching = {
   }),
   serve: given("serve", "Stay for session after session, until interrupted"),
   waitMillis: parsed("wait", {
-    alias: "w",
     metavar: "SECONDS",
     description: `How long to wait for a master before it ends (${defaultWait}; with --serve forever)`,
     parse: Parse.seconds
@@ -327,7 +321,7 @@ const number = (
 ) => parsed(name, { metavar, description, parse }).pipe(Flag.map((value) => value ?? otherwise))
 
 export const simulate = {
-  catchers: number("catchers", "N", `Catchers (${catchersRange}; 10)`, Parse.catchers, 10).pipe(Flag.withAlias("c")),
+  catchers: number("catchers", "N", `Catchers (${catchersRange}; 10)`, Parse.catchers, 10),
   sizeBytes: number("size", "BYTES", "One file of this size (0 to 1GiB; 32MiB)", Parse.size, 32 * 1024 * 1024),
   pageBytes: number(
     "page-size",

@@ -4,6 +4,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Format from "./Format.ts"
+import * as Rsync from "./Rsync.ts"
 import * as Version from "./Version.ts"
 
 export const presenter = (colors: boolean): CliOutput.Presenter => {
@@ -40,7 +41,8 @@ const missing: Record<string, string> = {
 /** Options of earlier versions, or of another program's, and what to say instead. */
 const replaced: Record<string, string> = {
   "--partial":
-    "to go on after --wait with those that have joined, say --at-least 1; to wait for less time, --at-most SECONDS"
+    "to go on after --wait with those that have joined, say --at-least 1; to wait for less time, --at-most SECONDS",
+  ...Rsync.instead
 }
 
 /** What the library says of an option that is one of a few words: "a" | "b" | "c". */

@@ -47,12 +47,12 @@ describe("mrsync", () => {
       ["send"],
       [
         "SOURCE",
-        "--group, -g ADDR[:PORT]",
-        "--interface, -i NAME|ADDR",
-        "--catchers, -c N",
+        "--group ADDR[:PORT]",
+        "--interface NAME|ADDR",
+        "--catchers N",
         "(1 to 4096; 1)",
-        "--hosts, -H a,b,c|@FILE",
-        "--wait, -w SECONDS",
+        "--hosts a,b,c|@FILE",
+        "--wait SECONDS",
         "--at-least N",
         "--at-most SECONDS",
         "--bwlimit RATE",
@@ -66,7 +66,7 @@ describe("mrsync", () => {
         "--quiet, -q",
         "--json",
         "--no-progress",
-        "mrsync send -c 12 photos music"
+        "mrsync send --catchers 12 photos music"
       ]
     ],
     [
@@ -75,9 +75,9 @@ describe("mrsync", () => {
         "DEST",
         "--id NAME",
         "--serve",
-        "-g ADDR",
-        "-i NAME",
-        "-w SECONDS",
+        "--group ADDR",
+        "--interface NAME",
+        "--wait SECONDS",
         "--timeout",
         "-v",
         "-q",
@@ -104,34 +104,34 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["catch"], "DEST is missing"],
     [["catch", "a", "b"], 'too many arguments: "b"'],
     [["send", "--catcher", "2", "x"], "there is no option --catcher; did you mean --catchers?"],
-    [["send", "-y", "x"], "there is no option -y\n"],
+    [["send", "-Q", "x"], "there is no option -Q\n"],
     [["send", "--max-size=10x", "x"], '--max-size "10x": expected a size in bytes, for example 500K'],
     [["send", "x", "--exclude"], "--exclude: a value is missing"],
     [["send", "--files-from", "/dev/null", "x", "y"], "--files-from lists paths below one SOURCE"],
-    [["send", "-g", "10.0.0.1", "x"], '--group "10.0.0.1": that is no multicast address'],
-    [["send", "-g", "239.1.2.3:0", "x"], "expected a port from 1 to 65535"],
-    [["catch", "-g", "nowhere", "x"], '--group "nowhere": expected a multicast IPv4 address'],
-    [["send", "-c", "0", "x"], '--catchers "0": expected a number of catchers from 1 to 4096'],
-    [["send", "-c"], "--catchers: a value is missing"],
-    [["send", "-c", "1", "-c", "2", "x"], "--catchers is given more than once"],
-    [["send", "-c", "2", "-H", "a,b", "x"], "--hosts and --catchers contradict each other"],
-    [["send", "-H", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
+    [["send", "--group", "10.0.0.1", "x"], '--group "10.0.0.1": that is no multicast address'],
+    [["send", "--group", "239.1.2.3:0", "x"], "expected a port from 1 to 65535"],
+    [["catch", "--group", "nowhere", "x"], '--group "nowhere": expected a multicast IPv4 address'],
+    [["send", "--catchers", "0", "x"], '--catchers "0": expected a number of catchers from 1 to 4096'],
+    [["send", "--catchers"], "--catchers: a value is missing"],
+    [["send", "--catchers", "1", "--catchers", "2", "x"], "--catchers is given more than once"],
+    [["send", "--catchers", "2", "--hosts", "a,b", "x"], "--hosts and --catchers contradict each other"],
+    [["send", "--hosts", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
     [
       ["send", "--partial", "x"],
       "there is no option --partial: to go on after --wait with those that have joined, say --at-least"
     ],
     [
-      ["send", "-c", "2", "--at-least", "3", "x"],
+      ["send", "--catchers", "2", "--at-least", "3", "x"],
       "--at-least 3 is more than all: --catchers or --hosts say that 2 are"
     ],
-    [["send", "-H", "a,b", "--at-least", "3", "x"], "--at-least 3 is more than all"],
+    [["send", "--hosts", "a,b", "--at-least", "3", "x"], "--at-least 3 is more than all"],
     [["send", "--at-least", "0", "x"], '--at-least "0": expected a number of catchers from 1 to 4096'],
-    [["send", "--at-most", "40", "-w", "30", "x"], "--at-most 40 is longer than --wait 30"],
-    [["send", "-w", "0", "x"], '--wait "0": expected seconds, more than 0'],
+    [["send", "--at-most", "40", "--wait", "30", "x"], "--at-most 40 is longer than --wait 30"],
+    [["send", "--wait", "0", "x"], '--wait "0": expected seconds, more than 0'],
     [["send", "--timeout", "soon", "x"], '--timeout "soon": expected seconds'],
     [["send", "--bwlimit", "60Mb", "x"], '--bwlimit "60Mb": "b" could be bits or bytes'],
     [["send", "--page-size", "1", "x"], '--page-size "1": expected a page size in bytes from 512'],
-    [["send", "-i", "lo", "--page-size", "65500", "x"], "--page-size"],
+    [["send", "--interface", "lo", "--page-size", "65500", "x"], "--page-size"],
     [["send", "--repair", "foo", "x"], '--repair "foo": expected auto, resend or parity\n'],
     [["catch", "--transport", "foo", "x"], '--transport "foo": expected auto, offload or datagram\n'],
     [["send", "--ttl", "256", "x"], '--ttl "256": expected a time to live from 0 to 255'],
@@ -162,21 +162,21 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     const directory = mkdtempSync(join(tmpdir(), "mrsync-test-"))
     const file = join(directory, "hosts")
     writeFileSync(file, "# two of a name\na\na\n")
-    const { status, stderr } = mrsync("send", "-H", `@${file}`, "x")
+    const { status, stderr } = mrsync("send", "--hosts", `@${file}`, "x")
     rmSync(directory, { recursive: true })
     assert.strictEqual(status, 1)
     assert.include(stderr, '"a" is named twice')
   })
 
   it("a list that cannot be read is no usage but a file, like a source: 11", () =>
-    assert.deepStrictEqual(mrsync("send", "-H", "@/nonexistent", "x"), {
+    assert.deepStrictEqual(mrsync("send", "--hosts", "@/nonexistent", "x"), {
       status: 11,
       stdout: "",
       stderr: "mrsync: @/nonexistent: no such file or directory (ENOENT)\n"
     }))
 
   it("control characters in it are not printed as such", () => {
-    const { stderr } = mrsync("send", "-g", "\u001b[31mred", "x")
+    const { stderr } = mrsync("send", "--group", "\u001b[31mred", "x")
     assert.include(stderr, "\\x1b[31mred")
     assert.notInclude(stderr, "\u001b")
   })
@@ -184,7 +184,7 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
 
 describe("an interface that is not there", () => {
   it("10, and the list of those that are", () => {
-    const { status, stderr } = mrsync("catch", "-i", "nope0", "/tmp/nowhere")
+    const { status, stderr } = mrsync("catch", "--interface", "nope0", "/tmp/nowhere")
     assert.strictEqual(status, 10)
     assert.match(stderr, /nope0.*--interface NAME with one of: .*lo \(127\.0\.0\.1\)/)
   })

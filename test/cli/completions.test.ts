@@ -46,20 +46,20 @@ describe.skipIf(!has("bash"))("bash completes", () => {
     [["send", "--key", "m"], files],
     [["catch", "--phrase", ""], []],
     [
-      ["send", "-H", "@my"],
+      ["send", "--hosts", "@my"],
       ["@my file", "@my folder"]
     ],
-    [["send", "-H", "my"], []]
+    [["send", "--hosts", "my"], []]
   ] as const)("%j", (words, expected) => assert.deepStrictEqual(completed(words).sort(), [...expected]))
 
   it("what it has broken at = and @", () => {
     assert.deepStrictEqual(completed(["send", "--hosts", "=", "@", "my"]).sort(), files)
-    assert.deepStrictEqual(completed(["send", "-H", "@"], "").sort(), files)
+    assert.deepStrictEqual(completed(["send", "--hosts", "@"], "").sort(), files)
     assert.deepStrictEqual(completed(["send", "--repair", "="], ""), ["auto", "resend", "parity"])
   })
 
   it.skipIf(process.platform !== "linux")("interfaces", () => {
-    for (const option of ["--interface", "-i"])
+    for (const option of ["--interface"])
       assert.deepStrictEqual(completed(["catch", option, ""]).sort(), readdirSync("/sys/class/net").sort())
   })
 })
@@ -87,12 +87,16 @@ describe("words with one dash", () => {
     ],
     [["sned", "--help"], ["sned"]],
     [
-      ["send", "-c2", "-w=2.5", "-vq", "x"],
-      ["send", "-c", "2", "-w", "2.5", "-v", "-q", "x"]
+      ["send", "-avH", "-vq", "-h", "x"],
+      ["send", "-v", "-v", "-q", "-h", "x"]
     ],
     [
-      ["send", "-vc2", "-vc", "3", "-", "-5"],
-      ["send", "-v", "-c", "2", "-v", "-c", "3", "-", "-5"]
+      ["send", "-avnih", "--delete", "-a", "--archive", "--wait", "3", "-", "-5"],
+      ["send", "-v", "-n", "-i", "--delete", "--wait", "3", "-", "-5"]
+    ],
+    [
+      ["catch", "-vq", "x"],
+      ["catch", "-v", "-q", "x"]
     ],
     [
       ["send", "--", "-catchers"],
@@ -129,6 +133,12 @@ describe("words with one dash", () => {
     [["send", "-catchers=2", "x"], "there is no option -catchers; did you mean --catchers?"],
     [["-catchers", "2", "send", "x"], "there is no option -catchers; did you mean --catchers?"],
     [["catch", "-help"], "there is no option -help; did you mean --help?"],
-    [["send", "-vhost", "x"], "there is no option -vhost: one dash is for options of one letter, and -o is none"]
+    [["catch", "-vhost", "x"], "there is no option -vhost: one dash is for options of one letter, and -o is none"],
+    [["send", "-vQ", "x"], "there is no option -vQ: one dash is for options of one letter, and -Q is none"],
+    [
+      ["send", "-avz", "x"],
+      "-z: pages are not compressed: they go over the network once, however many machines receive them"
+    ],
+    [["send", "-w", "3", "x"], "-w: how long to wait for catchers is --wait SECONDS"]
   ] as const)("%j is a mistake", (words, expected) => assert.strictEqual(normal(...words), expected))
 })

@@ -15,8 +15,8 @@ const session = (send: ReadonlyArray<string>, catching: ReadonlyArray<string>) =
     const [master, catcher] = yield* inTime(
       Effect.all(
         [
-          mrsync({ network, tree }, "send", "-w", "4", ...send, "x"),
-          mrsync({ network, name: "c1" }, "catch", "-w", "3", ...catching, "x")
+          mrsync({ network, tree }, "send", "--wait", "4", ...send, "x"),
+          mrsync({ network, name: "c1" }, "catch", "--wait", "3", ...catching, "x")
         ],
         { concurrency: "unbounded" }
       )

@@ -110,7 +110,8 @@ describe.skipIf(Lab.unavailable !== undefined)("an attacker on real hosts", () =
         yield* asked.kill("SIGTERM")
         const { events } = yield* asked.ended
         assert.deepStrictEqual([...new Set(events.map(({ type }) => type))], [30], "hails, and no join")
-        const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "2", "--wait", "10", third).ended
+        const { report, status } = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", "--wait", "10", third)
+          .ended
         assert.strictEqual(status, 0, JSON.stringify(report))
         assert.isNull(replayer.process.exitCode)
         yield* Attacker.stop(replayer)
@@ -130,7 +131,7 @@ describe.skipIf(Lab.unavailable !== undefined)("an attacker on real hosts", () =
         lab.mrsync("c3", "catch", "--json", "--wait", "6", "--insecure", lab.destination(3))
       ]
       for (const stranger of strangers) yield* stranger.says("Waiting")
-      const master = lab.mrsync("m", "send", "--json", "-c", "3", "--at-least", "1", "--at-most", "4", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "3", "--at-least", "1", "--at-most", "4", source)
       yield* master.sees(({ _tag }) => _tag === "Joined")
       const why = [
         [strangers[0], /^the master 10\.77\.0\.1:\d+ has another key than this catcher/],

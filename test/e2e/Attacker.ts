@@ -90,7 +90,7 @@ export const session = Effect.fnUntraced(function* (
   for (const catcher of catchers) yield* catcher.says("Waiting")
   const ends = catchers.flatMap(({ process }, i) => portsOf(process.pid).map((port) => `10.77.0.${i + 2}:${port}`))
   const attacker = yield* start(lab, `c${count + 1}`, { acts, perSecond, count: most, catchers: ends })
-  const master = lab.mrsync("m", "send", "--json", "-c", String(count), ...sending, source)
+  const master = lab.mrsync("m", "send", "--json", "--catchers", String(count), ...sending, source)
   const peaks = [0, ...catchers.map(() => 0)]
   const watching = setInterval(() => {
     for (const [i, { process }] of [master, ...catchers].entries()) peaks[i] = Math.max(peaks[i], peakKib(process.pid))

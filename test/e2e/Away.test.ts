@@ -38,7 +38,7 @@ describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", ()
       const source = tree(lab)
       // their own patience lasts longer: that they were given up they must be told
       const catchers = yield* lab.catchers(3, "--serve", "--timeout", "20")
-      const master = lab.mrsync("m", "send", "--json", "-c", "3", "--timeout", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "3", "--timeout", "2", ...slowly, source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       yield* catchers[0].kill("SIGSTOP")
       lab.lab("link", "down", "c2")
@@ -59,7 +59,7 @@ describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", ()
     Effect.gen(function* () {
       const source = tree(lab)
       yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "2MB", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "2MB", source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       for (const [host, millis] of [
         ["c1", 5000],
@@ -79,7 +79,7 @@ describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", ()
     Effect.gen(function* () {
       const source = tree(lab)
       const [first] = yield* lab.catchers(1)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "2", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--timeout", "2", source)
       yield* master.sees((event) => event._tag === "Joined")
       yield* first.kill("SIGKILL")
       yield* first.ended

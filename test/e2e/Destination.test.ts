@@ -110,7 +110,7 @@ describe.skipIf(Lab.unavailable !== undefined)("destinations on real hosts", () 
         fs.writeFileSync(join(destination, `d${i + 1}`), "a file")
       }
       const catchers = [1, 2, 3].map((i) => lab.mrsync(`c${i}`, "catch", "--json", "--id", `c${i}`, destination))
-      const master = yield* lab.mrsync("m", "send", "--json", "-c", "3", `${source}/`).ended
+      const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "3", `${source}/`).ended
       assert.strictEqual(master.status, 0, JSON.stringify(master.report))
       for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
       assert.strictEqual(Lab.rsyncSays(`${source}/`, `${destination}/`), "")

@@ -45,7 +45,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(3)
-      const master = lab.mrsync("m", "send", "--json", "-c", "3", "--timeout", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "3", "--timeout", "2", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(1000)
       yield* catchers[1].kill("SIGKILL")
@@ -66,7 +66,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--timeout", "2", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* catchers[1].kill("SIGKILL")
@@ -93,7 +93,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
         lab.mount(2, "16m")
         lab.mount(3, "64m,nr_inodes=20")
         const catchers = yield* lab.catchers(3)
-        const { report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "3", source).ended
+        const { report, status } = yield* lab.mrsync("m", "send", "--json", "--catchers", "3", source).ended
         assert.strictEqual(status, 23)
         assert.strictEqual(stateOf(report, "c1"), "Complete")
         isWhole(lab, source, 1)
@@ -117,7 +117,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       const source = tree(lab)
       lab.mount(2, "64m")
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "20MB", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "20MB", source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       Trees.random(join(lab.destination(2), "ballast"), 64 * 1024 * 1024 - 18_000_000)
       const { report, status } = yield* master.ended
@@ -143,7 +143,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       utimesSync(join(source, "below"), 1_000_000_000, 1_000_000_000)
       lab.lab("narrow", "c3", "10mbit")
       const catchers = yield* lab.catchers(3)
-      const master = lab.mrsync("m", "send", "--json", "-c", "3", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "3", source)
       yield* master.sees(
         ({ _tag, catchers }) =>
           _tag === "Tick" && ["c1", "c2"].every((id) => catchers.find((one: any) => one.id === id).state === "Complete")
@@ -168,7 +168,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* master.kill("SIGINT")
@@ -189,7 +189,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--timeout", "60", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--timeout", "60", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* catchers[0].kill("SIGINT")
@@ -208,7 +208,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2, "--timeout", "2")
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* master.kill("SIGKILL")
@@ -225,7 +225,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
       yield* master.says("Tick")
       yield* Effect.sleep(500)
       yield* catchers[0].kill("SIGSTOP")
@@ -241,7 +241,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "2.5MB", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "2.5MB", source)
       yield* master.says("Started")
       const noise = new URL("./noise.mjs", import.meta.url).pathname
       // from the master's own host and from a catcher's, to the group and to every port of the master that answers go to
@@ -288,18 +288,28 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
         const unheard = yield* lab.mrsync("c1", "catch", "--json", "--wait", "1", lab.destination(1)).ended
         assert.strictEqual(unheard.status, 30)
         const [first] = yield* lab.catchers(1)
-        const few = yield* lab.mrsync("m", "send", "--json", "--wait", "1", "-H", "c1,c7", source).ended
+        const few = yield* lab.mrsync("m", "send", "--json", "--wait", "1", "--hosts", "c1,c7", source).ended
         assert.strictEqual(few.status, 30)
         assert.include(few.err, "c7")
         // its wait is not over, and another master comes
         yield* first.says("too few catchers")
-        const partial = yield* lab.mrsync("m", "send", "--json", "--wait", "1", "-c", "2", "--at-least", "1", source)
-          .ended
+        const partial = yield* lab.mrsync(
+          "m",
+          "send",
+          "--json",
+          "--wait",
+          "1",
+          "--catchers",
+          "2",
+          "--at-least",
+          "1",
+          source
+        ).ended
         assert.strictEqual(partial.status, 0, partial.err)
         isWhole(lab, source, 1)
         const stranger = lab.mrsync("c2", "catch", "--id", "stranger", lab.destination(2))
         yield* stranger.says("waiting")
-        const listed = lab.mrsync("m", "send", "--json", "--wait", "2", "-H", "c1", source)
+        const listed = lab.mrsync("m", "send", "--json", "--wait", "2", "--hosts", "c1", source)
         const refused = yield* stranger.ended
         assert.strictEqual(refused.status, 12)
         assert.include(refused.err, "list of hosts")
@@ -341,7 +351,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       const contentOf = (i: number, name: string) => readFileSync(join(lab.destination(i), "source", name))
       lab.lab("loss", "3")
       yield* lab.catchers(1)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
       // before they are sent
       yield* master.sees((event) => event._tag === "Joined")
       yield* Effect.sleep(300)
@@ -399,7 +409,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
         }
         let nth = 0
         const writing = setInterval(() => write(nth++), 100)
-        const master = lab.mrsync("m", "send", "--json", "-c", "2", ...slowly, source)
+        const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
         const stopping = Effect.sync(() => clearInterval(writing))
         const { events, report, status } = yield* Effect.ensuring(master.ended, stopping)
         assert.strictEqual(status, 24, JSON.stringify(report))

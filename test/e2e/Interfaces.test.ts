@@ -36,7 +36,7 @@ describe.skipIf(Lab.unavailable !== undefined)("interfaces of real hosts", () =>
     Effect.gen(function* () {
       const source = tree(lab, 5_000_000)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "-c", "2", "--bwlimit", "1MB", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "1MB", source)
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       lab.lab("anew", "c1", "10.77.0.99")
       lab.lab("anew", "c2")

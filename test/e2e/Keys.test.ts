@@ -62,7 +62,7 @@ describe.skipIf(Lab.unavailable !== undefined)("keys on real hosts", () => {
     (lab) =>
       Effect.gen(function* () {
         const source = tree(lab)
-        const master = on(lab, "m", [], "send", "--json", "-c", "2", "--wait", "20", `${source}/`)
+        const master = on(lab, "m", [], "send", "--json", "--catchers", "2", "--wait", "20", `${source}/`)
         const [, phrase = ""] = /mrsync catch --phrase (\S+) DEST/.exec(yield* master.says(" DEST\n")) ?? []
         assert.match(phrase, /^[a-z]+(-[a-z]+){6}$/)
         const catchers = [

@@ -18,7 +18,7 @@ describe.skipIf(Lab.unavailable !== undefined)("many real hosts", () => {
         lab.lab("loss", "2")
         const source = Trees.random(join(lab.folder, "large"), largeBytes)
         const catchers = yield* lab.catchers(16)
-        const { err, report, status } = yield* lab.mrsync("m", "send", "--json", "-c", "16", source).ended
+        const { err, report, status } = yield* lab.mrsync("m", "send", "--json", "--catchers", "16", source).ended
         const ratio = report.pages.sent / report.pages.needed
         console.log(`16 catchers, 2 %: ${ratio.toFixed(3)} x the pages needed, ${report.seconds.toFixed(1)} s`)
         assert.strictEqual(status, 0, err)

@@ -24,7 +24,7 @@ const session = Effect.fnUntraced(function* (lab: Lab.Lab, source: string, count
   const numbers = Array.from({ length: count }, (_, i) => i + 1)
   for (const i of numbers) rmSync(lab.destination(i), { recursive: true, force: true })
   const catchers = yield* lab.catchers(count)
-  const ended = yield* lab.mrsync("m", "send", "--json", "-c", String(count), source).ended
+  const ended = yield* lab.mrsync("m", "send", "--json", "--catchers", String(count), source).ended
   assert.strictEqual(ended.status, 0, ended.err)
   for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
   for (const i of numbers) isWhole(lab, source, i)

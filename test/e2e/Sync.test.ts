@@ -87,7 +87,7 @@ describe.skipIf(Lab.unavailable !== undefined)("old versions on four hosts", () 
         }
         const before = changed.map((_, i) => marks(lab.destination(i + 1)))
         const catchers = yield* lab.catchers(4)
-        const master = yield* lab.mrsync("m", "send", "--json", "-c", "4", "--delete", `${source}/`).ended
+        const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "4", "--delete", `${source}/`).ended
         assert.strictEqual(master.status, 0, master.err)
         for (let i = 0; i < 4; i++) {
           assert.strictEqual((yield* catchers[i].ended).status, 0)
@@ -111,7 +111,7 @@ describe.skipIf(Lab.unavailable !== undefined)("old versions on four hosts", () 
         for (let i = 1; i <= 2; i++) execFileSync("cp", ["-a", source, lab.destination(i)])
         const before = marks(lab.destination(1))
         const catchers = yield* lab.catchers(2)
-        const master = yield* lab.mrsync("m", "send", "--json", "-c", "2", `${source}/`).ended
+        const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", `${source}/`).ended
         assert.strictEqual(master.status, 0, master.err)
         assert.strictEqual(master.report.pages.needed, 0)
         for (const catcher of catchers) assert.strictEqual((yield* catcher.ended).status, 0)

@@ -13,7 +13,7 @@ const copies = Effect.fnUntraced(function* (
   ...args: ReadonlyArray<string>
 ) {
   const catchers = yield* lab.catchers(count)
-  const master = yield* lab.mrsync("m", "send", "--json", "-c", String(count), ...args, source).ended
+  const master = yield* lab.mrsync("m", "send", "--json", "--catchers", String(count), ...args, source).ended
   assert.strictEqual(master.status, 0, master.err)
   assert.deepStrictEqual(
     master.report.catchers.map((catcher: any) => [catcher.state, catcher.failures.length]),

@@ -31,7 +31,18 @@ describe.skipIf(Lab.unavailable !== undefined)("many real hosts", () => {
         const serve = ["--serve", "--timeout", "4"]
         const catchers = [...(yield* lab.catchers(count, ...serve))]
         // slow enough that all faults, and the return of who was hit, fall into the first pass
-        const master = lab.mrsync("m", "send", "--json", "-c", "32", "--timeout", "4", "--bwlimit", "600kB", source)
+        const master = lab.mrsync(
+          "m",
+          "send",
+          "--json",
+          "--catchers",
+          "32",
+          "--timeout",
+          "4",
+          "--bwlimit",
+          "600kB",
+          source
+        )
 
         yield* master.sees((event) => event._tag === "Tick" && event.bytes > 100_000)
         const file = openSync(join(source, "large 1"), "r+")

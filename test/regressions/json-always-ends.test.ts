@@ -21,13 +21,13 @@ describe("the last line of --json says how it ended", () => {
     [1, "UsageError", ["--json"]],
     [1, "UsageError", ["send", "--json", "-q", "-v", "x"]],
     [1, "UsageError", ["simulate", "--json", "--slow", "20"]],
-    [10, "InterfaceError", ["send", "--json", "-i", "nope0", "x"]],
-    [10, "InterfaceError", ["catch", "--json", "-i", "nope0", "x"]],
-    [11, "SourceError", ["send", "--json", "-H", "@/nonexistent", "x"]],
-    [30, "AnnounceTimeout", ["send", "--json", "-w", "1", "x"]],
-    [30, "AnnounceTimeout", ["send", "--json", "-q", "-w", "1", "-c", "3", "x"]],
-    [30, "MasterTimeout", ["catch", "--json", "-w", "1", "x"]],
-    [30, "MasterTimeout", ["catch", "--json", "--serve", "-w", "1", "x"]]
+    [10, "InterfaceError", ["send", "--json", "--interface", "nope0", "x"]],
+    [10, "InterfaceError", ["catch", "--json", "--interface", "nope0", "x"]],
+    [11, "SourceError", ["send", "--json", "--hosts", "@/nonexistent", "x"]],
+    [30, "AnnounceTimeout", ["send", "--json", "--wait", "1", "x"]],
+    [30, "AnnounceTimeout", ["send", "--json", "-q", "--wait", "1", "--catchers", "3", "x"]],
+    [30, "MasterTimeout", ["catch", "--json", "--wait", "1", "x"]],
+    [30, "MasterTimeout", ["catch", "--json", "--serve", "--wait", "1", "x"]]
   ] as const)("%d %s %j", ([status, error, args]) =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
@@ -70,7 +70,7 @@ describe("the last line of --json says how it ended", () => {
         Effect.all(
           [
             mrsync({ network, tree: [...tree, fifo] }, "send", "--json", "--at-most", "1.23456", "x"),
-            mrsync({ network, name: "a" }, "catch", "--json", "-w", "2.34567", "x")
+            mrsync({ network, name: "a" }, "catch", "--json", "--wait", "2.34567", "x")
           ],
           { concurrency: 2 }
         )
@@ -86,7 +86,7 @@ describe("the last line of --json says how it ended", () => {
           if (/seconds$/i.test(key)) assert.match(String(value), /^\d+(\.\d{1,3})?$/)
         }
       }
-      const numbered = yield* inTime(mrsync({ network, tree }, "send", "--json", "-c", "3", "-w", "1", "x"))
+      const numbered = yield* inTime(mrsync({ network, tree }, "send", "--json", "--catchers", "3", "--wait", "1", "x"))
       assert.strictEqual(numbered.events.find(({ _tag }) => _tag === "Waiting").wanted, 3)
     })
   )
@@ -97,7 +97,7 @@ describe("the last line of --json says how it ended", () => {
       const large = [Simulation.file("large", 8_000_000)]
       const alone = { network, tree, stopMillis: 500 }
       for (const args of [
-        ["send", "--json", "-c", "2", "x"],
+        ["send", "--json", "--catchers", "2", "x"],
         ["catch", "--json", "x"],
         ["catch", "--json", "--serve", "x"]
       ]) {

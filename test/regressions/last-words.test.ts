@@ -23,7 +23,7 @@ const sides = Effect.fnUntraced(function* (
   const network = yield* Simulated.make({ seed: 1 })
   yield* before(network)
   const catching = catchers.map((name) =>
-    Effect.andThen(Effect.sleep(200), mrsync({ network, name }, "catch", "-w", "6", ...both, "x"))
+    Effect.andThen(Effect.sleep(200), mrsync({ network, name }, "catch", "--wait", "6", ...both, "x"))
   )
   const [master, ...ended] = yield* inTime(
     Effect.all([mrsync({ network, tree }, "send", ...send, ...both, "x"), ...catching], { concurrency: "unbounded" })
@@ -35,7 +35,7 @@ describe("hosts that never come", () => {
   it.effect("are Absent in the report, 23", () =>
     Effect.gen(function* () {
       const { catchers, master } = yield* sides(
-        ["--json", "-H", "c1,c2,c3", "--at-least", "1", "--at-most", "1"],
+        ["--json", "--hosts", "c1,c2,c3", "--at-least", "1", "--at-most", "1"],
         ["c1"]
       )
       assert.deepStrictEqual([master.status, catchers[0].status], [23, 0])
@@ -49,7 +49,7 @@ describe("hosts that never come", () => {
 
   it.effect("and in the text", () =>
     Effect.gen(function* () {
-      const { master } = yield* sides(["-H", "c1,c2", "--at-least", "1", "--at-most", "1"], ["c1"])
+      const { master } = yield* sides(["--hosts", "c1,c2", "--at-least", "1", "--at-most", "1"], ["c1"])
       assert.strictEqual(master.status, 23)
       assert.include(master.out.join("\n"), "2 catchers: 1 complete, 1 absent\n  absent: c2")
     })
@@ -57,7 +57,7 @@ describe("hosts that never come", () => {
 
   it.effect("where too few join: who was refused and why, who is absent, which interface, and the others", () =>
     Effect.gen(function* () {
-      const { master } = yield* sides(["--json", "-w", "2", "-H", "c1,c2,c3"], ["c1", "c4"])
+      const { master } = yield* sides(["--json", "--wait", "2", "--hosts", "c1,c2,c3"], ["c1", "c4"])
       assert.strictEqual(master.status, 30)
       const { absent, joined, reason, refused, wanted } = master.last
       assert.deepStrictEqual([joined, wanted, absent], [1, 3, ["c2", "c3"]])
@@ -100,7 +100,7 @@ describe("a catcher that finds no session", () => {
     (open) =>
       Effect.gen(function* () {
         const deaf = (network: Simulated.Network) => network.impairLink("a", "Answers", { loss: 1 })
-        const { catchers, master } = yield* sides(["-w", "8"], ["a"], deaf, open)
+        const { catchers, master } = yield* sides(["--wait", "8"], ["a"], deaf, open)
         assert.deepStrictEqual([master.status, catchers[0].status], [30, 30])
         assert.match(
           catchers[0].err.join("\n"),
@@ -113,7 +113,7 @@ describe("a catcher that finds no session", () => {
   it.effect("hears none: the interface, and the others", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
-      const { err } = yield* inTime(mrsync({ network }, "catch", "-w", "1", "x"))
+      const { err } = yield* inTime(mrsync({ network }, "catch", "--wait", "1", "x"))
       assert.match(
         err.join("\n"),
         /no master was heard within 1 s on 239.*\(eth0, 10\.0\.0\.1\).*eth1 \(10\.1\.0\.1\)$/

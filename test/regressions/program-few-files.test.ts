@@ -7,7 +7,7 @@ const program = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
 
 it("a limit of open files that is too low is told in a line, with what to do", () => {
   const ends = [20, 22, 24, 26, 28].map((files) => {
-    const script = `ulimit -n ${files}; exec "$NODE" "$PROGRAM" send -w 0.1 -i lo "$PROGRAM"`
+    const script = `ulimit -n ${files}; exec "$NODE" "$PROGRAM" send --wait 0.1 --interface lo "$PROGRAM"`
     const env = { ...process.env, NODE: process.execPath, PROGRAM: program }
     return spawnSync("bash", ["-c", script], { encoding: "utf8", timeout: 60_000, env })
   })

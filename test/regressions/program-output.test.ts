@@ -16,7 +16,7 @@ const mrsync = (args: string, elsewhere: string) => {
 
 const full = "mrsync: standard output could not be written: no space left on device (ENOSPC)\n"
 const broken = "mrsync: standard output could not be written: broken pipe (EPIPE)\n"
-const session = "simulate -c 1 --size 1MiB"
+const session = "simulate --catchers 1 --size 1MiB"
 /** What reads waits for nothing, so that the program always finds it gone. */
 const gone = "| exec 0<&-"
 
@@ -33,7 +33,7 @@ describe.skipIf(!existsSync("/dev/full"))("standard output that cannot be writte
     assert.deepStrictEqual(mrsync(`${session} --json`, gone), { status: 11, stderr: broken }))
 
   it("another failure keeps its own status", () => {
-    const { status, stderr } = mrsync("simulate -c 1 --size 1MiB --loss 50 --rate 1kbit --json", "> /dev/full")
+    const { status, stderr } = mrsync("simulate --catchers 1 --size 1MiB --loss 50 --rate 1kbit --json", "> /dev/full")
     assert.notInclude([0, 11], status)
     assert.include(stderr, full)
     assert.notMatch(stderr, /\n\s+at /)

@@ -22,7 +22,7 @@ describe.skipIf(Lab.unavailable !== undefined)("signals", () => {
         const source = Trees.random(join(lab.folder, "source"), 100_000)
         const [catcher] = yield* lab.catchers(1)
         yield* catcher.kill("SIGUSR1")
-        const master = lab.mrsync("m", "send", "--json", "-c", "3", "-w", "60", source)
+        const master = lab.mrsync("m", "send", "--json", "--catchers", "3", "--wait", "60", source)
         yield* master.sees((event) => event._tag === "Joined")
         yield* master.kill("SIGUSR1")
         const sent = yield* master.ended
@@ -53,7 +53,7 @@ try:
 except OSError: pass
 sys.stdout.buffer.write(said)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
-        const send = [process.execPath, Lab.program, "send", "-c", "3", "-w", "60", source]
+        const send = [process.execPath, Lab.program, "send", "--catchers", "3", "--wait", "60", source]
         const { err, out, status } = yield* lab.exec("m", "python3", "-c", typing, ...send).ended
         assert.strictEqual(status, 0, err + out)
         assert.include(out, "Enter begins with those that have joined")

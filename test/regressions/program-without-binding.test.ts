@@ -51,23 +51,23 @@ describe("without the native hash", () => {
       cpSync(join(root, "node_modules/@napi-rs"), join(directory, "node_modules/@napi-rs"), { recursive: true })
     }
     appendFileSync(join(directory, standIn, "blake3.js"), 'console.error("loaded")\n')
-    const { status, stderr } = mrsync(directory, "simulate", "-c", "1", "--size", "1kB")
+    const { status, stderr } = mrsync(directory, "simulate", "--catchers", "1", "--size", "1kB")
     assert.strictEqual(status, 0, stderr)
     assert.strictEqual(stderr.includes("loaded"), !isNative, stderr)
   })
 
   it("a simulation tells it as well", () => {
-    const { status, stderr, stdout } = mrsync(installed([]), "simulate", "-c", "2", "--size", "100kB", "--json")
+    const { status, stderr, stdout } = mrsync(installed([]), "simulate", "--catchers", "2", "--size", "100kB", "--json")
     assert.strictEqual(status, 0, stderr)
     assert.strictEqual(JSON.parse(stdout)._tag, "Simulation")
     assert.strictEqual(stderr.split(why).length, 2, stderr)
   })
 
   it.each([
-    ["send", "-i", "lo", "-w", "1", "tree"],
-    ["catch", "-i", "lo", "-w", "1", "tree"],
+    ["send", "--interface", "lo", "--wait", "1", "tree"],
+    ["catch", "--interface", "lo", "--wait", "1", "tree"],
     ["demo", "tree"],
-    ["simulate", "-c", "2", "--size", "100kB"]
+    ["simulate", "--catchers", "2", "--size", "100kB"]
   ])("and without that one %s names both packages: 11", (...args) => {
     const { status, stderr } = mrsync(installed([standIn]), ...args)
     assert.strictEqual(status, 11, stderr)

@@ -56,11 +56,11 @@ const session = Effect.gen(function* () {
   const small = Memory.make({ capacityBytes: 1_000_000 })
   return yield* Effect.all(
     [
-      mrsync({ network, tree, skipped }, "send", ...["-v", "--json", "-H", "a,b,c", "--bwlimit", "500kB", "x"]),
+      mrsync({ network, tree, skipped }, "send", ...["-v", "--json", "--hosts", "a,b,c", "--bwlimit", "500kB", "x"]),
       mrsync({ network, name: "a" }, "catch", "-v", "--json", "x"),
       mrsync({ network, name: "b", stopMillis: 4000 }, "catch", "--json", "x"),
       mrsync({ network, name: "c", memory: small }, "catch", "-v", "--json", "x"),
-      mrsync({ network, name: "d" }, "catch", "--json", "-w", "5", "x")
+      mrsync({ network, name: "d" }, "catch", "--json", "--wait", "5", "x")
     ],
     { concurrency: "unbounded" }
   )
@@ -124,7 +124,7 @@ describe("every line of --json", () => {
       const wrong = yield* mrsync({ network }, "send", "--json")
       assert.deepStrictEqual(kindsOf(wrong.out), ["Error"])
       const simulated = yield* inTime(
-        mrsync({ network }, "simulate", "--json", "-c", "3", "--size", "100kB", "--slow", "1", "--crash", "1")
+        mrsync({ network }, "simulate", "--json", "--catchers", "3", "--size", "100kB", "--slow", "1", "--crash", "1")
       )
       assert.deepStrictEqual(kindsOf(simulated.out), ["Simulation"])
     })
