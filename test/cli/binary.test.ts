@@ -104,7 +104,7 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["catch"], "DEST is missing"],
     [["catch", "a", "b"], 'too many arguments: "b"'],
     [["send", "--catcher", "2", "x"], "there is no option --catcher; did you mean --catchers?"],
-    [["send", "-Q", "x"], "there is no option -Q\n"],
+    [["send", "-Q", "x"], "there is no option -Q: one dash"],
     [["send", "--max-size=10x", "x"], '--max-size "10x": expected a size in bytes, for example 500K'],
     [["send", "x", "--exclude"], "--exclude: a value is missing"],
     [["send", "--files-from", "/dev/null", "x", "y"], "--files-from lists paths below one SOURCE"],
