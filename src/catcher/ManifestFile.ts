@@ -8,6 +8,9 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Claimed } from "../content/Claimed.ts"
+import * as Filter from "../filter/Filter.ts"
+import type { Rule } from "../filter/Rule.ts"
+import * as Rules from "../filter/Text.ts"
 import type * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { BadManifest } from "../report/Errors.ts"
@@ -38,6 +41,13 @@ interface Options {
   readonly refuse: (reason: string) => Effect.Effect<void, TransportError>
 }
 
+/** The filter of a receiver: its destination is the root, and files of rules in it may name no others. */
+const receiving = (rules: ReadonlyArray<Rule>, deletesExcluded: boolean): Filter.Filter =>
+  Filter.make(rules, {
+    ...{ side: "Receiver", root: "", deletesExcluded },
+    sources: { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
+  })
+
 const isWrong = (reason: string) => new StoreError({ code: "EPROTO", path: "", reason })
 
 interface Services {
@@ -56,6 +66,8 @@ export class ManifestFile {
   private readonly arriving = new Map<number, Claimed>()
   /** A question about the survey that is not answered yet. */
   private asked: Survey | Itemize | undefined
+  /** What may be deleted here, by the master's rules; undefined: everything. */
+  private filter: Filter.Filter | undefined
   private prepared: Effect.Effect<void, StoreError> = Effect.void
   /** Directories and the like are made while the first bundles come; what needs them waits. */
   readonly whenPrepared: Effect.Effect<void, StoreError> = Effect.suspend(() => this.prepared)
@@ -135,7 +147,14 @@ export class ManifestFile {
         return undefined
       }
     }
-    return { isDry: false, spared: lost.map(({ path }) => path), most: attendance.policy.mostDeleted ?? Infinity }
+    const { mostDeleted, spared } = attendance.policy
+    const { filter } = this
+    return {
+      isDry: false,
+      spared: [...spared, ...lost.map(({ path }) => path)],
+      most: mostDeleted ?? Infinity,
+      ...(filter === undefined ? {} : { filter })
+    }
   }
 
   /** The tree is committed: the failures that the answers to earlier questions have not said. */
@@ -277,6 +296,10 @@ export class ManifestFile {
     const decoded = Manifest.decodeTree((arriving.get(0) ?? new Claimed(0)).whole())
     if (decoded._tag === "Failure") return yield* this.isBad(decoded.failure)
     const { entries, leftOut, policy } = decoded.success
+    const rules = Rules.decode(policy?.rules ?? new Uint8Array(0))
+    if (rules._tag === "Failure")
+      return yield* this.isBad(`has a filter rule "${rules.failure.rule}": ${rules.failure.expected}`)
+    if (rules.success.length > 0) this.filter = receiving(rules.success, policy?.deletesExcluded === true)
     const { bytes, files } = counts(entries)
     // no count of them would be exact
     if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)

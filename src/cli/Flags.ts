@@ -200,6 +200,7 @@ const comparison = {
     description: "Delete no more than so many names at a catcher",
     parse: Parse.deletions
   }),
+  deleteExcluded: given("delete-excluded", "With --delete: delete also what filter rules leave out"),
   ignoreErrors: given("ignore-errors", "With --delete: delete also where the source could not be read whole"),
   dryRun: given(
     "dry-run",

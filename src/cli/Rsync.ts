@@ -78,6 +78,5 @@ export const instead: Readonly<Record<string, string>> = {
   "--relative": refused.get("R") ?? "",
   "--delete-before": "with --delete it is deleted last, when all has arrived",
   "--delete-during": "with --delete it is deleted last, when all has arrived",
-  "--delete-excluded": "--delete-excluded is not there yet: what is excluded is not deleted",
   "--remove-source-files": "no file of the source is removed: a catcher that comes later may need it"
 }

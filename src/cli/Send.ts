@@ -12,6 +12,8 @@ import { SourceError } from "../report/Errors.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
+import type { Rule } from "../filter/Rule.ts"
+import * as Rules from "../filter/Text.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Keyring from "./Keyring.ts"
@@ -22,7 +24,7 @@ import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
 /** What shows that a catcher has a file. */
-interface Comparison {
+interface Comparison extends Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
   readonly ignoreTimes: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
@@ -32,6 +34,7 @@ interface Comparison {
   readonly delete: boolean
   readonly maxDelete: number | undefined
   readonly ignoreErrors: boolean
+  readonly deleteExcluded: boolean
   readonly force: boolean
   readonly dryRun: boolean
   readonly itemizeChanges: boolean
@@ -79,7 +82,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     pageBytes,
     isPageFixed: input.pageBytes !== undefined,
     repair: input.repair,
-    policy: yield* Effect.fromResult(policyOf(input)),
+    policy: yield* Effect.fromResult(policyOf(input, choice.rules)),
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
   const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
@@ -120,10 +123,15 @@ const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { gro
 })
 
 /** How catchers' trees become like the source. */
-export const policyOf = (input: Comparison): Result.Result<Policy, UsageError> => {
+export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.Result<Policy, UsageError> => {
   const { existing, ignoreExisting, ignoreTimes, sizeOnly, update, windowSeconds } = input
-  const isIdle = !input.delete && (input.ignoreErrors || input.maxDelete !== undefined)
+  const deletes = input.delete || input.deleteExcluded
+  const isIdle = !deletes && (input.ignoreErrors || input.maxDelete !== undefined)
   if (isIdle) return Result.fail(usage("--ignore-errors and --max-delete are of no use without --delete"))
+  if (deletes && input.filesFrom !== undefined && !input.recursive)
+    return Result.fail(
+      usage("--delete with --files-from needs -r: of a directory without what is in it nothing is deleted")
+    )
   if (ignoreTimes && sizeOnly)
     return Result.fail(usage("--ignore-times and --size-only contradict each other: give one of them"))
   return Result.succeed({
@@ -133,11 +141,14 @@ export const policyOf = (input: Comparison): Result.Result<Policy, UsageError> =
     onlyExisting: existing,
     keepsExisting: ignoreExisting,
     isDryRun: input.dryRun,
-    deletes: input.delete,
+    deletes,
     ignoresErrors: input.ignoreErrors,
-    forces: input.force || input.delete,
+    forces: input.force || deletes,
     itemizes: input.dryRun || input.itemizeChanges,
-    mostDeleted: input.maxDelete
+    mostDeleted: input.maxDelete,
+    deletesExcluded: input.deleteExcluded,
+    rules: Rules.encode(rules),
+    spared: []
   })
 }
 

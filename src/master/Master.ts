@@ -164,12 +164,12 @@ const scanning = Effect.fnUntraced(function* (state: State, policy: Policy | und
     if (!told.has(key)) progress.publish(event)
     told.add(key)
   }
-  return Effect.map(source.scan, ({ entries, skipped }) => {
+  return Effect.map(source.scan, ({ entries, skipped, spared }) => {
     for (const skip of skipped) tell(`${skip.path}: ${skip.reason}`, skippedEvent(skip))
     const found = counts(entries)
     tell(JSON.stringify(found), { _tag: "Scanned", ...found })
     const files = policy === undefined ? plan(entries) : []
-    state.ledger = new Ledger(entries, files, leftOutOf(skipped), policy)
+    state.ledger = new Ledger(entries, files, leftOutOf(skipped), policy && { ...policy, spared })
   })
 })
 

@@ -64,7 +64,7 @@ const make = Effect.fn("DiskSource.make")(function* (
     const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
     files.entries = entries
     files.found = [...found]
-    return { entries, skipped: walk.skipped }
+    return { entries, skipped: walk.skipped, spared: walk.spared }
   }).pipe(Effect.withSpan("DiskSource.scan"))
 
   // One bundle after the other: read in turns, all of them would be ready as late as the last.

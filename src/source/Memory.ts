@@ -37,7 +37,7 @@ export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<
   Layer.sync(Source, () => {
     const files = new Files(given)
     return Source.of({
-      scan: Effect.sync(() => ({ entries: files.scan(), skipped })),
+      scan: Effect.sync(() => ({ entries: files.scan(), skipped, spared: [] })),
       open: (index) => open(files, index),
       readMembers: (members, into) => Effect.sync(() => readMembers(files, members, into)),
       retake: (wanted) => retake(files, wanted),

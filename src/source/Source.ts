@@ -72,6 +72,17 @@ export interface Skipped {
   readonly reason: string
 }
 
+/** What a scan has found. */
+export interface Scanned {
+  readonly entries: ReadonlyArray<Entry>
+  readonly skipped: ReadonlyArray<Skipped>
+  /**
+   * Paths of the tree that have no entry because of a choice or their type, and directories of which only the content has none:
+   * at a catcher they are not deleted.
+   */
+  readonly spared: ReadonlyArray<Uint8Array>
+}
+
 /** A file of the manifest as it is now. */
 export interface Retaken {
   readonly entry: number
@@ -105,10 +116,7 @@ export class Source extends Context.Service<
   Source,
   {
     /** Walks the sources (rsync's meaning of a trailing slash). Entries are in the order of the manifest: a directory before what is in it, a hard link after its leader. */
-    readonly scan: Effect.Effect<
-      { readonly entries: ReadonlyArray<Entry>; readonly skipped: ReadonlyArray<Skipped> },
-      SourceError | FilterError
-    >
+    readonly scan: Effect.Effect<Scanned, SourceError | FilterError>
     /** Opens the file of an entry (its index in what `scan` gave). */
     readonly open: (entry: number) => Effect.Effect<SourceFile, SourceError | SourceChanged, Scope.Scope>
     /** Reads small files whole, each at its place in `into`, in few system calls; answers which members failed, by position, and why. A failed one's bytes are zeros. */

@@ -103,6 +103,8 @@ export class Walk {
   /** By index of the entry, for files. */
   readonly found: Array<Found | undefined> = []
   readonly skipped: Array<Skipped> = []
+  /** Paths in the tree that have no entry, and directories whose content has none: they are there all the same. */
+  readonly spared: Array<Uint8Array> = []
   private readonly choice: Choice
   /** The index of the entry that has a path, one character a byte. */
   private readonly taken = new Map<string, number>()
@@ -236,8 +238,10 @@ export class Walk {
     const isDirectory = stats.isDirectory()
     // The root of the transfer has no name that a rule could match.
     if (filter !== undefined && relative.length > 0 && isExcluded(filter, keyOf(relative), isDirectory)) return false
-    if (mounts === "LeftOut" && isDirectory && stats.dev !== tour.device) return false
-    return !stats.isFile() || (stats.size >= minBytes && stats.size <= maxBytes)
+    const isLeftOut = mounts === "LeftOut" && isDirectory && stats.dev !== tour.device
+    const isOfSize = !stats.isFile() || (stats.size >= minBytes && stats.size <= maxBytes)
+    if (isLeftOut || !isOfSize) this.spared.push(relative)
+    return !isLeftOut && isOfSize
   }
 
   /** Takes in an entry; answers the names that are to be visited in it. */
@@ -245,6 +249,7 @@ export class Walk {
     if (this.isAround(visit, tour)) return []
     const isElsewhere = this.choice.mounts !== "Entered" && visit.stats.dev !== tour.device
     const isEntered = visit.stats.isDirectory() && visit.levels > 0 && !isElsewhere
+    if (visit.stats.isDirectory() && isElsewhere) this.spared.push(visit.relative)
     // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
     const names = isEntered ? this.list(visit) : []
     return names !== undefined && this.take(visit, tour.source) ? names : []
@@ -277,7 +282,10 @@ export class Walk {
     const made = Result.try(() => entryOf(relative, path, stats, this.leaders, this.entries.length))
     if (Result.isFailure(made)) return this.lose(path, relative, made.failure)
     const entry = made.success
-    if (typeof entry === "string") return this.skip(path, undefined, "Special", entry)
+    if (typeof entry === "string") {
+      this.spared.push(relative)
+      return this.skip(path, undefined, "Special", entry)
+    }
     this.taken.set(key, this.entries.length)
     this.found.push(entry._tag === "File" ? foundOf(source, stats, real) : undefined)
     this.entries.push(entry)

@@ -17,10 +17,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { mayDelete } from "../filter/Filter.ts"
 import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
-import { bytesOf, display } from "../tree/Names.ts"
+import { bytesOf, display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
@@ -186,14 +187,21 @@ const finish = (site: MemorySite) =>
 
 /** Deletes what the manifest does not have. */
 const remove = Effect.fnUntraced(function* ({ inventory, volume }: MemorySite, deleting: Deleting) {
-  const { isDry, most, spared, told } = deleting
+  const { filter, isDry, most, spared, told } = deleting
   let count = 0
-  const unlink = (path: string): void => {
+  // files of rules in the destination are left to the disk
+  const mayGo = (path: string, isDirectory: boolean, isDoomed: boolean) =>
+    filter === undefined || mayDelete(filter, keyOf(bytesOf(path.slice(destination.length + 1))), isDirectory, isDoomed)
+  const unlink = (path: string, isDoomed = false): boolean => {
     const node = volume.find(path)
-    if (node?._tag === "Directory") for (const name of [...node.entries.keys()]) unlink(`${path}/${name}`)
-    if (count >= most || (!isDry && Result.isFailure(volume.unlink(path)))) return
+    const isDirectory = node?._tag === "Directory"
+    if (!mayGo(path, isDirectory, isDoomed)) return false
+    const inside = isDirectory ? [...node.entries.keys()] : []
+    const isEmpty = inside.map((name) => unlink(`${path}/${name}`, true)).every((isGone) => isGone)
+    if (!isEmpty || count >= most || (!isDry && Result.isFailure(volume.unlink(path)))) return false
     count++
-    told?.(bytesOf(path.slice(destination.length + 1)), node?._tag === "Directory")
+    told?.(bytesOf(path.slice(destination.length + 1)), isDirectory)
+    return true
   }
   for (const [key, names] of Extraneous.staying(inventory.entries, spared)) {
     const path = pathOf({ _tag: "Directory", path: Buffer.from(key, "latin1"), metadata: Metadata.unset })

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Filter } from "../filter/Filter.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -77,6 +78,8 @@ export interface Surveyed {
 
 /** Names in the manifest's directories go that no entry has. [Y-6] */
 export interface Deleting {
+  /** What may go, for a receiver; undefined: everything. */
+  readonly filter?: Filter
   /** Nothing goes: it is only counted. */
   readonly isDry: boolean
   /** Told of each name that goes, what is in a directory before the directory. */

@@ -6,7 +6,8 @@ import { keyOf } from "./Names.ts"
 
 /**
  * The names that stay in each directory of the manifest, by its path; all as one character a byte.
- * `spared`: paths that have no entry, and stay all the same.
+ * `spared`: paths that have no entry, and stay all the same; of a directory of the manifest all that is in it stays, and it is
+ * not among these.
  */
 export const staying = (
   entries: ReadonlyArray<Entry>,
@@ -19,5 +20,6 @@ export const staying = (
     const slash = key.lastIndexOf("/")
     if (key !== "") names.get(key.slice(0, Math.max(slash, 0)))?.add(key.slice(slash + 1))
   }
+  for (const path of spared) names.delete(keyOf(path))
   return names
 }

@@ -20,7 +20,7 @@ const version = 2
 /** Before each entry: how long the rest of it is. A reader passes over fields that it does not know. [M-11] */
 const lengthBytes = 4
 /** After all else, where there is one. */
-const policyBytes = 13
+const policyBytes = 21
 const anyNumber = 0xffff_ffff
 
 const kinds = ["Unreadable", "Changed"] as const
@@ -32,7 +32,7 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
     path: path.subarray(0, Limits.pathBytes),
     reason: encoder.encode(reason).subarray(0, Limits.reasonBytes)
   }))
-  let bytes = 20 + policyBytes
+  let bytes = 20 + (policy === undefined ? 0 : bytesOf(policy))
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
   for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
   const writer = new Writer(bytes)
@@ -50,6 +50,9 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   if (policy !== undefined) writer.policy(policy)
   return writer.written()
 }
+
+const bytesOf = ({ rules, spared }: Policy): number =>
+  spared.reduce((sum, path) => sum + 2 + path.length, policyBytes + rules.length)
 
 class Writer {
   private readonly bytes: Uint8Array
@@ -105,6 +108,11 @@ class Writer {
     this.u32(policy.windowSeconds + 1)
     this.u32(wishes.reduce((bits, wish, bit) => bits | (policy[wish] ? 1 << bit : 0), 0))
     this.u32(policy.mostDeleted ?? anyNumber)
+    this.u32(policy.rules.length)
+    this.bytes.set(policy.rules, this.at)
+    this.at += policy.rules.length
+    this.u32(policy.spared.length)
+    for (const path of policy.spared) this.data(path)
   }
   written(): Uint8Array {
     return this.bytes.subarray(0, this.at)
@@ -170,6 +178,11 @@ class Reader {
   private data(most: number): Uint8Array {
     const length = this.u16()
     if (length > most) this.fail(`has a path or a reason of ${length} bytes in entry ${this.read}`)
+    return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
+  }
+  private raw(most: number): Uint8Array {
+    const length = this.u32()
+    if (length > most) this.fail(`has ${length} bytes of rules`)
     return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
   }
   private metadata(): Metadata {
@@ -252,8 +265,20 @@ class Reader {
     const bits = this.u32()
     if (compare === undefined || bits >= 1 << wishes.length) this.fail("has a policy that is not known")
     const most = this.u32()
+    const rules = this.raw(Limits.filterFileBytes)
+    const count = this.u32()
+    const spared: Array<Uint8Array> = []
+    while (this.wrong === undefined && spared.length < count) spared.push(this.data(Limits.pathBytes))
     const wished = Object.fromEntries(wishes.map((wish, bit) => [wish, (bits & (1 << bit)) !== 0] as const))
-    return { ...noWishes, ...wished, compare, windowSeconds, mostDeleted: most === anyNumber ? undefined : most }
+    return {
+      ...noWishes,
+      ...wished,
+      compare,
+      windowSeconds,
+      mostDeleted: most === anyNumber ? undefined : most,
+      rules,
+      spared
+    }
   }
 
   /** What is wrong, if anything is. */

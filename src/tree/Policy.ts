@@ -8,11 +8,11 @@ export const compares = ["Time", "Size", "Nothing"] as const
 
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,
- * --ignore-errors, --force, --itemize-changes.
+ * --ignore-errors, --force, --itemize-changes, --delete-excluded.
  */
 export const wishes = [
   ...(["keepsNewer", "onlyExisting", "keepsExisting", "isDryRun"] as const),
-  ...(["deletes", "ignoresErrors", "forces", "itemizes"] as const)
+  ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const)
 ] as const
 
 type Wish = (typeof wishes)[number]
@@ -24,6 +24,10 @@ export interface Policy extends Readonly<Record<Wish, boolean>> {
   readonly windowSeconds: number
   /** So many names may be deleted; undefined: any number. */
   readonly mostDeleted: number | undefined
+  /** Filter rules, as `filter/Text` writes them: what they exclude at a catcher is not deleted. */
+  readonly rules: Uint8Array
+  /** Paths that have no entry and stay all the same, and directories in which all stays: the source has them. */
+  readonly spared: ReadonlyArray<Uint8Array>
 }
 
 /** No wish. */
@@ -35,8 +39,16 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   deletes: false,
   ignoresErrors: false,
   forces: false,
-  itemizes: false
+  itemizes: false,
+  deletesExcluded: false
 }
 
 /** As `rsync -a` decides. */
-export const defaults: Policy = { ...noWishes, compare: "Time", windowSeconds: 0, mostDeleted: undefined }
+export const defaults: Policy = {
+  ...noWishes,
+  compare: "Time",
+  windowSeconds: 0,
+  mostDeleted: undefined,
+  rules: new Uint8Array(0),
+  spared: []
+}

@@ -135,6 +135,8 @@ describe("what stays", () => {
         ["d/e", ["f", "lost"]]
       ]
     )
+    // in a directory that is spared all stays
+    assert.deepStrictEqual([...Extraneous.staying(entries, [bytes("d/e")]).keys()], ["d"])
   })
 })
 
@@ -146,14 +148,18 @@ describe("a policy in the manifest", () => {
         compare: Schema.Literals(Policy.compares),
         windowSeconds: Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum: -1, maximum: 100 })),
         wished: Schema.Array(Schema.Literals(Policy.wishes)),
-        mostDeleted: Schema.UndefinedOr(Schema.Literals([0, 7]))
+        mostDeleted: Schema.UndefinedOr(Schema.Literals([0, 7])),
+        rules: Schema.Array(Schema.Literals(["- a", "+ b/"])).check(Schema.isMaxLength(3)),
+        spared: Schema.Array(Schema.Literals(["x", "y/z"])).check(Schema.isMaxLength(3))
       })
     ],
-    ([{ wished, ...rest }]) => {
+    ([{ rules, spared, wished, ...rest }]) => {
       const policy: Policy.Policy = {
         ...Policy.noWishes,
         ...Object.fromEntries(wished.map((one) => [one, true])),
-        ...rest
+        ...rest,
+        rules: bytes(rules.map((rule) => `${rule}\0`).join("")),
+        spared: spared.map(bytes)
       }
       const decoded = Manifest.decodeTree(Manifest.encode([file("f", 1)], undefined, policy))
       assert.deepStrictEqual(Result.getOrThrow(decoded).policy, policy)
@@ -162,10 +168,10 @@ describe("a policy in the manifest", () => {
   it("that is not known is refused; none is none", () => {
     const whole = Manifest.encode([], undefined, Policy.defaults)
     const bad = whole.slice()
-    bad[bad.length - 13] = 9
+    bad[bad.length - 21] = 9
     assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
     bad.set(whole)
-    bad[bad.length - 5] = 255
+    bad[bad.length - 13] = 255
     assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
     assert.isTrue(Result.isFailure(Manifest.decodeTree(whole.subarray(0, whole.length - 1))))
     assert.strictEqual(Result.getOrThrow(Manifest.decodeTree(Manifest.encode([]))).policy, undefined)

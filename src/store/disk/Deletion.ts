@@ -8,13 +8,14 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import type { Filter } from "../../filter/Filter.ts"
 import * as Extraneous from "../../tree/Extraneous.ts"
 import { keyOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
-import { Removal } from "./Removal.ts"
+import { filterIn, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 import { isTemporary } from "./Temporaries.ts"
 
@@ -23,12 +24,21 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   const { destination, inventory } = site
   const staying = Extraneous.staying(inventory.entries, deleting.spared)
   const failures: Array<Failure> = []
-  const removal = new Removal(deleting)
+  const removal = new Removal(destination, deleting)
+  // a directory comes after the one that it is in
+  const filters = new Map<string, Filter | undefined>([["", filterIn(destination, deleting.filter, "")]])
+  const filterOf = (key: string): Filter | undefined => {
+    if (deleting.filter === undefined) return undefined
+    if (!filters.has(key)) filters.set(key, filterIn(destination, filterOf(parentOf(key)), key))
+    return filters.get(key)
+  }
   const directories = inventory.directories()
   yield* destination.inTurns(directories, (index) => {
     const { path } = inventory.entries[index]
-    const names = staying.get(keyOf(path)) ?? new Set()
-    forEntry(failures, index, path, () => clear(site, path, names, removal))
+    const key = keyOf(path)
+    const names = staying.get(key)
+    if (names !== undefined)
+      forEntry(failures, index, path, () => clear(site, key, names, removal, () => filterOf(key)))
   })
   const { count, left } = removal
   const reason = `${left} more were not deleted: --max-delete ${deleting.most}`
@@ -36,12 +46,21 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   return { count, failures } as Deleted
 })
 
-const clear = (site: Site, path: Uint8Array, staying: ReadonlySet<string>, removal: Removal): void => {
+const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
+
+const clear = (
+  site: Site,
+  key: string,
+  staying: ReadonlySet<string>,
+  removal: Removal,
+  filterOf: () => Filter | undefined
+): void => {
   const { tree } = site.destination
-  const found = Result.try(() => tree.directory(keyOf(path)))
+  const found = Result.try(() => tree.directory(key))
   // it was not made, or is still to be made
   if (Result.isFailure(found)) return
   const directory = found.success
+  const filter = filterOf()
   const listed = fs.readdirSync(directory.self, { encoding: "buffer" })
   const own = listed.filter((name) => staying.has(name.toString("latin1")))
   const inodes = inodesOf(directory, own.length < staying.size ? [...staying] : [])
@@ -50,7 +69,7 @@ const clear = (site: Site, path: Uint8Array, staying: ReadonlySet<string>, remov
   for (const name of listed) {
     if (staying.has(name.toString("latin1")) || isTemporary(name)) continue
     if (inodes.length > 0 && isShown(name)) continue
-    const removed = Result.try(() => removal.remove(site.destination, directory.key, name))
+    const removed = Result.try(() => removal.remove(directory.key, name, filter, false))
     if (Result.isFailure(removed)) refused ??= removed.failure
   }
   if (refused !== undefined) throw refused
