@@ -67,6 +67,8 @@ export class Attendance {
   readonly open = new Set<number>()
   /** Files that the master sends to nobody. */
   readonly withheld = new Set<number>()
+  /** Why, as far as it was told. */
+  private readonly givenUp = new Map<number, Lack>()
   /** Files that were committed. */
   readonly committed = new Set<number>()
   files = 0
@@ -270,10 +272,20 @@ export class Attendance {
     this.awaited = file
     this.plan.push(Plan.listFile(kind, file, size))
   }
-  /** What a selection lists is in the plan. */
+  /** What a selection lists is in the plan. What was given up before is told already. */
   select(selected: ReadonlyArray<CarriedFile>): void {
     this.plan.push(...selected)
     this.awaited = undefined
+    for (const { file } of selected) {
+      const lack = this.givenUp.get(file)
+      if (lack !== undefined) this.drop(this.entriesOf(file), lack)
+    }
+  }
+  /** The master sends a file to nobody; it may be in no plan of ours yet. */
+  giveUp(file: number, lack: Lack): void {
+    this.withheld.add(file)
+    this.givenUp.set(file, lack)
+    this.drop(this.entriesOf(file), lack)
   }
   revise(file: number, { entries, plan, revised }: Revised): void {
     const carriers = Plan.carriersOf(this.plan, new Set(revised))

@@ -398,8 +398,7 @@ const answerTo = Effect.fnUntraced(function* (
       }
       // what is only put off is opened again
       if (message.reason !== undefined && message.audience.includes(membership.slot)) {
-        attendance.withheld.add(message.file)
-        attendance.drop(attendance.entriesOf(message.file), Unread.ofReason(message.reason))
+        attendance.giveUp(message.file, Unread.ofReason(message.reason))
       }
       break
     case "Welcome":

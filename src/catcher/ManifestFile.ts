@@ -41,7 +41,9 @@ interface Options {
   readonly refuse: (reason: string) => Effect.Effect<void, TransportError>
 }
 
-/** The filter of a receiver: its destination is the root, and files of rules in it may name no others. */
+/**
+ * The filter of a receiver: its destination is the root, and files of rules in it may name no others.
+ */
 const receiving = (rules: ReadonlyArray<Rule>, deletesExcluded: boolean): Filter.Filter =>
   Filter.make(rules, {
     ...{ side: "Receiver", root: "", deletesExcluded },

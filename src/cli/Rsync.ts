@@ -1,5 +1,5 @@
 /**
- * Options of rsync that `send` takes from people who know them: those that ask for what is done anyway, and those that are refused
+ * Options of rsync that `send` takes for those that are used to them: those that ask for what is done anyway, and those that are refused
  * with a word on what is done instead. Pure.
  */
 

@@ -59,7 +59,10 @@ const sent = (report: Report): Array<string> => {
   // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
   const part = needed > sent && report.bytes > 0 ? sent / needed : 1
   const bytes = report.bytes * part
-  if (report.selected !== undefined) return [...selectedOf(report, report.selected), ...pagesOf(report)]
+  const { selected } = report
+  // of a tree that nobody had the words are those of a copy
+  const isPart = selected !== undefined && (selected.bytes < report.bytes || (selected.files === 0 && report.files > 0))
+  if (isPart) return [...selectedOf(report, selected), ...pagesOf(report)]
   const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : `${tree(report)}${unheld(report)}`
   return [`sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`, ...pagesOf(report)]
 }

@@ -257,6 +257,9 @@ export class Ledger {
     const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
     return { files, bytes }
   }
+  private sendable(entries: Runs): Runs {
+    return Lacks.of([...Lacks.each(entries)].filter((entry) => !this.isWithheld(entry)))
+  }
   private lacked(): Runs {
     return Lacks.union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
   }
@@ -518,7 +521,7 @@ export class Ledger {
       seconds: options.seconds,
       ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
       pages: options.pages,
-      ...(this.policy === undefined ? {} : { selected: this.filesAmong(this.lacked()) }),
+      ...(this.policy === undefined ? {} : { selected: this.filesAmong(this.sendable(this.lacked())) }),
       ...(this.policy?.isDryRun === true ? { isDryRun: true } : {}),
       catchers: [
         // one that was lost and came back under its name is one catcher
