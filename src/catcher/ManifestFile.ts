@@ -42,7 +42,8 @@ interface Options {
 }
 
 /**
- * The filter of a receiver: its destination is the root, and files of rules in it may name no others.
+ * The filter of a receiver: its destination is the root, and files of rules in it may name no
+ * others.
  */
 const receiving = (rules: ReadonlyArray<Rule>, deletesExcluded: boolean): Filter.Filter =>
   Filter.make(rules, {

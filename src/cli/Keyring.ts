@@ -69,6 +69,8 @@ const find = Effect.fnUntraced(function* (command: Command, { insecure, key, phr
       reason: "--key, --phrase and --insecure contradict each other: give one of them"
     })
   }
+  if (key === "")
+    return yield* new UsageError({ command, reason: "--key is empty: expected a file, or - for standard input" })
   if (insecure) return { _tag: "Insecure" } as const
   if (key !== undefined) return yield* ofFile(key)
   if (phrase !== undefined) {
@@ -84,17 +86,18 @@ const find = Effect.fnUntraced(function* (command: Command, { insecure, key, phr
   if (file !== undefined) return yield* ofFile(file)
   if (words !== undefined) return yield* ofPhrase(Redacted.make(words), "MRSYNC_PHRASE")
   const { settingsDirectory } = yield* Machine
-  for (const place of [yield* directory, Path.join(settingsDirectory, program)]) {
-    const found = yield* Effect.catchIf(ofFile(Path.join(place, usual[command])), isAbsent, () =>
-      Effect.succeed(undefined)
-    )
-    if (found !== undefined) return found
-  }
-  return undefined
+  const own = yield* inPlace(Path.join(yield* directory, usual[command]), isAbsent)
+  if (own !== undefined) return own
+  return yield* inPlace(Path.join(settingsDirectory, program, usual[command]), isNotOurs)
 })
 
-/** A usual file that is not there, or that only others may read, is not ours. */
-const isAbsent = ({ code }: Keys.KeyError): boolean => code === "ENOENT" || code === "ENOTDIR" || code === "EACCES"
+/** A key file in its usual place, unless that is as good as none. */
+const inPlace = (path: string, isNone: (error: Keys.KeyError) => boolean) =>
+  Effect.catchIf(ofFile(path), isNone, () => Effect.succeed(undefined))
+
+const isAbsent = ({ code }: Keys.KeyError): boolean => code === "ENOENT" || code === "ENOTDIR"
+/** One for all users that only others may read is not ours; in our own directory that is a mistake. */
+const isNotOurs = (error: Keys.KeyError): boolean => isAbsent(error) || error.code === "EACCES"
 
 const ofFile = (path: string) =>
   Effect.map(read(path), (key) => ({ _tag: "File", path: path === fromInput ? inputName : path, key }) as const)

@@ -87,8 +87,9 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   }
   const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
   yield* Session.logged(verbosity)(Session.warn(protection))
-  if (fresh !== undefined) yield* tellPhrase(fresh, input, options.waitMillis)
-  const report = yield* Master.run(options).pipe(
+  // a source that is not there is told before anybody types the phrase
+  const telling = fresh === undefined ? Effect.void : tellPhrase(fresh, input, options.waitMillis)
+  const report = yield* Effect.andThen(telling, Master.run(options)).pipe(
     Effect.provideService(Exchange.MasterProtection, protection),
     Effect.provide(
       Layer.mergeAll(

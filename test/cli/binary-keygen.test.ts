@@ -96,6 +96,15 @@ describe("keygen", () => {
     })
   })
 
+  it("a source that is not there is told before a phrase is made known", () => {
+    const { status, stderr, stdout } = run([join(top, "nowhere")], {
+      command: "send",
+      configuration: join(top, "none")
+    })
+    assert.deepStrictEqual([status, stdout], [11, ""])
+    assert.notInclude(stderr, "phrase")
+  })
+
   it("is not needed for a demo, which makes keys of its own", () => {
     const { status, stdout } = run(["--json", usual], { command: "demo", configuration: join(top, "none") })
     const report = JSON.parse(stdout.trim().split("\n").at(-1)!)

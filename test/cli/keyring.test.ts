@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import * as Path from "node:path"
@@ -24,6 +25,7 @@ import { Machine } from "../../src/cli/Machine.ts"
 import * as Title from "../../src/cli/Title.ts"
 import * as Keys from "../../src/seal/Keys.ts"
 import * as Phrase from "../../src/seal/Phrase.ts"
+import { canSwitchUser } from "../store/Sandbox.ts"
 
 const top = fs.mkdtempSync(Path.join(tmpdir(), "mrsync-keyring-"))
 afterAll(() => fs.rmSync(top, { recursive: true }))
@@ -248,6 +250,28 @@ describe("where there is no key", () => {
       ] as const) {
         assert.include(lines[line], way)
       }
+    })
+  )
+
+  it.effect("an option that is empty is a mistake", () =>
+    Effect.gen(function* () {
+      for (const command of ["send", "catch"] as const)
+        assert.include(yield* refusal(command, machine("home"), { key: "" }), "--key is empty")
+    })
+  )
+
+  it.effect.skipIf(!canSwitchUser)("one's own key that cannot be read is no reason to take another", () =>
+    Effect.gen(function* () {
+      const place = machine("home", "etc")
+      execFileSync("chmod", ["-R", "go+rX", top])
+      for (const name of ["master.key", "catcher.key"]) fs.chmodSync(Path.join(place.directories.home, name), 0o600)
+      const user = process.geteuid!()
+      process.seteuid!(65_534)
+      const refusals = yield* Effect.ensuring(
+        Effect.all([refusal("send", place), refusal("catch", place)]),
+        Effect.sync(() => process.seteuid!(user))
+      )
+      for (const reason of refusals) assert.include(reason, "permission denied")
     })
   )
 
