@@ -282,9 +282,12 @@ class Visitor {
   }
 }
 
-/** How long one that was let go before the session began looks on; undefined: forever. */
-const leftOf = ({ timeoutMillis, waitMillis }: Options, passedMillis: number): number | undefined =>
-  waitMillis === undefined ? undefined : Math.max(timeoutMillis, waitMillis - passedMillis)
+/**
+ * How long one that was let go before the session began looks on. One that waits forever tells after
+ * the time-out what became of that session.
+ */
+const leftOf = ({ timeoutMillis, waitMillis = 0 }: Options, passedMillis: number): number =>
+  Math.max(timeoutMillis, waitMillis - passedMillis)
 
 /** To be started again is of no use to a session that is over. */
 const ended = ({ master, reason }: JoinRefused): JoinRefused =>

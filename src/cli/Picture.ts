@@ -57,6 +57,7 @@ const before = (view: View): ReadonlyArray<string> => {
   if (view.started !== undefined) return [isMaster ? "sending the list of files" : "receiving the list of files"]
   const { waiting } = view
   if (waiting === undefined) return isMaster ? ["reading the tree"] : []
+  if (!isMaster && waiting.joined > 0) return ["joined: the master waits for more catchers", "joined"]
   const leftMillis = waiting.untilMillis === undefined ? undefined : waiting.untilMillis - view.nowMillis
   const left = leftMillis === undefined ? "" : `${Format.clock(leftMillis / 1000)} left`
   const number = `${numberOf(waiting)} joined`

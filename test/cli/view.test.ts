@@ -177,6 +177,8 @@ describe("the picture", () => {
       `waiting on ${where}: 1 of 2 joined, 0:30 left`
     ])
     assert.deepStrictEqual(Picture.picture(fold([started])[0], size), ["sending the list of files"])
+    const joined = fold([waiting(0, 1), { _tag: "Joined", id: "", address: "10.0.0.9:8888", joined: 1 }], "Catch")[0]
+    assert.deepStrictEqual(Picture.picture(joined, size), ["joined: the master waits for more catchers"])
   })
 
   it("has a bar with rate and time left, and a line for every catcher", () => {

@@ -42,9 +42,13 @@ export class Removal {
     if (fs.statSync(directory.self, { bigint: true }).dev !== device) throw mounted(Buffer.from(key, "latin1"))
     if (!this.options.isDry) openUp(directory)
     const own = filterIn(this.destination, filter, key)
+    const leftBefore = this.left
     const inside = fs.readdirSync(directory.self, { encoding: "buffer" })
     const isEmpty = inside.map((one) => this.remove(key, one, own, true)).every((isGone) => isGone)
-    return isEmpty && this.take(key, true, () => fs.rmdirSync(at()))
+    if (isEmpty) return this.take(key, true, () => fs.rmdirSync(at()))
+    // it stays, too, because of what is left in it
+    if (this.left > leftBefore) this.left++
+    return false
   }
 
   private take(key: string, isDirectory: boolean, go: () => void): boolean {
