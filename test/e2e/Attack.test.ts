@@ -74,13 +74,14 @@ describe.skipIf(Lab.unavailable !== undefined)("an attacker on real hosts", () =
     3,
     (lab) =>
       Effect.gen(function* () {
+        // made within one second, they have one time: so all is sent, whatever it looks like (-I)
         const [first, second, third] = [1, 2, 3].map((i) => tree(lab, `source ${i}`, 1_000_000 * i))
         const [serving] = yield* lab.catchers(1, "--serve")
         const record = join(lab.folder, "recording")
         const recorder = yield* Attacker.start(lab, "c3", { record })
         for (const source of [first, second]) {
           if (source === second) yield* Attacker.stop(recorder)
-          const { err, status } = yield* lab.mrsync("m", "send", "--json", source).ended
+          const { err, status } = yield* lab.mrsync("m", "send", "--json", "-I", source).ended
           assert.strictEqual(status, 0, err)
           assert.strictEqual(Lab.rsyncSays(source, `${lab.destination(1)}/`, "--ignore-existing"), "")
         }
@@ -110,8 +111,17 @@ describe.skipIf(Lab.unavailable !== undefined)("an attacker on real hosts", () =
         yield* asked.kill("SIGTERM")
         const { events } = yield* asked.ended
         assert.deepStrictEqual([...new Set(events.map(({ type }) => type))], [30], "hails, and no join")
-        const { report, status } = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", "--wait", "10", third)
-          .ended
+        const { report, status } = yield* lab.mrsync(
+          "m",
+          "send",
+          "--json",
+          "-I",
+          "--catchers",
+          "2",
+          "--wait",
+          "10",
+          third
+        ).ended
         assert.strictEqual(status, 0, JSON.stringify(report))
         assert.isNull(replayer.process.exitCode)
         yield* Attacker.stop(replayer)
