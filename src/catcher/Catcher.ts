@@ -283,8 +283,8 @@ class Visitor {
 }
 
 /**
- * How long one that was let go before the session began looks on. One that waits forever tells after
- * the time-out what became of that session.
+ * How long one that was let go before the session began looks on. One that waits forever tells
+ * after the time-out what became of that session.
  */
 const leftOf = ({ timeoutMillis, waitMillis = 0 }: Options, passedMillis: number): number =>
   Math.max(timeoutMillis, waitMillis - passedMillis)

@@ -109,8 +109,10 @@ export const countsOf = (changes: Uint16Array) => {
   const out = { created: 0, updated: 0, described: 0, kept: 0 }
   for (const word of changes) {
     if (isKept(word)) out.kept++
-    else if (isLacked(word)) (word & change.New) !== 0 ? out.created++ : out.updated++
-    else if (word !== 0) out.described++
+    else if (word === 0) continue
+    else if (!isLacked(word)) out.described++
+    else if ((word & change.New) !== 0) out.created++
+    else out.updated++
   }
   return out
 }
