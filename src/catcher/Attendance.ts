@@ -252,6 +252,13 @@ export class Attendance {
     const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
     return { files, bytes }
   }
+  /** Is every file here that was lacked, but for those that no catcher may make? */
+  hasArrived(): boolean {
+    const isAwaited = (entry: number) =>
+      this.entries?.[entry]?._tag === "File" && this.isLacked(entry) && !this.refused.has(entry)
+    const owed = this.plan.filter(({ file }) => !this.committed.has(file)).flatMap(({ file }) => this.entriesOf(file))
+    return ![...this.uncarried(), ...owed, ...this.failures.keys()].some(isAwaited)
+  }
   /** Files that are lacked, and that no file of the plan carries: the master never sent them. */
   uncarried(): ReadonlyArray<number> {
     const { entries = [], policy } = this

@@ -127,7 +127,7 @@ export class ManifestFile {
     { self: this },
     function* () {
       const { attendance } = this
-      const deleting = this.deleting()
+      const deleting = this.deleting(true)
       if (deleting === undefined) return []
       const { count, failures } = yield* this.services.store.deleteOthers(deleting)
       const { found } = attendance
@@ -136,28 +136,39 @@ export class ManifestFile {
     }
   )
 
-  /** [Y-6] Nothing is deleted where the master could not read all that it has. */
-  private deleting(): Deleting | undefined {
+  /** [Y-6] Why nothing may be deleted, if so. `isEnd`: nothing more is to arrive. */
+  private whyKept(isEnd: boolean): string | undefined {
+    const { failures, leftOut, policy } = this.attendance
+    // the paths of these are not known, and could not be spared
+    if (leftOut.more > 0) return `the master could not read ${leftOut.more} more of its source than it can name`
+    const isUnread = leftOut.lost.length > 0 || [...failures.values()].some(({ kind }) => kind !== undefined)
+    const hint = "(--ignore-errors deletes all the same)"
+    if (policy?.ignoresErrors === true) return undefined
+    if (isUnread) return `the master could not read all of its source ${hint}`
+    return isEnd && !this.attendance.hasArrived() ? `not every file has arrived ${hint}` : undefined
+  }
+
+  private deleting(isEnd: boolean): Deleting | undefined {
     const { attendance } = this
-    const { lost, more } = attendance.leftOut
-    const isUnread = [...attendance.failures.values()].some(({ kind }) => kind !== undefined)
+    const { lost } = attendance.leftOut
     if (attendance.policy?.deletes !== true) return undefined
-    if (isUnread || lost.length + more > 0) {
-      if (!attendance.policy.ignoresErrors) {
-        const message =
-          "nothing was deleted: the master could not read all of its source (--ignore-errors deletes all the same)"
-        this.services.progress.publish({ _tag: "Note", message })
-        return undefined
-      }
+    const why = this.whyKept(isEnd)
+    if (why !== undefined) {
+      this.services.progress.publish({ _tag: "Note", message: `nothing was deleted: ${why}` })
+      return undefined
     }
     const { mostDeleted, spared } = attendance.policy
-    const { filter } = this
     return {
       isDry: false,
       spared: [...spared, ...lost.map(({ path }) => path)],
       most: mostDeleted ?? Infinity,
-      ...(filter === undefined ? {} : { filter })
+      ...this.sparing
     }
+  }
+
+  /** What may go here. */
+  private get sparing(): Pick<Deleting, "filter"> {
+    return this.filter === undefined ? {} : { filter: this.filter }
   }
 
   /** The tree is committed: the failures that the answers to earlier questions have not said. */
@@ -218,7 +229,7 @@ export class ManifestFile {
 
   /** How many names would go; they become items where the policy itemizes. */
   private foreseeDeletion(items: Array<Item>): Effect.Effect<number, StoreError> {
-    const deleting = this.deleting()
+    const deleting = this.deleting(false)
     if (deleting === undefined) return Effect.succeed(0)
     const { itemizes } = this.attendance.policy ?? {}
     const told = (path: Uint8Array, isDirectory: boolean) => {
@@ -265,7 +276,7 @@ export class ManifestFile {
       }
       yield* answering
       if (policy.isDryRun) return []
-      const failures = yield* store.prepare(entries, { policy, changes })
+      const failures = yield* store.prepare(entries, { policy, changes, ...this.sparing })
       attendance.refuse(failures)
       attendance.countStanding()
       return failures

@@ -103,8 +103,10 @@ export class Walk {
   /** By index of the entry, for files. */
   readonly found: Array<Found | undefined> = []
   readonly skipped: Array<Skipped> = []
-  /** Paths in the tree that have no entry, and directories whose content has none: they are there all the same. */
-  readonly spared: Array<Uint8Array> = []
+  private readonly sparedSoFar: Array<Uint8Array> = []
+  /** Directories on the way to a named path, and those of which the names were taken, one character a byte. */
+  private readonly passed = new Set<string>()
+  private readonly listed = new Set<string>()
   private readonly choice: Choice
   /** The index of the entry that has a path, one character a byte. */
   private readonly taken = new Map<string, number>()
@@ -114,6 +116,12 @@ export class Walk {
 
   constructor(choice: Choice) {
     this.choice = choice
+  }
+
+  /** Paths in the tree that have no entry, and directories whose content has none, or not all: they are there all the same. */
+  get spared(): ReadonlyArray<Uint8Array> {
+    const onTheWay = [...this.passed].filter((path) => !this.listed.has(path))
+    return [...this.sparedSoFar, ...onTheWay.map((path) => Buffer.from(path, "latin1"))]
   }
 
   /** Takes in a source and all that is below it, depth first. A directory's names are held, never its descriptor. */
@@ -166,7 +174,10 @@ export class Walk {
           return undefined
         }
         const visit: Visit = { path, relative, stats: stats.success, real: undefined, filter: inner, levels: 0 }
-        if ((count > 0 || takesTop) && !this.take(visit, { path, name: relative })) return undefined
+        if (count > 0 || takesTop) {
+          if (!this.take(visit, { path, name: relative })) return undefined
+          this.passed.add(keyOf(relative))
+        }
         inner = yield* this.filterIn(visit)
       }
       return { filter: inner }
@@ -240,7 +251,7 @@ export class Walk {
     if (filter !== undefined && relative.length > 0 && isExcluded(filter, keyOf(relative), isDirectory)) return false
     const isLeftOut = mounts === "LeftOut" && isDirectory && stats.dev !== tour.device
     const isOfSize = !stats.isFile() || (stats.size >= minBytes && stats.size <= maxBytes)
-    if (isLeftOut || !isOfSize) this.spared.push(relative)
+    if (isLeftOut || !isOfSize) this.sparedSoFar.push(relative)
     return !isLeftOut && isOfSize
   }
 
@@ -249,9 +260,10 @@ export class Walk {
     if (this.isAround(visit, tour)) return []
     const isElsewhere = this.choice.mounts !== "Entered" && visit.stats.dev !== tour.device
     const isEntered = visit.stats.isDirectory() && visit.levels > 0 && !isElsewhere
-    if (visit.stats.isDirectory() && isElsewhere) this.spared.push(visit.relative)
+    if (visit.stats.isDirectory() && isElsewhere) this.sparedSoFar.push(visit.relative)
     // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
     const names = isEntered ? this.list(visit) : []
+    if (isEntered) this.listed.add(keyOf(visit.relative))
     return names !== undefined && this.take(visit, tour.source) ? names : []
   }
 
@@ -283,7 +295,7 @@ export class Walk {
     if (Result.isFailure(made)) return this.lose(path, relative, made.failure)
     const entry = made.success
     if (typeof entry === "string") {
-      this.spared.push(relative)
+      this.sparedSoFar.push(relative)
       return this.skip(path, undefined, "Special", entry)
     }
     this.taken.set(key, this.entries.length)

@@ -95,19 +95,22 @@ export class Inventory {
     return this.indices((entry, index) => entry._tag === "Directory" && isOpen(index))
   }
 
-  /** Files that the survey has found right, and that must be so in the end. */
+  /** Files, symbolic links and FIFOs that the survey has found right, and that must be so in the end. */
   unchanged(): ReadonlyArray<number> {
     if (this.surveyed === undefined) return []
     return this.indices((entry, index) => {
       const change = this.changeOf(index)
-      return entry._tag === "File" && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
+      const isOther = entry._tag === "Directory" || entry._tag === "HardLink"
+      return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
     })
   }
 
-  /** Is a file no longer what its entry says, as the survey compared it? */
+  /** Is it no longer what its entry says, as the survey compared it? */
   isOther(index: number, found: Compare.Found | undefined): boolean {
+    const entry = this.entries[index]
     const { policy } = this.surveyed ?? {}
-    return policy !== undefined && Compare.isLacked(Compare.changesOf(this.file(index), found, policy, false))
+    if (policy === undefined || entry._tag === "HardLink") return false
+    return Compare.isLacked(Compare.changesOf(entry, found, policy, false))
   }
 
   /** A file has its final name. */

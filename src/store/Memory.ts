@@ -19,7 +19,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { mayDelete } from "../filter/Filter.ts"
 import * as Compare from "../tree/Compare.ts"
-import type { Entry } from "../tree/Entry.ts"
+import { type Entry, metadataOf } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { bytesOf, display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
@@ -111,7 +111,8 @@ const survey = Effect.fn("Memory.survey")(function* (site: MemorySite, entries: 
   return Uint16Array.from(entries, (entry, index) => {
     const node = nodeOf(index)
     if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
-    return Compare.linkChangesOf(foundOf(node), node !== undefined && node === nodeOf(entry.leader), policy)
+    const isLeaders = node !== undefined && node === nodeOf(entry.leader)
+    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, metadataOf(entries[entry.leader]))
   })
 })
 

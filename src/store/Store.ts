@@ -74,6 +74,8 @@ export interface Existing {
 export interface Surveyed {
   readonly policy: Policy
   readonly changes: Uint16Array
+  /** What may go, for a receiver; undefined: everything. */
+  readonly filter?: Filter
 }
 
 /** Names in the manifest's directories go that no entry has. [Y-6] */

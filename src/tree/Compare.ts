@@ -56,10 +56,18 @@ export const changesOf = (
   return contentOf(entry, found, policy, times !== 0) | metadataOf(entry, found, times !== 0, givesAway)
 }
 
-/** A hard link is right when it is the file that its leader is. */
-export const linkChangesOf = (found: Found | undefined, isLeaders: boolean, policy: Policy): number => {
+/** A hard link is right when it is the file that its leader is. `leader`: the metadata that both are to have. */
+export const linkChangesOf = (
+  found: Found | undefined,
+  isLeaders: boolean,
+  policy: Policy,
+  leader: Metadata | undefined
+): number => {
   if (isLeaders) return 0
-  return makingOf("File", found, policy) ?? (policy.keepsExisting ? change.Kept : change.Content)
+  const making = makingOf("File", found, policy)
+  if (making !== undefined) return making
+  const isNewer = found !== undefined && leader !== undefined && timeOf(leader, found.metadata, policy) < 0
+  return policy.keepsExisting || (policy.keepsNewer && isNewer) ? change.Kept : change.Content
 }
 
 /** Of what has to be made, because something else or nothing is there; undefined: it is there. */

@@ -57,3 +57,7 @@ export const counts = (entries: ReadonlyArray<Entry>) => {
   }
   return { files, directories, links, fifos, bytes }
 }
+
+/** Its metadata, if it has any of its own. */
+export const metadataOf = (entry: Entry | undefined): Metadata | undefined =>
+  entry === undefined || entry._tag === "HardLink" ? undefined : entry.metadata

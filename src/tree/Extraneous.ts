@@ -17,8 +17,14 @@ export const staying = (
   for (const { _tag, path } of entries) if (_tag === "Directory") names.set(keyOf(path), new Set())
   for (const path of [...entries.map(({ path }) => path), ...spared]) {
     const key = keyOf(path)
-    const slash = key.lastIndexOf("/")
-    if (key !== "") names.get(key.slice(0, Math.max(slash, 0)))?.add(key.slice(slash + 1))
+    // what is spared may be in directories without an entry: then the first of these stays, with all that is in it
+    for (let end = key.length, isKept = false; end > 0 && !isKept;) {
+      const slash = key.lastIndexOf("/", end - 1)
+      const staying = names.get(key.slice(0, Math.max(slash, 0)))
+      staying?.add(key.slice(slash + 1, end))
+      isKept = staying !== undefined
+      end = slash
+    }
   }
   for (const path of spared) names.delete(keyOf(path))
   return names

@@ -98,6 +98,19 @@ describe("a session with a policy", () => {
       )
     })
   )
+  it.effect("deletes nothing where a file that was lacked has not arrived [Y-6]", () =>
+    Effect.gen(function* () {
+      const extra = [...tree, Simulation.file("d/old", 10)]
+      const versions = [older(extra, "d/small 3"), older(extra, "d/small 3"), older(extra, "d/small 3")]
+      const faults = (catcher: number) =>
+        catcher === 0 ? { refuse: (_: string, path: string) => (path.endsWith("small 3") ? "EACCES" : undefined) } : {}
+      const stands = ({ outcome }: { readonly outcome: Simulation.Outcome }) =>
+        outcome.memories.map(({ tree }) => tree.has("d/old"))
+      assert.deepStrictEqual(stands(yield* sync(versions, { faults }, { deletes: true })), [true, false, false])
+      const careless = { deletes: true, ignoresErrors: true }
+      assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
+    })
+  )
   it.effect("with loss, and a catcher that comes late and lacks other files", () =>
     Effect.gen(function* () {
       const { outcome } = yield* sync([older(tree, "d/large"), older(tree, "d/small 1"), older(tree, "d/small 2")], {

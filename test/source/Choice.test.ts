@@ -180,6 +180,22 @@ describe("what is left out", () => {
     })
   )
 
+  it.live("is spared where only names below it are listed [Y-6]", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.mkdirSync(`${base}/d/e`, { recursive: true })
+      fs.writeFileSync(`${base}/d/a`, "")
+      fs.writeFileSync(`${base}/d/e/b`, "")
+      const spared = Effect.fnUntraced(function* (...list: ReadonlyArray<string>) {
+        const names = { list, isRecursive: true }
+        return (yield* (yield* source({ ...everything, names }, base)).scan).spared.map(display)
+      })
+      assert.deepStrictEqual(yield* spared("./d/e"), [".", "d"])
+      assert.deepStrictEqual(yield* spared("d/e", "d"), [])
+      assert.deepStrictEqual(yield* spared("d", "d/a"), [])
+    })
+  )
+
   it.live("may be named in a list: then it is lost, and the others are sent", () =>
     Effect.gen(function* () {
       const base = yield* directory

@@ -66,9 +66,14 @@ describe("what is compared [Y-2]", () => {
   ])("%s", ([, expected, actual]) => assert.strictEqual(actual, expected))
 
   it("a hard link is right when it is its leader's file", () => {
-    assert.strictEqual(Compare.linkChangesOf(found(f), true, Policy.defaults), 0)
-    assert.strictEqual(Compare.linkChangesOf(found(f), false, Policy.defaults), change.Content)
-    assert.strictEqual(Compare.linkChangesOf(undefined, false, Policy.defaults), change.Content | change.New)
+    const of = (stands: Compare.Found | undefined, isLeaders: boolean, policy: Partial<Policy.Policy> = {}) =>
+      Compare.linkChangesOf(stands, isLeaders, { ...Policy.defaults, ...policy }, f.metadata)
+    assert.strictEqual(of(found(f), true), 0)
+    assert.strictEqual(of(found(f), false), change.Content)
+    assert.strictEqual(of(undefined, false), change.Content | change.New)
+    // another file that is newer stays where newer ones do
+    assert.strictEqual(of(at(f, 9), false, { keepsNewer: true }), change.Kept)
+    assert.strictEqual(of(at(f, -9), false, { keepsNewer: true }), change.Content)
   })
   it("is counted", () => {
     const words = [
@@ -135,6 +140,10 @@ describe("what stays", () => {
         ["d/e", ["f", "lost"]]
       ]
     )
+    // below a directory that has no entry: then that stays
+    const below = Extraneous.staying([dir(""), dir("d"), dir("d/e")], [bytes("gone/by/x"), bytes("d/e/too/y")])
+    assert.deepStrictEqual([...(below.get("") ?? [])].toSorted(), ["d", "gone"])
+    assert.deepStrictEqual([...(below.get("d/e") ?? [])], ["too"])
     // in a directory that is spared all stays
     assert.deepStrictEqual([...Extraneous.staying(entries, [bytes("d/e")]).keys()], ["d"])
   })

@@ -5,6 +5,7 @@
 
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import type { Filter } from "../../filter/Filter.ts"
 import * as Errno from "../../system/Errno.ts"
 import { notEmpty } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
@@ -17,6 +18,10 @@ import type { Create, Temporaries } from "./Temporaries.ts"
 export class Changes {
   /** A directory that is not empty makes way for something else. [Y-6] */
   forces = false
+  /** What may go then; undefined: everything. */
+  filter: Filter | undefined
+  /** How many names more may go so. */
+  most = Infinity
   private readonly destination: Destination
   private readonly temporaries: Temporaries
 
@@ -59,9 +64,14 @@ export class Changes {
     if (Result.isSuccess(moved)) return
     if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
     const removed = Result.try(() =>
-      this.forces ? removeWhole(this.destination, directory.key, name) : fs.rmdirSync(Confinement.at(directory, name))
+      this.forces ? this.makeWay(directory.key, name) : fs.rmdirSync(Confinement.at(directory, name))
     )
     if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
     tree.rename(directory, from, name)
+  }
+
+  private makeWay(parent: string, name: Buffer): void {
+    const { destination, filter, most } = this
+    this.most -= removeWhole(destination, parent, name, { filter, most })
   }
 }

@@ -15,7 +15,7 @@ import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
-import { filterIn, Removal } from "./Removal.ts"
+import { filterIn, parentOf, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 import { isTemporary } from "./Temporaries.ts"
 
@@ -24,12 +24,15 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   const { destination, inventory } = site
   const staying = Extraneous.staying(inventory.entries, deleting.spared)
   const failures: Array<Failure> = []
-  const removal = new Removal(destination, deleting)
+  // some may have gone already, because something else has their directory's name
+  const most = Math.min(deleting.most, site.changes.most)
+  const removal = new Removal(destination, { ...deleting, most })
   // a directory comes after the one that it is in
-  const filters = new Map<string, Filter | undefined>([["", filterIn(destination, deleting.filter, "")]])
+  const filters = new Map<string, Filter | undefined>()
   const filterOf = (key: string): Filter | undefined => {
     if (deleting.filter === undefined) return undefined
-    if (!filters.has(key)) filters.set(key, filterIn(destination, filterOf(parentOf(key)), key))
+    const above = () => (key === "" ? deleting.filter : filterOf(parentOf(key)))
+    if (!filters.has(key)) filters.set(key, filterIn(destination, above(), key))
     return filters.get(key)
   }
   const directories = inventory.directories()
@@ -45,8 +48,6 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   if (left > 0) failures.push({ entry: directories[0], reason })
   return { count, failures } as Deleted
 })
-
-const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
 
 const clear = (
   site: Site,

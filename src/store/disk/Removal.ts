@@ -30,6 +30,14 @@ export class Removal {
 
   /** Removes a name in the directory of that key, with all below it that may go; answers whether it is gone. */
   remove(parent: string, name: Buffer, filter: Filter | undefined, isDoomed: boolean): boolean {
+    const removed = Result.try(() => this.removeNow(parent, name, filter, isDoomed))
+    if (Result.isSuccess(removed)) return removed.success
+    // another catcher of the destination was faster
+    if (Errno.codeOf(removed.failure) === "ENOENT") return true
+    throw removed.failure
+  }
+
+  private removeNow(parent: string, name: Buffer, filter: Filter | undefined, isDoomed: boolean): boolean {
     const { tree } = this.destination
     const at = () => Confinement.at(tree.directory(parent), name)
     const stats = Confinement.look(at())
@@ -37,9 +45,9 @@ export class Removal {
     if (stats === undefined) return true
     if (filter !== undefined && !mayDelete(filter, key, stats.isDirectory(), isDoomed)) return false
     if (!stats.isDirectory()) return this.take(key, false, () => fs.unlinkSync(at()))
-    const device = fs.statSync(tree.directory(parent).self, { bigint: true }).dev
+    const mount = mountOf(tree.directory(parent))
     const directory = tree.directory(key)
-    if (fs.statSync(directory.self, { bigint: true }).dev !== device) throw mounted(Buffer.from(key, "latin1"))
+    if (mountOf(directory) !== mount) throw mounted(Buffer.from(key, "latin1"))
     if (!this.options.isDry) openUp(directory)
     const own = filterIn(this.destination, filter, key)
     const leftBefore = this.left
@@ -64,6 +72,14 @@ export class Removal {
   }
 }
 
+/** Of which mount a directory is, as far as it can be told: a part of a file system may be mounted elsewhere in it. */
+const mountOf = ({ self }: Confinement.Directory): string => {
+  const { dev } = fs.statSync(self, { bigint: true })
+  const fd = /^\/proc\/self\/fd\/(\d+)/.exec(self.toString("latin1"))?.[1]
+  const told = Result.try(() => (fd === undefined ? "" : fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")))
+  return `${dev} ${/^mnt_id:.*$/m.exec(Result.getOrElse(told, () => ""))?.[0]}`
+}
+
 /** The filter in a directory of the destination, whose files of rules are its own. */
 export const filterIn = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined => {
   if (filter === undefined) return undefined
@@ -71,6 +87,13 @@ export const filterIn = (destination: Destination, filter: Filter | undefined, k
   if (Result.isFailure(entered)) throw refusal("EINVAL", "a file of filter rules there cannot be used")
   return entered.success
 }
+
+/** The same of a directory anywhere below. */
+const filterAt = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined =>
+  filterIn(destination, key === "" ? filter : filterAt(destination, filter, parentOf(key)), key)
+
+/** The key of the directory that a directory is in. */
+export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
 
 const reading =
   (destination: Destination, key: string): ReadHere =>
@@ -96,6 +119,22 @@ const contentOf = (path: Buffer): string | undefined => {
   }
 }
 
-/** All of it, because something else is to have its name. */
-export const removeWhole = (destination: Destination, parent: string, name: Buffer): void =>
-  void new Removal(destination, { most: Infinity, isDry: false }).remove(parent, name, undefined, true)
+/**
+ * All of it, because something else is to have its name; answers how many names in it are gone. Where some of it must stay, or
+ * more is in it than `most`, nothing goes.
+ */
+export const removeWhole = (
+  destination: Destination,
+  parent: string,
+  name: Buffer,
+  { filter, most }: { readonly filter: Filter | undefined; readonly most: number }
+): number => {
+  const own = filterAt(destination, filter, parent)
+  // its own name is made way for, and does not count
+  const removing = (isDry: boolean) => new Removal(destination, { most: most + 1, isDry })
+  if (!removing(true).remove(parent, name, own, true))
+    throw refusal("ENOTEMPTY", "a directory is in its place in which something must stay")
+  const removal = removing(false)
+  removal.remove(parent, name, own, true)
+  return removal.count - 1
+}

@@ -62,6 +62,8 @@ export class Site {
     this.inventory = new Inventory(entries, surveyed)
     this.alike = new Alike(entries)
     this.changes.forces = surveyed?.policy.forces === true
+    this.changes.filter = surveyed?.filter
+    this.changes.most = surveyed?.policy.mostDeleted ?? Infinity
     this.directories = new Set()
     this.temporaries.begin()
   }

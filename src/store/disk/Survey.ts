@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Compare from "../../tree/Compare.ts"
-import type { Entry } from "../../tree/Entry.ts"
+import { type Entry, metadataOf } from "../../tree/Entry.ts"
 import * as Metadata from "../../tree/Metadata.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -31,7 +31,7 @@ const changesOf = (site: Site, entry: Entry, policy: Policy): number => {
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : lookAt(site, leader.path)
   const isLeaders = stats !== undefined && leaders !== undefined && Confinement.isSameFile(stats, leaders)
-  return Compare.linkChangesOf(foundOf(site, entry, stats), isLeaders, policy)
+  return Compare.linkChangesOf(foundOf(site, entry, stats), isLeaders, policy, metadataOf(leader))
 }
 
 /** The status of what has the name; undefined: nothing has it, or it cannot be reached. */
@@ -63,12 +63,12 @@ const tagOf = (stats: fs.BigIntStats): Compare.Found["_tag"] => {
   return stats.isFIFO() ? "Fifo" : "Other"
 }
 
-/** Files that were right, and are not any more. */
+/** What was right, and is not any more. */
 export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
   const { destination, inventory } = site
   const failures: Array<Failure> = []
   yield* destination.inTurns(inventory.unchanged(), (index) => {
-    const entry = inventory.file(index)
+    const entry = inventory.entries[index]
     forEntry(failures, index, entry.path, () => {
       if (inventory.isOther(index, foundOf(site, entry, lookAt(site, entry.path)))) throw changedMeanwhile()
     })

@@ -1,12 +1,23 @@
 /** Deletion on a disk: nothing outside the destination, nothing that is mounted, nothing of the tree's own. [Y-6] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
+import * as Filter from "../../../src/filter/Filter.ts"
+import * as Rules from "../../../src/filter/Text.ts"
+import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { bundle, deliver, dir, directory, disk, file, isRoot, names, ways } from "../Sandbox.ts"
+import { bundle, deliver, dir, directory, disk, file, isRoot, names, symlink, ways } from "../Sandbox.ts"
 
 const all = { isDry: false, spared: [], most: Infinity }
+/** A receiver's filter of one rule. */
+const filtered = (rule: string): Filter.Filter =>
+  Filter.make(Result.getOrThrow(Rules.decode(Buffer.from(`${rule}\0`))), {
+    ...{ side: "Receiver", root: "" },
+    sources: { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
+  })
+
 const canMount = isRoot && spawnSync("unshare", ["--mount", "true"]).status === 0
 
 describe.each(ways)("$name", (way) => {
@@ -79,6 +90,72 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("a directory in which rules keep something makes no way, and keeps all", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.rmSync(`${at}/f`)
+        fs.mkdirSync(`${at}/f/deep`, { recursive: true })
+        for (const name of ["f/other", "f/deep/a.keep"]) fs.writeFileSync(`${at}/${name}`, "x")
+      })
+      const entries = [dir("d"), file("d/f", 1)]
+      const policy = { ...Policy.defaults, forces: true }
+      yield* store.prepare(entries, {
+        policy,
+        changes: yield* store.survey(entries, policy),
+        filter: filtered("- *.keep")
+      })
+      const [failure] = yield* deliver(store, bundle(entries), "f")
+      assert.match(failure.reason, /directory/)
+      assert.deepStrictEqual(names(at), ["d", "d/f", "d/f/deep", "d/f/deep/a.keep", "d/f/other"])
+    })
+  )
+
+  it.effect("a directory with more than may go makes no way, and what went counts", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.rmSync(`${at}/f`)
+        for (const name of ["f/1", "f/2", "f/deep"]) fs.mkdirSync(`${at}/${name}`, { recursive: true })
+        fs.writeFileSync(`${at}/old`, "x")
+      })
+      const entries = [dir("d"), file("d/f", 1)]
+      for (const mostDeleted of [2, 3]) {
+        const policy = { ...Policy.defaults, forces: true, mostDeleted }
+        yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
+        assert.strictEqual((yield* deliver(store, bundle(entries), "f")).length, mostDeleted === 2 ? 1 : 0)
+        assert.strictEqual(names(at).length, mostDeleted === 2 ? 6 : 3)
+      }
+      assert.strictEqual((yield* store.deleteOthers({ ...all, most: 3 })).count, 0)
+      assert.include(names(at), "d/old")
+    })
+  )
+
+  it.effect("where a file of rules of the destination cannot be used nothing goes, and that is a failure", () =>
+    Effect.gen(function* () {
+      const beside = yield* directory
+      const store = yield* disk(`${beside}/destination`, way)
+      yield* store.prepare([dir("")])
+      fs.writeFileSync(`${beside}/destination/.rules`, "bogus\n")
+      const { count, failures } = yield* store.deleteOthers({ ...all, filter: filtered(": .rules") })
+      assert.deepStrictEqual([count, failures.length], [0, 1])
+    })
+  )
+
+  it.effect("a link that was right and is gone is a failure [Y-5]", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => fs.symlinkSync("f", `${at}/link`))
+      const link = symlink("d/link", "f")
+      const entries = [dir("d"), link]
+      const changes = yield* store.survey(entries, Policy.defaults)
+      assert.isFalse(Compare.isLacked(changes[1]))
+      yield* store.prepare(entries, { policy: Policy.defaults, changes })
+      fs.rmSync(`${at}/d/link`)
+      assert.deepStrictEqual(
+        (yield* store.finish).map(({ entry }) => entry),
+        [1]
+      )
+    })
+  )
+
   it.effect.skipIf(!canMount)("what is mounted stays", () =>
     Effect.gen(function* () {
       const { at, store } = yield* after((at) => fs.mkdirSync(`${at}/old/mounted`, { recursive: true }))
@@ -91,6 +168,38 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual([count, failures.length], [0, 1])
       assert.match(failures[0].reason, /something is mounted there/)
       assert.include(names(at), "d/old/mounted/precious")
+    })
+  )
+
+  it.effect.skipIf(!canMount || !way.handles)("what is mounted from the same file system stays", () =>
+    Effect.gen(function* () {
+      const { at, beside, store } = yield* after((at, beside) => {
+        fs.mkdirSync(`${at}/old/mounted`, { recursive: true })
+        fs.mkdirSync(`${beside}/outside`)
+        fs.writeFileSync(`${beside}/outside/precious`, "x")
+      })
+      yield* Effect.acquireRelease(
+        Effect.sync(() => execFileSync("mount", ["--bind", `${beside}/outside`, `${at}/d/old/mounted`])),
+        () => Effect.sync(() => execFileSync("umount", ["-l", `${at}/d/old/mounted`]))
+      )
+      const { count, failures } = yield* store.deleteOthers(all)
+      assert.deepStrictEqual([count, failures.length], [0, 1])
+      assert.deepStrictEqual(fs.readdirSync(`${beside}/outside`), ["precious"])
+    })
+  )
+
+  it.effect("what another catcher of the destination deletes meanwhile is no failure", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        for (const name of ["1", "2", "3"]) {
+          fs.mkdirSync(`${at}/old/${name}`, { recursive: true })
+          fs.writeFileSync(`${at}/old/${name}/x`, "x")
+        }
+      })
+      // as soon as the first is gone
+      const told = () => fs.rmSync(`${at}/d/old`, { recursive: true, force: true })
+      assert.deepStrictEqual((yield* store.deleteOthers({ ...all, told })).failures, [])
+      assert.deepStrictEqual(names(at), ["d", "d/f"])
     })
   )
 })
