@@ -12,6 +12,8 @@ import * as Trees from "../e2e/Trees.ts"
 
 const datagrams = 1_000_000
 const perSecond = 50_000
+/** The young generation of a busy master may grow to three times 16 MiB, which V8 does for any work: it is no memory kept. */
+const youngKib = 48 * 1024
 
 describe.skipIf(Lab.unavailable !== undefined)("a flood on real hosts", () => {
   it.live(
@@ -29,7 +31,10 @@ describe.skipIf(Lab.unavailable !== undefined)("a flood on real hosts", () => {
           console.log(`quiet ${JSON.stringify(quiet)}; flooded ${JSON.stringify(flooded)}`)
           assert.strictEqual(flooded.sent, datagrams)
           assert.isAtMost(flooded.seconds, 2 * quiet.seconds)
-          for (const [i, kib] of flooded.peakKib.entries()) assert.isAtMost(kib, 1.3 * quiet.peakKib[i])
+          const [master, ...catchers] = flooded.peakKib
+          const [quietMaster, ...quietCatchers] = quiet.peakKib
+          for (const [i, kib] of catchers.entries()) assert.isAtMost(kib, 1.3 * quietCatchers[i])
+          assert.isAtMost(master, quietMaster + youngKib)
         })
       ),
     600_000
