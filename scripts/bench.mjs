@@ -3,7 +3,7 @@
  *
  * mrsync beside its peers on the lab's hosts (scripts/lab.sh), from tmpfs to tmpfs. Every scenario runs its contestants
  * in turn, so that a slow minute of the machine meets all of them, and prints medians and ratios; a ratio says how often
- * mrsync is faster. Peers that are not installed (Debian: rsync, udpcast, uftp) are left out with a message. Needs root,
+ * mrsync is faster. Peers that are not installed (Debian: rsync, udpcast, uftp, openssh-server) are left out with a message. Needs root,
  * what scripts/lab.sh needs, and a built dist.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
@@ -178,6 +178,48 @@ const rsync = async (source, count) => {
   return run
 }
 
+/** A key of the lab's ssh, and its hosts' own. */
+const sshFolder = () => {
+  const folder = join(work, "ssh")
+  if (existsSync(folder)) return folder
+  mkdirSync(folder, { mode: 0o700 })
+  mkdirSync("/run/sshd", { recursive: true })
+  for (const name of ["host", "id"])
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, name)])
+  return folder
+}
+
+/** rsync over a real sshd on each host, under that cipher. */
+const rsyncOverSsh = (cipher) => async (source, count) => {
+  fresh(count)
+  const folder = sshFolder()
+  const settings = [
+    `AuthorizedKeysFile=${join(folder, "id.pub")}`,
+    "StrictModes=no",
+    "PermitRootLogin=yes",
+    "UsePAM=no"
+  ]
+  const servers = hosts(count).map((i) =>
+    on(
+      ...[`c${i}`, "/usr/sbin/sshd", "-D", "-e", "-p", "2222", "-h", join(folder, "host"), "-o", "PidFile=none"],
+      ...settings.flatMap((one) => ["-o", one])
+    )
+  )
+  await sleep(400)
+  const known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+  const shell = `ssh -c ${cipher} -p 2222 -i ${join(folder, "id")} ${known}`
+  const run = await timed(async () => {
+    const ended = await Promise.all(
+      hosts(count).map((i) => on("m", "rsync", "-aHW", "-e", shell, source, `root@10.77.0.${i + 1}:${out(i)}/`).ended)
+    )
+    if (ended.some((one) => one.status !== 0)) throw new Error(`rsync over ssh: ${ended[0].err}`)
+    return {}
+  })
+  for (const { child } of servers) child.kill("SIGKILL")
+  await Promise.all(servers.map((one) => one.ended))
+  return run
+}
+
 const udpcast = async (source, count) => {
   fresh(count)
   const common = ["--interface", "lan0", "--mcast-rdv-address", "239.1.1.1", "--nokbd"]
@@ -269,7 +311,13 @@ const race = async (name, contestants, times = rounds) => {
 }
 
 const peers = (source, count, names) => {
-  const all = { rsync: ["rsync", rsync], udpcast: ["udp-sender", udpcast], uftp: ["uftp", uftp(2_000_000)] }
+  const all = {
+    "rsync, ssh with aes128-gcm": ["/usr/sbin/sshd", rsyncOverSsh("aes128-gcm@openssh.com")],
+    "rsync, ssh with chacha20": ["/usr/sbin/sshd", rsyncOverSsh("chacha20-poly1305@openssh.com")],
+    rsync: ["rsync", rsync],
+    udpcast: ["udp-sender", udpcast],
+    uftp: ["uftp", uftp(2_000_000)]
+  }
   return names.flatMap((name) => {
     const [tool, run] = all[name]
     if (has(tool)) return [[name, run, source, count]]
@@ -277,6 +325,8 @@ const peers = (source, count, names) => {
     return []
   })
 }
+
+const overSsh = ["rsync, ssh with aes128-gcm", "rsync, ssh with chacha20"]
 
 const figure = (name, value, unit) => {
   results.push({ name, value, unit })
@@ -299,9 +349,14 @@ const main = async () => {
   await race("1GiB-1", [
     ["mrsync", mrsync(), large, 1],
     ["mrsync, plain datagrams", mrsync("--transport", "datagram"), large, 1],
-    ...peers(large, 1, ["rsync", "udpcast", "uftp"])
+    ["mrsync, in the open", mrsync("--insecure"), large, 1],
+    ...peers(large, 1, ["rsync", "udpcast", "uftp", ...overSsh])
   ])
-  await race("1GiB-4", [["mrsync", mrsync(), large, 4], ...peers(large, 4, ["rsync", "udpcast"])])
+  await race("1GiB-4", [
+    ["mrsync", mrsync(), large, 4],
+    ["mrsync, in the open", mrsync("--insecure"), large, 4],
+    ...peers(large, 4, ["rsync", "udpcast", ...overSsh])
+  ])
   await race("1GiB-4-1gbit", [
     ["mrsync", mrsync(), large, 4, shaped("1gbit")],
     ["rsync to ONE", rsync, large, 1, shaped("1gbit")],
@@ -317,8 +372,13 @@ const main = async () => {
     ],
     Math.min(rounds, 2)
   )
-  await race("include-1", [["mrsync", mrsync(), include, 1], ...peers(include, 1, ["rsync"])])
-  await race("include-4", [["mrsync", mrsync(), include, 4], ...peers(include, 4, ["rsync"])])
+  for (const count of [1, 4]) {
+    await race(`include-${count}`, [
+      ["mrsync", mrsync(), include, count],
+      ["mrsync, in the open", mrsync("--insecure"), include, count],
+      ...peers(include, count, ["rsync"])
+    ])
+  }
   await race("modules-4", [["mrsync", mrsync(), modules, 4], ...peers(modules, 4, ["rsync"])])
   await race("4GiB-1-memory", [["mrsync", mrsync(), () => random(4096), 1]], 1)
 
