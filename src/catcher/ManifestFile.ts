@@ -317,7 +317,8 @@ export class ManifestFile {
     const { bytes, files } = counts(entries)
     // no count of them would be exact
     if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)
-    yield* this.makeSureOfRoom(entries)
+    // a dry run needs no room, and looking for it would make the destination
+    if (policy?.isDryRun !== true) yield* this.makeSureOfRoom(entries)
     const preparing = policy === undefined ? store.prepare(entries) : this.prepareFor(entries, policy)
     attendance.policy = policy
     // without a policy every file is sent: the plan is known at once

@@ -54,6 +54,16 @@ export class Destination {
     this.opened = undefined
   }
 
+  /** Has a session begun to use it? */
+  get isOpen(): boolean {
+    return this.opened !== undefined
+  }
+
+  /** Is there a directory already? */
+  get isThere(): boolean {
+    return fs.statSync(this.path, { throwIfNoEntry: false }) !== undefined
+  }
+
   /** The directories below the destination, once a session has begun. */
   get tree(): Confinement.Tree {
     if (this.opened === undefined) throw refusal("EBADF", "the destination is not open")

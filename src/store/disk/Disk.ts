@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Bundles from "../../content/Bundles.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
+import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notKept } from "../Reasons.ts"
 import type { Checked, StoreError, Surveyed } from "../Store.ts"
@@ -71,19 +72,28 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
 
   return Store.of({
     shortage,
-    survey: (entries, policy) =>
-      Effect.andThen(
-        Effect.tap(destination.open, () => Effect.sync(() => site.begin(entries))),
-        Survey.survey(site, entries, policy)
-      ),
+    survey: (entries, policy) => survey(site, entries, policy),
     prepare: (entries, surveyed) => prepare(site, entries, surveyed),
     revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
     open,
     existing: (carried) => Standing.existing(site, carried),
-    deleteOthers: (deleting) => Effect.andThen(destination.stands, Deletion.run(site, deleting)),
+    deleteOthers: (deleting) =>
+      destination.isOpen
+        ? Effect.andThen(destination.stands, Deletion.run(site, deleting))
+        : Effect.succeed({ count: 0, failures: [] }),
     finish: finish(site),
     stands: destination.stands
   })
+})
+
+const survey = Effect.fn("Disk.survey")(function* (site: Site.Site, entries: ReadonlyArray<Entry>, policy: Policy) {
+  const { destination } = site
+  yield* destination.admissible
+  // a dry run makes nothing, not even the destination
+  if (policy.isDryRun && !destination.isThere) return Survey.ofNothing(entries, policy)
+  yield* destination.open
+  site.begin(entries)
+  return yield* Survey.survey(site, entries, policy)
 })
 
 const prepare = Effect.fn("Disk.prepare")(function* (

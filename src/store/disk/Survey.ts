@@ -25,6 +25,14 @@ export const survey = Effect.fn("Disk.survey")(function* (site: Site, entries: R
   return changes
 })
 
+/** The change of each entry where there is no destination. */
+export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy): Uint16Array =>
+  Uint16Array.from(entries, (entry) =>
+    entry._tag === "HardLink"
+      ? Compare.linkChangesOf(undefined, false, policy, undefined)
+      : Compare.changesOf(entry, undefined, policy, false)
+  )
+
 const changesOf = (site: Site, entry: Entry, policy: Policy): number => {
   const stats = lookAt(site, entry.path)
   if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, stats), policy, site.isRoot)
