@@ -67,10 +67,12 @@ const session = Effect.gen(function* () {
 }).pipe(inTime)
 
 describe("every line of --json", () => {
-  // once in some ten runs the master ends before it has begun, under keys that are by chance: why is not known yet
-  it.effect("of a session, on both sides", { retry: 2 }, () =>
+  it.effect("of a session, on both sides", () =>
     Effect.gen(function* () {
-      const [master, a, b, c, d] = yield* session
+      const first = yield* session
+      // once in some ten runs the master ends before it has begun, under keys that are by chance: why is not known yet
+      const hasBegun = kindsOf(first[0].out).includes("Started")
+      const [master, a, b, c, d] = hasBegun ? first : yield* session
       const both = ["FileCompleted", "Report", "Started", "Tick", "Waiting"]
       const masters = ["Completed", "Failed", "Joined", "Lost", "Note", "Refused", "Scanned"]
       assert.deepStrictEqual(kindsOf(master.out), [...both, ...masters].sort())
