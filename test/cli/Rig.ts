@@ -1,4 +1,9 @@
 /** The program as it is called, on a network, a disk and a screen in memory. */
+// the commands load these when they begin: were that to happen under virtual time, it would pass meanwhile
+import "../../src/cli/Catch.ts"
+import "../../src/cli/Send.ts"
+import "../../src/cli/Simulate.ts"
+import "../../src/content/Hash.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"

@@ -69,10 +69,7 @@ const session = Effect.gen(function* () {
 describe("every line of --json", () => {
   it.effect("of a session, on both sides", () =>
     Effect.gen(function* () {
-      const first = yield* session
-      // once in some ten runs the master ends before it has begun, under keys that are by chance: why is not known yet
-      const hasBegun = kindsOf(first[0].out).includes("Started")
-      const [master, a, b, c, d] = hasBegun ? first : yield* session
+      const [master, a, b, c, d] = yield* session
       const both = ["FileCompleted", "Report", "Started", "Tick", "Waiting"]
       const masters = ["Completed", "Failed", "Joined", "Lost", "Note", "Refused", "Scanned"]
       assert.deepStrictEqual(kindsOf(master.out), [...both, ...masters].sort())
