@@ -3,12 +3,10 @@
  */
 
 import * as Result from "effect/Result"
-import * as fs from "node:fs"
 import { type Filter, fromAbove, make } from "../filter/Filter.ts"
 import type { Fault, Read, Rule } from "../filter/Rule.ts"
-import * as Limits from "../protocol/Limits.ts"
-import * as Errno from "../system/Errno.ts"
 import { display } from "../tree/Names.ts"
+import * as RuleFile from "./RuleFile.ts"
 import { FilterError, SourceError } from "./Source.ts"
 
 /** What is sent. */
@@ -68,47 +66,11 @@ export const filtersOf = (choice: Choice, root: string, first: string): Result.R
 export const reading =
   (directory: string): Read =>
   (file) =>
-    file.startsWith("/") ? readFile(file, file) : readFile(`${directory}/${file}`, file)
+    file.startsWith("/") ? RuleFile.read(file, file) : RuleFile.read(`${directory}/${file}`, file)
 
 /** The rules in a file of a directory, when it has one. */
 export const readRules = (directory: string, name: string): ReturnType<Read> =>
-  readFile(`${directory}/${name}`, `${directory}/${name}`)
-
-const absent = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"])
-
-// Not blocking: a FIFO has nothing to say.
-const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
-
-const readFile = (path: string, file: string): ReturnType<Read> => {
-  const unread = ({ code, reason }: Errno.Refusal) => Result.fail({ _tag: "Unread", file, code, reason } as const)
-  const read = Result.try(() => {
-    const at = Buffer.from(path, "latin1")
-    // Most directories have none, and an exception costs more than a look.
-    if (fs.statSync(at, { throwIfNoEntry: false }) === undefined) return undefined
-    const fd = fs.openSync(at, flags)
-    const content = Result.try(() => (fs.fstatSync(fd).isFile() ? contentOf(fd) : undefined))
-    fs.closeSync(fd)
-    if (Result.isFailure(content)) throw content.failure
-    return content.success
-  })
-  if (Result.isFailure(read)) {
-    const refusal = Errno.fromCause(read.failure)
-    return absent.has(refusal.code) ? Result.succeed(undefined) : unread(refusal)
-  }
-  return (read.success?.length ?? 0) > Limits.filterFileBytes
-    ? unread(Errno.refusal("EFBIG", `expected at most ${Limits.filterFileBytes} bytes of filter rules`))
-    : Result.succeed(read.success)
-}
-
-/** One byte more than a file may have, so that it is seen when it has too many. */
-const contentOf = (fd: number): string => {
-  const bytes = Buffer.alloc(Math.min(fs.fstatSync(fd).size, Limits.filterFileBytes) + 1)
-  let length = 0
-  for (let count = -1; count !== 0 && length < bytes.length; length += count) {
-    count = fs.readSync(fd, bytes, length, bytes.length - length, length)
-  }
-  return bytes.toString("latin1", 0, length)
-}
+  RuleFile.read(`${directory}/${name}`, `${directory}/${name}`)
 
 /** A fault of rules as an error. */
 export const errorOf = (fault: Fault): FilterError | SourceError => {

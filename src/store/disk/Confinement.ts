@@ -103,6 +103,9 @@ export const split = (path: Uint8Array): { readonly parent: string; readonly nam
   return { parent: bytes.toString("latin1", 0, Math.max(slash, 0)), name: bytes.subarray(slash + 1) }
 }
 
+/** The key of the directory that a directory is in. */
+export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
+
 /** The key of a directory in a directory. */
 export const join = (parent: string, name: Uint8Array): string => {
   const own = Buffer.from(name.buffer, name.byteOffset, name.length).toString("latin1")
@@ -211,8 +214,7 @@ class OpenTree implements Tree {
     if (key === "") return this.rootNow()
     const known = this.cache.get(key)
     if (known?.turn === this.turn) return known
-    const slash = key.lastIndexOf("/")
-    const path = at(this.find(key.slice(0, Math.max(slash, 0))), Buffer.from(key.slice(slash + 1), "latin1"))
+    const path = at(this.find(parentOf(key)), Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1"))
     if (known !== undefined && !known.forgotten) {
       if (this.isInPlace(known, path)) return known
       this.forget(known)

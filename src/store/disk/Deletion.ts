@@ -15,7 +15,7 @@ import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
-import { filterIn, parentOf, Removal } from "./Removal.ts"
+import { filterIn, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 import { isTemporary } from "./Temporaries.ts"
 
@@ -31,7 +31,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   const filters = new Map<string, Filter | undefined>()
   const filterOf = (key: string): Filter | undefined => {
     if (deleting.filter === undefined) return undefined
-    const above = () => (key === "" ? deleting.filter : filterOf(parentOf(key)))
+    const above = () => (key === "" ? deleting.filter : filterOf(Confinement.parentOf(key)))
     if (!filters.has(key)) filters.set(key, filterIn(destination, above(), key))
     return filters.get(key)
   }

@@ -6,7 +6,7 @@
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { enter, type Filter, mayDelete, type ReadHere } from "../../filter/Filter.ts"
-import * as Limits from "../../protocol/Limits.ts"
+import * as RuleFile from "../../source/RuleFile.ts"
 import * as Errno from "../../system/Errno.ts"
 import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
@@ -90,34 +90,14 @@ export const filterIn = (destination: Destination, filter: Filter | undefined, k
 
 /** The same of a directory anywhere below. */
 const filterAt = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined =>
-  filterIn(destination, key === "" ? filter : filterAt(destination, filter, parentOf(key)), key)
-
-/** The key of the directory that a directory is in. */
-export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
+  filterIn(destination, key === "" ? filter : filterAt(destination, filter, Confinement.parentOf(key)), key)
 
 const reading =
   (destination: Destination, key: string): ReadHere =>
   (name) => {
-    const read = Result.try(() =>
-      contentOf(Confinement.at(destination.tree.directory(key), Buffer.from(name, "latin1")))
-    )
-    if (Result.isSuccess(read)) return Result.succeed(read.success)
-    const { code, reason } = Errno.fromCause(read.failure)
-    return absent.has(code) ? Result.succeed(undefined) : Result.fail({ _tag: "Unread", file: name, code, reason })
+    const path = Confinement.at(destination.tree.directory(key), Buffer.from(name, "latin1"))
+    return RuleFile.read(path.toString("latin1"), name, Confinement.lookFlags)
   }
-
-const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"])
-
-const contentOf = (path: Buffer): string | undefined => {
-  const fd = fs.openSync(path, Confinement.lookFlags)
-  try {
-    const stats = fs.fstatSync(fd)
-    if (!stats.isFile() || stats.size > Limits.filterFileBytes) return undefined
-    return fs.readFileSync(fd, "latin1")
-  } finally {
-    fs.closeSync(fd)
-  }
-}
 
 /**
  * All of it, because something else is to have its name; answers how many names in it are gone. Where some of it must stay, or
