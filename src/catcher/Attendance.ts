@@ -65,10 +65,8 @@ export class Attendance {
   readonly said = new Set<number>()
   /** Files that have a place in the store and have not given it up. */
   readonly open = new Set<number>()
-  /** Files that the master sends to nobody. */
-  readonly withheld = new Set<number>()
-  /** Why, as far as it was told. */
-  private readonly givenUp = new Map<number, Lack>()
+  /** Files that the master sends to nobody, and why. */
+  readonly withheld = new Map<number, Lack>()
   /** Files that were committed. */
   readonly committed = new Set<number>()
   files = 0
@@ -246,12 +244,6 @@ export class Attendance {
       .map(({ entry }) => entry)
       .filter((entry) => (this.revised.get(entry) ?? 0) <= file && this.isLacked(entry))
   }
-  /** The files that the survey found lacking, and their bytes. */
-  lacked(): { readonly files: number; readonly bytes: number } {
-    const found = [...Lacks.each(this.found?.lacks ?? [])].map((entry) => this.entries?.[entry])
-    const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
-    return { files, bytes }
-  }
   /** Is every file here that was lacked, but for those that no catcher may make? */
   hasArrived(): boolean {
     const isAwaited = (entry: number) =>
@@ -284,14 +276,13 @@ export class Attendance {
     this.plan.push(...selected)
     this.awaited = undefined
     for (const { file } of selected) {
-      const lack = this.givenUp.get(file)
+      const lack = this.withheld.get(file)
       if (lack !== undefined) this.drop(this.entriesOf(file), lack)
     }
   }
   /** The master sends a file to nobody; it may be in no plan of ours yet. */
   giveUp(file: number, lack: Lack): void {
-    this.withheld.add(file)
-    this.givenUp.set(file, lack)
+    this.withheld.set(file, lack)
     this.drop(this.entriesOf(file), lack)
   }
   revise(file: number, { entries, plan, revised }: Revised): void {
@@ -364,7 +355,7 @@ export const reportOf = (
         files: attendance.files,
         bytes: attendance.bytes,
         missingPages: attendance.missingPages,
-        ...(attendance.found === undefined ? {} : { changes: { ...attendance.found.changes, ...attendance.lacked() } }),
+        ...changesOf(attendance),
         failures
       }
     ],
@@ -372,6 +363,10 @@ export const reportOf = (
     failures: []
   }
 }
+
+/** What was changed here, where there was a survey. */
+const changesOf = ({ entries = [], found }: Attendance): Pick<CatcherReport, "changes"> =>
+  found === undefined ? {} : { changes: { ...found.changes, ...Lacks.filesIn(found.lacks, entries) } }
 
 /** Is the tree committed, and nothing of it missing? */
 export const isComplete = (attendance: Attendance): boolean => attendance.done && failuresOf(attendance).length === 0

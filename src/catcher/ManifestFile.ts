@@ -176,12 +176,13 @@ export class ManifestFile {
     const { attendance } = this
     // given up before we came, while we were away, or because we missed pages for too long: nobody
     // has told us
+    const reason = "the master did not send it"
     for (const { file } of attendance.plan) {
       const own = attendance.committed.has(file) ? [] : attendance.entriesOf(file)
-      if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.add(file)
-      attendance.drop(own, { reason: "the master did not send it" })
+      if (own.some((entry) => !attendance.failures.has(entry))) attendance.withheld.set(file, { reason })
+      attendance.drop(own, { reason })
     }
-    attendance.fail(attendance.uncarried().map((entry) => ({ entry, reason: "the master did not send it" })))
+    attendance.fail(attendance.uncarried().map((entry) => ({ entry, reason })))
     attendance.fail(failures)
     attendance.done = true
     const failed = new Set(attendance.failures.keys())

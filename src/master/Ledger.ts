@@ -251,12 +251,6 @@ export class Ledger {
     account.passedOver.add(file)
     account.settledBytes += size
   }
-  /** Files of the tree among these entries, and their bytes. */
-  private filesAmong(entries: Runs): { readonly files: number; readonly bytes: number } {
-    const found = [...Lacks.each(entries)].map((entry) => this.entries[entry])
-    const { bytes, files } = counts(found.filter((entry) => entry?._tag === "File"))
-    return { files, bytes }
-  }
   private sendable(entries: Runs): Runs {
     return Lacks.of([...Lacks.each(entries)].filter((entry) => !this.isWithheld(entry)))
   }
@@ -472,7 +466,7 @@ export class Ledger {
       straggled: this.whyBehind(member.slot, false, whyBehind),
       ...(account.changes === undefined
         ? {}
-        : { changes: { ...account.changes, ...this.filesAmong(account.lacks ?? []) } }),
+        : { changes: { ...account.changes, ...Lacks.filesIn(account.lacks ?? [], this.entries) } }),
       failures: [...lost, ...failures]
     }
   }
@@ -521,7 +515,7 @@ export class Ledger {
       seconds: options.seconds,
       ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
       pages: options.pages,
-      ...(this.policy === undefined ? {} : { selected: this.filesAmong(this.sendable(this.lacked())) }),
+      ...(this.policy === undefined ? {} : { selected: Lacks.filesIn(this.sendable(this.lacked()), this.entries) }),
       ...(this.policy?.isDryRun === true ? { isDryRun: true } : {}),
       catchers: [
         // one that was lost and came back under its name is one catcher

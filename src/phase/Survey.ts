@@ -30,10 +30,10 @@ export const survey = Effect.fn("Survey.survey")(function* (entries: number, aud
   while (asked.length > 0) {
     // those that have said least are asked first; one that does not answer is asked no more
     const from = Math.min(...asked.map(nextOf))
-    const answers = yield* askFrom(
-      from,
-      entries,
-      asked.filter((slot) => nextOf(slot) === from)
+    const those = asked.filter((slot) => nextOf(slot) === from)
+    const answers = yield* askFrom("Survey", from, those, (answer) =>
+      // only forwards, so that this ends
+      answer._tag === "SurveyOk" && answer.count > 0 && from + answer.count <= entries ? answer : undefined
     )
     for (const [slot, answer] of answers) slices.set(slot, [...(slices.get(slot) ?? []), answer])
     asked = asked.filter((slot) => nextOf(slot) < entries && nextOf(slot) !== from)
@@ -53,25 +53,13 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
   audience: Audience,
   tell: (slot: number, items: ReadonlyArray<Item>) => Effect.Effect<void>
 ) {
-  const { ask } = yield* Asking
   const next = new Map(audience.map((slot) => [slot, 0]))
   while (next.size > 0) {
     const from = Math.min(...next.values())
-    const answers = new Map<number, ItemizeOk>()
-    const asked = [...next].flatMap(([slot, at]) => (at === from ? [slot] : []))
-    yield* ask({
-      file: 0,
-      audience: asked.toSorted((a, b) => a - b),
-      leavesOut: true,
-      leavesOutMute: true,
-      awaitsUnheard: true,
-      message: (audience) => ({ _tag: "Itemize", file: 0, from, audience }),
-      accept: (slot, answer) => {
-        const isItems = answer._tag === "ItemizeOk" && answer.from === from
-        if (isItems) answers.set(slot, answer)
-        return isItems || answer._tag === "SitOut"
-      }
-    })
+    const asked = audience.filter((slot) => next.get(slot) === from)
+    const answers = yield* askFrom("Itemize", from, asked, (answer) =>
+      answer._tag === "ItemizeOk" ? answer : undefined
+    )
     for (const slot of asked) {
       const { items = [], total = 0 } = answers.get(slot) ?? {}
       yield* tell(slot, items)
@@ -82,23 +70,28 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
   }
 })
 
-const askFrom = Effect.fnUntraced(function* (from: number, entries: number, audience: Audience) {
+/** The answers from there on; `accept` gives one that counts. One that sits out answers nothing. */
+const askFrom = Effect.fnUntraced(function* <A extends SurveyOk | ItemizeOk>(
+  _tag: "Survey" | "Itemize",
+  from: number,
+  audience: Audience,
+  accept: (answer: SurveyOk | ItemizeOk) => A | undefined
+) {
   const { ask } = yield* Asking
-  const answers = new Map<number, SurveyOk>()
+  const answers = new Map<number, A>()
   yield* ask({
     file: 0,
     audience,
     leavesOut: true,
     leavesOutMute: true,
     awaitsUnheard: true,
-    message: (audience) => ({ _tag: "Survey", file: 0, from, audience }),
+    message: (audience) => ({ _tag, file: 0, from, audience }),
     accept: (slot, answer) => {
       if (answer._tag === "SitOut") return true
-      // only forwards, so that this ends
-      const isSlice = answer._tag === "SurveyOk" && answer.from === from && answer.count > 0
-      if (!isSlice || from + answer.count > entries) return false
-      answers.set(slot, answer)
-      return true
+      const isOurs = (answer._tag === "SurveyOk" || answer._tag === "ItemizeOk") && answer.from === from
+      const accepted = isOurs ? accept(answer) : undefined
+      if (accepted !== undefined) answers.set(slot, accepted)
+      return accepted !== undefined
     }
   })
   return answers

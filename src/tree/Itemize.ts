@@ -54,12 +54,11 @@ const lettersOf = (entry: Entry, word: number): string => {
   if (entry._tag === "HardLink") return `${head}         `
   const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
   const isOther = entry._tag === "Symlink" && has(change.Content) ? "c" : "."
-
   return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
 }
 
 const headOf = ({ _tag }: Entry, isMade: boolean): string => {
-  if (!isMade) return _tag === "HardLink" ? "h" : "."
-  if (_tag === "File") return ">"
-  return _tag === "HardLink" ? "h" : "c"
+  if (_tag === "HardLink") return "h"
+  if (!isMade) return "."
+  return _tag === "File" ? ">" : "c"
 }

@@ -5,10 +5,14 @@
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
+import type { Entry } from "./Entry.ts"
 
 /** The entries among the first `entries` that pass a test. */
-export const among = (entries: number, test: (entry: number) => boolean): Runs =>
-  of(Array.from({ length: entries }, (_, entry) => entry).filter(test))
+export const among = (entries: number, test: (entry: number) => boolean): Runs => {
+  const runs: Array<number> = []
+  for (let entry = 0; entry < entries; entry++) if (test(entry)) push(runs, entry, 1)
+  return runs
+}
 
 /** Entries in ascending order. */
 export const of = (entries: Iterable<number>): Runs => {
@@ -51,6 +55,21 @@ export const union = (all: ReadonlyArray<Runs>): Runs => {
   const out: Array<number> = []
   for (const [first, count] of pairs.sort((a, b) => a[0] - b[0])) push(out, first, count)
   return out
+}
+
+/** The regular files among them, and their bytes. */
+export const filesIn = (
+  runs: Runs,
+  entries: ReadonlyArray<Entry>
+): { readonly files: number; readonly bytes: number } => {
+  let [files, bytes] = [0, 0]
+  for (const index of each(runs)) {
+    const entry = entries[index]
+    if (entry?._tag !== "File") continue
+    files++
+    bytes += entry.size
+  }
+  return { files, bytes }
 }
 
 // ---- an answer's slice ----

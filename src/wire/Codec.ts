@@ -63,15 +63,23 @@ export const fitFailures = (
   return { failures, next: undefined }
 }
 
-/** As many items as one answer holds; one that is too long for any is cut. */
+/** As many items as one answer holds; a path that is too long for any is cut. */
 export const fitItems = (items: ReadonlyArray<Item>): ReadonlyArray<Item> => {
-  let bytes = Limits.headerBytes + 12
-  const most = items.findIndex((item) => (bytes += FromCatcher.itemBytes(item)) > messageBytes)
   const [first] = items
-  if (most !== 0 || first?._tag !== "Deletion")
-    return items.slice(0, Math.min(most < 0 ? items.length : most, Limits.itemsAnswered))
-  return [{ ...first, path: first.path.subarray(0, messageBytes - Limits.headerBytes - 15) }]
+  if (first?._tag === "Deletion" && FromCatcher.itemBytes(first) > itemsBytes)
+    return [{ ...first, path: first.path.subarray(0, itemsBytes - FromCatcher.itemBytes(first) + first.path.length) }]
+  let bytes = 0
+  let count = 0
+  while (count < Math.min(items.length, Limits.itemsAnswered)) {
+    bytes += FromCatcher.itemBytes(items[count])
+    if (bytes > itemsBytes) break
+    count++
+  }
+  return items.slice(0, count)
 }
+
+/** Room for items: before them are slot, incarnation, total and count. */
+const itemsBytes = messageBytes - Limits.headerBytes - 12
 
 /** Reads the datagram at `at`; the header there must be `Header.valid`. Pages are not for this: see Header. */
 export const decode = (bytes: Uint8Array, at = 0): Result.Result<Message, WireError> => {

@@ -88,9 +88,9 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
 
 const survey = Effect.fn("Disk.survey")(function* (site: Site.Site, entries: ReadonlyArray<Entry>, policy: Policy) {
   const { destination } = site
-  yield* destination.admissible
   // a dry run makes nothing, not even the destination
-  if (policy.isDryRun && !destination.isThere) return Survey.ofNothing(entries, policy)
+  if (policy.isDryRun && !destination.isThere)
+    return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy))
   yield* destination.open
   site.begin(entries)
   return yield* Survey.survey(site, entries, policy)
