@@ -13,6 +13,7 @@ import { type Choice, errorOf, everything, reading, readRules } from "../source/
 import * as Named from "../source/Named.ts"
 import * as Errno from "../system/Errno.ts"
 import { keyOf } from "../tree/Names.ts"
+import * as Describing from "./Describing.ts"
 import { Machine } from "./Machine.ts"
 import { RuleOrder } from "./RuleOrder.ts"
 import { UsageError } from "./Status.ts"
@@ -36,7 +37,7 @@ export interface Chosen {
   readonly pruneEmptyDirs: boolean
 }
 
-interface Input extends Chosen {
+interface Input extends Chosen, Describing.Described {
   readonly sources: ReadonlyArray<string>
   readonly key: string | undefined
 }
@@ -94,7 +95,8 @@ const ruled = Effect.fnUntraced(function* (
     maxBytes: input.maxBytes ?? Infinity,
     mounts: input.oneFileSystem === 0 ? "Entered" : input.oneFileSystem === 1 ? "Empty" : "LeftOut",
     followsLinks: input.copyLinks,
-    prunesEmpty: input.pruneEmptyDirs
+    prunesEmpty: input.pruneEmptyDirs,
+    wished: yield* Describing.wishedOf(input)
   } satisfies Choice
 })
 

@@ -179,6 +179,25 @@ const chosen = {
   pruneEmptyDirs: given("prune-empty-dirs", "Leave out directories in which there are no files", "m")
 }
 
+const text = (name: string, metavar: string, description: string): Flag.Flag<string | undefined> =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), orUndefined)
+
+/** Metadata that is sent in place of the sources' own. */
+const described = {
+  chmod: each(
+    "chmod",
+    "CHMOD",
+    "Change modes on the way, as chmod does; D or F before an item: of directories, of all else (Dg+s,Fo-w,+X or D755,F644)"
+  ),
+  chown: text("chown", "USER:GROUP", "All belongs to USER and GROUP, or to one of them (USER, :GROUP)"),
+  usermap: text(
+    "usermap",
+    "FROM:TO,...",
+    "Users stand for others: FROM is a name, a number, LOW-HIGH or *; names are those of this machine"
+  ),
+  groupmap: text("groupmap", "FROM:TO,...", "The same for groups")
+}
+
 /** What catchers are sent. */
 const comparison = {
   ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time", "I"),
@@ -216,6 +235,7 @@ export const send = {
   ...protection("master.key"),
   ...comparison,
   ...chosen,
+  ...described,
   catchers: parsed("catchers", {
     metavar: "N",
     description: `Begin when so many catchers have joined (${catchersRange}; 1)`,

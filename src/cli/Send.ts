@@ -12,6 +12,7 @@ import { SourceError } from "../report/Errors.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
+import type * as Describing from "./Describing.ts"
 import type { Rule } from "../filter/Rule.ts"
 import * as Rules from "../filter/Text.ts"
 import type { Policy } from "../tree/Policy.ts"
@@ -40,7 +41,7 @@ interface Comparison extends Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
   readonly itemizeChanges: boolean
 }
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Describing.Described, Comparison {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind

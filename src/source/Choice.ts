@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import { type Filter, fromAbove, make } from "../filter/Filter.ts"
 import type { Fault, Read, Rule } from "../filter/Rule.ts"
 import { display } from "../tree/Names.ts"
+import { asIs, type Wished } from "../tree/Wished.ts"
 import * as RuleFile from "./RuleFile.ts"
 import { FilterError, SourceError } from "./Source.ts"
 
@@ -26,6 +27,8 @@ export interface Choice {
   readonly followsLinks: boolean
   /** Directories without anything but directories are left out. */
   readonly prunesEmpty: boolean
+  /** Metadata is sent as that. */
+  readonly wished: Wished
   /**
    * The paths below each source that are sent, with the directories on the way, one character a byte; undefined: all. What is
    * in a directory comes with it after a slash at its end, or where the list is recursive.
@@ -42,7 +45,8 @@ export const everything: Choice = {
   maxBytes: Infinity,
   mounts: "Entered",
   followsLinks: false,
-  prunesEmpty: false
+  prunesEmpty: false,
+  wished: asIs
 }
 
 /** Filters above a tree; undefined where there are no rules. */

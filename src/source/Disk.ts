@@ -20,7 +20,7 @@ import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
-import * as Metadata from "../tree/Metadata.ts"
+import * as Wished from "../tree/Wished.ts"
 import { changedAt, endless, failure, openAt, readWhole, whenFree } from "./Calls.ts"
 import { type Choice, everything } from "./Choice.ts"
 import * as Copies from "./Copies.ts"
@@ -56,7 +56,7 @@ const make = Effect.fn("DiskSource.make")(function* (
   copyBytes: number
 ) {
   for (const source of sources) yield* lookAt(source, choice)
-  const files = new Files(yield* Effect.scope, copyBytes)
+  const files = new Files(yield* Effect.scope, copyBytes, choice.wished)
 
   const scan = Effect.gen(function* () {
     const walk = new Walk(choice)
@@ -91,13 +91,15 @@ class Files {
   readonly copying = Semaphore.makeUnsafe(1)
   /** Bytes that the copies of one retake may take. */
   readonly copyBytes: number
+  readonly wished: Wished.Wished
   private readonly scope: Scope.Scope
   /** Holds the copies. */
   private copiesScope: Scope.Closeable | undefined
 
-  constructor(scope: Scope.Scope, copyBytes: number) {
+  constructor(scope: Scope.Scope, copyBytes: number, wished: Wished.Wished) {
     this.scope = scope
     this.copyBytes = copyBytes
+    this.wished = wished
   }
 
   /** A file of the scan: its path, and its status then. */
@@ -258,7 +260,7 @@ const retakeOne = Effect.fnUntraced(function* (
   const { stats } = taken
   files.copies.set(entry, taken)
   files.found[entry] = foundOf(before.source, stats, before.real)
-  return { entry, metadata: Metadata.ofStatus(stats), size: Number(stats.size) } as Retaken
+  return { entry, metadata: Wished.ofStatus(files.wished, stats), size: Number(stats.size) } as Retaken
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */

@@ -13,7 +13,7 @@ import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf } from "../tree/Names.ts"
-import * as Metadata from "../tree/Metadata.ts"
+import * as Wished from "../tree/Wished.ts"
 import { isGone, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import * as Named from "./Named.ts"
@@ -107,11 +107,11 @@ export class Walk {
   /** Directories on the way to a named path, and those of which the names were taken, one character a byte. */
   private readonly passed = new Set<string>()
   private readonly listed = new Set<string>()
-  private readonly choice: Choice
+  readonly choice: Choice
   /** The index of the entry that has a path, one character a byte. */
   private readonly taken = new Map<string, number>()
   /** The leaders of hard links, by device and inode. */
-  private readonly leaders = new Map<string, number>()
+  readonly leaders = new Map<string, number>()
   private looks = 0
 
   constructor(choice: Choice) {
@@ -291,7 +291,7 @@ export class Walk {
     const key = keyOf(relative)
     const other = this.taken.get(key)
     if (other !== undefined) return this.meet({ path, relative, stats }, this.entries[other])
-    const made = Result.try(() => entryOf(relative, path, stats, this.leaders, this.entries.length))
+    const made = Result.try(() => entryOf(relative, path, stats, this))
     if (Result.isFailure(made)) return this.lose(path, relative, made.failure)
     const entry = made.success
     if (typeof entry === "string") {
@@ -333,17 +333,16 @@ const entryOf = (
   relative: Buffer,
   path: Buffer,
   stats: fs.BigIntStats,
-  leaders: Map<string, number>,
-  index: number
+  { choice, entries, leaders }: Walk
 ): Entry | string => {
-  const metadata = Metadata.ofStatus(stats)
+  const metadata = Wished.ofStatus(choice.wished, stats)
   if (stats.isDirectory()) return { _tag: "Directory", path: relative, metadata }
   if (stats.isFile()) {
     if (stats.nlink > 1n) {
       const inode = `${stats.dev}:${stats.ino}`
       const leader = leaders.get(inode)
       if (leader !== undefined) return { _tag: "HardLink", path: relative, leader }
-      leaders.set(inode, index)
+      leaders.set(inode, entries.length)
     }
     const size = Number(stats.size)
     const usedBytes = Number(stats.blocks) * 512

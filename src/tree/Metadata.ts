@@ -17,11 +17,13 @@ export interface Metadata {
 export const modeMask = 0o7777
 
 /** The part of a file's status that metadata is made from, as `fs.lstat` gives it with `bigint: true`. */
-interface Status {
+export interface Status {
   readonly mode: bigint
   readonly mtimeNs: bigint
   readonly uid: bigint
   readonly gid: bigint
+  readonly isDirectory: () => boolean
+  readonly isSymbolicLink: () => boolean
 }
 
 /** The metadata that a file has now. */
