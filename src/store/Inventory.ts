@@ -21,15 +21,18 @@ export class Inventory {
   private readonly leaders = new Set<number>()
   private readonly arrived = new Set<number>()
 
-  private readonly surveyed: Surveyed | undefined
+  private surveyed: Surveyed | undefined
 
-  /** `surveyed`: what was found of these entries before. */
-  constructor(entries: ReadonlyArray<Entry>, surveyed?: Surveyed) {
+  constructor(entries: ReadonlyArray<Entry>) {
     this.entries = entries
-    this.surveyed = surveyed
     this.refusals = refused(entries)
     for (const entry of entries) if (entry._tag === "HardLink") this.leaders.add(entry.leader)
-    if (surveyed !== undefined) for (const leader of this.leaders) if (this.stays(leader)) this.arrived.add(leader)
+  }
+
+  /** Takes what a survey has found of these entries. */
+  takeSurvey(surveyed: Surveyed): void {
+    this.surveyed = surveyed
+    for (const leader of this.leaders) if (this.stays(leader)) this.arrived.add(leader)
   }
 
   /** Why an entry may not be made, as an error; undefined: it may. */
@@ -95,14 +98,12 @@ export class Inventory {
     return this.indices((entry, index) => entry._tag === "Directory" && isOpen(index))
   }
 
-  /** Files, symbolic links and FIFOs that the survey has found right, and that must be so in the end. */
-  unchanged(): ReadonlyArray<number> {
-    if (this.surveyed === undefined) return []
-    return this.indices((entry, index) => {
-      const change = this.changeOf(index)
-      const isOther = entry._tag === "Directory" || entry._tag === "HardLink"
-      return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
-    })
+  /** Has the survey found a file, a symbolic link or a FIFO right, so that it must be so in the end? */
+  isUnchanged(index: number): boolean {
+    const { _tag } = this.entries[index]
+    const change = this.changeOf(index)
+    const isOther = _tag === "Directory" || _tag === "HardLink"
+    return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
   }
 
   /** Is it no longer what its entry says, as the survey compared it? */

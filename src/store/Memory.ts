@@ -129,7 +129,8 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   entries: ReadonlyArray<Entry>,
   surveyed: Surveyed | undefined
 ) {
-  site.begin(entries, surveyed)
+  if (surveyed === undefined || site.inventory.entries !== entries) site.begin(entries)
+  if (surveyed !== undefined) site.inventory.takeSurvey(surveyed)
   const failures: Array<Failure> = []
   for (const [index, entry] of entries.entries()) {
     const refusal = site.inventory.refusal(index)
@@ -167,7 +168,7 @@ const finish = (site: MemorySite) =>
     const { inventory, volume } = site
     const failures: Array<Failure> = []
     yield* site.stands
-    for (const index of inventory.unchanged()) {
+    for (const index of inventory.indices((_, index) => inventory.isUnchanged(index))) {
       if (!inventory.isOther(index, foundOf(volume.find(pathOf(inventory.entries[index]))))) continue
       failures.push({ entry: index, reason: changedMeanwhile().reason })
     }

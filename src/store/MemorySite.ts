@@ -10,7 +10,7 @@ import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { Inventory } from "./Inventory.ts"
 import { notEmpty } from "./Reasons.ts"
-import { StoreError, type Surveyed } from "./Store.ts"
+import { StoreError } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
 /** Steps of a store that may fail, or be slow. */
@@ -69,11 +69,11 @@ export class MemorySite {
   }
 
   /** A session begins with these entries. */
-  begin(entries: ReadonlyArray<Entry>, surveyed?: Surveyed): void {
+  begin(entries: ReadonlyArray<Entry>): void {
     this.admit()
     this.top = this.volume.find(destination)
     this.stage = "Open"
-    this.inventory = new Inventory(entries, surveyed)
+    this.inventory = new Inventory(entries)
   }
 
   /** Fails where a fault is wanted. */

@@ -8,8 +8,10 @@ import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
+import type * as Koffi from "koffi"
 import { constants } from "node:os"
 import * as Errno from "./Errno.ts"
+import * as Status from "./Status.ts"
 
 export interface Calls {
   /** Sets the modification time only; throws as Node's fs does. A negative time is before 1970, `nanos` counts upwards. */
@@ -19,6 +21,11 @@ export interface Calls {
   /** By a name in an open directory, which never leads out of it. Linux only. */
   readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
   readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
+  /**
+   * The status of a path itself, seen from an open directory, or from the working directory without one; undefined when it names
+   * nothing. The path may lead anywhere. Absent where the system has it not.
+   */
+  readonly lstatat: ((directory: number | undefined, path: Uint8Array) => Status.Status | undefined) | undefined
 }
 
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
@@ -79,9 +86,39 @@ const bind = (system: System): Calls => {
         if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
       }
     },
-    renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to)))
+    renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
+    lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined
   }
 }
+
+/** `statx`, which old systems and some sandboxes refuse. */
+const bindStatus = (koffi: typeof import("koffi"), library: Koffi.LibraryHandle, { here, noFollow }: System) =>
+  Result.getOrUndefined(
+    Result.try((): NonNullable<Calls["lstatat"]> => {
+      const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")
+      // one buffer of each for every call: they are synchronous
+      const path = new Uint8Array(longestPath)
+      const status = new Uint8Array(256)
+      const view = new DataView(status.buffer)
+      const lstatat: NonNullable<Calls["lstatat"]> = (directory, from) => {
+        if (from.length >= longestPath) throw Errno.toCause(constants.errno.ENAMETOOLONG)
+        path.set(from)
+        path[from.length] = 0
+        if (statx(directory ?? here, path, noFollow | noAutomount, basicStatus, status) === 0)
+          return Status.ofStatx(view)
+        const errno = koffi.errno()
+        if (errno === constants.errno.ENOENT) return undefined
+        throw Errno.toCause(errno)
+      }
+      lstatat(undefined, new Uint8Array([0x2f]))
+      return lstatat
+    })
+  )
+
+// Linux's numbers: as lstat asks, everything that it tells. A path has its NUL byte as well.
+const noAutomount = 0x800
+const basicStatus = 0x7ff
+const longestPath = 4096
 
 // Linux's number, on every machine that Node runs on.
 const closeOnExec = 0o2000000

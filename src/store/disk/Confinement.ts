@@ -22,6 +22,7 @@ import { isMainThread } from "node:worker_threads"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
+import * as Status from "../../system/Status.ts"
 import { display } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
@@ -45,6 +46,13 @@ export interface Tree {
    * destination's own path names another directory by now. Good until the next call; `hold` it for longer.
    */
   readonly directory: (key: string) => Directory
+  /**
+   * The path of what is below, for a look that changes nothing: directories on the way may have become links, and have to be
+   * looked at themselves.
+   */
+  readonly below: (path: Uint8Array) => Buffer
+  /** The status of that path, by one call; undefined when it names nothing. */
+  readonly see: (path: Uint8Array) => Status.Status | undefined
   /**
    * Within this call a directory that was found in its place is not looked at again: looking is most of what a small file
    * costs, and between the look and the use there is a moment anyway.
@@ -86,6 +94,14 @@ export const pathOf = ({ directory, name }: Spot): Buffer => at(directory, name)
 /** The status of a path itself, not of the file that it may link to; undefined when it names nothing. */
 export const look = (path: Buffer): fs.BigIntStats | undefined =>
   fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+
+/** The status of a directory itself, whatever its path has become. */
+const statusOfDirectory = ({ self }: Directory): Status.Status => Status.ofStats(fs.statSync(self, { bigint: true }))
+
+const statusOf = (path: Buffer): Status.Status | undefined => {
+  const stats = look(path)
+  return stats === undefined ? undefined : Status.ofStats(stats)
+}
 
 /** To open what stands there. Not blocking: a FIFO in its place by now must not make us wait for a writer. */
 export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
@@ -155,6 +171,7 @@ class OpenTree implements Tree {
   readonly root: Open
   readonly create: Tree["create"]
   readonly rename: Tree["rename"]
+  readonly see: Tree["see"]
   private readonly destination: Buffer
   /** Open directories by key, the latest used last. */
   private readonly cache = new Map<string, Open>()
@@ -169,6 +186,14 @@ class OpenTree implements Tree {
     this.rename = calls.rename
     this.destination = destination
     this.root = this.open("", destination, directoryFlags)
+    const lstatat = Option.getOrUndefined(libc)?.lstatat
+    const seen: Tree["see"] =
+      lstatat === undefined ? (path) => statusOf(this.below(path)) : (path) => lstatat(this.rootNow().fd, path)
+    this.see = (path) => (path.length === 0 ? statusOfDirectory(this.rootNow()) : seen(path))
+  }
+
+  below(path: Uint8Array): Buffer {
+    return at(this.rootNow(), path)
   }
 
   directory(key: string): Directory {
@@ -300,11 +325,14 @@ const named = (destination: Buffer): Tree => {
     return directoryAt(key, self)
   }
   const nothing = () => {}
+  const below = (path: Uint8Array) => at(find(""), path)
   return {
     ...byPath,
     handles: false,
     root,
     directory: find,
+    below,
+    see: (path) => (path.length === 0 ? statusOfDirectory(find("")) : statusOf(below(path))),
     atOnce: (body) => body(),
     hold: nothing,
     release: nothing,

@@ -10,8 +10,8 @@ import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
+import type { Status } from "../../system/Status.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
-import * as Metadatas from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
@@ -37,9 +37,9 @@ export class Describe {
     if (Result.isFailure(owned)) throw owned.failure
   }
 
-  /** Has the directory that metadata already, as far as we may set it? */
-  isDescribed(directory: Confinement.Directory, metadata: Metadata): boolean {
-    const own = Metadatas.ofStatus(fs.statSync(directory.self, { bigint: true }))
+  /** Is it a directory that has that metadata already, as far as we may set it? */
+  isDescribed(own: Status | undefined, metadata: Metadata): boolean {
+    if (own?.kind !== "Directory") return false
     const isSame = own.mode === metadata.mode && own.mtimeSeconds === metadata.mtimeSeconds
     const isOwned = !this.isRoot || (own.uid === metadata.uid && own.gid === metadata.gid)
     return isSame && own.mtimeNanos === metadata.mtimeNanos && isOwned
@@ -67,6 +67,9 @@ export class Describe {
 /** The owner of a directory may do everything in it. */
 const open = 0o700
 
+/** May the owner of a directory do everything in it? */
+export const isOpen = (mode: number): boolean => (mode & open) === open
+
 /** The mode of a new directory while the session runs; its own mode comes last. */
 export const workingMode = (mode: number): number => (mode & 0o777) | open
 
@@ -74,5 +77,5 @@ export const workingMode = (mode: number): number => (mode & 0o777) | open
 export const openUp = (directory: Confinement.Directory): void => {
   const { mode } = fs.statSync(directory.self)
   // Refused when it is somebody else's: then it may still do as it is, or the entries in it will say what does not.
-  if ((mode & open) !== open) Result.try(() => fs.chmodSync(directory.self, (mode & modeMask) | open))
+  if (!isOpen(mode)) Result.try(() => fs.chmodSync(directory.self, (mode & modeMask) | open))
 }

@@ -92,13 +92,17 @@ export class Destination {
   }
 
   /** Does something with each of many, and lets others run in between. */
-  inTurns<A>(all: ReadonlyArray<A>, each: (one: A, at: number) => void): Effect.Effect<void> {
+  inTurns<A>(
+    all: ReadonlyArray<A>,
+    each: (one: A, at: number) => void,
+    perTurn: number = entriesPerTurn
+  ): Effect.Effect<void> {
     const turn = (first: number) =>
       this.tree.atOnce(() => {
-        for (let at = first; at < Math.min(first + entriesPerTurn, all.length); at++) each(all[at], at)
+        for (let at = first; at < Math.min(first + perTurn, all.length); at++) each(all[at], at)
       })
     return Effect.gen(function* () {
-      for (let first = 0; first < all.length; first += entriesPerTurn) {
+      for (let first = 0; first < all.length; first += perTurn) {
         turn(first)
         yield* Effect.yieldNow
       }

@@ -104,7 +104,8 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   const { destination } = site
   // a survey has opened it
   if (surveyed === undefined) yield* destination.open
-  site.begin(manifest, surveyed)
+  if (surveyed === undefined || site.inventory.entries !== manifest) site.begin(manifest)
+  if (surveyed !== undefined) site.takeSurvey(surveyed)
   const { inventory } = site
   const failures: Array<Failure> = []
   const now = inventory.indices((_, index) => inventory.isRefused(index) || inventory.isMadeFirst(index))
@@ -113,6 +114,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
     forEntry(failures, index, entry.path, () => {
       const refusal = inventory.refusal(index)
       if (refusal !== undefined) throw refusal
+      if (Entries.standsOpen(site, entry, index)) return void site.directories.add(index)
       site.place(index, () => Entries.make(site, entry, index))
     })
   })
@@ -136,7 +138,7 @@ const finish = (site: Site.Site) =>
     yield* destination.inTurns([...directories].toReversed(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "Directory") return
-      const close = () => Entries.closeDirectory(site, entry, index)
+      const close = () => Entries.closeDirectory(site, entry)
       forEntry(failures, index, entry.path, () => destination.persistently(close))
     })
     // A catcher that says the tree is there must not be wrong.

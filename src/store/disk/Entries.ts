@@ -14,7 +14,7 @@ import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
-import { openUp, workingMode } from "./Describe.ts"
+import { isOpen, openUp, workingMode } from "./Describe.ts"
 import type { Site } from "./Site.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
@@ -34,6 +34,13 @@ export const make = (site: Site, entry: Entry, index: number): void => {
     case "HardLink":
       return
   }
+}
+
+/** Is it a directory that is as it is to be, and to which we may write? */
+export const standsOpen = ({ destination, inventory }: Site, { _tag, path }: Entry, index: number): boolean => {
+  if (_tag !== "Directory" || inventory.changeOf(index) !== 0) return false
+  const seen = destination.tree.see(path)
+  return seen?.kind === "Directory" && isOpen(seen.mode)
 }
 
 const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"File">) => {
@@ -144,11 +151,10 @@ export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardL
 }
 
 /** The last step for a directory: its own metadata, when nothing more is made in it. */
-export const closeDirectory = (site: Site, { metadata, path }: Of<"Directory">, index: number): void => {
-  const { describe, destination, inventory } = site
-  const { name, parent } = Confinement.split(path)
+export const closeDirectory = (site: Site, { metadata, path }: Of<"Directory">): void => {
+  const { describe, destination } = site
   const { tree } = destination
-  const directory = tree.directory(Confinement.join(parent, name))
-  if (inventory.changeOf(index) === 0 && describe.isDescribed(directory, metadata)) return
-  describe.directory(directory, metadata, tree)
+  if (describe.isDescribed(tree.see(path), metadata)) return
+  const { name, parent } = Confinement.split(path)
+  describe.directory(tree.directory(Confinement.join(parent, name)), metadata, tree)
 }

@@ -32,7 +32,8 @@ export class Site {
   inventory = new Inventory([])
   /** Directories that are there, and get their metadata at the end. */
   directories = new Set<number>()
-  private alike = new Alike([])
+  /** Of the session's entries, once one of them is put in its place. */
+  private alike: Alike | undefined
 
   constructor(
     destination: Destination,
@@ -58,25 +59,34 @@ export class Site {
   }
 
   /** A session begins with these entries. */
-  begin(entries: ReadonlyArray<Entry>, surveyed?: Surveyed): void {
-    this.inventory = new Inventory(entries, surveyed)
-    this.alike = new Alike(entries)
-    this.changes.forces = surveyed?.policy.forces === true
-    this.changes.filter = surveyed?.filter
-    this.changes.most = surveyed?.policy.mostDeleted ?? Infinity
+  begin(entries: ReadonlyArray<Entry>): void {
+    this.inventory = new Inventory(entries)
+    this.alike = undefined
+    this.changes.forces = false
+    this.changes.filter = undefined
+    this.changes.most = Infinity
     this.directories = new Set()
     this.temporaries.begin()
   }
 
+  /** Takes what a survey has found of these entries. */
+  takeSurvey(surveyed: Surveyed): void {
+    this.inventory.takeSurvey(surveyed)
+    this.changes.forces = surveyed.policy.forces
+    this.changes.filter = surveyed.filter
+    this.changes.most = surveyed.policy.mostDeleted ?? Infinity
+  }
+
   /** Puts an entry in its place, if the destination can tell the place from those of others. */
   apart<A>(index: number, put: () => A): A {
-    if (!this.alike.concerns(index)) return put()
+    const alike = (this.alike ??= new Alike(this.inventory.entries))
+    if (!alike.concerns(index)) return put()
     const { path } = this.inventory.entries[index]
     const spot = this.destination.spot(path)
     const names = () => fs.readdirSync(spot.directory.self, { encoding: "buffer" })
-    this.alike.check(index, Confinement.look(Confinement.pathOf(spot)), names)
+    alike.check(index, Confinement.look(Confinement.pathOf(spot)), names)
     const done = put()
-    this.alike.placed(index, Confinement.look(Confinement.pathOf(this.destination.spot(path))))
+    alike.placed(index, Confinement.look(Confinement.pathOf(this.destination.spot(path))))
     return done
   }
 

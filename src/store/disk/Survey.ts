@@ -6,9 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
 import { type Entry, metadataOf } from "../../tree/Entry.ts"
-import * as Metadata from "../../tree/Metadata.ts"
+import { keyOf } from "../../tree/Names.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
@@ -16,12 +17,17 @@ import { forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
 
+/** Entries looked at between two turns of the event loop: a millisecond. */
+const looksPerTurn = 256
+
 /** The change of each entry. */
 export const survey = Effect.fn("Disk.survey")(function* (site: Site, entries: ReadonlyArray<Entry>, policy: Policy) {
   const changes = new Uint16Array(entries.length)
-  yield* site.destination.inTurns(entries, (entry, index) => {
-    changes[index] = changesOf(site, entry, policy)
-  })
+  const looks = new Looks(site)
+  const look = (entry: Entry, index: number) => {
+    changes[index] = changesOf(site, looks, entry, index, policy)
+  }
+  yield* site.destination.inTurns(entries, look, looksPerTurn)
   return changes
 })
 
@@ -33,53 +39,66 @@ export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy): Uint16
       : Compare.changesOf(entry, undefined, policy, false)
   )
 
-const changesOf = (site: Site, entry: Entry, policy: Policy): number => {
-  const stats = lookAt(site, entry.path)
-  if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, stats), policy, site.isRoot)
-  const leader = site.inventory.entries[entry.leader]
-  const leaders = leader === undefined ? undefined : lookAt(site, leader.path)
-  const isLeaders = stats !== undefined && leaders !== undefined && Confinement.isSameFile(stats, leaders)
-  return Compare.linkChangesOf(foundOf(site, entry, stats), isLeaders, policy, metadataOf(leader))
+/** Looks at the entries of a manifest, in its order. */
+class Looks {
+  private readonly site: Site
+  /** Directories of the manifest that are none here: nothing of the tree is in them. One character a byte. */
+  private readonly missing = new Set<string>()
+
+  constructor(site: Site) {
+    this.site = site
+  }
+
+  /** The status of what stands where an entry would be; undefined: nothing does, or it cannot be looked at. */
+  at(index: number): Status.Status | undefined {
+    const { destination, inventory } = this.site
+    const { _tag, path } = inventory.entries[index]
+    const isOut = inventory.isRefused(index) || this.isBelowMissing(path)
+    const seen = isOut ? undefined : Result.getOrUndefined(Result.try(() => destination.tree.see(path)))
+    if (_tag === "Directory" && seen?.kind !== "Directory") this.missing.add(keyOf(path))
+    return seen
+  }
+
+  private isBelowMissing(path: Uint8Array): boolean {
+    return this.missing.size > 0 && path.length > 0 && this.missing.has(Confinement.parentOf(keyOf(path)))
+  }
 }
 
-/** The status of what has the name; undefined: nothing has it, or it cannot be reached. */
-const lookAt = ({ destination }: Site, path: Uint8Array): fs.BigIntStats | undefined =>
-  Result.getOrUndefined(
-    Result.try(() =>
-      path.length === 0
-        ? fs.statSync(destination.tree.directory("").self, { bigint: true })
-        : Confinement.look(Confinement.pathOf(destination.spot(path)))
-    )
-  )
+const changesOf = (site: Site, looks: Looks, entry: Entry, index: number, policy: Policy): number => {
+  const status = looks.at(index)
+  if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, status), policy, site.isRoot)
+  const leader = site.inventory.entries[entry.leader]
+  const leaders = leader === undefined ? undefined : looks.at(entry.leader)
+  const isLeaders = status !== undefined && leaders !== undefined && Status.isSameFile(status, leaders)
+  return Compare.linkChangesOf(foundOf(site, entry, status), isLeaders, policy, metadataOf(leader))
+}
 
 const foundOf = (
   { destination }: Site,
   { _tag, path }: Entry,
-  stats: fs.BigIntStats | undefined
+  status: Status.Status | undefined
 ): Compare.Found | undefined => {
-  if (stats === undefined) return undefined
-  const found = { _tag: tagOf(stats), metadata: Metadata.ofStatus(stats), size: Number(stats.size) }
+  if (status === undefined) return undefined
+  const found = { _tag: status.kind, metadata: status, size: status.size }
   if (_tag !== "Symlink" || found._tag !== "Symlink") return found
-  const read = Result.try(() => fs.readlinkSync(Confinement.pathOf(destination.spot(path)), { encoding: "buffer" }))
+  const read = Result.try(() => fs.readlinkSync(destination.tree.below(path), { encoding: "buffer" }))
   return Result.isFailure(read) ? found : { ...found, target: read.success }
 }
 
-const tagOf = (stats: fs.BigIntStats): Compare.Found["_tag"] => {
-  if (stats.isFile()) return "File"
-  if (stats.isDirectory()) return "Directory"
-  if (stats.isSymbolicLink()) return "Symlink"
-  return stats.isFIFO() ? "Fifo" : "Other"
-}
-
-/** What was right, and is not any more. */
+/** What was right, and is not any more. Directories are looked at because others are in them. */
 export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
   const { destination, inventory } = site
   const failures: Array<Failure> = []
-  yield* destination.inTurns(inventory.unchanged(), (index) => {
-    const entry = inventory.entries[index]
+  const looks = new Looks(site)
+  const recheck = (entry: Entry, index: number) => {
+    const isUnchanged = inventory.isUnchanged(index)
+    if (!isUnchanged && entry._tag !== "Directory") return
+    const seen = looks.at(index)
+    if (!isUnchanged || !inventory.isOther(index, foundOf(site, entry, seen))) return
     forEntry(failures, index, entry.path, () => {
-      if (inventory.isOther(index, foundOf(site, entry, lookAt(site, entry.path)))) throw changedMeanwhile()
+      throw changedMeanwhile()
     })
-  })
+  }
+  yield* destination.inTurns(inventory.entries, recheck, looksPerTurn)
   return failures
 })

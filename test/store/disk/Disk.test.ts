@@ -9,7 +9,9 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Store } from "../../../src/store/Store.ts"
 import * as Descriptor from "../../../src/system/Descriptor.ts"
+import * as Compare from "../../../src/tree/Compare.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
+import * as Policy from "../../../src/tree/Policy.ts"
 import {
   asNobody,
   bundle,
@@ -580,6 +582,33 @@ for (const way of ways) {
         assert.isTrue(fs.lstatSync(`${base}/f`).isFIFO() && fs.lstatSync(`${base}/empty`).isFIFO())
         assert.deepStrictEqual(names(base), ["empty", "f", "full", "full/x"])
       })
+    )
+
+    it.effect(
+      "what is seen through a link in a directory's place counts for nothing, in the survey and at the end [Y-1] [Y-5]",
+      () =>
+        Effect.gen(function* () {
+          const base = yield* directory
+          const store = yield* disk(`${base}/out`, way)
+          const entries = [dir("d"), dir("d/e"), file("d/e/f", 1), symlink("d/l", "there")]
+          yield* receive(store, entries, "x")
+          assert.deepStrictEqual([...(yield* store.survey(entries, Policy.defaults))], [0, 0, 0, 0])
+          const around = Effect.fnUntraced(function* (changes: Uint16Array, between: () => void) {
+            const early = yield* store.prepare(entries, { policy: Policy.defaults, changes })
+            between()
+            return indices([...early, ...(yield* store.finish)]).toSorted()
+          })
+          const plant = () => {
+            fs.renameSync(`${base}/out/d`, `${base}/elsewhere`)
+            fs.symlinkSync(`${base}/elsewhere`, `${base}/out/d`)
+          }
+          const asItWas = new Uint16Array(4)
+          assert.deepStrictEqual(yield* around(asItWas, () => {}), [])
+          assert.includeMembers([...(yield* around(asItWas, plant))], [0, 2, 3])
+          const changes = yield* store.survey(entries, Policy.defaults)
+          assert.deepStrictEqual([...changes].map(Compare.isLacked), [true, true, true, true])
+          assert.includeMembers([...(yield* around(asItWas, () => {}))], [0, 2, 3])
+        })
     )
 
     it.effect.runIf(isLinux)("zeros become holes", () =>
