@@ -58,6 +58,8 @@ export class Attendance {
   policy: Policy | undefined
   /** What the survey has found; undefined: it is not done, or there is none. [Y-1] */
   found: Answers.Found | undefined
+  /** How far the survey is. */
+  readonly comparison: Answers.Comparison = { looked: 0, hashed: 0, toHash: 0 }
   readonly failures = new Map<number, Lack>()
   /** Entries that the store refused before anything of them came. */
   private readonly refused = new Set<number>()

@@ -241,7 +241,7 @@ class Visitor {
       attendance.joins(membership)
       const files = yield* filesOf(membership, attendance, options)
       yield* Effect.forkScoped(Tick.ticking(attendance, now))
-      yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, now))
+      yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, files.comparing, now))
       const received = PageReceiver.events(replayed.inbox, membership, attendance.received)
       const events = yield* pullOf(Stream.provideService(received, CatcherExchange, this.services.exchange))
       yield* Effect.raceAllFirst([
@@ -443,6 +443,8 @@ const filesOf = Effect.fnUntraced(function* (
     id,
     session: membership.session,
     tell: (question, found) => exchange.answer(membership.master, Answers.toSurvey(question, found, membership)),
+    tellComparing: (question) =>
+      exchange.answer(membership.master, Answers.comparing(question, attendance.comparison, membership)),
     refuse: (reason) => answering(0, { _tag: "SitOut", reason, about: "Tree" })
   })
   const tree = yield* TreeFiles.make(attendance, ruin, {
@@ -463,12 +465,18 @@ const filesOf = Effect.fnUntraced(function* (
   }))
   ruin.files = files
   attendance.heldBytes = () => heldIn(attendance, files)
-  return { ...files, survey: (question: Survey | Itemize) => manifest.onSurvey(question) } as SessionFiles
+  return {
+    ...files,
+    survey: (question: Survey | Itemize) => manifest.onSurvey(question),
+    comparing: Effect.ignore(manifest.comparing)
+  } as SessionFiles
 })
 
 /** The files of a session, and its survey. */
 interface SessionFiles extends CatchFiles.CatchFiles {
   readonly survey: (question: Survey | Itemize) => Effect.Effect<void, Errors.TransportError>
+  /** Answers a survey that lasts. */
+  readonly comparing: Effect.Effect<void>
 }
 
 /** How a file's questions are answered, and what is told with that. */

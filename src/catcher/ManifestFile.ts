@@ -37,6 +37,8 @@ interface Options {
   readonly session: bigint
   /** Answers a question about the survey. */
   readonly tell: (question: Survey | Itemize, found: Answers.Found) => Effect.Effect<void, TransportError>
+  /** Answers that it is still worked on. */
+  readonly tellComparing: (question: Survey) => Effect.Effect<void, TransportError>
   /** Answers it where nothing of the tree can be here. */
   readonly refuse: (reason: string) => Effect.Effect<void, TransportError>
 }
@@ -248,12 +250,18 @@ export class ManifestFile {
   private readonly answer: Effect.Effect<void, TransportError> = Effect.suspend(() => {
     const { asked, attendance } = this
     if (asked === undefined) return Effect.void
-    const { found, ruin } = attendance
-    if (ruin !== undefined) return this.options.refuse(ruin.message)
+    const { found, noRoom, ruin } = attendance
+    const refusal = ruin?.message ?? noRoom
+    if (refusal !== undefined) return this.options.refuse(refusal)
     if (found === undefined) return Effect.void
     this.asked = undefined
     return this.options.tell(asked, found)
   })
+
+  /** The answer to a question that has to wait for the comparison. [Y-8] */
+  readonly comparing: Effect.Effect<void, TransportError> = Effect.suspend(() =>
+    this.asked?._tag === "Survey" ? this.options.tellComparing(this.asked) : Effect.void
+  )
 
   /** Compares what stands here with the manifest, and makes what needs no content. [Y-1] [Y-2] */
   private prepareFor(entries: ReadonlyArray<Entry>, policy: Policy): Effect.Effect<ReadonlyArray<Failure>, StoreError> {
@@ -261,7 +269,11 @@ export class ManifestFile {
       const { attendance } = this
       const { store } = this.services
       const answering = Effect.ignore(this.answer)
-      const changes = yield* Effect.onError(this.ruin.ruining(store.survey(entries, policy)), () => answering)
+      const looked = (count: number) => void (attendance.comparison.looked = count)
+      const surveying = Effect.tap(this.ruin.ruining(store.survey(entries, policy, looked)), (changes) =>
+        this.makeSureOfRoom(entries, policy, (entry) => Compare.isLacked(changes[entry]))
+      )
+      const changes = yield* Effect.onError(surveying, () => answering)
       const items: Array<Item> = []
       if (policy.itemizes) {
         changes.forEach((change, entry) => {
@@ -291,10 +303,18 @@ export class ManifestFile {
   }
 
   /** [M-10] A tree that cannot be held is sat out before anything of it is here. */
-  private makeSureOfRoom(entries: ReadonlyArray<Entry>): Effect.Effect<void, StoreError> {
+  private makeSureOfRoom(
+    entries: ReadonlyArray<Entry>,
+    policy?: Policy,
+    isLacked: (entry: number) => boolean = () => true
+  ): Effect.Effect<void, StoreError> {
     return Effect.gen({ self: this }, function* () {
+      // a dry run needs no room, and looking for it would make the destination
+      if (policy?.isDryRun === true) return
       const { progress, store } = this.services
-      const shortage = yield* store.shortage(entries)
+      const shortage = yield* store.shortage(
+        entries.filter(({ _tag }, entry) => _tag === "Directory" || isLacked(entry))
+      )
       if (Option.isNone(shortage)) return
       const reason = Room.describe(shortage.value)
       if (!shortage.value.isSure) return progress.publish({ _tag: "Note", message: `the tree may not fit: ${reason}` })
@@ -318,8 +338,8 @@ export class ManifestFile {
     const { bytes, files } = counts(entries)
     // no count of them would be exact
     if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)
-    // a dry run needs no room, and looking for it would make the destination
-    if (policy?.isDryRun !== true) yield* this.makeSureOfRoom(entries)
+    // with a policy the survey says first what has to come
+    if (policy === undefined) yield* this.makeSureOfRoom(entries)
     const preparing = policy === undefined ? store.prepare(entries) : this.prepareFor(entries, policy)
     attendance.policy = policy
     // without a policy every file is sent: the plan is known at once

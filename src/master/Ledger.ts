@@ -3,6 +3,7 @@
  * follows. File 0 is the manifest; its close is the commit of the tree.
  */
 import * as Result from "effect/Result"
+import type { Comparisons } from "../phase/Survey.ts"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { CatcherReport, FailureReport, Protected, Report } from "../report/Report.ts"
@@ -80,6 +81,7 @@ export class Ledger {
   /** Entries that were sent from a copy that may not be what the source holds. */
   private unchecked: ReadonlyArray<number> = []
   private readonly aged = new Set<number>()
+  readonly comparisons: Comparisons = new Map()
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()

@@ -34,7 +34,10 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     if (audiences.newcomers().some((slot) => !audiences.asked.has(slot))) yield* admit(shared)
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
     // [Y-3] one that takes long to find out what it lacks holds up nobody
-    else if (audiences.newcomers().length > 0) yield* admit(shared)
+    else if (audiences.newcomers().length > 0) {
+      const comparing = yield* admit(shared)
+      if (comparing.length > 0) yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+    }
     // [O-6] a catcher that is away comes back or is lost; [J-9] one that asks for a name that was
     // taken may have been started again
     else if (hasRetrying() || audiences.reachable().length < audiences.present().length) {
@@ -59,7 +62,7 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
   })
 })
 
-/** Sends newcomers the manifest, and asks what they lack. */
+/** Sends newcomers the manifest, and asks what they lack. Answers those that still compare. */
 const admit = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared) {
   const { awayMillis } = yield* Silence
   const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
@@ -68,13 +71,14 @@ const admit = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared
   }
   const asked = audiences.newcomers().filter((slot) => audiences.holders.has(slot))
   for (const slot of asked) audiences.asked.add(slot)
-  const admitted = yield* survey(ledger, asked)
-  for (const slot of admitted) audiences.prepared.add(slot)
+  const { comparing, surveyed } = yield* survey(ledger, asked)
+  for (const slot of surveyed) audiences.prepared.add(slot)
   // a catcher that comes late learns why it will not get what was given up before
-  yield* Effect.forEach(ledger.dropped(), ({ file, reason }) => Close.abort(file, reason, admitted, awayMillis), {
+  yield* Effect.forEach(ledger.dropped(), ({ file, reason }) => Close.abort(file, reason, surveyed, awayMillis), {
     concurrency: Limits.filesInFlight,
     discard: true
   })
+  return comparing
 })
 
 /** [N-3] A catcher that no page reaches is told so, and is done with. */
@@ -144,8 +148,8 @@ const admitUntil = Effect.fnUntraced(function* (shared: Shared, over: Deferred.D
   while (!Deferred.isDoneUnsafe(over)) {
     changed.closeUnsafe()
     yield* dismiss(shared)
-    if (shared.audiences.newcomers().length > 0) yield* admit(shared)
-    if (!Deferred.isDoneUnsafe(over)) yield* changed.await
+    const comparing = shared.audiences.newcomers().length > 0 ? yield* admit(shared) : []
+    if (comparing.length === 0 && !Deferred.isDoneUnsafe(over)) yield* changed.await
   }
 })
 

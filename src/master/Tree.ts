@@ -9,7 +9,7 @@ import * as Survey from "../phase/Survey.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
-import { Members } from "../session/Session.ts"
+import { Members, Silence } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
 import * as Itemize from "../tree/Itemize.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -53,18 +53,20 @@ export const sendManifest = Effect.fnUntraced(function* (
 
 /**
  * [Y-1] Asks catchers that hold the manifest what they lack, and selects it. Answers those that
- * have said so.
+ * have said so, and those that still compare.
  */
 export const survey = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
-  if (ledger.policy === undefined || audience.length === 0) return audience
-  const surveyed = yield* Effect.catchTag(Survey.survey(ledger.manifest.length, audience), "SurveyTimeout", () =>
-    Effect.succeed<Survey.Surveyed>(new Map())
+  if (ledger.policy === undefined || audience.length === 0) return { surveyed: audience, comparing: [] }
+  const { timeoutMillis } = yield* Silence
+  const asking = Survey.survey(ledger.manifest.length, audience, timeoutMillis, ledger.comparisons)
+  const { comparing, found } = yield* Effect.catchTag(asking, "SurveyTimeout", () =>
+    Effect.succeed<Survey.Surveyed>({ found: new Map(), comparing: [] })
   )
-  for (const [slot, survey] of surveyed) ledger.surveyed(slot, survey)
-  const slots = [...surveyed.keys()].toSorted((a, b) => a - b)
-  if (ledger.policy.itemizes) yield* itemize(ledger, slots)
+  for (const [slot, survey] of found) ledger.surveyed(slot, survey)
+  const surveyed = [...found.keys()].toSorted((a, b) => a - b)
+  if (ledger.policy.itemizes) yield* itemize(ledger, surveyed)
   if (!ledger.policy.isDryRun) ledger.select()
-  return slots
+  return { surveyed, comparing }
 })
 
 /** [Y-7] Tells what is to be changed at each. */

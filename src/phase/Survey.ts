@@ -4,11 +4,14 @@
  */
 
 import * as Effect from "effect/Effect"
+import * as Limits from "../protocol/Limits.ts"
 import type { Changes, Runs } from "../protocol/Words.ts"
 import { SurveyTimeout } from "../report/Errors.ts"
+import type { FileAnswer } from "../session/Asking.ts"
+import * as Monotonic from "../session/Monotonic.ts"
 import { Asking } from "../session/Session.ts"
 import * as Lacks from "../tree/Lacks.ts"
-import type { Audience, Item, ItemizeOk, SurveyOk } from "../wire/Message.ts"
+import type { Audience, Comparing, Item, ItemizeOk, SurveyOk } from "../wire/Message.ts"
 
 /** What a catcher lacks, and how much is to be changed there. */
 export interface Survey {
@@ -16,32 +19,75 @@ export interface Survey {
   readonly changes: Changes
 }
 
-/** The surveys of the catchers that answered to the end. */
-export type Surveyed = ReadonlyMap<number, Survey>
+/** How a survey went. */
+export interface Surveyed {
+  /** Of the catchers that answered to the end. */
+  readonly found: ReadonlyMap<number, Survey>
+  /** Those that still compare: to be asked again. */
+  readonly comparing: Audience
+}
 
-/** Asks these catchers about a manifest of so many entries. */
-export const survey = Effect.fn("Survey.survey")(function* (entries: number, audience: Audience) {
+/** How far each catcher is that compares for long, as it said last. */
+export type Comparisons = Map<number, Comparing>
+
+/**
+ * Asks these catchers about a manifest of so many entries; those that still compare after so long
+ * are not waited for. `progress` lasts from one survey to the next.
+ */
+export const survey = Effect.fn("Survey.survey")(function* (
+  entries: number,
+  audience: Audience,
+  patienceMillis: number,
+  progress: Comparisons
+) {
+  const now = yield* Monotonic.millis
+  const beganMillis = now()
   const slices = new Map<number, Array<SurveyOk>>()
+  const comparing = new Set<number>()
   const nextOf = (slot: number): number => {
     const last = slices.get(slot)?.at(-1)
     return last === undefined ? 0 : last.from + last.count
   }
   let asked: Audience = entries === 0 ? [] : audience
   while (asked.length > 0) {
+    // those that compare are asked again when the others have said all
+    const done = asked.filter((slot) => !comparing.has(slot))
+    if (done.length === 0 && now() - beganMillis >= patienceMillis) break
+    const group = done.length > 0 ? done : asked
     // those that have said least are asked first; one that does not answer is asked no more
-    const from = Math.min(...asked.map(nextOf))
-    const those = asked.filter((slot) => nextOf(slot) === from)
-    const answers = yield* askFrom("Survey", from, those, (answer) =>
+    const from = Math.min(...group.map(nextOf))
+    const those = group.filter((slot) => nextOf(slot) === from)
+    const answers = yield* askFrom("Survey", from, those, (slot, answer) => {
+      if (answer._tag === "Comparing") return isFurther(answer, slot, progress, entries) ? answer : undefined
       // only forwards, so that this ends
-      answer._tag === "SurveyOk" && answer.count > 0 && from + answer.count <= entries ? answer : undefined
-    )
-    for (const [slot, answer] of answers) slices.set(slot, [...(slices.get(slot) ?? []), answer])
-    asked = asked.filter((slot) => nextOf(slot) < entries && nextOf(slot) !== from)
+      return answer._tag === "SurveyOk" && answer.count > 0 && from + answer.count <= entries ? answer : undefined
+    })
+    for (const slot of those) comparing.delete(slot)
+    for (const [slot, answer] of answers) {
+      if (answer._tag === "Comparing") comparing.add(slot)
+      else slices.set(slot, [...(slices.get(slot) ?? []), answer])
+    }
+    asked = asked.filter((slot) => comparing.has(slot) || (nextOf(slot) < entries && nextOf(slot) !== from))
   }
   const surveyed = audience.filter((slot) => nextOf(slot) >= entries)
-  if (surveyed.length === 0) return yield* new SurveyTimeout()
-  return new Map(surveyed.map((slot) => [slot, surveyOf(slices.get(slot) ?? [])])) as Surveyed
+  if (surveyed.length + comparing.size === 0) return yield* new SurveyTimeout()
+  const found = new Map(surveyed.map((slot) => [slot, surveyOf(slices.get(slot) ?? [])]))
+  return { found, comparing: [...comparing] } as Surveyed
 })
+
+/** [Y-8] A catcher that gets no further has not answered, whatever it says. */
+const isFurther = (now: Comparing, slot: number, progress: Comparisons, entries: number): boolean => {
+  const before = progress.get(slot)
+  if (before !== undefined && partOf(now, entries) <= partOf(before, entries)) return false
+  progress.set(slot, now)
+  return true
+}
+
+const partOf = ({ hashed, looked, toHash }: Comparing, entries: number): number =>
+  parts(looked, entries) + parts(hashed, toHash)
+
+const parts = (done: number, all: number): number =>
+  all === 0 ? 0 : Math.floor(Limits.surveyParts * Math.min(1, done / all))
 
 const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => ({
   lacks: Lacks.joined(slices),
@@ -57,7 +103,7 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
   while (next.size > 0) {
     const from = Math.min(...next.values())
     const asked = audience.filter((slot) => next.get(slot) === from)
-    const answers = yield* askFrom("Itemize", from, asked, (answer) =>
+    const answers = yield* askFrom("Itemize", from, asked, (_, answer) =>
       answer._tag === "ItemizeOk" ? answer : undefined
     )
     for (const slot of asked) {
@@ -70,12 +116,14 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
   }
 })
 
+type Answer = SurveyOk | Comparing | ItemizeOk
+
 /** The answers from there on; `accept` gives one that counts. One that sits out answers nothing. */
-const askFrom = Effect.fnUntraced(function* <A extends SurveyOk | ItemizeOk>(
+const askFrom = Effect.fnUntraced(function* <A extends Answer>(
   _tag: "Survey" | "Itemize",
   from: number,
   audience: Audience,
-  accept: (answer: SurveyOk | ItemizeOk) => A | undefined
+  accept: (slot: number, answer: Answer) => A | undefined
 ) {
   const { ask } = yield* Asking
   const answers = new Map<number, A>()
@@ -88,11 +136,13 @@ const askFrom = Effect.fnUntraced(function* <A extends SurveyOk | ItemizeOk>(
     message: (audience) => ({ _tag, file: 0, from, audience }),
     accept: (slot, answer) => {
       if (answer._tag === "SitOut") return true
-      const isOurs = (answer._tag === "SurveyOk" || answer._tag === "ItemizeOk") && answer.from === from
-      const accepted = isOurs ? accept(answer) : undefined
+      const accepted = isAnswer(answer) && answer.from === from ? accept(slot, answer) : undefined
       if (accepted !== undefined) answers.set(slot, accepted)
       return accepted !== undefined
     }
   })
   return answers
 })
+
+const isAnswer = (answer: FileAnswer): answer is Answer =>
+  answer._tag === "SurveyOk" || answer._tag === "Comparing" || answer._tag === "ItemizeOk"

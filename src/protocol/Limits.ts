@@ -166,6 +166,11 @@ export const manifestEntries = 10_000_000
 export const leftOutEntries = 4096
 /** Entries of which one answer to a survey tells: a bitmap of them has 1 KiB. */
 export const surveyEntries = spanPages
+/**
+ * A catcher that compares for long is waited for as long as it gets on by one part in so many
+ * within `questionTimeouts`: for a day or two at most.
+ */
+export const surveyParts = 1024
 /** Items in one answer to Itemize: more than a datagram has room for. */
 export const itemsAnswered = 200
 /** Changes that a catcher keeps to tell them one by one; of more it tells the first. */

@@ -11,6 +11,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Changes, Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import type {
+  Comparing,
   FromCatcher,
   FromMaster,
   Item,
@@ -102,6 +103,22 @@ export const toSurvey = (
         items: items.slice(from, from + Limits.itemsAnswered)
       }
 }
+
+/** How far the comparison is. */
+export interface Comparison {
+  /** Entries that were looked at. */
+  looked: number
+  /** Bytes that were hashed, and of how many. */
+  hashed: number
+  toHash: number
+}
+
+/** The answer to a survey that lasts. [Y-8] */
+export const comparing = (
+  { from }: Survey,
+  { hashed, looked, toHash }: Comparison,
+  { incarnation, session, slot }: Membership
+): Comparing => ({ _tag: "Comparing", session, slot, incarnation, file: 0, from, looked, hashed, toHash })
 
 /** The answer to a probe that asks us. */
 export const toProbe = (probe: Probe, probes: Probes, membership: Membership): ProbeOk | undefined => {

@@ -26,6 +26,7 @@ export type FileAnswer =
   | Message.Missing
   | Message.Complete
   | Message.SurveyOk
+  | Message.Comparing
   | Message.ItemizeOk
   | Message.CloseOk
   | Message.Aborted

@@ -64,6 +64,7 @@ export class Inbox {
       case "Missing":
       case "Complete":
       case "SurveyOk":
+      case "Comparing":
       case "ItemizeOk":
       case "CloseOk":
       case "Aborted":

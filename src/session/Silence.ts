@@ -45,6 +45,8 @@ export type Calls = ReadonlyMap<number, number>
 export class Silence extends Context.Service<
   Silence,
   {
+    /** Silence after which a catcher is lost. Milliseconds. */
+    readonly timeoutMillis: number
     /** Silence of a barrier's length: others do not wait longer. Milliseconds. */
     readonly awayMillis: number
     /** Those of them that were silent for so long are away until they are heard again, or lost. */
@@ -116,6 +118,7 @@ export class SilenceWatch {
 
   service(): Silence["Service"] {
     return {
+      timeoutMillis: this.options.timeoutMillis,
       awayMillis: this.awayMillis,
       leaveOut: (slots) => this.leaveOut(slots),
       isAway: (slot) => this.isAway(slot),

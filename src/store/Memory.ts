@@ -75,7 +75,7 @@ export const make = (options: Options = {}): Memory => {
     stage: () => site.stage,
     store: Store.of({
       shortage: (entries) => Effect.sync(() => Option.fromUndefinedOr(shortage(site, entries))),
-      survey: (entries, policy) => survey(site, entries, policy),
+      survey: (entries, policy, looked) => survey(site, entries, policy, looked),
       prepare: (entries, surveyed) => prepare(site, entries, surveyed),
       revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
       open: (carried) => Writers.open(site, carried),
@@ -103,17 +103,28 @@ const standingOf = (node: Node | undefined): Room.Standing | undefined => {
   return node._tag === "File" ? { size: node.content.size, bytes: node.content.usedBytes } : { size: -1, bytes: 0 }
 }
 
-const survey = Effect.fn("Memory.survey")(function* (site: MemorySite, entries: ReadonlyArray<Entry>, policy: Policy) {
+const survey = Effect.fn("Memory.survey")(function* (
+  site: MemorySite,
+  entries: ReadonlyArray<Entry>,
+  policy: Policy,
+  looked: (entries: number) => void = () => {}
+) {
   site.begin(entries)
   const nodeOf = (index: number) =>
     entries[index] === undefined ? undefined : site.volume.find(pathOf(entries[index]))
-  yield* Effect.yieldNow
-  return Uint16Array.from(entries, (entry, index) => {
+  const changes = new Uint16Array(entries.length)
+  for (const [index, entry] of entries.entries()) {
+    if (site.options.turn !== undefined) yield* site.options.turn("survey")
     const node = nodeOf(index)
-    if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
-    const isLeaders = node !== undefined && node === nodeOf(entry.leader)
-    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, metadataOf(entries[entry.leader]))
-  })
+    if (entry._tag === "HardLink") {
+      const isLeaders = node !== undefined && node === nodeOf(entry.leader)
+      const leader = metadataOf(entries[entry.leader])
+      changes[index] = Compare.linkChangesOf(foundOf(node), isLeaders, policy, leader)
+    } else changes[index] = Compare.changesOf(entry, foundOf(node), policy, true)
+    looked(index + 1)
+  }
+  yield* Effect.yieldNow
+  return changes
 })
 
 const foundOf = (node: Node | undefined): Compare.Found | undefined => {

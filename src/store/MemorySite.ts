@@ -14,7 +14,7 @@ import { StoreError } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
 /** Steps of a store that may fail, or be slow. */
-export type Operation = "prepare" | "open" | "write" | "commit"
+export type Operation = "survey" | "prepare" | "open" | "write" | "commit"
 
 /** Faults of a disk; none, where nothing is given. */
 export interface Faults {
@@ -32,7 +32,7 @@ export interface Options extends Faults {
   readonly volume?: Volume
   /** The content that a file is expected to have, by its path, so that many stores need not keep a copy each. */
   readonly known?: (path: string) => Uint8Array | undefined
-  /** Goes before each change: a slow disk sleeps, and between two changes a machine may crash. */
+  /** Goes before each change, and each look of a survey: a slow disk sleeps, and between two changes a machine may crash. */
   readonly turn?: (operation: Operation) => Effect.Effect<void>
 }
 

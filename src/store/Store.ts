@@ -124,9 +124,14 @@ export class Store extends Context.Service<
     readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
     /**
      * Compares what stands there with the manifest, before anything is made: for each entry the bits of `Compare.change`.
-     * `prepare` then makes only what is lacked, and describes what is lacked in mode, owner or time alone.
+     * `prepare` then makes only what is lacked, and describes what is lacked in mode, owner or time alone. `looked` is told how
+     * many entries were looked at.
      */
-    readonly survey: (entries: ReadonlyArray<Entry>, policy: Policy) => Effect.Effect<Uint16Array, StoreError>
+    readonly survey: (
+      entries: ReadonlyArray<Entry>,
+      policy: Policy,
+      looked?: (entries: number) => void
+    ) => Effect.Effect<Uint16Array, StoreError>
     /**
      * Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries.
      * `surveyed`: what the survey of the same entries has found.

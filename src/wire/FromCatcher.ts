@@ -70,6 +70,11 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       w.u16(message.count)
       putRuns(w, message.from, message.count, message.runs)
       return [message.file, message.from]
+    case "Comparing":
+      w.u32(message.looked)
+      w.u64(message.hashed)
+      w.u64(message.toHash)
+      return [message.file, message.from]
     case "ItemizeOk":
       w.u32(message.total)
       w.u16(message.items.length)
@@ -181,6 +186,12 @@ export const take = (
   if (!slotAnswers.has(type)) return undefined
   const sender = { session, slot: r.u16(), incarnation: r.u32() }
   if (sender.slot >= Limits.slots) r.bad = true
+  return takeAnswer(type, sender, file, index, r)
+}
+
+type Sender = Pick<SlotAnswer, "session" | "slot" | "incarnation">
+
+const takeAnswer = (type: number, sender: Sender, file: number, index: number, r: Reader): SlotAnswer | undefined => {
   switch (type) {
     case Header.types.PollOk:
       return { _tag: "PollOk", ...sender, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
@@ -207,6 +218,9 @@ export const take = (
     case Header.types.ItemizeOk:
       if (file !== 0) r.bad = true
       return { _tag: "ItemizeOk", ...sender, file: 0, from: index, ...takeItems(r) }
+    case Header.types.Comparing:
+      if (file !== 0) r.bad = true
+      return { _tag: "Comparing", ...sender, file: 0, from: index, looked: r.u32(), hashed: r.u64(), toHash: r.u64() }
     case Header.types.SurveyOk:
       if (file !== 0) r.bad = true
       return { _tag: "SurveyOk", ...sender, file: 0, from: index, ...takeSurvey(r, index) }
@@ -239,6 +253,7 @@ const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.SitOut,
   Header.types.Missing,
   Header.types.SurveyOk,
+  Header.types.Comparing,
   Header.types.ItemizeOk,
   Header.types.CloseOk
 ])

@@ -50,7 +50,8 @@ export const types = {
   Survey: 23,
   SurveyOk: 24,
   Itemize: 25,
-  ItemizeOk: 26
+  ItemizeOk: 26,
+  Comparing: 27
 } as const
 
 /** Those of the handshake under a seal, which are no messages: see seal/Hails. */

@@ -220,6 +220,19 @@ export interface SurveyOk extends Answer {
   readonly changes: Changes
 }
 
+/**
+ * C> Of a survey, every eighth of the time-out as long as it lasts: this catcher still compares. Entries that it has looked at;
+ * bytes that it has hashed, and of how many. [Y-8]
+ */
+export interface Comparing extends Answer {
+  readonly _tag: "Comparing"
+  readonly file: 0
+  readonly from: number
+  readonly looked: number
+  readonly hashed: number
+  readonly toHash: number
+}
+
 /** M> What is to be changed at you, from that item on? Asked where the policy itemizes. [Y-7] */
 export interface Itemize {
   readonly _tag: "Itemize"
@@ -294,6 +307,7 @@ export type FromCatcher =
   | Missing
   | Complete
   | SurveyOk
+  | Comparing
   | ItemizeOk
   | CloseOk
   | Aborted

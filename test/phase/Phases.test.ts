@@ -379,7 +379,7 @@ describe("Close", () => {
 
 describe("Survey", () => {
   const changes = { created: 1, updated: 2, described: 3, kept: 4, deleted: 5 }
-  const lacks = (surveyed: Survey.Surveyed) => [...surveyed].map(([slot, { lacks }]) => [slot, lacks])
+  const lacks = ({ found }: Survey.Surveyed) => [...found].map(([slot, { lacks }]) => [slot, lacks])
   const surveyOk = (from: number, count: number, ...runs: ReadonlyArray<number>) => ({
     _tag: "SurveyOk",
     file: 0,
@@ -399,7 +399,7 @@ describe("Survey", () => {
           return surveyOk(message.from, Math.min(30, 100 - message.from), message.from, 1)
         })
       )
-      const surveyed = yield* run(Survey.survey(100, [0, 1]))
+      const surveyed = yield* run(Survey.survey(100, [0, 1], 2000, new Map()))
       assert.deepStrictEqual(lacks(surveyed), [
         [0, []],
         [1, [0, 1, 30, 1, 60, 1, 90, 1]]
@@ -420,7 +420,7 @@ describe("Survey", () => {
             return surveyOk(message.from, message.from === 0 ? 11 : 0)
           })
         )
-        assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1, 2]))), [[0, []]])
+        assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1, 2], 2000, new Map()))), [[0, []]])
       })
   )
 
@@ -433,15 +433,48 @@ describe("Survey", () => {
           return message._tag === "Survey" && slot === 0 ? surveyOk(0, 10) : undefined
         })
       )
-      assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1]))), [[0, []]])
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1], 2000, new Map()))), [[0, []]])
+    })
+  )
+
+  const comparing = (looked: number) => ({ _tag: "Comparing", file: 0, from: 0, looked, hashed: 0, toHash: 0 })
+  const alive = (message: Message) =>
+    message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 } : undefined
+
+  it.effect("one that compares, and gets on, is asked until it answers, or for so long [Y-8]", () =>
+    Effect.gen(function* () {
+      let looked = 0
+      const { run, session } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag !== "Survey") return alive(message)
+          return slot === 0 || looked > 5000 ? surveyOk(message.from, 5000 - message.from) : comparing(looked++)
+        })
+      )
+      const first = yield* run(Survey.survey(5000, [0, 1], 2000, new Map()))
+      assert.deepStrictEqual([lacks(first), first.comparing], [[[0, []]], [1]])
+      looked = 4990
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(5000, [1], 2000, new Map()))), [[1, []]])
+      assert.strictEqual(Roster.present(session.roster()).length, 2)
+    })
+  )
+
+  it.effect("one that compares without an end is lost [Y-8]", () =>
+    Effect.gen(function* () {
+      const { run, session } = yield* rig(
+        1,
+        answering((message) => (message._tag === "Survey" ? comparing(17) : alive(message)))
+      )
+      assert.strictEqual((yield* run(Effect.flip(Survey.survey(5000, [0], 2000, new Map()))))._tag, "SurveyTimeout")
+      assert.strictEqual(Roster.present(session.roster()).length, 0)
     })
   )
 
   it.effect("nobody answers: SurveyTimeout; of no entry nobody is asked", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(1, () => [])
-      assert.deepStrictEqual(lacks(yield* run(Survey.survey(0, [0]))), [[0, []]])
-      assert.strictEqual((yield* run(Effect.flip(Survey.survey(10, [0]))))._tag, "SurveyTimeout")
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(0, [0], 2000, new Map()))), [[0, []]])
+      assert.strictEqual((yield* run(Effect.flip(Survey.survey(10, [0], 2000, new Map()))))._tag, "SurveyTimeout")
     })
   )
 })

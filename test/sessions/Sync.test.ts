@@ -111,6 +111,49 @@ describe("a session with a policy", () => {
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
     })
   )
+  const slowly =
+    (millis: number, steps = Infinity) =>
+    (catcher: number) => {
+      let step = 0
+      const turn = () => (++step > steps ? Effect.never : Effect.sleep(millis))
+      return catcher === 0 ? { turn: (operation: string) => (operation === "survey" ? turn() : Effect.void) } : {}
+    }
+
+  it.effect.each([1, 3])(
+    "a survey that takes minutes, at the first of %s: the others do not wait for it [Y-8]",
+    (count) =>
+      Effect.gen(function* () {
+        let done = 0
+        const versions = Array.from({ length: count }, (_, i) => older(tree, "d/small 1", `d/small ${i + 2}`))
+        const { outcome } = yield* sync(versions, {
+          timeoutMillis: 2000,
+          faults: slowly(8000),
+          meanwhile: (_, hosts) =>
+            Effect.delay(
+              Effect.sync(() => (done = hosts.filter(({ memory }) => memory.stage() === "Finished").length)),
+              6000
+            )
+        })
+        isWhole(outcome)
+        assert.isAbove(outcome.millis, 26 * 8000)
+        assert.strictEqual(done, count - 1)
+      })
+  )
+
+  it.effect.each([1, 3])("a survey that hangs, at the first of %s: that one is lost [Y-8]", (count) =>
+    Effect.gen(function* () {
+      const versions = Array.from({ length: count }, (_, i) => older(tree, `d/small ${i + 2}`))
+      const { outcome } = yield* sync(versions, { timeoutMillis: 2000, faults: slowly(1, 10) })
+      if (outcome.master._tag !== "Success") return assert.fail(JSON.stringify(outcome.master))
+      const { catchers } = outcome.master.value
+      assert.deepStrictEqual(catchers.map(({ state }) => state).toSorted(), [
+        ...Array.from({ length: count - 1 }, () => "Complete"),
+        "Lost"
+      ])
+      assert.isBelow(outcome.millis, 120_000)
+    })
+  )
+
   it.effect("with loss, and a catcher that comes late and lacks other files", () =>
     Effect.gen(function* () {
       const { outcome } = yield* sync([older(tree, "d/large"), older(tree, "d/small 1"), older(tree, "d/small 2")], {

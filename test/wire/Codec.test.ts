@@ -268,6 +268,10 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 2c01 00 0100 0800 0700 471d10f4"
   ],
   [
+    { _tag: "Comparing", ...answer, file: 0, from: 8192, looked: 7, hashed: 2 ** 40, toHash: 2 ** 41 },
+    header("1b", "3600", "00000000", "00200000") + "0500 0d0c0b0a 07000000 0000000000010000 0000000000020000 2ed753c8"
+  ],
+  [
     { _tag: "Itemize", session, file: 0, from: 9, audience: [0] },
     header("19", "2100", "00000000", "09000000") + "0000 0100 01 507b4fa0"
   ],
@@ -318,7 +322,7 @@ describe("golden vectors", () => {
       Object.keys(Header.types).filter((type) => !tags.has(type)),
       []
     )
-    assert.strictEqual(tags.size, 26)
+    assert.strictEqual(tags.size, 27)
   })
 })
 

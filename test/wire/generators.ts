@@ -86,6 +86,7 @@ const Parts = Schema.Struct({
     }),
     Schema.TaggedStruct("Survey", { audience, from: u32 }),
     Schema.TaggedStruct("SurveyOk", { ...who, runs, changed: Schema.Array(u32).check(Schema.isMaxLength(5)) }),
+    Schema.TaggedStruct("Comparing", { ...who, from: u32, looked: u32, hashed: size, toHash: size }),
     Schema.TaggedStruct("Itemize", { audience, from: u32 }),
     Schema.TaggedStruct("ItemizeOk", {
       ...who,
@@ -155,6 +156,8 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       const changes = { created, updated, described, kept, deleted }
       return { ...answer, session, file: 0, from: runs.first, count: runs.count, runs: runsOf(runs), changes }
     }
+    case "Comparing":
+      return { ...message, session, file: 0 }
     case "ItemizeOk": {
       const { changes, ...answer } = message
       const items = changes.map((change): Item =>

@@ -72,7 +72,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
 
   return Store.of({
     shortage,
-    survey: (entries, policy) => survey(site, entries, policy),
+    survey: (entries, policy, looked) => survey(site, entries, policy, looked),
     prepare: (entries, surveyed) => prepare(site, entries, surveyed),
     revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
     open,
@@ -86,14 +86,19 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
   })
 })
 
-const survey = Effect.fn("Disk.survey")(function* (site: Site.Site, entries: ReadonlyArray<Entry>, policy: Policy) {
+const survey = Effect.fn("Disk.survey")(function* (
+  site: Site.Site,
+  entries: ReadonlyArray<Entry>,
+  policy: Policy,
+  looked?: (entries: number) => void
+) {
   const { destination } = site
   // a dry run makes nothing, not even the destination
   if (policy.isDryRun && !destination.isThere)
     return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy))
   yield* destination.open
   site.begin(entries)
-  return yield* Survey.survey(site, entries, policy)
+  return yield* Survey.survey(site, entries, policy, looked)
 })
 
 const prepare = Effect.fn("Disk.prepare")(function* (

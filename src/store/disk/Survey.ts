@@ -20,12 +20,18 @@ import type { Site } from "./Site.ts"
 /** Entries looked at between two turns of the event loop: a millisecond. */
 const looksPerTurn = 256
 
-/** The change of each entry. */
-export const survey = Effect.fn("Disk.survey")(function* (site: Site, entries: ReadonlyArray<Entry>, policy: Policy) {
+/** The change of each entry; `looked` is told how many were looked at. */
+export const survey = Effect.fn("Disk.survey")(function* (
+  site: Site,
+  entries: ReadonlyArray<Entry>,
+  policy: Policy,
+  looked: (entries: number) => void = () => {}
+) {
   const changes = new Uint16Array(entries.length)
   const looks = new Looks(site)
   const look = (entry: Entry, index: number) => {
     changes[index] = changesOf(site, looks, entry, index, policy)
+    looked(index + 1)
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
   return changes
