@@ -16,12 +16,14 @@ import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "../system/Errno.ts"
+import { Libc } from "../system/Libc.ts"
+import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
 import * as Wished from "../tree/Wished.ts"
-import { changedAt, endless, failure, openAt, readWhole, whenFree } from "./Calls.ts"
+import { changedAt, endless, failure, looking, openAt, readWhole, whenFree } from "./Calls.ts"
 import { type Choice, everything } from "./Choice.ts"
 import * as Copies from "./Copies.ts"
 import { pruned } from "./Prune.ts"
@@ -55,11 +57,12 @@ const make = Effect.fn("DiskSource.make")(function* (
   choice: Choice,
   copyBytes: number
 ) {
-  for (const source of sources) yield* lookAt(source, choice)
+  const look = looking(yield* Libc)
+  for (const source of sources) yield* lookAt(source, choice, look)
   const files = new Files(yield* Effect.scope, copyBytes, choice.wished)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk(choice)
+    const walk = new Walk(choice, look)
     for (const source of sources) yield* walk.walk(source)
     const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
     files.entries = entries
@@ -259,8 +262,9 @@ const retakeOne = Effect.fnUntraced(function* (
   if (taken === "Later") return undefined
   const { stats } = taken
   files.copies.set(entry, taken)
-  files.found[entry] = foundOf(before.source, stats, before.real)
-  return { entry, metadata: Wished.ofStatus(files.wished, stats), size: Number(stats.size) } as Retaken
+  const status = Status.ofStats(stats)
+  files.found[entry] = foundOf(before.source, status, before.real)
+  return { entry, metadata: Wished.ofStatus(files.wished, status), size: status.size } as Retaken
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */

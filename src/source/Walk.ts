@@ -11,10 +11,11 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
+import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf } from "../tree/Names.ts"
 import * as Wished from "../tree/Wished.ts"
-import { isGone, reasonOf, sourceError } from "./Calls.ts"
+import { bytesOf, isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import * as Named from "./Named.ts"
 import type { FilterError, Skipped, SourceError } from "./Source.ts"
@@ -36,9 +37,9 @@ export const argument = (given: Buffer): Argument => {
 }
 
 /** The status of a source; one that does not exist is an error. */
-export const lookAt = (source: Argument, { followsLinks }: Choice): Effect.Effect<Looked, SourceError> =>
+export const lookAt = (source: Argument, { followsLinks }: Choice, look: Look): Effect.Effect<Looked, SourceError> =>
   Effect.try({
-    try: () => look(source.path, followsLinks),
+    try: () => lookedAt(look, keyOf(source.path), followsLinks),
     catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
   })
 
@@ -51,30 +52,33 @@ export interface Found {
   readonly real: Buffer | undefined
 }
 
-export const foundOf = (source: Argument, { mtimeNs, size }: fs.BigIntStats, real?: Buffer): Found => ({
+export const foundOf = (source: Argument, status: Status.Status, real?: Buffer): Found => ({
   source,
-  size,
-  mtimeNs,
+  size: BigInt(status.size),
+  mtimeNs: Status.mtimeNsOf(status),
   real
 })
 
 interface Looked {
-  readonly stats: fs.BigIntStats
+  readonly status: Status.Status
   /** Where a symbolic link led to. */
   readonly real: Buffer | undefined
 }
 
-const look = (path: Buffer, followsLinks: boolean): Looked => {
-  const stats = fs.lstatSync(path, { bigint: true })
-  return followsLinks && stats.isSymbolicLink()
-    ? { stats: fs.statSync(path, { bigint: true }), real: fs.realpathSync.native(path, { encoding: "buffer" }) }
-    : { stats, real: undefined }
+const lookedAt = (look: Look, path: string, followsLinks: boolean): Looked => {
+  const status = look(path)
+  return followsLinks && status.kind === "Symlink"
+    ? { status: followed(path), real: fs.realpathSync.native(bytesOf(path), { encoding: "buffer" }) }
+    : { status, real: undefined }
 }
 
-/** Something that was met on the way. */
+/** The status of what a path leads to. */
+const followed = (path: string): Status.Status => Status.ofStats(fs.statSync(bytesOf(path), { bigint: true }))
+
+/** Something that was met on the way. Its paths are one character a byte. */
 interface Visit extends Looked {
-  readonly path: Buffer
-  readonly relative: Buffer
+  readonly path: string
+  readonly relative: string
   /** Made of the rules above it; undefined: there are none. */
   readonly filter: Filter | undefined
   /** Levels below it that are taken as well. */
@@ -83,7 +87,7 @@ interface Visit extends Looked {
 
 /** A directory whose entries are being visited; its filter is that of what is in it. */
 interface Listing extends Visit {
-  readonly names: ReadonlyArray<Buffer>
+  readonly names: ReadonlyArray<string>
   at: number
 }
 
@@ -91,7 +95,7 @@ interface Listing extends Visit {
 interface Tour {
   readonly source: Argument
   /** The file system of the source. */
-  readonly device: bigint
+  readonly device: number
   /** The directories that have been entered and not been left. */
   readonly open: Array<Listing>
 }
@@ -103,7 +107,7 @@ export class Walk {
   /** By index of the entry, for files. */
   readonly found: Array<Found | undefined> = []
   readonly skipped: Array<Skipped> = []
-  private readonly sparedSoFar: Array<Uint8Array> = []
+  private readonly sparedSoFar: Array<string> = []
   /** Directories on the way to a named path, and those of which the names were taken, one character a byte. */
   private readonly passed = new Set<string>()
   private readonly listed = new Set<string>()
@@ -112,45 +116,48 @@ export class Walk {
   private readonly taken = new Map<string, number>()
   /** The leaders of hard links, by device and inode. */
   readonly leaders = new Map<string, number>()
+  private readonly look: Look
   private looks = 0
 
-  constructor(choice: Choice) {
+  constructor(choice: Choice, look: Look) {
     this.choice = choice
+    this.look = look
   }
 
   /** Paths in the tree that have no entry, and directories whose content has none, or not all: they are there all the same. */
   get spared(): ReadonlyArray<Uint8Array> {
     const onTheWay = [...this.passed].filter((path) => !this.listed.has(path))
-    return [...this.sparedSoFar, ...onTheWay.map((path) => Buffer.from(path, "latin1"))]
+    return [...this.sparedSoFar, ...onTheWay].map(bytesOf)
   }
 
   /** Takes in a source and all that is below it, depth first. A directory's names are held, never its descriptor. */
   walk(source: Argument): Effect.Effect<void, Failed> {
-    return Effect.flatMap(lookAt(source, this.choice), (looked) =>
+    return Effect.flatMap(lookAt(source, this.choice, this.look), (looked) =>
       this.choice.names === undefined ? this.walkAll(source, looked) : this.walkNamed(source, looked, this.choice.names)
     )
   }
 
   private walkAll(source: Argument, looked: Looked): Effect.Effect<void, Failed> {
-    const path = absolute(source.path)
+    const path = absolute(keyOf(source.path))
     const root = source.name.length === 0 ? path : resolved(`${path}/..`)
     return Effect.flatMap(this.filtersAt(root, path), ({ above, named }) => {
-      const visit = { ...looked, path: source.path, relative: source.name, filter: named, levels: Infinity }
-      const tour = { source, device: looked.stats.dev, open: [] }
+      const at = { path: keyOf(source.path), relative: keyOf(source.name) }
+      const visit = { ...looked, ...at, filter: named, levels: Infinity }
+      const tour = { source, device: looked.status.device, open: [] }
       return this.isWanted(visit, tour) ? this.descend({ ...visit, filter: above }, tour) : Effect.void
     })
   }
 
   /** Takes in the paths of a list, each with the directories on the way to it. */
-  private walkNamed(source: Argument, { stats }: Looked, { isRecursive, list }: NonNullable<Choice["names"]>) {
+  private walkNamed(source: Argument, { status }: Looked, { isRecursive, list }: NonNullable<Choice["names"]>) {
     return Effect.gen({ self: this }, function* () {
       for (const line of list) {
         const named = Named.parse(line, isRecursive)
-        const top = Buffer.concat([source.path, slash, Buffer.from(named.from, "latin1")])
+        const top = `${keyOf(source.path)}/${named.from}`
         const filters = yield* this.filtersAt(absolute(top), absolute(top))
-        const relative = Buffer.from(named.names.join("/"), "latin1")
+        const relative = named.names.join("/")
         const path = relative.length === 0 ? top : below(top, relative)
-        const tour = { source: { path, name: relative }, device: stats.dev, open: [] }
+        const tour = { source: argumentOf(path, relative), device: status.device, open: [] }
         const looked = this.seen(path, relative, filters.named, "Unreadable")
         if (looked === undefined) continue
         const visit = { ...looked, path, relative, filter: filters.named, levels: named.levels }
@@ -162,21 +169,21 @@ export class Walk {
   }
 
   /** Takes in the directories on the way to a named path; answers the filter in the last of them. */
-  private takeWay({ names, takesTop }: Named.Named, top: Buffer, filter: Filter | undefined) {
+  private takeWay({ names, takesTop }: Named.Named, top: string, filter: Filter | undefined) {
     return Effect.gen({ self: this }, function* () {
       let inner = filter
       for (let count = 0; count < names.length; count++) {
-        const relative = Buffer.from(names.slice(0, count).join("/"), "latin1")
+        const relative = names.slice(0, count).join("/")
         const path = count === 0 ? top : below(top, relative)
-        const stats = Result.try(() => fs.statSync(path, { bigint: true }))
-        if (Result.isFailure(stats)) {
-          this.lose(path, relative, stats.failure)
+        const status = Result.try(() => followed(path))
+        if (Result.isFailure(status)) {
+          this.lose(path, relative, status.failure)
           return undefined
         }
-        const visit: Visit = { path, relative, stats: stats.success, real: undefined, filter: inner, levels: 0 }
+        const visit: Visit = { path, relative, status: status.success, real: undefined, filter: inner, levels: 0 }
         if (count > 0 || takesTop) {
-          if (!this.take(visit, { path, name: relative })) return undefined
-          this.passed.add(keyOf(relative))
+          if (!this.take(visit, argumentOf(path, relative))) return undefined
+          this.passed.add(relative)
         }
         inner = yield* this.filterIn(visit)
       }
@@ -191,8 +198,8 @@ export class Walk {
   /** The filter of what is in a directory. */
   private filterIn({ filter, path, relative }: Visit): Effect.Effect<Filter | undefined, Failed> {
     if (filter === undefined || filter.lists.size === 0) return Effect.succeed(filter)
-    const read = (name: string) => readRules(keyOf(path), name)
-    return Effect.fromResult(Result.mapError(enter(filter, keyOf(relative), read), errorOf))
+    const read = (name: string) => readRules(path, name)
+    return Effect.fromResult(Result.mapError(enter(filter, relative, read), errorOf))
   }
 
   /** Takes in what was met first, and all that is below it. */
@@ -221,150 +228,153 @@ export class Walk {
     const { filter, levels } = listing
     const looked = this.seen(path, relative, filter)
     if (looked === undefined) return undefined
-    const { real, stats } = looked
-    const visit: Visit = { path, relative, stats, real, filter, levels: levels - 1 }
+    const { real, status } = looked
+    const visit: Visit = { path, relative, status, real, filter, levels: levels - 1 }
     return this.isWanted(visit, tour) ? visit : undefined
   }
 
   /** The status of a path; it is lost when there is none, but for one that is excluded. `gone`: what one that is gone counts as. */
   private seen(
-    path: Buffer,
-    relative: Buffer,
+    path: string,
+    relative: string,
     filter: Filter | undefined,
     gone: Skipped["kind"] = "Vanished"
   ): Looked | undefined {
     const { followsLinks } = this.choice
-    const looked = Result.try(() => look(path, followsLinks))
+    const looked = Result.try(() => lookedAt(this.look, path, followsLinks))
     if (Result.isSuccess(looked)) return looked.success
-    const isOut = (isDirectory: boolean) => filter !== undefined && isExcluded(filter, keyOf(relative), isDirectory)
+    const isOut = (isDirectory: boolean) => filter !== undefined && isExcluded(filter, relative, isDirectory)
     if (isOut(false) || isOut(true)) return undefined
-    const leadsNowhere = followsLinks && Result.isSuccess(Result.try(() => fs.lstatSync(path)))
+    const leadsNowhere = followsLinks && Result.isSuccess(Result.try(() => this.look(path)))
     if (leadsNowhere) this.skip(path, relative, "Unreadable", `a symbolic link: ${reasonOf(looked.failure)}`)
     else this.lose(path, relative, looked.failure, gone)
     return undefined
   }
 
-  private isWanted({ filter, relative, stats }: Visit, tour: Tour): boolean {
+  private isWanted({ filter, relative, status }: Visit, tour: Tour): boolean {
     const { maxBytes, minBytes, mounts } = this.choice
-    const isDirectory = stats.isDirectory()
+    const isDirectory = status.kind === "Directory"
     // The root of the transfer has no name that a rule could match.
-    if (filter !== undefined && relative.length > 0 && isExcluded(filter, keyOf(relative), isDirectory)) return false
-    const isLeftOut = mounts === "LeftOut" && isDirectory && stats.dev !== tour.device
-    const isOfSize = !stats.isFile() || (stats.size >= minBytes && stats.size <= maxBytes)
+    if (filter !== undefined && relative.length > 0 && isExcluded(filter, relative, isDirectory)) return false
+    const isLeftOut = mounts === "LeftOut" && isDirectory && status.device !== tour.device
+    const isOfSize = status.kind !== "File" || (status.size >= minBytes && status.size <= maxBytes)
     if (isLeftOut || !isOfSize) this.sparedSoFar.push(relative)
     return !isLeftOut && isOfSize
   }
 
   /** Takes in an entry; answers the names that are to be visited in it. */
-  private enter(visit: Visit, tour: Tour): ReadonlyArray<Buffer> {
+  private enter(visit: Visit, tour: Tour): ReadonlyArray<string> {
     if (this.isAround(visit, tour)) return []
-    const isElsewhere = this.choice.mounts !== "Entered" && visit.stats.dev !== tour.device
-    const isEntered = visit.stats.isDirectory() && visit.levels > 0 && !isElsewhere
-    if (visit.stats.isDirectory() && isElsewhere) this.sparedSoFar.push(visit.relative)
+    const isDirectory = visit.status.kind === "Directory"
+    const isElsewhere = this.choice.mounts !== "Entered" && visit.status.device !== tour.device
+    const isEntered = isDirectory && visit.levels > 0 && !isElsewhere
+    if (isDirectory && isElsewhere) this.sparedSoFar.push(visit.relative)
     // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
     const names = isEntered ? this.list(visit) : []
-    if (isEntered) this.listed.add(keyOf(visit.relative))
+    if (isEntered) this.listed.add(visit.relative)
     return names !== undefined && this.take(visit, tour.source) ? names : []
   }
 
   /** Does a symbolic link lead to a directory that it is in? There would be no end of it. */
-  private isAround({ path, real, relative, stats: { dev, ino } }: Visit, { open }: Tour): boolean {
-    if (real === undefined || !open.some(({ stats }) => stats.ino === ino && stats.dev === dev)) return false
+  private isAround({ path, real, relative, status }: Visit, { open }: Tour): boolean {
+    if (real === undefined || !open.some((above) => Status.isSameFile(above.status, status))) return false
     this.skip(path, relative, "Unreadable", "a symbolic link to a directory that it is in (ELOOP)")
     return true
   }
 
   // Synchronous as the looks are: most directories are small, and a thread's answer takes longer than they do.
   /** The names in a directory, sorted; none when it may not be read, undefined when it is gone. */
-  private list({ path, relative }: Visit): ReadonlyArray<Buffer> | undefined {
-    const listed = Result.try(() => fs.readdirSync(path, { encoding: "buffer" }))
-    if (Result.isSuccess(listed)) return listed.success.sort(Buffer.compare)
+  private list({ path, relative }: Visit): ReadonlyArray<string> | undefined {
+    const listed = Result.try(() => fs.readdirSync(bytesOf(path), { encoding: "latin1" }))
+    // by their bytes
+    if (Result.isSuccess(listed)) return listed.success.sort()
     this.lose(path, relative, listed.failure)
     return isGone(listed.failure) ? undefined : []
   }
 
   /** Takes an entry in; answers whether to descend. */
-  private take({ path, real, relative, stats }: Visit, source: Argument): boolean {
+  private take(visit: Visit, source: Argument): boolean {
+    const { path, real, relative, status } = visit
     if (relative.length > Limits.pathBytes) {
       return this.skip(path, relative, "Unreadable", "its path is too long (ENAMETOOLONG)")
     }
-    const key = keyOf(relative)
-    const other = this.taken.get(key)
-    if (other !== undefined) return this.meet({ path, relative, stats }, this.entries[other])
-    const made = Result.try(() => entryOf(relative, path, stats, this))
+    const other = this.taken.get(relative)
+    if (other !== undefined) return this.meet(visit, this.entries[other])
+    const made = Result.try(() => entryOf(visit, this))
     if (Result.isFailure(made)) return this.lose(path, relative, made.failure)
     const entry = made.success
     if (typeof entry === "string") {
       this.sparedSoFar.push(relative)
       return this.skip(path, undefined, "Special", entry)
     }
-    this.taken.set(key, this.entries.length)
-    this.found.push(entry._tag === "File" ? foundOf(source, stats, real) : undefined)
+    this.taken.set(relative, this.entries.length)
+    this.found.push(entry._tag === "File" ? foundOf(source, status, real) : undefined)
     this.entries.push(entry)
     return entry._tag === "Directory"
   }
 
   /** A second source has a path: of two entries the first counts, as with rsync; but a tree left out is a loss. */
-  private meet({ path, relative, stats }: Pick<Visit, "path" | "relative" | "stats">, other: Entry): boolean {
-    const isDirectory = other._tag === "Directory"
-    if (stats.isDirectory() && isDirectory) return true
-    if (stats.isDirectory() || isDirectory) {
+  private meet({ path, relative, status }: Visit, other: Entry): boolean {
+    const areDirectories = [status.kind, other._tag].filter((type) => type === "Directory").length
+    if (areDirectories === 2) return true
+    if (areDirectories === 1) {
       return this.skip(path, relative, "Unreadable", "an earlier source has another type of entry here")
     }
     // A list may name a path twice.
     if (this.choice.names !== undefined) return false
     const reason = "an earlier source has an entry here already"
-    this.skipped.push({ path: display(path), kind: "Special", isDouble: true, reason })
+    this.skipped.push({ path: display(bytesOf(path)), kind: "Special", isDouble: true, reason })
     return false
   }
 
-  private lose(path: Buffer, relative: Buffer, cause: unknown, gone: Skipped["kind"] = "Vanished"): false {
+  private lose(path: string, relative: string, cause: unknown, gone: Skipped["kind"] = "Vanished"): false {
     return this.skip(path, relative, isGone(cause) ? gone : "Unreadable", reasonOf(cause))
   }
 
-  private skip(path: Buffer, at: Buffer | undefined, kind: Skipped["kind"], reason: string): false {
-    this.skipped.push({ path: display(path), ...(at === undefined ? {} : { at }), kind, reason })
+  private skip(path: string, at: string | undefined, kind: Skipped["kind"], reason: string): false {
+    const place = at === undefined ? {} : { at: bytesOf(at) }
+    this.skipped.push({ path: display(bytesOf(path)), ...place, kind, reason })
     return false
   }
 }
 
 /** The entry, or why there is none for it. */
 const entryOf = (
-  relative: Buffer,
-  path: Buffer,
-  stats: fs.BigIntStats,
-  { choice, entries, leaders }: Walk
+  { path: own, relative, status }: Visit,
+  { choice, entries, leaders }: Pick<Walk, "choice" | "entries" | "leaders">
 ): Entry | string => {
-  const metadata = Wished.ofStatus(choice.wished, stats)
-  if (stats.isDirectory()) return { _tag: "Directory", path: relative, metadata }
-  if (stats.isFile()) {
-    if (stats.nlink > 1n) {
-      const inode = `${stats.dev}:${stats.ino}`
-      const leader = leaders.get(inode)
-      if (leader !== undefined) return { _tag: "HardLink", path: relative, leader }
-      leaders.set(inode, entries.length)
+  const path = bytesOf(relative)
+  const metadata = Wished.ofStatus(choice.wished, status)
+  switch (status.kind) {
+    case "Directory":
+    case "Fifo":
+      return { _tag: status.kind, path, metadata }
+    case "File": {
+      const leader = status.links > 1 ? leaders.get(Status.identityOf(status)) : undefined
+      if (leader !== undefined) return { _tag: "HardLink", path, leader }
+      if (status.links > 1) leaders.set(Status.identityOf(status), entries.length)
+      const { size, usedBytes } = status
+      // A bundle's members are small, and not looked at for holes.
+      const isSparse = size > Limits.smallFileBytes && usedBytes < size
+      return isSparse ? { _tag: "File", path, metadata, size, usedBytes } : { _tag: "File", path, metadata, size }
     }
-    const size = Number(stats.size)
-    const usedBytes = Number(stats.blocks) * 512
-    // A bundle's members are small, and not looked at for holes.
-    const isSparse = size > Limits.smallFileBytes && usedBytes < size
-    return { _tag: "File", path: relative, metadata, size, ...(isSparse ? { usedBytes } : {}) }
+    case "Symlink":
+      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(bytesOf(own), { encoding: "buffer" }) }
+    case "Socket":
+      return "a socket is not sent"
+    case "Device":
+      return "a device is not sent"
   }
-  if (stats.isSymbolicLink()) {
-    return { _tag: "Symlink", path: relative, metadata, target: fs.readlinkSync(path, { encoding: "buffer" }) }
-  }
-  if (stats.isFIFO()) return { _tag: "Fifo", path: relative, metadata }
-  return stats.isSocket() ? "a socket is not sent" : "a device is not sent"
 }
 
-const below = (directory: Buffer, name: Buffer): Buffer =>
-  directory[directory.length - 1] === 0x2f ? Buffer.concat([directory, name]) : Buffer.concat([directory, slash, name])
+const below = (directory: string, name: string): string =>
+  directory.endsWith("/") ? directory + name : `${directory}/${name}`
 
-/** A path from the root, one character a byte. */
-const absolute = (path: Buffer): string => {
-  const key = keyOf(path)
-  return resolved(key.startsWith("/") ? key : `${keyOf(Buffer.from(process.cwd()))}/${key}`)
-}
+/** A path from the root. */
+const absolute = (path: string): string =>
+  resolved(path.startsWith("/") ? path : `${keyOf(Buffer.from(process.cwd()))}/${path}`)
+
+const argumentOf = (path: string, name: string): Argument => ({ path: bytesOf(path), name: bytesOf(name) })
 
 const slash = Buffer.from("/")
 const dot = Buffer.from(".")

@@ -23,9 +23,11 @@ export interface Calls {
   readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
   /**
    * The status of a path itself, seen from an open directory, or from the working directory without one; undefined when it names
-   * nothing. The path may lead anywhere. Absent where the system has it not.
+   * nothing. The path, bytes or one character a byte, may lead anywhere. Absent where the system has it not.
    */
-  readonly lstatat: ((directory: number | undefined, path: Uint8Array) => Status.Status | undefined) | undefined
+  readonly lstatat:
+    | ((directory: number | undefined, path: Uint8Array | string) => Status.Status | undefined)
+    | undefined
 }
 
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
@@ -97,13 +99,15 @@ const bindStatus = (koffi: typeof import("koffi"), library: Koffi.LibraryHandle,
     Result.try((): NonNullable<Calls["lstatat"]> => {
       const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")
       // one buffer of each for every call: they are synchronous
-      const path = new Uint8Array(longestPath)
+      const path = Buffer.alloc(longestPath)
       const status = new Uint8Array(256)
       const view = new DataView(status.buffer)
       const lstatat: NonNullable<Calls["lstatat"]> = (directory, from) => {
         if (from.length >= longestPath) throw Errno.toCause(constants.errno.ENAMETOOLONG)
-        path.set(from)
+        if (typeof from === "string") path.write(from, "latin1")
+        else path.set(from)
         path[from.length] = 0
+        if (path.indexOf(0) < from.length) throw Errno.toCause(constants.errno.EINVAL)
         if (statx(directory ?? here, path, noFollow | noAutomount, basicStatus, status) === 0)
           return Status.ofStatx(view)
         const errno = koffi.errno()

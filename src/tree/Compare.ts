@@ -8,7 +8,7 @@ import type { Policy } from "./Policy.ts"
 
 /** What stands under an entry's name. */
 export interface Found {
-  readonly _tag: Exclude<Entry["_tag"], "HardLink"> | "Other"
+  readonly _tag: Exclude<Entry["_tag"], "HardLink"> | "Socket" | "Device"
   readonly metadata: Metadata
   /** Of a file, in bytes. */
   readonly size: number

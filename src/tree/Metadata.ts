@@ -16,29 +16,5 @@ export interface Metadata {
 /** The permission bits of a mode, with set-user-ID, set-group-ID and sticky. */
 export const modeMask = 0o7777
 
-/** The part of a file's status that metadata is made from, as `fs.lstat` gives it with `bigint: true`. */
-export interface Status {
-  readonly mode: bigint
-  readonly mtimeNs: bigint
-  readonly uid: bigint
-  readonly gid: bigint
-  readonly isDirectory: () => boolean
-  readonly isSymbolicLink: () => boolean
-}
-
-/** The metadata that a file has now. */
-export const ofStatus = ({ gid, mode, mtimeNs, uid }: Status): Metadata => {
-  const nanos = ((mtimeNs % billion) + billion) % billion
-  return {
-    mode: Number(mode) & modeMask,
-    mtimeSeconds: Number((mtimeNs - nanos) / billion),
-    mtimeNanos: Number(nanos),
-    uid: Number(uid),
-    gid: Number(gid)
-  }
-}
-
-const billion = 1_000_000_000n
-
 /** Metadata of a file that was made for no entry: its owner alone may read it. */
 export const unset: Metadata = { mode: 0o600, mtimeSeconds: 0, mtimeNanos: 0, uid: 0, gid: 0 }

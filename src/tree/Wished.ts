@@ -3,7 +3,7 @@
  */
 
 import * as Chmod from "./Chmod.ts"
-import * as Metadatas from "./Metadata.ts"
+import type { Metadata } from "./Metadata.ts"
 import { mapped, type Owners } from "./Owners.ts"
 
 /** How metadata at the source becomes that of the tree. */
@@ -17,14 +17,15 @@ export interface Wished {
 export const asIs: Wished = { modes: [], users: [], groups: [] }
 
 /** The metadata of what has a status, as it is wished. A symbolic link's own mode is not to be set. */
-export const ofStatus = ({ groups, modes, users }: Wished, stats: Metadatas.Status): Metadatas.Metadata => {
-  const metadata = Metadatas.ofStatus(stats)
+export const ofStatus = (
+  { groups, modes, users }: Wished,
+  { gid, kind, mode, mtimeNanos, mtimeSeconds, uid }: Metadata & { readonly kind: string }
+): Metadata => {
+  const metadata = { mode, mtimeSeconds, mtimeNanos, uid, gid }
   if (modes.length + users.length + groups.length === 0) return metadata
-  const { gid, mode, uid } = metadata
-  const isLink = stats.isSymbolicLink()
   return {
     ...metadata,
-    mode: isLink ? mode : Chmod.apply(modes, mode, stats.isDirectory()),
+    mode: kind === "Symlink" ? mode : Chmod.apply(modes, mode, kind === "Directory"),
     uid: mapped(users, uid),
     gid: mapped(groups, gid)
   }
