@@ -72,8 +72,11 @@ class Writer {
   u32(value: number): void {
     this.view.setUint32((this.at += 4) - 4, value, true)
   }
+  // in two halves: a BigInt costs as much as all the rest of an entry
   private u64(value: number): void {
-    this.view.setBigInt64((this.at += 8) - 8, BigInt(value), true)
+    const high = Math.floor(value / 2 ** 32)
+    this.u32(value - high * 2 ** 32)
+    this.u32(high)
   }
   data(data: Uint8Array): void {
     this.u16(data.length)
@@ -171,7 +174,8 @@ class Reader {
   private u16 = () => (this.room(2) ? this.view.getUint16((this.at += 2) - 2, true) : 0)
   private u32 = () => (this.room(4) ? this.view.getUint32((this.at += 4) - 4, true) : 0)
   private whole(least: number): number {
-    const n = this.room(8) ? Number(this.view.getBigInt64((this.at += 8) - 8, true)) : 0
+    const low = this.u32()
+    const n = this.room(4) ? this.view.getInt32((this.at += 4) - 4, true) * 2 ** 32 + low : 0
     if (!(Number.isSafeInteger(n) && n >= least)) this.fail(`has the number ${n} in entry ${this.read}`)
     return n
   }

@@ -18,26 +18,31 @@ export const refused = (entries: ReadonlyArray<Entry>): ReadonlyMap<number, stri
   const isParent = new Map<string, boolean>()
   entries.forEach((entry, index) => {
     const key = keyOf(entry.path)
-    const reason = isParent.has(key)
+    const isTwice = isParent.has(key)
+    const reason = isTwice
       ? "the manifest names it twice"
       : (refusedPath(key, entry, isParent) ?? refusedLink(entry, index, entries, out))
     if (reason !== undefined) out.set(index, reason)
-    if (!isParent.has(key)) isParent.set(key, reason === undefined && entry._tag === "Directory")
+    if (!isTwice) isParent.set(key, reason === undefined && entry._tag === "Directory")
   })
   return out
 }
 
 const refusedPath = (key: string, { _tag }: Entry, isParent: ReadonlyMap<string, boolean>): string | undefined => {
   if (key === "") return _tag === "Directory" ? undefined : "the destination itself is a directory"
+  const slash = key.lastIndexOf("/")
+  const isBelow = slash === -1 || (slash > 0 && isParent.get(key.slice(0, slash)) === true)
+  // most are: then only the name is left to be looked at
+  if (isBelow && isName(key.slice(slash + 1))) return undefined
   if (key.includes("\0")) return "its path has a NUL byte"
   if (key.startsWith("/")) return "its path is absolute"
   const component = noName.exec(key)
-  if (component !== null) return `its path has a component "${component[1]}"`
-  const slash = key.lastIndexOf("/")
-  return slash > 0 && isParent.get(key.slice(0, slash)) !== true
+  return component === null
     ? "its parent is not a directory of the manifest"
-    : undefined
+    : `its path has a component "${component[1]}"`
 }
+
+const isName = (name: string): boolean => name !== "" && name !== "." && name !== ".." && !name.includes("\0")
 
 /** A component of a path that names nothing below it. */
 const noName = /(?:^|\/)(\.{0,2})(?:\/|$)/
