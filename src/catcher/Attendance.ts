@@ -4,9 +4,10 @@
  */
 
 import type * as Announce from "../phase/Announce.ts"
+import * as Veto from "../filter/Veto.ts"
 import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { isList } from "../protocol/Words.ts"
+import { type Changes, type Done, isList } from "../protocol/Words.ts"
 import type { BadManifest } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
 import type { CatcherReport, Protected, Report } from "../report/Report.ts"
@@ -17,6 +18,7 @@ import { Probes } from "../session/Probing.ts"
 import type * as Unread from "../source/Unread.ts"
 import type { StoreError } from "../store/Store.ts"
 import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
+import * as Compare from "../tree/Compare.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
@@ -61,6 +63,15 @@ export class Attendance {
   /** How far the survey is. */
   readonly comparison: Answers.Comparison = { looked: 0, hashed: 0, toHash: 0 }
   readonly failures = new Map<number, Lack>()
+  /** What the owner of this catcher refused, by entry, and why. [Y-9] */
+  readonly vetoed = new Map<number, string>()
+  /**
+   * How many names were deleted, and how many stay because the owner refuses that; undefined: it
+   * has not come to that.
+   */
+  deleted: { readonly count: number; readonly vetoes: number } | undefined
+  /** Why these stay, at entries of directories. */
+  vetoedDeletions: ReadonlyArray<Failure> = []
   /** Entries that the store refused before anything of them came. */
   private readonly refused = new Set<number>()
   /** Entries whose failure the master knows. */
@@ -219,7 +230,60 @@ export class Attendance {
     for (const { entry } of failures) this.refused.add(entry)
   }
   fail(failures: Iterable<Failure>): void {
-    for (const { entry, reason } of failures) if (!this.failures.has(entry)) this.failures.set(entry, { reason })
+    for (const { entry, isVetoed, reason } of failures) {
+      if (isVetoed === true) this.vetoed.set(entry, reason)
+      else if (!this.failures.has(entry)) this.failures.set(entry, { reason })
+    }
+  }
+  /** What the survey has found that the owner refuses. */
+  veto(words: Uint16Array): void {
+    words.forEach((word, entry) => {
+      if (Compare.isVetoed(word)) this.vetoed.set(entry, Veto.reason)
+    })
+  }
+  /**
+   * What the owner refused, as it is told: deletions, and entries, but none in a directory that is
+   * told, and no more than the limit.
+   */
+  get vetoes(): ReadonlyArray<Failure> {
+    const { entries = [], vetoed, vetoedDeletions } = this
+    const directories = new Set<string>()
+    const told: Array<Failure> = []
+    for (const [entry, reason] of [...vetoed].sort((a, b) => a[0] - b[0])) {
+      const key = Names.keyOf(entries[entry]?.path ?? new Uint8Array(0))
+      const isTold = directories.has(Names.parentOf(key))
+      if (entries[entry]?._tag === "Directory") directories.add(key)
+      if (!isTold && told.length < Limits.vetoedEntries) told.push({ entry, reason, isVetoed: true })
+    }
+    return [...told, ...vetoedDeletions].sort((a, b) => a.entry - b.entry)
+  }
+  /** Is the entry not here, or not as the source has it? */
+  isAmiss(entry: number): boolean {
+    return this.failures.has(entry) || this.vetoed.has(entry)
+  }
+  /** The same, and what stands here. */
+  whatIsDone(): Done | undefined {
+    const changes = this.changes()
+    return changes === undefined ? undefined : { ...changes, files: this.files, bytes: this.bytes }
+  }
+  /** What was changed here until now; undefined: it was not asked what it lacks. */
+  changes(): Changes | undefined {
+    const { deleted, found } = this
+    if (found === undefined || this.policy?.isDryRun === true) return found?.changes
+    const { words } = found
+    const arrived = new Set([...this.committed].flatMap((file) => this.entriesOf(file)))
+    const changed = (this.entries ?? []).map(({ _tag }, entry) => {
+      if (this.vetoed.has(entry)) return Compare.change.Vetoed
+      const word = words[entry]
+      const isAwaited =
+        _tag === "HardLink" ? !this.done : _tag === "File" && this.isLacked(entry) && !arrived.has(entry)
+      if (this.failures.has(entry) || (isAwaited && !Compare.isKept(word))) return 0
+      // what was right has come anew, in a revision
+      return this.revised.has(entry) && !Compare.isLacked(word) ? Compare.change.Content : word
+    })
+    const counts = Compare.countsOf(changed)
+    const { count = 0, vetoes = 0 } = deleted ?? {}
+    return { ...counts, deleted: count, vetoed: counts.vetoed + vetoes }
   }
   /** Entries that will not be here, as the master knows. */
   drop(entries: ReadonlyArray<number>, lack: Lack): void {
@@ -231,7 +295,8 @@ export class Attendance {
   /** Counts what the survey has found here, once that is described. */
   countStanding(): void {
     this.entries?.forEach((entry, index) => {
-      if (entry._tag !== "File" || this.failures.has(index) || this.isLacked(index)) return
+      if (entry._tag !== "File" || this.isAmiss(index) || this.isLacked(index)) return
+      if (Compare.isKept(this.found?.words[index] ?? 0)) return
       this.files++
       this.bytes += entry.size
     })
@@ -296,7 +361,7 @@ export class Attendance {
       // did it stand here, or was it committed with the file that carried it so far?
       const carrier = carriers.get(entry)
       const isHere = !this.isLacked(entry) || (carrier !== undefined && this.committed.has(carrier))
-      if (isHere && !this.failures.has(entry)) {
+      if (isHere && !this.isAmiss(entry)) {
         this.files--
         this.bytes -= before.size
       }
@@ -353,11 +418,12 @@ export const reportOf = (
       {
         id: options.id,
         address,
-        state: attendance.done && failures.length === 0 ? "Complete" : "Partial",
+        state: stateOf(attendance, failures),
         files: attendance.files,
         bytes: attendance.bytes,
         missingPages: attendance.missingPages,
         ...changesOf(attendance),
+        ...vetoedOf(attendance),
         failures
       }
     ],
@@ -367,11 +433,30 @@ export const reportOf = (
 }
 
 /** What was changed here, where there was a survey. */
-const changesOf = ({ entries = [], found }: Attendance): Pick<CatcherReport, "changes"> =>
-  found === undefined ? {} : { changes: { ...found.changes, ...Lacks.filesIn(found.lacks, entries) } }
+const changesOf = (attendance: Attendance): Pick<CatcherReport, "changes"> => {
+  const { entries = [], found } = attendance
+  const changes = attendance.changes()
+  return found === undefined || changes === undefined
+    ? {}
+    : { changes: { ...changes, ...Lacks.filesIn(found.lacks, entries) } }
+}
+
+const stateOf = ({ done, vetoes }: Attendance, failures: CatcherReport["failures"]): CatcherReport["state"] => {
+  if (!done || failures.length > 0) return "Partial"
+  return vetoes.length > 0 ? "Limited" : "Complete"
+}
+
+/** [Y-9] What the owner refused. */
+const vetoedOf = (attendance: Attendance): Pick<CatcherReport, "vetoed"> =>
+  attendance.vetoes.length === 0
+    ? {}
+    : {
+        vetoed: attendance.vetoes.map(({ entry, reason }) => Names.failureAt(attendance.pathOf(entry), reason))
+      }
 
 /** Is the tree committed, and nothing of it missing? */
-export const isComplete = (attendance: Attendance): boolean => attendance.done && failuresOf(attendance).length === 0
+export const isComplete = (attendance: Attendance): boolean =>
+  stateOf(attendance, failuresOf(attendance)) === "Complete"
 
 /** Why a catcher has nothing of a session that has ended well. */
 const tookNoPart = "the session ended before this catcher had the list of its files"

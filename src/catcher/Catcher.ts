@@ -12,6 +12,7 @@ import * as PageReceiver from "../phase/PageReceiver.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { SitOutReason } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
 import { JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
@@ -483,18 +484,20 @@ interface SessionFiles extends CatchFiles.CatchFiles {
 const answeringOf = Effect.fnUntraced(function* (membership: Announce.Membership, attendance: Attendance) {
   const exchange = yield* CatcherExchange
   const progress = yield* Progress
-  const sitOut = (file: number, reason: string) => {
+  const sitOut = (file: number, { about, reason }: SitOutReason) => {
     // then it is no single file's fault, and was said
     if (attendance.ruin !== undefined) return
     const entries = attendance.entriesOf(file)
+    if (about === "Veto") return attendance.fail(entries.map((entry) => ({ entry, reason, isVetoed: true })))
     if (entries.every((entry) => attendance.said.has(entry))) return
     attendance.drop(entries, { reason })
     progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(entries[0])), reason })
   }
   return (file: number, answer: FileState.Answer) => {
     if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
-    if (answer._tag === "SitOut") sitOut(file, answer.reason)
-    const message = Answers.toQuestion(answer, file, membership, attendance.heldBytes())
+    if (answer._tag === "SitOut") sitOut(file, answer)
+    const done = file === 0 && answer._tag === "CloseOk" ? attendance.whatIsDone() : undefined
+    const message = Answers.toQuestion(answer, file, membership, attendance.heldBytes(), done)
     return exchange.answer(membership.master, message)
   }
 })

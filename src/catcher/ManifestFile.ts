@@ -17,7 +17,7 @@ import { BadManifest } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import type * as Answers from "../session/Answers.ts"
 import { displaySession } from "../session/Exchange.ts"
-import { type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
+import { type Deleted, type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
 import * as Compare from "../tree/Compare.ts"
 import { counts, type Entry } from "../tree/Entry.ts"
 import * as Lacks from "../tree/Lacks.ts"
@@ -131,10 +131,10 @@ export class ManifestFile {
       const { attendance } = this
       const deleting = this.deleting(true)
       if (deleting === undefined) return []
-      const { count, failures } = yield* this.services.store.deleteOthers(deleting)
-      const { found } = attendance
-      if (found !== undefined) attendance.found = { ...found, changes: { ...found.changes, deleted: count } }
-      return failures
+      const { count, failures, vetoed } = yield* this.services.store.deleteOthers(deleting)
+      attendance.deleted = { count, vetoes: vetoed }
+      attendance.vetoedDeletions = failures.filter(({ isVetoed }) => isVetoed === true)
+      return failures.filter(({ isVetoed }) => isVetoed !== true)
     }
   )
 
@@ -187,14 +187,14 @@ export class ManifestFile {
     attendance.fail(attendance.uncarried().map((entry) => ({ entry, reason })))
     attendance.fail(failures)
     attendance.done = true
-    const failed = new Set(attendance.failures.keys())
     attendance.entries?.forEach((entry, index) => {
-      if (entry._tag === "HardLink" && !failed.has(index)) attendance.files++
+      if (entry._tag === "HardLink" && !attendance.isAmiss(index)) attendance.files++
     })
     if (isComplete(attendance)) this.services.progress.publish({ _tag: "Completed", id: this.options.id })
-    return [...attendance.failures]
+    const failed = [...attendance.failures]
       .filter(([entry]) => !attendance.said.has(entry))
       .map(([entry, { reason }]): Failure => ({ entry, reason }))
+    return [...failed, ...attendance.vetoes]
   }
 
   /**
@@ -231,14 +231,14 @@ export class ManifestFile {
   }
 
   /** How many names would go; they become items where the policy itemizes. */
-  private foreseeDeletion(items: Array<Item>): Effect.Effect<number, StoreError> {
+  private foreseeDeletion(items: Array<Item>): Effect.Effect<Deleted, StoreError> {
     const deleting = this.deleting(false)
-    if (deleting === undefined) return Effect.succeed(0)
+    if (deleting === undefined) return Effect.succeed({ count: 0, vetoed: 0, failures: [] })
     const { itemizes } = this.attendance.policy ?? {}
     const told = (path: Uint8Array, isDirectory: boolean) => {
       if (itemizes === true && items.length < Limits.itemized) items.push({ _tag: "Deletion", path, isDirectory })
     }
-    return Effect.map(this.services.store.deleteOthers({ ...deleting, isDry: true, told }), ({ count }) => count)
+    return this.services.store.deleteOthers({ ...deleting, isDry: true, told })
   }
 
   /** The master asks what is lacked: it is answered as soon as that is known. [Y-1] */
@@ -280,13 +280,17 @@ export class ManifestFile {
           if (change !== 0) items.push({ _tag: "Change", entry, change })
         })
       }
-      const deleted = yield* this.ruin.ruining(this.foreseeDeletion(items))
+      const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(items))
+      const counts = Compare.countsOf(changes)
       attendance.found = {
         entries: entries.length,
+        words: changes,
         lacks: Lacks.among(entries.length, (entry) => Compare.isLacked(changes[entry])),
-        changes: { ...Compare.countsOf(changes), deleted },
+        changes: { ...counts, deleted: count, vetoed: counts.vetoed + vetoed },
         items
       }
+      attendance.veto(changes)
+      attendance.vetoedDeletions = kept.filter(({ isVetoed }) => isVetoed === true)
       yield* answering
       if (policy.isDryRun) return []
       const failures = yield* store.prepare(entries, { policy, changes, ...this.sparing })

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Progress } from "../report/Progress.ts"
-import { reasonOf, Store, type StoreError } from "../store/Store.ts"
+import { isVeto, reasonOf, Store, type StoreError } from "../store/Store.ts"
 import * as Names from "../tree/Names.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Attendance } from "./Attendance.ts"
@@ -49,8 +49,13 @@ export class Ruin {
   causeOf(error: CatchFile.Refusal): Effect.Effect<SitOutReason> {
     return Effect.match(this.stands(), {
       onFailure: ({ reason }): SitOutReason => ({ reason, about: "Tree" }),
-      onSuccess: () => ({ reason: reasonOf(error), about: error === this.attendance.ruin ? "Tree" : "File" })
+      onSuccess: () => ({ reason: reasonOf(error), about: this.aboutOf(error) })
     })
+  }
+
+  private aboutOf(error: CatchFile.Refusal): SitOutReason["about"] {
+    if (error === this.attendance.ruin) return "Tree"
+    return isVeto(error) ? "Veto" : "File"
   }
 
   /** Where single entries failed, the destination may be why. */

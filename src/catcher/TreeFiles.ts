@@ -137,12 +137,13 @@ export class TreeFiles {
     attendance.committed.add(carried.file)
     attendance.fail(failures)
     for (const failure of failures) {
+      // the master is told what the owner refused when the tree is committed, too
+      if (failure.isVetoed === true) continue
       attendance.said.add(failure.entry)
       progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(failure.entry)), reason: failure.reason })
     }
     const own = new Set(attendance.entriesOf(carried.file))
-    const isHere = ({ entry }: { readonly entry: number }) =>
-      !attendance.failures.has(entry) && attendance.isLacked(entry)
+    const isHere = ({ entry }: { readonly entry: number }) => !attendance.isAmiss(entry) && attendance.isLacked(entry)
     for (const member of carried.members) {
       const unsent = unread.get(member.entry)
       if (!own.has(member.entry)) continue

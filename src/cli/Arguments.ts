@@ -29,7 +29,7 @@ export const normal = (
   const options = end < 0 ? words : words.slice(0, end)
   const out: Array<string> = []
   for (let at = 0; at < options.length; at++) {
-    const word = options[at]
+    const word = known?.name === "catch" ? protecting(options[at]) : options[at]
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
     const isSend = known?.name === "send"
     if (isSend && Rsync.isIdle(word)) continue
@@ -47,8 +47,14 @@ export const normal = (
   return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
 }
 
+/** To a catcher --exclude is --protect, as it is to rsync's daemon. */
+const protecting = (word: string): string => word.replace(/^--exclude(?=$|=|-from(?:$|=))/, "--protect")
+
 /** Options of which any word may be the value. */
-const anything: ReadonlySet<string> = new Set([...Filters.optionNames.filter((name) => name !== "F"), "files-from"])
+const anything: ReadonlySet<string> = new Set([
+  ...Filters.optionNames.filter((name) => name !== "F"),
+  ...["files-from", "protect", "protect-from"]
+])
 
 /** Is it such an option, without a value of its own? */
 const takesAnything = (word: string, flags: ReadonlyArray<Completions.FlagDescriptor>): boolean =>
@@ -61,9 +67,17 @@ export const rulesIn = (normal: ReadonlyArray<string>): ReadonlyArray<Filters.Gi
   const end = normal.indexOf("--")
   return normal.slice(0, end < 0 ? undefined : end).flatMap((word) => {
     const name = /^--?([^=]*)/.exec(word)?.[1]
-    const long = name === "f" ? "filter" : name === "rsync-filter" ? "F" : name
+    const long = name === undefined ? undefined : (sameRules[name] ?? name)
     return Filters.optionNames.filter((option) => option === long)
   })
+}
+
+/** Other names of options of filter rules. */
+const sameRules: Readonly<Record<string, Filters.Given["option"]>> = {
+  f: "filter",
+  "rsync-filter": "F",
+  protect: "exclude",
+  "protect-from": "exclude-from"
 }
 
 const tornPhrase =

@@ -10,6 +10,7 @@ import * as Catcher from "../catcher/Catcher.ts"
 import { Progress } from "../report/Progress.ts"
 import * as Exchange from "../session/Exchange.ts"
 import type { Checked } from "../store/Store.ts"
+import * as Choosing from "./Choosing.ts"
 import * as Keyring from "./Keyring.ts"
 import * as LastLine from "./LastLine.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
@@ -20,7 +21,7 @@ import * as Session from "./Session.ts"
 import type { Failure } from "./Status.ts"
 import * as Status from "./Status.ts"
 
-export interface Input extends Session.Talk, Keyring.Given {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -48,6 +49,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       )
     ))
 
+  const veto = yield* Choosing.vetoOf(input)
   const protection = yield* Keyring.forCatcher(input, input.json)
   yield* Session.logged(verbosity)(Session.warn(protection))
 
@@ -57,7 +59,12 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       // of two catchers with one name, on one group of one network, only one is taken in
-      machine.store(input.destination, `${id} ${input.group.group}:${input.group.port} ${network.address}`, checked),
+      machine.store(
+        input.destination,
+        `${id} ${input.group.group}:${input.group.port} ${network.address}`,
+        checked,
+        veto
+      ),
       Layer.provideMerge(
         noticing((receiving) => (isReceiving = receiving)),
         Reporter.layer({

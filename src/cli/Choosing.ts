@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import type { Given } from "../filter/Options.ts"
 import { rulesOf } from "../filter/Options.ts"
+import * as Veto from "../filter/Veto.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { SourceError } from "../report/Errors.ts"
 import { type Choice, errorOf, everything, reading, readRules } from "../source/Choice.ts"
@@ -49,14 +50,12 @@ export const choiceOf = Effect.fn("Choosing.choiceOf")(function* (input: Input) 
   if (input.filesFrom !== undefined && input.sources.length > 1) {
     return yield* usage("--files-from lists paths below one SOURCE, and there are more")
   }
-  const given = inOrder(input, yield* RuleOrder)
-  if (given === undefined) return yield* Effect.die(new Error("the order of filter rules is not known"))
+  const given = yield* inOrder(input)
   const files = given.filter(({ option }) => option.endsWith("-from")).map(({ value }) => value)
   const names = input.filesFrom === undefined ? [] : [input.filesFrom]
   const inputs = [...files, ...names, ...(input.key === undefined ? [] : [input.key])].filter((file) => file === "-")
   if (inputs.length > 1) return yield* usage('standard input can be read once, and "-" is given more than once')
-  const contents = new Map<string, string>()
-  for (const file of files) contents.set(bytesOf(file), yield* contentOf(file, Limits.filterFileBytes))
+  const contents = yield* contentsOf(files)
   const list = input.filesFrom === undefined ? undefined : yield* contentOf(input.filesFrom, Limits.namesFileBytes)
   const choice = yield* ruled(input, given, contents)
   if (list === undefined) return choice
@@ -67,6 +66,22 @@ export const choiceOf = Effect.fn("Choosing.choiceOf")(function* (input: Input) 
   } satisfies Choice
 })
 
+/** What the files of rules say, by their names. */
+const contentsOf = Effect.fnUntraced(function* (files: ReadonlyArray<string>) {
+  const contents = new Map<string, string>()
+  for (const file of files) contents.set(bytesOf(file), yield* contentOf(file, Limits.filterFileBytes))
+  return contents as ReadonlyMap<string, string>
+})
+
+/** Reads files of rules; `contents` are those of files that have been read. */
+const readingFrom = (contents: ReadonlyMap<string, string>) => {
+  const here = reading(bytesOf(process.cwd()))
+  return (file: string) => {
+    const content = contents.get(file)
+    return content === undefined ? here(file) : Result.succeed(content)
+  }
+}
+
 /** The choice, but for a list of names; `contents` are those of files that have been read. */
 const ruled = Effect.fnUntraced(function* (
   input: Input,
@@ -74,11 +89,7 @@ const ruled = Effect.fnUntraced(function* (
   contents: ReadonlyMap<string, string>
 ) {
   const { homeDirectory } = yield* Machine
-  const here = reading(bytesOf(process.cwd()))
-  const read = (file: string) => {
-    const content = contents.get(file)
-    return content === undefined ? here(file) : Result.succeed(content)
-  }
+  const read = readingFrom(contents)
   const isNulSeparated = input.from0
   const own = Result.getOrElse(readRules(bytesOf(homeDirectory), ".cvsignore"), () => undefined)
   const variable = yield* Effect.orElseSucceed(Config.String("CVSIGNORE"), () => "")
@@ -100,8 +111,11 @@ const ruled = Effect.fnUntraced(function* (
   } satisfies Choice
 })
 
-/** The options as they were given, one after the other; undefined when the order is that of other options. */
-const inOrder = (input: Chosen, order: ReadonlyArray<Given["option"]>): ReadonlyArray<Given> | undefined => {
+type Rules = Pick<Chosen, "exclude" | "include" | "filter" | "excludeFrom" | "includeFrom" | "rsyncFilter">
+
+/** The options as they were given, one after the other. */
+const inOrder = Effect.fnUntraced(function* (input: Rules) {
+  const order = yield* RuleOrder
   const left: Record<Given["option"], Array<string>> = {
     exclude: [...input.exclude],
     include: [...input.include],
@@ -112,8 +126,33 @@ const inOrder = (input: Chosen, order: ReadonlyArray<Given["option"]>): Readonly
   }
   const count = Object.values(left).reduce((sum, values) => sum + values.length, 0)
   const given = order.flatMap((option) => left[option].splice(0, 1).map((value) => ({ option, value: bytesOf(value) })))
-  return given.length === count && given.length === order.length ? given : undefined
+  if (given.length === count && given.length === order.length) return given as ReadonlyArray<Given>
+  return yield* Effect.die(new Error("the order of filter rules is not known"))
+})
+
+/** A catcher's options of what no master may do. */
+export interface Vetoing {
+  readonly protect: ReadonlyArray<string>
+  readonly protectFrom: ReadonlyArray<string>
+  readonly noDelete: boolean
+  readonly maxDelete: number | undefined
 }
+
+/** What no master may do to a catcher's disk. [Y-9] */
+export const vetoOf = Effect.fn("Choosing.vetoOf")(function* ({ maxDelete, noDelete, protect, protectFrom }: Vetoing) {
+  if (noDelete && maxDelete !== undefined)
+    return yield* new UsageError({
+      command: "catch",
+      reason: "--no-delete and --max-delete contradict each other: give one of them"
+    })
+  const none = { include: [], filter: [], includeFrom: [], rsyncFilter: 0 }
+  const given = yield* inOrder({ ...none, exclude: protect, excludeFrom: protectFrom })
+  const read = readingFrom(yield* contentsOf(protectFrom))
+  const rules = yield* Effect.fromResult(
+    Result.mapError(rulesOf(given, false, { read, isNulSeparated: false, cvsWords: "" }), errorOf)
+  )
+  return Veto.make(rules, noDelete ? 0 : maxDelete)
+})
 
 /** Text as it is on disk, one character a byte. */
 const bytesOf = (text: string): string => keyOf(Buffer.from(text))

@@ -291,6 +291,18 @@ export const catching = {
     description: `This catcher's name, ${Limits.nameBytes} bytes at most (the host's name)`,
     parse: Parse.name
   }),
+  protect: each(
+    "protect",
+    "PATTERN",
+    "Let no master touch what matches, nor what is in it: not written, described or deleted; patterns are rsync's, DEST is their root, and '+ PATTERN' before another one is an exception (also as --exclude)"
+  ),
+  protectFrom: each("protect-from", "FILE", "Such patterns, one a line (also as --exclude-from)"),
+  noDelete: given("no-delete", "Let no master delete anything"),
+  maxDelete: parsed("max-delete", {
+    metavar: "N",
+    description: "Let no master delete more than so many names in a session",
+    parse: Parse.deletions
+  }),
   serve: given("serve", "Stay for session after session, until interrupted"),
   waitMillis: parsed("wait", {
     metavar: "SECONDS",

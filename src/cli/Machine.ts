@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
+import type { Veto } from "../filter/Veto.ts"
 import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
 import type { Checked, Store, StoreError } from "../store/Store.ts"
@@ -65,7 +66,12 @@ export class Machine extends Context.Service<
     }) => Layer.Layer<Transport, never, Transport>
     /** All of the sources, or what is chosen of them. */
     readonly source: (sources: ReadonlyArray<string>, choice?: Choice) => Layer.Layer<Source, SourceError>
-    /** `owner`, `checked`: see Disk.layer. */
-    readonly store: (destination: string, owner?: string, checked?: Checked) => Layer.Layer<Store, StoreError>
+    /** `owner`, `checked`, `veto`: see Disk.layer. */
+    readonly store: (
+      destination: string,
+      owner?: string,
+      checked?: Checked,
+      veto?: Veto
+    ) => Layer.Layer<Store, StoreError>
   }
 >()("mrsync/cli/Machine") {}

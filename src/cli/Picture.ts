@@ -150,6 +150,7 @@ const stateWords = {
   Receiving: "receiving",
   Slow: "behind",
   Complete: "complete",
+  Limited: "limited",
   Partial: "partial",
   Lost: "lost"
 } as const

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Catcher from "../catcher/Catcher.ts"
 import type * as Master from "../master/Master.ts"
+import { isWell } from "../report/ExitStatus.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
 import { exitStatus } from "../report/Report.ts"
 import type { KeyError } from "../seal/Keys.ts"
@@ -66,7 +67,7 @@ export const reportReason = (report: Report, role: "Send" | "Catch"): string => 
 }
 
 export const incompleteReason = (catchers: ReadonlyArray<CatcherReport>, failures: number): string => {
-  const incomplete = catchers.filter((one) => one.state !== "Complete")
+  const incomplete = catchers.filter(({ state }) => !isWell(state))
   const names = incomplete.slice(0, namedCatchers).map((one) => `${Format.name(one.id)} (${one.state.toLowerCase()})`)
   if (incomplete.length > namedCatchers) names.push("...")
   const parts: Array<string> = []

@@ -1,4 +1,5 @@
 /** A report as a person reads it, in a few lines. Pure. */
+import { isWell } from "../report/ExitStatus.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
 import * as Format from "./Format.ts"
 
@@ -8,13 +9,22 @@ const listed = 10
 export const lines = (report: Report, role: "Send" | "Catch", all: boolean): ReadonlyArray<string> => {
   const bound = all ? Number.POSITIVE_INFINITY : listed
   const out = report.isDryRun === true ? foreseen(report, role) : role === "Send" ? sent(report) : received(report)
-  const incomplete = report.catchers.filter((one) => one.state !== "Complete")
+  const incomplete = report.catchers.filter(({ state }) => !isWell(state))
   for (const one of incomplete.slice(0, bound)) {
     out.push(`  ${catcher(one, report, role)}`)
     out.push(...list(one.failures, bound, "    "))
   }
   if (incomplete.length > bound)
     out.push(`  ... and ${Format.count(incomplete.length - bound)} more (all of them with -v)`)
+  for (const { changes, id, vetoed = [] } of report.catchers
+    .filter(({ vetoed }) => vetoed !== undefined)
+    .slice(0, bound)) {
+    const whose = role === "Send" ? ` of ${Format.name(id)}` : ""
+    out.push(
+      `  refused by the owner${whose}: ${Format.plural(changes?.vetoed ?? vetoed.length, "entry or name", "entries and names")}`
+    )
+    out.push(...list(vetoed, bound, "    "))
+  }
   const behind = report.catchers.filter((one) => one.straggled !== undefined && one.state !== "Lost")
   for (const one of behind.slice(0, bound)) {
     const pages = `${Format.count(one.missingPages)} pages asked for again`
@@ -104,7 +114,7 @@ const foreseen = ({ catchers, selected }: Report, role: "Send" | "Catch"): Array
 /** What went out need not be anywhere. */
 const unheld = (report: Report): string => {
   const { catchers, files } = report
-  if (catchers.some(({ state }) => state === "Complete") || tree(report) === nothing) return ""
+  if (catchers.some(({ state }) => isWell(state)) || tree(report) === nothing) return ""
   return `, which no catcher has${files > 0 && catchers.every((one) => one.files === 0) ? "" : " whole"}`
 }
 
@@ -119,7 +129,7 @@ const received = (report: Report): Array<string> => {
 }
 
 const states = (report: Report): string =>
-  (["Complete", "Partial", "Lost", "Absent"] as const)
+  (["Complete", "Limited", "Partial", "Lost", "Absent"] as const)
     .map((state) => [report.catchers.filter((one) => one.state === state).length, state] as const)
     .filter(([n]) => n > 0)
     .map(

@@ -6,17 +6,18 @@ import * as Result from "effect/Result"
 import type { Comparisons } from "../phase/Survey.ts"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { CatcherReport, FailureReport, Protected, Report } from "../report/Report.ts"
+import { absent, type CatcherReport, type FailureReport, type Protected, type Report } from "../report/Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
 import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
+import * as Compare from "../tree/Compare.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
 import { type CarriedFile, listFile, neededPages, revise, select } from "../tree/Plan.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
-import type { Changes, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
+import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 
 /** Why a catcher fell behind, if it did. */
@@ -28,11 +29,13 @@ interface Account {
   readonly satOut: Map<number, SitOutReason>
   /** Failures of single entries. */
   readonly failed: Map<number, string>
+  /** What its owner refused, at entries, and why. [Y-9] */
+  readonly vetoed: Map<number, string>
   /** Passes that ended without a file. */
   readonly unfinished: Map<number, number>
   /** What the survey found lacking; undefined: it was not asked, or has not answered. */
   lacks: Runs | undefined
-  /** What is changed there, as its survey found it. */
+  /** What is changed there: as its survey found it, until it has committed the tree. */
   changes: Changes | undefined
   /** Files that carry nothing which it lacks. */
   readonly passedOver: Set<number>
@@ -44,6 +47,8 @@ interface Account {
   /** Regular files that stand there, and their bytes. */
   files: number
   bytes: number
+  /** The same at the end, hard links included, as the catcher itself has told. */
+  stood: { readonly files: number; readonly bytes: number } | undefined
   /** Entries of committed files that are not among these. */
   readonly leftOut: Set<number>
   /** Entries that were revised and stand there, in which size. */
@@ -117,6 +122,7 @@ export class Ledger {
         committed: new Set(),
         satOut: new Map(),
         failed: new Map(),
+        vetoed: new Map(),
         unfinished: new Map(),
         lacks: undefined,
         changes: undefined,
@@ -127,6 +133,7 @@ export class Ledger {
         settledBytes: 0,
         files: 0,
         bytes: 0,
+        stood: undefined,
         leftOut: new Set(),
         stands: new Map()
       }
@@ -138,11 +145,20 @@ export class Ledger {
   sitOut(file: number, satOut: ReadonlyMap<number, SitOutReason>): void {
     for (const [slot, { about, reason }] of satOut) {
       this.settle(slot, file)
-      this.account(slot).satOut.set(file, { about, reason })
+      const account = this.account(slot)
+      account.satOut.set(file, { about, reason })
+      if (about === "Veto") for (const entry of this.entriesOf(file)) account.vetoed.set(entry, reason)
     }
   }
   missing(pages: ReadonlyMap<number, number>): void {
     for (const [slot, count] of pages) this.account(slot).missingPages += count
+  }
+  /** A catcher has committed the tree, and says what was done there. */
+  conclude(slot: number, { bytes, files, ...changes }: Done): void {
+    const account = this.account(slot)
+    const all = counts(this.entries)
+    account.changes = Compare.believable(changes, this.entries.length)
+    account.stood = { files: Math.min(files, all.files), bytes: Math.min(bytes, all.bytes) }
   }
   commit(file: number, committed: ReadonlyMap<number, ReadonlyArray<Failure>>): void {
     for (const [slot, failures] of committed) {
@@ -154,8 +170,9 @@ export class Ledger {
       else this.count(account, this.plan[file - 1], new Set(failures.map((failure) => failure.entry)))
       const revised = this.revised.size === 0 ? [] : this.entriesOf(file)
       for (const entry of revised) if (!this.refused.has(entry)) account.failed.delete(entry)
-      for (const failure of failures) {
-        if (!this.isWithheld(failure.entry)) account.failed.set(failure.entry, failure.reason)
+      for (const { entry, isVetoed, reason } of failures) {
+        if (isVetoed === true) account.vetoed.set(entry, joined(account.vetoed.get(entry), reason))
+        else if (!this.isWithheld(entry)) account.failed.set(entry, reason)
       }
     }
   }
@@ -235,7 +252,7 @@ export class Ledger {
   surveyed(slot: number, { changes, lacks }: { readonly lacks: Runs; readonly changes: Changes }): void {
     const account = this.account(slot)
     account.lacks = lacks
-    account.changes = changes
+    account.changes = Compare.believable(changes, this.entries.length)
     const standing = this.entries.filter((_, entry) => this.isSame(account, entry) && !this.refused.has(entry))
     const { bytes, files } = counts(standing.filter(({ _tag }) => _tag === "File"))
     account.files += files
@@ -444,33 +461,43 @@ export class Ledger {
     if (account.satOut.has(0)) return "Partial"
     // a catcher that has the tree may go
     if (!account.finished) return member.lost === undefined ? undefined : "Lost"
-    return account.failed.size + account.satOut.size === 0 ? "Complete" : "Partial"
+    const isWhole = account.failed.size === 0 && [...account.satOut.values()].every(({ about }) => about === "Veto")
+    if (!isWhole) return "Partial"
+    return account.vetoed.size > 0 || (account.changes?.vetoed ?? 0) > 0 ? "Limited" : "Complete"
   }
 
   private catcherReport(member: Member, whyBehind: WhyBehind): CatcherReport {
     const account = this.account(member.slot)
     const failures = this.failuresOf(account)
-    const { bytes, files } = this.progress(member.slot)
-    const linked = account.finished
-      ? this.entries.filter(
-          (entry, index) => entry._tag === "HardLink" && !account.failed.has(index) && !this.isWithheld(index)
-        ).length
-      : 0
+    const { bytes, files } = account.stood ?? this.standingAt(account)
     const state = this.stateOf(member) ?? "Partial"
     const lost: Array<FailureReport> = state === "Lost" ? [{ path: "", reason: member.lost ?? "" }] : []
     return {
       id: member.name,
       address: member.address,
       state,
-      files: files + linked,
+      files,
       bytes,
       missingPages: account.missingPages,
       straggled: this.whyBehind(member.slot, false, whyBehind),
-      ...(account.changes === undefined
-        ? {}
-        : { changes: { ...account.changes, ...Lacks.filesIn(account.lacks ?? [], this.entries) } }),
+      ...this.changesOf(account),
+      ...(account.vetoed.size === 0 ? {} : { vetoed: this.failuresAt(account.vetoed) }),
       failures: [...lost, ...failures]
     }
+  }
+
+  /** What was changed there: of one that has not committed the tree, what its survey found. */
+  private changesOf({ changes, finished, lacks }: Account): Pick<CatcherReport, "changes"> {
+    if (changes === undefined) return {}
+    const foreseen = finished ? {} : { isForeseen: true as const }
+    return { changes: { ...changes, ...Lacks.filesIn(lacks ?? [], this.entries), ...foreseen } }
+  }
+
+  private standingAt(account: Account): { readonly files: number; readonly bytes: number } {
+    const isMade = (index: number) =>
+      !account.failed.has(index) && !account.vetoed.has(index) && !this.isWithheld(index)
+    const linked = this.entries.filter(({ _tag }, index) => _tag === "HardLink" && isMade(index))
+    return { files: account.files + (account.finished ? linked.length : 0), bytes: account.bytes }
   }
 
   private failuresOf(account: Account): ReadonlyArray<FailureReport> {
@@ -478,16 +505,19 @@ export class Ledger {
     const manifest = account.satOut.get(0)?.reason
     for (const [file, { about, reason }] of account.satOut) {
       // [F-8] said once, with the manifest
-      if (manifest !== undefined && about === "Tree") continue
+      if (about === "Veto" || (manifest !== undefined && about === "Tree")) continue
       for (const entry of this.entriesOf(file))
         if (!failed.has(entry) && !this.isSame(account, entry)) failed.set(entry, reason)
     }
-    const out = manifest === undefined ? [] : [{ path: "", reason: manifest }]
-    for (const [index, reason] of [...failed].sort((a, b) => a[0] - b[0])) {
-      const entry = this.entries[index]
-      out.push(failureAt(entry === undefined ? "" : display(entry.path), reason))
-    }
-    return out
+    return [...(manifest === undefined ? [] : [{ path: "", reason: manifest }]), ...this.failuresAt(failed)]
+  }
+  private failuresAt(reasons: ReadonlyMap<number, string>): ReadonlyArray<FailureReport> {
+    return [...reasons]
+      .sort((a, b) => a[0] - b[0])
+      .map(([index, reason]) => {
+        const entry = this.entries[index]
+        return failureAt(entry === undefined ? "" : display(entry.path), reason)
+      })
   }
 
   report(options: {
@@ -527,7 +557,7 @@ export class Ledger {
               member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
           )
           .map((member) => this.catcherReport(member, options.whyBehind)),
-        ...absent(options.members, options.hosts)
+        ...absent(new Set(options.members.map(({ name }) => name)), options.hosts)
       ],
       skipped: this.leftOut.special,
       failures: [...failures, ...aged]
@@ -535,17 +565,8 @@ export class Ledger {
   }
 }
 
+const joined = (before: string | undefined, reason: string): string =>
+  before === undefined || before === reason ? reason : `${before}; ${reason}`
+
 /** The reason for a file that did not hold still. */
 export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"
-
-/** Catchers that were awaited by name and never came. */
-const absent = (
-  members: ReadonlyArray<Member>,
-  hosts: ReadonlySet<string> | undefined
-): ReadonlyArray<CatcherReport> => {
-  const names = new Set(members.map((member) => member.name))
-  const nothing = { address: "", files: 0, bytes: 0, missingPages: 0 }
-  return [...(hosts ?? [])]
-    .filter((name) => !names.has(name))
-    .map((id) => ({ id, ...nothing, state: "Absent", failures: [failureAt("", "it did not join")] }))
-}

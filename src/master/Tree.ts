@@ -95,6 +95,7 @@ export const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience:
   if (closed === undefined) return
   const first = [...closed.committed.keys()].filter((slot) => ledger.lacks(slot, 0))
   ledger.commit(0, closed.committed)
+  for (const [slot, done] of closed.done) if (closed.committed.has(slot)) ledger.conclude(slot, done)
   ledger.sitOut(0, closed.satOut)
   const { roster } = yield* Members
   const progress = yield* Progress

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
-import type { SitOutReason } from "../protocol/Words.ts"
+import type { Done, SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
@@ -14,6 +14,8 @@ import type { SatOut } from "./OpenBarrier.ts"
 export interface Closed {
   /** Failures of single entries, by slot; a slot that committed all has none. */
   readonly committed: ReadonlyMap<number, ReadonlyArray<Failure>>
+  /** What was done at a catcher, where it has said so. */
+  readonly done: ReadonlyMap<number, Done>
   /** Catchers that could not commit, and why. */
   readonly satOut: SatOut
   /** Catchers that have not answered in time, where a time was given. */
@@ -33,6 +35,7 @@ export const close = Effect.fn("Close.close")(function* (
 ) {
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
+  const done = new Map<number, Done>()
   const satOut = new Map<number, SitOutReason>()
   let more: ReadonlyArray<readonly [from: number, audience: Audience]> = [[0, audience]]
   while (more.length > 0) {
@@ -45,6 +48,7 @@ export const close = Effect.fn("Close.close")(function* (
         else if (answer._tag === "CloseOk") {
           const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
           committed.set(slot, [...(committed.get(slot) ?? []), ...failures])
+          if (answer.done !== undefined) done.set(slot, answer.done)
           // only forwards, and only after something was said, so that this ends
           if (failures.length > 0 && answer.next !== undefined && answer.next > from && answer.next < entries)
             next.set(answer.next, [...(next.get(answer.next) ?? []), slot])
@@ -58,7 +62,7 @@ export const close = Effect.fn("Close.close")(function* (
   for (const slot of silent) committed.delete(slot)
   const awaited = patienceMillis === undefined ? [] : [...silent]
   if (committed.size === 0 && satOut.size === 0 && awaited.length === 0) return yield* new CloseTimeout({ file })
-  return { committed, satOut, silent: awaited } as Closed
+  return { committed, done, satOut, silent: awaited } as Closed
 })
 
 const askFrom = Effect.fnUntraced(function* (

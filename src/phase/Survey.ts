@@ -91,7 +91,7 @@ const parts = (done: number, all: number): number =>
 
 const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => ({
   lacks: Lacks.joined(slices),
-  changes: slices.at(-1)?.changes ?? { created: 0, updated: 0, described: 0, kept: 0, deleted: 0 }
+  changes: slices.at(-1)?.changes ?? { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
 })
 
 /** Asks these catchers for each change, and tells of them as they come. [Y-7] */

@@ -175,6 +175,10 @@ export const surveyParts = 1024
 export const itemsAnswered = 200
 /** Changes that a catcher keeps to tell them one by one; of more it tells the first. */
 export const itemized = manifestEntries
+/** Names of one directory's that a reason lists: it has little room. */
+export const vetoedNames = 5
+/** Entries that a catcher names because its owner refuses them; of more it says how many. */
+export const vetoedEntries = 256
 /** Longest path: Linux's PATH_MAX. */
 export const pathBytes = 4096
 /** Longest name of a catcher. */

@@ -18,17 +18,30 @@ export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften
 /** Why a catcher takes no part in a file. */
 export interface SitOutReason {
   readonly reason: string
-  /** The reason may be none of this file's own: the tree as a whole cannot be here. [F-8] */
-  readonly about: "File" | "Tree"
+  /**
+   * The reason may be none of this file's own: the tree as a whole cannot be here [F-8], or the catcher's owner lets no
+   * master touch what the file carries [Y-9].
+   */
+  readonly about: "File" | "Tree" | "Veto"
 }
 
-/** How many entries a catcher has to make, to be sent or make anew, to describe, to keep as they are; how many names to delete. */
+/**
+ * How many entries a catcher has to make, to be sent or make anew, to describe, to keep as they are, and how many names to
+ * delete; and how many entries and names stay because its owner refuses it.
+ */
 export interface Changes {
   readonly created: number
   readonly updated: number
   readonly described: number
   readonly kept: number
   readonly deleted: number
+  readonly vetoed: number
+}
+
+/** What was changed at a catcher until the end of a session, and the regular files that stand there, hard links included. */
+export interface Done extends Changes {
+  readonly files: number
+  readonly bytes: number
 }
 
 /** A change at a catcher: of an entry of the manifest, with the bits of `Compare.change`, or a name that goes. */
@@ -40,6 +53,8 @@ export type Item =
 export interface Failure {
   readonly entry: number
   readonly reason: string
+  /** It is none: the catcher's owner refused it. [Y-9] */
+  readonly isVetoed?: true
 }
 
 /** Pages that are missing, as pairs of first page and count, ascending: [first, count, first, count, ...]. */

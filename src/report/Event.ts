@@ -15,7 +15,10 @@ const reason = Fields.text("why, in words for a person")
 export const CatcherView = Schema.Struct({
   id,
   address,
-  state: Fields.oneOf(["Receiving", "Slow", "Complete", "Partial", "Lost"], "Slow: the others do not wait for it"),
+  state: Fields.oneOf(
+    ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost"],
+    "Slow: the others do not wait for it"
+  ),
   straggled: Schema.optionalKey(straggled),
   files: Fields.count("files committed there"),
   bytes: Fields.count("bytes held there by its own answers, committed or not")

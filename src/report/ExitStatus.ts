@@ -16,9 +16,13 @@ export const exitStatus = {
   timeout: 30
 } as const
 
+/** Is all there that was to be there? What a catcher's owner refuses was not. */
+export const isWell = (state: Report["catchers"][number]["state"]): boolean =>
+  state === "Complete" || state === "Limited"
+
 /** One rule for both sides: 24 where nothing is wrong but that a source changed, 23 where anything else is. */
 export const exitStatusOf = (report: Report): number => {
-  const incomplete = report.catchers.filter((catcher) => catcher.state !== "Complete")
+  const incomplete = report.catchers.filter(({ state }) => !isWell(state))
   const isChanged = ({ kind }: { readonly kind?: Report["failures"][number]["kind"] }) => kind === "Changed"
   const isPartial =
     incomplete.some(({ failures }) => failures.length === 0 || !failures.every(isChanged)) ||

@@ -42,9 +42,18 @@ export const Changes = Schema.Struct({
   updated: Fields.count("entries that were there, and were sent or made anew"),
   described: Fields.count("entries whose mode, owner or time alone was put right"),
   kept: Fields.count("entries that differ, and stay because of --update, --existing or --ignore-existing"),
-  deleted: Fields.count("names that were deleted; at the master, those that its survey found"),
+  deleted: Fields.count("names that were deleted"),
+  vetoed: Fields.count(
+    "entries that differ, and names to be deleted, that stay because the catcher's owner refuses it"
+  ),
   files: Fields.count("files that it lacked"),
-  bytes: Fields.count("their bytes")
+  bytes: Fields.count("their bytes"),
+  isForeseen: Schema.optionalKey(
+    Schema.Literal(true).annotateKey({
+      description:
+        "it is what the survey found: the catcher did not come to the end, and what was done there is not known"
+    })
+  )
 })
 /** What was done to what stood at a catcher. */
 export type Changes = typeof Changes.Type
@@ -54,8 +63,8 @@ export const CatcherReport = Schema.Struct({
   id: Fields.text("the catcher's name"),
   address: Fields.text("its last address and port; empty where it is Absent"),
   state: Fields.oneOf(
-    ["Complete", "Partial", "Lost", "Absent"],
-    "Absent: it is on the list of --hosts, and never came"
+    ["Complete", "Limited", "Partial", "Lost", "Absent"],
+    "Limited: all is there but what the catcher's owner refuses (`vetoed`), and that is no failure. Absent: it is on the list of --hosts, and never came"
   ),
   files: Fields.count("regular files, hard links included, that stand under their final names"),
   bytes: Fields.count("their bytes"),
@@ -63,11 +72,32 @@ export const CatcherReport = Schema.Struct({
     "pages that it was found to lack, round by round; in its own report with the answers that were lost"
   ),
   straggled: Fields.maybe(straggled),
-  changes: Schema.optionalKey(Changes.annotateKey({ description: "what was changed there, as its survey found it" })),
+  changes: Schema.optionalKey(
+    Changes.annotateKey({ description: "what was changed there; in a dry run, what would be" })
+  ),
+  vetoed: Schema.optionalKey(
+    Fields.list(
+      FailureReport,
+      "what the catcher's owner refused, and by which option: the first of the entries, none in a directory that is listed, and deletions; `changes.vetoed` says how many"
+    )
+  ),
   failures: Fields.list(failureAtCatcher, "entries that are not there, and why")
 })
 /** The outcome at one catcher. */
 export type CatcherReport = typeof CatcherReport.Type
+
+/** Catchers that were awaited by name and never came: those of `hosts` that are not among the names. */
+export const absent = (
+  names: ReadonlySet<string>,
+  hosts: ReadonlySet<string> = new Set()
+): ReadonlyArray<CatcherReport> =>
+  [...hosts]
+    .filter((id) => !names.has(id))
+    .map((id) => ({
+      ...{ id, address: "", files: 0, bytes: 0, missingPages: 0 },
+      state: "Absent",
+      failures: [{ path: "", reason: "it did not join" }]
+    }))
 
 /** Page datagrams of a session. */
 export const Pages = Schema.Struct({

@@ -8,7 +8,7 @@ import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Address } from "../protocol/Address.ts"
 import * as Limits from "../protocol/Limits.ts"
-import type { Changes, Runs } from "../protocol/Words.ts"
+import type { Changes, Done, Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import type {
   Comparing,
@@ -65,22 +65,29 @@ export const eventOf = (
   return { file, event: { _tag: "Open", layout, opening, root } }
 }
 
-/** A reducer's answer as a message; `held`: bytes of content that are here. */
+/**
+ * A reducer's answer as a message; `held`: bytes of content that are here; `done`: what was
+ * done, of the tree.
+ */
 export const toQuestion = (
   answer: FileState.Answer,
   file: number,
   membership: Membership,
-  held: number
+  held: number,
+  done?: Done
 ): FromCatcher => {
   const { incarnation, session, slot } = membership
   const sender = { session, slot, incarnation, file, held }
-  return answer._tag === "CloseOk" ? { ...answer, ...sender, next: undefined } : { ...answer, ...sender }
+  if (answer._tag !== "CloseOk") return { ...answer, ...sender }
+  return { ...answer, ...sender, next: undefined, ...(done === undefined ? {} : { done }) }
 }
 
 /** What a survey has found at a catcher. */
 export interface Found {
   /** How many entries the manifest has. */
   readonly entries: number
+  /** For each of them the bits of `Compare.change`. */
+  readonly words: Uint16Array
   readonly lacks: Runs
   readonly changes: Changes
   /** Where the policy itemizes: see `Message.Item`. */

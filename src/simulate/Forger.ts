@@ -146,7 +146,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
   }
 }
 
-const nothingChanged = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0 }
+const nothingChanged = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
 
 /** A message as the master sends them, from an address that is not the master's. */
 const garbage = (said: FromMaster, dice: Dice): Uint8Array => {

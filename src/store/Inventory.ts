@@ -3,12 +3,13 @@
  * made at the end, and only when its leader arrived.
  */
 
+import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { refused } from "../tree/Validate.ts"
-import { leaderless, refusal } from "./Reasons.ts"
-import { DestinationEscape, type Surveyed } from "./Store.ts"
+import { leaderless, refusal, vetoed } from "./Reasons.ts"
+import { DestinationEscape, type StoreError, type Surveyed } from "./Store.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 
@@ -20,25 +21,42 @@ export class Inventory {
   /** Files that hard links will need, and those of them that arrived. */
   private readonly leaders = new Set<number>()
   private readonly arrived = new Set<number>()
+  /** Entries that the catcher's owner lets no master touch. */
+  private readonly vetoed: ReadonlySet<number>
 
   private surveyed: Surveyed | undefined
 
-  constructor(entries: ReadonlyArray<Entry>) {
+  constructor(entries: ReadonlyArray<Entry>, veto: Veto.Veto) {
     this.entries = entries
     this.refusals = refused(entries)
+    this.vetoed = Veto.entriesOf(veto, entries)
     for (const entry of entries) if (entry._tag === "HardLink") this.leaders.add(entry.leader)
   }
 
   /** Takes what a survey has found of these entries. */
   takeSurvey(surveyed: Surveyed): void {
     this.surveyed = surveyed
-    for (const leader of this.leaders) if (this.stays(leader)) this.arrived.add(leader)
+    for (const leader of this.leaders) if (this.stays(leader) && !this.isVetoed(leader)) this.arrived.add(leader)
+  }
+
+  /** May nothing of the entry be touched, as far as the catcher's owner is concerned? */
+  isVetoed(index: number): boolean {
+    return this.vetoed.has(index)
+  }
+
+  /** What a survey tells of an entry's change. A hard link is as its leader, and `changes` has those of entries before. */
+  told(index: number, change: number, changes: Uint16Array): number {
+    if (!this.isVetoed(index)) return change
+    const entry = this.entries[index]
+    const isLeaders = entry._tag === "HardLink" && Compare.isVetoed(changes[entry.leader] ?? 0)
+    return isLeaders ? Compare.change.Vetoed : Compare.vetoed(change)
   }
 
   /** Why an entry may not be made, as an error; undefined: it may. */
-  refusal(index: number): DestinationEscape | undefined {
+  refusal(index: number): DestinationEscape | StoreError | undefined {
     const reason = this.refusals.get(index)
-    return reason === undefined ? undefined : new DestinationEscape({ path: display(this.entries[index].path), reason })
+    if (reason !== undefined) return new DestinationEscape({ path: display(this.entries[index].path), reason })
+    return this.isVetoed(index) ? vetoed() : undefined
   }
 
   /** The file at an index; throws when the entry is no file. */
@@ -48,8 +66,19 @@ export class Inventory {
     throw refusal("EINVAL", `entry ${index} of the manifest is no file`)
   }
 
+  /** Must no catcher make the entry, because of its path? */
   isRefused(index: number): boolean {
     return this.refusals.has(index)
+  }
+
+  /** Is the entry left alone, whatever comes? */
+  private isBarred(index: number): boolean {
+    return this.isRefused(index) || this.isVetoed(index)
+  }
+
+  /** Has the refusal of an entry to be told, because no survey has? */
+  isToldFirst(index: number): boolean {
+    return this.isRefused(index) || (this.isVetoed(index) && this.surveyed === undefined)
   }
 
   /** The change that the survey has found of an entry; where there was none, all have to come. */
@@ -68,7 +97,7 @@ export class Inventory {
    */
   isMadeFirst(index: number): boolean {
     const change = this.changeOf(index)
-    if (Compare.isKept(change)) return false
+    if (Compare.isKept(change) || this.isBarred(index)) return false
     switch (this.entries[index]._tag) {
       case "Directory":
         return true
@@ -89,12 +118,12 @@ export class Inventory {
   /** Hard links that may be made: also those that were right, because their leader may have come anew. */
   hardLinks(): ReadonlyArray<number> {
     const isKept = (index: number) => Compare.isKept(this.changeOf(index))
-    return this.indices((entry, index) => entry._tag === "HardLink" && !this.isRefused(index) && !isKept(index))
+    return this.indices((entry, index) => entry._tag === "HardLink" && !this.isBarred(index) && !isKept(index))
   }
 
   /** Directories of the tree that may have names beyond it. */
   directories(): ReadonlyArray<number> {
-    const isOpen = (index: number) => !this.isRefused(index) && !Compare.isKept(this.changeOf(index))
+    const isOpen = (index: number) => !this.isBarred(index) && !Compare.isKept(this.changeOf(index))
     return this.indices((entry, index) => entry._tag === "Directory" && isOpen(index))
   }
 
@@ -103,7 +132,7 @@ export class Inventory {
     const { _tag } = this.entries[index]
     const change = this.changeOf(index)
     const isOther = _tag === "Directory" || _tag === "HardLink"
-    return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isRefused(index)
+    return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isBarred(index)
   }
 
   /** Is it no longer what its entry says, as the survey compared it? */

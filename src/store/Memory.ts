@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { mayDelete } from "../filter/Filter.ts"
+import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
 import { type Entry, metadataOf } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
@@ -28,16 +29,8 @@ import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
 import { destination, MemorySite, type Options, pathOf, put } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
-import { changedMeanwhile } from "./Reasons.ts"
-import {
-  type DestinationEscape,
-  type Deleted,
-  type Deleting,
-  reasonOf,
-  Store,
-  type StoreError,
-  type Surveyed
-} from "./Store.ts"
+import { changedMeanwhile, failureOf } from "./Reasons.ts"
+import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
 import type { Node, Volume } from "./Volume.ts"
 
 export { destination, type Faults, type Operation, type Options } from "./MemorySite.ts"
@@ -112,15 +105,17 @@ const survey = Effect.fn("Memory.survey")(function* (
   site.begin(entries)
   const nodeOf = (index: number) =>
     entries[index] === undefined ? undefined : site.volume.find(pathOf(entries[index]))
+  const changeOf = (entry: Entry, index: number) => {
+    const node = nodeOf(index)
+    if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
+    const isLeaders = node !== undefined && node === nodeOf(entry.leader)
+    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, metadataOf(entries[entry.leader]))
+  }
   const changes = new Uint16Array(entries.length)
   for (const [index, entry] of entries.entries()) {
     if (site.options.turn !== undefined) yield* site.options.turn("survey")
-    const node = nodeOf(index)
-    if (entry._tag === "HardLink") {
-      const isLeaders = node !== undefined && node === nodeOf(entry.leader)
-      const leader = metadataOf(entries[entry.leader])
-      changes[index] = Compare.linkChangesOf(foundOf(node), isLeaders, policy, leader)
-    } else changes[index] = Compare.changesOf(entry, foundOf(node), policy, true)
+    const change = changeOf(entry, index)
+    changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
   yield* Effect.yieldNow
@@ -144,12 +139,13 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   if (surveyed !== undefined) site.inventory.takeSurvey(surveyed)
   const failures: Array<Failure> = []
   for (const [index, entry] of entries.entries()) {
-    const refusal = site.inventory.refusal(index)
-    const isRight = site.inventory.changeOf(index) === 0
-    if (refusal === undefined && (isRight || !site.inventory.isMadeFirst(index))) continue
+    const { inventory } = site
+    const refusal = inventory.isToldFirst(index) ? inventory.refusal(index) : undefined
+    const isRight = inventory.changeOf(index) === 0
+    if (refusal === undefined && (isRight || !inventory.isMadeFirst(index))) continue
     const preparing = refusal === undefined ? prepareEntry(site, entry) : Effect.fail(refusal)
     const ready = yield* Effect.result<void, StoreError | DestinationEscape, never>(preparing)
-    if (Result.isFailure(ready)) failures.push({ entry: index, reason: reasonOf(ready.failure) })
+    if (Result.isFailure(ready)) failures.push(failureOf(index, ready.failure))
   }
   yield* Effect.yieldNow
   yield* site.stands
@@ -199,9 +195,11 @@ const finish = (site: MemorySite) =>
   })
 
 /** Deletes what the manifest does not have. */
-const remove = Effect.fnUntraced(function* ({ inventory, volume }: MemorySite, deleting: Deleting) {
-  const { filter, isDry, most, spared, told } = deleting
+const remove = Effect.fnUntraced(function* ({ inventory, veto, volume }: MemorySite, deleting: Deleting) {
+  const { filter, isDry, spared, told } = deleting
+  const limit = Veto.limitOf(veto, deleting.most)
   let count = 0
+  const vetoed: Array<string> = []
   // files of rules in the destination are left to the disk
   const mayGo = (path: string, isDirectory: boolean, isDoomed: boolean) =>
     filter === undefined || mayDelete(filter, keyOf(bytesOf(path.slice(destination.length + 1))), isDirectory, isDoomed)
@@ -209,9 +207,19 @@ const remove = Effect.fnUntraced(function* ({ inventory, volume }: MemorySite, d
     const node = volume.find(path)
     const isDirectory = node?._tag === "Directory"
     if (!mayGo(path, isDirectory, isDoomed)) return false
+    const key = keyOf(bytesOf(path.slice(destination.length + 1)))
+    if (Veto.names(veto, key, isDirectory)) {
+      vetoed.push(key)
+      return false
+    }
     const inside = isDirectory ? [...node.entries.keys()] : []
     const isEmpty = inside.map((name) => unlink(`${path}/${name}`, true)).every((isGone) => isGone)
-    if (!isEmpty || count >= most || (!isDry && Result.isFailure(volume.unlink(path)))) return false
+    if (!isEmpty) return false
+    if (count >= limit.most) {
+      if (limit.isVetoed) vetoed.push(key)
+      return false
+    }
+    if (!isDry && Result.isFailure(volume.unlink(path))) return false
     count++
     told?.(bytesOf(path.slice(destination.length + 1)), isDirectory)
     return true
@@ -226,7 +234,9 @@ const remove = Effect.fnUntraced(function* ({ inventory, volume }: MemorySite, d
     }
     yield* Effect.yieldNow
   }
-  return { count, failures: [] } as Deleted
+  const reason = `not deleted, because the owner refuses it: ${vetoed.join(", ")}`
+  const failures: Array<Failure> = vetoed.length === 0 ? [] : [{ entry: 0, reason, isVetoed: true }]
+  return { count, vetoed: vetoed.length, failures } as Deleted
 })
 
 const isLinked = ({ inventory, volume }: MemorySite, link: Extract<Entry, { readonly _tag: "HardLink" }>): boolean => {

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Errno from "../system/Errno.ts"
+import { none as noVeto, type Veto } from "../filter/Veto.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import { Inventory } from "./Inventory.ts"
@@ -32,6 +33,8 @@ export interface Options extends Faults {
   readonly volume?: Volume
   /** The content that a file is expected to have, by its path, so that many stores need not keep a copy each. */
   readonly known?: (path: string) => Uint8Array | undefined
+  /** What no master may do. */
+  readonly veto?: Veto
   /** Goes before each change, and each look of a survey: a slow disk sleeps, and between two changes a machine may crash. */
   readonly turn?: (operation: Operation) => Effect.Effect<void>
 }
@@ -46,7 +49,8 @@ export const pathOf = (entry: Entry) =>
 export class MemorySite {
   readonly options: Options
   readonly volume: Volume
-  inventory = new Inventory([])
+  readonly veto: Veto
+  inventory: Inventory
   stage: "Waiting" | "Open" | "Finished" = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
@@ -57,6 +61,8 @@ export class MemorySite {
 
   constructor(options: Options) {
     this.options = options
+    this.veto = options.veto ?? noVeto
+    this.inventory = new Inventory([], this.veto)
     this.volume = options.volume ?? new Volume(options)
     this.stands = Effect.suspend(() =>
       this.top === undefined || this.volume.find(destination) === this.top ? Effect.void : Effect.fail(replaced())
@@ -73,7 +79,7 @@ export class MemorySite {
     this.admit()
     this.top = this.volume.find(destination)
     this.stage = "Open"
-    this.inventory = new Inventory(entries)
+    this.inventory = new Inventory(entries, this.veto)
   }
 
   /** Fails where a fault is wanted. */

@@ -12,7 +12,7 @@ import { isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
 import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
-import { notKept, outside } from "./Reasons.ts"
+import { failureOf, notKept, outside, vetoed } from "./Reasons.ts"
 import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
 
@@ -104,9 +104,10 @@ const each = Effect.fnUntraced(function* (
   const failures: Array<Failure> = []
   yield* site.stands
   for (const [position, member] of carried.members.entries()) {
+    const isVetoed = site.inventory.isVetoed(member.entry)
     if (skip(position) || site.inventory.isRefused(member.entry)) continue
-    const done = yield* Effect.result(commit(member))
-    if (Result.isFailure(done)) failures.push({ entry: member.entry, reason: done.failure.reason })
+    const done = yield* Effect.result(isVetoed ? Effect.fail(vetoed()) : commit(member))
+    if (Result.isFailure(done)) failures.push(failureOf(member.entry, done.failure))
   }
   return failures
 })
@@ -135,7 +136,7 @@ export const existing = (site: MemorySite, carried: CarriedFile) =>
 
 const standing = ({ inventory, volume }: MemorySite, { entry: index, size }: Member): File | undefined => {
   const entry = inventory.entries[index]
-  const node = entry === undefined || inventory.isRefused(index) ? undefined : volume.find(pathOf(entry))
+  const node = entry === undefined || inventory.refusal(index) !== undefined ? undefined : volume.find(pathOf(entry))
   return node?._tag === "File" && node.content.size === size && node.names.size === 1 ? node : undefined
 }
 

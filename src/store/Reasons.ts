@@ -3,9 +3,11 @@
  * caller puts it in.
  */
 
+import * as Veto from "../filter/Veto.ts"
 import * as Errno from "../system/Errno.ts"
 import { display } from "../tree/Names.ts"
-import { StoreError } from "./Store.ts"
+import type { Failure } from "../wire/Message.ts"
+import { type DestinationEscape, isVeto, reasonOf, StoreError } from "./Store.ts"
 
 /** A refusal without a path. `code` is the system's, such as "ENOENT". */
 export const refusal = (code: string, words: string) => new StoreError({ path: "", ...Errno.refusal(code, words) })
@@ -26,6 +28,16 @@ export const leaderless = (leader: Uint8Array) =>
 /** A file that had not to be sent was changed while the session ran. */
 export const changedMeanwhile = () =>
   refusal("ESTALE", "it was changed at the destination while the session ran; send once more")
+
+/** The catcher's owner lets no master do it. `words`: what, and by which option. [Y-9] */
+export const vetoed = (words = Veto.reason) => new StoreError({ path: "", code: Veto.code, reason: words })
+
+/** The error of one entry as its failure. */
+export const failureOf = (entry: number, error: StoreError | DestinationEscape): Failure => ({
+  entry,
+  reason: reasonOf(error),
+  ...(isVeto(error) ? { isVetoed: true } : {})
+})
 
 /** Content of a carried file that no store keeps. */
 export const notKept = () => refusal("EINVAL", "the manifest is not kept in the store")

@@ -9,6 +9,7 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Filter } from "../filter/Filter.ts"
+import * as Veto from "../filter/Veto.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -40,6 +41,10 @@ export class DestinationEscape extends Schema.TaggedError<DestinationEscape>()("
 /** The reason as a report has it: the path stands beside it there. */
 export const reasonOf = (error: StoreError | DestinationEscape): string =>
   error._tag === "StoreError" ? error.reason : `DestinationEscape: ${error.reason}`
+
+/** Is it a veto of the destination's owner? [Y-9] */
+export const isVeto = (error: StoreError | DestinationEscape): boolean =>
+  error._tag === "StoreError" && error.code === Veto.code
 
 /** Writes the content of one carried file while it arrives. */
 export interface FileWriter {
@@ -97,6 +102,8 @@ export interface Deleted {
   readonly failures: ReadonlyArray<Failure>
   /** How many names are gone. */
   readonly count: number
+  /** How many stay because the owner refuses it. [Y-9] */
+  readonly vetoed: number
 }
 
 /** When a store looks whether its destination can be used: before a session is waited for, or when one begins. */

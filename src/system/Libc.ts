@@ -8,7 +8,6 @@ import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
-import type * as Koffi from "koffi"
 import { constants } from "node:os"
 import * as Errno from "./Errno.ts"
 import * as Status from "./Status.ts"
@@ -94,7 +93,11 @@ const bind = (system: System): Calls => {
 }
 
 /** `statx`, which old systems and some sandboxes refuse. */
-const bindStatus = (koffi: typeof import("koffi"), library: Koffi.LibraryHandle, { here, noFollow }: System) =>
+const bindStatus = (
+  koffi: typeof import("koffi"),
+  library: import("koffi").LibraryHandle,
+  { here, noFollow }: System
+) =>
   Result.getOrUndefined(
     Result.try((): NonNullable<Calls["lstatat"]> => {
       const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")

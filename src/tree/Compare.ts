@@ -2,6 +2,7 @@
  * What an entry of the manifest and what stands under its name at a catcher have apart: as `rsync`
  * decides it, and as its `--itemize-changes` tells it. Pure.
  */
+import type { Changes } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
 import type { Policy } from "./Policy.ts"
@@ -30,14 +31,22 @@ export const change = {
   Owner: 64,
   Group: 128,
   /** It differs, and the policy keeps it. */
-  Kept: 256
+  Kept: 256,
+  /** It differs, and the catcher's owner lets no master touch it. [Y-9] */
+  Vetoed: 512
 } as const
 
 /** Has such an entry to be sent, or made anew? */
 export const isLacked = (word: number): boolean => (word & change.Content) !== 0
 
-/** Does the policy leave it alone? */
-export const isKept = (word: number): boolean => (word & change.Kept) !== 0
+/** Is it left alone, though it differs? */
+export const isKept = (word: number): boolean => (word & (change.Kept | change.Vetoed)) !== 0
+
+/** Is that because of the catcher's owner? */
+export const isVetoed = (word: number): boolean => (word & change.Vetoed) !== 0
+
+/** What becomes of a change where the catcher's owner lets no master touch the entry. */
+export const vetoed = (word: number): number => (word === 0 || isKept(word) ? word : change.Vetoed)
 
 /** `found`: undefined where nothing is. `givesAway`: the catcher may set owners. */
 export const changesOf = (
@@ -113,14 +122,23 @@ const metadataOf = (
   (givesAway && metadata.gid !== found.metadata.gid ? change.Group : 0)
 
 /** How many entries have to be made, to be sent or made anew, and to be described; and how many are kept as they are. */
-export const countsOf = (changes: Uint16Array) => {
-  const out = { created: 0, updated: 0, described: 0, kept: 0 }
+export const countsOf = (changes: Iterable<number>) => {
+  const out = { created: 0, updated: 0, described: 0, kept: 0, vetoed: 0 }
   for (const word of changes) {
-    if (isKept(word)) out.kept++
+    if (isVetoed(word)) out.vetoed++
+    else if (isKept(word)) out.kept++
     else if (word === 0) continue
     else if (!isLacked(word)) out.described++
     else if ((word & change.New) !== 0) out.created++
     else out.updated++
   }
   return out
+}
+
+/** What a catcher says that it has changed: no more entries than there are. */
+export const believable = ({ deleted, vetoed, ...changes }: Changes, entries: number): Changes => {
+  const within = (count: number) => Math.min(count, entries)
+  const { created, described, kept, updated } = changes
+  const made = { created: within(created), updated: within(updated), described: within(described) }
+  return { ...made, kept: within(kept), deleted, vetoed }
 }

@@ -2,7 +2,7 @@
  * A change as a line, in the letters of `rsync --itemize-changes`. Pure. [Y-7]
  */
 import type { Item } from "../protocol/Words.ts"
-import { change } from "./Compare.ts"
+import { change, isKept } from "./Compare.ts"
 import type { Entry } from "./Entry.ts"
 import { display, pathAt } from "./Names.ts"
 
@@ -25,7 +25,7 @@ export const lineOf = (item: Item, entries: ReadonlyArray<Entry>): Line | undefi
     return { changes: "*deleting", ...at, path: item.isDirectory ? `${at.path}/` : at.path }
   }
   const entry = entries[item.entry]
-  if (entry === undefined || (item.change & change.Kept) !== 0) return undefined
+  if (entry === undefined || isKept(item.change)) return undefined
   const to = linkedTo(entry, entries)
   return {
     changes: lettersOf(entry, item.change),

@@ -77,6 +77,9 @@ function* characters(path: Uint8Array) {
   }
 }
 
+/** The key of the directory that a path is in. */
+export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
+
 /** A path as a Map's key: one character a byte. */
 export const keyOf = (path: Uint8Array): string =>
   Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1")

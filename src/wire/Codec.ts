@@ -55,9 +55,9 @@ export const write = (message: Message, tailBytes: number): Uint8Array => {
 export const fitFailures = (
   failures: ReadonlyArray<Failure>
 ): { readonly failures: ReadonlyArray<Failure>; readonly next: number | undefined } => {
-  let bytes = Limits.headerBytes + 16
+  let bytes = Limits.headerBytes + 49
   for (let i = 0; i < failures.length; i++) {
-    bytes += 5 + Limits.reasonBytes
+    bytes += 6 + Math.min(Limits.reasonBytes, Buffer.byteLength(failures[i].reason))
     if (bytes > messageBytes) return { failures: failures.slice(0, i), next: failures[i].entry }
   }
   return { failures, next: undefined }

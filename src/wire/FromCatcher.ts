@@ -5,7 +5,8 @@
 import * as Limits from "../protocol/Limits.ts"
 import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
 import * as Header from "./Header.ts"
-import type { FromCatcher, Item, Runs } from "./Message.ts"
+import type { Changes, Done } from "../protocol/Words.ts"
+import type { Failure, FromCatcher, Item, Runs } from "./Message.ts"
 
 const noLacks = 0xffff
 
@@ -53,7 +54,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
     case "Aborted":
       return [message.file ?? nothing, 0]
     case "SitOut":
-      w.u8(message.about === "Tree" ? 1 : 0)
+      w.u8(abouts.indexOf(message.about))
       w.text(message.reason, Limits.reasonBytes)
       return [message.file, 0]
     case "Missing":
@@ -66,7 +67,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       w.u64(message.held)
       return [message.file, message.round]
     case "SurveyOk":
-      for (const change of counted) w.u32(message.changes[change])
+      putChanges(w, message.changes)
       w.u16(message.count)
       putRuns(w, message.from, message.count, message.runs)
       return [message.file, message.from]
@@ -82,9 +83,12 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       return [message.file, message.from]
     case "CloseOk": {
       w.u32(message.next ?? nothing)
+      w.u8(message.done === undefined ? 0 : 1)
+      if (message.done !== undefined) putDone(w, message.done)
       w.u16(message.failures.length)
       for (const failure of message.failures) {
         w.u32(failure.entry)
+        w.u8(failure.isVetoed === true ? 1 : 0)
         w.text(failure.reason, Limits.reasonBytes)
       }
       return [message.file, message.from]
@@ -92,8 +96,26 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
   }
 }
 
-/** The counts of an answer to a survey, as they follow each other. */
-const counted = ["created", "updated", "described", "kept", "deleted"] as const
+/** What a reason is about, by its number. */
+const abouts = ["File", "Tree", "Veto"] as const
+
+/** The counts of changes, as they follow each other. */
+const counted = ["created", "updated", "described", "kept", "deleted", "vetoed"] as const
+
+const putChanges = (w: Writer, changes: Changes): void => {
+  for (const change of counted) w.u32(changes[change])
+}
+
+const putDone = (w: Writer, done: Done): void => {
+  putChanges(w, done)
+  w.u32(done.files)
+  w.u64(done.bytes)
+}
+
+const takeChanges = (r: Reader): Changes => {
+  const [created, updated, described, kept, deleted, vetoed] = counted.map(() => r.u32())
+  return { created, updated, described, kept, deleted, vetoed }
+}
 
 const putItem = (w: Writer, item: Item): void => {
   if (item._tag === "Change") {
@@ -107,9 +129,9 @@ const putItem = (w: Writer, item: Item): void => {
 }
 
 const takeSurvey = (r: Reader, from: number) => {
-  const [created, updated, described, kept, deleted] = counted.map(() => r.u32())
+  const changes = takeChanges(r)
   const count = r.u16()
-  return { changes: { created, updated, described, kept, deleted }, count, runs: takeRuns(r, from, count) }
+  return { changes, count, runs: takeRuns(r, from, count) }
 }
 
 const takeItems = (r: Reader) => {
@@ -224,18 +246,32 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
     case Header.types.SurveyOk:
       if (file !== 0) r.bad = true
       return { _tag: "SurveyOk", ...sender, file: 0, from: index, ...takeSurvey(r, index) }
-    case Header.types.CloseOk: {
-      const next = r.u32()
-      const length = r.u16()
-      const failures = []
-      for (let i = 0; i < length && !r.bad; i++) failures.push({ entry: r.u32(), reason: r.text(Limits.reasonBytes) })
-      return { _tag: "CloseOk", ...sender, file, from: index, failures, next: next === nothing ? undefined : next }
-    }
+    case Header.types.CloseOk:
+      return { _tag: "CloseOk", ...sender, file, from: index, ...takeClosed(r) }
   }
   return undefined
 }
 
-const aboutOf = (r: Reader): "File" | "Tree" => (flagOf(r) ? "Tree" : "File")
+const aboutOf = (r: Reader): (typeof abouts)[number] => {
+  const about = abouts[r.u8()]
+  if (about === undefined) r.bad = true
+  return about ?? "File"
+}
+
+const takeClosed = (r: Reader) => {
+  const next = r.u32()
+  const done = flagOf(r) ? { done: { ...takeChanges(r), files: r.u32(), bytes: r.u64() } } : {}
+  const length = r.u16()
+  const failures: Array<Failure> = []
+  for (let i = 0; i < length && !r.bad; i++) failures.push(takeFailure(r))
+  return { ...done, failures, next: next === nothing ? undefined : next }
+}
+
+const takeFailure = (r: Reader): Failure => {
+  const entry = r.u32()
+  const vetoed = flagOf(r) ? ({ isVetoed: true } as const) : {}
+  return { entry, reason: r.text(Limits.reasonBytes), ...vetoed }
+}
 
 const flagOf = (r: Reader): boolean => {
   const flag = r.u8()

@@ -3,7 +3,7 @@
  * docs/protocol.md holds the same table with offsets.
  */
 
-import type { Changes, Failure, Item, Kind, Refusal, Runs, SitOutReason, SpanLack } from "../protocol/Words.ts"
+import type { Changes, Done, Failure, Item, Kind, Refusal, Runs, SitOutReason, SpanLack } from "../protocol/Words.ts"
 
 export type { Failure, Item, Kind, Refusal, Runs } from "../protocol/Words.ts"
 
@@ -256,6 +256,8 @@ export interface CloseOk extends Answer {
   readonly _tag: "CloseOk"
   readonly file: number
   readonly from: number
+  /** What was changed at the catcher, once the tree is committed; absent where it was not asked what it lacks. */
+  readonly done?: Done
   readonly failures: ReadonlyArray<Failure>
   readonly next: number | undefined
 }

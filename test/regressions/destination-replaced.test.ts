@@ -91,7 +91,7 @@ for (const way of ways) {
         Effect.gen(function* () {
           const base = yield* directory
           const destination = `${base}/destination`
-          const store = yield* disk(destination, way, undefined, "InSession")
+          const store = yield* disk(destination, way, undefined, { checked: "InSession" })
           const huge = [file("huge", 1e15)]
           assert.isTrue(Option.isSome(yield* store.shortage(huge)))
           fs.rmdirSync(destination)

@@ -1,10 +1,14 @@
 /** Catchers that have an older version: each is sent what it lacks, and all of them what any of them lacks. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type { Report } from "../../src/report/Report.ts"
+import { exitStatusOf } from "../../src/report/Report.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import type { Change } from "../../src/store/Volume.ts"
 import * as Policy from "../../src/tree/Policy.ts"
+import { veto } from "../store/Sandbox.ts"
 import * as Simulation from "./Simulation.ts"
 
 const tree: ReadonlyArray<Given> = [
@@ -60,6 +64,11 @@ const isWhole = (outcome: Simulation.Outcome, given = tree) => {
   }
 }
 
+const reportOf = <E>(exit: Exit.Exit<Report, E>): Report => {
+  if (exit._tag === "Success") return exit.value
+  throw new Error(JSON.stringify(exit))
+}
+
 const needed = (outcome: Simulation.Outcome) =>
   outcome.master._tag === "Success" ? outcome.master.value.pages.needed : -1
 
@@ -106,7 +115,14 @@ describe("a session with a policy", () => {
         catcher === 0 ? { refuse: (_: string, path: string) => (path.endsWith("small 3") ? "EACCES" : undefined) } : {}
       const stands = ({ outcome }: { readonly outcome: Simulation.Outcome }) =>
         outcome.memories.map(({ tree }) => tree.has("d/old"))
-      assert.deepStrictEqual(stands(yield* sync(versions, { faults }, { deletes: true })), [true, false, false])
+      const cautious = yield* sync(versions, { faults }, { deletes: true })
+      assert.deepStrictEqual(stands(cautious), [true, false, false])
+      // the report tells what was done, not what the survey found
+      for (const count of ["deleted", "updated"] as const)
+        assert.deepStrictEqual(
+          reportOf(cautious.outcome.master).catchers.map(({ changes }) => changes?.[count]),
+          [0, 1, 1]
+        )
       const careless = { deletes: true, ignoresErrors: true }
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
     })
@@ -164,4 +180,87 @@ describe("a session with a policy", () => {
       isWhole(outcome)
     })
   )
+
+  describe("and the owner of a catcher", () => {
+    const extra = [...tree, Simulation.file("d/old", 10), Simulation.file("d/mine", 10)]
+
+    it.effect(
+      "protects paths: they stay, nothing is sent for it alone, both sides tell, and nothing has failed [Y-9]",
+      () =>
+        Effect.gen(function* () {
+          const faults = (catcher: number) => (catcher === 1 ? { veto: veto(["small 3", "/d/large", "mine"]) } : {})
+          const versions = [older(extra, "d/small 4"), older(extra, "d/small 3", "d/small 4", "d/large")]
+          const { changed, outcome } = yield* sync(versions, { faults }, { deletes: true })
+          const report = reportOf(outcome.master)
+          assert.deepStrictEqual(report.selected, { files: 1, bytes: 1004 })
+          assert.deepStrictEqual(
+            report.catchers.map(({ state }) => state),
+            ["Complete", "Limited"]
+          )
+          const [, { changes, failures, files, vetoed = [] }] = report.catchers
+          assert.deepStrictEqual(
+            [changes?.vetoed, changes?.updated, changes?.deleted, failures, files],
+            [4, 1, 1, [], 20]
+          )
+          // the twin is a hard link to the large file
+          assert.deepStrictEqual(
+            vetoed.map(({ path }) => path),
+            [".", "d/large", "d/small 3", "twin"]
+          )
+          assert.match(vetoed[0].reason, /d\/mine/)
+          const own = reportOf(outcome.catchers[1])
+          const told = ({ catchers }: Report) => [catchers.at(-1)?.changes, catchers.at(-1)?.vetoed]
+          assert.deepStrictEqual(told(own), told(report))
+          assert.deepStrictEqual([exitStatusOf(report), exitStatusOf(own)], [0, 0])
+          const touched = changed.filter(([host]) => host === "c2").map(([, path]) => path.split("/").at(-1))
+          assert.deepStrictEqual([...new Set(touched.filter((name) => !name?.startsWith(".")))], ["small 4", "old"])
+        })
+    )
+
+    it.effect("limits deletion, and the smaller limit holds [Y-9]", () =>
+      Effect.gen(function* () {
+        const faults = (catcher: number) => ({ veto: veto([], [0, 1, 5][catcher]) })
+        const { outcome } = yield* sync([extra, extra, extra], { faults }, { deletes: true })
+        const report = reportOf(outcome.master)
+        assert.deepStrictEqual(
+          report.catchers.map(({ changes, state }) => [changes?.deleted, changes?.vetoed, state]),
+          [
+            [0, 2, "Limited"],
+            [1, 1, "Limited"],
+            [2, 0, "Complete"]
+          ]
+        )
+        assert.strictEqual(exitStatusOf(report), 0)
+      })
+    )
+
+    it.effect("protects paths also where every file is sent, without a survey [Y-9]", () =>
+      Effect.gen(function* () {
+        const { outcome } = yield* sync([[], []], {
+          faults: (catcher) => (catcher === 1 ? { veto: veto(["small 3", "/d/large"]) } : {}),
+          master: {}
+        })
+        const report = reportOf(outcome.master)
+        assert.deepStrictEqual(
+          report.catchers.map(({ failures, files, state, vetoed }) => [state, files, failures, vetoed?.length]),
+          [
+            ["Complete", 23, [], undefined],
+            ["Limited", 20, [], 3]
+          ]
+        )
+        assert.isFalse(outcome.memories[1].tree.has("d/large"))
+      })
+    )
+
+    it.effect("is told in a dry run as well [Y-9]", () =>
+      Effect.gen(function* () {
+        const faults = () => ({ veto: veto(["small 3", "mine"]) })
+        const policy = { deletes: true, isDryRun: true }
+        const { changed, outcome } = yield* sync([older(extra, "d/small 3", "d/small 4")], { faults }, policy)
+        const [{ changes, state, vetoed = [] }] = reportOf(outcome.master).catchers
+        assert.deepStrictEqual([state, changes?.vetoed, changes?.deleted, vetoed.length], ["Limited", 2, 1, 2])
+        assert.deepStrictEqual(changed, [])
+      })
+    )
+  })
 })

@@ -6,11 +6,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { isMainThread } from "node:worker_threads"
+import { rulesOf } from "../../src/filter/Options.ts"
+import * as Veto from "../../src/filter/Veto.ts"
 import * as Confinement from "../../src/store/disk/Confinement.ts"
 import * as Disk from "../../src/store/disk/Disk.ts"
 import { type Checked, Store } from "../../src/store/Store.ts"
@@ -45,13 +48,20 @@ export const disk = Effect.fnUntraced(function* (
   destination: string | Uint8Array,
   way: { readonly handles: boolean; readonly koffi: boolean } = ways[0],
   owner?: string,
-  checked?: Checked
+  options: { readonly checked?: Checked; readonly veto?: Veto.Veto } = {}
 ) {
-  let layer = Disk.layer(destination, owner, checked)
+  let layer = Disk.layer(destination, owner, options.checked, options.veto)
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
   if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
   return Context.get(yield* Layer.build(layer), Store)
 })
+
+/** The veto of these patterns. */
+export const veto = (patterns: ReadonlyArray<string>, mostDeleted?: number): Veto.Veto => {
+  const given = patterns.map((value) => ({ option: "exclude", value }) as const)
+  const sources = { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
+  return Veto.make(Result.getOrThrow(rulesOf(given, false, sources)), mostDeleted)
+}
 
 export const bytes = (text: string | Uint8Array): Uint8Array =>
   typeof text === "string" ? new TextEncoder().encode(text) : text

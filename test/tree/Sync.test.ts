@@ -82,9 +82,11 @@ describe("what is compared [Y-2]", () => {
       change.Content,
       change.Mode,
       change.Kept,
-      change.Content | change.Size
+      change.Content | change.Size,
+      change.Vetoed
     ]
-    assert.deepStrictEqual(Compare.countsOf(Uint16Array.from(words)), { created: 1, updated: 2, described: 1, kept: 1 })
+    const counts = { created: 1, updated: 2, described: 1, kept: 1, vetoed: 1 }
+    assert.deepStrictEqual(Compare.countsOf(Uint16Array.from(words)), counts)
   })
 })
 

@@ -24,7 +24,7 @@ const isSound = (result: Message | Codec.WireError) =>
 const session = 0x0123_4567_89ab_cdefn
 const answer = { session, slot: 5, incarnation: 0x0a0b_0c0d }
 const file = 0x1122_3344
-const changes = { created: 1, updated: 2, described: 3, kept: 4, deleted: 5 }
+const changes = { created: 1, updated: 2, described: 3, kept: 4, deleted: 5, vetoed: 6 }
 
 describe("round trip", () => {
   it.prop(
@@ -143,6 +143,10 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("07", "2800", "44332211") + "0500 0d0c0b0a 00 04 66756c6c 324960c4"
   ],
   [
+    { _tag: "SitOut", ...answer, file, reason: "full", about: "Veto" },
+    header("07", "2800", "44332211") + "0500 0d0c0b0a 02 04 66756c6c 39e8a889"
+  ],
+  [
     { _tag: "SitOut", ...answer, file, reason: "full", about: "Tree" },
     header("07", "2800", "44332211") + "0500 0d0c0b0a 01 04 66756c6c 979a3c0f"
   ],
@@ -222,11 +226,19 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 6, failures: [{ entry: 7, reason: "no" }], next: 9 },
-    header("0f", "2f00", "44332211", "06000000") + "0500 0d0c0b0a 09000000 0100 07000000 02 6e6f 11d907a9"
+    header("0f", "3100", "44332211", "06000000") + "0500 0d0c0b0a 09000000 00 0100 07000000 00 02 6e6f 645ec900"
   ],
   [
     { _tag: "CloseOk", ...answer, file, from: 0, failures: [], next: undefined },
-    header("0f", "2800", "44332211") + "0500 0d0c0b0a ffffffff 0000 cb3b03d2"
+    header("0f", "2900", "44332211") + "0500 0d0c0b0a ffffffff 00 0000 7d6794e8"
+  ],
+  [
+    {
+      ...{ _tag: "CloseOk", ...answer, file: 0, from: 0, done: { ...changes, files: 7, bytes: 8 }, next: undefined },
+      failures: [{ entry: 7, reason: "no", isVetoed: true }]
+    },
+    header("0f", "5500", "00000000") +
+      "0500 0d0c0b0a ffffffff 01 01000000 02000000 03000000 04000000 05000000 06000000 07000000 0800000000000000 0100 07000000 01 02 6e6f 3e424dc1"
   ],
   [
     { _tag: "Abort", session, file, reason: "no", audience: [] },
@@ -264,8 +276,8 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     { ...{ _tag: "SurveyOk", ...answer, file: 0, from: 8192, count: 300, runs: [8200, 7] }, changes },
-    header("18", "3f00", "00000000", "00200000") +
-      "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 2c01 00 0100 0800 0700 471d10f4"
+    header("18", "4300", "00000000", "00200000") +
+      "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 06000000 2c01 00 0100 0800 0700 e0658274"
   ],
   [
     { _tag: "Comparing", ...answer, file: 0, from: 8192, looked: 7, hashed: 2 ** 40, toHash: 2 ** 41 },
@@ -500,7 +512,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     reject(bitmap, (body) => body.setUint8(14, 2))
     reject(counted, (body) => body.setUint8(14, 1))
     // a reason is about the file or about the tree
-    reject({ _tag: "SitOut", ...answer, file, reason: "no", about: "Tree" }, (body) => body.setUint8(6, 2))
+    reject({ _tag: "SitOut", ...answer, file, reason: "no", about: "Tree" }, (body) => body.setUint8(6, 3))
   })
 
   it("audience: a bitmap longer than the datagram, slots beyond the limit", () => {
@@ -567,8 +579,8 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
 
   it("SurveyOk: entries beyond its slice, more of them than a slice has; of another file [Y-1]", () => {
     const survey: Message = { ...answer, _tag: "SurveyOk", file: 0, from: 5, count: 300, runs: [9, 2], changes }
-    reject(survey, (body) => body.setUint16(26, 3, true))
-    reject(survey, (body) => body.setUint16(26, Limits.surveyEntries + 1, true))
+    reject(survey, (body) => body.setUint16(30, 3, true))
+    reject(survey, (body) => body.setUint16(30, Limits.surveyEntries + 1, true))
     const most = {
       ...survey,
       count: Limits.surveyEntries,
@@ -618,7 +630,10 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
 
   it("CloseOk: more failures than there are bytes; texts longer than their limit", () => {
     const closeOk = golden.find(([message]) => message._tag === "CloseOk")![0]
-    reject(closeOk, (body) => body.setUint16(10, 0xffff, true))
+    reject(closeOk, (body) => body.setUint16(11, 0xffff, true))
+    // changes are there or not; a failure is one or a veto
+    reject(closeOk, (body) => body.setUint8(10, 2))
+    reject(closeOk, (body) => body.setUint8(17, 2))
     const long = Buffer.concat([
       Codec.encode({ _tag: "Decline", session, incarnation: 1, silentMillis: 0, master: "" }),
       Buffer.alloc(255, 97)
@@ -667,7 +682,14 @@ describe("failures of a commit", () => {
         while (from !== undefined) {
           const least: number = from
           const page = Codec.fitFailures(failures.filter(({ entry }) => entry >= least))
-          const { length } = Codec.encode({ _tag: "CloseOk", ...answer, file, from, ...page })
+          const { length } = Codec.encode({
+            _tag: "CloseOk",
+            ...answer,
+            file,
+            from,
+            done: { ...changes, files: 7, bytes: 8 },
+            ...page
+          })
           assert.isAtMost(length - Limits.checksumBytes + Limits.tagBytes, 1200)
           got.push(...page.failures)
           from = page.next

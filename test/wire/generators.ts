@@ -2,6 +2,7 @@
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Limits from "../../src/protocol/Limits.ts"
+import type { Changes } from "../../src/protocol/Words.ts"
 import type { Item, Message } from "../../src/wire/Message.ts"
 import { int } from "../protocol/generators.ts"
 
@@ -85,7 +86,7 @@ const Parts = Schema.Struct({
       byte: int(0, 255)
     }),
     Schema.TaggedStruct("Survey", { audience, from: u32 }),
-    Schema.TaggedStruct("SurveyOk", { ...who, runs, changed: Schema.Array(u32).check(Schema.isMaxLength(5)) }),
+    Schema.TaggedStruct("SurveyOk", { ...who, runs, changed: Schema.Array(u32).check(Schema.isMaxLength(6)) }),
     Schema.TaggedStruct("Comparing", { ...who, from: u32, looked: u32, hashed: size, toHash: size }),
     Schema.TaggedStruct("Itemize", { audience, from: u32 }),
     Schema.TaggedStruct("ItemizeOk", {
@@ -98,14 +99,17 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),
     Schema.TaggedStruct("OpenOk", { ...who, file }),
-    Schema.TaggedStruct("SitOut", { ...who, file, reason: text, about: Schema.Literals(["File", "Tree"]) }),
+    Schema.TaggedStruct("SitOut", { ...who, file, reason: text, about: Schema.Literals(["File", "Tree", "Veto"]) }),
     Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs, spoiled: Schema.Boolean }),
     Schema.TaggedStruct("Complete", { ...who, file, held: size }),
     Schema.TaggedStruct("CloseOk", {
       ...who,
       file,
       from: u32,
-      failures: Schema.Array(Schema.Struct({ entry: u32, reason: text })).check(Schema.isMaxLength(5)),
+      failures: Schema.Array(Schema.Struct({ entry: u32, reason: text, isVetoed: Schema.Boolean })).check(
+        Schema.isMaxLength(5)
+      ),
+      changed: Schema.Array(u32).check(Schema.isMaxLength(6)),
       next: Schema.UndefinedOr(file)
     }),
     Schema.TaggedStruct("Aborted", { ...who, file }),
@@ -113,6 +117,15 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("ProbeOk", { ...who, probing: u32, train: u32, single: u16, times: u16, glued: u16 })
   ])
 })
+
+const changesOf = ([
+  created = 0,
+  updated = 0,
+  described = 0,
+  kept = 0,
+  deleted = 0,
+  vetoed = 0
+]: ReadonlyArray<number>): Changes => ({ created, updated, described, kept, deleted, vetoed })
 
 const runsOf = ({ comb, count, first, parts }: typeof runs.Type): ReadonlyArray<number> => {
   const out: Array<number> = []
@@ -152,8 +165,7 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...message, session, file: 0, audience: asked(message.audience) }
     case "SurveyOk": {
       const { changed, runs, ...answer } = message
-      const [created = 0, updated = 0, described = 0, kept = 0, deleted = 0] = changed
-      const changes = { created, updated, described, kept, deleted }
+      const changes = changesOf(changed)
       return { ...answer, session, file: 0, from: runs.first, count: runs.count, runs: runsOf(runs), changes }
     }
     case "Comparing":
@@ -193,8 +205,13 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       }
     }
     case "CloseOk": {
-      const failures = message.failures.map(({ entry, reason }) => ({ entry, reason: reason.join("") }))
-      return { ...message, session, failures }
+      const { changed, ...closed } = message
+      const done = { ...changesOf(changed), files: changed[0] ?? 0, bytes: (changed[1] ?? 0) * 2 ** 20 }
+      const failures = message.failures.map(({ entry, isVetoed, reason }) => ({
+        ...{ entry, reason: reason.join("") },
+        ...(isVetoed ? ({ isVetoed } as const) : {})
+      }))
+      return { ...closed, session, failures, ...(changed.length === 0 ? {} : { done }) }
     }
     default:
       return { ...message, session }

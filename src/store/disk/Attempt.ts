@@ -8,7 +8,8 @@ import * as Result from "effect/Result"
 import * as Errno from "../../system/Errno.ts"
 import { display } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
-import { DestinationEscape, reasonOf, StoreError } from "../Store.ts"
+import { failureOf } from "../Reasons.ts"
+import { DestinationEscape, StoreError } from "../Store.ts"
 
 /** A thrown cause as the store's error, with the path that was worked on. A cause that is no refusal is thrown again. */
 export const storeError =
@@ -30,7 +31,7 @@ export const attempt = <A>(path: Uint8Array, body: () => A): Effect.Effect<A, St
 /** Runs `body` for one entry. When it throws, the entry has a failure and the others go on. */
 export const forEntry = (failures: Array<Failure>, entry: number, path: Uint8Array, body: () => void): void => {
   const done = Result.try(body)
-  if (Result.isFailure(done)) failures.push({ entry, reason: reasonOf(errorOf(path)(done.failure)) })
+  if (Result.isFailure(done)) failures.push(failureOf(entry, errorOf(path)(done.failure)))
 }
 
 /** Runs `clean` when `body` throws. A failure of `clean` is dropped: the first one says why. */

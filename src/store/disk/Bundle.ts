@@ -17,6 +17,7 @@ import { forEntry, orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
+import * as Way from "./Way.ts"
 
 export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, carried: CarriedFile) {
   yield* BundleWriter.admit(carried)
@@ -26,10 +27,12 @@ export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, c
   const commit = Effect.fn("Disk.commitBundle")(function* (skip: (member: number) => boolean) {
     const failures: Array<Failure> = []
     yield* site.destination.stands
-    yield* site.destination.inTurns(carried.members, (member, position) => {
-      const { inventory } = site
+    const { inventory } = site
+    const wanted = carried.members.filter((_, position) => !skip(position)).map(({ entry }) => entry)
+    const free = new Set(yield* Way.clear(site, wanted, failures))
+    yield* site.destination.inTurns(carried.members, (member) => {
       // A refused entry was reported by `prepare`.
-      if (skip(position) || inventory.isRefused(member.entry)) return
+      if (!free.has(member.entry) || inventory.isRefused(member.entry)) return
       forEntry(failures, member.entry, inventory.entries[member.entry]?.path, () => place(site, member, content))
     })
     return failures
@@ -41,6 +44,8 @@ export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, c
 const place = (site: Site, member: Member, content: Uint8Array): void => {
   const { destination, inventory } = site
   const { metadata, path } = inventory.file(member.entry)
+  const refused = inventory.refusal(member.entry)
+  if (refused !== undefined) throw refused
   if (!isInside(content.length, member.offset, member.size)) throw outside()
   const part = partOf(content, member)
   const described = site.place(member.entry, () => write(site, destination.spot(path), metadata, part))

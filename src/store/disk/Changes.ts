@@ -5,23 +5,15 @@
 
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
-import type { Filter } from "../../filter/Filter.ts"
 import * as Errno from "../../system/Errno.ts"
 import { notEmpty } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
-import { removeWhole } from "./Removal.ts"
 import type { Create, Temporaries } from "./Temporaries.ts"
 
 export class Changes {
-  /** A directory that is not empty makes way for something else. [Y-6] */
-  forces = false
-  /** What may go then; undefined: everything. */
-  filter: Filter | undefined
-  /** How many names more may go so. */
-  most = Infinity
   private readonly destination: Destination
   private readonly temporaries: Temporaries
 
@@ -63,15 +55,8 @@ export class Changes {
     const moved = Result.try(() => tree.rename(directory, from, name))
     if (Result.isSuccess(moved)) return
     if (Errno.codeOf(moved.failure) !== "EISDIR") throw moved.failure
-    const removed = Result.try(() =>
-      this.forces ? this.makeWay(directory.key, name) : fs.rmdirSync(Confinement.at(directory, name))
-    )
+    const removed = Result.try(() => fs.rmdirSync(Confinement.at(directory, name)))
     if (Result.isFailure(removed)) throw Errno.codeOf(removed.failure) === "ENOTEMPTY" ? notEmpty() : removed.failure
     tree.rename(directory, from, name)
-  }
-
-  private makeWay(parent: string, name: Buffer): void {
-    const { destination, filter, most } = this
-    this.most -= removeWhole(destination, parent, name, { filter, most })
   }
 }

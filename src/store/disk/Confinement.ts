@@ -23,7 +23,7 @@ import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
-import { display } from "../../tree/Names.ts"
+import { display, parentOf } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
 /** Whether open directories can be named as /proc/self/fd/N; found out once. */
@@ -109,6 +109,9 @@ export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.co
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
 
+/** What a file is, whatever its name: device and inode. */
+export const inodeOf = ({ dev, ino }: fs.BigIntStats): string => `${dev}:${ino}`
+
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
 
@@ -119,8 +122,7 @@ export const split = (path: Uint8Array): { readonly parent: string; readonly nam
   return { parent: bytes.toString("latin1", 0, Math.max(slash, 0)), name: bytes.subarray(slash + 1) }
 }
 
-/** The key of the directory that a directory is in. */
-export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastIndexOf("/"), 0))
+export { parentOf }
 
 /** The key of a directory in a directory. */
 export const join = (parent: string, name: Uint8Array): string => {

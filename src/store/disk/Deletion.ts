@@ -7,26 +7,28 @@
 
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as fs from "node:fs"
 import type { Filter } from "../../filter/Filter.ts"
+import * as Veto from "../../filter/Veto.ts"
 import * as Extraneous from "../../tree/Extraneous.ts"
 import { keyOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
-import { filterIn, Removal } from "./Removal.ts"
+import type { Destination, Steps } from "./Destination.ts"
+import { filterIn, openDirectory, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 import { isTemporary } from "./Temporaries.ts"
 
 /** Deletes in every directory of the manifest that is there, but where it was refused or is kept. */
 export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Deleting) {
-  const { destination, inventory } = site
+  const { destination, forcing, inventory, veto } = site
   const staying = Extraneous.staying(inventory.entries, deleting.spared)
   const failures: Array<Failure> = []
+  const limit = Veto.limitOf(veto, deleting.most)
   // some may have gone already, because something else has their directory's name
-  const most = Math.min(deleting.most, site.changes.most)
-  const removal = new Removal(destination, { ...deleting, most })
+  const most = Math.min(limit.most, forcing?.most ?? Infinity)
+  const removal = new Removal(destination, { ...deleting, most, veto })
   // a directory comes after the one that it is in
   const filters = new Map<string, Filter | undefined>()
   const filterOf = (key: string): Filter | undefined => {
@@ -36,51 +38,83 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
     return filters.get(key)
   }
   const directories = inventory.directories()
-  yield* destination.inTurns(directories, (index) => {
-    const { path } = inventory.entries[index]
-    const key = keyOf(path)
-    const names = staying.get(key)
-    if (names !== undefined)
-      forEntry(failures, index, path, () => clear(site, key, names, removal, () => filterOf(key)))
-  })
-  const { count, left } = removal
-  const reason = `${left} more were not deleted: --max-delete ${deleting.most}`
-  if (left > 0) failures.push({ entry: directories[0], reason })
-  return { count, failures } as Deleted
+  const clearing = function* (): Steps<void> {
+    for (const index of directories) {
+      const { path } = inventory.entries[index]
+      const key = keyOf(path)
+      const names = staying.get(key)
+      yield
+      if (names === undefined) continue
+      removal.refused = undefined
+      yield* clear(site, key, names, removal, filterOf)
+      if (removal.refused !== undefined)
+        forEntry(failures, index, path, () => {
+          throw removal.refused
+        })
+    }
+  }
+  yield* destination.inSteps(clearing())
+  const vetoes = [
+    ...(removal.protectedCount > 0 ? [protectedOf(removal)] : []),
+    ...(removal.left > 0 && limit.isVetoed ? [leftOf(removal, limit)] : [])
+  ]
+  if (removal.left > 0 && !limit.isVetoed) failures.push({ entry: directories[0], reason: leftOf(removal, limit) })
+  if (vetoes.length > 0) failures.push({ entry: directories[0], reason: vetoes.join("; "), isVetoed: true })
+  const vetoed = removal.protectedCount + (limit.isVetoed ? removal.left : 0)
+  return { count: removal.count, vetoed, failures } as Deleted
 })
 
-const clear = (
-  site: Site,
+const leftOf = ({ left }: Removal, { words }: Veto.Limit): string => `${left} more were not deleted: ${words}`
+
+const protectedOf = ({ protectedCount, protectedNames }: Removal): string =>
+  `not deleted, protected by the owner of this catcher (catch --protect): ${protectedNames.join(", ")}${
+    protectedCount > protectedNames.length ? `, and ${protectedCount - protectedNames.length} more` : ""
+  }`
+
+function* clear(
+  { destination, guard }: Site,
   key: string,
   staying: ReadonlySet<string>,
   removal: Removal,
-  filterOf: () => Filter | undefined
-): void => {
-  const { tree } = site.destination
-  const found = Result.try(() => tree.directory(key))
+  filterOf: (key: string) => Filter | undefined
+): Steps<void> {
+  const found = Result.try(() => destination.tree.directory(key))
   // it was not made, or is still to be made
   if (Result.isFailure(found)) return
-  const directory = found.success
-  const filter = filterOf()
-  const listed = fs.readdirSync(directory.self, { encoding: "buffer" })
+  const opened = removal.trying(() => {
+    guard.check(key)
+    return { filter: filterOf(key), reading: openDirectory(destination.tree.directory(key)) }
+  })
+  if (typeof opened === "boolean") return
+  const listed = yield* removal.namesOf(opened.reading)
   const own = listed.filter((name) => staying.has(name.toString("latin1")))
-  const inodes = inodesOf(directory, own.length < staying.size ? [...staying] : [])
-  let refused: unknown
-  const isShown = (name: Buffer) => inodesOf(directory, [name.toString("latin1")]).some((one) => inodes.includes(one))
+  const inodes = yield* inodesOf(destination, key, own.length < staying.size ? [...staying] : [])
+  const going: Array<Buffer> = []
   for (const name of listed) {
     if (staying.has(name.toString("latin1")) || isTemporary(name)) continue
-    if (inodes.length > 0 && isShown(name)) continue
-    const removed = Result.try(() => removal.remove(directory.key, name, filter, false))
-    if (Result.isFailure(removed)) refused ??= removed.failure
+    if (inodes.size > 0) {
+      yield
+      if (inodes.has(inodeAt(destination, key, name))) continue
+    }
+    going.push(name)
   }
-  if (refused !== undefined) throw refused
+  yield* removal.remove(key, going, opened.filter, false)
 }
 
 // Where a name of the manifest is not listed, the file system may show it in another spelling.
-const inodesOf = (directory: Confinement.Directory, names: ReadonlyArray<string>): ReadonlyArray<string> =>
-  names.flatMap((name) => {
-    const stats = Confinement.look(Confinement.at(directory, Buffer.from(name, "latin1")))
-    return stats === undefined ? [] : [inodeOf(stats)]
-  })
+function* inodesOf(destination: Destination, key: string, names: ReadonlyArray<string>): Steps<ReadonlySet<string>> {
+  const inodes = new Set<string>()
+  for (const name of names) {
+    yield
+    const inode = inodeAt(destination, key, Buffer.from(name, "latin1"))
+    if (inode !== "") inodes.add(inode)
+  }
+  return inodes
+}
 
-const inodeOf = ({ dev, ino }: fs.BigIntStats): string => `${dev}:${ino}`
+/** Device and inode of a name; empty where there is nothing. */
+const inodeAt = (destination: Destination, key: string, name: Buffer): string => {
+  const stats = Result.try(() => Confinement.look(Confinement.at(destination.tree.directory(key), name)))
+  if (Result.isFailure(stats) || stats.success === undefined) return ""
+  return Confinement.inodeOf(stats.success)
+}

@@ -22,6 +22,9 @@ import * as Confinement from "./Confinement.ts"
 /** Entries made between two turns of the event loop: a millisecond or two. */
 export const entriesPerTurn = 32
 
+/** Work that is done a step at a time; the answer comes with the last one. */
+export type Steps<A> = Generator<void, A, void>
+
 export class Destination {
   readonly path: Buffer
   /** Fails when no session could begin in it as things stand, and creates nothing. */
@@ -89,6 +92,27 @@ export class Destination {
       if (scarceCodes.has(code)) this.opened?.spare()
       else this.opened?.lookAgain()
     }
+  }
+
+  /** Does work that is made of steps, and lets others run in between. When it is interrupted no further step is done. */
+  inSteps<A>(steps: Steps<A>): Effect.Effect<A> {
+    const turn = (): IteratorResult<void, A> => {
+      let last: IteratorResult<void, A> = { done: false, value: undefined }
+      this.tree.atOnce(() => {
+        for (let step = 0; step < entriesPerTurn && last.done !== true; step++) last = steps.next()
+      })
+      return last
+    }
+    const run = Effect.gen(function* () {
+      for (let last = turn(); ; last = turn()) {
+        if (last.done === true) return last.value
+        yield* Effect.yieldNow
+      }
+    })
+    return Effect.ensuring(
+      run,
+      Effect.sync(() => void steps.return(undefined as never))
+    )
   }
 
   /** Does something with each of many, and lets others run in between. */

@@ -11,6 +11,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Bundles from "../../content/Bundles.ts"
+import { entriesOf, none as noVeto, type Veto } from "../../filter/Veto.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Policy } from "../../tree/Policy.ts"
@@ -27,6 +28,7 @@ import * as Single from "./Single.ts"
 import * as Site from "./Site.ts"
 import * as Standing from "./Standing.ts"
 import * as Survey from "./Survey.ts"
+import * as Way from "./Way.ts"
 
 /**
  * A store whose destination is created if it does not exist (its parent must). Building the layer creates nothing, and
@@ -37,24 +39,32 @@ import * as Survey from "./Survey.ts"
  * killed process of the same owner left are removed where files arrive again. Without it they stay.
  *
  * `checked`: with "InSession" a destination that cannot be used fails each session instead of the layer.
+ *
+ * `veto`: what no master may do to the destination. [Y-9]
  */
 export const layer = (
   destination: string | Uint8Array,
   owner?: string,
-  checked: Checked = "AtOnce"
-): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(Buffer.from(destination as string), owner, checked))
+  checked: Checked = "AtOnce",
+  veto: Veto = noVeto
+): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(Buffer.from(destination as string), owner, checked, veto))
 
-const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | undefined, checked: Checked) {
-  const site = yield* Site.make(path, owner)
+const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | undefined, checked: Checked, veto: Veto) {
+  const site = yield* Site.make(path, { owner, veto })
   const { destination, temporaries } = site
   const bundles = Bundles.make()
   if (checked === "AtOnce") yield* destination.admissible
 
+  // what may not come needs no room
+  const admitted = (entries: ReadonlyArray<Entry>) => {
+    const vetoed = entriesOf(veto, entries)
+    return vetoed.size === 0 ? entries : entries.filter((_, index) => !vetoed.has(index))
+  }
   const shortage = (entries: ReadonlyArray<Entry>) =>
     Effect.matchEffect(destination.admitted, {
       // `prepare` says why it cannot be used.
       onFailure: () => Effect.succeedNone,
-      onSuccess: () => DiskRoom.shortage(path, entries, (directory) => temporaries.leftoverBytes(directory))
+      onSuccess: () => DiskRoom.shortage(path, admitted(entries), (directory) => temporaries.leftoverBytes(directory))
     })
 
   const open = Effect.fn("Disk.open")(function* (carried: CarriedFile) {
@@ -80,7 +90,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
     deleteOthers: (deleting) =>
       destination.isOpen
         ? Effect.andThen(destination.stands, Deletion.run(site, deleting))
-        : Effect.succeed({ count: 0, failures: [] }),
+        : Effect.succeed({ count: 0, vetoed: 0, failures: [] }),
     finish: finish(site),
     stands: destination.stands
   })
@@ -95,7 +105,7 @@ const survey = Effect.fn("Disk.survey")(function* (
   const { destination } = site
   // a dry run makes nothing, not even the destination
   if (policy.isDryRun && !destination.isThere)
-    return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy))
+    return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy, entriesOf(site.veto, entries)))
   yield* destination.open
   site.begin(entries)
   return yield* Survey.survey(site, entries, policy, looked)
@@ -113,8 +123,8 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   if (surveyed !== undefined) site.takeSurvey(surveyed)
   const { inventory } = site
   const failures: Array<Failure> = []
-  const now = inventory.indices((_, index) => inventory.isRefused(index) || inventory.isMadeFirst(index))
-  yield* destination.inTurns(now, (index) => {
+  const now = inventory.indices((_, index) => inventory.isToldFirst(index) || inventory.isMadeFirst(index))
+  yield* destination.inTurns(yield* Way.clear(site, now, failures), (index) => {
     const entry = inventory.entries[index]
     forEntry(failures, index, entry.path, () => {
       const refusal = inventory.refusal(index)
@@ -134,7 +144,7 @@ const finish = (site: Site.Site) =>
     const failures: Array<Failure> = []
     yield* destination.stands
     failures.push(...(yield* Survey.recheck(site)))
-    yield* destination.inTurns(inventory.hardLinks(), (index) => {
+    yield* destination.inTurns(yield* Way.clear(site, inventory.hardLinks(), failures), (index) => {
       const entry = entries[index]
       if (entry._tag !== "HardLink") return
       forEntry(failures, index, entry.path, () => site.place(index, () => Entries.link(site, entry)))

@@ -1,18 +1,48 @@
 /**
- * Removal of a name with all that is below it. Everything is reached through Confinement, so that no
- * link is followed; and no mount point is crossed.
+ * Removal of a name with all that is below it, a step at a time, so that others run in between. Everything is reached through
+ * Confinement, so that no link is followed; and no mount point is crossed.
  */
 
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { enter, type Filter, mayDelete, type ReadHere } from "../../filter/Filter.ts"
+import * as Veto from "../../filter/Veto.ts"
+import * as Limits from "../../protocol/Limits.ts"
 import * as RuleFile from "../../source/RuleFile.ts"
 import * as Errno from "../../system/Errno.ts"
+import { display } from "../../tree/Names.ts"
 import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
 import * as Confinement from "./Confinement.ts"
 import { openUp } from "./Describe.ts"
-import type { Destination } from "./Destination.ts"
+import type { Destination, Steps } from "./Destination.ts"
+
+/** A directory that is emptied. */
+interface Emptying {
+  /** One character a byte. */
+  readonly key: string
+  readonly names: ReadonlyArray<Buffer>
+  /** Which of the names comes next. */
+  next: number
+  readonly filter: Filter | undefined
+  /** It goes itself, and so do perishable paths in it. */
+  readonly isDoomed: boolean
+  /** Something in it stays. */
+  stays: boolean
+  /** How many names were left when it was entered. */
+  readonly leftBefore: number
+}
+
+/** A directory that was found under a name that is to go. */
+interface Found {
+  readonly key: string
+  readonly reading: fs.Dir
+  readonly filter: Filter | undefined
+}
+
+interface Options extends Pick<Deleting, "most" | "isDry" | "told"> {
+  readonly veto: Veto.Veto
+}
 
 /** How a removal is done, and how far it is. */
 export class Removal {
@@ -20,42 +50,96 @@ export class Removal {
   count = 0
   /** What stays because there are too many. */
   left = 0
+  /** How many names stay because the owner protects them, and the first of these. */
+  protectedCount = 0
+  readonly protectedNames: Array<string> = []
+  /** Why something could not be removed, as it was met first. */
+  refused: unknown
   private readonly destination: Destination
-  private readonly options: Pick<Deleting, "most" | "isDry" | "told">
+  private readonly options: Options
 
-  constructor(destination: Destination, options: Removal["options"]) {
+  constructor(destination: Destination, options: Options) {
     this.destination = destination
     this.options = options
   }
 
-  /** Removes a name in the directory of that key, with all below it that may go; answers whether it is gone. */
-  remove(parent: string, name: Buffer, filter: Filter | undefined, isDoomed: boolean): boolean {
-    const removed = Result.try(() => this.removeNow(parent, name, filter, isDoomed))
-    if (Result.isSuccess(removed)) return removed.success
-    // another catcher of the destination was faster
-    if (Errno.codeOf(removed.failure) === "ENOENT") return true
-    throw removed.failure
+  /** Removes names in the directory of that key, with all below them that may go; answers whether all are gone. */
+  *remove(key: string, names: ReadonlyArray<Buffer>, filter: Filter | undefined, isDoomed: boolean): Steps<boolean> {
+    const stack = [this.emptying({ key, names, filter, isDoomed })]
+    for (let top = stack[0]; ; top = stack[stack.length - 1]) {
+      yield
+      if (top.next < top.names.length) {
+        const found = this.trying(() => this.removeName(top, top.names[top.next++]))
+        if (typeof found === "boolean") top.stays ||= !found
+        else {
+          const names = yield* this.namesOf(found.reading)
+          stack.push(this.emptying({ ...found, names, isDoomed: true }))
+        }
+      } else {
+        stack.pop()
+        const above = stack.at(-1)
+        if (above === undefined) return !top.stays
+        if (this.trying(() => this.leave(top)) === false) above.stays = true
+      }
+    }
   }
 
-  private removeNow(parent: string, name: Buffer, filter: Filter | undefined, isDoomed: boolean): boolean {
+  private emptying(of: Pick<Emptying, "key" | "names" | "filter" | "isDoomed">): Emptying {
+    return { ...of, next: 0, stays: false, leftBefore: this.left }
+  }
+
+  /** False where it is refused; true where another catcher of the destination was faster. */
+  trying<A>(body: () => A): A | boolean {
+    const done = Result.try(body)
+    if (Result.isSuccess(done)) return done.success
+    if (Errno.codeOf(done.failure) === "ENOENT") return true
+    this.refused ??= done.failure
+    return false
+  }
+
+  /** Removes a name, if it is no directory; answers whether it is gone, or the directory. */
+  private removeName({ filter, isDoomed, key: parent }: Emptying, name: Buffer): boolean | Found {
     const { tree } = this.destination
     const at = () => Confinement.at(tree.directory(parent), name)
     const stats = Confinement.look(at())
     const key = Confinement.join(parent, name)
     if (stats === undefined) return true
-    if (filter !== undefined && !mayDelete(filter, key, stats.isDirectory(), isDoomed)) return false
-    if (!stats.isDirectory()) return this.take(key, false, () => fs.unlinkSync(at()))
+    const isDirectory = stats.isDirectory()
+    if (filter !== undefined && !mayDelete(filter, key, isDirectory, isDoomed)) return false
+    if (Veto.names(this.options.veto, key, isDirectory)) return this.protect(key)
+    if (!isDirectory) return this.take(key, false, () => fs.unlinkSync(at()))
     const mount = mountOf(tree.directory(parent))
     const directory = tree.directory(key)
     if (mountOf(directory) !== mount) throw mounted(Buffer.from(key, "latin1"))
     if (!this.options.isDry) openUp(directory)
     const own = filterIn(this.destination, filter, key)
-    const leftBefore = this.left
-    const inside = fs.readdirSync(directory.self, { encoding: "buffer" })
-    const isEmpty = inside.map((one) => this.remove(key, one, own, true)).every((isGone) => isGone)
-    if (isEmpty) return this.take(key, true, () => fs.rmdirSync(at()))
+    return { key, filter: own, reading: openDirectory(directory) }
+  }
+
+  /** All names in a directory that was opened, and is closed then. */
+  *namesOf(reading: fs.Dir): Steps<ReadonlyArray<Buffer>> {
+    const names: Array<Buffer> = []
+    try {
+      while (this.trying(() => readInto(names, reading)) === true) yield
+    } finally {
+      reading.closeSync()
+    }
+    return names
+  }
+
+  /** Removes a directory in which nothing is left; answers whether it is gone. */
+  private leave({ key, leftBefore, stays }: Emptying): boolean {
+    const { name, parent } = Confinement.split(Buffer.from(key, "latin1"))
+    const { tree } = this.destination
+    if (!stays) return this.take(key, true, () => fs.rmdirSync(Confinement.at(tree.directory(parent), name)))
     // it stays, too, because of what is left in it
     if (this.left > leftBefore) this.left++
+    return false
+  }
+
+  private protect(key: string): false {
+    this.protectedCount++
+    if (this.protectedNames.length < Limits.vetoedNames) this.protectedNames.push(display(Buffer.from(key, "latin1")))
     return false
   }
 
@@ -70,6 +154,26 @@ export class Removal {
     told?.(Buffer.from(key, "latin1"), isDirectory)
     return true
   }
+}
+
+/** Names that are read in one step. */
+const namesAtOnce = 512
+
+/** Opens a directory to read its names. */
+export const openDirectory = ({ self }: Confinement.Directory): fs.Dir =>
+  fs.opendirSync(self, { encoding: bytes, bufferSize: namesAtOnce })
+
+// Node's types know no names as bytes here.
+const bytes = "buffer" as BufferEncoding
+
+/** Reads the next names of a directory; answers whether there may be more. */
+const readInto = (names: Array<Buffer>, reading: fs.Dir): boolean => {
+  for (let count = 0; count < namesAtOnce; count++) {
+    const entry = reading.readSync()
+    if (entry === null) return false
+    names.push(entry.name as unknown as Buffer)
+  }
+  return true
 }
 
 /** Of which mount a directory is, as far as it can be told: a part of a file system may be mounted elsewhere in it. */
@@ -89,7 +193,7 @@ export const filterIn = (destination: Destination, filter: Filter | undefined, k
 }
 
 /** The same of a directory anywhere below. */
-const filterAt = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined =>
+export const filterAt = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined =>
   filterIn(destination, key === "" ? filter : filterAt(destination, filter, Confinement.parentOf(key)), key)
 
 const reading =
@@ -98,23 +202,3 @@ const reading =
     const path = Confinement.at(destination.tree.directory(key), Buffer.from(name, "latin1"))
     return RuleFile.read(path.toString("latin1"), name, Confinement.lookFlags)
   }
-
-/**
- * All of it, because something else is to have its name; answers how many names in it are gone. Where some of it must stay, or
- * more is in it than `most`, nothing goes.
- */
-export const removeWhole = (
-  destination: Destination,
-  parent: string,
-  name: Buffer,
-  { filter, most }: { readonly filter: Filter | undefined; readonly most: number }
-): number => {
-  const own = filterAt(destination, filter, parent)
-  // its own name is made way for, and does not count
-  const removing = (isDry: boolean) => new Removal(destination, { most: most + 1, isDry })
-  if (!removing(true).remove(parent, name, own, true))
-    throw refusal("ENOTEMPTY", "a directory is in its place in which something must stay")
-  const removal = removing(false)
-  removal.remove(parent, name, own, true)
-  return removal.count - 1
-}

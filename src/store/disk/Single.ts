@@ -18,6 +18,7 @@ import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
+import * as Way from "./Way.ts"
 
 /** A file under its temporary name. */
 interface Opened {
@@ -60,14 +61,15 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     commit: Effect.fnUntraced(function* (skip) {
       const failures: Array<Failure> = []
       yield* site.destination.stands
-      if (!skip(0)) forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
+      const free = skip(0) ? [] : yield* Way.clear(site, [index], failures)
+      if (free.length > 0) forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
       return failures
     })
   }
   return writer
 })
 
-const create = ({ changes, destination, inventory, temporaries }: Site, index: number, size: number): Opened => {
+const create = ({ destination, forcing, inventory, temporaries }: Site, index: number, size: number): Opened => {
   const entry = inventory.file(index)
   const refused = inventory.refusal(index)
   if (refused !== undefined) throw refused
@@ -76,7 +78,7 @@ const create = ({ changes, destination, inventory, temporaries }: Site, index: n
   temporaries.clear(spot.directory)
   // Better said now than after the content has come.
   const own = Confinement.pathOf(spot)
-  if (!changes.forces && Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
+  if (forcing === undefined && Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
   const { at: temporary, made: fd } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
   orClean(
     () => fs.ftruncateSync(fd, size),

@@ -9,8 +9,10 @@ import * as Random from "effect/Random"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import { Libc } from "../../system/Libc.ts"
+import { limitOf, type Veto } from "../../filter/Veto.ts"
 import { Programs } from "../../system/Programs.ts"
 import type { Entry } from "../../tree/Entry.ts"
+import { keyOf } from "../../tree/Names.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
 import type { Surveyed } from "../Store.ts"
@@ -18,7 +20,9 @@ import { Changes } from "./Changes.ts"
 import * as Confinement from "./Confinement.ts"
 import { Describe } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
+import { Guard } from "./Guard.ts"
 import { Temporaries } from "./Temporaries.ts"
+import type { Forcing } from "./Way.ts"
 
 export class Site {
   readonly destination: Destination
@@ -27,13 +31,19 @@ export class Site {
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
   readonly programs: string
+  /** What no master may do here. */
+  readonly veto: Veto
   /** The user that makes the entries. */
   readonly user: number
-  inventory = new Inventory([])
+  inventory: Inventory
+  /** How directories make way for something else; undefined: those that are not empty stay. */
+  forcing: Forcing | undefined
   /** Directories that are there, and get their metadata at the end. */
   directories = new Set<number>()
   /** Of the session's entries, once one of them is put in its place. */
   private alike: Alike | undefined
+  /** What is protected as it stands there. */
+  guard: Guard
 
   constructor(
     destination: Destination,
@@ -42,12 +52,16 @@ export class Site {
       readonly owner: string | undefined
       readonly random: typeof Random.Random.Service
       readonly programs: string
+      readonly veto: Veto
     }
   ) {
     this.user = process.geteuid?.() ?? 0
     this.destination = destination
     this.libc = options.libc
     this.programs = options.programs
+    this.veto = options.veto
+    this.inventory = new Inventory([], this.veto)
+    this.guard = new Guard(destination, this.veto)
     this.temporaries = new Temporaries(options.owner, this.user, options.random)
     this.changes = new Changes(destination, this.temporaries)
     this.describe = new Describe(this.isRoot, options.libc)
@@ -60,28 +74,28 @@ export class Site {
 
   /** A session begins with these entries. */
   begin(entries: ReadonlyArray<Entry>): void {
-    this.inventory = new Inventory(entries)
+    this.inventory = new Inventory(entries, this.veto)
     this.alike = undefined
-    this.changes.forces = false
-    this.changes.filter = undefined
-    this.changes.most = Infinity
+    this.guard = new Guard(this.destination, this.veto)
+    this.forcing = undefined
     this.directories = new Set()
     this.temporaries.begin()
   }
 
   /** Takes what a survey has found of these entries. */
   takeSurvey(surveyed: Surveyed): void {
+    const { filter, policy } = surveyed
     this.inventory.takeSurvey(surveyed)
-    this.changes.forces = surveyed.policy.forces
-    this.changes.filter = surveyed.filter
-    this.changes.most = surveyed.policy.mostDeleted ?? Infinity
+    const limit = limitOf(this.veto, policy.mostDeleted ?? Infinity)
+    this.forcing = policy.forces ? { filter, limit, most: limit.most } : undefined
   }
 
   /** Puts an entry in its place, if the destination can tell the place from those of others. */
   apart<A>(index: number, put: () => A): A {
+    const { path } = this.inventory.entries[index]
+    this.guard.check(keyOf(path))
     const alike = (this.alike ??= new Alike(this.inventory.entries))
     if (!alike.concerns(index)) return put()
-    const { path } = this.inventory.entries[index]
     const spot = this.destination.spot(path)
     const names = () => fs.readdirSync(spot.directory.self, { encoding: "buffer" })
     alike.check(index, Confinement.look(Confinement.pathOf(spot)), names)
@@ -97,10 +111,13 @@ export class Site {
 }
 
 /** A site whose destination is closed with the scope. */
-export const make = Effect.fnUntraced(function* (path: Buffer, owner: string | undefined) {
+export const make = Effect.fnUntraced(function* (
+  path: Buffer,
+  options: { readonly owner: string | undefined; readonly veto: Veto }
+) {
   const libc = yield* Libc
   const random = yield* Random.Random
   const destination = new Destination(path, yield* Confinement.Handles, libc)
   yield* Effect.addFinalizer(() => Effect.sync(() => destination.close()))
-  return new Site(destination, { libc, owner, random, programs: yield* Programs })
+  return new Site(destination, { ...options, libc, random, programs: yield* Programs })
 })

@@ -67,7 +67,7 @@ const findAll = Effect.fnUntraced(function* (site: Site, members: CarriedFile["m
 /** The status of a file that is what its entry says it is; undefined otherwise. */
 const find = (site: Site, index: number, size: number): fs.BigIntStats | undefined => {
   const { destination, inventory, isRoot, user } = site
-  if (inventory.isRefused(index)) return undefined
+  if (inventory.refusal(index) !== undefined) return undefined
   const { metadata, path } = inventory.file(index)
   const found = Confinement.look(Confinement.pathOf(destination.spot(path)))
   if (found?.isFile() !== true || found.size !== BigInt(size)) return undefined

@@ -30,7 +30,8 @@ export const survey = Effect.fn("Disk.survey")(function* (
   const changes = new Uint16Array(entries.length)
   const looks = new Looks(site)
   const look = (entry: Entry, index: number) => {
-    changes[index] = changesOf(site, looks, entry, index, policy)
+    const change = changesOf(site, looks, entry, index, policy)
+    changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
@@ -38,12 +39,14 @@ export const survey = Effect.fn("Disk.survey")(function* (
 })
 
 /** The change of each entry where there is no destination. */
-export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy): Uint16Array =>
-  Uint16Array.from(entries, (entry) =>
-    entry._tag === "HardLink"
-      ? Compare.linkChangesOf(undefined, false, policy, undefined)
-      : Compare.changesOf(entry, undefined, policy, false)
-  )
+export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy, vetoed: ReadonlySet<number>): Uint16Array =>
+  Uint16Array.from(entries, (entry, index) => {
+    const change =
+      entry._tag === "HardLink"
+        ? Compare.linkChangesOf(undefined, false, policy, undefined)
+        : Compare.changesOf(entry, undefined, policy, false)
+    return vetoed.has(index) ? Compare.vetoed(change) : change
+  })
 
 /** Looks at the entries of a manifest, in its order. */
 class Looks {

@@ -1,0 +1,59 @@
+/**
+ * What the owner of a destination protects as it stands on the disk, whatever its name is in a manifest: of another type than the
+ * entry, or under another spelling that the file system takes for the same name. [Y-9]
+ */
+
+import * as fs from "node:fs"
+import * as Veto from "../../filter/Veto.ts"
+import { vetoed } from "../Reasons.ts"
+import * as Confinement from "./Confinement.ts"
+import type { Destination } from "./Destination.ts"
+
+export class Guard {
+  private readonly destination: Destination
+  private readonly veto: Veto.Veto
+  /** What is protected in a directory, by the directory's key: device and inode. */
+  private readonly protectedIn = new Map<string, ReadonlySet<string>>()
+  /** Is a directory protected, or in one that is? */
+  private readonly directories = new Map<string, boolean>([["", false]])
+
+  constructor(destination: Destination, veto: Veto.Veto) {
+    this.destination = destination
+    this.veto = veto
+  }
+
+  /** Throws where that which a path leads to is protected; the path is one character a byte. */
+  check(key: string): void {
+    if (this.veto.filter === undefined || key === "") return
+    if (this.isIn(Confinement.parentOf(key)) || this.isNamed(key)) throw vetoed()
+  }
+
+  private isIn(key: string): boolean {
+    const known = this.directories.get(key)
+    if (known !== undefined) return known
+    const found = this.isIn(Confinement.parentOf(key)) || this.isNamed(key)
+    this.directories.set(key, found)
+    return found
+  }
+
+  private isNamed(key: string): boolean {
+    const { tree } = this.destination
+    const directory = tree.directory(Confinement.parentOf(key))
+    const name = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
+    const stats = Confinement.look(Confinement.at(directory, name))
+    return stats !== undefined && this.within(directory).has(Confinement.inodeOf(stats))
+  }
+
+  private within(directory: Confinement.Directory): ReadonlySet<string> {
+    const known = this.protectedIn.get(directory.key)
+    if (known !== undefined) return known
+    const found = new Set<string>()
+    for (const one of fs.readdirSync(directory.self, { encoding: "buffer", withFileTypes: true })) {
+      if (!Veto.names(this.veto, Confinement.join(directory.key, one.name), one.isDirectory())) continue
+      const stats = Confinement.look(Confinement.at(directory, one.name))
+      if (stats !== undefined) found.add(Confinement.inodeOf(stats))
+    }
+    this.protectedIn.set(directory.key, found)
+    return found
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Directories that are not empty and make way for entries which are none, where the policy forces that. They are emptied in
+ * turns, before the entry takes their place; where something in one has to stay, nothing in it goes. [Y-6]
+ */
+
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Filter } from "../../filter/Filter.ts"
+import type { Limit } from "../../filter/Veto.ts"
+import * as Compare from "../../tree/Compare.ts"
+import type { Failure } from "../../wire/Message.ts"
+import { refusal, vetoed } from "../Reasons.ts"
+import { forEntry } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
+import type { Steps } from "./Destination.ts"
+import { filterAt, Removal } from "./Removal.ts"
+import type { Site } from "./Site.ts"
+
+/** What may go to make way. */
+export interface Forcing {
+  /** Undefined: everything. */
+  readonly filter: Filter | undefined
+  /** How many names more. */
+  most: number
+  readonly limit: Limit
+}
+
+/** Empties what is in the way of these entries; answers those whose way is free. Failures are those of entries. */
+export const clear = Effect.fnUntraced(function* (
+  site: Site,
+  indices: ReadonlyArray<number>,
+  failures: Array<Failure>
+) {
+  const { destination, forcing, inventory } = site
+  if (forcing === undefined) return indices
+  const blocked = new Set<number>()
+  for (const index of indices) {
+    const entry = inventory.entries[index]
+    if (entry === undefined || entry._tag === "Directory" || (inventory.changeOf(index) & Compare.change.Kind) === 0)
+      continue
+    const before = failures.length
+    const refused = yield* destination.inSteps(emptyOut(site, forcing, entry.path))
+    if (refused !== undefined)
+      forEntry(failures, index, entry.path, () => {
+        throw refused
+      })
+    if (failures.length > before) blocked.add(index)
+  }
+  return blocked.size === 0 ? indices : indices.filter((index) => !blocked.has(index))
+})
+
+/** Removes a directory under that path, with all in it; answers why it cannot go. */
+function* emptyOut(site: Site, forcing: Forcing, path: Uint8Array): Steps<unknown> {
+  const { destination, veto } = site
+  const { name, parent } = Confinement.split(path)
+  const filter = Result.try(() => filterAt(destination, forcing.filter, parent))
+  if (Result.isFailure(filter)) return filter.failure
+  const found = Result.try(() => Confinement.look(Confinement.pathOf(destination.spot(path))))
+  if (Result.isFailure(found)) return found.failure
+  if (found.success?.isDirectory() !== true) return undefined
+  // its own name is made way for, and does not count
+  const removing = (isDry: boolean) => new Removal(destination, { most: forcing.most + 1, isDry, veto })
+  const foreseen = removing(true)
+  if (!(yield* foreseen.remove(parent, [name], filter.success, true))) return whyNot(forcing, foreseen)
+  const removal = removing(false)
+  const isGone = yield* removal.remove(parent, [name], filter.success, true)
+  forcing.most -= isGone ? removal.count - 1 : removal.count
+  return isGone ? undefined : whyNot(forcing, removal)
+}
+
+const whyNot = ({ limit }: Forcing, { left, protectedCount, refused }: Removal): unknown => {
+  if (refused !== undefined) return refused
+  if (protectedCount > 0) return vetoed("what is in the directory in its place is protected (catch --protect)")
+  if (left > 0 && limit.isVetoed) return vetoed(`a directory is in its place: ${limit.words}`)
+  return refusal("ENOTEMPTY", "a directory is in its place in which something must stay")
+}
