@@ -27,14 +27,19 @@ export const normal = (
   const flags = known?.flags ?? root.subcommands.flatMap(({ flags }) => flags)
   const end = words.indexOf("--")
   const options = end < 0 ? words : words.slice(0, end)
-  const out: Array<string> = []
+  let out: Array<string> = []
   for (let at = 0; at < options.length; at++) {
     const word = known?.name === "catch" ? protecting(options[at]) : options[at]
+    const off = known?.name === "send" ? turnedOff(word, flags) : undefined
+    if (off !== undefined) {
+      out = out.filter((one) => !off.includes(one))
+      continue
+    }
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
     const isSend = known?.name === "send"
-    if (isSend && Rsync.isIdle(word)) continue
-    const isLetters = /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) || (isSend && /^-[a-z]$/i.test(word) && word !== "-h")
-    const split = isLetters ? letters(word, flags, isSend) : Result.succeed([word])
+    const isLetters =
+      /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) || (isSend && /^-[a-z468]$/i.test(word) && word !== "-h")
+    const split = isLetters ? letters(word, flags, isSend) : long(word, flags, isSend)
     if (Result.isFailure(split)) return Result.fail({ command: known?.name ?? "", reason: split.failure })
     const last = split.success.at(-1)
     if (last === undefined) continue
@@ -89,6 +94,35 @@ const isTornPhrase = (options: ReadonlyArray<string>, at: number): boolean => {
   return value !== undefined && value !== "-" && /^[^\s\p{Pd}]*$/u.test(value)
 }
 
+/** The words that give an option which a word with "no-" takes back; the last word counts. */
+const turnedOff = (
+  word: string,
+  flags: ReadonlyArray<Completions.FlagDescriptor>
+): ReadonlyArray<string> | undefined => {
+  const name = /^--no-(.+)/.exec(word)?.[1]
+  const isOurs = flags.some((flag) => `--${flag.name}` === word)
+  const flag = flags.find(
+    (flag) => flag.type._tag === "Boolean" && (flag.name === name || flag.aliases.includes(name ?? ""))
+  )
+  return isOurs || flag === undefined ? undefined : [flag.name, ...flag.aliases].map(wordOf)
+}
+
+const wordOf = (name: string): string => `${name.length === 1 ? "-" : "--"}${name}`
+
+/** A long option of rsync's may have no effect, another name, or none. */
+const long = (
+  word: string,
+  flags: ReadonlyArray<Completions.FlagDescriptor>,
+  isSend: boolean
+): Result.Result<ReadonlyArray<string>, string> => {
+  const [name] = word.split("=")
+  const isOurs = flags.some((flag) => `--${flag.name}` === name)
+  const meaning = isSend && !isOurs ? Rsync.long(word) : undefined
+  if (meaning === "Idle") return Result.succeed([])
+  if (meaning === undefined) return Result.succeed([word])
+  return "is" in meaning ? Result.succeed([meaning.is]) : Result.fail(`there is no option ${name}: ${meaning.refused}`)
+}
+
 const others = new Set(["h", "V"])
 
 /** One dash and several letters: options without a value, and one with its value at last. */
@@ -106,7 +140,7 @@ const letters = (
     const flag = flags.find(({ aliases }) => aliases.includes(letter))
     const meaning = isSend && flag === undefined ? Rsync.letter(letter) : undefined
     if (meaning === "Idle") continue
-    if (meaning !== undefined) return Result.fail(`-${letter}: ${meaning.refused}`)
+    if (meaning !== undefined && "refused" in meaning) return Result.fail(`-${letter}: ${meaning.refused}`)
     if (flag === undefined && !others.has(letter)) {
       return Result.fail(`there is no option ${word}: one dash is for options of one letter, and -${letter} is none`)
     }

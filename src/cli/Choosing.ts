@@ -35,7 +35,12 @@ export interface Chosen {
   readonly minBytes: number | undefined
   readonly oneFileSystem: number
   readonly copyLinks: boolean
+  readonly copyUnsafeLinks: boolean
+  readonly safeLinks: boolean
   readonly pruneEmptyDirs: boolean
+  readonly noLinks: boolean
+  readonly noSpecials: boolean
+  readonly noHardLinks: boolean
 }
 
 interface Input extends Chosen, Describing.Described {
@@ -106,7 +111,12 @@ const ruled = Effect.fnUntraced(function* (
     maxBytes: input.maxBytes ?? Infinity,
     mounts: input.oneFileSystem === 0 ? "Entered" : input.oneFileSystem === 1 ? "Empty" : "LeftOut",
     followsLinks: input.copyLinks,
+    followsUnsafe: input.copyUnsafeLinks,
+    leavesOutUnsafe: input.safeLinks,
     prunesEmpty: input.pruneEmptyDirs,
+    linksNames: !input.noHardLinks,
+    hasLinks: !input.noLinks,
+    hasFifos: !input.noSpecials,
     wished: yield* Describing.wishedOf(input)
   } satisfies Choice
 })

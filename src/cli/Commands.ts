@@ -14,6 +14,8 @@ import * as Completions from "./Completions.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
 import { type Failure, UsageError } from "./Status.ts"
+import { Remark } from "./Remark.ts"
+import * as Rsync from "./Rsync.ts"
 import { RuleOrder } from "./RuleOrder.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
@@ -183,7 +185,8 @@ export const run = (args: ReadonlyArray<string>, options: { readonly colors: boo
     Effect.flatMap((normal) =>
       Command.runWith(root, { version: Version.version })(normal).pipe(
         misunderstood(args, "ShowHelp"),
-        Effect.provideService(RuleOrder, Arguments.rulesIn(normal))
+        Effect.provideService(RuleOrder, Arguments.rulesIn(normal)),
+        Effect.provideService(Remark, Rsync.beyond(args))
       )
     ),
     Effect.provide(

@@ -13,6 +13,13 @@ export interface Described {
   readonly chown: string | undefined
   readonly usermap: string | undefined
   readonly groupmap: string | undefined
+  readonly noPerms: boolean
+  readonly executability: boolean
+  readonly noOwner: boolean
+  readonly noGroup: boolean
+  readonly noTimes: boolean
+  readonly omitDirTimes: boolean
+  readonly omitLinkTimes: boolean
 }
 
 /** What they ask for; names are those of this machine. */
@@ -31,8 +38,19 @@ export const wishedOf = Effect.fn("Describing.wishedOf")(function* (input: Descr
   return yield* Effect.fromResult(wished(input, numberOf("passwd"), numberOf("group")))
 })
 
+/** What of the metadata catchers leave as it is. */
+export const leftOf = (input: Described) => ({
+  leavesMode: input.noPerms,
+  leavesOwner: input.noOwner,
+  leavesGroup: input.noGroup,
+  leavesTimes: input.noTimes,
+  leavesDirectoryTimes: input.omitDirTimes,
+  leavesLinkTimes: input.omitLinkTimes,
+  carriesExecutability: input.executability
+})
+
 const wished = (
-  { chmod, chown, groupmap, usermap }: Described,
+  { chmod, chown, groupmap, noGroup, noOwner, usermap }: Described,
   userOf: Owners.NumberOf,
   groupOf: Owners.NumberOf
 ): Result.Result<Wished, UsageError> =>
@@ -42,6 +60,9 @@ const wished = (
     const [user, group = "", ...rest] = (chown ?? "").split(":")
     if (chown !== undefined && (user + group === "" || rest.length > 0))
       return yield* named("chown", chown, Result.fail("expected USER:GROUP, USER or :GROUP, each a name or a number"))
+    if (noOwner && (user !== "" || usermap !== undefined)) return yield* contrary("--no-owner", "--chown and --usermap")
+    if (noGroup && (group !== "" || groupmap !== undefined))
+      return yield* contrary("--no-group", "--chown and --groupmap")
     const one = (text: string, map: string | undefined, of: Owners.NumberOf) =>
       map !== undefined && text !== ""
         ? Result.fail("--usermap and --groupmap say it already: give one of them")
@@ -56,6 +77,9 @@ const wished = (
       groups: groupmap === undefined ? groups : yield* named("groupmap", groupmap, Owners.parse(groupmap, groupOf))
     }
   })
+
+const contrary = (one: string, others: string) =>
+  Result.fail(new UsageError({ command: "send", reason: `${one} contradicts ${others}: give one of them` }))
 
 const named = <A>(option: string, text: string, parsed: Result.Result<A, string>): Result.Result<A, UsageError> =>
   Result.mapError(parsed, (reason) => new UsageError({ command: "send", reason: `--${option} "${text}": ${reason}` }))

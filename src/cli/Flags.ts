@@ -176,6 +176,8 @@ const chosen = {
     "x"
   ),
   copyLinks: given("copy-links", "Send that to which a symbolic link leads", "L"),
+  copyUnsafeLinks: given("copy-unsafe-links", "The same of a link that leads out of what is sent"),
+  safeLinks: given("safe-links", "Leave out symbolic links that lead out of what is sent"),
   pruneEmptyDirs: given("prune-empty-dirs", "Leave out directories in which there are no files", "m")
 }
 
@@ -195,7 +197,20 @@ const described = {
     "FROM:TO,...",
     "Users stand for others: FROM is a name, a number, LOW-HIGH or *; names are those of this machine"
   ),
-  groupmap: text("groupmap", "FROM:TO,...", "The same for groups")
+  groupmap: text("groupmap", "FROM:TO,...", "The same for groups"),
+  noPerms: given(
+    "no-perms",
+    "Modes are not carried: what is there keeps its own, and what is new has the catcher's umask taken off"
+  ),
+  executability: given("executability", "With --no-perms: whether a file can be executed is carried all the same", "E"),
+  noOwner: given("no-owner", "Owners are not carried: what arrives belongs to the catcher's user"),
+  noGroup: given("no-group", "Groups are not carried"),
+  noTimes: given("no-times", "Times are not carried: a file is sent whenever its time differs"),
+  omitDirTimes: given("omit-dir-times", "Times of directories are not carried", "O"),
+  omitLinkTimes: given("omit-link-times", "Times of symbolic links are not carried", "J"),
+  noLinks: given("no-links", "Symbolic links are not sent"),
+  noSpecials: given("no-specials", "FIFOs are not sent"),
+  noHardLinks: given("no-hard-links", "Each name of a file with several arrives as a file of its own")
 }
 
 /** What catchers are sent. */
@@ -203,6 +218,7 @@ const comparison = {
   ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time", "I"),
   sizeOnly: given("size-only", "A file of the same size is taken for the same, whatever its time"),
   windowSeconds: parsed("modify-window", {
+    alias: "@",
     metavar: "SECONDS",
     description: "Times that differ by no more are taken for equal (0; -1: nanoseconds count)",
     parse: Parse.window

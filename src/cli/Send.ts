@@ -12,20 +12,21 @@ import { SourceError } from "../report/Errors.ts"
 import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
-import type * as Describing from "./Describing.ts"
+import { type Described, leftOf } from "./Describing.ts"
 import type { Rule } from "../filter/Rule.ts"
 import * as Rules from "../filter/Text.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
+import { Remark } from "./Remark.ts"
 import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
 /** What shows that a catcher has a file. */
-interface Comparison extends Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
+interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
   readonly ignoreTimes: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
@@ -41,7 +42,7 @@ interface Comparison extends Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
   readonly itemizeChanges: boolean
 }
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Describing.Described, Comparison {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -67,6 +68,8 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     return yield* usage("--hosts and --catchers contradict each other: a list of hosts is also their number")
   }
   if (input.sources.includes("")) return yield* usage('SOURCE is empty: to send the directory you are in, say "."')
+  const remark = yield* Remark
+  if (remark !== undefined) yield* Session.logged(verbosity)(Effect.logWarning(remark))
   const choice = yield* Choosing.choiceOf(input)
   const hosts = yield* hostsOf(input.hosts)
   const network = yield* machine.network(input.network)
@@ -149,6 +152,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     itemizes: input.dryRun || input.itemizeChanges,
     mostDeleted: input.maxDelete,
     deletesExcluded: input.deleteExcluded,
+    ...leftOf(input),
     rules: Rules.encode(rules),
     spared: []
   })

@@ -4,7 +4,6 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Format from "./Format.ts"
-import * as Rsync from "./Rsync.ts"
 import * as Version from "./Version.ts"
 
 export const presenter = (colors: boolean): CliOutput.Presenter => {
@@ -38,13 +37,6 @@ const missing: Record<string, string> = {
   DEST: `DEST is missing: say where to put it, for example "mrsync catch DIRECTORY"`
 }
 
-/** Options of earlier versions, or of another program's, and what to say instead. */
-const replaced: Record<string, string> = {
-  "--partial":
-    "to go on after --wait with those that have joined, say --at-least 1; to wait for less time, --at-most SECONDS",
-  ...Rsync.instead
-}
-
 /** What the library says of an option that is one of a few words: "a" | "b" | "c". */
 const choice = /^"[^"]*"(?: \| "[^"]*")+$/
 
@@ -69,8 +61,6 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
     case "MissingOption":
       return `--${error.option} is missing`
     case "UnrecognizedOption": {
-      const instead = replaced[error.option]
-      if (instead !== undefined) return `there is no option ${error.option}: ${instead}`
       // Every one-letter option is near every other.
       const near =
         error.option.startsWith("--") && error.suggestions.length > 0

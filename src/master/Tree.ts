@@ -13,6 +13,7 @@ import { Members, Silence } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
 import * as Itemize from "../tree/Itemize.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -64,20 +65,20 @@ export const survey = Effect.fnUntraced(function* (ledger: Ledger, audience: Aud
   )
   for (const [slot, survey] of found) ledger.surveyed(slot, survey)
   const surveyed = [...found.keys()].toSorted((a, b) => a - b)
-  if (ledger.policy.itemizes) yield* itemize(ledger, surveyed)
+  if (ledger.policy.itemizes) yield* itemize(ledger, surveyed, ledger.policy)
   if (!ledger.policy.isDryRun) ledger.select()
   return { surveyed, comparing }
 })
 
 /** [Y-7] Tells what is to be changed at each. */
-const itemize = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
+const itemize = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience, policy: Policy) {
   const { roster } = yield* Members
   const progress = yield* Progress
   yield* Survey.itemize(audience, (slot, items) =>
     Effect.sync(() => {
       const catcher = roster().members[slot].name
       for (const item of items) {
-        const told = Itemize.lineOf(item, ledger.manifest)
+        const told = Itemize.lineOf(item, ledger.manifest, policy)
         if (told !== undefined) progress.publish({ _tag: "Itemized", catcher, ...told })
       }
     })

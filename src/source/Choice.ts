@@ -25,8 +25,18 @@ export interface Choice {
   readonly mounts: "Entered" | "Empty" | "LeftOut"
   /** A symbolic link is sent as that to which it leads. */
   readonly followsLinks: boolean
+  /** The same of one that leads out of what is sent. */
+  readonly followsUnsafe: boolean
+  /** Symbolic links that lead out of what is sent are left out. */
+  readonly leavesOutUnsafe: boolean
   /** Directories without anything but directories are left out. */
   readonly prunesEmpty: boolean
+  /** Several names of a file are one file. */
+  readonly linksNames: boolean
+  /** Symbolic links are sent. */
+  readonly hasLinks: boolean
+  /** FIFOs are sent. */
+  readonly hasFifos: boolean
   /** Metadata is sent as that. */
   readonly wished: Wished
   /**
@@ -45,7 +55,12 @@ export const everything: Choice = {
   maxBytes: Infinity,
   mounts: "Entered",
   followsLinks: false,
+  followsUnsafe: false,
+  leavesOutUnsafe: false,
   prunesEmpty: false,
+  linksNames: true,
+  hasLinks: true,
+  hasFifos: true,
   wished: asIs
 }
 

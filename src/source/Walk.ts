@@ -19,6 +19,7 @@ import { bytesOf, isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import * as Named from "./Named.ts"
 import type { FilterError, Skipped, SourceError } from "./Source.ts"
+import { isUnsafe } from "./Unsafe.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond or two. */
 const entriesPerTurn = 256
@@ -37,9 +38,9 @@ export const argument = (given: Buffer): Argument => {
 }
 
 /** The status of a source; one that does not exist is an error. */
-export const lookAt = (source: Argument, { followsLinks }: Choice, look: Look): Effect.Effect<Looked, SourceError> =>
+export const lookAt = (source: Argument, choice: Choice, look: Look): Effect.Effect<Looked, SourceError> =>
   Effect.try({
-    try: () => lookedAt(look, keyOf(source.path), followsLinks),
+    try: () => lookedAt(look, keyOf(source.path), keyOf(source.name), choice),
     catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
   })
 
@@ -65,12 +66,15 @@ interface Looked {
   readonly real: Buffer | undefined
 }
 
-const lookedAt = (look: Look, path: string, followsLinks: boolean): Looked => {
+const lookedAt = (look: Look, path: string, relative: string, choice: Choice): Looked => {
   const status = look(path)
-  return followsLinks && status.kind === "Symlink"
+  return status.kind === "Symlink" && isFollowed(path, relative, choice)
     ? { status: followed(path), real: fs.realpathSync.native(bytesOf(path), { encoding: "buffer" }) }
     : { status, real: undefined }
 }
+
+const isFollowed = (path: string, relative: string, { followsLinks, followsUnsafe }: Choice): boolean =>
+  followsLinks || (followsUnsafe && isUnsafe(fs.readlinkSync(bytesOf(path), "latin1"), relative))
 
 /** The status of what a path leads to. */
 const followed = (path: string): Status.Status => Status.ofStats(fs.statSync(bytesOf(path), { bigint: true }))
@@ -240,12 +244,12 @@ export class Walk {
     filter: Filter | undefined,
     gone: Skipped["kind"] = "Vanished"
   ): Looked | undefined {
-    const { followsLinks } = this.choice
-    const looked = Result.try(() => lookedAt(this.look, path, followsLinks))
+    const looked = Result.try(() => lookedAt(this.look, path, relative, this.choice))
     if (Result.isSuccess(looked)) return looked.success
     const isOut = (isDirectory: boolean) => filter !== undefined && isExcluded(filter, relative, isDirectory)
     if (isOut(false) || isOut(true)) return undefined
-    const leadsNowhere = followsLinks && Result.isSuccess(Result.try(() => this.look(path)))
+    // there is something, so it is a link that was followed
+    const leadsNowhere = Result.isSuccess(Result.try(() => this.look(path)))
     if (leadsNowhere) this.skip(path, relative, "Unreadable", `a symbolic link: ${reasonOf(looked.failure)}`)
     else this.lose(path, relative, looked.failure, gone)
     return undefined
@@ -346,20 +350,28 @@ const entryOf = (
   const path = bytesOf(relative)
   const metadata = Wished.ofStatus(choice.wished, status)
   switch (status.kind) {
-    case "Directory":
     case "Fifo":
+      if (!choice.hasFifos) return "a FIFO is not sent (--no-specials)"
+      return { _tag: status.kind, path, metadata }
+    case "Directory":
       return { _tag: status.kind, path, metadata }
     case "File": {
-      const leader = status.links > 1 ? leaders.get(Status.identityOf(status)) : undefined
+      const isLinked = choice.linksNames && status.links > 1
+      const leader = isLinked ? leaders.get(Status.identityOf(status)) : undefined
       if (leader !== undefined) return { _tag: "HardLink", path, leader }
-      if (status.links > 1) leaders.set(Status.identityOf(status), entries.length)
+      if (isLinked) leaders.set(Status.identityOf(status), entries.length)
       const { size, usedBytes } = status
       // A bundle's members are small, and not looked at for holes.
       const isSparse = size > Limits.smallFileBytes && usedBytes < size
       return isSparse ? { _tag: "File", path, metadata, size, usedBytes } : { _tag: "File", path, metadata, size }
     }
-    case "Symlink":
-      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(bytesOf(own), { encoding: "buffer" }) }
+    case "Symlink": {
+      if (!choice.hasLinks) return "a symbolic link is not sent (--no-links)"
+      const target = fs.readlinkSync(bytesOf(own), { encoding: "buffer" })
+      if (choice.leavesOutUnsafe && isUnsafe(keyOf(target), relative))
+        return "a symbolic link that leads out of what is sent is not sent (--safe-links)"
+      return { _tag: "Symlink", path, metadata, target }
+    }
     case "Socket":
       return "a socket is not sent"
     case "Device":

@@ -20,7 +20,7 @@ import * as Result from "effect/Result"
 import { mayDelete } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
-import { type Entry, metadataOf } from "../tree/Entry.ts"
+import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { bytesOf, display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
@@ -109,7 +109,7 @@ const survey = Effect.fn("Memory.survey")(function* (
     const node = nodeOf(index)
     if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
     const isLeaders = node !== undefined && node === nodeOf(entry.leader)
-    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, metadataOf(entries[entry.leader]))
+    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, entries[entry.leader], true)
   }
   const changes = new Uint16Array(entries.length)
   for (const [index, entry] of entries.entries()) {
@@ -136,7 +136,7 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   surveyed: Surveyed | undefined
 ) {
   if (surveyed === undefined || site.inventory.entries !== entries) site.begin(entries)
-  if (surveyed !== undefined) site.inventory.takeSurvey(surveyed)
+  if (surveyed !== undefined) site.takeSurvey(surveyed)
   const failures: Array<Failure> = []
   for (const [index, entry] of entries.entries()) {
     const { inventory } = site
@@ -155,18 +155,19 @@ const prepare = Effect.fn("Memory.prepare")(function* (
 const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry) {
   const { volume } = site
   yield* site.check("prepare", entry)
+  const own = site.described(entry)
   switch (entry._tag) {
     case "Directory":
       yield* site.makeWay("prepare", entry)
       if (volume.find(pathOf(entry)) === undefined)
         yield* site.step("prepare", entry, () => volume.mkdir(pathOf(entry)))
-      return volume.setMetadata(volume.find(pathOf(entry))!, entry)
+      return volume.setMetadata(volume.find(pathOf(entry))!, own)
     case "File":
-      return volume.setMetadata(volume.find(pathOf(entry))!, entry)
+      return volume.setMetadata(volume.find(pathOf(entry))!, own)
     case "Symlink":
-      return yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), entry))
+      return yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), own))
     case "Fifo":
-      return yield* put(site, "prepare", entry, (temporary) => volume.fifo(temporary, entry))
+      return yield* put(site, "prepare", entry, (temporary) => volume.fifo(temporary, own))
   }
 })
 

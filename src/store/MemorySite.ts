@@ -7,11 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Errno from "../system/Errno.ts"
 import { none as noVeto, type Veto } from "../filter/Veto.ts"
-import type { Entry } from "../tree/Entry.ts"
+import * as Carried from "../tree/Carried.ts"
+import { type Entry, metadataOf } from "../tree/Entry.ts"
+import * as Metadata from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
+import { defaults, type Policy } from "../tree/Policy.ts"
 import { Inventory } from "./Inventory.ts"
 import { notEmpty } from "./Reasons.ts"
-import { StoreError } from "./Store.ts"
+import { StoreError, type Surveyed } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
 /** Steps of a store that may fail, or be slow. */
@@ -51,6 +54,7 @@ export class MemorySite {
   readonly volume: Volume
   readonly veto: Veto
   inventory: Inventory
+  policy = defaults
   stage: "Waiting" | "Open" | "Finished" = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
@@ -80,6 +84,18 @@ export class MemorySite {
     this.top = this.volume.find(destination)
     this.stage = "Open"
     this.inventory = new Inventory(entries, this.veto)
+    this.policy = defaults
+  }
+
+  /** Takes what a survey has found of these entries. */
+  takeSurvey(surveyed: Surveyed): void {
+    this.inventory.takeSurvey(surveyed)
+    this.policy = surveyed.policy
+  }
+
+  /** An entry as it comes to stand here: of its metadata what is not carried is as what stands there has it. [Y-10] */
+  described(entry: Entry): Entry {
+    return described(this.policy, entry, this.volume.find(pathOf(entry))?.entry)
   }
 
   /** Fails where a fault is wanted. */
@@ -110,6 +126,24 @@ export class MemorySite {
         (error) => (error.code === "ENOTEMPTY" ? at(entry, notEmpty()) : error)
       )
     })
+  }
+}
+
+/** An entry with the metadata that it gets here. There is no umask, and no clock. */
+const described = (policy: Policy, entry: Entry, before: Entry | undefined): Entry => {
+  if (entry._tag === "HardLink") return entry
+  const { _tag: tag, metadata } = entry
+  const own = metadataOf(before)
+  const { gid, mtimeNanos, mtimeSeconds, uid } = own ?? Metadata.unset
+  return {
+    ...entry,
+    metadata: {
+      ...metadata,
+      mode: Carried.modeOf(policy, { tag, mode: metadata.mode, own: own?.mode }, 0),
+      ...(policy.leavesOwner ? { uid } : {}),
+      ...(policy.leavesGroup ? { gid } : {}),
+      ...(Carried.hasTime(policy, tag) ? {} : { mtimeNanos, mtimeSeconds })
+    }
   }
 }
 

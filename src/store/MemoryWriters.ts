@@ -89,7 +89,7 @@ const rename = Effect.fnUntraced(function* (site: MemorySite, index: number, fil
   const entry = inventory.entries[index]
   yield* site.check("commit", entry)
   yield* site.makeWay("commit", entry)
-  volume.setMetadata(file, entry)
+  volume.setMetadata(file, site.described(entry))
   yield* site.step("commit", entry, () => volume.rename(temporary, pathOf(entry)))
   inventory.arrive(index)
 })
@@ -146,6 +146,6 @@ const describe = Effect.fnUntraced(function* (site: MemorySite, index: number) {
   yield* site.check("commit", entry)
   yield* site.step("commit", entry, () => Result.void)
   const node = volume.find(pathOf(entry))
-  if (node !== undefined) volume.setMetadata(node, entry)
+  if (node !== undefined) volume.setMetadata(node, site.described(entry))
   inventory.arrive(index)
 })

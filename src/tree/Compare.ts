@@ -3,6 +3,7 @@
  * decides it, and as its `--itemize-changes` tells it. Pure.
  */
 import type { Changes } from "../protocol/Words.ts"
+import * as Carried from "./Carried.ts"
 import type { Entry } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
 import type { Policy } from "./Policy.ts"
@@ -62,21 +63,28 @@ export const changesOf = (
   if (entry._tag !== "Directory" && keepsExisting) return change.Kept
   const times = timeOf(entry.metadata, found.metadata, policy)
   if (entry._tag === "File" && keepsNewer && times < 0) return change.Kept
-  return contentOf(entry, found, policy, times !== 0) | metadataOf(entry, found, times !== 0, givesAway)
+  const content = contentOf(entry, found, policy, times !== 0)
+  const time = timeBit(entry._tag, content !== 0, times, policy)
+  return content | time | metadataOf(entry, found, policy, givesAway)
 }
 
-/** A hard link is right when it is the file that its leader is. `leader`: the metadata that both are to have. */
+/** A hard link is right when it is the file that its leader is. `leader`: the entry that both are to be as. */
 export const linkChangesOf = (
   found: Found | undefined,
   isLeaders: boolean,
   policy: Policy,
-  leader: Metadata | undefined
+  leader: Entry | undefined,
+  givesAway: boolean
 ): number => {
   if (isLeaders) return 0
   const making = makingOf("File", found, policy)
   if (making !== undefined) return making
-  const isNewer = found !== undefined && leader !== undefined && timeOf(leader, found.metadata, policy) < 0
-  return policy.keepsExisting || (policy.keepsNewer && isNewer) ? change.Kept : change.Content
+  if (policy.keepsExisting) return change.Kept
+  if (found === undefined || leader?._tag !== "File") return change.Content
+  const times = timeOf(leader.metadata, found.metadata, policy)
+  if (policy.keepsNewer && times < 0) return change.Kept
+  const size = leader.size === found.size ? 0 : change.Size
+  return change.Content | size | metadataOf(leader, found, policy, givesAway) | timeBit("File", true, times, policy)
 }
 
 /** Of what has to be made, because something else or nothing is there; undefined: it is there. */
@@ -92,6 +100,10 @@ const timeOf = (source: Metadata, own: Metadata, { windowSeconds }: Policy): num
   if (windowSeconds < 0) return seconds !== 0 ? seconds : source.mtimeNanos - own.mtimeNanos
   return Math.abs(seconds) <= windowSeconds ? 0 : seconds
 }
+
+/** A time that is not carried is another where something is made anew. */
+const timeBit = (tag: Entry["_tag"], isMade: boolean, times: number, policy: Policy): number =>
+  (Carried.hasTime(policy, tag) ? times !== 0 : isMade) ? change.Time : 0
 
 const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime: boolean): number => {
   switch (entry._tag) {
@@ -112,14 +124,12 @@ const isSame = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
 const metadataOf = (
   { _tag, metadata }: Exclude<Entry, { readonly _tag: "HardLink" }>,
   found: Found,
-  isOtherTime: boolean,
+  policy: Policy,
   givesAway: boolean
 ): number =>
-  (isOtherTime ? change.Time : 0) |
-  // a link's own mode is not to be set
-  (_tag !== "Symlink" && metadata.mode !== found.metadata.mode ? change.Mode : 0) |
-  (givesAway && metadata.uid !== found.metadata.uid ? change.Owner : 0) |
-  (givesAway && metadata.gid !== found.metadata.gid ? change.Group : 0)
+  (Carried.isOtherMode(policy, _tag, metadata.mode, found.metadata.mode) ? change.Mode : 0) |
+  (givesAway && !policy.leavesOwner && metadata.uid !== found.metadata.uid ? change.Owner : 0) |
+  (givesAway && !policy.leavesGroup && metadata.gid !== found.metadata.gid ? change.Group : 0)
 
 /** How many entries have to be made, to be sent or made anew, and to be described; and how many are kept as they are. */
 export const countsOf = (changes: Iterable<number>) => {

@@ -5,6 +5,7 @@ import type { Item } from "../protocol/Words.ts"
 import { change, isKept } from "./Compare.ts"
 import type { Entry } from "./Entry.ts"
 import { display, pathAt } from "./Names.ts"
+import type { Policy } from "./Policy.ts"
 
 /** The letter of an entry's type. */
 const types = { Directory: "d", File: "f", Symlink: "L", HardLink: "f", Fifo: "S" } as const
@@ -19,7 +20,7 @@ interface Line {
 }
 
 /** The letters, and the path that they are about; undefined: there is nothing to tell, or no such entry. */
-export const lineOf = (item: Item, entries: ReadonlyArray<Entry>): Line | undefined => {
+export const lineOf = (item: Item, entries: ReadonlyArray<Entry>, policy: Policy): Line | undefined => {
   if (item._tag === "Deletion") {
     const at = pathAt(display(item.path))
     return { changes: "*deleting", ...at, path: item.isDirectory ? `${at.path}/` : at.path }
@@ -28,7 +29,7 @@ export const lineOf = (item: Item, entries: ReadonlyArray<Entry>): Line | undefi
   if (entry === undefined || isKept(item.change)) return undefined
   const to = linkedTo(entry, entries)
   return {
-    changes: lettersOf(entry, item.change),
+    changes: lettersOf(entry, item.change, policy),
     ...pathAt(shown(entry)),
     ...(to === undefined ? {} : { to: display(to) })
   }
@@ -45,16 +46,16 @@ const shown = ({ _tag, path }: Entry): string => {
   return _tag !== "Directory" ? at : at === "." ? "./" : `${at}/`
 }
 
-const lettersOf = (entry: Entry, word: number): string => {
+const lettersOf = (entry: Entry, word: number, policy: Policy): string => {
   const has = (bit: number) => (word & bit) !== 0
   const isNew = has(change.New) || has(change.Kind)
   const kind = types[entry._tag]
   const head = `${headOf(entry, has(change.Content))}${kind}`
   if (isNew) return `${head}+++++++++`
-  if (entry._tag === "HardLink") return `${head}         `
+  if (entry._tag === "HardLink" && word === change.Content) return `${head}         `
   const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
   const isOther = entry._tag === "Symlink" && has(change.Content) ? "c" : "."
-  return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
+  return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, policy.leavesTimes ? "T" : "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
 }
 
 const headOf = ({ _tag }: Entry, isMade: boolean): string => {

@@ -8,11 +8,14 @@ export const compares = ["Time", "Size", "Nothing"] as const
 
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,
- * --ignore-errors, --force, --itemize-changes, --delete-excluded.
+ * --ignore-errors, --force, --itemize-changes, --delete-excluded; and what of the metadata is not carried: --no-owner, --no-group,
+ * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability.
  */
 export const wishes = [
   ...(["keepsNewer", "onlyExisting", "keepsExisting", "isDryRun"] as const),
-  ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const)
+  ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const),
+  ...(["leavesOwner", "leavesGroup", "leavesMode", "leavesTimes"] as const),
+  ...(["leavesDirectoryTimes", "leavesLinkTimes", "carriesExecutability"] as const)
 ] as const
 
 type Wish = (typeof wishes)[number]
@@ -40,7 +43,14 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   ignoresErrors: false,
   forces: false,
   itemizes: false,
-  deletesExcluded: false
+  deletesExcluded: false,
+  leavesOwner: false,
+  leavesGroup: false,
+  leavesMode: false,
+  leavesTimes: false,
+  leavesDirectoryTimes: false,
+  leavesLinkTimes: false,
+  carriesExecutability: false
 }
 
 /** As `rsync -a` decides. */

@@ -62,18 +62,36 @@ describe("what is compared [Y-2]", () => {
     ["a link's mode is none", 0, changes(symlink("l", "f"), found(symlink("l", "f", { mode: 0o600 })))],
     ["a target", change.Content, changes(symlink("l", "f"), found(symlink("l", "g")))],
     ["owner and group", change.Owner | change.Group, changes(f, found(file("f", 5, { uid: 77, gid: 78 })))],
+    ["a mode that is not carried", 0, changes(f, found(file("f", 5, { mode: 0o600 })), { leavesMode: true })],
+    [
+      "only who may execute it is carried",
+      change.Mode,
+      changes(f, found(file("f", 5, { mode: 0o755 })), { leavesMode: true, carriesExecutability: true })
+    ],
+    [
+      "a time that is not carried tells files apart",
+      change.Content | change.Time,
+      changes(f, at(f, 1), { leavesTimes: true })
+    ],
+    ["and directories not", 0, changes(dir("d"), at(dir("d"), 1), { leavesTimes: true })],
+    [
+      "a link's time that is not carried",
+      0,
+      changes(symlink("l", "f"), at(symlink("l", "f"), 1), { leavesLinkTimes: true })
+    ],
+    ["a group alone", change.Group, changes(f, found(file("f", 5, { uid: 77, gid: 78 })), { leavesOwner: true })],
     ["owners, where they cannot be set", 0, changes(f, found(file("f", 5, { uid: 77, gid: 78 })), {}, false)]
   ])("%s", ([, expected, actual]) => assert.strictEqual(actual, expected))
 
   it("a hard link is right when it is its leader's file", () => {
     const of = (stands: Compare.Found | undefined, isLeaders: boolean, policy: Partial<Policy.Policy> = {}) =>
-      Compare.linkChangesOf(stands, isLeaders, { ...Policy.defaults, ...policy }, f.metadata)
+      Compare.linkChangesOf(stands, isLeaders, { ...Policy.defaults, ...policy }, f, true)
     assert.strictEqual(of(found(f), true), 0)
     assert.strictEqual(of(found(f), false), change.Content)
     assert.strictEqual(of(undefined, false), change.Content | change.New)
     // another file that is newer stays where newer ones do
     assert.strictEqual(of(at(f, 9), false, { keepsNewer: true }), change.Kept)
-    assert.strictEqual(of(at(f, -9), false, { keepsNewer: true }), change.Content)
+    assert.strictEqual(of(at(f, -9), false, { keepsNewer: true }), change.Content | change.Time)
   })
   it("is counted", () => {
     const words = [

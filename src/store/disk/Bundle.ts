@@ -57,12 +57,13 @@ const place = (site: Site, member: Member, content: Uint8Array): void => {
 const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array): Result.Result<void, unknown> => {
   const { changes, describe, destination, temporaries } = site
   const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
+  const own = describe.modeAt(spot)
   let described: Result.Result<void, unknown> = Result.void
   orClean(
     () => {
       try {
         for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done, content.length - done, done)
-        described = Result.try(() => describe.file(fd, metadata))
+        described = Result.try(() => describe.file(fd, metadata, own))
       } finally {
         fs.closeSync(fd)
       }

@@ -11,56 +11,117 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import type { Status } from "../../system/Status.ts"
+import * as Carried from "../../tree/Carried.ts"
+import type { Entry } from "../../tree/Entry.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
+import { defaults, type Policy } from "../../tree/Policy.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
 
 /** All but the bits that let a program run with its owner's or its group's rights. */
 const withoutSetId = 0o1777
+const setGroup = 0o2000
+/** An owner that is not set. */
+const asItIs = -1
 
 export class Describe {
+  /** What is not carried is not set. [Y-10] */
+  policy: Policy = defaults
   private readonly isRoot: boolean
   private readonly mtime: Mtime.Setter
+  private readonly umask = process.umask()
 
   constructor(isRoot: boolean, libc: Option.Option<Calls>) {
     this.isRoot = isRoot
     this.mtime = Mtime.setter(libc)
   }
 
-  /** An open file. When the owner is refused the rest is set all the same, and then the refusal is thrown. */
-  file(fd: number, metadata: Metadata): void {
-    const owned = this.isRoot ? Result.try(() => fs.fchownSync(fd, metadata.uid, metadata.gid)) : Result.void
+  /** The mode of the file that a new one is to replace; undefined: there is none, or modes are carried. */
+  modeAt(spot: Confinement.Spot): number | undefined {
+    if (!this.policy.leavesMode) return undefined
+    const found = Confinement.look(Confinement.pathOf(spot))
+    return found?.isFile() === true ? Number(found.mode) & modeMask : undefined
+  }
+
+  /**
+   * An open file. When the owner is refused the rest is set all the same, and then the refusal is thrown. `own`: the mode of what
+   * has the name; undefined: it is new.
+   */
+  file(fd: number, metadata: Metadata, own: number | undefined): void {
+    const owned = Result.try(() => this.own(metadata, (uid, gid) => fs.fchownSync(fd, uid, gid)))
+    const mode = this.modeOf("File", metadata, own)
     // A program that was to run with its owner's rights must not run with ours.
-    fs.fchmodSync(fd, Result.isFailure(owned) ? metadata.mode & withoutSetId : metadata.mode)
-    this.mtime.file(fd, metadata)
+    fs.fchmodSync(fd, Result.isFailure(owned) ? mode & withoutSetId : mode)
+    if (Carried.hasTime(this.policy, "File")) this.mtime.file(fd, metadata)
     if (Result.isFailure(owned)) throw owned.failure
   }
 
-  /** Is it a directory that has that metadata already, as far as we may set it? */
-  isDescribed(own: Status | undefined, metadata: Metadata): boolean {
-    if (own?.kind !== "Directory") return false
-    const isSame = own.mode === metadata.mode && own.mtimeSeconds === metadata.mtimeSeconds
-    const isOwned = !this.isRoot || (own.uid === metadata.uid && own.gid === metadata.gid)
-    return isSame && own.mtimeNanos === metadata.mtimeNanos && isOwned
+  /** A file that stands there. */
+  standing(fd: number, metadata: Metadata): void {
+    this.file(fd, metadata, this.policy.leavesMode ? fs.fstatSync(fd).mode & modeMask : undefined)
   }
 
-  /** The time comes before the mode: with the mode it may become a directory that we cannot search. */
-  directory(directory: Confinement.Directory, metadata: Metadata, tree: Confinement.Tree): void {
-    if (this.isRoot) fs.chownSync(directory.self, metadata.uid, metadata.gid)
-    this.mtime.path(directory.self, metadata, { follow: tree.handles })
-    fs.chmodSync(directory.self, metadata.mode)
+  private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {
+    const { leavesGroup, leavesOwner } = this.policy
+    if (this.isRoot && !(leavesGroup && leavesOwner)) give(leavesOwner ? asItIs : uid, leavesGroup ? asItIs : gid)
+  }
+
+  private modeOf(tag: Entry["_tag"], { mode }: Metadata, own: number | undefined): number {
+    return Carried.modeOf(this.policy, { tag, mode, own }, this.umask)
+  }
+
+  /** Is it a directory that has that metadata already, as far as we may set it? */
+  isDescribed(own: Status | undefined, metadata: Metadata, before: number | undefined): boolean {
+    if (own?.kind !== "Directory") return false
+    const isTimely = own.mtimeSeconds === metadata.mtimeSeconds && own.mtimeNanos === metadata.mtimeNanos
+    if (Carried.hasTime(this.policy, "Directory") && !isTimely) return false
+    let isOwned = true
+    this.own(metadata, (uid, gid) => {
+      isOwned = (uid === asItIs || uid === own.uid) && (gid === asItIs || gid === own.gid)
+    })
+    return isOwned && own.mode === this.modeOf("Directory", metadata, before)
+  }
+
+  /**
+   * The time comes before the mode: with the mode it may become a directory that we cannot search. `before`: its mode before the
+   * session; undefined: it is new.
+   */
+  directory(
+    directory: Confinement.Directory,
+    metadata: Metadata,
+    before: number | undefined,
+    tree: Confinement.Tree
+  ): void {
+    this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
+    if (Carried.hasTime(this.policy, "Directory")) this.mtime.path(directory.self, metadata, { follow: tree.handles })
+    const mode = this.modeOf("Directory", metadata, before)
+    // it has its group from the directory that it is in
+    const inherited = this.policy.leavesMode && before === undefined ? fs.statSync(directory.self).mode & setGroup : 0
+    fs.chmodSync(directory.self, mode | inherited)
+  }
+
+  /** Where groups are not carried, what is made in a directory has its group from there, or not: its mode says so beforehand. */
+  inheriting(directory: Confinement.Directory, { mode }: Metadata): void {
+    if (!this.policy.leavesMode) Result.try(() => fs.chmodSync(directory.self, mode | open))
   }
 
   symlink(path: Buffer, metadata: Metadata): void {
-    if (this.isRoot) fs.lchownSync(path, metadata.uid, metadata.gid)
-    this.mtime.path(path, metadata, { follow: false })
+    this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    if (Carried.hasTime(this.policy, "Symlink")) this.mtime.path(path, metadata, { follow: false })
   }
 
-  fifo(path: Buffer, metadata: Metadata, tree: Confinement.Tree): void {
-    if (this.isRoot) fs.lchownSync(path, metadata.uid, metadata.gid)
-    Confinement.chmod(tree, path, metadata.mode)
-    this.mtime.path(path, metadata, { follow: false })
+  /** A FIFO, or a file of ours that we may not open. */
+  closed(
+    path: Buffer,
+    tag: "Fifo" | "File",
+    metadata: Metadata,
+    own: number | undefined,
+    tree: Confinement.Tree
+  ): void {
+    this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    Confinement.chmod(tree, path, this.modeOf(tag, metadata, own))
+    if (Carried.hasTime(this.policy, tag)) this.mtime.path(path, metadata, { follow: false })
   }
 }
 
@@ -73,9 +134,10 @@ export const isOpen = (mode: number): boolean => (mode & open) === open
 /** The mode of a new directory while the session runs; its own mode comes last. */
 export const workingMode = (mode: number): number => (mode & 0o777) | open
 
-/** Lets us write to a directory while the session runs; its own mode comes last. */
-export const openUp = (directory: Confinement.Directory): void => {
+/** Lets us write to a directory while the session runs; its own mode comes last. Answers its mode before. */
+export const openUp = (directory: Confinement.Directory): number => {
   const { mode } = fs.statSync(directory.self)
   // Refused when it is somebody else's: then it may still do as it is, or the entries in it will say what does not.
   if (!isOpen(mode)) Result.try(() => fs.chmodSync(directory.self, (mode & modeMask) | open))
+  return mode & modeMask
 }

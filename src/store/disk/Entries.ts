@@ -8,13 +8,14 @@ import * as Result from "effect/Result"
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
-import { display } from "../../tree/Names.ts"
+import { modeMask } from "../../tree/Metadata.ts"
+import { display, keyOf } from "../../tree/Names.ts"
 import * as Errno from "../../system/Errno.ts"
 import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
-import { isOpen, openUp, workingMode } from "./Describe.ts"
+import { isOpen, workingMode } from "./Describe.ts"
 import type { Site } from "./Site.ts"
 
 type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
@@ -24,6 +25,8 @@ export const make = (site: Site, entry: Entry, index: number): void => {
   switch (entry._tag) {
     case "Directory":
       makeDirectory(site, entry)
+      if (site.describe.policy.leavesGroup)
+        site.describe.inheriting(site.destination.tree.directory(keyOf(entry.path)), entry.metadata)
       return void site.directories.add(index)
     case "Symlink":
       return makeSymlink(site, entry)
@@ -49,12 +52,13 @@ const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"F
   if (Result.isFailure(opened)) {
     if (Errno.codeOf(opened.failure) !== "EACCES") throw opened.failure
     // our own, and we may not read it
-    return describe.fifo(own, metadata, destination.tree)
+    const { mode } = fs.lstatSync(own)
+    return describe.closed(own, "File", metadata, mode & modeMask, destination.tree)
   }
   const fd = opened.success
   try {
     if (!fs.fstatSync(fd).isFile()) throw changedMeanwhile()
-    describe.file(fd, metadata)
+    describe.standing(fd, metadata)
   } finally {
     fs.closeSync(fd)
   }
@@ -62,14 +66,17 @@ const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"F
 
 const makeDirectory = (site: Site, { metadata, path }: Of<"Directory">) => {
   const { changes, destination } = site
-  if (path.length === 0) return openUp(destination.tree.directory(""))
+  if (path.length === 0) return site.openUp("")
   const spot = destination.spot(path)
   const own = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(own)
-  const create = (at: Spot) => fs.mkdirSync(Confinement.pathOf(at), workingMode(metadata.mode))
+  const create = (at: Spot) => {
+    fs.mkdirSync(Confinement.pathOf(at), workingMode(metadata.mode))
+    site.modesBefore.set(keyOf(path), undefined)
+  }
   if (inTheWay === undefined) return create(spot)
   if (inTheWay.isDirectory()) {
-    return openUp(destination.tree.directory(Confinement.join(spot.directory.key, spot.name)))
+    return site.openUp(Confinement.join(spot.directory.key, spot.name))
   }
   if (inTheWay.isSymbolicLink() && leadsOutside(site, own)) {
     const reason = "a symbolic link to a directory elsewhere is in its place; remove it there to have a directory"
@@ -108,8 +115,10 @@ const makeFifo = (site: Site, entry: Of<"Fifo">) => {
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(path)
-  if (inTheWay?.isFIFO() !== true) putFifo(site, spot, inTheWay)
-  describe.fifo(path, entry.metadata, destination.tree)
+  const isThere = inTheWay?.isFIFO() === true
+  if (!isThere) putFifo(site, spot, inTheWay)
+  const own = isThere ? Number(inTheWay.mode) & modeMask : undefined
+  describe.closed(path, "Fifo", entry.metadata, own, destination.tree)
 }
 
 const putFifo = ({ changes, libc, programs }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
@@ -154,7 +163,9 @@ export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardL
 export const closeDirectory = (site: Site, { metadata, path }: Of<"Directory">): void => {
   const { describe, destination } = site
   const { tree } = destination
-  if (describe.isDescribed(tree.see(path), metadata)) return
-  const { name, parent } = Confinement.split(path)
-  describe.directory(tree.directory(Confinement.join(parent, name)), metadata, tree)
+  const seen = tree.see(path)
+  const key = keyOf(path)
+  // one that the session did not have to open is as it was
+  const before = site.modesBefore.has(key) ? site.modesBefore.get(key) : seen?.mode
+  if (!describe.isDescribed(seen, metadata, before)) describe.directory(tree.directory(key), metadata, before, tree)
 }

@@ -13,12 +13,13 @@ import { limitOf, type Veto } from "../../filter/Veto.ts"
 import { Programs } from "../../system/Programs.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { keyOf } from "../../tree/Names.ts"
+import { defaults } from "../../tree/Policy.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
 import type { Surveyed } from "../Store.ts"
 import { Changes } from "./Changes.ts"
 import * as Confinement from "./Confinement.ts"
-import { Describe } from "./Describe.ts"
+import { Describe, openUp } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
 import { Guard } from "./Guard.ts"
 import { Temporaries } from "./Temporaries.ts"
@@ -40,6 +41,8 @@ export class Site {
   forcing: Forcing | undefined
   /** Directories that are there, and get their metadata at the end. */
   directories = new Set<number>()
+  /** Of directories that the session opened up, by their keys: their modes before; undefined: it made them. */
+  readonly modesBefore = new Map<string, number | undefined>()
   /** Of the session's entries, once one of them is put in its place. */
   private alike: Alike | undefined
   /** What is protected as it stands there. */
@@ -78,7 +81,9 @@ export class Site {
     this.alike = undefined
     this.guard = new Guard(this.destination, this.veto)
     this.forcing = undefined
+    this.describe.policy = defaults
     this.directories = new Set()
+    this.modesBefore.clear()
     this.temporaries.begin()
   }
 
@@ -88,6 +93,13 @@ export class Site {
     this.inventory.takeSurvey(surveyed)
     const limit = limitOf(this.veto, policy.mostDeleted ?? Infinity)
     this.forcing = policy.forces ? { filter, limit, most: limit.most } : undefined
+    this.describe.policy = policy
+  }
+
+  /** Lets us write to a directory that was there before the session. */
+  openUp(key: string): void {
+    const before = openUp(this.destination.tree.directory(key))
+    if (!this.modesBefore.has(key)) this.modesBefore.set(key, before)
   }
 
   /** Puts an entry in its place, if the destination can tell the place from those of others. */

@@ -32,7 +32,7 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
         const { metadata, path } = inventory.file(index)
         const describe = (fd: number) => {
           inventory.arrive(index)
-          site.describe.file(fd, metadata)
+          site.describe.standing(fd, metadata)
         }
         forEntry(failures, index, path, () =>
           destination.persistently(() => withFile(site, index, found[position], describe))

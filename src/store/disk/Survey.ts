@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
-import { type Entry, metadataOf } from "../../tree/Entry.ts"
+import type { Entry } from "../../tree/Entry.ts"
 import { keyOf } from "../../tree/Names.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -43,7 +43,7 @@ export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy, vetoed:
   Uint16Array.from(entries, (entry, index) => {
     const change =
       entry._tag === "HardLink"
-        ? Compare.linkChangesOf(undefined, false, policy, undefined)
+        ? Compare.linkChangesOf(undefined, false, policy, undefined, false)
         : Compare.changesOf(entry, undefined, policy, false)
     return vetoed.has(index) ? Compare.vetoed(change) : change
   })
@@ -79,7 +79,7 @@ const changesOf = (site: Site, looks: Looks, entry: Entry, index: number, policy
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : looks.at(entry.leader)
   const isLeaders = status !== undefined && leaders !== undefined && Status.isSameFile(status, leaders)
-  return Compare.linkChangesOf(foundOf(site, entry, status), isLeaders, policy, metadataOf(leader))
+  return Compare.linkChangesOf(foundOf(site, entry, status), isLeaders, policy, leader, site.isRoot)
 }
 
 const foundOf = (

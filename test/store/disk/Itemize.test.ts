@@ -81,7 +81,15 @@ const options: ReadonlyArray<readonly [rsync: string, policy: Partial<Policy.Pol
   ["-aHni --delete --filter=P_*.o --filter=-p_deep/", { deletes: true }],
   ["-aHni --delete --delete-excluded --exclude=*.o --filter=P_/cache/a", { deletes: true, deletesExcluded: true }],
   ["-aHni --delete --filter=:_.rules", { deletes: true }],
-  ["-aHni --delete --max-size=10", { deletes: true }]
+  ["-aHni --delete --max-size=10", { deletes: true }],
+  ["-aHni --no-perms", { leavesMode: true }],
+  ["-aHni --no-perms -E", { leavesMode: true, carriesExecutability: true }],
+  ["-aHni --no-owner", { leavesOwner: true }],
+  ["-aHni --no-group --no-owner", { leavesOwner: true, leavesGroup: true }],
+  ["-aHni --no-times", { leavesTimes: true }],
+  ["-aHniO", { leavesDirectoryTimes: true }],
+  ["-aHniJ", { leavesLinkTimes: true }],
+  ["-aHniOJ --no-times --no-perms", { leavesTimes: true, leavesMode: true }]
 ]
 
 const sources = { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
@@ -123,7 +131,7 @@ describe.skipIf(!hasRsync)("in rsync's letters", () => {
       const deleting = { isDry: true, spared: scanned.spared, most: Infinity, told, filter }
       if (policy.deletes) yield* store.deleteOthers(deleting)
       const ours = items.flatMap((item) => {
-        const line = Itemize.lineOf(item, scanned.entries)
+        const line = Itemize.lineOf(item, scanned.entries, policy)
         const arrow = line?.changes.startsWith("h") === true ? "=>" : "->"
         return line === undefined
           ? []

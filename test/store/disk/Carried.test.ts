@@ -1,0 +1,118 @@
+/** What of the metadata is carried: rsync is the judge of the tree that comes of it. [Y-10] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { execFileSync, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as DiskSource from "../../../src/source/Disk.ts"
+import { Source } from "../../../src/source/Source.ts"
+import * as Compare from "../../../src/tree/Compare.ts"
+import * as Policy from "../../../src/tree/Policy.ts"
+import { bundle, directory, disk, isRoot } from "../Sandbox.ts"
+
+const hasRsync = spawnSync("rsync", ["--version"]).status === 0
+
+const modes = [0o600, 0o644, 0o755, 0o4711, 0o440]
+
+/** Files, directories, a link and a FIFO in a directory that is there on both sides, and some that are new. */
+const source = (at: string) => {
+  for (const top of ["old", "new"]) {
+    fs.mkdirSync(`${at}/${top}`, { recursive: true })
+    for (const mode of modes) {
+      fs.writeFileSync(`${at}/${top}/f${mode}`, `content of ${mode}`)
+      fs.mkdirSync(`${at}/${top}/d${mode}`)
+    }
+    fs.symlinkSync("nowhere", `${at}/${top}/link`)
+    execFileSync("mkfifo", [`${at}/${top}/fifo`])
+    fs.writeFileSync(`${at}/${top}/was a link`, "now a file")
+  }
+  execFileSync("find", [at, "-exec", "touch", "-h", "-d", "2020-02-03 04:05:06", "{}", "+"])
+  for (const top of ["old", "new"])
+    for (const mode of modes) for (const kind of ["f", "d"]) set(`${at}/${top}/${kind}${mode}`, mode)
+}
+
+const set = (path: string, mode: number) => {
+  if (isRoot) fs.lchownSync(path, mode % 7, mode % 5)
+  fs.chmodSync(path, mode)
+}
+
+/** An older version, in which each thing has another mode, another owner, another time, or other content. */
+const destination = (at: string) => {
+  fs.mkdirSync(`${at}/old`, { recursive: true })
+  for (const [i, mode] of modes.entries()) {
+    fs.writeFileSync(`${at}/old/f${mode}`, i % 2 === 0 ? `content of ${mode}` : "other")
+    fs.mkdirSync(`${at}/old/d${mode}`)
+  }
+  fs.symlinkSync("nowhere", `${at}/old/link`)
+  execFileSync("mkfifo", [`${at}/old/fifo`])
+  fs.symlinkSync("f384", `${at}/old/was a link`)
+  execFileSync("find", [at, "-exec", "touch", "-h", "-d", "2020-02-03 04:05:06", "{}", "+"])
+  fs.utimesSync(`${at}/old/f${modes[2]}`, 7, 7)
+  fs.utimesSync(`${at}/old/d${modes[2]}`, 7, 7)
+  fs.lutimesSync(`${at}/old/link`, 8, 8)
+  for (const [i, mode] of modes.entries())
+    for (const kind of ["f", "d"]) set(`${at}/old/${kind}${mode}`, modes[(i + 1) % modes.length] | 0o100)
+  fs.chmodSync(`${at}/old/f${modes[2]}`, 0o640)
+  fs.chmodSync(`${at}/old/d${modes[0]}`, 0o500)
+  fs.chmodSync(`${at}/old/fifo`, 0o666)
+  // its group goes to what is made in it
+  if (isRoot) fs.chownSync(at, 0, 12)
+  fs.chmodSync(at, 0o2755)
+}
+
+/** Everything that can be seen of a tree; times of today are all the same. */
+const seen = (at: string): ReadonlyArray<string> =>
+  execFileSync("find", [at, "-mindepth", "1", "-printf", "%P %y %m %U:%G %TY-%Tm-%Td %l\\n"], { encoding: "utf8" })
+    .split("\n")
+    // a link's mode is not set
+    .map((line) => line.replace(/ l 777 /, " l "))
+    .toSorted()
+
+const receive = Effect.fnUntraced(function* (from: string, to: string, policy: Policy.Policy) {
+  const { entries } = yield* Effect.flatMap(
+    Layer.build(DiskSource.layer([`${from}/`])),
+    (context) => Context.get(context, Source).scan
+  )
+  const store = yield* disk(to)
+  const changes = yield* store.survey(entries, policy)
+  const failures = [...(yield* store.prepare(entries, { policy, changes }))]
+  const carried = bundle(entries)
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const writer = yield* store.open(carried)
+      for (const { entry, offset } of carried.members)
+        yield* writer.write(offset, fs.readFileSync(`${from}/${Buffer.from(entries[entry].path).toString()}`))
+      failures.push(...(yield* writer.commit((at) => !Compare.isLacked(changes[carried.members[at].entry]))))
+    })
+  )
+  assert.deepStrictEqual([...failures, ...(yield* store.finish)], [])
+})
+
+const options: ReadonlyArray<readonly [string, Partial<Policy.Policy>]> = [
+  ["-a", {}],
+  ["-a --no-perms", { leavesMode: true }],
+  ["-aE --no-perms", { leavesMode: true, carriesExecutability: true }],
+  ["-a --no-owner", { leavesOwner: true }],
+  ["-a --no-group", { leavesGroup: true }],
+  ["-rlD", { leavesMode: true, leavesOwner: true, leavesGroup: true, leavesTimes: true }],
+  ["-aO", { leavesDirectoryTimes: true }],
+  ["-aJ", { leavesLinkTimes: true }]
+]
+
+describe.skipIf(!hasRsync)("what is carried", () => {
+  it.effect.each(options)("as by rsync %s", ([args, wished]) =>
+    Effect.gen(function* () {
+      const top = yield* directory
+      source(`${top}/source`)
+      for (const one of ["theirs", "ours"]) destination(`${top}/${one}`)
+      execFileSync("rsync", [...args.split(" "), `${top}/source/`, `${top}/theirs/`])
+      yield* receive(`${top}/source`, `${top}/ours`, { ...Policy.defaults, ...wished })
+      assert.deepStrictEqual(seen(`${top}/ours`), seen(`${top}/theirs`))
+      assert.strictEqual(
+        spawnSync("diff", ["-r", "--no-dereference", "-x", "fifo", `${top}/ours`, `${top}/theirs`]).status,
+        0
+      )
+    })
+  )
+})
