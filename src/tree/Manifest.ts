@@ -155,7 +155,8 @@ class Reader {
   private wrong: string | undefined
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes
+    // paths are parts of it, and are read as text again and again
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.limit = bytes.length
   }

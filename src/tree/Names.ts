@@ -82,4 +82,4 @@ export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastI
 
 /** A path as a Map's key: one character a byte. */
 export const keyOf = (path: Uint8Array): string =>
-  Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1")
+  (Buffer.isBuffer(path) ? path : Buffer.from(path.buffer, path.byteOffset, path.length)).toString("latin1")
