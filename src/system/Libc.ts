@@ -103,16 +103,15 @@ const bindStatus = (
       const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")
       // one buffer of each for every call: they are synchronous
       const path = Buffer.alloc(longestPath)
-      const status = new Uint8Array(256)
-      const view = new DataView(status.buffer)
+      const found = new Status.Statx()
       const lstatat: NonNullable<Calls["lstatat"]> = (directory, from) => {
         if (from.length >= longestPath) throw Errno.toCause(constants.errno.ENAMETOOLONG)
         if (typeof from === "string") path.write(from, "latin1")
         else path.set(from)
         path[from.length] = 0
         if (path.indexOf(0) < from.length) throw Errno.toCause(constants.errno.EINVAL)
-        if (statx(directory ?? here, path, noFollow | noAutomount, basicStatus, status) === 0)
-          return Status.ofStatx(view)
+        if (statx(directory ?? here, path, noFollow | noAutomount, basicStatus, found.bytes) === 0)
+          return found.status()
         const errno = koffi.errno()
         if (errno === constants.errno.ENOENT) return undefined
         throw Errno.toCause(errno)

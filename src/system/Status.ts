@@ -16,7 +16,9 @@ export interface Status {
   /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
   readonly mtimeNanos: number
   readonly device: number
-  readonly inode: bigint
+  /** The inode's number in two halves of 32 bits: a number of ours cannot hold every one, and a large integer costs too much. */
+  readonly inodeHigh: number
+  readonly inodeLow: number
   /** Names that it has. */
   readonly links: number
   /** On the disk. */
@@ -40,34 +42,50 @@ export const ofStats = (stats: BigIntStats): Status => {
     mtimeSeconds: Number((stats.mtimeNs - nanos) / billion),
     mtimeNanos: Number(nanos),
     device: Number(stats.dev),
-    inode: stats.ino,
+    inodeHigh: Number(stats.ino >> 32n),
+    inodeLow: Number(stats.ino & 0xffff_ffffn),
     links: Number(stats.nlink),
     usedBytes: Number(stats.blocks) * blockBytes
   }
 }
 
-/** Of Linux's `struct statx`, whose offsets are the same on every machine. */
-export const ofStatx = (view: DataView): Status => {
-  const mode = view.getUint16(28, isLittleEndian)
-  return {
-    kind: kindOf(mode),
-    mode: mode & 0o7777,
-    uid: view.getUint32(20, isLittleEndian),
-    gid: view.getUint32(24, isLittleEndian),
-    size: Number(view.getBigUint64(40, isLittleEndian)),
-    mtimeSeconds: Number(view.getBigInt64(112, isLittleEndian)),
-    mtimeNanos: view.getUint32(120, isLittleEndian),
-    device: deviceOf(view.getUint32(136, isLittleEndian), view.getUint32(140, isLittleEndian)),
-    inode: view.getBigUint64(32, isLittleEndian),
-    links: view.getUint32(16, isLittleEndian),
-    usedBytes: Number(view.getBigUint64(48, isLittleEndian)) * blockBytes
+/** Linux's `struct statx`, filled by the system, whose offsets are the same on every machine. */
+export class Statx {
+  readonly bytes = new Uint8Array(256)
+  private readonly halves = new Uint16Array(this.bytes.buffer)
+  private readonly words = new Uint32Array(this.bytes.buffer)
+
+  status(): Status {
+    const { words } = this
+    const mode = this.halves[28 / 2]
+    return {
+      kind: kindOf(mode),
+      mode: mode & 0o7777,
+      uid: words[20 / 4],
+      gid: words[24 / 4],
+      size: this.long(40),
+      // the upper half has the sign
+      mtimeSeconds: (words[112 / 4 + high] | 0) * 2 ** 32 + words[112 / 4 + low],
+      mtimeNanos: words[120 / 4],
+      device: deviceOf(words[136 / 4], words[140 / 4]),
+      inodeHigh: words[32 / 4 + high],
+      inodeLow: words[32 / 4 + low],
+      links: words[16 / 4],
+      usedBytes: this.long(48) * blockBytes
+    }
+  }
+
+  private long(at: number): number {
+    return this.words[at / 4 + high] * 2 ** 32 + this.words[at / 4 + low]
   }
 }
 
 /** As Linux packs a device's two numbers into the one that Node gives: 12 bits and 20. */
 const deviceOf = (major: number, minor: number): number => (minor & 0xff) + major * 2 ** 8 + (minor >>> 8) * 2 ** 20
 
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** Where the halves of a number of 64 bits are, in words. */
+const low = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1
+const high = 1 - low
 
 /** Of the bits of a mode that say what it is. */
 const kindOf = (mode: number): Status["kind"] => kinds[(mode >> 12) & 0o17] ?? "Device"
@@ -81,7 +99,8 @@ export const mtimeNsOf = ({ mtimeNanos, mtimeSeconds }: Status): bigint =>
   BigInt(mtimeSeconds) * billion + BigInt(mtimeNanos)
 
 /** Names a file, whatever its path: two statuses of one file give the same. */
-export const identityOf = ({ device, inode }: Status): string => `${device}:${inode}`
+export const identityOf = ({ device, inodeHigh, inodeLow }: Status): string => `${device}:${inodeHigh}:${inodeLow}`
 
 /** Are both the same file, whatever its name? */
-export const isSameFile = (a: Status, b: Status): boolean => a.inode === b.inode && a.device === b.device
+export const isSameFile = (a: Status, b: Status): boolean =>
+  a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device
