@@ -243,6 +243,17 @@ const comparison = {
     "n"
   ),
   itemizeChanges: given("itemize-changes", "Tell each change at each catcher, in rsync's letters", "i"),
+  backup: given("backup", "Keep what is replaced or deleted at catchers, under its name with a suffix", "b"),
+  backupDir: parsed("backup-dir", {
+    metavar: "DIR",
+    description: "Keep it in this directory below DEST instead, under its path (implies --backup)",
+    parse: Parse.backupDirectory
+  }),
+  suffix: parsed("suffix", {
+    metavar: "SUFFIX",
+    description: "The suffix of --backup (~, and none with --backup-dir)",
+    parse: Parse.suffix
+  }),
   force: given("force", "A file may take the place of a directory that is not empty (--delete implies it)")
 }
 

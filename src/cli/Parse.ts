@@ -85,6 +85,18 @@ export const fileSize = (text: string): Parsed<number> => {
     : Result.fail(`expected a size from 0 to ${Number.MAX_SAFE_INTEGER} bytes, ${example}`)
 }
 
+/** A path below a destination, for backups. */
+export const backupDirectory = (text: string): Parsed<string> => {
+  const names = text.split("/").filter((name) => name !== "" && name !== ".")
+  return names.length > 0 && !names.includes("..") && !text.startsWith("/") && !text.includes("\0")
+    ? Result.succeed(names.join("/"))
+    : Result.fail("expected a directory below DEST, such as .old or old/monday: a master names no path outside of it")
+}
+
+/** What a backup's name ends with. */
+export const suffix = (text: string): Parsed<string> =>
+  /[/\0]/.test(text) ? Result.fail("expected a suffix without a slash, such as ~ or .old") : Result.succeed(text)
+
 /** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
 export const name = (text: string): Parsed<string> => {
   if (text === "") return Result.fail("expected a name, and it is empty")

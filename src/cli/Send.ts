@@ -13,8 +13,10 @@ import * as Exchange from "../session/Exchange.ts"
 import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
 import { type Described, leftOf } from "./Describing.ts"
-import type { Rule } from "../filter/Rule.ts"
+import { plain, type Rule } from "../filter/Rule.ts"
 import * as Rules from "../filter/Text.ts"
+import type { Backup } from "../tree/Backup.ts"
+import { keyOf } from "../tree/Names.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { Machine, type TransportKind } from "./Machine.ts"
 import * as Keyring from "./Keyring.ts"
@@ -40,6 +42,9 @@ interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "rec
   readonly force: boolean
   readonly dryRun: boolean
   readonly itemizeChanges: boolean
+  readonly backup: boolean
+  readonly backupDir: string | undefined
+  readonly suffix: string | undefined
 }
 
 export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison {
@@ -139,6 +144,10 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     )
   if (ignoreTimes && sizeOnly)
     return Result.fail(usage("--ignore-times and --size-only contradict each other: give one of them"))
+  const backed = backupOf(input)
+  if (Result.isFailure(backed)) return Result.fail(backed.failure)
+  const backup = backed.success
+  const isBeside = backup !== undefined && backup.directory.length === 0
   return Result.succeed({
     compare: ignoreTimes ? "Nothing" : sizeOnly ? "Size" : "Time",
     windowSeconds,
@@ -153,10 +162,36 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     mostDeleted: input.maxDelete,
     deletesExcluded: input.deleteExcluded,
     ...leftOf(input),
-    rules: Rules.encode(rules),
+    backup,
+    // as rsync has it: a backup beside a file changes its directory in every run
+    leavesDirectoryTimes: input.omitDirTimes || isBeside,
+    rules: Rules.encode(isBeside && deletes && !input.deleteExcluded ? [...rules, keptBy(backup)] : rules),
     spared: []
   })
 }
+
+/** Where what is replaced or deleted is kept. */
+const backupOf = ({ backup, backupDir, suffix }: Comparison): Result.Result<Backup | undefined, UsageError> => {
+  if (!backup && backupDir === undefined) {
+    return suffix === undefined
+      ? Result.succeed(undefined)
+      : Result.fail(usage("--suffix is of no use without --backup"))
+  }
+  const end = suffix ?? (backupDir === undefined ? "~" : "")
+  return end === "" && backupDir === undefined
+    ? Result.fail(usage("--suffix cannot be empty without --backup-dir: a backup would have its file's name"))
+    : Result.succeed({ suffix: Buffer.from(end), directory: Buffer.from(backupDir ?? "") })
+}
+
+/** The rule that keeps backups from being deleted, where they are beside what they are of. */
+const keptBy = ({ suffix }: Backup): Rule => ({
+  ...plain,
+  _tag: "Match",
+  effect: "Exclude",
+  sides: "Receiver",
+  pattern: `*${keyOf(suffix).replace(/[*?[\\]/g, "\\$&")}`,
+  isNegated: false
+})
 
 /** How many catchers are waited for, and how long. */
 export const gatheringOf = (

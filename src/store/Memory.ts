@@ -196,7 +196,9 @@ const finish = (site: MemorySite) =>
   })
 
 /** Deletes what the manifest does not have. */
-const remove = Effect.fnUntraced(function* ({ inventory, veto, volume }: MemorySite, deleting: Deleting) {
+const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting) {
+  const { inventory, policy, veto, volume } = site
+  const home = keyOf(policy.backup?.directory ?? new Uint8Array(0))
   const { filter, isDry, spared, told } = deleting
   const limit = Veto.limitOf(veto, deleting.most)
   let count = 0
@@ -213,6 +215,8 @@ const remove = Effect.fnUntraced(function* ({ inventory, veto, volume }: MemoryS
       vetoed.push(key)
       return false
     }
+    if (site.kept.has(path.slice(destination.length + 1))) return false
+    if (home !== "" && `${key}/`.startsWith(`${home}/`)) return false
     const inside = isDirectory ? [...node.entries.keys()] : []
     const isEmpty = inside.map((name) => unlink(`${path}/${name}`, true)).every((isGone) => isGone)
     if (!isEmpty) return false
@@ -220,7 +224,7 @@ const remove = Effect.fnUntraced(function* ({ inventory, veto, volume }: MemoryS
       if (limit.isVetoed) vetoed.push(key)
       return false
     }
-    if (!isDry && Result.isFailure(volume.unlink(path))) return false
+    if (!isDry && Result.isFailure(Result.flatMap(site.keep(path, true), () => volume.unlink(path)))) return false
     count++
     told?.(bytesOf(path.slice(destination.length + 1)), isDirectory)
     return true

@@ -10,7 +10,7 @@ import { none as noVeto, type Veto } from "../filter/Veto.ts"
 import * as Carried from "../tree/Carried.ts"
 import { type Entry, metadataOf } from "../tree/Entry.ts"
 import * as Metadata from "../tree/Metadata.ts"
-import { display } from "../tree/Names.ts"
+import { display, keyOf } from "../tree/Names.ts"
 import { defaults, type Policy } from "../tree/Policy.ts"
 import { Inventory } from "./Inventory.ts"
 import { notEmpty } from "./Reasons.ts"
@@ -55,6 +55,10 @@ export class MemorySite {
   readonly veto: Veto
   inventory: Inventory
   policy = defaults
+  /** What this session has put in place: it replaces no more than what it has brought itself. */
+  private readonly placed = new Set<string>()
+  /** The backups that it has made, as they are below the destination. */
+  readonly kept = new Set<string>()
   stage: "Waiting" | "Open" | "Finished" = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
@@ -85,6 +89,8 @@ export class MemorySite {
     this.stage = "Open"
     this.inventory = new Inventory(entries, this.veto)
     this.policy = defaults
+    this.placed.clear()
+    this.kept.clear()
   }
 
   /** Takes what a survey has found of these entries. */
@@ -96,6 +102,39 @@ export class MemorySite {
   /** An entry as it comes to stand here: of its metadata what is not carried is as what stands there has it. [Y-10] */
   described(entry: Entry): Entry {
     return described(this.policy, entry, this.volume.find(pathOf(entry))?.entry)
+  }
+
+  /** Keeps what a path of the volume leads to, before something else comes there; `isGoing`: nothing does. [Y-11] */
+  keep(path: string, isGoing = false): Refused {
+    const { backup } = this.policy
+    const node = this.volume.find(path)
+    const below = path.slice(destination.length + 1)
+    if (backup === undefined || node === undefined || node._tag === "Directory" || this.placed.has(path))
+      return Result.void
+    const [suffix, directory] = [keyOf(backup.suffix), keyOf(backup.directory)]
+    if (isGoing && directory === "" && path.endsWith(suffix)) return Result.void
+    const kept = `${directory === "" ? "" : `${directory}/`}${below}${suffix}`
+    if (this.inventory.entries.some((entry) => display(entry.path) === kept)) return Result.fail("EEXIST")
+    const names = kept.split("/")
+    for (let count = 1; count < names.length; count++) {
+      const above = `${destination}/${names.slice(0, count).join("/")}`
+      const made = this.volume.find(above) === undefined ? this.volume.mkdir(above) : Result.void
+      if (Result.isFailure(made)) return made
+    }
+    this.kept.add(kept)
+    const temporary = this.volume.temporaryName(`${destination}/${kept}`)
+    return Result.flatMap(this.volume.link(path, temporary), () =>
+      this.volume.rename(temporary, `${destination}/${kept}`)
+    )
+  }
+
+  /** Renames what was made for an entry over what stands there, which is kept. */
+  replace(temporary: string, entry: Entry): Refused {
+    const path = pathOf(entry)
+    return Result.flatMap(this.keep(path), () => {
+      this.placed.add(path)
+      return this.volume.rename(temporary, path)
+    })
   }
 
   /** Fails where a fault is wanted. */
@@ -159,7 +198,7 @@ export const put = Effect.fnUntraced(function* (
   const temporary = volume.temporaryName(pathOf(entry))
   yield* site.step(operation, entry, () => create(temporary))
   yield* Effect.onError(
-    site.step(operation, entry, () => volume.rename(temporary, pathOf(entry))),
+    site.step(operation, entry, () => site.replace(temporary, entry)),
     () => Effect.sync(() => volume.unlink(temporary))
   )
 })

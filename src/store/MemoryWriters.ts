@@ -90,7 +90,7 @@ const rename = Effect.fnUntraced(function* (site: MemorySite, index: number, fil
   yield* site.check("commit", entry)
   yield* site.makeWay("commit", entry)
   volume.setMetadata(file, site.described(entry))
-  yield* site.step("commit", entry, () => volume.rename(temporary, pathOf(entry)))
+  yield* site.step("commit", entry, () => site.replace(temporary, entry))
   inventory.arrive(index)
 })
 

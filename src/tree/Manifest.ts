@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import { type Entry, type LeftOut, nothingLeftOut } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
+import * as Backup from "./Backup.ts"
 import { modeMask } from "./Metadata.ts"
 import { compares, noWishes, type Policy, wishes } from "./Policy.ts"
 
@@ -20,7 +21,7 @@ const version = 2
 /** Before each entry: how long the rest of it is. A reader passes over fields that it does not know. [M-11] */
 const lengthBytes = 4
 /** After all else, where there is one. */
-const policyBytes = 21
+const policyBytes = 22
 const anyNumber = 0xffff_ffff
 
 const kinds = ["Unreadable", "Changed"] as const
@@ -51,8 +52,10 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   return writer.written()
 }
 
-const bytesOf = ({ rules, spared }: Policy): number =>
-  spared.reduce((sum, path) => sum + 2 + path.length, policyBytes + rules.length)
+const bytesOf = ({ backup, rules, spared }: Policy): number => {
+  const backupBytes = backup === undefined ? 0 : 4 + backup.suffix.length + backup.directory.length
+  return spared.reduce((sum, path) => sum + 2 + path.length, policyBytes + rules.length + backupBytes)
+}
 
 class Writer {
   private readonly bytes: Uint8Array
@@ -116,6 +119,10 @@ class Writer {
     this.at += policy.rules.length
     this.u32(policy.spared.length)
     for (const path of policy.spared) this.data(path)
+    this.u8(policy.backup === undefined ? 0 : 1)
+    if (policy.backup === undefined) return
+    this.data(policy.backup.suffix)
+    this.data(policy.backup.directory)
   }
   written(): Uint8Array {
     return this.bytes.subarray(0, this.at)
@@ -282,8 +289,18 @@ class Reader {
       windowSeconds,
       mostDeleted: most === anyNumber ? undefined : most,
       rules,
-      spared
+      spared,
+      backup: this.backup()
     }
+  }
+
+  private backup(): Policy["backup"] {
+    const has = this.u8()
+    if (has > 1) this.fail("has a policy that is not known")
+    if (has !== 1) return undefined
+    const backup = { suffix: this.data(Limits.pathBytes), directory: this.data(Limits.pathBytes) }
+    if (!Backup.isSound(backup)) this.fail("has backups outside of the destination")
+    return backup
   }
 
   /** What is wrong, if anything is. */

@@ -3,6 +3,8 @@
  * every file is sent to everybody. Pure.
  */
 
+import type { Backup } from "./Backup.ts"
+
 /** What shows that a file is right: its size and its time, its size alone, or nothing. */
 export const compares = ["Time", "Size", "Nothing"] as const
 
@@ -27,6 +29,8 @@ export interface Policy extends Readonly<Record<Wish, boolean>> {
   readonly windowSeconds: number
   /** So many names may be deleted; undefined: any number. */
   readonly mostDeleted: number | undefined
+  /** What is replaced or deleted is kept; undefined: it is not. */
+  readonly backup: Backup | undefined
   /** Filter rules, as `filter/Text` writes them: what they exclude at a catcher is not deleted. */
   readonly rules: Uint8Array
   /** Paths that have no entry and stay all the same, and directories in which all stays: the source has them. */
@@ -59,6 +63,7 @@ export const defaults: Policy = {
   compare: "Time",
   windowSeconds: 0,
   mostDeleted: undefined,
+  backup: undefined,
   rules: new Uint8Array(0),
   spared: []
 }

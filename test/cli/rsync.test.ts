@@ -43,8 +43,12 @@ describe.skipIf(help.status !== 0)("every option that rsync --help lists", () =>
   it.effect.each(options)("$name", ({ isValued, name }) =>
     Effect.gen(function* () {
       const value = values[name] ?? "1"
-      // with --max-delete and the like
-      const needed = ["--max-delete", "--ignore-errors"].includes(name) ? ["--delete"] : []
+      // options of no use without another
+      const needed = ["--max-delete", "--ignore-errors"].includes(name)
+        ? ["--delete"]
+        : name === "--suffix"
+          ? ["-b"]
+          : []
       const args = !isValued ? [name] : name.startsWith("--") ? [`${name}=${value}`] : [name, value]
       const { isChosen, status, text } = yield* said(...needed, ...args)
       if (name === "--help" || name === "-h" || name === "--version" || name === "-V")

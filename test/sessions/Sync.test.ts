@@ -87,6 +87,24 @@ describe("a session with a policy", () => {
       assert.deepStrictEqual(changed, [])
     })
   )
+  it.effect("keeps what it replaces, where the policy has backups [Y-11]", () =>
+    Effect.gen(function* () {
+      const backup = { suffix: new Uint8Array(0), directory: Buffer.from("old") }
+      const { outcome } = yield* sync([older(tree, "d/small 3", "d/large"), tree], {}, { backup })
+      const report = reportOf(outcome.master)
+      assert.deepStrictEqual(
+        report.catchers.map(({ failures, state }) => [state, failures.length]),
+        [
+          ["Complete", 0],
+          ["Complete", 0]
+        ]
+      )
+      const [first, second] = outcome.memories
+      assert.deepStrictEqual(first.tree.get("old/d/small 3")?.content, SimulatedTree.bytes(1003, 77))
+      assert.deepStrictEqual(first.tree.get("old/d/large")?.content, SimulatedTree.bytes(300_000, 77))
+      assert.isFalse([...second.tree.keys()].some((path) => path.startsWith("old")))
+    })
+  )
   it.effect("sends the union, and leaves alone what is right", () =>
     Effect.gen(function* () {
       const { changed, outcome } = yield* sync([older(tree, "d/small 3"), older(tree, "d/small 4", "d/small 5"), tree])

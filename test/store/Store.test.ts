@@ -106,6 +106,40 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
       })
     )
 
+    it.effect.each([
+      ["~", "", ["d", "d/a", "d/a~", "d/old~", "l", "l~"]],
+      [
+        "",
+        "kept/here",
+        ["d", "d/a", "kept", "kept/here", "kept/here/d", "kept/here/d/a", "kept/here/d/old", "kept/here/l", "l"]
+      ]
+    ] as const)("what is replaced or deleted is kept, once [Y-11]: %j, %j", ([suffix, directory, expected]) =>
+      Effect.gen(function* () {
+        const { content, paths, store } = yield* subject
+        const before = [dir(""), dir("d"), file("d/a", 1), file("d/old", 1), symlink("l", "x")]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "ao")
+        yield* store.finish
+        const after = [dir(""), dir("d"), file("d/a", 2), symlink("l", "y")]
+        const backup = { suffix: bytes(suffix), directory: bytes(directory) }
+        const policy = { ...Policy.defaults, deletes: true, backup }
+        const changes = yield* store.survey(after, policy)
+        yield* store.prepare(after, { policy, changes })
+        // once more, as a revision has it: it replaces what the session has brought
+        for (const text of ["A1", "A2"]) yield* deliver(store, bundle(after), text)
+        yield* store.deleteOthers({ isDry: false, spared: [], most: Infinity })
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(
+          paths()
+            .filter((path) => path !== ".")
+            .toSorted(),
+          [...expected]
+        )
+        assert.strictEqual(content(`${directory === "" ? "" : `${directory}/`}d/a${suffix}`), "a")
+        assert.strictEqual(content("d/a"), "A2")
+      })
+    )
+
     it.effect("a file that was right, and is not in the end, is a failure [Y-5]", () =>
       Effect.gen(function* () {
         const { store } = yield* subject

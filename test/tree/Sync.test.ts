@@ -185,6 +185,7 @@ describe("a policy in the manifest", () => {
     ([{ rules, spared, wished, ...rest }]) => {
       const policy: Policy.Policy = {
         ...Policy.noWishes,
+        backup: rules.length % 2 === 0 ? undefined : { suffix: bytes("~"), directory: bytes("a/b") },
         ...Object.fromEntries(wished.map((one) => [one, true])),
         ...rest,
         rules: bytes(rules.map((rule) => `${rule}\0`).join("")),
@@ -197,10 +198,10 @@ describe("a policy in the manifest", () => {
   it("that is not known is refused; none is none", () => {
     const whole = Manifest.encode([], undefined, Policy.defaults)
     const bad = whole.slice()
-    bad[bad.length - 21] = 9
+    bad[bad.length - 22] = 9
     assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
     bad.set(whole)
-    bad[bad.length - 13] = 255
+    bad[bad.length - 14] = 255
     assert.isTrue(Result.isFailure(Manifest.decodeTree(bad)))
     assert.isTrue(Result.isFailure(Manifest.decodeTree(whole.subarray(0, whole.length - 1))))
     assert.strictEqual(Result.getOrThrow(Manifest.decodeTree(Manifest.encode([]))).policy, undefined)

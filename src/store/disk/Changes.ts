@@ -8,12 +8,15 @@ import * as fs from "node:fs"
 import * as Errno from "../../system/Errno.ts"
 import { notEmpty } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
+import type { Backups } from "./Backups.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
 import type { Create, Temporaries } from "./Temporaries.ts"
 
 export class Changes {
+  /** What is replaced is kept there; undefined: it is gone. [Y-11] */
+  backups: Backups | undefined
   private readonly destination: Destination
   private readonly temporaries: Temporaries
 
@@ -32,25 +35,46 @@ export class Changes {
   replace(spot: Spot, create: Create<void>, beside: Spot = spot): void {
     const { at } = this.temporaries.make(beside, create)
     const remove = () => fs.unlinkSync(Confinement.pathOf(at))
-    orClean(() => this.moveOver(at, spot.name), remove)
-    // Another catcher may have linked the same file there just now: then renaming has done nothing.
-    Result.try(remove)
+    this.destination.holding(spot.directory, () => {
+      orClean(() => this.moveOver(at, spot.name), remove)
+      // Another catcher may have linked the same file there just now: then renaming has done nothing.
+      Result.try(remove)
+    })
   }
 
   /** Makes a directory in place of something that is none. */
   replaceByDirectory(spot: Spot, create: Create<void>): void {
     const { at } = this.temporaries.make(spot, create)
     orClean(
-      () => {
-        fs.unlinkSync(Confinement.pathOf(spot))
-        this.destination.tree.rename(spot.directory, at.name, spot.name)
-      },
+      () =>
+        this.keeping(spot, () => {
+          const path = Confinement.pathOf(spot)
+          // its backup may have taken it away
+          if (Confinement.look(path) !== undefined) fs.unlinkSync(path)
+          this.destination.tree.rename(spot.directory, at.name, spot.name)
+        }),
       () => fs.rmdirSync(Confinement.pathOf(at))
     )
   }
 
   /** Renames an entry that is no directory within its own. An empty directory in the way is removed, others refuse it. */
-  moveOver({ directory, name: from }: Spot, name: Buffer): void {
+  moveOver(at: Spot, name: Buffer): void {
+    const spot = { directory: at.directory, name }
+    this.keeping(spot, () => this.renameOver(at, name))
+    this.backups?.place(spot)
+  }
+
+  /** Does something that takes a name from what has it, and which is kept before. */
+  private keeping(spot: Spot, take: () => void): void {
+    const { backups } = this
+    if (backups === undefined) return take()
+    this.destination.holding(spot.directory, () => {
+      const undo = backups.keep(spot)
+      orClean(take, undo)
+    })
+  }
+
+  private renameOver({ directory, name: from }: Spot, name: Buffer): void {
     const { tree } = this.destination
     const moved = Result.try(() => tree.rename(directory, from, name))
     if (Result.isSuccess(moved)) return

@@ -22,13 +22,13 @@ import { isTemporary } from "./Temporaries.ts"
 
 /** Deletes in every directory of the manifest that is there, but where it was refused or is kept. */
 export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Deleting) {
-  const { destination, forcing, inventory, veto } = site
+  const { changes, destination, forcing, inventory, veto } = site
   const staying = Extraneous.staying(inventory.entries, deleting.spared)
   const failures: Array<Failure> = []
   const limit = Veto.limitOf(veto, deleting.most)
   // some may have gone already, because something else has their directory's name
   const most = Math.min(limit.most, forcing?.most ?? Infinity)
-  const removal = new Removal(destination, { ...deleting, most, veto })
+  const removal = new Removal(destination, { ...deleting, most, veto, backups: changes.backups })
   // a directory comes after the one that it is in
   const filters = new Map<string, Filter | undefined>()
   const filterOf = (key: string): Filter | undefined => {
@@ -44,7 +44,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
       const key = keyOf(path)
       const names = staying.get(key)
       yield
-      if (names === undefined) continue
+      if (names === undefined || changes.backups?.areIn(key) === true) continue
       removal.refused = undefined
       yield* clear(site, key, names, removal, filterOf)
       if (removal.refused !== undefined)

@@ -73,6 +73,17 @@ export class Destination {
     return this.opened
   }
 
+  /** Keeps a directory open while others are reached. */
+  holding<A>(directory: Confinement.Directory, body: () => A): A {
+    const { tree } = this
+    tree.hold(directory)
+    try {
+      return body()
+    } finally {
+      tree.release(directory)
+    }
+  }
+
   /** The place of a path: its directory, reached anew, and its name there. */
   spot(path: Uint8Array): Confinement.Spot {
     const { name, parent } = Confinement.split(path)

@@ -13,6 +13,7 @@ import * as Errno from "../../system/Errno.ts"
 import { display } from "../../tree/Names.ts"
 import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
+import type { Backups } from "./Backups.ts"
 import * as Confinement from "./Confinement.ts"
 import { openUp } from "./Describe.ts"
 import type { Destination, Steps } from "./Destination.ts"
@@ -42,6 +43,8 @@ interface Found {
 
 interface Options extends Pick<Deleting, "most" | "isDry" | "told"> {
   readonly veto: Veto.Veto
+  /** What goes is kept there; undefined: it is gone. [Y-11] */
+  readonly backups: Backups | undefined
 }
 
 /** How a removal is done, and how far it is. */
@@ -107,7 +110,8 @@ export class Removal {
     const isDirectory = stats.isDirectory()
     if (filter !== undefined && !mayDelete(filter, key, isDirectory, isDoomed)) return false
     if (Veto.names(this.options.veto, key, isDirectory)) return this.protect(key)
-    if (!isDirectory) return this.take(key, false, () => fs.unlinkSync(at()))
+    if (!isDirectory) return this.takeFile(key, { directory: tree.directory(parent), name })
+    if (this.options.backups?.areIn(key) === true) return false
     const mount = mountOf(tree.directory(parent))
     const directory = tree.directory(key)
     if (mountOf(directory) !== mount) throw mounted(Buffer.from(key, "latin1"))
@@ -141,6 +145,22 @@ export class Removal {
     this.protectedCount++
     if (this.protectedNames.length < Limits.vetoedNames) this.protectedNames.push(display(Buffer.from(key, "latin1")))
     return false
+  }
+
+  /** Removes what is no directory; answers whether nothing of it stays where it was. */
+  private takeFile(key: string, spot: Confinement.Spot): boolean {
+    const { backups } = this.options
+    if (backups?.isMade(key) === true) return false
+    const isKept = backups !== undefined && !backups.isOne(key)
+    const remove = () => fs.unlinkSync(Confinement.pathOf(spot))
+    const keepAndRemove = () => {
+      backups?.keep(spot)
+      // its backup may have taken it away
+      if (Confinement.look(Confinement.pathOf(spot)) !== undefined) remove()
+    }
+    const go = isKept ? () => this.destination.holding(spot.directory, keepAndRemove) : remove
+    const isTaken = this.take(key, false, go)
+    return isTaken && !(isKept && backups.areBeside)
   }
 
   private take(key: string, isDirectory: boolean, go: () => void): boolean {

@@ -17,6 +17,7 @@ import { defaults } from "../../tree/Policy.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
 import type { Surveyed } from "../Store.ts"
+import { Backups } from "./Backups.ts"
 import { Changes } from "./Changes.ts"
 import * as Confinement from "./Confinement.ts"
 import { Describe, openUp } from "./Describe.ts"
@@ -81,6 +82,7 @@ export class Site {
     this.alike = undefined
     this.guard = new Guard(this.destination, this.veto)
     this.forcing = undefined
+    this.changes.backups = undefined
     this.describe.policy = defaults
     this.directories = new Set()
     this.modesBefore.clear()
@@ -94,6 +96,11 @@ export class Site {
     const limit = limitOf(this.veto, policy.mostDeleted ?? Infinity)
     this.forcing = policy.forces ? { filter, limit, most: limit.most } : undefined
     this.describe.policy = policy
+    const { backup } = policy
+    if (backup === undefined) return
+    const { destination, isRoot, modesBefore, temporaries, veto } = this
+    const { entries } = this.inventory
+    this.changes.backups = new Backups({ backup, destination, temporaries, entries, veto, modesBefore, isRoot })
   }
 
   /** Lets us write to a directory that was there before the session. */

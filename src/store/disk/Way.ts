@@ -51,7 +51,7 @@ export const clear = Effect.fnUntraced(function* (
 
 /** Removes a directory under that path, with all in it; answers why it cannot go. */
 function* emptyOut(site: Site, forcing: Forcing, path: Uint8Array): Steps<unknown> {
-  const { destination, veto } = site
+  const { changes, destination, veto } = site
   const { name, parent } = Confinement.split(path)
   const filter = Result.try(() => filterAt(destination, forcing.filter, parent))
   if (Result.isFailure(filter)) return filter.failure
@@ -59,7 +59,8 @@ function* emptyOut(site: Site, forcing: Forcing, path: Uint8Array): Steps<unknow
   if (Result.isFailure(found)) return found.failure
   if (found.success?.isDirectory() !== true) return undefined
   // its own name is made way for, and does not count
-  const removing = (isDry: boolean) => new Removal(destination, { most: forcing.most + 1, isDry, veto })
+  const removing = (isDry: boolean) =>
+    new Removal(destination, { most: forcing.most + 1, isDry, veto, backups: changes.backups })
   const foreseen = removing(true)
   if (!(yield* foreseen.remove(parent, [name], filter.success, true))) return whyNot(forcing, foreseen)
   const removal = removing(false)

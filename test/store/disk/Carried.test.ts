@@ -1,15 +1,11 @@
 /** What of the metadata is carried: rsync is the judge of the tree that comes of it. [Y-10] */
 import { assert, describe, it } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
-import * as DiskSource from "../../../src/source/Disk.ts"
-import { Source } from "../../../src/source/Source.ts"
-import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { bundle, directory, disk, isRoot } from "../Sandbox.ts"
+import { directory, isRoot } from "../Sandbox.ts"
+import { sync } from "./syncing.ts"
 
 const hasRsync = spawnSync("rsync", ["--version"]).status === 0
 
@@ -69,26 +65,6 @@ const seen = (at: string): ReadonlyArray<string> =>
     .map((line) => line.replace(/ l 777 /, " l "))
     .toSorted()
 
-const receive = Effect.fnUntraced(function* (from: string, to: string, policy: Policy.Policy) {
-  const { entries } = yield* Effect.flatMap(
-    Layer.build(DiskSource.layer([`${from}/`])),
-    (context) => Context.get(context, Source).scan
-  )
-  const store = yield* disk(to)
-  const changes = yield* store.survey(entries, policy)
-  const failures = [...(yield* store.prepare(entries, { policy, changes }))]
-  const carried = bundle(entries)
-  yield* Effect.scoped(
-    Effect.gen(function* () {
-      const writer = yield* store.open(carried)
-      for (const { entry, offset } of carried.members)
-        yield* writer.write(offset, fs.readFileSync(`${from}/${Buffer.from(entries[entry].path).toString()}`))
-      failures.push(...(yield* writer.commit((at) => !Compare.isLacked(changes[carried.members[at].entry]))))
-    })
-  )
-  assert.deepStrictEqual([...failures, ...(yield* store.finish)], [])
-})
-
 const options: ReadonlyArray<readonly [string, Partial<Policy.Policy>]> = [
   ["-a", {}],
   ["-a --no-perms", { leavesMode: true }],
@@ -107,7 +83,7 @@ describe.skipIf(!hasRsync)("what is carried", () => {
       source(`${top}/source`)
       for (const one of ["theirs", "ours"]) destination(`${top}/${one}`)
       execFileSync("rsync", [...args.split(" "), `${top}/source/`, `${top}/theirs/`])
-      yield* receive(`${top}/source`, `${top}/ours`, { ...Policy.defaults, ...wished })
+      assert.deepStrictEqual(yield* sync(`${top}/source`, `${top}/ours`, { ...Policy.defaults, ...wished }), [])
       assert.deepStrictEqual(seen(`${top}/ours`), seen(`${top}/theirs`))
       assert.strictEqual(
         spawnSync("diff", ["-r", "--no-dereference", "-x", "fifo", `${top}/ours`, `${top}/theirs`]).status,
