@@ -17,6 +17,7 @@ import * as Status from "../../src/cli/Status.ts"
 import type { Choice } from "../../src/source/Choice.ts"
 import { type Skipped, Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import { none, type Veto } from "../../src/filter/Veto.ts"
 import { InterfaceError } from "../../src/system/Interfaces.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { recording } from "./recording.ts"
@@ -40,13 +41,15 @@ export interface Host {
   /** Hears what `send` chooses of its sources; then the source fails. */
   readonly chosen?: (choice: Choice | undefined, sources: ReadonlyArray<string>) => void
   readonly memory?: Memory.Memory
+  /** Hears what no master may do to the destination of `catch`. */
+  readonly vetoed?: (veto: Veto) => void
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
   /** When it is told to end, as by SIGTERM. */
   readonly terminatedMillis?: number
 }
 
-const machine = ({ chosen, memory, name = "a", network, skipped = [], terminatedMillis, tree = [] }: Host) =>
+const machine = ({ chosen, memory, name = "a", network, skipped = [], terminatedMillis, tree = [], vetoed }: Host) =>
   Machine.of({
     hostName: name,
     packageDirectory: "/",
@@ -68,7 +71,10 @@ const machine = ({ chosen, memory, name = "a", network, skipped = [], terminated
       chosen(choice, sources)
       return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
     },
-    store: () => Memory.layer(memory ?? Memory.make())
+    store: (_destination, _owner, _checked, veto = none) => {
+      vetoed?.(veto)
+      return Memory.layer(memory ?? Memory.make())
+    }
   })
 
 /** Runs `mrsync ...args`; what it prints is gathered. */

@@ -8,7 +8,7 @@ import * as Filter from "../../../src/filter/Filter.ts"
 import * as Rules from "../../../src/filter/Text.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { bundle, deliver, dir, directory, disk, file, isRoot, names, symlink, ways } from "../Sandbox.ts"
+import { bundle, deliver, dir, directory, disk, file, isLinux, isRoot, names, symlink, ways } from "../Sandbox.ts"
 
 const all = { isDry: false, spared: [], most: Infinity }
 /** A receiver's filter of one rule. */
@@ -215,6 +215,96 @@ describe.each(ways)("$name", (way) => {
       const told = () => fs.rmSync(`${at}/d/old`, { recursive: true, force: true })
       assert.deepStrictEqual((yield* store.deleteOthers({ ...all, told })).failures, [])
       assert.deepStrictEqual(names(at), ["d", "d/f"])
+    })
+  )
+})
+
+/** Runs beside an effect, and tells of the most names that it was told of between two turns of its own, and how often it ran. */
+const beside = Effect.fnUntraced(function* <A, E>(told: () => number, effect: Effect.Effect<A, E>) {
+  let [most, turns] = [0, 0]
+  const watching = Effect.gen(function* () {
+    for (let before = told(); ; before = told()) {
+      yield* Effect.yieldNow
+      most = Math.max(most, told() - before)
+      turns++
+    }
+  })
+  const value = yield* Effect.raceFirst(effect, watching)
+  return { most, turns, value }
+})
+
+describe("a tree of many names", () => {
+  const planted = Effect.fnUntraced(function* (count: number) {
+    const base = yield* directory
+    fs.mkdirSync(`${base}/old/many`, { recursive: true })
+    for (let i = 0; i < count; i++) fs.writeFileSync(`${base}/old/many/${i}`, "")
+    const store = yield* disk(base)
+    const entries = [dir("")]
+    const changes = yield* store.survey(entries, { ...Policy.defaults, deletes: true })
+    yield* store.prepare(entries, { policy: { ...Policy.defaults, deletes: true }, changes })
+    return { base, store }
+  })
+
+  it.effect("is deleted in turns, and foreseen in turns", () =>
+    Effect.gen(function* () {
+      const { base, store } = yield* planted(600)
+      for (const isDry of [true, false]) {
+        let count = 0
+        const deleting = store.deleteOthers({ ...all, isDry, told: () => void count++ })
+        const { most, turns, value } = yield* beside(() => count, deleting)
+        assert.deepStrictEqual([value.count, value.failures], [602, []])
+        assert.isAtMost(most, 32)
+        assert.isAtLeast(turns, Math.floor(602 / 32))
+      }
+      assert.deepStrictEqual(names(base), [])
+    })
+  )
+
+  it.effect("that is interrupted is left as it is", () =>
+    Effect.gen(function* () {
+      const { base, store } = yield* planted(300)
+      let count = 0
+      const isBegun = Effect.repeat(Effect.yieldNow, { until: () => count > 100 })
+      yield* Effect.raceFirst(store.deleteOthers({ ...all, told: () => void count++ }), isBegun)
+      const left = fs.readdirSync(`${base}/old/many`).length
+      assert.strictEqual(left, 300 - count)
+      assert.isAbove(left, 100)
+      yield* Effect.yieldNow
+      assert.strictEqual(fs.readdirSync(`${base}/old/many`).length, left)
+      // what is left goes another time
+      assert.strictEqual((yield* store.deleteOthers(all)).count, left + 2)
+    })
+  )
+
+  it.effect("makes way in turns, and all of it or nothing", () =>
+    Effect.gen(function* () {
+      const { base, store } = yield* planted(300)
+      const entries = [dir(""), file("old", 1)]
+      for (const mostDeleted of [300, 301]) {
+        const policy = { ...Policy.defaults, forces: true, mostDeleted }
+        yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
+        const { turns, value } = yield* beside(() => 0, deliver(store, bundle(entries), "o"))
+        assert.isAtLeast(turns, Math.floor(300 / 32))
+        assert.deepStrictEqual(
+          value.map(({ reason }) => reason),
+          mostDeleted === 301 ? [] : ["a directory is in its place in which something must stay (ENOTEMPTY)"]
+        )
+        if (mostDeleted === 300) assert.strictEqual(fs.readdirSync(`${base}/old/many`).length, 300)
+      }
+      assert.strictEqual(fs.readFileSync(`${base}/old`, "utf8"), "o")
+    })
+  )
+
+  it.effect.skipIf(!isLinux)("may be deeper than any path is long", () =>
+    Effect.gen(function* () {
+      const { base, store } = yield* planted(1)
+      const script = `const name = "a".repeat(60)
+        for (let i = 0; i < 100; i++) { fs.mkdirSync(name); process.chdir(name) }
+        fs.writeFileSync("end", "")`
+      execFileSync(process.execPath, ["-e", script], { cwd: `${base}/old` })
+      assert.strictEqual((yield* store.deleteOthers({ ...all, isDry: true })).count, 104)
+      assert.deepStrictEqual(yield* store.deleteOthers(all), { count: 104, vetoed: 0, failures: [] })
+      assert.deepStrictEqual(names(base), [])
     })
   )
 })
