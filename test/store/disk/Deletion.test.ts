@@ -254,7 +254,7 @@ describe("a tree of many names", () => {
         const { most, turns, value } = yield* beside(() => count, deleting)
         assert.deepStrictEqual([value.count, value.failures], [602, []])
         assert.isAtMost(most, 32)
-        assert.isAtLeast(turns, Math.floor(602 / 32))
+        assert.isAtLeast(turns, 600 / 64)
       }
       assert.deepStrictEqual(names(base), [])
     })
@@ -284,7 +284,7 @@ describe("a tree of many names", () => {
         const policy = { ...Policy.defaults, forces: true, mostDeleted }
         yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
         const { turns, value } = yield* beside(() => 0, deliver(store, bundle(entries), "o"))
-        assert.isAtLeast(turns, Math.floor(300 / 32))
+        assert.isAtLeast(turns, 300 / 64)
         assert.deepStrictEqual(
           value.map(({ reason }) => reason),
           mostDeleted === 301 ? [] : ["a directory is in its place in which something must stay (ENOTEMPTY)"]
