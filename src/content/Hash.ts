@@ -13,16 +13,41 @@ export const standInName = "@noble/hashes"
 
 type Blake3 = (bytes: Uint8Array) => Uint8Array
 
-const require = createRequire(import.meta.url)
-
-const loadNative = (): Blake3 => {
-  const { blake3 } = require(packageName) as typeof import("@napi-rs/blake-hash")
-  return (bytes) => blake3(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+/** The hash of bytes that come piece by piece. */
+export interface Stream {
+  readonly update: (bytes: Uint8Array) => void
+  readonly digest: () => Uint8Array
 }
 
-export const loadStandIn = (): Blake3 => {
+interface Both {
+  readonly hash: Blake3
+  readonly stream: () => Stream
+}
+
+const require = createRequire(import.meta.url)
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+
+const loadNative = (): Both => {
+  const { blake3, Blake3Hasher } = require(packageName) as typeof import("@napi-rs/blake-hash")
+  return {
+    hash: (bytes) => blake3(asBuffer(bytes)),
+    stream: () => {
+      const hasher = new Blake3Hasher()
+      return { update: (bytes) => void hasher.update(asBuffer(bytes)), digest: () => hasher.digestBuffer() }
+    }
+  }
+}
+
+export const loadStandIn = (): Both => {
   const { blake3 } = require(`${standInName}/blake3.js`) as typeof import("@noble/hashes/blake3.js")
-  return (bytes) => blake3(bytes)
+  return {
+    hash: (bytes) => blake3(bytes),
+    stream: () => {
+      const hasher = blake3.create()
+      return { update: (bytes) => void hasher.update(bytes), digest: () => hasher.digest() }
+    }
+  }
 }
 
 const native = Result.getOrUndefined(Result.try(loadNative))
@@ -40,11 +65,11 @@ export const nothing: string | undefined =
     ? undefined
     : `${missing}, and ${standInName}, which would stand in for it, cannot be loaded (npm installs it, and it needs Node 20.19 or later)`
 
-const fail: Blake3 = () => {
+const fail = () => {
   throw new Error(`${packageName}: ${nothing}`)
 }
 
-export const hash: Blake3 = native ?? standIn ?? fail
+export const { hash, stream }: Both = native ?? standIn ?? { hash: fail, stream: fail }
 
 /** A page's digest: how its hash begins. */
 export const digest = (payload: Uint8Array): Uint8Array => hash(payload).subarray(0, Limits.digestBytes)

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Hash from "../../src/content/Hash.ts"
 
-const standIn = Hash.loadStandIn()
+const { hash: standIn, stream: standInStream } = Hash.loadStandIn()
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 const pattern = (length: number) => Uint8Array.from({ length }, (_, i) => i % 251)
@@ -30,6 +30,16 @@ describe("Hash", () => {
     const few = Array.from({ length: 130 }, (_, i) => i * 37)
     for (const length of [...few, 64, 1025, 2048, 2049, 3072, 4097, 7168, 8192, 31_744, 183_296, 1_000_001, 5]) {
       assert.strictEqual(hex(standIn(pattern(length))), hex(Hash.hash(pattern(length))), `${length} bytes`)
+    }
+  })
+
+  it("piece by piece, the same as in one", () => {
+    for (const stream of [Hash.stream, standInStream]) {
+      for (const length of [0, 1, 1024, 70_001]) {
+        const streaming = stream()
+        for (let at = 0; at < length; at += 999) streaming.update(pattern(length).subarray(at, at + 999))
+        assert.strictEqual(hex(streaming.digest()), hex(Hash.hash(pattern(length))), `${length} bytes`)
+      }
     }
   })
 
