@@ -292,6 +292,11 @@ export class Attendance {
       this.said.add(entry)
     }
   }
+  /** Is it still to be found out what is lacked here? */
+  get isComparing(): boolean {
+    const { found, policy } = this
+    return policy !== undefined && (found === undefined || found.doubts.length > 0)
+  }
   /** Counts what the survey has found here, once that is described. */
   countStanding(): void {
     this.entries?.forEach((entry, index) => {

@@ -13,6 +13,7 @@ import type { Rule } from "../filter/Rule.ts"
 import * as Rules from "../filter/Text.ts"
 import type * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { Kind } from "../protocol/Words.ts"
 import { BadManifest } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import type * as Answers from "../session/Answers.ts"
@@ -20,6 +21,7 @@ import { displaySession } from "../session/Exchange.ts"
 import { type Deleted, type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
 import * as Compare from "../tree/Compare.ts"
 import { counts, type Entry } from "../tree/Entry.ts"
+import * as Hashes from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import * as Names from "../tree/Names.ts"
@@ -29,6 +31,7 @@ import * as Room from "../tree/Room.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { Failure, Item, Itemize, Survey } from "../wire/Message.ts"
 import { type Attendance, isComplete } from "./Attendance.ts"
+import { MastersHashes } from "./MastersHashes.ts"
 import type { Ruin } from "./Ruin.ts"
 
 interface Options {
@@ -53,6 +56,19 @@ const receiving = (rules: ReadonlyArray<Rule>, deletesExcluded: boolean): Filter
     sources: { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
   })
 
+/** What a survey has found, without what is to be deleted. */
+const foundOf = (changes: Uint16Array): Answers.Found => {
+  const among = (test: (word: number) => boolean) => Lacks.among(changes.length, (entry) => test(changes[entry]))
+  return {
+    entries: changes.length,
+    words: changes,
+    lacks: among(Compare.isLacked),
+    doubts: among(Compare.isDoubted),
+    changes: { ...Compare.countsOf(changes), deleted: 0 },
+    items: []
+  }
+}
+
 const isWrong = (reason: string) => new StoreError({ code: "EPROTO", path: "", reason })
 
 interface Services {
@@ -69,6 +85,8 @@ export class ManifestFile {
   private readonly services: Services
   /** The manifest and its revisions while they arrive. */
   private readonly arriving = new Map<number, Claimed>()
+  /** The contents at the master, as far as they are needed. */
+  private readonly hashed = new MastersHashes()
   /** A question about the survey that is not answered yet. */
   private asked: Survey | Itemize | undefined
   /** What may be deleted here, by the master's rules; undefined: everything. */
@@ -205,9 +223,31 @@ export class ManifestFile {
       const { arriving, attendance } = this
       if (attendance.awaited !== file) return
       const bytes = (arriving.get(file) ?? new Claimed(0)).whole()
-      const isSelection = attendance.plan[file - 1]?.kind === "Selection"
-      yield* isSelection ? this.select(file, bytes) : this.revise(file, bytes)
+      yield* this.take(file, attendance.plan[file - 1]?.kind, bytes)
       arriving.delete(file)
+    })
+  }
+
+  private take(file: number, kind: Kind | undefined, bytes: Uint8Array): Effect.Effect<void, StoreError> {
+    switch (kind) {
+      case "Selection":
+        return this.select(file, bytes)
+      case "Hashes":
+        return this.takeHashes(bytes)
+      default:
+        return this.revise(file, bytes)
+    }
+  }
+
+  private takeHashes(bytes: Uint8Array): Effect.Effect<void, StoreError> {
+    const { entries = [] } = this.attendance
+    return Effect.mapBoth(Effect.fromResult(Hashes.decode(bytes, entries.length)), {
+      onFailure: isWrong,
+      onSuccess: (hashes) => {
+        this.hashed.take(hashes)
+        // no file follows it
+        this.attendance.select([])
+      }
     })
   }
 
@@ -253,7 +293,8 @@ export class ManifestFile {
     const { found, noRoom, ruin } = attendance
     const refusal = ruin?.message ?? noRoom
     if (refusal !== undefined) return this.options.refuse(refusal)
-    if (found === undefined) return Effect.void
+    // once the master's hashes are here the answer is another
+    if (found === undefined || (found.doubts.length > 0 && this.hashed.isComplete)) return Effect.void
     this.asked = undefined
     return this.options.tell(asked, found)
   })
@@ -274,6 +315,7 @@ export class ManifestFile {
         this.makeSureOfRoom(entries, policy, (entry) => Compare.isLacked(changes[entry]))
       )
       const changes = yield* Effect.onError(surveying, () => answering)
+      yield* this.resolve(entries, changes)
       const items: Array<Item> = []
       if (policy.itemizes) {
         changes.forEach((change, entry) => {
@@ -281,14 +323,9 @@ export class ManifestFile {
         })
       }
       const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(items))
-      const counts = Compare.countsOf(changes)
-      attendance.found = {
-        entries: entries.length,
-        words: changes,
-        lacks: Lacks.among(entries.length, (entry) => Compare.isLacked(changes[entry])),
-        changes: { ...counts, deleted: count, vetoed: counts.vetoed + vetoed },
-        items
-      }
+      const found = foundOf(changes)
+      const vetoes = found.changes.vetoed + vetoed
+      attendance.found = { ...found, items, changes: { ...found.changes, deleted: count, vetoed: vetoes } }
       attendance.veto(changes)
       attendance.vetoedDeletions = kept.filter(({ isVetoed }) => isVetoed === true)
       yield* answering
@@ -297,6 +334,26 @@ export class ManifestFile {
       attendance.refuse(failures)
       attendance.countStanding()
       return failures
+    })
+  }
+
+  /** [Y-12] Where contents tell, they are hashed here while the master hashes them. */
+  private resolve(entries: ReadonlyArray<Entry>, changes: Uint16Array): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { attendance, hashed } = this
+      const found = foundOf(changes)
+      const { doubts } = found
+      hashed.expect(doubts)
+      if (doubts.length === 0) return
+      attendance.found = found
+      yield* Effect.ignore(this.answer)
+      attendance.comparison.toHash = Lacks.filesIn(doubts, entries).bytes
+      const told = (bytes: number) => void (attendance.comparison.hashed = bytes)
+      const own = yield* this.services.store.hash(doubts, told)
+      yield* hashed.areHere
+      for (const entry of Lacks.each(doubts))
+        changes[entry] = Compare.resolved(changes[entry], hashed.agreeWith(own, entry))
+      hashed.forget()
     })
   }
 

@@ -28,6 +28,9 @@ const totalsOf = ({ files, membership, missingPages, received }: Attendance): Me
   repairedPages: missingPages
 })
 
+const hashedOf = ({ comparison, isComparing }: Attendance) =>
+  isComparing && comparison.toHash > 0 ? { hashed: { bytes: comparison.hashed, total: comparison.toHash } } : {}
+
 const tick = Effect.fnUntraced(function* (attendance: Attendance, nowMillis: number, dropped: number) {
   const progress = yield* Progress
   const transport = yield* Transport
@@ -46,7 +49,14 @@ const tick = Effect.fnUntraced(function* (attendance: Attendance, nowMillis: num
     total,
     files: attendance.files,
     sentBytes: totalsOf(attendance).pageBytes,
-    phase: attendance.done ? "Finished" : attendance.reached < total ? "Sending" : "Finishing",
+    ...hashedOf(attendance),
+    phase: attendance.isComparing
+      ? "Comparing"
+      : attendance.done
+        ? "Finished"
+        : attendance.reached < total
+          ? "Sending"
+          : "Finishing",
     repairedPages: attendance.missingPages,
     catchers: []
   })

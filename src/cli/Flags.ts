@@ -215,6 +215,11 @@ const described = {
 
 /** What catchers are sent. */
 const comparison = {
+  checksum: given(
+    "checksum",
+    "Compare contents instead of times: of files of one size both sides hash the content",
+    "c"
+  ),
   ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time", "I"),
   sizeOnly: given("size-only", "A file of the same size is taken for the same, whatever its time"),
   windowSeconds: parsed("modify-window", {

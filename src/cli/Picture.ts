@@ -94,7 +94,11 @@ const growth = ({ recent }: View, of: "bytes" | "sentBytes"): number | undefined
 /** Bytes of pages per second on the air (a catcher: received). */
 export const rateOf = (view: View): number | undefined => growth(view, "sentBytes")
 
+const hashedOf = ({ hashed }: Of<"Tick">): string =>
+  hashed === undefined ? "" : `, ${Format.bytes(hashed.bytes)} of ${Format.bytes(hashed.total)} hashed`
+
 const leftOf = (view: View, tick: Of<"Tick">): string => {
+  if (tick.phase === "Comparing") return `comparing${hashedOf(tick)}`
   if (tick.phase === "Finished") return "complete"
   if (tick.phase === "Finishing") return "finishing"
   // What stands still now goes on some time, and has come so far on the average.

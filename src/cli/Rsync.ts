@@ -41,10 +41,6 @@ const rootSets = "owners are set by catchers that run as root"
 
 /** Options that are refused: each with its letter, and what is done instead. */
 const refused: Readonly<Record<string, readonly [letter: string, instead: string]>> = {
-  checksum: [
-    "c",
-    `--checksum ${notYet}: sizes and times are compared, and -I sends every file. The number of catchers is --catchers N`
-  ],
   compress: ["z", noPages],
   "compress-choice": ["", noPages],
   zc: ["", noPages],

@@ -29,6 +29,7 @@ import { UsageError } from "./Status.ts"
 
 /** What shows that a catcher has a file. */
 interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
+  readonly checksum: boolean
   readonly ignoreTimes: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
@@ -134,7 +135,8 @@ const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { gro
 
 /** How catchers' trees become like the source. */
 export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.Result<Policy, UsageError> => {
-  const { existing, ignoreExisting, ignoreTimes, sizeOnly, update, windowSeconds } = input
+  const { existing, ignoreExisting, update, windowSeconds } = input
+  const { checksum, ignoreTimes, sizeOnly } = input
   const deletes = input.delete || input.deleteExcluded
   const isIdle = !deletes && (input.ignoreErrors || input.maxDelete !== undefined)
   if (isIdle) return Result.fail(usage("--ignore-errors and --max-delete are of no use without --delete"))
@@ -142,14 +144,14 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     return Result.fail(
       usage("--delete with --files-from needs -r: of a directory without what is in it nothing is deleted")
     )
-  if (ignoreTimes && sizeOnly)
-    return Result.fail(usage("--ignore-times and --size-only contradict each other: give one of them"))
+  if ([checksum, ignoreTimes, sizeOnly].filter((is) => is).length > 1)
+    return Result.fail(usage("--checksum, --ignore-times and --size-only contradict each other: give one of them"))
   const backed = backupOf(input)
   if (Result.isFailure(backed)) return Result.fail(backed.failure)
   const backup = backed.success
   const isBeside = backup !== undefined && backup.directory.length === 0
   return Result.succeed({
-    compare: ignoreTimes ? "Nothing" : sizeOnly ? "Size" : "Time",
+    compare: checksum ? "Content" : ignoreTimes ? "Nothing" : sizeOnly ? "Size" : "Time",
     windowSeconds,
     keepsNewer: update,
     onlyExisting: existing,

@@ -21,6 +21,8 @@ export class Audiences {
   readonly asked = new Set<number>()
   /** Those of them that take part in files: with a policy they have answered the survey. */
   readonly prepared = new Set<number>()
+  /** Those that are in doubt of something: they are sent lists. */
+  readonly doubting = new Set<number>()
   private readonly ledger: Ledger
   private readonly services: Services
 
@@ -57,8 +59,9 @@ export class Audiences {
 
   /** Those to which a file is still to be sent. */
   owed(file: number): Audience {
-    const { ledger, prepared } = this
-    return this.reachable().filter((slot) => prepared.has(slot) && ledger.lacks(slot, file) && ledger.knows(slot, file))
+    const { doubting, ledger, prepared } = this
+    const takesPart = (slot: number) => prepared.has(slot) || (doubting.has(slot) && ledger.isListFile(file))
+    return this.reachable().filter((slot) => takesPart(slot) && ledger.lacks(slot, file) && ledger.knows(slot, file))
   }
 
   /**

@@ -3,7 +3,6 @@
  * follows. File 0 is the manifest; its close is the commit of the tree.
  */
 import * as Result from "effect/Result"
-import type { Comparisons } from "../phase/Survey.ts"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { absent, type CatcherReport, type FailureReport, type Protected, type Report } from "../report/Report.ts"
@@ -11,6 +10,7 @@ import { type Retaken, SourceChanged, type SourceError } from "../source/Source.
 import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
 import * as Compare from "../tree/Compare.ts"
+import { encode as encodeHashes, type Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
@@ -19,41 +19,11 @@ import type { Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
+import { type Account, newAccount } from "./Account.ts"
+import { Doubts } from "./Doubts.ts"
 
 /** Why a catcher fell behind, if it did. */
 type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
-
-interface Account {
-  readonly committed: Set<number>
-  /** Files that this catcher sat out, with the reason. */
-  readonly satOut: Map<number, SitOutReason>
-  /** Failures of single entries. */
-  readonly failed: Map<number, string>
-  /** What its owner refused, at entries, and why. [Y-9] */
-  readonly vetoed: Map<number, string>
-  /** Passes that ended without a file. */
-  readonly unfinished: Map<number, number>
-  /** What the survey found lacking; undefined: it was not asked, or has not answered. */
-  lacks: Runs | undefined
-  /** What is changed there: as its survey found it, until it has committed the tree. */
-  changes: Changes | undefined
-  /** Files that carry nothing which it lacks. */
-  readonly passedOver: Set<number>
-  missingPages: number
-  finished: boolean
-  late: boolean
-  /** Bytes of the files that were committed or sat out. */
-  settledBytes: number
-  /** Regular files that stand there, and their bytes. */
-  files: number
-  bytes: number
-  /** The same at the end, hard links included, as the catcher itself has told. */
-  stood: { readonly files: number; readonly bytes: number } | undefined
-  /** Entries of committed files that are not among these. */
-  readonly leftOut: Set<number>
-  /** Entries that were revised and stand there, in which size. */
-  readonly stands: Map<number, number>
-}
 
 /** Why nobody gets an entry, and which file was to carry it. */
 interface Withheld {
@@ -86,7 +56,7 @@ export class Ledger {
   /** Entries that were sent from a copy that may not be what the source holds. */
   private unchecked: ReadonlyArray<number> = []
   private readonly aged = new Set<number>()
-  readonly comparisons: Comparisons = new Map()
+  readonly doubts = new Doubts()
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()
@@ -118,25 +88,7 @@ export class Ledger {
   private account(slot: number): Account {
     let account = this.accounts.get(slot)
     if (account === undefined) {
-      account = {
-        committed: new Set(),
-        satOut: new Map(),
-        failed: new Map(),
-        vetoed: new Map(),
-        unfinished: new Map(),
-        lacks: undefined,
-        changes: undefined,
-        passedOver: new Set(),
-        missingPages: 0,
-        finished: false,
-        late: false,
-        settledBytes: 0,
-        files: 0,
-        bytes: 0,
-        stood: undefined,
-        leftOut: new Set(),
-        stands: new Map()
-      }
+      account = newAccount()
       this.accounts.set(slot, account)
     }
     return account
@@ -275,6 +227,28 @@ export class Ledger {
   }
   private lacked(): Runs {
     return Lacks.union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
+  }
+  /** Does nobody know yet what it lacks? */
+  get isComparing(): boolean {
+    return this.policy !== undefined && ![...this.accounts.values()].some(({ lacks }) => lacks !== undefined)
+  }
+  isSurveyed(slot: number): boolean {
+    return this.account(slot).lacks !== undefined
+  }
+  /** May the file's content be hashed? What was taken anew is another file than the manifest's. */
+  isHashable(entry: number): boolean {
+    return this.manifest[entry]?._tag === "File" && !this.revised.has(entry) && !this.refused.has(entry)
+  }
+  addHashes(hashes: Hashes): void {
+    this.doubts.list(hashes.runs)
+    this.addList("Hashes", this.plan.length + 1, encodeHashes(hashes), [])
+  }
+  isListFile(file: number): boolean {
+    return this.lists.has(file)
+  }
+  /** The lists in the plan. */
+  listFiles(): ReadonlyArray<CarriedFile> {
+    return [...this.lists.keys()].map((file) => this.plan[file - 1])
   }
   /** [Y-4] What is lacked, and was not selected before, becomes files of the plan. */
   select(): void {

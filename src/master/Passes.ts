@@ -13,8 +13,9 @@ import { Announcing, Asking, Members, Paths, Sender, Silence } from "../session/
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
 import { revise } from "./Revisions.ts"
-import { type Outgoing, sendFile, share, type Shared } from "./Sending.ts"
-import { commitTree, sendManifest, survey } from "./Tree.ts"
+import { type Outgoing, outgoingOf, sendFile, share, type Shared } from "./Sending.ts"
+import { survey } from "./Surveying.ts"
+import { commitTree, sendManifest } from "./Tree.ts"
 
 /**
  * Passes until no catcher that is present lacks anything, then the commit of the tree; one that
@@ -63,7 +64,8 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
 })
 
 /** Sends newcomers the manifest, and asks what they lack. Answers those that still compare. */
-const admit = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared) {
+const admit = Effect.fnUntraced(function* (shared: Shared) {
+  const { audiences, ledger, repair } = shared
   const { awayMillis } = yield* Silence
   const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
   if (without.length > 0) {
@@ -71,7 +73,7 @@ const admit = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared
   }
   const asked = audiences.newcomers().filter((slot) => audiences.holders.has(slot))
   for (const slot of asked) audiences.asked.add(slot)
-  const { comparing, surveyed } = yield* survey(ledger, asked)
+  const { comparing, surveyed } = yield* survey(shared, asked)
   for (const slot of surveyed) audiences.prepared.add(slot)
   // a catcher that comes late learns why it will not get what was given up before
   yield* Effect.forEach(ledger.dropped(), ({ file, reason }) => Close.abort(file, reason, surveyed, awayMillis), {
@@ -93,12 +95,6 @@ const dismiss = Effect.fnUntraced(function* ({ audiences, ledger }: Shared) {
     const telling = Close.abort(0, why, [slot], awayMillis)
     yield* Effect.forkScoped(Effect.andThen(telling, lose(slot, why)))
   }
-})
-
-const outgoingOf = (carried: CarriedFile, isLate: boolean): Outgoing => ({
-  carried,
-  isLate,
-  offAir: Deferred.makeUnsafe<void>()
 })
 
 const areOffAir = (files: ReadonlyArray<Outgoing>) =>

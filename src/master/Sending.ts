@@ -10,6 +10,7 @@ import * as Bundles from "../content/Bundles.ts"
 import * as Close from "../phase/Close.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { isList } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import { Sender, Silence } from "../session/Session.ts"
@@ -30,6 +31,8 @@ export interface Shared {
   /** Files on the air, and files that wait for stragglers. */
   readonly filePermits: Semaphore.Semaphore
   readonly stragglerPermits: Semaphore.Semaphore
+  /** A pass and a survey may want the same list: one list is sent at a time. */
+  readonly listPermit: Semaphore.Semaphore
 }
 
 export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair | undefined) {
@@ -39,7 +42,8 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
     audiences: yield* Audiences.make(ledger),
     bundles: Bundles.make(),
     filePermits: yield* Semaphore.make(Limits.filesInFlight),
-    stragglerPermits: yield* Semaphore.make(Limits.lateFiles)
+    stragglerPermits: yield* Semaphore.make(Limits.lateFiles),
+    listPermit: yield* Semaphore.make(1)
   } as Shared
 })
 
@@ -52,13 +56,19 @@ export interface Outgoing {
   readonly offAir: Deferred.Deferred<void>
 }
 
+export const outgoingOf = (carried: CarriedFile, isLate: boolean): Outgoing => ({
+  carried,
+  isLate,
+  offAir: Deferred.makeUnsafe<void>()
+})
+
 /** Sends a file to those that lack it; `hasNewcomers`: a catcher has come since the pass began. */
 export const sendFile = Effect.fnUntraced(function* (
   shared: Shared,
   { carried, offAir }: Outgoing,
   hasNewcomers: () => boolean
 ) {
-  const { audiences, bundles, filePermits, ledger, repair, stragglerPermits } = shared
+  const { audiences, bundles, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
   const { isExcluded } = yield* Sender
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
@@ -83,7 +93,8 @@ export const sendFile = Effect.fnUntraced(function* (
     const finished = yield* stragglerPermits.withPermitsIfAvailable(1)(delivery.toStragglers)
     if (Option.isNone(finished)) yield* putOff(carried.file, delivery.stragglers())
   })
-  yield* Effect.scoped(sending).pipe(
+  const whole = isList(carried.kind) ? listPermit.withPermit(sending) : sending
+  yield* Effect.scoped(whole).pipe(
     Effect.catchTag(["SourceError", "SourceChanged"], (error) =>
       giveUp(ledger, carried, [...audience, ...owed()], error)
     ),

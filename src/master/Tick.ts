@@ -83,6 +83,9 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
       bytes: member.lost !== undefined ? done.bytes : held(slot)
     }
   })
+  const compares = ({ slot }: Roster.Member) => ledger.policy !== undefined && !ledger.isSurveyed(slot)
+  const comparing = new Set(members.filter((member) => isAtIt(member) && compares(member)).map(({ slot }) => slot))
+  const hashed = ledger.doubts.hashing((slot) => comparing.has(slot))
   const most = members.filter(isAtIt).reduce((most, { slot }) => Math.max(most, rest(slot)), 0)
   return {
     _tag: "Tick",
@@ -91,7 +94,8 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
     total,
     files: Math.max(0, ...catchers.map((catcher) => catcher.files)),
     sentBytes: bytes,
-    phase: ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
+    ...(hashed === undefined ? {} : { hashed }),
+    phase: ledger.isComparing ? "Comparing" : ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
     repairedPages: repaired,
     catchers
   }

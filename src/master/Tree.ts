@@ -5,15 +5,12 @@
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
 import * as PageStream from "../phase/PageStream.ts"
-import * as Survey from "../phase/Survey.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
-import { Members, Silence } from "../session/Session.ts"
+import { Members } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
-import * as Itemize from "../tree/Itemize.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
-import type { Policy } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -50,39 +47,6 @@ export const sendManifest = Effect.fnUntraced(function* (
     Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
   )
   return prepared
-})
-
-/**
- * [Y-1] Asks catchers that hold the manifest what they lack, and selects it. Answers those that
- * have said so, and those that still compare.
- */
-export const survey = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience) {
-  if (ledger.policy === undefined || audience.length === 0) return { surveyed: audience, comparing: [] }
-  const { timeoutMillis } = yield* Silence
-  const asking = Survey.survey(ledger.manifest.length, audience, timeoutMillis, ledger.comparisons)
-  const { comparing, found } = yield* Effect.catchTag(asking, "SurveyTimeout", () =>
-    Effect.succeed<Survey.Surveyed>({ found: new Map(), comparing: [] })
-  )
-  for (const [slot, survey] of found) ledger.surveyed(slot, survey)
-  const surveyed = [...found.keys()].toSorted((a, b) => a - b)
-  if (ledger.policy.itemizes) yield* itemize(ledger, surveyed, ledger.policy)
-  if (!ledger.policy.isDryRun) ledger.select()
-  return { surveyed, comparing }
-})
-
-/** [Y-7] Tells what is to be changed at each. */
-const itemize = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience, policy: Policy) {
-  const { roster } = yield* Members
-  const progress = yield* Progress
-  yield* Survey.itemize(audience, (slot, items) =>
-    Effect.sync(() => {
-      const catcher = roster().members[slot].name
-      for (const item of items) {
-        const told = Itemize.lineOf(item, ledger.manifest, policy)
-        if (told !== undefined) progress.publish({ _tag: "Itemized", catcher, ...told })
-      }
-    })
-  )
 })
 
 /** The close of the manifest; with patience at those that answer within it. */

@@ -16,6 +16,8 @@ import type { Audience, Comparing, Item, ItemizeOk, SurveyOk } from "../wire/Mes
 /** What a catcher lacks, and how much is to be changed there. */
 export interface Survey {
   readonly lacks: Runs
+  /** Entries of which only the content can tell. [Y-12] */
+  readonly doubts: Runs
   readonly changes: Changes
 }
 
@@ -90,7 +92,8 @@ const parts = (done: number, all: number): number =>
   all === 0 ? 0 : Math.floor(Limits.surveyParts * Math.min(1, done / all))
 
 const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => ({
-  lacks: Lacks.joined(slices),
+  lacks: Lacks.joined(slices.map(({ runs }) => runs)),
+  doubts: Lacks.joined(slices.map(({ doubts }) => doubts)),
   changes: slices.at(-1)?.changes ?? { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
 })
 

@@ -4,13 +4,13 @@
  */
 
 /** The content of a carried file. */
-export type Kind = "Manifest" | "Single" | "Bundle" | "Revision" | "Selection"
+export type Kind = "Manifest" | "Single" | "Bundle" | "Revision" | "Selection" | "Hashes"
 
-/** Files that are kept in memory, and say which files follow them in the plan. */
-export type ListKind = "Revision" | "Selection"
+/** Files that are kept in memory, and say which files follow them in the plan, if any. */
+export type ListKind = "Revision" | "Selection" | "Hashes"
 
-/** Does such a file say which files follow it in the plan? */
-export const isList = (kind: Kind): kind is ListKind => kind === "Revision" || kind === "Selection"
+/** Is it such a file? */
+export const isList = (kind: Kind): kind is ListKind => kind === "Revision" || kind === "Selection" || kind === "Hashes"
 
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"

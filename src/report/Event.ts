@@ -78,9 +78,18 @@ export const Tick = Schema.Struct({
   total: Fields.count("bytes that can be sent"),
   files: Fields.count("files that are complete; at the master, at the catcher that has most"),
   sentBytes: Fields.count("bytes of pages sent (catcher: received), repairs included"),
+  hashed: Schema.optionalKey(
+    Schema.Struct({
+      bytes: Fields.count("bytes of files that are hashed"),
+      total: Fields.count("of so many")
+    }).annotateKey({
+      description:
+        "where only contents tell what a catcher lacks; at the master what it hashes itself, and then what the catcher does that is furthest behind"
+    })
+  ),
   phase: Fields.oneOf(
-    ["Sending", "Repairing", "Finishing", "Finished"],
-    "Sending: pages go out for the first time. Repairing: all were sent once, and some catcher lacks some. Finishing: all pages are there, and files get their names. Finished: all is done here, and other catchers are waited for (catcher)"
+    ["Comparing", "Sending", "Repairing", "Finishing", "Finished"],
+    "Comparing: it is found out what is lacked. Sending: pages go out for the first time. Repairing: all were sent once, and some catcher lacks some. Finishing: all pages are there, and files get their names. Finished: all is done here, and other catchers are waited for (catcher)"
   ),
   repairedPages: Fields.count("pages sent again, and parity (catcher: pages asked for again)"),
   catchers: Fields.list(CatcherView, "every catcher (master); empty at a catcher")

@@ -89,6 +89,8 @@ export interface Found {
   /** For each of them the bits of `Compare.change`. */
   readonly words: Uint16Array
   readonly lacks: Runs
+  /** Those of which only the content can tell. */
+  readonly doubts: Runs
   readonly changes: Changes
   /** Where the policy itemizes: see `Message.Item`. */
   readonly items: ReadonlyArray<Item>
@@ -96,19 +98,26 @@ export interface Found {
 
 /** The answer to a question about the survey. [Y-1] [Y-7] */
 export const toSurvey = (
-  { _tag, from }: Survey | Itemize,
-  { changes, entries, items, lacks }: Found,
+  question: Survey | Itemize,
+  found: Found,
   { incarnation, session, slot }: Membership
 ): SurveyOk | ItemizeOk => {
+  const { _tag, from } = question
   const sender = { session, slot, incarnation, file: 0, from } as const
-  return _tag === "Survey"
-    ? { _tag: "SurveyOk", ...sender, changes, ...Lacks.sliceOf(lacks, from, entries) }
-    : {
-        _tag: "ItemizeOk",
-        ...sender,
-        total: items.length,
-        items: items.slice(from, from + Limits.itemsAnswered)
-      }
+  if (_tag === "Survey") return { _tag: "SurveyOk", ...sender, changes: found.changes, ...sliceOf(found, from) }
+  const items = found.items.slice(from, from + Limits.itemsAnswered)
+  return { _tag: "ItemizeOk", ...sender, total: found.items.length, items }
+}
+
+/** The entries from one on that one datagram has room for. */
+const sliceOf = ({ doubts, entries, lacks }: Found, from: number) => {
+  const most = doubts.length === 0 ? Limits.surveyEntries : Limits.surveyEntries / 2
+  const count = Math.max(0, Math.min(entries - from, most))
+  return {
+    ...Lacks.sliceOf(lacks, from, count),
+    doubted: Lacks.countOf(doubts),
+    doubts: Lacks.sliceOf(doubts, from, count).runs
+  }
 }
 
 /** How far the comparison is. */

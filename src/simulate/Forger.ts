@@ -125,7 +125,9 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
           from: said.from,
           changes: nothingChanged,
           count: dice.pick(0, 1, 100),
-          runs: []
+          runs: [],
+          doubted: 0,
+          doubts: []
         },
         {
           _tag: "SurveyOk",
@@ -134,7 +136,9 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
           from: said.from,
           changes: nothingChanged,
           count: 8192,
-          runs: [said.from, 8192]
+          runs: [said.from, 8192],
+          doubted: 8192,
+          doubts: [said.from, 8192]
         }
       ]
     case "Poll":

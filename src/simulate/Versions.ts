@@ -17,10 +17,18 @@ interface Versions {
 }
 
 export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>): Versions => {
-  const policy = { ...Policy.defaults, deletes: dice.hits(0.5), forces: dice.hits(0.3), keepsNewer: dice.hits(0.1) }
+  const wishes = { deletes: dice.hits(0.5), forces: dice.hits(0.3), keepsNewer: dice.hits(0.1) }
+  // dice of their own, so that the stories of old seeds stay
+  const own = new Dice(seed * 41 + 7)
+  const compare = own.hits(0.3) ? "Content" : "Time"
+  const policy: Policy.Policy = { ...Policy.defaults, ...wishes, compare }
+  const versionOf = (catcher: number) => {
+    const older = olderOf(new Dice(seed * 37 + catcher), tree)
+    return unclearOf(new Dice(seed * 43 + catcher), older, policy)
+  }
   return {
     policy,
-    stand: (catcher, volume) => Tree.stand(volume, olderOf(new Dice(seed * 37 + catcher), tree)),
+    stand: (catcher, volume) => Tree.stand(volume, versionOf(catcher)),
     telling: `older versions stand at the catchers; the policy is ${JSON.stringify(policy)}`
   }
 }
@@ -48,6 +56,18 @@ const olderOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> =
       out.push(Tree.file(path === "." ? Tree.extraneous : `${path}/${Tree.extraneous}`, dice.whole(0, 3000)))
   })
   return out
+}
+
+/** Some files of another time alone; and, where contents are compared, of another content alone. */
+const unclearOf = (dice: Dice, version: ReadonlyArray<Given>, { compare }: Policy.Policy): ReadonlyArray<Given> => {
+  const share = dice.pick(0, 0.2)
+  return version.map((given) => {
+    const { entry } = given
+    if (entry._tag !== "File" || !dice.hits(share)) return given
+    if (compare === "Content" && dice.hits(0.5)) return { ...given, content: Tree.bytes(entry.size, 79) }
+    const mtimeSeconds = entry.metadata.mtimeSeconds - dice.pick(1, 1000)
+    return { ...given, entry: { ...entry, metadata: { ...entry.metadata, mtimeSeconds } } }
+  })
 }
 
 const olderEntry = (dice: Dice, given: Given): Given | undefined => {

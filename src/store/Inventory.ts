@@ -7,6 +7,7 @@ import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import { leaderless, refusal, vetoed } from "./Reasons.ts"
 import { DestinationEscape, type StoreError, type Surveyed } from "./Store.ts"
@@ -25,6 +26,8 @@ export class Inventory {
   private readonly vetoed: ReadonlySet<number>
 
   private surveyed: Surveyed | undefined
+  /** By which it is seen whether something is right still: what came by its content has its time now. */
+  private comparing: Policy | undefined
 
   constructor(entries: ReadonlyArray<Entry>, veto: Veto.Veto) {
     this.entries = entries
@@ -36,6 +39,8 @@ export class Inventory {
   /** Takes what a survey has found of these entries. */
   takeSurvey(surveyed: Surveyed): void {
     this.surveyed = surveyed
+    const { policy } = surveyed
+    this.comparing = policy.compare === "Content" ? { ...policy, compare: "Time" } : policy
     for (const leader of this.leaders) if (this.stays(leader) && !this.isVetoed(leader)) this.arrived.add(leader)
   }
 
@@ -138,9 +143,9 @@ export class Inventory {
   /** Is it no longer what its entry says, as the survey compared it? */
   isOther(index: number, found: Compare.Found | undefined): boolean {
     const entry = this.entries[index]
-    const { policy } = this.surveyed ?? {}
-    if (policy === undefined || entry._tag === "HardLink") return false
-    return Compare.isLacked(Compare.changesOf(entry, found, policy, false))
+    if (this.comparing === undefined || entry._tag === "HardLink") return false
+    const change = Compare.changesOf(entry, found, this.comparing, false)
+    return Compare.isLacked(change) || Compare.isDoubted(change)
   }
 
   /** A file has its final name. */

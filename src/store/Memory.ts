@@ -20,8 +20,12 @@ import * as Result from "effect/Result"
 import { mayDelete } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
+import { hash } from "../content/Hash.ts"
+import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
+import { Hashes } from "../tree/Hashes.ts"
+import * as Lacks from "../tree/Lacks.ts"
 import { bytesOf, display, keyOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
@@ -69,6 +73,7 @@ export const make = (options: Options = {}): Memory => {
     store: Store.of({
       shortage: (entries) => Effect.sync(() => Option.fromUndefinedOr(shortage(site, entries))),
       survey: (entries, policy, looked) => survey(site, entries, policy, looked),
+      hash: (files, told) => hashAll(site, files, told),
       prepare: (entries, surveyed) => prepare(site, entries, surveyed),
       revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
       open: (carried) => Writers.open(site, carried),
@@ -121,6 +126,37 @@ const survey = Effect.fn("Memory.survey")(function* (
   yield* Effect.yieldNow
   return changes
 })
+
+const hashAll = Effect.fn("Memory.hash")(function* (site: MemorySite, files: Runs, told: (bytes: number) => void) {
+  const { entries } = site.inventory
+  const hashes = new Hashes(files)
+  site.contents = { hashes, entries }
+  let done = 0
+  for (const index of Lacks.each(files)) {
+    if (site.options.turn !== undefined) yield* site.options.turn("hash")
+    const content = contentOf(site, index)
+    if (content !== undefined) hashes.put(index, hash(content))
+    told((done += content?.length ?? 0))
+    yield* Effect.yieldNow
+  }
+  return hashes
+})
+
+/** The content of a file that stands there. */
+const contentOf = ({ inventory, volume }: MemorySite, index: number): Uint8Array | undefined => {
+  const node = volume.find(pathOf(inventory.entries[index]))
+  return node?._tag === "File" ? node.content.bytes : undefined
+}
+
+/** Is it not any more what the survey has found right? */
+const hasChanged = (site: MemorySite, index: number): boolean => {
+  const { contents, inventory, volume } = site
+  const entry = inventory.entries[index]
+  const before = contents?.entries[index] === entry ? contents.hashes.get(index) : undefined
+  if (before === undefined) return inventory.isOther(index, foundOf(volume.find(pathOf(entry))))
+  const content = contentOf(site, index)
+  return content === undefined || Buffer.compare(hash(content), before) !== 0
+}
 
 const foundOf = (node: Node | undefined): Compare.Found | undefined => {
   if (node === undefined) return undefined
@@ -177,8 +213,7 @@ const finish = (site: MemorySite) =>
     const failures: Array<Failure> = []
     yield* site.stands
     for (const index of inventory.indices((_, index) => inventory.isUnchanged(index))) {
-      if (!inventory.isOther(index, foundOf(volume.find(pathOf(inventory.entries[index]))))) continue
-      failures.push({ entry: index, reason: changedMeanwhile().reason })
+      if (hasChanged(site, index)) failures.push({ entry: index, reason: changedMeanwhile().reason })
     }
     for (const index of inventory.hardLinks()) {
       const entry = inventory.entries[index]

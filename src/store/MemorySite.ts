@@ -10,6 +10,7 @@ import { none as noVeto, type Veto } from "../filter/Veto.ts"
 import * as Carried from "../tree/Carried.ts"
 import { type Entry, metadataOf } from "../tree/Entry.ts"
 import * as Metadata from "../tree/Metadata.ts"
+import type { Hashes } from "../tree/Hashes.ts"
 import { display, keyOf } from "../tree/Names.ts"
 import { defaults, type Policy } from "../tree/Policy.ts"
 import { Inventory } from "./Inventory.ts"
@@ -18,7 +19,7 @@ import { StoreError, type Surveyed } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
 /** Steps of a store that may fail, or be slow. */
-export type Operation = "survey" | "prepare" | "open" | "write" | "commit"
+export type Operation = "survey" | "hash" | "prepare" | "open" | "write" | "commit"
 
 /** Faults of a disk; none, where nothing is given. */
 export interface Faults {
@@ -38,7 +39,7 @@ export interface Options extends Faults {
   readonly known?: (path: string) => Uint8Array | undefined
   /** What no master may do. */
   readonly veto?: Veto
-  /** Goes before each change, and each look of a survey: a slow disk sleeps, and between two changes a machine may crash. */
+  /** Goes before each change, each look of a survey, and each file that is hashed: a slow disk sleeps, and between two changes a machine may crash. */
   readonly turn?: (operation: Operation) => Effect.Effect<void>
 }
 
@@ -59,6 +60,8 @@ export class MemorySite {
   private readonly placed = new Set<string>()
   /** The backups that it has made, as they are below the destination. */
   readonly kept = new Set<string>()
+  /** Files whose content was looked at, and the entries as they were then. */
+  contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry> } | undefined
   stage: "Waiting" | "Open" | "Finished" = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
@@ -87,6 +90,7 @@ export class MemorySite {
     this.admit()
     this.top = this.volume.find(destination)
     this.stage = "Open"
+    this.contents = undefined
     this.inventory = new Inventory(entries, this.veto)
     this.policy = defaults
     this.placed.clear()

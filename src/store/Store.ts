@@ -12,6 +12,7 @@ import type { Filter } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
+import type { Hashes } from "../tree/Hashes.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Policy } from "../tree/Policy.ts"
 import type { Shortage } from "../tree/Room.ts"
@@ -139,6 +140,11 @@ export class Store extends Context.Service<
       policy: Policy,
       looked?: (entries: number) => void
     ) => Effect.Effect<Uint16Array, StoreError>
+    /**
+     * Hashes files that stand there, which the survey has found in doubt; one that cannot be read, or changes meanwhile, has no hash.
+     * `told` how many bytes are done. What is found to be right so must be so in the end.
+     */
+    readonly hash: (files: Runs, told: (bytes: number) => void) => Effect.Effect<Hashes>
     /**
      * Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries.
      * `surveyed`: what the survey of the same entries has found.

@@ -15,6 +15,9 @@ export interface Status {
   readonly mtimeSeconds: number
   /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
   readonly mtimeNanos: number
+  /** When its content or its status was changed last: nobody can set that. */
+  readonly changedSeconds: number
+  readonly changedNanos: number
   readonly device: number
   /** The inode's number in two halves of 32 bits: a number of ours cannot hold every one, and a large integer costs too much. */
   readonly inodeHigh: number
@@ -41,6 +44,8 @@ export const ofStats = (stats: BigIntStats): Status => {
     size: Number(stats.size),
     mtimeSeconds: Number((stats.mtimeNs - nanos) / billion),
     mtimeNanos: Number(nanos),
+    changedSeconds: Number(stats.ctimeNs / billion),
+    changedNanos: Number(stats.ctimeNs % billion),
     device: Number(stats.dev),
     inodeHigh: Number(stats.ino >> 32n),
     inodeLow: Number(stats.ino & 0xffff_ffffn),
@@ -67,6 +72,8 @@ export class Statx {
       // the upper half has the sign
       mtimeSeconds: (words[112 / 4 + high] | 0) * 2 ** 32 + words[112 / 4 + low],
       mtimeNanos: words[120 / 4],
+      changedSeconds: (words[96 / 4 + high] | 0) * 2 ** 32 + words[96 / 4 + low],
+      changedNanos: words[104 / 4],
       device: deviceOf(words[136 / 4], words[140 / 4]),
       inodeHigh: words[32 / 4 + high],
       inodeLow: words[32 / 4 + low],

@@ -34,11 +34,20 @@ export const change = {
   /** It differs, and the policy keeps it. */
   Kept: 256,
   /** It differs, and the catcher's owner lets no master touch it. [Y-9] */
-  Vetoed: 512
+  Vetoed: 512,
+  /** Its size is right, and only its content can tell whether it is. */
+  Doubt: 1024
 } as const
 
 /** Has such an entry to be sent, or made anew? */
 export const isLacked = (word: number): boolean => (word & change.Content) !== 0
+
+/** Can only its content tell whether it is lacked? */
+export const isDoubted = (word: number): boolean => (word & change.Doubt) !== 0
+
+/** The word of an entry once that is known. */
+export const resolved = (word: number, isSame: boolean): number =>
+  (word & ~change.Doubt) | (isSame ? 0 : change.Content)
 
 /** Is it left alone, though it differs? */
 export const isKept = (word: number): boolean => (word & (change.Kept | change.Vetoed)) !== 0
@@ -109,7 +118,10 @@ const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime:
   switch (entry._tag) {
     case "File": {
       if (entry.size !== found.size) return change.Content | change.Size
-      return compare === "Nothing" || (compare === "Time" && isOtherTime) ? change.Content : 0
+      if (compare === "Nothing") return change.Content
+      // of an empty file no content can be another
+      const isDoubted = compare === "Content" || (compare === "Time" && isOtherTime)
+      return isDoubted && entry.size > 0 ? change.Doubt : 0
     }
     case "Symlink":
       return isSame(entry.target, found.target) ? 0 : change.Content

@@ -54,7 +54,8 @@ const lettersOf = (entry: Entry, word: number, policy: Policy): string => {
   if (isNew) return `${head}+++++++++`
   if (entry._tag === "HardLink" && word === change.Content) return `${head}         `
   const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
-  const isOther = entry._tag === "Symlink" && has(change.Content) ? "c" : "."
+  const tellsContent = entry._tag === "Symlink" || (entry._tag === "File" && policy.compare === "Content")
+  const isOther = tellsContent && has(change.Content) ? "c" : "."
   return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, policy.leavesTimes ? "T" : "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
 }
 

@@ -3,7 +3,6 @@
  * ascending and apart. A selection is the same: what somebody lacks, and all are sent. Pure.
  */
 import * as Result from "effect/Result"
-import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
 
@@ -33,6 +32,13 @@ const push = (runs: Array<number>, first: number, count: number): void => {
 export function* each(runs: Runs): Generator<number> {
   for (let at = 0; at < runs.length; at += 2)
     for (let entry = runs[at]; entry < runs[at] + runs[at + 1]; entry++) yield entry
+}
+
+/** How many entries they are. */
+export const countOf = (runs: Runs): number => {
+  let count = 0
+  for (let at = 1; at < runs.length; at += 2) count += runs[at]
+  return count
 }
 
 /** Is the entry among them? */
@@ -81,9 +87,8 @@ interface Slice {
   readonly runs: Runs
 }
 
-/** The slice from an entry on that one datagram has room for. `entries`: of the manifest. */
-export const sliceOf = (runs: Runs, from: number, entries: number): Slice => {
-  const count = Math.min(entries - from, Limits.surveyEntries)
+/** The slice of so many entries from one on. */
+export const sliceOf = (runs: Runs, from: number, count: number): Slice => {
   const out: Array<number> = []
   for (let at = 0; at < runs.length; at += 2) {
     const first = Math.max(from, runs[at])
@@ -93,10 +98,10 @@ export const sliceOf = (runs: Runs, from: number, entries: number): Slice => {
   return { from, count, runs: out }
 }
 
-/** Slices that follow each other, put together. */
-export const joined = (slices: ReadonlyArray<Slice>): Runs => {
+/** Runs of slices that follow each other, put together. */
+export const joined = (slices: ReadonlyArray<Runs>): Runs => {
   const out: Array<number> = []
-  for (const { runs } of slices) for (let at = 0; at < runs.length; at += 2) push(out, runs[at], runs[at + 1])
+  for (const runs of slices) for (let at = 0; at < runs.length; at += 2) push(out, runs[at], runs[at + 1])
   return out
 }
 

@@ -65,14 +65,17 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
 
 /**
  * The pages of a plan, as both sides count them: of files that are sent, because they carry entries that no revision carries
- * instead, and were not dropped; and of the lists themselves.
+ * instead, and were not dropped; and of the lists of these files.
  */
 export const neededPages = (
   plan: ReadonlyArray<CarriedFile>,
   pageBytes: number,
   isSent: (file: number) => boolean
 ): number =>
-  plan.reduce((sum, { file, kind, size }) => sum + (isList(kind) || isSent(file) ? Math.ceil(size / pageBytes) : 0), 0)
+  plan.reduce((sum, { file, kind, size }) => {
+    const isNeeded = kind !== "Hashes" && (isList(kind) || isSent(file))
+    return sum + (isNeeded ? Math.ceil(size / pageBytes) : 0)
+  }, 0)
 
 // ---- revisions ----
 
@@ -104,7 +107,7 @@ export const revise = (
   return Result.succeed({ entries: next, revised, plan: planOf(next, revised, file + 1) })
 }
 
-/** A revision or a selection as a file of the plan. */
+/** A list as a file of the plan. */
 export const listFile = (kind: ListKind, file: number, size: number): CarriedFile => ({ file, kind, size, members: [] })
 
 /** The last file of a plan that carries each of the entries; one walk for all, as a revision lists thousands. */

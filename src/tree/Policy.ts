@@ -5,8 +5,11 @@
 
 import type { Backup } from "./Backup.ts"
 
-/** What shows that a file is right: its size and its time, its size alone, or nothing. */
-export const compares = ["Time", "Size", "Nothing"] as const
+/**
+ * What shows that a file is right: its size and its time, its size alone, nothing, or its content. Where the size is right and the time is
+ * not, the content decides.
+ */
+export const compares = ["Time", "Size", "Nothing", "Content"] as const
 
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,

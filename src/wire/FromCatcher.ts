@@ -68,8 +68,10 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       return [message.file, message.round]
     case "SurveyOk":
       putChanges(w, message.changes)
+      w.u32(message.doubted)
       w.u16(message.count)
       putRuns(w, message.from, message.count, message.runs)
+      putRuns(w, message.from, message.count, message.doubts)
       return [message.file, message.from]
     case "Comparing":
       w.u32(message.looked)
@@ -130,8 +132,10 @@ const putItem = (w: Writer, item: Item): void => {
 
 const takeSurvey = (r: Reader, from: number) => {
   const changes = takeChanges(r)
+  const doubted = r.u32()
   const count = r.u16()
-  return { changes, count, runs: takeRuns(r, from, count) }
+  const [runs, doubts] = [takeRuns(r, from, count), takeRuns(r, from, count)]
+  return { changes, doubted, count, runs, doubts }
 }
 
 const takeItems = (r: Reader) => {

@@ -210,13 +210,18 @@ export interface Complete extends Holding {
   readonly file: number
 }
 
-/** C> Answer to Survey: which of the entries [from, from + count) of the manifest this catcher lacks. [Y-1] */
+/**
+ * C> Answer to Survey: which of the entries [from, from + count) of the manifest this catcher lacks [Y-1], and of which of them only the
+ * content can tell. `doubted`: of how many of all entries that is so. [Y-12]
+ */
 export interface SurveyOk extends Answer {
   readonly _tag: "SurveyOk"
   readonly file: 0
   readonly from: number
   readonly count: number
   readonly runs: Runs
+  readonly doubted: number
+  readonly doubts: Runs
   readonly changes: Changes
 }
 

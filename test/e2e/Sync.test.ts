@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
 import { join } from "node:path"
 import * as Lab from "./Lab.ts"
 import * as Versions from "./Versions.ts"
@@ -64,6 +65,54 @@ describe.skipIf(Lab.unavailable !== undefined)("old versions on real hosts", () 
         )
     )
   }
+
+  it.live("contents: what differs in time alone needs no page; with -c what differs in content alone does [Y-12]", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(2)
+        const source = Versions.base(join(lab.folder, "source"))
+        const hosts = [lab.destination(1), lab.destination(2)]
+        const changed = (at: string, i: number) => [
+          join(at, `folder ${i}/file 30`),
+          join(at, `folder ${i}/deep/er/large`)
+        ]
+        for (const [i, at] of hosts.entries()) {
+          execFileSync("cp", ["-a", source, at])
+          for (const path of changed(at, i)) fs.utimesSync(path, 1, 1)
+        }
+        const session = Effect.fnUntraced(function* (...options: ReadonlyArray<string>) {
+          const catchers = yield* lab.catchers(2)
+          const args = ["--json", "--catchers", "2", "--page-size", String(pageBytes), ...options, `${source}/`]
+          const master = yield* lab.mrsync("m", "send", ...args).ended
+          assert.strictEqual(master.status, 0, master.err)
+          for (const catcher of catchers) assert.strictEqual((yield* catcher.ended).status, 0)
+          for (const at of hosts) assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "", at)
+          return master.report.pages.needed
+        })
+        const inodes = () =>
+          hosts.flatMap((at) => [...Versions.marks(at)].map(([path, mark]) => [path, mark.split(" ")[0]]))
+        const before = inodes()
+        assert.strictEqual(yield* session(), 0)
+        assert.deepStrictEqual(inodes(), before)
+        for (const [i, at] of hosts.entries()) {
+          for (const path of changed(at, i)) {
+            const { atime, mtime, size } = fs.statSync(path)
+            fs.writeFileSync(path, "x".repeat(size))
+            fs.utimesSync(path, atime, mtime)
+            // Node sets no nanoseconds
+            execFileSync("touch", ["-r", path.replace(at, source), path])
+          }
+        }
+        const stood = hosts.map((at) => ({ marks: Versions.marks(at), lacked: Versions.lacked(source, at, true) }))
+        assert.strictEqual(yield* session("-c"), pagesOf(stood.map(({ lacked }) => lacked)))
+        for (const [i, at] of hosts.entries()) {
+          const after = Versions.marks(at)
+          const touched = [...stood[i].marks].filter(([path, mark]) => after.get(path) !== mark).map(([path]) => path)
+          assert.deepStrictEqual(touched.toSorted(), [...stood[i].lacked.keys()].toSorted(), at)
+        }
+      })
+    )
+  )
 
   it.live("nothing is lacked: no page but the manifest's, and nothing is touched", () =>
     Effect.scoped(

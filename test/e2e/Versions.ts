@@ -127,8 +127,11 @@ export const marks = (at: string): ReadonlyMap<string, string> =>
       .map((line) => line.split("\t") as [string, string])
   )
 
-/** The sizes of the source's files that a catcher has not: there is none, or it has another size or time (in seconds). */
-export const lacked = (source: string, at: string): ReadonlyMap<string, number> => {
+/**
+ * The sizes of the source's files that a catcher has not: there is none, or it has another size, or another time (in seconds) and another
+ * content. `contents`: whatever the time.
+ */
+export const lacked = (source: string, at: string, contents = false): ReadonlyMap<string, number> => {
   const seconds = ({ mtimeMs }: fs.Stats) => Math.floor(mtimeMs / 1000)
   const out = new Map<string, number>()
   for (const path of Trees.listing(source).keys()) {
@@ -136,7 +139,9 @@ export const lacked = (source: string, at: string): ReadonlyMap<string, number> 
     // further names of a group are links
     if (!wanted.isFile() || / (too|as well)$/.test(path)) continue
     const found = fs.lstatSync(join(at, path), { throwIfNoEntry: false })
-    const isThere = found?.isFile() === true && found.size === wanted.size && seconds(found) === seconds(wanted)
+    const isSized = found?.isFile() === true && found.size === wanted.size
+    const isSame = () => fs.readFileSync(join(at, path)).equals(fs.readFileSync(join(source, path)))
+    const isThere = isSized && ((!contents && seconds(found) === seconds(wanted)) || isSame())
     if (!isThere) out.set(path, wanted.size)
   }
   return out

@@ -82,6 +82,8 @@ export const messages: ReadonlyArray<Message> = [
     from: 8192,
     count: 3000,
     runs: [8200, 7, 9000, 1],
+    doubted: 2,
+    doubts: [8210, 2],
     changes: { created: 1, updated: 2, described: 3, kept: 4, vetoed: 0, deleted: 5 }
   },
   { _tag: "Comparing", ...who, file: 0, from: 8192, looked: 7, hashed: 99, toHash: 2 ** 40 },

@@ -386,6 +386,8 @@ describe("Survey", () => {
     from,
     count,
     runs,
+    doubted: 0,
+    doubts: [],
     changes
   })
 

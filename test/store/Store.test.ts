@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
+import { hash } from "../../src/content/Hash.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import type { StoreError } from "../../src/store/Store.ts"
@@ -17,6 +18,8 @@ import { plan } from "../../src/tree/Plan.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
 import { directory } from "./Sandbox.ts"
+
+const hex = (hash: Uint8Array | undefined) => hash && Buffer.from(hash).toString("hex")
 
 interface Subject {
   readonly store: Store["Service"]
@@ -87,7 +90,9 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
           file("new", 1)
         ]
         const changes = yield* store.survey(after, Policy.defaults)
-        assert.deepStrictEqual([...changes].map(Compare.isLacked), [false, false, true, false, true, true])
+        assert.deepStrictEqual([...changes].map(Compare.isLacked), [false, false, false, false, true, true])
+        assert.deepStrictEqual([...changes].map(Compare.isDoubted), [false, false, true, false, false, false])
+        changes[2] = Compare.resolved(changes[2], false)
         assert.strictEqual(changes[3], Compare.change.Mode)
         assert.include(paths(), "gone")
         yield* store.prepare(after, { policy: Policy.defaults, changes })
@@ -137,6 +142,31 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         )
         assert.strictEqual(content(`${directory === "" ? "" : `${directory}/`}d/a${suffix}`), "a")
         assert.strictEqual(content("d/a"), "A2")
+      })
+    )
+
+    it.effect("what only the content can tell is hashed, and must stay so [Y-12]", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        const sizes = [1, 2000, 600_000, 3]
+        const entriesAt = (mtimeSeconds: number) => sizes.map((size, i) => file(`f${i}`, size, { mtimeSeconds }))
+        const before = entriesAt(5)
+        yield* store.prepare(before)
+        for (const carried of plan(before)) yield* deliver(store, carried, "x".repeat(carried.size))
+        yield* store.finish
+        const after = entriesAt(9)
+        const changes = yield* store.survey(after, Policy.defaults)
+        assert.deepStrictEqual([...changes].map(Compare.isDoubted), [true, true, true, true])
+        const told: Array<number> = []
+        const hashes = yield* store.hash([0, 4], (count) => void told.push(count))
+        assert.strictEqual(told.at(-1), 602_004)
+        for (const [i, size] of sizes.entries())
+          assert.strictEqual(hex(hashes.get(i)), hex(hash(bytes("x".repeat(size)))), `f${i}`)
+        for (const i of [0, 1, 2, 3]) changes[i] = Compare.resolved(changes[i], true)
+        yield* store.prepare(after, { policy: Policy.defaults, changes })
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.strictEqual(content("f3"), "xxx")
+        assert.deepStrictEqual([...(yield* store.survey(after, Policy.defaults))], [0, 0, 0, 0])
       })
     )
 

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Compare from "../../src/tree/Compare.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import * as Extraneous from "../../src/tree/Extraneous.ts"
+import * as Hashes from "../../src/tree/Hashes.ts"
 import * as Lacks from "../../src/tree/Lacks.ts"
 import * as Manifest from "../../src/tree/Manifest.ts"
 import * as Policy from "../../src/tree/Policy.ts"
@@ -41,14 +42,17 @@ describe("what is compared [Y-2]", () => {
   })
   it.for<[string, number, number]>([
     ["a size", change.Content | change.Size, changes(f, found(f, { size: 6 }))],
-    ["a time", change.Content | change.Time, changes(f, at(f, 1))],
+    ["a time: its content tells", change.Doubt | change.Time, changes(f, at(f, 1))],
     ["nanoseconds are no other time", 0, changes(f, at(f, 0, 5))],
-    ["but where they count", change.Content | change.Time, changes(f, at(f, 0, 5), { windowSeconds: -1 })],
+    ["but where they count", change.Doubt | change.Time, changes(f, at(f, 0, 5), { windowSeconds: -1 })],
     ["a time within the window", 0, changes(f, at(f, 2), { windowSeconds: 2 })],
     ["a time, where sizes count alone", change.Time, changes(f, at(f, 9), { compare: "Size" })],
+    ["contents count, whatever the time", change.Doubt, changes(f, found(f), { compare: "Content" })],
+    ["contents count, and a time", change.Doubt | change.Time, changes(f, at(f, 9), { compare: "Content" })],
+    ["a time of an empty file", change.Time, changes(file("f", 0), at(file("f", 0), 9))],
     ["nothing is believed", change.Content, changes(f, found(f), { compare: "Nothing" })],
     ["newer there, and kept", change.Kept, changes(f, at(f, 9), { keepsNewer: true })],
-    ["older there", change.Content | change.Time, changes(f, at(f, -9), { keepsNewer: true })],
+    ["older there", change.Doubt | change.Time, changes(f, at(f, -9), { keepsNewer: true })],
     ["nothing there", change.Content | change.New, changes(f, undefined)],
     ["nothing there, and nothing is made", change.Kept, changes(f, undefined, { onlyExisting: true })],
     ["another type", change.Content | change.Kind, changes(f, found(fifo("f")))],
@@ -69,8 +73,8 @@ describe("what is compared [Y-2]", () => {
       changes(f, found(file("f", 5, { mode: 0o755 })), { leavesMode: true, carriesExecutability: true })
     ],
     [
-      "a time that is not carried tells files apart",
-      change.Content | change.Time,
+      "a time that is not carried: its content tells",
+      change.Doubt | change.Time,
       changes(f, at(f, 1), { leavesTimes: true })
     ],
     ["and directories not", 0, changes(dir("d"), at(dir("d"), 1), { leavesTimes: true })],
@@ -140,12 +144,58 @@ describe("what is lacked", () => {
     const lacks = Lacks.among(entries, (entry) => entry % 3 === 0)
     const slices = []
     for (let from = 0; from < entries; from = slices[slices.length - 1].from + slices[slices.length - 1].count)
-      slices.push(Lacks.sliceOf(lacks, from, entries))
+      slices.push(Lacks.sliceOf(lacks, from, Math.min(8192, entries - from)))
     assert.deepStrictEqual(
       slices.map(({ count }) => count),
       [8192, 8192, 3616]
     )
-    assert.deepStrictEqual(Lacks.joined(slices), lacks)
+    assert.deepStrictEqual(Lacks.joined(slices.map(({ runs }) => runs)), lacks)
+  })
+  it("is known once the content is", () => {
+    assert.strictEqual(Compare.resolved(change.Doubt | change.Mode, true), change.Mode)
+    assert.strictEqual(Compare.resolved(change.Doubt | change.Time, false), change.Content | change.Time)
+  })
+})
+
+describe("hashes of contents [Y-12]", () => {
+  const runs = [2, 3, 9, 1]
+  const hashOf = (byte: number) => new Uint8Array(32).fill(byte)
+  const made = () => {
+    const hashes = new Hashes.Hashes(runs)
+    for (const entry of [2, 4, 9, 5]) hashes.put(entry, hashOf(entry))
+    return hashes
+  }
+  it("are those of the entries, where there is one", () => {
+    const hashes = made()
+    assert.deepStrictEqual(
+      [1, 2, 3, 4, 5, 9, 10].map((entry) => hashes.get(entry)),
+      [undefined, hashOf(2), undefined, hashOf(4), undefined, hashOf(9), undefined]
+    )
+    assert.deepStrictEqual(
+      [1, 2, 3, 4, 5, 9, 10].map((entry) => hashes.has(entry)),
+      [false, true, true, true, false, true, false]
+    )
+    // what could not be read is the same as nothing
+    const others = new Hashes.Hashes([0, 12])
+    for (let entry = 0; entry < 12; entry++) others.put(entry, hashOf(entry === 4 ? 5 : entry))
+    const agreeing = Array.from({ length: 12 }, (_, entry) => entry).filter((entry) =>
+      Hashes.agree(hashes, others, entry)
+    )
+    assert.deepStrictEqual(agreeing, [2, 9])
+    assert.isFalse(Hashes.agree(hashes, made(), 3))
+  })
+  it("come back as they were", () => {
+    const { bytes, runs } = Result.getOrThrow(Hashes.decode(Hashes.encode(made()), 10))
+    assert.deepStrictEqual([runs, bytes], [made().runs, made().bytes])
+    assert.deepStrictEqual(Result.getOrThrow(Hashes.decode(new Uint8Array(0), 10)).runs, [])
+  })
+  it("of entries that are none, or that end too early, are refused", () => {
+    const bytes = Hashes.encode(made())
+    assert.isTrue(Result.isFailure(Hashes.decode(bytes, 9)))
+    for (const length of [1, 7, 8, 40, bytes.length - 1])
+      assert.isTrue(Result.isFailure(Hashes.decode(bytes.subarray(0, length), 10)), `${length}`)
+    for (const bad of [new Uint8Array(8), Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255)])
+      assert.isTrue(Result.isFailure(Hashes.decode(bad, 100)))
   })
 })
 

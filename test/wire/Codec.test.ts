@@ -275,9 +275,14 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("17", "2100", "00000000", "00200000") + "0000 0100 01 505f6d9f"
   ],
   [
-    { ...{ _tag: "SurveyOk", ...answer, file: 0, from: 8192, count: 300, runs: [8200, 7] }, changes },
-    header("18", "4300", "00000000", "00200000") +
-      "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 06000000 2c01 00 0100 0800 0700 e0658274"
+    {
+      ...{ _tag: "SurveyOk", ...answer, file: 0, from: 8192, count: 300, runs: [8200, 7] },
+      doubted: 5,
+      doubts: [8193, 2],
+      changes
+    },
+    header("18", "4e00", "00000000", "00200000") +
+      "0500 0d0c0b0a 01000000 02000000 03000000 04000000 05000000 06000000 05000000 2c01 00 0100 0800 0700 00 0100 0100 0200 ecb01211"
   ],
   [
     { _tag: "Comparing", ...answer, file: 0, from: 8192, looked: 7, hashed: 2 ** 40, toHash: 2 ** 41 },
@@ -492,7 +497,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {
-    reject(open, (body) => body.setUint8(0, 5))
+    reject(open, (body) => body.setUint8(0, 6))
     reject(open, (body) => body.setUint32(5, 0x20_0000, true))
     for (const pageBytes of [0, Limits.minPageBytes - 1, Limits.maxPageBytes + 1])
       reject(open, (body) => body.setUint16(9, pageBytes, true))
@@ -577,17 +582,33 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
     reject({ ...digests, digests: new Uint8Array(most.digests.length + Limits.digestBytes) }, () => {})
   })
 
+  const doubts = { doubted: 1, doubts: [7, 1] }
   it("SurveyOk: entries beyond its slice, more of them than a slice has; of another file [Y-1]", () => {
-    const survey: Message = { ...answer, _tag: "SurveyOk", file: 0, from: 5, count: 300, runs: [9, 2], changes }
-    reject(survey, (body) => body.setUint16(30, 3, true))
-    reject(survey, (body) => body.setUint16(30, Limits.surveyEntries + 1, true))
+    const survey: Message = {
+      ...answer,
+      _tag: "SurveyOk",
+      file: 0,
+      from: 5,
+      count: 300,
+      runs: [9, 2],
+      ...doubts,
+      changes
+    }
+    reject(survey, (body) => body.setUint16(34, 3, true))
+    reject(survey, (body) => body.setUint16(34, Limits.surveyEntries + 1, true))
+    // the doubts reach beyond the slice
+    reject(survey, (body) => body.setUint16(46, 301, true))
     const most = {
       ...survey,
       count: Limits.surveyEntries,
       runs: Array.from({ length: 8192 }, (_, i) => (i % 2 === 0 ? i + 5 : 1))
     }
-    assert.deepStrictEqual(decoded(Codec.encode(most)), most)
-    assert.isAtMost(Codec.encode(most).length, 1200)
+    const comb = Array.from({ length: 4096 }, (_, i) => (i % 2 === 0 ? i + 5 : 1))
+    const both = { ...survey, count: Limits.surveyEntries / 2, runs: comb, doubts: comb }
+    for (const one of [most, both]) {
+      assert.deepStrictEqual(decoded(Codec.encode(one)), one)
+      assert.isAtMost(Codec.encode(one).length, 1200)
+    }
     const elsewhere = Codec.encode(survey)
     elsewhere[16] = 1
     assert.deepStrictEqual(decoded(sealed(elsewhere)), { _tag: "WireError", reason: "Body" })

@@ -86,7 +86,12 @@ const Parts = Schema.Struct({
       byte: int(0, 255)
     }),
     Schema.TaggedStruct("Survey", { audience, from: u32 }),
-    Schema.TaggedStruct("SurveyOk", { ...who, runs, changed: Schema.Array(u32).check(Schema.isMaxLength(6)) }),
+    Schema.TaggedStruct("SurveyOk", {
+      ...who,
+      runs,
+      doubted: u32,
+      changed: Schema.Array(u32).check(Schema.isMaxLength(6))
+    }),
     Schema.TaggedStruct("Comparing", { ...who, from: u32, looked: u32, hashed: size, toHash: size }),
     Schema.TaggedStruct("Itemize", { audience, from: u32 }),
     Schema.TaggedStruct("ItemizeOk", {
@@ -165,8 +170,9 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...message, session, file: 0, audience: asked(message.audience) }
     case "SurveyOk": {
       const { changed, runs, ...answer } = message
-      const changes = changesOf(changed)
-      return { ...answer, session, file: 0, from: runs.first, count: runs.count, runs: runsOf(runs), changes }
+      const own = runsOf(runs)
+      const slice = { from: runs.first, count: runs.count, runs: own, doubts: own.slice(2, 12) }
+      return { ...answer, session, file: 0, ...slice, changes: changesOf(changed) }
     }
     case "Comparing":
       return { ...message, session, file: 0 }

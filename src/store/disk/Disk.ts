@@ -21,6 +21,7 @@ import type { Checked, StoreError, Surveyed } from "../Store.ts"
 import { Store } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Bundle from "./Bundle.ts"
+import * as Contents from "./Contents.ts"
 import * as Deletion from "./Deletion.ts"
 import * as Entries from "./Entries.ts"
 import * as DiskRoom from "./Room.ts"
@@ -76,6 +77,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
       case "Manifest":
       case "Revision":
       case "Selection":
+      case "Hashes":
         return yield* notKept()
     }
   })
@@ -83,6 +85,7 @@ const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | und
   return Store.of({
     shortage,
     survey: (entries, policy, looked) => survey(site, entries, policy, looked),
+    hash: (files, told) => Contents.hashAll(site, files, told),
     prepare: (entries, surveyed) => prepare(site, entries, surveyed),
     revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
     open,

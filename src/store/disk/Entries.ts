@@ -11,6 +11,7 @@ import type { Entry } from "../../tree/Entry.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { display, keyOf } from "../../tree/Names.ts"
 import * as Errno from "../../system/Errno.ts"
+import * as Status from "../../system/Status.ts"
 import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
@@ -33,7 +34,7 @@ export const make = (site: Site, entry: Entry, index: number): void => {
     case "Fifo":
       return makeFifo(site, entry)
     case "File":
-      return describeFile(site, entry)
+      return describeFile(site, entry, index)
     case "HardLink":
       return
   }
@@ -46,7 +47,7 @@ export const standsOpen = ({ destination, inventory }: Site, { _tag, path }: Ent
   return seen?.kind === "Directory" && isOpen(seen.mode)
 }
 
-const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"File">) => {
+const describeFile = ({ contents, describe, destination }: Site, { metadata, path }: Of<"File">, index: number) => {
   const own = Confinement.pathOf(destination.spot(path))
   const opened = Result.try(() => fs.openSync(own, Confinement.lookFlags))
   if (Result.isFailure(opened)) {
@@ -57,12 +58,16 @@ const describeFile = ({ describe, destination }: Site, { metadata, path }: Of<"F
   }
   const fd = opened.success
   try {
-    if (!fs.fstatSync(fd).isFile()) throw changedMeanwhile()
+    const status = statusOf(fd)
+    if (status.kind !== "File") throw changedMeanwhile()
     describe.standing(fd, metadata)
+    if (contents?.isKnown(index, status) === true) contents.know(index, statusOf(fd))
   } finally {
     fs.closeSync(fd)
   }
 }
+
+const statusOf = (fd: number): Status.Status => Status.ofStats(fs.fstatSync(fd, { bigint: true }))
 
 const makeDirectory = (site: Site, { metadata, path }: Of<"Directory">) => {
   const { changes, destination } = site

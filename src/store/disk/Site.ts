@@ -18,6 +18,7 @@ import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
 import type { Surveyed } from "../Store.ts"
 import { Backups } from "./Backups.ts"
+import type { Contents } from "./Contents.ts"
 import { Changes } from "./Changes.ts"
 import * as Confinement from "./Confinement.ts"
 import { Describe, openUp } from "./Describe.ts"
@@ -40,6 +41,8 @@ export class Site {
   inventory: Inventory
   /** How directories make way for something else; undefined: those that are not empty stay. */
   forcing: Forcing | undefined
+  /** Files whose content was looked at. */
+  contents: Contents | undefined
   /** Directories that are there, and get their metadata at the end. */
   directories = new Set<number>()
   /** Of directories that the session opened up, by their keys: their modes before; undefined: it made them. */
@@ -79,6 +82,7 @@ export class Site {
   /** A session begins with these entries. */
   begin(entries: ReadonlyArray<Entry>): void {
     this.inventory = new Inventory(entries, this.veto)
+    this.contents = undefined
     this.alike = undefined
     this.guard = new Guard(this.destination, this.veto)
     this.forcing = undefined

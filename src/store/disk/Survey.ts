@@ -14,6 +14,7 @@ import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
 import { forEntry } from "./Attempt.ts"
+import * as Contents from "./Contents.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
 
@@ -99,15 +100,21 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
   const { destination, inventory } = site
   const failures: Array<Failure> = []
   const looks = new Looks(site)
+  const toHash: Array<number> = []
+  const fail = (index: number) =>
+    forEntry(failures, index, inventory.entries[index].path, () => {
+      throw changedMeanwhile()
+    })
   const recheck = (entry: Entry, index: number) => {
     const isUnchanged = inventory.isUnchanged(index)
     if (!isUnchanged && entry._tag !== "Directory") return
     const seen = looks.at(index)
-    if (!isUnchanged || !inventory.isOther(index, foundOf(site, entry, seen))) return
-    forEntry(failures, index, entry.path, () => {
-      throw changedMeanwhile()
-    })
+    if (!isUnchanged) return
+    if (site.contents?.covers(index, entry) === true) {
+      if (!site.contents.isKnown(index, seen)) toHash.push(index)
+    } else if (inventory.isOther(index, foundOf(site, entry, seen))) fail(index)
   }
   yield* destination.inTurns(inventory.entries, recheck, looksPerTurn)
+  for (const index of yield* Contents.changedOf(site, toHash)) fail(index)
   return failures
 })

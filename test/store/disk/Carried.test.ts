@@ -37,7 +37,8 @@ const set = (path: string, mode: number) => {
 const destination = (at: string) => {
   fs.mkdirSync(`${at}/old`, { recursive: true })
   for (const [i, mode] of modes.entries()) {
-    fs.writeFileSync(`${at}/old/f${mode}`, i % 2 === 0 ? `content of ${mode}` : "other")
+    // that of another time has another content, too, or rsync alone would write it anew
+    fs.writeFileSync(`${at}/old/f${mode}`, [`content of ${mode}`, "other", `CONTENT of ${mode}`][i % 3])
     fs.mkdirSync(`${at}/old/d${mode}`)
   }
   fs.symlinkSync("nowhere", `${at}/old/link`)

@@ -16,6 +16,7 @@ import { Source } from "../../../src/source/Source.ts"
 import * as Itemize from "../../../src/tree/Itemize.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, disk, isRoot } from "../Sandbox.ts"
+import { resolve } from "./doubts.ts"
 
 const hasRsync = spawnSync("rsync", ["--version"]).status === 0
 
@@ -44,6 +45,9 @@ const change = (at: string): void => {
   fs.rmSync(file(6))
   fs.chmodSync(file(7), 0o600)
   fs.writeFileSync(file(7), "more and other")
+  // of the same size and time
+  fs.writeFileSync(file(8), "content z")
+  execFileSync("touch", ["-r", file(9), file(8)])
   fs.rmSync(`${at}/link`)
   fs.symlinkSync("elsewhere", `${at}/link`)
   execFileSync("touch", ["-h", "-d", "2021-01-01", `${at}/link 2`])
@@ -71,6 +75,8 @@ const options: ReadonlyArray<readonly [rsync: string, policy: Partial<Policy.Pol
   ["-aHni --delete", { deletes: true }],
   ["-aHni --size-only", { compare: "Size" }],
   ["-aHniI", { compare: "Nothing" }],
+  ["-aHnic", { compare: "Content" }],
+  ["-aHnicu --delete", { compare: "Content", keepsNewer: true, deletes: true }],
   ["-aHniu", { keepsNewer: true }],
   ["-aHni --existing", { onlyExisting: true }],
   ["-aHni --ignore-existing", { keepsExisting: true }],
@@ -117,13 +123,13 @@ describe.skipIf(!hasRsync)("in rsync's letters", () => {
       const rules = rulesIn(args)
       const policy = { ...Policy.defaults, ...wished }
       const choice = { ...everything, rules, ...(args.includes("max-size") ? { maxBytes: 10 } : {}) }
-      const scanned = yield* Effect.flatMap(
-        Layer.build(DiskSource.layer([`${top}/source/`], choice)),
-        (context) => Context.get(context, Source).scan
-      )
+      const found = Context.get(yield* Layer.build(DiskSource.layer([`${top}/source/`], choice)), Source)
+      const scanned = yield* found.scan
       const store = yield* disk(`${top}/destination`)
-      const items: Array<Item> = [...(yield* store.survey(scanned.entries, policy))].flatMap(
-        (change, entry): Array<Item> => (change === 0 ? [] : [{ _tag: "Change", entry, change }])
+      const changes = yield* store.survey(scanned.entries, policy)
+      yield* resolve(found, scanned.entries, store, changes)
+      const items: Array<Item> = [...changes].flatMap((change, entry): Array<Item> =>
+        change === 0 ? [] : [{ _tag: "Change", entry, change }]
       )
       const told = (path: Uint8Array, isDirectory: boolean) => void items.push({ _tag: "Deletion", path, isDirectory })
       const { deletesExcluded } = policy
@@ -143,7 +149,9 @@ describe.skipIf(!hasRsync)("in rsync's letters", () => {
       const stays = new Set([...said.matchAll(/^cannot delete non-empty directory: (.*)$/gm)].map(([, path]) => path))
       const isStaying = (line: string) =>
         stays.has(line.replace(/^\*deleting {3}|\/$/g, "")) || line.startsWith("cannot")
-      const isJudged = (line: string) => line !== "" && !isLinked(line) && !isStaying(line)
+      // of a file of another time rsync says that it sends it, and finds then that nothing differs
+      const isTimeOnly = (line: string) => policy.compare === "Time" && /^[.>]f\.\.t\S* d\/2$/i.test(line)
+      const isJudged = (line: string) => line !== "" && !isLinked(line) && !isStaying(line) && !isTimeOnly(line)
       assert.deepStrictEqual(ours.filter(isJudged).toSorted(), said.split("\n").filter(isJudged).toSorted())
     })
   )

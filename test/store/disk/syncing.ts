@@ -13,6 +13,7 @@ import * as Compare from "../../../src/tree/Compare.ts"
 import type { Policy } from "../../../src/tree/Policy.ts"
 import type { Failure } from "../../../src/wire/Message.ts"
 import { bundle, disk, ways } from "../Sandbox.ts"
+import { resolve } from "./doubts.ts"
 
 const sources = { read: () => Result.succeed(undefined), isNulSeparated: false, cvsWords: "" }
 
@@ -24,14 +25,13 @@ export const sync = Effect.fnUntraced(function* (
   way: (typeof ways)[number] = ways[0]
 ) {
   const rules = Result.getOrThrow(Rules.decode(policy.rules))
-  const { entries, spared } = yield* Effect.flatMap(
-    Layer.build(DiskSource.layer([`${from}/`], { ...everything, rules })),
-    (context) => Context.get(context, Source).scan
-  )
+  const source = Context.get(yield* Layer.build(DiskSource.layer([`${from}/`], { ...everything, rules })), Source)
+  const { entries, spared } = yield* source.scan
   const { deletesExcluded } = policy
   const filter = Filter.make(rules, { side: "Receiver", root: "", deletesExcluded, sources })
   const store = yield* disk(to, way)
   const changes = yield* store.survey(entries, policy)
+  yield* resolve(source, entries, store, changes)
   const failures: Array<Failure> = [...(yield* store.prepare(entries, { policy, changes, filter }))]
   const carried = bundle(entries)
   yield* Effect.scoped(

@@ -1,0 +1,52 @@
+/**
+ * The master's hashes of what is in doubt at a catcher, until it knows what it lacks. They come in
+ * one list, and in more where catchers come late. [Y-12]
+ */
+import type * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { Runs } from "../protocol/Words.ts"
+import { agree, type Hashes } from "../tree/Hashes.ts"
+import * as Lacks from "../tree/Lacks.ts"
+
+export class MastersHashes {
+  private lists: Array<Hashes> = []
+  /** What they are wanted for, as far as they have not come; undefined: that is not known yet. */
+  private awaited: Runs | undefined
+  private readonly complete = Latch.makeUnsafe(false)
+  /** Waits until all that are wanted have come. */
+  readonly areHere: Effect.Effect<void> = this.complete.await
+
+  /** These are wanted. */
+  expect(entries: Runs): void {
+    this.awaited = entries
+    this.look()
+  }
+
+  take(hashes: Hashes): void {
+    if (this.isComplete) return
+    this.lists.push(hashes)
+    this.look()
+  }
+
+  get isComplete(): boolean {
+    return this.complete.isOpen()
+  }
+
+  /** Has the master a content of that entry, and is it the same? */
+  agreeWith(own: Hashes, entry: number): boolean {
+    return this.lists.some((list) => agree(list, own, entry))
+  }
+
+  /** No more are wanted. */
+  forget(): void {
+    this.lists = []
+    this.awaited = []
+  }
+
+  private look(): void {
+    if (this.awaited === undefined) return
+    const isMissing = (entry: number) => !this.lists.some((list) => list.has(entry))
+    this.awaited = Lacks.of([...Lacks.each(this.awaited)].filter(isMissing))
+    if (this.awaited.length === 0) this.complete.openUnsafe()
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Hashes the contents of files that catchers cannot tell from their own without that: small files
+ * many at a time, large ones piece by piece. [Y-12]
+ */
+import * as Effect from "effect/Effect"
+import { hash as hashOf, stream } from "../content/Hash.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { Runs } from "../protocol/Words.ts"
+import { Source } from "../source/Source.ts"
+import type { Entry } from "../tree/Entry.ts"
+import { Hashes } from "../tree/Hashes.ts"
+import * as Lacks from "../tree/Lacks.ts"
+import { type Member, partOf } from "../tree/Members.ts"
+import type { Ledger } from "./Ledger.ts"
+
+/**
+ * Of what cannot be read, or has changed since the scan, there is no hash: then it is sent, and the
+ * sending says why it cannot be.
+ */
+export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: Runs) {
+  const files = [...Lacks.each(wanted)].filter((entry) => ledger.isHashable(entry))
+  const hashes = new Hashes(wanted)
+  const piece = new Uint8Array(Limits.hashedBytes)
+  const { bytes: total } = Lacks.filesIn(Lacks.of(files), ledger.manifest)
+  const { doubts } = ledger
+  doubts.own = { bytes: 0, total }
+  const count = (bytes: number) => void (doubts.own = { bytes: doubts.own.bytes + bytes, total })
+  for (const members of batches(files, ledger.manifest)) {
+    if (members[0].size > Limits.hashedBytes) yield* large(members[0], { piece, hashes, count })
+    else {
+      yield* small(members, piece, hashes)
+      count(members.reduce((sum, { size }) => sum + size, 0))
+    }
+    yield* Effect.yieldNow
+  }
+  doubts.own = { bytes: total, total }
+  return hashes
+})
+
+/** As many files as have room in a piece; one that has none comes alone. */
+function* batches(files: ReadonlyArray<number>, entries: ReadonlyArray<Entry>): Generator<ReadonlyArray<Member>> {
+  let members: Array<Member> = []
+  let offset = 0
+  for (const entry of files) {
+    const file = entries[entry]
+    const size = file?._tag === "File" ? file.size : 0
+    if (members.length > 0 && (offset + size > Limits.hashedBytes || members.length === Limits.bundleFiles)) {
+      yield members
+      members = []
+      offset = 0
+    }
+    members.push({ entry, offset, size })
+    offset += size
+  }
+  if (members.length > 0) yield members
+}
+
+const small = Effect.fnUntraced(function* (members: ReadonlyArray<Member>, piece: Uint8Array, hashes: Hashes) {
+  const { readMembers } = yield* Source
+  const failed = new Set((yield* readMembers(members, piece)).map(({ member }) => member))
+  members.forEach((member, position) => {
+    if (!failed.has(position)) hashes.put(member.entry, hashOf(partOf(piece, member)))
+  })
+})
+
+interface Into {
+  readonly piece: Uint8Array
+  readonly hashes: Hashes
+  readonly count: (bytes: number) => void
+}
+
+const large = Effect.fnUntraced(
+  function* ({ entry, size }: Member, { count, hashes, piece }: Into) {
+    const { open } = yield* Source
+    const { isUntouched, read } = yield* open(entry)
+    const hashing = stream()
+    for (let at = 0; at < size; at += piece.length) {
+      const part = piece.subarray(0, Math.min(piece.length, size - at))
+      yield* read(at, part)
+      hashing.update(part)
+      count(part.length)
+      yield* Effect.yieldNow
+    }
+    if (yield* isUntouched) hashes.put(entry, hashing.digest())
+  },
+  Effect.scoped,
+  (hashing) => Effect.ignore(hashing)
+)

@@ -1,0 +1,185 @@
+/**
+ * The contents of files that stand there, of which only the content can tell whether they are right: they are hashed after the
+ * survey, and looked at again before the tree is committed.
+ *
+ * A file counts as the one that was hashed as long as its inode and the time of its last change are the same. Another time is
+ * no failure: to delete another name of the file changes that, too. Then it is hashed once more.
+ */
+
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { hash, stream } from "../../content/Hash.ts"
+import * as Limits from "../../protocol/Limits.ts"
+import type { Runs } from "../../protocol/Words.ts"
+import * as Descriptor from "../../system/Descriptor.ts"
+import * as Status from "../../system/Status.ts"
+import type { Entry } from "../../tree/Entry.ts"
+import { Hashes } from "../../tree/Hashes.ts"
+import * as Lacks from "../../tree/Lacks.ts"
+import * as Confinement from "./Confinement.ts"
+import { entriesPerTurn } from "./Destination.ts"
+import type { Site } from "./Site.ts"
+
+/** What was hashed, and by what each of the files is known. */
+export class Contents {
+  readonly hashes: Hashes
+  /** The entries as they were then: a file that a revision lists comes anew. */
+  private readonly entries: ReadonlyArray<Entry>
+  private readonly inodesHigh: Uint32Array
+  private readonly inodesLow: Uint32Array
+  private readonly seconds: Float64Array
+  private readonly nanos: Uint32Array
+
+  constructor(files: Runs, entries: ReadonlyArray<Entry>) {
+    const count = Lacks.countOf(files)
+    this.hashes = new Hashes(files)
+    this.entries = entries
+    this.inodesHigh = new Uint32Array(count)
+    this.inodesLow = new Uint32Array(count)
+    this.seconds = new Float64Array(count)
+    this.nanos = new Uint32Array(count)
+  }
+
+  /** Has that entry's file been hashed? */
+  covers(index: number, entry: Entry): boolean {
+    return this.entries[index] === entry && this.hashes.get(index) !== undefined
+  }
+
+  /** Is it the file as it was when it was hashed, or described after that? */
+  isKnown(index: number, status: Status.Status | undefined): boolean {
+    const position = this.hashes.positionOf(index)
+    if (position < 0 || status?.kind !== "File") return false
+    const isSame = this.seconds[position] === status.changedSeconds && this.nanos[position] === status.changedNanos
+    return isSame && this.inodesHigh[position] === status.inodeHigh && this.inodesLow[position] === status.inodeLow
+  }
+
+  know(index: number, { changedNanos, changedSeconds, inodeHigh, inodeLow }: Status.Status): void {
+    const position = this.hashes.positionOf(index)
+    if (position < 0) return
+    this.inodesHigh[position] = inodeHigh
+    this.inodesLow[position] = inodeLow
+    this.seconds[position] = changedSeconds
+    this.nanos[position] = changedNanos
+  }
+}
+
+/** Hashes files; of one that cannot be read, or changes meanwhile, there is no hash. `told` how many bytes are done. */
+export const hashAll = Effect.fn("Disk.hash")(function* (site: Site, files: Runs, told: (bytes: number) => void) {
+  const contents = new Contents(files, site.inventory.entries)
+  site.contents = contents
+  yield* eachOf(site, [...Lacks.each(files)], told, (index, hashed) => {
+    if (hashed === undefined) return
+    contents.hashes.put(index, hashed.hash)
+    contents.know(index, hashed.status)
+  })
+  return contents.hashes
+})
+
+/** Those of the files that were hashed before, and do not have that content any more. */
+export const changedOf = Effect.fnUntraced(function* (site: Site, indices: ReadonlyArray<number>) {
+  const changed: Array<number> = []
+  yield* eachOf(
+    site,
+    indices,
+    () => {},
+    (index, hashed) => {
+      const before = site.contents?.hashes.get(index)
+      const isSame = before !== undefined && hashed !== undefined && Buffer.compare(hashed.hash, before) === 0
+      if (!isSame) changed.push(index)
+    }
+  )
+  return changed
+})
+
+interface Hashed {
+  readonly hash: Uint8Array
+  readonly status: Status.Status
+}
+
+type Take = (index: number, hashed: Hashed | undefined) => void
+
+/** Bytes that are read and hashed between two turns of the event loop: a millisecond. */
+const turnBytes = 2 * 1024 * 1024
+
+/** Small files many in a turn, large ones piece by piece. */
+const eachOf = Effect.fnUntraced(function* (
+  site: Site,
+  indices: ReadonlyArray<number>,
+  told: (bytes: number) => void,
+  take: Take
+) {
+  const { destination, inventory } = site
+  const piece = new Uint8Array(Limits.hashedBytes)
+  let done = 0
+  const count = (bytes: number) => told((done += bytes))
+  const sizeOf = (at: number) => inventory.file(indices[at]).size
+  for (let at = 0; at < indices.length;) {
+    if (sizeOf(at) > piece.length) {
+      take(indices[at], yield* large(site, indices[at], piece, count))
+      at++
+      continue
+    }
+    destination.tree.atOnce(() => {
+      const end = Math.min(at + entriesPerTurn, indices.length)
+      for (let bytes = 0; at < end && bytes < turnBytes && sizeOf(at) <= piece.length; at++) {
+        take(indices[at], small(site, indices[at], piece))
+        bytes += sizeOf(at)
+        count(sizeOf(at))
+      }
+    })
+    yield* Effect.yieldNow
+  }
+})
+
+const opened = ({ destination, inventory }: Site, index: number): number =>
+  fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
+
+/** The status of an open file that may be its entry's. */
+const statsOf = ({ inventory }: Site, index: number, fd: number): fs.BigIntStats | undefined => {
+  const stats = fs.fstatSync(fd, { bigint: true })
+  return stats.isFile() && stats.size === BigInt(inventory.file(index).size) ? stats : undefined
+}
+
+/** It is known by what was found before it was read, if it is still the same. */
+const hashedOf = (hash: Uint8Array, before: fs.BigIntStats, now: fs.BigIntStats | undefined): Hashed | undefined =>
+  now?.ctimeNs === before.ctimeNs ? { hash, status: Status.ofStats(before) } : undefined
+
+const small = (site: Site, index: number, piece: Uint8Array): Hashed | undefined =>
+  Result.getOrUndefined(
+    Result.try(() => {
+      const fd = opened(site, index)
+      try {
+        const before = statsOf(site, index, fd)
+        if (before === undefined) return undefined
+        const size = Number(before.size)
+        let done = 0
+        for (let count = -1; done < size && count !== 0; done += count)
+          count = fs.readSync(fd, piece, done, size - done, done)
+        return done < size ? undefined : hashedOf(hash(piece.subarray(0, done)), before, statsOf(site, index, fd))
+      } finally {
+        fs.closeSync(fd)
+      }
+    })
+  )
+
+const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: number) => void) =>
+  Effect.acquireUseRelease(
+    Effect.try({ try: () => Descriptor.make(opened(site, index)), catch: () => undefined }),
+    ({ fd, read }) =>
+      Effect.gen(function* () {
+        const before = statsOf(site, index, fd)
+        if (before === undefined) return undefined
+        const size = Number(before.size)
+        const hashing = stream()
+        for (let at = 0; at < size; at += piece.length) {
+          const part = piece.subarray(0, Math.min(piece.length, size - at))
+          if ((yield* read(at, part)) < part.length) return undefined
+          hashing.update(part)
+          count(part.length)
+          yield* Effect.yieldNow
+        }
+        return hashedOf(hashing.digest(), before, statsOf(site, index, fd))
+      }),
+    ({ close }) => close
+  ).pipe(Effect.orElseSucceed((): Hashed | undefined => undefined))
