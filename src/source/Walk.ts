@@ -255,15 +255,27 @@ export class Walk {
     return undefined
   }
 
-  private isWanted({ filter, relative, status }: Visit, tour: Tour): boolean {
+  private isWanted(visit: Visit, tour: Tour): boolean {
+    const { filter, relative, status } = visit
     const { maxBytes, minBytes, mounts } = this.choice
     const isDirectory = status.kind === "Directory"
     // The root of the transfer has no name that a rule could match.
     if (filter !== undefined && relative.length > 0 && isExcluded(filter, relative, isDirectory)) return false
     const isLeftOut = mounts === "LeftOut" && isDirectory && status.device !== tour.device
     const isOfSize = status.kind !== "File" || (status.size >= minBytes && status.size <= maxBytes)
-    if (isLeftOut || !isOfSize) this.sparedSoFar.push(relative)
-    return !isLeftOut && isOfSize
+    const isSent = !isLeftOut && isOfSize && this.isOfType(visit)
+    if (!isSent) this.sparedSoFar.push(relative)
+    return isSent
+  }
+
+  /** Are such links and FIFOs sent? */
+  private isOfType({ path, relative, status }: Visit): boolean {
+    const { hasFifos, hasLinks, leavesOutUnsafe } = this.choice
+    if (status.kind !== "Symlink") return hasFifos || status.kind !== "Fifo"
+    if (!hasLinks || !leavesOutUnsafe) return hasLinks
+    // one that is gone meanwhile is no entry, whatever it was
+    const target = Result.try(() => fs.readlinkSync(bytesOf(path), "latin1"))
+    return Result.isFailure(target) || !isUnsafe(target.success, relative)
   }
 
   /** Takes in an entry; answers the names that are to be visited in it. */
@@ -350,10 +362,8 @@ const entryOf = (
   const path = bytesOf(relative)
   const metadata = Wished.ofStatus(choice.wished, status)
   switch (status.kind) {
-    case "Fifo":
-      if (!choice.hasFifos) return "a FIFO is not sent (--no-specials)"
-      return { _tag: status.kind, path, metadata }
     case "Directory":
+    case "Fifo":
       return { _tag: status.kind, path, metadata }
     case "File": {
       const isLinked = choice.linksNames && status.links > 1
@@ -365,13 +375,8 @@ const entryOf = (
       const isSparse = size > Limits.smallFileBytes && usedBytes < size
       return isSparse ? { _tag: "File", path, metadata, size, usedBytes } : { _tag: "File", path, metadata, size }
     }
-    case "Symlink": {
-      if (!choice.hasLinks) return "a symbolic link is not sent (--no-links)"
-      const target = fs.readlinkSync(bytesOf(own), { encoding: "buffer" })
-      if (choice.leavesOutUnsafe && isUnsafe(keyOf(target), relative))
-        return "a symbolic link that leads out of what is sent is not sent (--safe-links)"
-      return { _tag: "Symlink", path, metadata, target }
-    }
+    case "Symlink":
+      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(bytesOf(own), { encoding: "buffer" }) }
     case "Socket":
       return "a socket is not sent"
     case "Device":

@@ -48,7 +48,11 @@ const place = (site: Site, member: Member, content: Uint8Array): void => {
   if (refused !== undefined) throw refused
   if (!isInside(content.length, member.offset, member.size)) throw outside()
   const part = partOf(content, member)
-  const described = site.place(member.entry, () => write(site, destination.spot(path), metadata, part))
+  const described = site.place(member.entry, () => {
+    const spot = destination.spot(path)
+    // what is replaced may be kept in another directory
+    return destination.holding(spot.directory, () => write(site, spot, metadata, part))
+  })
   inventory.arrive(member.entry)
   if (Result.isFailure(described)) throw described.failure
 }
@@ -56,8 +60,8 @@ const place = (site: Site, member: Member, content: Uint8Array): void => {
 /** Writes one small file: nothing else runs between its temporary name and its own. Answers how its metadata was set. */
 const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array): Result.Result<void, unknown> => {
   const { changes, describe, destination, temporaries } = site
-  const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
   const own = describe.modeAt(spot)
+  const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
   let described: Result.Result<void, unknown> = Result.void
   orClean(
     () => {

@@ -111,8 +111,11 @@ const makeSymlink = ({ changes, describe, destination }: Site, entry: Of<"Symlin
   const target = Buffer.from(entry.target)
   const inTheWay = Confinement.look(path)
   const isThere = inTheWay?.isSymbolicLink() === true && fs.readlinkSync(path, { encoding: "buffer" }).equals(target)
-  if (!isThere) changes.put(spot, inTheWay, (at) => fs.symlinkSync(target, Confinement.pathOf(at)))
-  describe.symlink(path, entry.metadata)
+  // what is replaced may be kept in another directory
+  destination.holding(spot.directory, () => {
+    if (!isThere) changes.put(spot, inTheWay, (at) => fs.symlinkSync(target, Confinement.pathOf(at)))
+    describe.symlink(path, entry.metadata)
+  })
 }
 
 const makeFifo = (site: Site, entry: Of<"Fifo">) => {
@@ -121,9 +124,11 @@ const makeFifo = (site: Site, entry: Of<"Fifo">) => {
   const path = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(path)
   const isThere = inTheWay?.isFIFO() === true
-  if (!isThere) putFifo(site, spot, inTheWay)
   const own = isThere ? Number(inTheWay.mode) & modeMask : undefined
-  describe.closed(path, "Fifo", entry.metadata, own, destination.tree)
+  destination.holding(spot.directory, () => {
+    if (!isThere) putFifo(site, spot, inTheWay)
+    describe.closed(path, "Fifo", entry.metadata, own, destination.tree)
+  })
 }
 
 const putFifo = ({ changes, libc, programs }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {

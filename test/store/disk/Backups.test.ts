@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { policyOf } from "../../../src/cli/Send.ts"
+import * as Limits from "../../../src/protocol/Limits.ts"
 import { rulesOf } from "../../../src/filter/Options.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, isRoot, names, ways } from "../Sandbox.ts"
@@ -209,6 +210,35 @@ describe.each(ways)("backups by $name", (way) => {
       fs.writeFileSync(`${top}/ours/f/y`, "y")
       assert.deepStrictEqual(yield* of(top, { backupDir: "old", force: true }), [])
       assert.deepStrictEqual(names(`${top}/ours`), ["f", "old", "old/f", "old/f/y"])
+    })
+  )
+
+  it.effect("in more directories than are kept open", () =>
+    Effect.gen(function* () {
+      const top = yield* kept
+      const paths = ["d/", "d/".repeat(Limits.openDirectories + 6)]
+      for (const [tree, content] of [
+        ["source", "new, and longer"],
+        ["ours", "old"]
+      ]) {
+        fs.mkdirSync(`${top}/${tree}/${paths.at(-1)}`, { recursive: true })
+        for (const path of paths) {
+          fs.writeFileSync(`${top}/${tree}/${path}f`, content + path)
+          fs.symlinkSync(content + path, `${top}/${tree}/${path}link`)
+          if (tree === "ours") fs.writeFileSync(`${top}/${tree}/${path}extra`, content + path)
+        }
+      }
+      assert.deepStrictEqual(yield* of(top, { backupDir: "kept", delete: true }), [])
+      for (const path of paths) {
+        const at = [`${top}/ours/${path}`, `${top}/ours/kept/${path}`] as const
+        assert.deepStrictEqual(
+          [...at.map((at) => fs.readFileSync(`${at}f`, "utf8")), ...at.map((at) => fs.readlinkSync(`${at}link`))],
+          [`new, and longer${path}`, `old${path}`, `new, and longer${path}`, `old${path}`]
+        )
+        assert.deepStrictEqual(fs.readFileSync(`${at[1]}extra`, "utf8"), `old${path}`)
+        const time = fs.lstatSync(`${top}/source/${path}link`).mtimeMs
+        assert.closeTo(fs.lstatSync(`${at[0]}link`).mtimeMs, time, 1)
+      }
     })
   )
 
