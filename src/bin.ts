@@ -53,7 +53,8 @@ const load = () => {
   void Promise.all(load).then(([Commands, Local, Main, Effect]) =>
     Main.main(
       Commands.run(process.argv.slice(2), {
-        colors: process.stdout.isTTY && process.env["NO_COLOR"] === undefined
+        colors: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+        columns: process.stdout.columns
       }).pipe(
         // The package's directory: this file is in its dist.
         Effect.provide(Local.layer(fileURLToPath(new URL("..", import.meta.url))))

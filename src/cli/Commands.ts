@@ -31,7 +31,11 @@ const send = Command.make("send", Flags.send, (input) =>
   ),
   Command.withShortDescription("The master: send files to all catchers at once"),
   Command.withExamples([
-    { command: "mrsync send photos/", description: "What is in photos, to the first catcher that joins" },
+    {
+      command: "mrsync send --delete site/",
+      description: "Make the first catcher that joins equal to what is in site"
+    },
+    { command: "mrsync send -n --delete site/", description: "The same, but only tell what would be done" },
     { command: "mrsync send --catchers 12 photos music", description: "Two directories, when 12 catchers have joined" },
     {
       command: "mrsync send --hosts @hosts.txt --bwlimit 500mbit image.raw",
@@ -65,7 +69,10 @@ const catching = Command.make("catch", Flags.catching, (input) =>
   Command.withShortDescription("A catcher: receive what a master sends"),
   Command.withExamples([
     { command: "mrsync catch /srv/data", description: "One session, into /srv/data" },
-    { command: "mrsync catch --serve /srv/data", description: "Session after session" },
+    {
+      command: "mrsync catch --serve --protect /etc --no-delete /srv/data",
+      description: "Session after session; no master may touch /srv/data/etc, or delete anything"
+    },
     {
       command: "mrsync catch --id rack7 --interface eth1 --json /srv/data",
       description: "Under another name, on one interface, for a script"
@@ -178,7 +185,10 @@ const asksForJson = (args: ReadonlyArray<string>): boolean => {
 }
 
 /** Runs the command that the arguments name. */
-export const run = (args: ReadonlyArray<string>, options: { readonly colors: boolean }) =>
+export const run = (
+  args: ReadonlyArray<string>,
+  options: { readonly colors: boolean; readonly columns?: number | undefined }
+) =>
   Effect.fromResult(Arguments.normal(args, Library.fromCommand(root))).pipe(
     Effect.mapError(({ command, reason }) => new UsageError({ command, reason })),
     misunderstood(args, "UsageError"),
@@ -191,7 +201,7 @@ export const run = (args: ReadonlyArray<string>, options: { readonly colors: boo
     ),
     Effect.provide(
       Layer.mergeAll(
-        CliOutput.layerPresenter(Usage.presenter(options.colors)),
+        CliOutput.layerPresenter(Usage.presenter(options)),
         CliConfig.layer({ builtIns: [help, version, completions] })
       )
     )

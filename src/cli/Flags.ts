@@ -77,9 +77,8 @@ const place = {
     orUndefined
   ),
   transport: Flag.Literals("transport", transports).pipe(
-    Flag.withDescription(
-      "How datagrams reach the kernel: offload needs Linux and koffi, auto takes it where it is (auto)"
-    ),
+    Flag.withMetavar("KIND"),
+    Flag.withDescription("How datagrams reach the kernel: auto, offload (Linux with koffi) or datagram (auto)"),
     Flag.withDefault("auto")
   )
 }
@@ -89,18 +88,16 @@ const protection = (file: string) => ({
   key: Flag.String("key").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
-      `Key file, as keygen makes it; -: standard input ($MRSYNC_KEY; ~/.config/mrsync/${file}; /etc/mrsync/${file})`
+      `A key file (-: standard input; $MRSYNC_KEY, then ${file} in ~/.config/mrsync or /etc/mrsync)`
     ),
     orUndefined
   ),
   phrase: Flag.Redacted("phrase").pipe(
     Flag.withMetavar("WORDS"),
-    Flag.withDescription(
-      "Instead of key files the same words on both sides, in quotes or with hyphens; -: asked for, or from standard input ($MRSYNC_PHRASE)"
-    ),
+    Flag.withDescription("Instead of key files the same words on both sides (-: asked for; $MRSYNC_PHRASE)"),
     orUndefined
   ),
-  insecure: given("insecure", "In the open, on networks whose machines you trust: without keys, and said on both sides")
+  insecure: given("insecure", "In the open, where all machines are trusted: without keys, and said on both sides")
 })
 
 const timeoutMillis = (description: string) =>
@@ -124,9 +121,8 @@ const hosts = Flag.String("hosts").pipe(
 )
 
 const repair = Flag.Literals("repair", repairs).pipe(
-  Flag.withDescription(
-    "How lost pages are made good: sent again, by parity that serves everyone, or by what is cheaper, block by block (auto)"
-  ),
+  Flag.withMetavar("HOW"),
+  Flag.withDescription("How lost pages are made good: resend, parity, or auto: what is cheaper (auto)"),
   Flag.withDefault("auto")
 )
 
@@ -154,11 +150,11 @@ const chosen = {
   filesFrom: Flag.String("files-from").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
-      "Send the paths that FILE lists, relative to the one SOURCE, with the directories on the way, and nothing below a directory (after a slash, what is in it; -r: all below it; -: standard input)"
+      "Send the paths in SOURCE that FILE lists, and what is in those that end with a slash (-: standard input)"
     ),
     orUndefined
   ),
-  recursive: given("recursive", "With --files-from: also all below a listed directory (else that is so anyway)", "r"),
+  recursive: given("recursive", "With --files-from: all below a listed directory (else that is so anyway)", "r"),
   from0: given("from0", "Names and rules in files end with a NUL byte, not with the line", "0"),
   maxBytes: parsed("max-size", {
     metavar: "SIZE",
@@ -186,11 +182,7 @@ const text = (name: string, metavar: string, description: string): Flag.Flag<str
 
 /** Metadata that is sent in place of the sources' own. */
 const described = {
-  chmod: each(
-    "chmod",
-    "CHMOD",
-    "Change modes on the way, as chmod does; D or F before an item: of directories, of all else (Dg+s,Fo-w,+X or D755,F644)"
-  ),
+  chmod: each("chmod", "CHMOD", "Change modes on the way as chmod does, D: of directories, F: of all else (Dg+s,Fo-w)"),
   chown: text("chown", "USER:GROUP", "All belongs to USER and GROUP, or to one of them (USER, :GROUP)"),
   usermap: text(
     "usermap",
@@ -198,10 +190,7 @@ const described = {
     "Users stand for others: FROM is a name, a number, LOW-HIGH or *; names are those of this machine"
   ),
   groupmap: text("groupmap", "FROM:TO,...", "The same for groups"),
-  noPerms: given(
-    "no-perms",
-    "Modes are not carried: what is there keeps its own, and what is new has the catcher's umask taken off"
-  ),
+  noPerms: given("no-perms", "Modes are not carried: what is there keeps its own, what is new goes by umask"),
   executability: given("executability", "With --no-perms: whether a file can be executed is carried all the same", "E"),
   noOwner: given("no-owner", "Owners are not carried: what arrives belongs to the catcher's user"),
   noGroup: given("no-group", "Groups are not carried"),
@@ -231,10 +220,7 @@ const comparison = {
   update: given("update", "A file that is newer at a catcher stays", "u"),
   existing: given("existing", "Nothing is made at a catcher that is not there"),
   ignoreExisting: given("ignore-existing", "What is there at a catcher stays as it is"),
-  delete: given(
-    "delete",
-    "Delete at catchers what the source does not have, in directories that are sent; at the end, when all has arrived"
-  ),
+  delete: given("delete", "Delete at catchers what the source does not have, at the end, when all has arrived"),
   maxDelete: parsed("max-delete", {
     metavar: "N",
     description: "Delete no more than so many names at a catcher",
@@ -281,31 +267,29 @@ export const send = {
   }),
   atLeast: parsed("at-least", {
     metavar: "N",
-    description: "So many are enough when --wait ends, or after --at-most (all that are waited for; with --at-most 1)",
+    description: "So many are enough when --wait ends, or after --at-most (all; with --at-most 1)",
     parse: Parse.catchers
   }),
   atMostMillis: parsed("at-most", {
     metavar: "SECONDS",
-    description:
-      "Gather no longer than this: then begin with those that have joined, if --at-least so many; without --catchers and --hosts as many as come",
+    description: "Then begin with those that have joined; without --catchers and --hosts as many as come",
     parse: Parse.seconds
   }),
   timeoutMillis: timeoutMillis(`Silence after which a catcher counts as lost (${defaultTimeout})`),
   bwlimit: parsed("bwlimit", {
     metavar: "RATE",
-    description:
-      "Send no faster than this: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second, 1000 at least",
+    description: "Send no faster: 500mbit, 1.5gbit, 60MB, 10MiB; a plain number is bytes per second",
     parse: Parse.rate
   }),
   repair,
   pageBytes: parsed("page-size", {
     metavar: "BYTES",
-    description: `Content per datagram (${pageRange}, or less where the interface or a catcher's path is narrower; given here it is fixed, and catchers that it does not reach are left out)`,
+    description: `Content per datagram, fixed (${pageRange}, or less where a path is narrower)`,
     parse: Parse.pageBytes
   }),
   ttl: parsed("ttl", {
     metavar: "N",
-    description: "Routers that the datagrams may pass, plus one (0 to 255; 1: this network only, 0: this machine only)",
+    description: "Routers that datagrams may pass, plus one (0: this machine; 1: this network; 1)",
     parse: Parse.ttl
   }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
   ...talk,
@@ -326,9 +310,9 @@ export const catching = {
   protect: each(
     "protect",
     "PATTERN",
-    "Let no master touch what matches, nor what is in it: not written, described or deleted; patterns are rsync's, DEST is their root, and '+ PATTERN' before another one is an exception (also as --exclude)"
+    "Let no master touch what matches, nor what is in it; '+ PATTERN': an exception (or --exclude)"
   ),
-  protectFrom: each("protect-from", "FILE", "Such patterns, one a line (also as --exclude-from)"),
+  protectFrom: each("protect-from", "FILE", "Such patterns, one a line (or --exclude-from)"),
   noDelete: given("no-delete", "Let no master delete anything"),
   maxDelete: parsed("max-delete", {
     metavar: "N",

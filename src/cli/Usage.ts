@@ -1,21 +1,23 @@
 /** How help, the version and mistakes on the command line are shown. Only what was asked for goes to standard output. */
 import type * as CliError from "effect/cli/CliError"
-import * as CliOutput from "effect/cli/CliOutput"
+import type * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Format from "./Format.ts"
+import * as Help from "./Help.ts"
 import * as Version from "./Version.ts"
 
-export const presenter = (colors: boolean): CliOutput.Presenter => {
-  const formatter = CliOutput.defaultFormatter({ colors })
-  return {
+/** `columns`: of the terminal. */
+export const presenter = (options: { readonly colors: boolean; readonly columns?: number | undefined }) => {
+  const bold = (heading: string) => (options.colors ? `\x1b[1m${heading}\x1b[0m` : heading)
+  const presenter: CliOutput.Presenter = {
     present: (event) => {
       switch (event._tag) {
         case "Version":
           return Console.log(Version.text)
         case "Help":
           return event.reason === "Requested"
-            ? Console.log(formatter.formatHelpDoc(event.helpDoc))
+            ? Console.log(Help.text(event.helpDoc, options.columns, bold))
             : Console.error(
                 `mrsync: expected a command: send, catch, keygen, demo or simulate\n${hint(event.commandPath)}`
               )
@@ -28,6 +30,7 @@ export const presenter = (colors: boolean): CliOutput.Presenter => {
       }
     }
   }
+  return presenter
 }
 
 const hint = (commandPath: ReadonlyArray<string>): string => `Try "${commandPath.join(" ")} --help".`
