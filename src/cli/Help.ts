@@ -86,7 +86,7 @@ const columnsRange = { least: 50, most: 110 }
 export const text = (doc: HelpDoc, columns = 80, bold: (heading: string) => string = (heading) => heading): string => {
   const width = Math.min(columnsRange.most, Math.max(columnsRange.least, columns))
   const command = doc.commandPath?.at(-1) ?? ""
-  const usage = doc.usage.replace("[flags]", "[options]").replace(/[<>]/g, "")
+  const usage = doc.usage.replace("<subcommand>", "COMMAND").replace("[flags]", "[options]").replace(/[<>]/g, "")
   const out = [usage, "", ...wrapped(doc.description, width)]
   const section = (title: string, rows: ReadonlyArray<readonly [left: string, right: string]>) => {
     if (rows.length > 0) out.push("", bold(title), ...rows.flatMap(([left, right]) => row(left, right, width)))
