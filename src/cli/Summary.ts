@@ -95,18 +95,30 @@ const pagesOf = (report: Report): ReadonlyArray<string> => {
 }
 
 /** What a dry run has found: alone, and for all together. */
-const foreseen = ({ catchers, selected }: Report, role: "Send" | "Catch"): Array<string> => {
+const foreseen = (report: Report, role: "Send" | "Catch"): Array<string> => {
+  const { catchers, foreseen, selected } = report
+  const rate = foreseen?.rate
+  const inTime = (bytes: number) => (rate === undefined ? "" : `, ${Format.clock(bytes / rate)}`)
   const each = catchers.flatMap(({ changes, id }) => {
     if (changes === undefined) return []
-    const { bytes, created, deleted, described, files, kept, updated } = changes
-    const what = `${Format.plural(files, "file")}, ${Format.bytes(bytes)}: ${Format.count(created)} new, ${Format.count(updated)} changed, ${Format.count(described)} with other mode, owner or time, ${Format.count(kept)} kept, ${Format.count(deleted)} to be deleted`
-    return [`  ${Format.name(id)} lacks ${what}`]
+    const { bytes, created, deleted, described, files, kept, updated, vetoed } = changes
+    const parts = [
+      ...[`${Format.count(created)} new`, `${Format.count(updated)} changed`],
+      ...(described > 0 ? [`${Format.count(described)} with other mode, owner or time`] : []),
+      ...(kept > 0 ? [`${Format.count(kept)} kept`] : []),
+      ...(deleted > 0 ? [`${Format.count(deleted)} to be deleted`] : []),
+      ...(vetoed > 0 ? [`${Format.count(vetoed)} refused by its owner`] : [])
+    ]
+    const much = `${Format.plural(files, "file")}, ${Format.bytes(bytes)}${inTime(bytes)}`
+    return [`  ${Format.name(id)} lacks ${much}: ${parts.join(", ")}`]
   })
-  if (role === "Catch" || selected === undefined) return ["dry run: nothing was changed", ...each]
-  const alone = catchers.reduce((sum, { changes }) => sum + (changes?.bytes ?? 0), 0)
-  const once = `${Format.plural(selected.files, "file")}, ${Format.bytes(selected.bytes)}`
+  if (role === "Catch" || foreseen === undefined || selected === undefined)
+    return ["dry run: nothing was changed", ...each]
+  const at = rate === undefined ? " (--bwlimit RATE tells how long)" : ` at ${Format.rate(rate)}`
+  const { oneByOneBytes } = foreseen
   return [
-    `dry run, nothing was changed: ${once} would be sent once for all (one by one ${Format.bytes(alone)})`,
+    `dry run, nothing was changed: once for all ${Format.plural(selected.files, "file")}, ${Format.bytes(selected.bytes)}${inTime(selected.bytes)}${at}`,
+    `one by one, to ${Format.plural(catchers.length, "catcher")}: ${Format.bytes(oneByOneBytes)}${inTime(oneByOneBytes)}`,
     ...each
   ]
 }

@@ -136,6 +136,9 @@ export const step = (view: View, event: Progress.Event): Step => {
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Format.safe(event.path) }] : []]
     case "Itemized":
       return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text: itemized(event) }]]
+    case "Foreseen":
+      // the summary has it
+      return [view, []]
     case "Completed":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: `complete: ${Format.name(event.id)}` }] : []]
     case "Lost":

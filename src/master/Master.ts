@@ -18,6 +18,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type * as Errors from "../report/Errors.ts"
+import * as Foresight from "../report/Foresight.ts"
 import { type Event, Progress, seconds } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import { displaySession, MasterExchange, type MasterProtection } from "../session/Exchange.ts"
@@ -127,7 +128,12 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Progress
   const startedMillis = yield* Clock.currentTimeMillis
   const state: State = { ledger: new Ledger([], []), startedMillis, hasBegun: false }
-  const reported = Effect.tap(reporting(state), (report) => Effect.sync(() => progress.publish(report)))
+  const reported = Effect.tap(reporting(state, options.bytesPerSecond), (report) =>
+    Effect.sync(() => {
+      if (report.isDryRun === true) Foresight.each(report, options.bytesPerSecond).forEach(progress.publish)
+      progress.publish(report)
+    })
+  )
   return yield* Effect.raceFirst(passes(options, state), session.run).pipe(
     Effect.andThen(reported),
     // before it has begun there is nothing to report but the error
@@ -185,7 +191,7 @@ const begin = Effect.fnUntraced(function* (state: State) {
   progress.publish({ _tag: "Started", session: displaySession(session), catchers, files, bytes })
 })
 
-const reporting = Effect.fnUntraced(function* (state: State) {
+const reporting = Effect.fnUntraced(function* (state: State, rate: number | undefined) {
   const { protection, session } = yield* MasterExchange
   const { roster } = yield* Members
   const { whyBehind } = yield* Standing
@@ -193,7 +199,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
   const { ledger, startedMillis } = state
   const needed = ledger.needed((yield* Paths).pageBytes())
   const nowMillis = yield* Clock.currentTimeMillis
-  return ledger.report({
+  const report = ledger.report({
     session: displaySession(session),
     protection,
     seconds: seconds(nowMillis - startedMillis),
@@ -202,6 +208,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
     whyBehind,
     pages: { needed, sent: pages, repaired, parity }
   })
+  return report.isDryRun === true ? Foresight.foretold(report, rate) : report
 })
 
 /** Why the session ends without a Bye. */

@@ -5,7 +5,7 @@
 
 import * as Schema from "effect/Schema"
 import * as Fields from "./Fields.ts"
-import { counts, Report, straggled } from "./Report.ts"
+import { changes, counts, Report, straggled } from "./Report.ts"
 
 const id = Fields.text("the catcher's name")
 const address = Fields.text("its address and port")
@@ -117,6 +117,17 @@ export const Itemized = Schema.Struct({
     "Master, with --itemize-changes or --dry-run: what is changed at a catcher, or would be; a directory's path ends with a slash."
 })
 
+/** What a dry run has found of a catcher. */
+export const Foreseen = Schema.Struct({
+  _tag: Schema.tag("Foreseen"),
+  catcher: id,
+  ...changes,
+  seconds: Schema.optionalKey(Fields.number("how long these bytes alone would take at the rate that --bwlimit gives"))
+}).annotate({
+  description:
+    "Master, with --dry-run: what a catcher lacks, and what would be changed there. The counts are of what would be done."
+})
+
 /** A catcher has everything. */
 export const Completed = Schema.Struct({ _tag: Schema.tag("Completed"), id }).annotate({
   description: "Both: this catcher has everything that is to be sent."
@@ -153,6 +164,7 @@ export const Event = Schema.Union([
   Tick,
   FileCompleted,
   Itemized,
+  Foreseen,
   Completed,
   Lost,
   Failed,

@@ -122,6 +122,7 @@ export const Line = Schema.Union([
   told(Event.Tick),
   told(Event.FileCompleted),
   told(Event.Itemized),
+  told(Event.Foreseen),
   told(Event.Completed),
   told(Event.Lost),
   told(Event.Failed),

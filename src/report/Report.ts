@@ -36,8 +36,8 @@ export const straggled = Fields.oneOf(
   'why the others do not wait for the catcher, which is sent what it lacks after them. "lost answers": pages arrive there, and most of its answers are lost. "slow machine": its buffers overflow, or it takes long to put away what it has'
 )
 
-/** What was done to what stood at a catcher. */
-export const Changes = Schema.Struct({
+/** How much was changed at a catcher. */
+export const changes = {
   created: Fields.count("entries that were not there"),
   updated: Fields.count("entries that were there, and were sent or made anew"),
   described: Fields.count("entries whose mode, owner or time alone was put right"),
@@ -47,7 +47,12 @@ export const Changes = Schema.Struct({
     "entries that differ, and names to be deleted, that stay because the catcher's owner refuses it"
   ),
   files: Fields.count("files that it lacked"),
-  bytes: Fields.count("their bytes"),
+  bytes: Fields.count("their bytes")
+}
+
+/** What was done to what stood at a catcher. */
+export const Changes = Schema.Struct({
+  ...changes,
   isForeseen: Schema.optionalKey(
     Schema.Literal(true).annotateKey({
       description:
@@ -133,6 +138,14 @@ export const Report = Schema.Struct({
     }).annotateKey({ description: "what was to be sent, where catchers were asked what they lack (master)" })
   ),
   isDryRun: Schema.optionalKey(Schema.Literal(true).annotateKey({ description: "nothing was changed (--dry-run)" })),
+  foreseen: Schema.optionalKey(
+    Schema.Struct({
+      oneByOneBytes: Fields.count("bytes of as many transfers as there are catchers, each with what its catcher lacks"),
+      rate: Schema.optionalKey(Fields.number("bytes per second, where --bwlimit gives them")),
+      seconds: Schema.optionalKey(Fields.number("how long it takes at that rate to send once what is `selected`")),
+      oneByOneSeconds: Schema.optionalKey(Fields.number("how long the transfers one by one take at that rate"))
+    }).annotateKey({ description: "what would be sent (master, --dry-run); `selected` is that once for all" })
+  ),
   pages: Pages.annotateKey({ description: "page datagrams" }),
   catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
   skipped: Fields.count("sockets and devices of the tree, which nobody is sent"),
