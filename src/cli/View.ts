@@ -149,17 +149,16 @@ export const step = (view: View, event: Progress.Event): Step => {
     }
     case "Note":
       return view.verbosity === "Quiet" ? [view, []] : many(view, "Note", "err", `note: ${Format.safe(event.message)}`)
-    case "Report": {
-      // A session that never began ends with an error that says it all.
-      if (view.started === undefined) return [view, []]
-      const quiet = view.verbosity === "Quiet"
-      const lines = Summary.lines(event, view.role, view.verbosity === "Verbose").map((text): Line => ({
-        to: "out",
-        text
-      }))
-      return [view, quiet ? [] : lines]
-    }
+    case "Report":
+      return reported(view, event)
   }
+}
+
+const reported = (view: View, report: Extract<Progress.Event, { readonly _tag: "Report" }>): Step => {
+  // A session that never began ends with an error that says it all.
+  if (view.started === undefined || view.verbosity === "Quiet") return [view, []]
+  const lines = Summary.lines(report, view.role, view.verbosity === "Verbose")
+  return [view, lines.map((text): Line => ({ to: "out", text }))]
 }
 
 const say = (view: View, text: string): Step => [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text }]]

@@ -128,12 +128,13 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Progress
   const startedMillis = yield* Clock.currentTimeMillis
   const state: State = { ledger: new Ledger([], []), startedMillis, hasBegun: false }
-  const reported = Effect.tap(reporting(state, options.bytesPerSecond), (report) =>
-    Effect.sync(() => {
-      if (report.isDryRun === true) Foresight.each(report, options.bytesPerSecond).forEach(progress.publish)
-      progress.publish(report)
-    })
-  )
+  const { bytesPerSecond } = options
+  const reported = Effect.map(reporting(state), (found) => {
+    const report = found.isDryRun === true ? Foresight.foretold(found, bytesPerSecond) : found
+    if (report.isDryRun === true) Foresight.each(report, bytesPerSecond).forEach(progress.publish)
+    progress.publish(report)
+    return report
+  })
   return yield* Effect.raceFirst(passes(options, state), session.run).pipe(
     Effect.andThen(reported),
     // before it has begun there is nothing to report but the error
@@ -191,7 +192,7 @@ const begin = Effect.fnUntraced(function* (state: State) {
   progress.publish({ _tag: "Started", session: displaySession(session), catchers, files, bytes })
 })
 
-const reporting = Effect.fnUntraced(function* (state: State, rate: number | undefined) {
+const reporting = Effect.fnUntraced(function* (state: State) {
   const { protection, session } = yield* MasterExchange
   const { roster } = yield* Members
   const { whyBehind } = yield* Standing
@@ -199,7 +200,7 @@ const reporting = Effect.fnUntraced(function* (state: State, rate: number | unde
   const { ledger, startedMillis } = state
   const needed = ledger.needed((yield* Paths).pageBytes())
   const nowMillis = yield* Clock.currentTimeMillis
-  const report = ledger.report({
+  return ledger.report({
     session: displaySession(session),
     protection,
     seconds: seconds(nowMillis - startedMillis),
@@ -208,7 +209,6 @@ const reporting = Effect.fnUntraced(function* (state: State, rate: number | unde
     whyBehind,
     pages: { needed, sent: pages, repaired, parity }
   })
-  return report.isDryRun === true ? Foresight.foretold(report, rate) : report
 })
 
 /** Why the session ends without a Bye. */
