@@ -1,10 +1,11 @@
 /**
- * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--lies] [--endings FILE]
+ * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--lies] [--sync] [--endings FILE]
  *
  * Sessions with all faults mixed, one for each seed, and what must hold in every one of them (src/simulate). A seed that
  * fails says what was wrong and how to run it again; the exit status is 1 then.
  *
- * With `--lies` every session is under a seal, and one of its catchers lies. `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
+ * With `--lies` every session is under a seal, and one of its catchers lies. With `--sync` every session has a policy, and its
+ * catchers have old versions. `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
  * it was.
  */
 import { writeFileSync } from "node:fs"
@@ -20,6 +21,7 @@ const { values } = Options.parse({
     seed: { type: "string" },
     verbose: { type: "boolean", default: false },
     lies: { type: "boolean", default: false },
+    sync: { type: "boolean", default: false },
     endings: { type: "string" },
     // where the built library is: scripts/mutants.mjs looks at changed copies
     dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
@@ -30,7 +32,8 @@ const from = one ?? Options.whole("--from", values.from, 0)
 const count = one === undefined ? Options.whole("--seeds", values.seeds, 1) : 1
 const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
 
-const settled = values.lies ? { isSealed: true, lies: true } : {}
+const settled = { ...(values.lies ? { isSealed: true, lies: true } : {}), ...(values.sync ? { isSync: true } : {}) }
+const wanted = ["lies", "sync"].map((name) => (values[name] ? ` --${name}` : "")).join("")
 const started = performance.now()
 const failed = []
 const told = []
@@ -48,7 +51,7 @@ for (let seed = from; seed < from + count; seed++) {
     failed.push(seed)
     console.log(`seed ${seed} failed:`)
     for (const problem of problems) console.log(`  ${problem}`)
-    console.log(`  replay: npm run sim -- --seed ${seed} --verbose`)
+    console.log(`  replay: npm run sim -- --seed ${seed} --verbose${wanted}`)
   }
   if (values.endings !== undefined) told.push(`seed ${seed}`, ...telling, ...endings, "")
   if (values.verbose) for (const line of [...telling, ...endings]) console.log(`  ${line}`)

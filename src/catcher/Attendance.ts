@@ -23,7 +23,7 @@ import * as Lacks from "../tree/Lacks.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { CarriedFile, Revised } from "../tree/Plan.ts"
-import type { Policy } from "../tree/Policy.ts"
+import { keeps, type Policy } from "../tree/Policy.ts"
 import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
@@ -308,7 +308,8 @@ export class Attendance {
   }
   /** Has an entry to come, as far as it is known? [Y-5] */
   isLacked(entry: number): boolean {
-    return this.found === undefined || this.revised.has(entry) || Lacks.has(this.found.lacks, entry)
+    if (this.found === undefined || Lacks.has(this.found.lacks, entry)) return true
+    return this.revised.has(entry) && !keeps(this.policy)
   }
   /** The entries that a file carries for us, and no later one does. */
   entriesOf(file: number): ReadonlyArray<number> {
@@ -365,8 +366,10 @@ export class Attendance {
       this.total += after.size - before.size
       // did it stand here, or was it committed with the file that carried it so far?
       const carrier = carriers.get(entry)
-      const isHere = !this.isLacked(entry) || (carrier !== undefined && this.committed.has(carrier))
-      if (isHere && !this.isAmiss(entry)) {
+      const stands = !this.isLacked(entry)
+      const isHere = stands || (carrier !== undefined && this.committed.has(carrier))
+      if (stands && keeps(this.policy)) this.bytes += after.size - before.size
+      else if (isHere && !this.isAmiss(entry)) {
         this.files--
         this.bytes -= before.size
       }

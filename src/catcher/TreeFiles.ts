@@ -73,12 +73,16 @@ export class TreeFiles {
     return Effect.gen({ self: this }, function* () {
       yield* this.options.prepared
       const unread = yield* unreadOf(carried, opened, skip)
-      // [Y-5] what stands here already is left alone
-      const isRight = (member: number) => !this.attendance.isLacked(carried.members[member].entry)
+      const isRight = this.standing(carried)
       const failures = yield* this.ruin.committing(opened.commit((member) => skip(member) || isRight(member)))
       this.keep(carried, failures, unread)
       return failures
     })
+  }
+
+  /** [Y-5] What stands here already is left alone. */
+  private standing(carried: CarriedFile): (member: number) => boolean {
+    return (member) => !this.attendance.isLacked(carried.members[member].entry)
   }
 
   /** A file that cannot be looked at is opened instead, and the opening says why. */
@@ -97,7 +101,7 @@ export class TreeFiles {
       const { commit, read } = existing.value
       const isIt = yield* Recognition.recognise({ layout, root, read, pool, patienceMillis })
       return isIt
-        ? Effect.tap(this.ruin.committing(commit), (failures) =>
+        ? Effect.tap(this.ruin.committing(commit(this.standing(carried))), (failures) =>
             Effect.sync(() => this.keep(carried, failures, new Map()))
           )
         : undefined

@@ -15,7 +15,7 @@ import * as Lacks from "../tree/Lacks.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
 import { type CarriedFile, listFile, neededPages, revise, select } from "../tree/Plan.ts"
-import type { Policy } from "../tree/Policy.ts"
+import { keeps, type Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -47,8 +47,8 @@ export class Ledger {
   readonly policy: Policy | undefined
   /** The entries that were selected so far. [Y-4] */
   private selected: Runs = []
-  /** Files that selections have put into the plan. */
-  private readonly selectedFiles = new Set<number>()
+  /** Files of the plan that are passed over where nothing of them is lacked. [Y-5] */
+  private readonly passable = new Set<number>()
   /** Of entries that were revised, the file of the last revision. */
   private readonly revised = new Map<number, number>()
   /** How often an entry was taken anew. */
@@ -209,11 +209,11 @@ export class Ledger {
     const { bytes, files } = counts(standing.filter(({ _tag }) => _tag === "File"))
     account.files += files
     account.bytes += bytes
-    for (const file of this.selectedFiles) this.passOver(account, this.plan[file - 1])
+    for (const file of this.passable) this.passOver(account, this.plan[file - 1])
   }
   // The survey has found the entry right, and it has not changed since.
   private isSame({ lacks }: Account, entry: number): boolean {
-    return lacks !== undefined && !Lacks.has(lacks, entry) && !this.revised.has(entry)
+    return lacks !== undefined && !Lacks.has(lacks, entry) && (keeps(this.policy) || !this.revised.has(entry))
   }
   // [Y-5] A file of which nothing is lacked need not be sent there.
   private passOver(account: Account, { file, members, size }: CarriedFile): void {
@@ -265,10 +265,6 @@ export class Ledger {
     const plan = select(this.entries, selection, file)
     this.selected = Lacks.union([this.selected, selection])
     this.addList("Selection", file, Lacks.encode(selection), plan)
-    for (const carried of plan) {
-      this.selectedFiles.add(carried.file)
-      for (const account of this.accounts.values()) this.passOver(account, carried)
-    }
   }
 
   // ---- what changed while it was sent [M-8] ----
@@ -328,6 +324,12 @@ export class Ledger {
     this.lists.set(file, bytes)
     this.plan.push(listFile(kind, file, bytes.length), ...plan)
     this.planBytes += bytes.length + sizeOf(plan)
+    // what is revised is lacked by all, but where the policy keeps anything [Y-5]
+    if (kind === "Revision" && !keeps(this.policy)) return
+    for (const carried of plan) {
+      this.passable.add(carried.file)
+      for (const account of this.accounts.values()) this.passOver(account, carried)
+    }
   }
   /** The content of a revision or a selection. */
   list(file: number): Uint8Array {

@@ -2,6 +2,7 @@
  * A tree whose files change while they are sent, in each of the ways in which files do. What they have been is remembered:
  * a catcher may end with any of it, but with nothing else.
  */
+import * as Effect from "effect/Effect"
 import { rewrite } from "../source/Memory.ts"
 import type { Given } from "../store/Memory.ts"
 import { display } from "../tree/Names.ts"
@@ -152,3 +153,22 @@ export const changesOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray
     }
   })
 }
+
+/** It befalls the file at its time, and ends. */
+export const changeFile = (change: Change, source: Changing): Effect.Effect<void> => {
+  const { atMillis, lastsMillis } = change
+  const begun = Effect.andThen(Effect.sleep(atMillis), writes(change, source))
+  if (lastsMillis === undefined) return begun
+  return begun.pipe(Effect.andThen(Effect.sleep(lastsMillis)), Effect.andThen(Effect.sync(() => source.end(change))))
+}
+
+/** A log and a data base are written to again and again. */
+const writes = (change: Change, source: Changing): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { kind, seed } = change
+    const times = kind === "mapped" || kind === "appended" ? 30 : 1
+    for (let nth = 0; nth < times; nth++) {
+      if (nth > 0) yield* Effect.sleep(1 + (seed % 40))
+      source.begin({ ...change, seed: seed + nth * 7919 })
+    }
+  })

@@ -5,6 +5,7 @@
  * - A file under its final name has the source's content, at every instant; what was there before stays until then.
  * - A program puts a file in place once, and does not begin it again, unless it was given up and has joined anew.
  * - Nothing is changed outside of the destination, and no name appears that is neither the tree's nor a temporary one.
+ * - What was right before is not touched, nor what the policy keeps or protects. What is deleted goes when all files are there.
  * - What a report calls complete stands on that catcher's disk when the report is made. A disk outlives its program, so
  *   this holds for a catcher that crashed meanwhile, too.
  * - Nothing of a name or of a content of a sealed session is on the air.
@@ -20,7 +21,8 @@ import type { Event } from "../transport/simulated/Network.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
 import { Changing } from "./Changing.ts"
-import type { Host, Observer, Outcome } from "./Simulation.ts"
+import type { Host, Observer, Outcome, Scenario } from "./Simulation.ts"
+import { Stood, type Wishes } from "./Stood.ts"
 import * as Tree from "./Tree.ts"
 
 interface Expectations {
@@ -35,11 +37,16 @@ interface Expectations {
   readonly aloneMillis: number
   /** Is the session under a seal? */
   readonly isSealed?: boolean
-  /** What the tree does not have is deleted, and what is newer stays. */
-  readonly deletes?: boolean
-  readonly keepsNewer?: boolean
+  /** How the trees are to become like the source; without it everything is sent. */
+  readonly wishes?: Wishes | undefined
   /** What the files of the tree have been; without it none changes. */
   readonly source?: Changing
+}
+
+interface Lack {
+  readonly path: string
+  readonly words: string
+  readonly isLink: boolean
 }
 
 /** Problems told; one defect shows itself many times. */
@@ -67,6 +74,8 @@ export class Checks implements Observer {
   private aliveMillis = 0
   /** What was put in place, by machine and attempt. */
   private readonly placed = new Set<string>()
+  /** What stood before, by machine. */
+  private readonly before = new Map<string, Stood>()
 
   constructor(expectations: Expectations, now: () => number) {
     this.expectations = expectations
@@ -83,20 +92,40 @@ export class Checks implements Observer {
 
   // ---- the disks ----
 
+  /** Furnishes disks, and remembers what they have then. */
+  standing(furnish: Scenario["before"]): NonNullable<Scenario["before"]> {
+    const { tree, wishes } = this.expectations
+    return (catcher, volume) => {
+      furnish?.(catcher, volume)
+      if (wishes !== undefined) this.before.set(`c${catcher + 1}`, new Stood(tree, wishes, volume))
+    }
+  }
+
+  /** What has to stay, if so. What is sent anew because it changed is right no longer; what is kept stays all the same. */
+  private staying(host: Host, name: string) {
+    const found = this.before.get(host.name)?.of(name)
+    if (host.replacements > 0 || (found?.stays !== "Kept" && this.source.changes(this.leaderOf(name)))) return undefined
+    return found
+  }
+
   readonly changed = (host: Host, { node, operation, path }: Change): void => {
     if (path !== destination && !path.startsWith(`${destination}/`)) {
       return this.problem(host.name, `${operation} outside of its destination: ${path}`)
     }
-    if (host.memory.writers() > maxOpenFiles) this.problem(host.name, `${host.memory.writers()} files are open`)
     const name = path.slice(destination.length + 1)
+    if (host.isMeddledWith) return this.before.get(host.name)?.forget(name)
+    if (host.memory.writers() > maxOpenFiles) this.problem(host.name, `${host.memory.writers()} files are open`)
     const attempt = `${host.name} ${host.life} ${host.attempts} `
     if (temporaryName.test(name)) {
       const own = name.replace(temporaryName, "$1$2")
       if (!this.isOfTree(own)) this.problem(host.name, `${operation} of ${name}, whose own name is not in the tree`)
+      this.mayChange(host, own, operation)
       const isAgain = this.placed.has(attempt + own) && !this.source.changes(this.leaderOf(own))
       if (operation === "create" && isAgain) this.problem(host.name, `${own} is begun again`)
       return
     }
+    this.mayChange(host, name, operation)
+    if (operation === "unlink" && !this.isOfTree(name)) this.mayDelete(host, name)
     if (operation === "rename") {
       if (this.placed.has(attempt + name) && !this.source.changes(this.leaderOf(name)))
         this.problem(host.name, `${name} is put in place twice`)
@@ -107,6 +136,8 @@ export class Checks implements Observer {
         this.problem(host.name, `${operation} of ${name}, which is not in the tree`)
       return
     }
+    // of the size alone nothing is known about the content; and another name of the node may be the one that is described
+    if (operation === "metadata" && (this.isBySize || node.names.size > 1)) return
     const content = this.contents.get(name)
     if (operation === "unlink") {
       // what has another type than the tree's entry makes way for it
@@ -115,12 +146,35 @@ export class Checks implements Observer {
       return
     }
     if (content === undefined) return this.problem(host.name, `${operation} of ${name}, which is no file of the tree`)
-    if (!this.hasBeen(name, node)) this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+    if (!this.hasBeen(name, node) && !(this.isBySize && this.isLink(name)))
+      this.problem(host.name, `${operation}: ${name} does not have the source's content`)
+  }
+
+  private mayChange(host: Host, name: string, operation: Change["operation"]): void {
+    const stays = this.staying(host, name === "" ? "." : name)?.stays
+    if (stays === undefined || stays === "Meddled" || (stays === "Described" && operation === "metadata")) return
+    this.problem(host.name, `${operation} of ${name}, which has to stay: ${stays}`)
+  }
+
+  /** Deletion is the last thing: every file is there that is to come. */
+  private mayDelete(host: Host, name: string): void {
+    if (this.expectations.wishes === undefined) return
+    const lacks = this.lacks(host, this.refused, true).filter((lack) => this.contents.has(lack.path) && !lack.isLink)
+    for (const { path, words } of lacks.slice(0, 1)) this.problem(host.name, `${name} is deleted, and ${path} ${words}`)
   }
 
   /** What the tree does not have goes only where the policy deletes. */
   private isDeletion(operation: Change["operation"], name: string): boolean {
-    return operation === "unlink" && this.expectations.deletes === true && !this.isOfTree(name)
+    return operation === "unlink" && this.expectations.wishes?.policy.deletes === true && !this.isOfTree(name)
+  }
+
+  /** Is nothing but the size compared? Then what stood there may have other content. */
+  private get isBySize(): boolean {
+    return this.expectations.wishes?.policy.compare === "Size"
+  }
+
+  private isLink(name: string): boolean {
+    return this.leaderOf(name) !== name
   }
 
   /** Whose content a path has: a hard link's is its leader's. */
@@ -143,31 +197,41 @@ export class Checks implements Observer {
   }
 
   /** What of the tree is not, or not rightly, on a disk. */
-  lacks(volume: Volume, failed: ReadonlySet<string>): ReadonlyArray<string> {
-    const out: Array<string> = []
+  private lacks(
+    { name, replacements, volume }: Host,
+    failed: ReadonlySet<string>,
+    isDeleting = false
+  ): ReadonlyArray<Lack> {
+    const out: Array<Lack> = []
+    const { wishes } = this.expectations
+    const keeps =
+      wishes !== undefined && (wishes.policy.keepsExisting || wishes.policy.keepsNewer || wishes.policy.onlyExisting)
     for (const { entry } of this.expectations.tree) {
       const path = display(entry.path)
-      if (failed.has(path)) continue
+      const isLink = entry._tag === "HardLink"
+      // how these policies go with groups of links is judged beside rsync
+      if (failed.has(path) || (isLink && keeps)) continue
       const node = volume.find(entry.path.length === 0 ? destination : `${destination}/${path}`)
-      const wrong = node === undefined ? "is not there" : this.isWrong(volume, entry, node)
-      if (wrong !== undefined && !this.isKept(node)) out.push(`${path} ${wrong}`)
+      const before = replacements > 0 ? undefined : this.before.get(name)?.of(path)
+      if (before?.stays === "Kept" && before.node === node) continue
+      // a catcher need not have looked after that; in the end it has, at what was right
+      if (before?.stays === "Meddled" && (keeps || isDeleting)) continue
+      if (node === undefined && replacements > 0 && wishes?.policy.onlyExisting === true) continue
+      const words = node === undefined ? "is not there" : this.isWrong(volume, entry, node, before?.node === node)
+      if (words !== undefined) out.push({ path, words, isLink })
     }
     return out
   }
 
-  // What is newer than the source has it may stay.
-  private isKept(node: Node | undefined): boolean {
-    return this.expectations.keepsNewer === true && node?._tag === "File"
-  }
-
-  private isWrong(volume: Volume, entry: Given["entry"], node: Node): string | undefined {
+  /** `isOld`: it stood there before, and was right as the policy compares. */
+  private isWrong(volume: Volume, entry: Given["entry"], node: Node, isOld: boolean): string | undefined {
     const path = display(entry.path)
     if (entry._tag === "HardLink") {
       const leader = display(this.expectations.tree[entry.leader].entry.path)
       return volume.find(`${destination}/${leader}`) === node ? undefined : "is no link to its leader"
     }
     if (entry._tag !== node._tag) return `is a ${node._tag}`
-    if (node._tag === "File" && !this.hasBeen(path, node)) return "has other content"
+    if (node._tag === "File" && !(isOld && this.isBySize) && !this.hasBeen(path, node)) return "has other content"
     if (node._tag === "Symlink" && node.target !== new TextDecoder().decode((entry as { target: Uint8Array }).target))
       return "leads elsewhere"
     const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
@@ -175,13 +239,13 @@ export class Checks implements Observer {
     return isIt ? undefined : "has other metadata"
   }
 
-  private extraneous(volume: Volume): ReadonlyArray<string> {
-    const top = volume.find(destination)
-    const names = top?._tag === "Directory" ? [...volume.walk(top)].map(([name]) => name) : []
-    return names.filter((name) => name.endsWith(Tree.extraneous) && !this.isOfTree(name))
+  private extraneous(host: Host): ReadonlyArray<string> {
+    const top = host.volume.find(destination)
+    const names = top?._tag === "Directory" ? [...host.volume.walk(top)].map(([name]) => name) : []
+    return names.filter((name) => !this.isOfTree(name) && this.staying(host, name) === undefined)
   }
 
-  private standing(volume: Volume): number {
+  private countStanding(volume: Volume): number {
     return [...this.contents.keys()].filter((path) => {
       const node = volume.find(`${destination}/${path}`)
       return node?._tag === "File" && this.hasBeen(path, node)
@@ -220,14 +284,14 @@ export class Checks implements Observer {
     for (const { failures, files, id, state } of report.catchers) {
       const host = hosts.find((host) => host.name === id)
       if (host === undefined) continue
-      const standing = this.standing(host.volume)
-      // what was committed before the destination was replaced stands where nobody looks
-      if (files > standing && host.replacements === 0 && this.expectations.keepsNewer !== true)
+      const standing = this.countStanding(host.volume)
+      // what was committed before the destination was replaced stands where nobody looks; what is kept counts, too
+      if (files > standing && host.replacements === 0 && this.expectations.wishes === undefined)
         this.problem("master", `${id} is said to have ${files} files, and has ${standing}`)
       if (state !== "Complete") continue
       if (failures.length > 0) this.problem("master", `${id} is complete with failures`)
-      for (const lack of this.lacks(host.volume, new Set(unsent)))
-        this.problem("master", `${id} is said to be complete: ${lack}`)
+      for (const { path, words } of this.lacks(host, new Set(unsent)))
+        this.problem("master", `${id} is said to be complete: ${path} ${words}`)
     }
   }
 
@@ -235,7 +299,8 @@ export class Checks implements Observer {
     const [{ failures, state }] = report.catchers
     if (state !== "Complete") return
     if (failures.length > 0) this.problem(host.name, "says that it is complete, with failures")
-    for (const lack of this.lacks(host.volume, new Set())) this.problem(host.name, `says that it is complete: ${lack}`)
+    for (const { path, words } of this.lacks(host, new Set()))
+      this.problem(host.name, `says that it is complete: ${path} ${words}`)
   }
 
   // ---- the end ----
@@ -262,9 +327,9 @@ export class Checks implements Observer {
       else this.isComplete(host, "for the master", said)
       if (host.exit?._tag === "Success") this.isComplete(host, "for itself", host.exit.value.catchers[0])
       else this.problem(host.name, `it failed: ${JSON.stringify(host.exit)}`)
-      for (const lack of this.lacks(host.volume, this.excused())) this.problem(host.name, lack)
-      if (this.expectations.deletes !== true || master.value.failures.length > 0) continue
-      for (const name of this.extraneous(host.volume)) this.problem(host.name, `${name} was to be deleted`)
+      for (const { path, words } of this.lacks(host, this.excused())) this.problem(host.name, `${path} ${words}`)
+      if (this.expectations.wishes?.policy.deletes !== true || master.value.failures.length > 0) continue
+      for (const name of this.extraneous(host)) this.problem(host.name, `${name} was to be deleted`)
     }
   }
 

@@ -10,7 +10,7 @@ import { destination } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import type * as Simulated from "../transport/simulated/Network.ts"
 import { display } from "../tree/Names.ts"
-import { type Change as Changed, Changing, changesOf } from "./Changing.ts"
+import { type Change as Changed, changeFile, Changing, changesOf } from "./Changing.ts"
 import { Dice } from "./Dice.ts"
 import { echoesOf, Forger } from "./Forger.ts"
 import { Excuses, heal, healingOf, unreached } from "./Healing.ts"
@@ -21,6 +21,8 @@ import { type Cut, cutLink, cutOf, leastPacketBytes, narrowLinksOf, networkOf, s
 import type { Disk, Host, Scenario, World } from "./Simulation.ts"
 import { type Replaced, replacedOf, replaceDestination } from "./Replaced.ts"
 import { shortMillis, timeoutMillis } from "./Timing.ts"
+import type { Wishes } from "./Stood.ts"
+import { type SurveyFault, surveyFaultOf } from "./Surveyed.ts"
 import * as Tree from "./Tree.ts"
 import { versionsOf } from "./Versions.ts"
 
@@ -33,6 +35,8 @@ export interface Story {
   readonly refused: ReadonlySet<string>
   /** What is sent, and all that it has been. */
   readonly source?: Changing
+  /** By which policy, where there is one. */
+  readonly wishes?: Wishes | undefined
   readonly masterLives: boolean
   /** Names under which a catcher lies, and may keep the master at work when all others are gone. */
   readonly liars?: number
@@ -54,6 +58,7 @@ interface Mishaps {
   readonly cut: Cut | undefined
   readonly healMillis: number | undefined
   readonly replaced: Replaced | undefined
+  readonly survey: SurveyFault | undefined
   readonly changes: ReadonlyArray<Changed>
   readonly forger: Forger | undefined
   readonly echoes: ReturnType<typeof echoesOf>
@@ -93,7 +98,7 @@ export const story = (seed: number, settled: Settled = {}): Story => {
   const versions = isSync ? versionsOf(new Dice(seed ^ 0x7137_4491), seed, tree) : undefined
   if (versions !== undefined) tell(versions.telling)
   const machines = Array.from({ length: catchers }, (_, i) => machineOf(dice, `c${i + 1}`, excuses, tell))
-  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed, lies })
+  const mishaps = mishapsOf(dice, seed, tree, { machines, shortPaths, death, isSealed, isSync, lies })
   tellingOf(mishaps, tree).forEach(tell)
   const source = new Changing(tree)
   for (const change of mishaps.changes) source.foretell(change)
@@ -103,6 +108,7 @@ export const story = (seed: number, settled: Settled = {}): Story => {
     telling,
     refused,
     source,
+    wishes: versions?.wishes,
     masterLives: mishaps.master.crashMillis === undefined,
     liars,
     hit: excuses.hit,
@@ -119,12 +125,15 @@ export const story = (seed: number, settled: Settled = {}): Story => {
       // a catcher that is started later is not waited for, and joins what runs
       master: {
         ...master,
-        ...(versions === undefined ? {} : { policy: versions.policy }),
+        ...(versions === undefined ? {} : { policy: versions.wishes.policy }),
         catchers: Math.max(1, machines.filter(({ startMillis }) => startMillis === 0).length) + liars
       },
       limitMillis: 600_000,
       isSealed,
-      disk: (i) => machines[i].disk,
+      disk: (i) => {
+        const [{ disk }, { survey }] = [machines[i], mishaps]
+        return survey?.name === `c${i + 1}` ? survey.disk(disk) : disk
+      },
       startMillis: (i) => machines[i].startMillis,
       before: (i, volume) => {
         versions?.stand(i, volume)
@@ -154,10 +163,11 @@ const mishapsOf = (
   given: Pick<Mishaps, "machines" | "shortPaths"> & {
     readonly death: MasterDeath | undefined
     readonly isSealed: boolean
+    readonly isSync: boolean
     readonly lies: boolean
   }
 ): Mishaps => {
-  const { death, isSealed, lies, machines, shortPaths } = given
+  const { death, isSealed, isSync, lies, machines, shortPaths } = given
   const catchers = machines.length
   const own = (salt: number) => new Dice(seed ^ salt)
   const master = masterFaultsOf(dice, death)
@@ -173,6 +183,7 @@ const mishapsOf = (
     cut: cutOf(own(0x5be0_cd19), catchers),
     healMillis: isHealed ? healingOf(own(0x4a7c_1589)) : undefined,
     replaced: replacedOf(own(0x1b87_3593), catchers),
+    survey: isSync ? surveyFaultOf(own(0x6f5c_88b1), catchers, tree) : undefined,
     changes: changesOf(own(0x3c6e_f372), tree),
     forger: dice.hits(0.3) ? new Forger(seed, catchers) : undefined,
     echoes: echoesOf(own(0x7f4a_7c15), catchers),
@@ -210,6 +221,7 @@ const tellingOf = (mishaps: Mishaps, tree: ReadonlyArray<Given>): ReadonlyArray<
   for (const { atMillis, index, kind, lastsMillis } of mishaps.changes) {
     lines.push(`${display(tree[index].entry.path)} is ${kind} at ${atMillis.toFixed(1)}, ${lastsMillis?.toFixed(1)}`)
   }
+  if (mishaps.survey !== undefined) lines.push(mishaps.survey.telling)
   if (mishaps.forger !== undefined) lines.push("somebody forges answers and pages")
   if (mishaps.intruder !== undefined) lines.push("a stranger says again what it hears, whole or changed")
   if (mishaps.liar !== undefined) lines.push(mishaps.liar.telling)
@@ -244,6 +256,7 @@ const befall = Effect.fnUntraced(function* (
   if (death !== undefined) acts.push(restartMaster(world, death, excuse))
   if (allDieMillis !== undefined) acts.push(killAll(world, allDieMillis, excuse))
   if (replaced !== undefined) acts.push(replaceDestination(world, replaced, excuse))
+  if (mishaps.survey !== undefined) acts.push(mishaps.survey.act(world, excuse))
   if (cut !== undefined) acts.push(cutLink(world, cut, excuses))
   if (mishaps.injector !== undefined) acts.push(mishaps.injector.act(world))
   if (mishaps.liar !== undefined) acts.push(mishaps.liar.act(world))
@@ -255,13 +268,6 @@ const befall = Effect.fnUntraced(function* (
 })
 
 // ---- what is sent ----
-
-const changeFile = (change: Changed, source: Changing): Effect.Effect<void> => {
-  const { atMillis, lastsMillis } = change
-  const begun = Effect.andThen(Effect.sleep(atMillis), writes(change, source))
-  if (lastsMillis === undefined) return begun
-  return begun.pipe(Effect.andThen(Effect.sleep(lastsMillis)), Effect.andThen(Effect.sync(() => source.end(change))))
-}
 
 const treeOf = (dice: Dice, seed: number, catchers: number) => {
   const tree: Array<Given> = []
@@ -298,17 +304,6 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
   }
   return { tree, refused }
 }
-
-/** A log and a data base are written to again and again. */
-const writes = (change: Changed, source: Changing): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const { kind, seed } = change
-    const times = kind === "mapped" || kind === "appended" ? 30 : 1
-    for (let nth = 0; nth < times; nth++) {
-      if (nth > 0) yield* Effect.sleep(1 + (seed % 40))
-      source.begin({ ...change, seed: seed + nth * 7919 })
-    }
-  })
 
 /** What stands on a disk before: outside of the destination, and in it. */
 const furnish = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>) => {

@@ -240,12 +240,36 @@ export class Liar {
         const failures = dice.hits(0.5) ? [{ entry: dice.whole(0, 9), reason: "a lie" }] : []
         return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures, next: undefined }]
       }
+      case "Survey":
+        return [this.surveyed(sender, said.from, self.manner === "boasts" ? 0 : said.from + 1)]
       case "Probe":
         return [{ _tag: "ProbeOk", ...sender, probing: said.probing, train: said.train, ...this.probes() }]
       case "Abort":
         return [{ _tag: "Aborted", ...sender, file: said.file }]
       default:
         return []
+    }
+  }
+
+  /** It lacks all from the first on that `lacks` names; 0: nothing. */
+  private surveyed(
+    sender: { session: bigint; slot: number; incarnation: number },
+    from: number,
+    lacks: number
+  ): FromCatcher {
+    const { dice } = this
+    const count = dice.pick(1, dice.whole(1, 30), 8192)
+    const changes = { created: 0xffff_ffff, updated: 0, described: count, kept: 0, deleted: 0xffff_ffff, vetoed: 0 }
+    return {
+      _tag: "SurveyOk",
+      ...sender,
+      file: 0,
+      from,
+      count,
+      runs: lacks === 0 ? [] : [lacks - 1, count],
+      doubts: dice.hits(0.3) ? [from, 1] : [],
+      doubted: 0,
+      changes
     }
   }
 
@@ -279,6 +303,12 @@ export class Liar {
       { _tag: "Complete", ...sender, file, held },
       { _tag: "CloseOk", ...sender, file, from: dice.whole(0, 9), failures: [], next: dice.pick(undefined, 0, 1) },
       { _tag: "Aborted", ...sender, file },
+      this.surveyed(sender, "from" in said ? said.from : dice.whole(0, 9), dice.whole(0, 30)),
+      {
+        _tag: "Comparing",
+        ...sender,
+        ...{ file: 0, from: "from" in said ? said.from : 0, looked: dice.whole(0, 30), hashed: 0, toHash: 0 }
+      },
       { _tag: "PollOk", ...sender, poll: dice.whole(0, 0xffff_ffff), ...this.counts() },
       { _tag: "ProbeOk", ...sender, probing: dice.whole(0, 9), train: dice.whole(0, 9), ...this.probes() },
       { _tag: "Missing", ...sender, ...{ file, round, first, count, held, lacks: [255], spoiled: false, runs: [] } },

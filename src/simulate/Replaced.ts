@@ -27,6 +27,6 @@ export const replaceDestination = Effect.fnUntraced(function* (
   if (inSession) while (stage() === "Waiting" && host.life <= 1) yield* Effect.sleep(1)
   yield* Effect.sleep(millis)
   if (host.life > 1 || stage() === "Finished" || (!host.runs && host.life > 0)) return
-  if (stage() === "Open") excuse(name, "its destination was replaced")
+  if (stage() !== "Waiting") excuse(name, "its destination was replaced")
   host.replaceDestination()
 })

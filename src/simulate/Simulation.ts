@@ -204,6 +204,8 @@ export class Host extends Machine<Report, Catcher.Error> {
   memory: Memory.Memory = Memory.make({ volume: this.volume })
   /** How often another directory took its destination's place. */
   replacements = 0
+  /** What is changed on its disk now is changed by somebody else. */
+  isMeddledWith = false
   /** Start its program again when that fails, while the master runs (`--serve`, or a supervisor). */
   isPersistent = false
   /** Its first program is still to be started. */
@@ -330,9 +332,11 @@ class Cast {
 
   private masterProgram(life: number) {
     const { catchers, isSealed, master, observer, seed, tree } = this.scenario
+    // the policy's own are what the source has found
+    const source = Memory.sourceLayer(tree, [], master?.policy?.spared)
     const told = listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
     return Master.run({ ...defaults, catchers, timeoutMillis: this.timeoutMillis, ...master }).pipe(
-      Effect.provide(Layer.mergeAll(this.network.layerMaster, Memory.sourceLayer(tree), told)),
+      Effect.provide(Layer.mergeAll(this.network.layerMaster, source, told)),
       Effect.provideService(MasterProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),
       // one that is started again has a session of its own
       Random.withSeed(life === 1 ? `${seed} master` : `${seed} master ${life}`)

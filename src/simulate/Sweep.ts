@@ -35,10 +35,9 @@ const waitedInVain = (exit: Simulation.Outcome["master"]): boolean =>
 /** The story of a seed, as far as nothing else is settled. */
 export const run = (seed: number, settled?: Faults.Settled) => judge(Faults.story(seed, settled))
 
-const wishesOf = ({ isSealed = false, master }: Simulation.Scenario) => ({
-  isSealed,
-  deletes: master?.policy?.deletes === true,
-  keepsNewer: master?.policy?.keepsNewer === true
+const expectationsOf = ({ masterLives, refused, scenario, source, wishes }: Faults.Story) => ({
+  ...{ refused, wishes, masterLives, isSealed: scenario.isSealed === true },
+  ...(source === undefined ? {} : { source })
 })
 
 /** How a session went under what befell it. */
@@ -62,10 +61,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
   const checks = new Checks(
     {
       tree: story.scenario.tree,
-      ...(story.source === undefined ? {} : { source: story.source }),
-      refused: story.refused,
-      ...wishesOf(story.scenario),
-      masterLives: story.masterLives,
+      ...expectationsOf(story),
       isAnybodyThere: () => (story.liars ?? 0) > 0 || hosts.some((host) => host.runs),
       aloneMillis: aloneTimeouts * (story.scenario.timeoutMillis ?? Simulation.defaults.timeoutMillis),
       excuse: (host) => {
@@ -77,6 +73,7 @@ export const judge = Effect.fn("Sweep.judge")(function* (story: Faults.Story) {
   )
   const outcome = yield* Simulation.run({
     ...story.scenario,
+    before: checks.standing(story.scenario.before),
     observer: {
       changed: checks.changed,
       network: (event) => {

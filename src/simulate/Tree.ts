@@ -57,6 +57,12 @@ export const contents = (tree: ReadonlyArray<Given>): ReadonlyMap<string, Uint8A
 /** A name that only older versions of a tree have. */
 export const extraneous = "extraneous"
 
+/** A name that the rules of a policy may keep from being deleted. */
+export const kept = "kept"
+
+/** A path that the source has and does not send, in some stories. */
+export const spared = "spared"
+
 /** Puts a tree on a volume, in the destination of a catcher: an older version that stands there before the session. */
 export const stand = (volume: Volume, tree: ReadonlyArray<Given>): void => {
   if (volume.find(destination) === undefined) volume.mkdir(destination)

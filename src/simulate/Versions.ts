@@ -7,55 +7,71 @@ import type { Volume } from "../store/Volume.ts"
 import { display } from "../tree/Names.ts"
 import * as Policy from "../tree/Policy.ts"
 import { Dice } from "./Dice.ts"
+import type { Wishes } from "./Stood.ts"
 import * as Tree from "./Tree.ts"
 
 /** A policy, and what stands at each catcher. */
 interface Versions {
-  readonly policy: Policy.Policy
+  readonly wishes: Wishes
   readonly stand: (catcher: number, volume: Volume) => void
   readonly telling: string
 }
 
 export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>): Versions => {
-  const wishes = { deletes: dice.hits(0.5), forces: dice.hits(0.3), keepsNewer: dice.hits(0.1) }
-  // dice of their own, so that the stories of old seeds stay
-  const own = new Dice(seed * 41 + 7)
-  const compare = own.hits(0.3) ? "Content" : "Time"
-  const policy: Policy.Policy = { ...Policy.defaults, ...wishes, compare }
+  const daily = { ...Policy.defaults, deletes: dice.hits(0.5), forces: dice.hits(0.3), keepsNewer: dice.hits(0.1) }
+  // dice of their own, so that what was found with a seed before stays there
+  const own = new Dice(seed ^ 0x5c4d_d124)
+  const rules = own.pick("", "", `- ${Tree.kept}\0`, `-r ${Tree.kept}\0`)
+  const directories = tree.flatMap(({ entry }) => (entry._tag === "Directory" ? [entry.path] : []))
+  const policy: Policy.Policy = {
+    ...daily,
+    onlyExisting: own.hits(0.08),
+    keepsExisting: own.hits(0.08),
+    compare: own.pick("Time", "Time", "Time", "Content", "Size", "Nothing"),
+    windowSeconds: own.pick(0, 0, 0, -1),
+    rules: Buffer.from(rules),
+    deletesExcluded: own.hits(0.2),
+    spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : []
+  }
+  const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)
   const versionOf = (catcher: number) => {
-    const older = olderOf(new Dice(seed * 37 + catcher), tree)
+    const older = olderOf(new Dice(seed * 37 + catcher), new Dice(seed * 41 + catcher), tree)
     return unclearOf(new Dice(seed * 43 + catcher), older, policy)
   }
   return {
-    policy,
+    wishes: { policy, protects },
     stand: (catcher, volume) => Tree.stand(volume, versionOf(catcher)),
-    telling: `older versions stand at the catchers; the policy is ${JSON.stringify(policy)}`
+    telling: `older versions stand at the catchers; the policy is ${JSON.stringify({ ...policy, rules, spared: policy.spared.map(display) })}`
   }
 }
 
-/** Most of it is as the source is, because that is the daily job. */
-const olderOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> => {
+/** Most of it is as the source is, because that is the daily job. `own`: dice of what was added later. */
+const olderOf = (dice: Dice, own: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> => {
   if (dice.hits(0.2)) return []
   const share = dice.pick(0, 0.1, 0.5)
-  const isHardLinked = new Set(tree.flatMap(({ entry }) => (entry._tag === "HardLink" ? [entry.leader] : [])))
+  const leaders = new Set(tree.flatMap(({ entry }) => (entry._tag === "HardLink" ? [entry.leader] : [])))
   const out: Array<Given> = []
   const isThere = new Set<string>([destination])
+  const standing = new Map<number, number>()
   tree.forEach((given, index) => {
     const { entry } = given
     const path = display(entry.path)
-    // what would escape, and links whose file may be another here
+    // what would escape, and links, which come after their files
     if (path.includes("..") || path.startsWith("/") || entry._tag === "HardLink") return
-    const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : destination
-    if (!isThere.has(parent)) return
-    const older = dice.hits(share) && !isHardLinked.has(index) ? olderEntry(dice, given) : given
+    if (!isThere.has(parentOf(path))) return
+    const mayBeOlder = dice.hits(share) && !leaders.has(index)
+    const older = mayBeOlder ? olderEntry(dice, given) : given
     if (older === undefined) return
-    out.push(older)
+    standing.set(index, out.push(older) - 1)
     if (older.entry._tag !== "Directory") return
+    const at = path === "." ? "" : `${path}/`
     isThere.add(path === "." ? destination : path)
-    if (dice.hits(0.3))
-      out.push(Tree.file(path === "." ? Tree.extraneous : `${path}/${Tree.extraneous}`, dice.whole(0, 3000)))
+    if (dice.hits(0.3)) out.push(Tree.file(`${at}${Tree.extraneous}`, dice.whole(0, 3000)))
+    if (own.hits(0.3)) out.push(Tree.file(`${at}${Tree.kept}`, own.whole(0, 3000)))
+    if (own.hits(0.15)) out.push(...oldDirectory(own, `${at}old`))
+    if (own.hits(0.3)) out.push(...oldDirectory(own, `${at}${Tree.spared}`))
   })
-  return out
+  return [...out, ...linksOf(own, tree, isThere, standing, out)]
 }
 
 /** Some files of another time alone; and, where contents are compared, of another content alone. */
@@ -69,6 +85,34 @@ const unclearOf = (dice: Dice, version: ReadonlyArray<Given>, { compare }: Polic
     return { ...given, entry: { ...entry, metadata: { ...entry.metadata, mtimeSeconds } } }
   })
 }
+
+/** A directory that the tree does not have, with names that may be protected. */
+const oldDirectory = (own: Dice, path: string): ReadonlyArray<Given> => [
+  Tree.directory(path),
+  Tree.file(`${path}/${Tree.extraneous}`, own.whole(0, 100)),
+  ...(own.hits(0.5) ? [Tree.file(`${path}/${Tree.kept}`, own.whole(0, 100))] : [])
+]
+
+/** Links to their files, to others, or none; and files of which there are links may be older as well. */
+const linksOf = (
+  own: Dice,
+  tree: ReadonlyArray<Given>,
+  isThere: ReadonlySet<string>,
+  standing: ReadonlyMap<number, number>,
+  out: Array<Given>
+): ReadonlyArray<Given> =>
+  tree.flatMap(({ entry }) => {
+    if (entry._tag !== "HardLink" || !isThere.has(parentOf(display(entry.path)))) return []
+    const leader = standing.get(entry.leader)
+    if (leader !== undefined && own.hits(0.3)) out[leader] = olderEntry(own, tree[entry.leader]) ?? out[leader]
+    const files = [...standing.values()].filter((at) => out[at].entry._tag === "File")
+    const [isRight, isOther] = [own.hits(0.5), own.hits(0.5)]
+    if (files.length === 0 || (!isRight && !isOther)) return []
+    const isLed = isRight && leader !== undefined && out[leader].entry._tag === "File"
+    return [Tree.hardLink(display(entry.path), isLed ? leader : own.pick(...files))]
+  })
+
+const parentOf = (path: string): string => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : destination)
 
 const olderEntry = (dice: Dice, given: Given): Given | undefined => {
   const { entry } = given

@@ -32,12 +32,19 @@ type Failure = SourceError | SourceChanged
 const leasePolls = 600
 const leasePollMillis = 100
 
-/** A source of these entries, in this order; every scan takes those that are in the array then. */
-export const sourceLayer = (given: ReadonlyArray<Given>, skipped: ReadonlyArray<Skipped> = []): Layer.Layer<Source> =>
+/**
+ * A source of these entries, in this order; every scan takes those that are in the array then. `spared`: paths that it has and
+ * does not send.
+ */
+export const sourceLayer = (
+  given: ReadonlyArray<Given>,
+  skipped: ReadonlyArray<Skipped> = [],
+  spared: ReadonlyArray<Uint8Array> = []
+): Layer.Layer<Source> =>
   Layer.sync(Source, () => {
     const files = new Files(given)
     return Source.of({
-      scan: Effect.sync(() => ({ entries: files.scan(), skipped, spared: [] })),
+      scan: Effect.sync(() => ({ entries: files.scan(), skipped, spared })),
       open: (index) => open(files, index),
       readMembers: (members, into) => Effect.sync(() => readMembers(files, members, into)),
       retake: (wanted) => retake(files, wanted),

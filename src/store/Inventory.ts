@@ -7,7 +7,7 @@ import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
-import type { Policy } from "../tree/Policy.ts"
+import { keeps, type Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import { leaderless, refusal, vetoed } from "./Reasons.ts"
 import { DestinationEscape, type StoreError, type Surveyed } from "./Store.ts"
@@ -17,6 +17,8 @@ type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 export class Inventory {
   /** The entries as the latest revision has them. */
   entries: ReadonlyArray<Entry>
+  /** As they were surveyed. */
+  private readonly manifest: ReadonlyArray<Entry>
   /** Why an entry may not be made, by its index. */
   private readonly refusals: ReadonlyMap<number, string>
   /** Files that hard links will need, and those of them that arrived. */
@@ -31,6 +33,7 @@ export class Inventory {
 
   constructor(entries: ReadonlyArray<Entry>, veto: Veto.Veto) {
     this.entries = entries
+    this.manifest = entries
     this.refusals = refused(entries)
     this.vetoed = Veto.entriesOf(veto, entries)
     for (const entry of entries) if (entry._tag === "HardLink") this.leaders.add(entry.leader)
@@ -142,7 +145,8 @@ export class Inventory {
 
   /** Is it no longer what its entry says, as the survey compared it? */
   isOther(index: number, found: Compare.Found | undefined): boolean {
-    const entry = this.entries[index]
+    // [Y-5] where the policy keeps anything, a revision brings nothing new to what stands
+    const entry = (keeps(this.comparing) ? this.manifest : this.entries)[index]
     if (this.comparing === undefined || entry._tag === "HardLink") return false
     const change = Compare.changesOf(entry, found, this.comparing, false)
     return Compare.isLacked(change) || Compare.isDoubted(change)
@@ -151,6 +155,11 @@ export class Inventory {
   /** A file has its final name. */
   arrive(index: number): void {
     if (this.leaders.has(index)) this.arrived.add(index)
+  }
+
+  /** What stood there was right, and is not any more. */
+  lose(index: number): void {
+    this.arrived.delete(index)
   }
 
   /** The file that a hard link is another name of; throws when that file did not arrive. */

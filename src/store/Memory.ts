@@ -31,7 +31,7 @@ import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import { destination, MemorySite, type Options, pathOf, put } from "./MemorySite.ts"
+import { destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
 import { changedMeanwhile, failureOf } from "./Reasons.ts"
 import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
@@ -53,7 +53,7 @@ export interface Memory {
   readonly writers: () => number
   readonly volume: Volume
   /** Has a session begun to use the destination, or committed the tree there? */
-  readonly stage: () => "Waiting" | "Open" | "Finished"
+  readonly stage: () => Stage
   readonly store: Store["Service"]
 }
 
@@ -113,8 +113,9 @@ const survey = Effect.fn("Memory.survey")(function* (
   const changeOf = (entry: Entry, index: number) => {
     const node = nodeOf(index)
     if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
-    const isLeaders = node !== undefined && node === nodeOf(entry.leader)
-    return Compare.linkChangesOf(foundOf(node), isLeaders, policy, entries[entry.leader], true)
+    const leaders = nodeOf(entry.leader)
+    const link = { found: foundOf(node), leaders: foundOf(leaders), isLeaders: node !== undefined && node === leaders }
+    return Compare.linkChangesOf(link, policy, entries[entry.leader], true)
   }
   const changes = new Uint16Array(entries.length)
   for (const [index, entry] of entries.entries()) {
@@ -212,8 +213,11 @@ const finish = (site: MemorySite) =>
     const { inventory, volume } = site
     const failures: Array<Failure> = []
     yield* site.stands
+    site.stage = "Finishing"
     for (const index of inventory.indices((_, index) => inventory.isUnchanged(index))) {
-      if (hasChanged(site, index)) failures.push({ entry: index, reason: changedMeanwhile().reason })
+      if (!hasChanged(site, index)) continue
+      inventory.lose(index)
+      failures.push({ entry: index, reason: changedMeanwhile().reason })
     }
     for (const index of inventory.hardLinks()) {
       const entry = inventory.entries[index]

@@ -43,6 +43,9 @@ export interface Options extends Faults {
   readonly turn?: (operation: Operation) => Effect.Effect<void>
 }
 
+/** How far a session is at its destination. From Finishing on it looks at nothing again that was right. */
+export type Stage = "Waiting" | "Open" | "Finishing" | "Finished"
+
 /** The destination on the volume; beside it is what a catcher must not touch. */
 export const destination = "destination"
 
@@ -62,7 +65,7 @@ export class MemorySite {
   readonly kept = new Set<string>()
   /** Files whose content was looked at, and the entries as they were then. */
   contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry> } | undefined
-  stage: "Waiting" | "Open" | "Finished" = "Waiting"
+  stage: Stage = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
   /** Fails unless the destination is the one that the session opened. */

@@ -124,12 +124,7 @@ export const existing = (site: MemorySite, carried: CarriedFile) =>
             files[piece.position].content.read(piece.from, piece.into)
           }
         }),
-      commit: each(
-        site,
-        carried,
-        () => false,
-        ({ entry }) => describe(site, entry)
-      )
+      commit: (skip) => each(site, carried, skip, ({ entry }) => describe(site, entry))
     }
     return Option.some(found)
   })

@@ -72,8 +72,11 @@ export interface FileWriter {
 export interface Existing {
   /** Reads as the plan lays the content; fails when a file is no longer as it was found. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError | DestinationEscape>
-  /** Sets metadata alone: the content stays as it stands. The failures are those of single entries. Call once. */
-  readonly commit: Effect.Effect<ReadonlyArray<Failure>, StoreError>
+  /**
+   * Sets metadata alone, but of members that are skipped: the content stays as it stands. The failures are those of single
+   * entries. Call once.
+   */
+  readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
 /** What a survey has found, and by which policy. */

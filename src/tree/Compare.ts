@@ -77,15 +77,25 @@ export const changesOf = (
   return content | time | metadataOf(entry, found, policy, givesAway)
 }
 
+/** What stands under a hard link's name. */
+interface FoundLink {
+  readonly found: Found | undefined
+  /** Under its leader's name. */
+  readonly leaders: Found | undefined
+  /** Are they one file? */
+  readonly isLeaders: boolean
+}
+
 /** A hard link is right when it is the file that its leader is. `leader`: the entry that both are to be as. */
 export const linkChangesOf = (
-  found: Found | undefined,
-  isLeaders: boolean,
+  { found, isLeaders, leaders }: FoundLink,
   policy: Policy,
   leader: Entry | undefined,
   givesAway: boolean
 ): number => {
   if (isLeaders) return 0
+  // no content comes for a leader that is kept, and that of another file is not the link's
+  if (leader?._tag === "File" && isKeptOther(leader, leaders, policy)) return change.Kept
   const making = makingOf("File", found, policy)
   if (making !== undefined) return making
   if (policy.keepsExisting) return change.Kept
@@ -94,6 +104,13 @@ export const linkChangesOf = (
   if (policy.keepsNewer && times < 0) return change.Kept
   const size = leader.size === found.size ? 0 : change.Size
   return change.Content | size | metadataOf(leader, found, policy, givesAway) | timeBit("File", true, times, policy)
+}
+
+/** Is it kept, and for all that is known not the file that the source has? */
+const isKeptOther = (entry: Extract<Entry, { readonly _tag: "File" }>, found: Found | undefined, policy: Policy) => {
+  const keepsNothing = { ...policy, keepsNewer: false, onlyExisting: false, keepsExisting: false }
+  const otherwise = changesOf(entry, found, keepsNothing, false)
+  return isKept(changesOf(entry, found, policy, false)) && (isLacked(otherwise) || isDoubted(otherwise))
 }
 
 /** Of what has to be made, because something else or nothing is there; undefined: it is there. */

@@ -60,6 +60,10 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   carriesExecutability: false
 }
 
+/** May it leave alone what is not as the source has it? Then a catcher lacks what its survey has found, and no more. [Y-5] */
+export const keeps = (policy: Policy | undefined): boolean =>
+  policy !== undefined && (policy.keepsNewer || policy.onlyExisting || policy.keepsExisting)
+
 /** As `rsync -a` decides. */
 export const defaults: Policy = {
   ...noWishes,

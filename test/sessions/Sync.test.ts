@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Report } from "../../src/report/Report.ts"
 import { exitStatusOf } from "../../src/report/Report.ts"
+import { Changing } from "../../src/simulate/Changing.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import type { Change } from "../../src/store/Volume.ts"
+import * as Header from "../../src/wire/Header.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import { veto } from "../store/Sandbox.ts"
 import * as Simulation from "./Simulation.ts"
@@ -29,6 +31,15 @@ const older = (given: ReadonlyArray<Given>, ...names: ReadonlyArray<string>): Re
     const metadata = { ...entry.metadata, mtimeSeconds: entry.metadata.mtimeSeconds - 100 }
     return { entry: { ...entry, metadata }, content: SimulatedTree.bytes(entry.size, 77) }
   })
+
+const newer = (one: Given): Given => {
+  const { entry } = one
+  if (entry._tag !== "File" || Buffer.from(entry.path).toString() !== "d/large") return one
+  return {
+    ...one,
+    entry: { ...entry, metadata: { ...entry.metadata, mtimeSeconds: entry.metadata.mtimeSeconds + 1000 } }
+  }
+}
 
 const sync = (
   versions: ReadonlyArray<ReadonlyArray<Given>>,
@@ -188,6 +199,67 @@ describe("a session with a policy", () => {
     })
   )
 
+  const without = (...names: ReadonlyArray<string>) =>
+    tree.filter(({ entry }) => !names.includes(Buffer.from(entry.path).toString()))
+  for (const [policy, lacking, keeping] of [
+    // the second lacks another file: one that lacks nothing is done before anything changes
+    ["keepsExisting", without("d/large", "twin"), without("d/small 3").map(newer)],
+    ["onlyExisting", older(tree, "d/large"), older(without("d/large", "twin"), "d/small 3")],
+    ["keepsNewer", older(tree, "d/large"), older(tree, "d/small 3").map(newer)]
+  ] as const) {
+    it.effect(`${policy} holds for a file that changes before it is sent, too [Y-5]`, () =>
+      Effect.gen(function* () {
+        const source = new Changing(tree)
+        const change = { index: 2, kind: "replaced", atMillis: 0, lastsMillis: undefined, seed: 3 } as const
+        source.foretell(change)
+        const changed: Array<string> = []
+        let isSurveyed = false
+        const { outcome } = yield* sync(
+          [lacking, keeping],
+          {
+            tree: source.tree,
+            observer: {
+              changed: (host, { operation, path }) => void changed.push(`${host.name} ${operation} ${path}`),
+              network: ({ bytes }) => {
+                if (isSurveyed || bytes[3] !== Header.types.Survey) return
+                isSurveyed = true
+                source.begin(change)
+              }
+            }
+          },
+          { [policy]: true }
+        )
+        assert.strictEqual(outcome.master._tag, "Success", JSON.stringify(outcome.master))
+        if (outcome.master._tag !== "Success") return
+        const states = outcome.master.value.catchers.map(({ failures, files, state }) => [
+          state,
+          failures.length,
+          files
+        ])
+        // both sides count alike
+        const own = outcome.catchers.map((exit) => {
+          const [{ failures, files, state }] = exit._tag === "Success" ? exit.value.catchers : []
+          return [state, failures.length, files]
+        })
+        assert.deepStrictEqual(states, own)
+        assert.deepStrictEqual(
+          states.map(([state, failures]) => [state, failures]),
+          [
+            ["Complete", 0],
+            ["Complete", 0]
+          ]
+        )
+        assert.deepStrictEqual(
+          changed.filter((one) => /^c2 .*large/.test(one)),
+          []
+        )
+        assert.deepStrictEqual(
+          changed.filter((one) => /^c1 rename .*large/.test(one)),
+          ["c1 rename destination/d/large"]
+        )
+      })
+    )
+  }
   it.effect("with loss, and a catcher that comes late and lacks other files", () =>
     Effect.gen(function* () {
       const { outcome } = yield* sync([older(tree, "d/large"), older(tree, "d/small 1"), older(tree, "d/small 2")], {

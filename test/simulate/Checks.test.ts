@@ -7,14 +7,24 @@ import { Checks } from "../../src/simulate/Checks.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { destination } from "../../src/store/Memory.ts"
-import type { Volume } from "../../src/store/Volume.ts"
+import type { Wishes } from "../../src/simulate/Stood.ts"
+import * as MemoryStore from "../../src/store/Memory.ts"
+import type { Given } from "../../src/store/Memory.ts"
+import { Volume } from "../../src/store/Volume.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 
 const tree = [Tree.directory("d"), Tree.file("d/f", 1000), Tree.file("g", 10, 2), Tree.symlink("link", "g")]
 const content = Tree.contents(tree)
 
-const checking = (refused: ReadonlyArray<string> = [], now: () => number = () => 7, isAnybodyThere = () => true) =>
+const checking = (
+  refused: ReadonlyArray<string> = [],
+  now: () => number = () => 7,
+  isAnybodyThere = () => true,
+  wishes?: Wishes
+) =>
   new Checks(
     {
+      wishes,
       ...{ tree, refused: new Set(refused), excuse: () => undefined, masterLives: true },
       ...{ isAnybodyThere, aloneMillis: 1000 }
     },
@@ -99,6 +109,68 @@ describe("checks", () => {
       })
     )
   }
+
+  /** What is said when somebody does this to an older version of the tree, before the session has done anything. */
+  const withOlder = (
+    policy: Partial<Policy.Policy>,
+    tamper: (volume: Volume) => void,
+    older: ReadonlyArray<Given> = [...tree, ...more]
+  ) => {
+    const wishes = { policy: { ...Policy.defaults, ...policy }, protects: true }
+    const checks = checking([], undefined, undefined, wishes)
+    const volume = new Volume()
+    checks.standing((_, volume) => Tree.stand(volume, older))(0, volume)
+    const host = { name: "c1", volume, replacements: 0, isMeddledWith: false, life: 1, attempts: 1 } as Simulation.Host
+    host.memory = MemoryStore.make({ volume })
+    volume.observe = (change) => checks.changed(host, change)
+    tamper(volume)
+    return checks.problems
+  }
+  const more = [Tree.file(Tree.extraneous, 5), Tree.file(`d/${Tree.kept}`, 5), Tree.file(Tree.spared, 5)]
+  const unlink = (name: string) => (volume: Volume) => void volume.unlink(`${destination}/${name}`)
+  const spared = [Buffer.from(Tree.spared)]
+
+  const seen: ReadonlyArray<readonly [what: string, problems: ReadonlyArray<string>, ...words: ReadonlyArray<RegExp>]> =
+    [
+      ["nothing where the policy deletes it", withOlder({ deletes: true }, unlink(Tree.extraneous))],
+      [
+        "a deletion that nobody wants",
+        withOlder({}, unlink(Tree.extraneous)),
+        /unlink of extraneous, which has to stay: Extraneous/,
+        /extraneous was removed/
+      ],
+      [
+        "a deletion of what a rule protects",
+        withOlder({ deletes: true }, unlink(`d/${Tree.kept}`)),
+        /unlink of d\/kept, which has to stay: Extraneous/
+      ],
+      [
+        "a deletion of what the source has and does not send",
+        withOlder({ deletes: true, spared }, unlink(Tree.spared)),
+        /unlink of spared, which has to stay: Extraneous/
+      ],
+      [
+        "a deletion before all files are there",
+        withOlder({ deletes: true }, unlink(Tree.extraneous), [tree[0], tree[1], tree[3], ...more]),
+        /extraneous is deleted, and g is not there/
+      ],
+      [
+        "a touch of what is right",
+        withOlder({}, (volume) => volume.setMetadata(volume.find(`${destination}/g`)!, tree[2].entry)),
+        /metadata of g, which has to stay: Right/
+      ],
+      [
+        "a copy of what is right",
+        withOlder({}, (volume) => volume.create(`${destination}/.g.mrsync-000000`, 10)),
+        /create of g, which has to stay: Right/
+      ],
+      [
+        "a change of what is kept",
+        withOlder({ onlyExisting: true }, (volume) => volume.symlink(`${destination}/link`, "g"), tree.slice(0, 3)),
+        /symlink of link, which has to stay: Kept/
+      ]
+    ]
+  for (const [what, problems, ...words] of seen) it(`see ${what}`, () => saysOnly(problems, ...words))
 
   it.effect("see a file that is renamed before it is whole, that comes twice, and that is begun again", () =>
     Effect.gen(function* () {

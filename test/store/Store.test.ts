@@ -371,7 +371,7 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
           const rest = into.subarray(1)
           yield* read(1, rest)
           assert.strictEqual(Buffer.from(rest).toString(), "aacccc".slice(0, rest.length))
-          assert.deepStrictEqual(yield* commit, [])
+          assert.deepStrictEqual(yield* commit(() => false), [])
         }
         assert.deepStrictEqual(paths(), ["d", "d/a", "d/b", "d/c", "d/z"])
         assert.deepStrictEqual(yield* store.finish, [])

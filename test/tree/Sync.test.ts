@@ -88,14 +88,23 @@ describe("what is compared [Y-2]", () => {
   ])("%s", ([, expected, actual]) => assert.strictEqual(actual, expected))
 
   it("a hard link is right when it is its leader's file", () => {
-    const of = (stands: Compare.Found | undefined, isLeaders: boolean, policy: Partial<Policy.Policy> = {}) =>
-      Compare.linkChangesOf(stands, isLeaders, { ...Policy.defaults, ...policy }, f, true)
+    const of = (
+      found: Compare.Found | undefined,
+      isLeaders: boolean,
+      policy: Partial<Policy.Policy> = {},
+      [leaders]: readonly [Compare.Found | undefined] = [found]
+    ) => Compare.linkChangesOf({ found, leaders, isLeaders }, { ...Policy.defaults, ...policy }, f, true)
     assert.strictEqual(of(found(f), true), 0)
     assert.strictEqual(of(found(f), false), change.Content)
     assert.strictEqual(of(undefined, false), change.Content | change.New)
     // another file that is newer stays where newer ones do
     assert.strictEqual(of(at(f, 9), false, { keepsNewer: true }), change.Kept)
     assert.strictEqual(of(at(f, -9), false, { keepsNewer: true }), change.Content | change.Time)
+    // nor is it made a link to another file, or to none, that is kept under its leader's name
+    assert.strictEqual(of(undefined, false, { keepsNewer: true }, [at(f, 9)]), change.Kept)
+    assert.strictEqual(of(found(f), false, { onlyExisting: true }, [undefined]), change.Kept)
+    assert.strictEqual(of(undefined, false, { keepsExisting: true }, [at(f, -9)]), change.Kept)
+    assert.strictEqual(of(undefined, false, { keepsExisting: true }, [found(f)]), change.Content | change.New)
   })
   it("is counted", () => {
     const words = [

@@ -26,9 +26,10 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
       attempt(inventory.entries[carried.members[0].entry].path, () =>
         destination.tree.atOnce(() => read(site, carried, found, offset, into))
       ),
-    commit: Effect.gen(function* () {
+    commit: Effect.fnUntraced(function* (skip: (member: number) => boolean) {
       const failures: Array<Failure> = []
       yield* destination.inTurns(carried.members, ({ entry: index }, position) => {
+        if (skip(position)) return
         const { metadata, path } = inventory.file(index)
         const describe = (fd: number) => {
           inventory.arrive(index)

@@ -44,7 +44,7 @@ export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy, vetoed:
   Uint16Array.from(entries, (entry, index) => {
     const change =
       entry._tag === "HardLink"
-        ? Compare.linkChangesOf(undefined, false, policy, undefined, false)
+        ? Compare.linkChangesOf({ found: undefined, leaders: undefined, isLeaders: false }, policy, undefined, false)
         : Compare.changesOf(entry, undefined, policy, false)
     return vetoed.has(index) ? Compare.vetoed(change) : change
   })
@@ -79,8 +79,12 @@ const changesOf = (site: Site, looks: Looks, entry: Entry, index: number, policy
   if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, status), policy, site.isRoot)
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : looks.at(entry.leader)
-  const isLeaders = status !== undefined && leaders !== undefined && Status.isSameFile(status, leaders)
-  return Compare.linkChangesOf(foundOf(site, entry, status), isLeaders, policy, leader, site.isRoot)
+  const link = {
+    found: foundOf(site, entry, status),
+    leaders: leader && foundOf(site, leader, leaders),
+    isLeaders: status !== undefined && leaders !== undefined && Status.isSameFile(status, leaders)
+  }
+  return Compare.linkChangesOf(link, policy, leader, site.isRoot)
 }
 
 const foundOf = (
@@ -101,10 +105,12 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
   const failures: Array<Failure> = []
   const looks = new Looks(site)
   const toHash: Array<number> = []
-  const fail = (index: number) =>
+  const fail = (index: number) => {
+    inventory.lose(index)
     forEntry(failures, index, inventory.entries[index].path, () => {
       throw changedMeanwhile()
     })
+  }
   const recheck = (entry: Entry, index: number) => {
     const isUnchanged = inventory.isUnchanged(index)
     if (!isUnchanged && entry._tag !== "Directory") return

@@ -68,7 +68,7 @@ for (const way of ways) {
             )
           }
           yield* read(4, new Uint8Array(4))
-          const failures = yield* commit
+          const failures = yield* commit(() => false)
           assert.deepStrictEqual(
             failures.map((failure) => failure.entry),
             [1, 4, 5]

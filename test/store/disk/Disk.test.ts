@@ -319,8 +319,16 @@ for (const way of ways) {
         yield* store.prepare(entries)
         for (const carried of [single(entries), bundle(entries)]) {
           const { commit } = Option.getOrThrow(yield* store.existing(carried))
-          assert.deepStrictEqual(yield* commit, [])
+          assert.deepStrictEqual(yield* commit(() => false), [])
         }
+        const { commit } = Option.getOrThrow(yield* store.existing(bundle(entries)))
+        const changes = () => ["a", "b"].map((name) => fs.statSync(`${base}/${name}`, { bigint: true }).ctimeNs)
+        const changed = changes()
+        assert.deepStrictEqual(yield* commit((member) => member === 1), [])
+        assert.deepStrictEqual(
+          changes().map((nanos, i) => nanos === changed[i]),
+          [false, true]
+        )
         assert.strictEqual(fs.statSync(`${base}/a`).ino, inode)
         assert.deepStrictEqual([modeOf(`${base}/a`), modeOf(`${base}/b`)], [0o4755, 0o444])
         assert.strictEqual(nanos(`${base}/a`) / 1_000_000_000n, 77n)
