@@ -1,26 +1,44 @@
-/** The program in a few files that load fast: `dist/bin.js`, and parts under `dist/bin` that are loaded when wanted. */
+/**
+ * The program in a few files that load fast: its edge `dist/bin.js`, and all the rest as one script, `dist/bin/program.cjs`, of which
+ * scripts/warm.mjs has V8 make the code.
+ */
 import { chmodSync } from "node:fs"
-import { defineConfig } from "rolldown"
+import { defineConfig, type InputOptions, type OutputOptions } from "rolldown"
 
-export default defineConfig({
-  input: { bin: "src/bin.ts" },
+const shared = {
   platform: "node",
   // The first two bring prebuilt binaries, which cannot be bundled; the last is loaded only where the second has none.
   external: ["koffi", "@napi-rs/blake-hash", /^@noble\/hashes/],
-  transform: { target: "node20" },
-  output: {
-    dir: "dist",
-    format: "esm",
-    entryFileNames: "[name].js",
-    chunkFileNames: "bin/[name]-[hash].js",
-    // Readable: a stack trace in a report must say something.
-    minify: "dce-only",
-    comments: false
+  transform: { target: "node20" }
+} satisfies InputOptions
+
+// Readable: a stack trace in a report must say something.
+const readable = { minify: "dce-only", comments: false } satisfies OutputOptions
+
+export default defineConfig([
+  {
+    ...shared,
+    input: { bin: "src/bin.ts" },
+    output: {
+      ...readable,
+      dir: "dist",
+      format: "esm",
+      entryFileNames: "[name].js",
+      chunkFileNames: "bin/[name]-[hash].js"
+    },
+    plugins: [
+      {
+        name: "executable",
+        writeBundle: () => chmodSync("dist/bin.js", 0o755)
+      }
+    ]
   },
-  plugins: [
-    {
-      name: "executable",
-      writeBundle: () => chmodSync("dist/bin.js", 0o755)
-    }
-  ]
-})
+  {
+    ...shared,
+    // Effect asks for variables there, which Node has in `process.env`.
+    transform: { ...shared.transform, define: { "import.meta.env": "undefined" } },
+    input: "src/cli/Program.ts",
+    output: { ...readable, file: "dist/bin/program.cjs", format: "cjs", codeSplitting: false }
+  },
+  { ...shared, input: "src/cli/Compiled.ts", output: { ...readable, file: "dist/bin/compiled.js", format: "esm" } }
+])

@@ -1,24 +1,8 @@
 /** The commands: what they are called, what --help says of them, and where the work is, loaded when it is wanted. */
-import * as CliConfig from "effect/cli/CliConfig"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
-import * as Library from "effect/cli/Completions"
-import * as Flag from "effect/cli/Flag"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Arguments from "./Arguments.ts"
-import * as Completions from "./Completions.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
-import { type Failure, UsageError } from "./Status.ts"
-import { Remark } from "./Remark.ts"
-import * as Rsync from "./Rsync.ts"
-import { RuleOrder } from "./RuleOrder.ts"
-import * as Usage from "./Usage.ts"
-import * as Version from "./Version.ts"
 
 const send = Command.make("send", Flags.send, (input) =>
   Effect.flatMap(
@@ -143,66 +127,3 @@ export const root = Command.make("mrsync").pipe(
   ]),
   Command.withSubcommands([send, catching, keygen, demo, simulate])
 )
-
-// The library's own has the alias -v, which is --verbose here.
-const version = GlobalFlag.Action({
-  flag: Flag.Boolean("version").pipe(
-    Flag.withAlias("V"),
-    Flag.withoutNegation,
-    Flag.withDescription("Show the version"),
-    Flag.withDefault(false)
-  ),
-  run: GlobalFlag.Version.run
-})
-
-const help = GlobalFlag.Action({
-  flag: Flag.Boolean("help").pipe(
-    Flag.withAlias("h"),
-    Flag.withoutNegation,
-    Flag.withDescription("Show this help"),
-    Flag.withDefault(false)
-  ),
-  run: GlobalFlag.Help.run
-})
-
-const completions = GlobalFlag.Action({
-  flag: GlobalFlag.Completions.flag,
-  run: (shell, { command }) =>
-    Option.isNone(shell) ? Effect.void : Console.log(Completions.generate(shell.value, Library.fromCommand(command)))
-})
-
-/** What is wrong with the command line ends the program before a command begins: --json may be among what is not understood. */
-const misunderstood =
-  (args: ReadonlyArray<string>, tag: "ShowHelp" | "UsageError") =>
-  <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.tapError(effect, (error) =>
-      error._tag === tag && asksForJson(args) ? Effect.ignore(LastLine.ending(true)(Effect.fail(error))) : Effect.void
-    )
-
-const asksForJson = (args: ReadonlyArray<string>): boolean => {
-  const end = args.indexOf("--")
-  return args.slice(0, end < 0 ? args.length : end).some((arg) => /^--json(=|$)/.test(arg))
-}
-
-/** Runs the command that the arguments name. */
-export const run = (
-  args: ReadonlyArray<string>,
-  options: { readonly colors: boolean; readonly columns?: number | undefined }
-) =>
-  Effect.fromResult(Arguments.normal(args, Library.fromCommand(root))).pipe(
-    Effect.mapError(({ command, reason }) => new UsageError({ command, reason })),
-    misunderstood(args, "UsageError"),
-    Effect.flatMap((normal) =>
-      Command.runWith(root, { version: Version.version })(normal).pipe(
-        misunderstood(args, "ShowHelp"),
-        Effect.provideService(RuleOrder, Arguments.rulesIn(normal)),
-        Effect.provideService(Remark, Rsync.beyond(args))
-      )
-    ),
-    Effect.provide(
-      Layer.mergeAll(
-        CliOutput.layerPresenter(Usage.presenter(options)),
-        CliConfig.layer({ builtIns: [help, version, completions] })
-      )
-    )
-  )

@@ -17,10 +17,8 @@ export const freshWords = 7
 const least = { words: 6, characters: 20 } as const
 const mostCharacters = 1024
 
-/** 2048 words, each known by its first four letters. */
-const list = "@scure/bip39/wordlists/english.js"
-// Loaded where a phrase is made, and nowhere else.
-const wordList = Effect.promise(() => import(list) as Promise<{ readonly wordlist: ReadonlyArray<string> }>)
+/** 2048 words, each known by its first four letters. Loaded where a phrase is made, and nowhere else. */
+const wordList = Effect.promise(() => import("@scure/bip39/wordlists/english.js"))
 
 /** A fresh phrase, with hyphens between its words, so that a shell takes it as it is. */
 export const fresh: Effect.Effect<Redacted.Redacted, never, SecureRandom.SecureRandom> = Effect.gen(function* () {

@@ -41,7 +41,7 @@ export class InterfaceError extends Schema.TaggedError<InterfaceError>()("Interf
 }) {
   override get message() {
     return this.usable.length === 0
-      ? `${this.reason}; this machine has no interface that is up and has an IPv4 address`
+      ? this.reason
       : `${this.reason}; use --interface NAME with one of: ${this.usable.join(", ")}`
   }
 }
@@ -50,7 +50,7 @@ export class InterfaceError extends Schema.TaggedError<InterfaceError>()("Interf
 export const resolve = Effect.fn("Interfaces.resolve")(function* (
   nameOrAddress: string | undefined
 ): Effect.fn.Return<Interface & { readonly others: ReadonlyArray<string> }, InterfaceError> {
-  const inventory = yield* Effect.sync(look)
+  const inventory = yield* Effect.try({ try: look, catch: unlisted })
   const found = yield* Effect.fromResult(select(nameOrAddress, inventory))
   const others = inventory.interfaces.filter((one) => !one.loopback && one.name !== found.name)
   return { ...found, others: others.map(({ address, name }) => `${name} (${address})`) }
@@ -61,7 +61,21 @@ export const follow = (
   nameOrAddress: string | undefined,
   before: Place,
   isHearing: boolean
-): Effect.Effect<Place | undefined> => Effect.sync(() => selectNext(nameOrAddress, before, isHearing, look(), indexOf))
+): Effect.Effect<Place | undefined> =>
+  Effect.sync(() => {
+    const inventory = Result.try(look)
+    // where they cannot be listed nothing is known to have changed
+    return Result.isFailure(inventory)
+      ? before
+      : selectNext(nameOrAddress, before, isHearing, inventory.success, indexOf)
+  })
+
+/** Listing them needs a socket, which a process that may open too few files cannot have. */
+const unlisted = (cause: unknown): InterfaceError => {
+  const words = cause instanceof Error ? cause.message : String(cause)
+  const reason = `this machine's interfaces cannot be listed; too many open files may be why (ulimit -n): ${words}`
+  return new InterfaceError({ reason, usable: [] })
+}
 
 /** The number of what was resolved. */
 export const placeOf = (found: Interface): Effect.Effect<Place> =>
@@ -90,8 +104,9 @@ export const selectNext = (
 /** The choice itself, apart from the machine that it is made on. */
 export const select = (wanted: string | undefined, inventory: Inventory): Result.Result<Interface, InterfaceError> => {
   const { interfaces, names } = inventory
-  const fail = (reason: string) =>
-    Result.fail(new InterfaceError({ reason, usable: interfaces.map((one) => `${one.name} (${one.address})`) }))
+  const usable = interfaces.map((one) => `${one.name} (${one.address})`)
+  const none = usable.length === 0 ? "; this machine has no interface that is up and has an IPv4 address" : ""
+  const fail = (reason: string) => Result.fail(new InterfaceError({ reason: `${reason}${none}`, usable }))
   const take = ({ name, address, mtuBytes }: Interface) => Result.succeed({ name, address, mtuBytes })
 
   if (wanted !== undefined) {

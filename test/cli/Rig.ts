@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Commands from "../../src/cli/Commands.ts"
+import * as Run from "../../src/cli/Run.ts"
 import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import * as Status from "../../src/cli/Status.ts"
@@ -80,7 +80,7 @@ const machine = ({ chosen, memory, name = "a", network, skipped = [], terminated
 /** Runs `mrsync ...args`; what it prints is gathered. */
 export const mrsync = Effect.fnUntraced(function* (host: Host, ...args: ReadonlyArray<string>) {
   const { said, screen } = recording()
-  const running = yield* Commands.run(args, { colors: false }).pipe(
+  const running = yield* Run.run(args, { colors: false }).pipe(
     Effect.provide(
       Layer.mergeAll(
         NodeServices.layer,

@@ -2,4 +2,10 @@
 import { below, build } from "../build.ts"
 
 export const setup = (): void =>
-  build("build", "dist/bin.js", [...below("src"), ...below("assembly"), "package.json", "rolldown.config.ts"])
+  build("build", "dist/bin.js", [
+    ...below("src"),
+    ...below("assembly"),
+    "package.json",
+    "rolldown.config.ts",
+    "scripts/warm.mjs"
+  ])
