@@ -156,6 +156,30 @@ describe("a session with a policy", () => {
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
     })
   )
+  it.effect("room is looked for after the comparison: for what is lacked, and one that has none sits out [M-10]", () =>
+    Effect.gen(function* () {
+      const bytes = (given: ReadonlyArray<Given>) => given.reduce((sum, { content }) => sum + (content?.length ?? 0), 0)
+      const versions = [older(tree, "d/small 3"), [], tree]
+      // the first has room for one file more, the second for a part of the tree
+      const faults = (catcher: number) =>
+        [{ tellsRoom: true, capacityBytes: bytes(tree) + 2000 }, { tellsRoom: true, capacityBytes: 200_000 }, {}][
+          catcher
+        ]
+      const { changed, outcome } = yield* sync(versions, { faults })
+      if (outcome.master._tag !== "Success") return assert.fail(JSON.stringify(outcome.master))
+      const { catchers } = outcome.master.value
+      assert.deepStrictEqual(
+        catchers.map(({ state }) => state),
+        ["Complete", "Partial", "Complete"]
+      )
+      assert.include(catchers[1].failures[0].reason, "needs")
+      assert.deepStrictEqual(
+        changed.filter(([host]) => host !== "c1").map(([host, path]) => [host, path]),
+        []
+      )
+    })
+  )
+
   const slowly =
     (millis: number, steps = Infinity) =>
     (catcher: number) => {
