@@ -170,6 +170,36 @@ describe("contents", () => {
       })
   )
 
+  it.effect.each([0, 1])(
+    "a file that changes when it was sent, and a catcher that comes then in doubt of it: both have it as it was (seed %s)",
+    (seed) =>
+      Effect.gen(function* () {
+        const tree = [...treeOf()]
+        const given = tree[tree.findIndex(({ entry }) => Buffer.from(entry.path).toString() === "d/small 1")]
+        if (given.entry._tag !== "File") return assert.fail()
+        const { metadata, size } = given.entry
+        const entry = { ...given.entry, metadata: { ...metadata, mtimeSeconds: metadata.mtimeSeconds + 1 } }
+        const stood = [
+          other(tree, { seconds: 9, seed: 77 }, "d/large", "d/small 1"),
+          other(tree, { seconds: 9 }, "d/small 1", "d/small 2")
+        ]
+        const change = Effect.sync(() => rewrite(given, { entry, content: SimulatedTree.bytes(size, 99) }))
+        const scenario = {
+          ...{ tree, seed, loss: 0.05, meanwhile: () => Effect.delay(change, 700 + 500 * seed) },
+          startMillis: (catcher: number) => (catcher === 1 ? 1200 : 0),
+          master: { catchers: 1, bytesPerSecond: 400_000 }
+        }
+        const { content: before = new Uint8Array(0) } = given
+        const { outcome, renamed, report } = yield* sync(() => stood, {}, scenario)
+        for (const { failures, state } of report.catchers) assert.deepStrictEqual([state, failures], ["Complete", []])
+        for (const memory of outcome.memories) {
+          assert.deepStrictEqual(Simulation.differences(tree, memory), ["d/small 1 differs"])
+          assert.deepStrictEqual(Buffer.from(memory.tree.get("d/small 1")?.content ?? []), Buffer.from(before))
+        }
+        for (const i of [1, 2]) assert.notInclude(renamed, `c2 d/small ${i}`)
+      })
+  )
+
   it.effect("hashing that hangs: that catcher is lost, and the others go on", () =>
     Effect.gen(function* () {
       let hashed = 0
