@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB]
+ * npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N]
  *
  * mrsync beside its peers on the lab's hosts (scripts/lab.sh), from tmpfs to tmpfs. Every scenario runs its contestants
  * in turn, so that a slow minute of the machine meets all of them, and prints medians and ratios; a ratio says how often
@@ -7,6 +7,7 @@
  * what scripts/lab.sh needs, and a built dist.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { freemem } from "node:os"
 import {
   closeSync,
@@ -17,16 +18,17 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-const options = new Set(["--rounds", "--only", "--json", "--warm"])
+const options = new Set(["--rounds", "--only", "--json", "--warm", "--files"])
 const wrong = process.argv.slice(2).filter((given, i, all) => !options.has(given) && !options.has(all[i - 1]))
 if (wrong.length > 0) {
   const isHelp = wrong.includes("--help")
-  const usage = "npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB]"
+  const usage = "npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N]"
   process[isHelp ? "stdout" : "stderr"].write(isHelp ? `${usage}\n` : `no such option: ${wrong[0]}\n${usage}\n`)
   process.exit(isHelp ? 0 : 1)
 }
@@ -122,9 +124,13 @@ const until = async (what, millis = 10_000) => {
   throw new Error("a receiver did not get ready")
 }
 
-const fresh = (count) => {
+/** Destinations of so many, empty but for what `stand` puts into each. */
+const fresh = (count, stand) => {
   rmSync(join(work, "out"), { recursive: true, force: true })
-  for (let i = 1; i <= count; i++) mkdirSync(join(work, "out", `c${i}`), { recursive: true })
+  for (let i = 1; i <= count; i++) {
+    mkdirSync(join(work, "out", `c${i}`), { recursive: true })
+    stand?.(out(i), i)
+  }
 }
 const out = (i) => join(work, "out", `c${i}`)
 const hosts = (count) => Array.from({ length: count }, (_, i) => i + 1)
@@ -138,8 +144,8 @@ const timed = async (body) => {
 
 const mrsync =
   (...extra) =>
-  async (source, count) => {
-    fresh(count)
+  async (source, count, stand) => {
+    fresh(count, stand)
     const catchers = hosts(count).map((i) =>
       on(`c${i}`, "node", program, "catch", "--json", "--id", `c${i}`, ...extra, out(i))
     )
@@ -155,8 +161,8 @@ const mrsync =
     return { ...run, catcherKiB: Math.max(...ended.map((one) => one.peakKiB)) }
   }
 
-const rsync = async (source, count) => {
-  fresh(count)
+const rsync = async (source, count, stand) => {
+  fresh(count, stand)
   const daemons = hosts(count).map((i) => {
     const config = join(work, `rsyncd-${i}.conf`)
     writeFileSync(
@@ -190,8 +196,8 @@ const sshFolder = () => {
 }
 
 /** rsync over a real sshd on each host, under that cipher. */
-const rsyncOverSsh = (cipher) => async (source, count) => {
-  fresh(count)
+const rsyncOverSsh = (cipher) => async (source, count, stand) => {
+  fresh(count, stand)
   const folder = sshFolder()
   const settings = [
     `AuthorizedKeysFile=${join(folder, "id.pub")}`,
@@ -261,6 +267,19 @@ const random = (mebibytes) => {
   }
   return path
 }
+/** So many files of that size, a thousand a directory. */
+const files = (count, bytes) => {
+  const path = join(work, `files-${count}-${bytes}`)
+  if (made.has(path)) return path
+  const content = randomBytes(bytes + count)
+  for (let i = 0; i < count; i++) {
+    const folder = join(path, `d${Math.floor(i / 1000)}`)
+    if (i % 1000 === 0) mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, `f${i}`), content.subarray(i, i + bytes))
+  }
+  made.set(path, true)
+  return path
+}
 const copied = (source, name) => {
   const path = join(work, name)
   if (!made.has(path)) execFileSync("cp", ["-a", source, path])
@@ -273,16 +292,16 @@ const copied = (source, name) => {
 const results = []
 const say = (line) => process.stdout.write(`${line}\n`)
 
-/** Each contestant: [name, run, source, catchers, before]. The first is measured against the others. */
+/** Each contestant: [name, run, source, catchers, before, stand]. The first is measured against the others. */
 const race = async (name, contestants, times = rounds) => {
   if (only !== undefined && !only.includes(name)) return
   const seconds = new Map(contestants.map(([who]) => [who, []]))
   const notes = []
   for (let round = 0; round < times; round++) {
-    for (const [who, run, source, count, before] of contestants) {
+    for (const [who, run, source, count, before, stand] of contestants) {
       labOf(Math.max(...contestants.map(([, , , count]) => count)))
       before?.()
-      const result = await run(source(), count)
+      const result = await run(source(), count, stand)
       seconds.get(who).push(result.seconds)
       if (result.report !== undefined) notes.push(result)
     }
@@ -296,7 +315,8 @@ const race = async (name, contestants, times = rounds) => {
       .map(([who, value]) => [who, value / medians[first]])
   )
   const pages = notes.map(({ report }) => report.pages)
-  row.repaired = median(pages.map((one) => one.repaired / one.needed))
+  row.needed = median(pages.map((one) => one.needed))
+  row.repaired = median(pages.map((one) => one.repaired / Math.max(1, one.needed)))
   row.masterMB = Math.max(...notes.map((one) => one.masterKiB)) / 1000
   row.catcherMB = Math.max(...notes.map((one) => one.catcherKiB)) / 1000
   results.push(row)
@@ -306,7 +326,7 @@ const race = async (name, contestants, times = rounds) => {
     say(`  ${who.padEnd(22)} ${value.toFixed(2).padStart(8)} s${against}`)
   }
   say(
-    `  repaired pages ${(row.repaired * 100).toFixed(3)} %, peak memory: master ${row.masterMB.toFixed(0)} MB, catcher ${row.catcherMB.toFixed(0)} MB`
+    `  needed pages ${row.needed}, of them repaired ${(row.repaired * 100).toFixed(3)} %, peak memory: master ${row.masterMB.toFixed(0)} MB, catcher ${row.catcherMB.toFixed(0)} MB`
   )
 }
 
@@ -380,6 +400,7 @@ const main = async () => {
     ])
   }
   await race("modules-4", [["mrsync", mrsync(), modules, 4], ...peers(modules, 4, ["rsync"])])
+  await syncs()
   await race("4GiB-1-memory", [["mrsync", mrsync(), () => random(4096), 1]], 1)
 
   if (wants("version")) {
@@ -407,6 +428,48 @@ const main = async () => {
     await serving.ended
   }
   if (wants("protocol")) for (const [name, value, unit] of await protocol()) figure(name, value, unit)
+}
+
+/** Catchers have the tree already, but for some files of it. */
+const syncs = async () => {
+  const include = () => copied("/usr/include", "include")
+  /** A copy of the source, of which a catcher has `lacks(i)` files in an older version: their first so many, from an index on. */
+  const standing =
+    (source, lacks = () => [0, 0]) =>
+    (at, i) => {
+      execFileSync("cp", ["-a", source(), at])
+      const [first, count] = lacks(i)
+      for (let n = first; n < first + count; n++) {
+        const path = join(at, basename(source()), `d${Math.floor(n / 1000)}`, `f${n}`)
+        writeFileSync(path, "of old")
+        utimesSync(path, 1, 1)
+      }
+    }
+  const quiet = () => {}
+  const sync = (name, source, count, stand, others) =>
+    race(name, [
+      ["mrsync", mrsync(), source, count, quiet, stand],
+      ...others.flatMap(([label, peer, to]) =>
+        peers(source, to, [peer]).map(([, run]) => [label, run, source, to, quiet, stand])
+      )
+    ])
+  const same = standing(include)
+  for (const count of [1, 4]) {
+    await sync(`sync-include-${count}`, include, count, same, [
+      ["rsync to ONE", "rsync", 1],
+      ["rsync to ONE, over ssh", "rsync, ssh with aes128-gcm", 1]
+    ])
+  }
+  const many = () => files(Number(argument("--files") ?? 200_000), 100)
+  const few = standing(many, (i) => (i === 1 ? [0, 3] : [0, 0]))
+  await sync("sync-many-4", many, 4, few, [["rsync to ONE", "rsync", 1]])
+  // 512 MiB, of which a hundredth is another one
+  const large = () => files(1000, 512 * 1024)
+  for (const [name, lacks] of [
+    ["same", () => [0, 10]],
+    ["other", (i) => [10 * i, 10]]
+  ])
+    await sync(`sync-percent-4-${name}`, large, 4, standing(large, lacks), [["rsync to ONE", "rsync", 1]])
 }
 
 /** The reducer and the codecs alone, in this process. */
