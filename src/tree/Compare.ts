@@ -73,8 +73,7 @@ export const changesOf = (
   const times = timeOf(entry.metadata, found.metadata, policy)
   if (entry._tag === "File" && keepsNewer && times < 0) return change.Kept
   const content = contentOf(entry, found, policy, times !== 0)
-  const time = timeBit(entry._tag, content !== 0, times, policy)
-  return content | time | metadataOf(entry, found, policy, givesAway)
+  return content | timeBit(entry._tag, times, policy) | metadataOf(entry, found, policy, givesAway)
 }
 
 /** What stands under a hard link's name. */
@@ -103,7 +102,7 @@ export const linkChangesOf = (
   const times = timeOf(leader.metadata, found.metadata, policy)
   if (policy.keepsNewer && times < 0) return change.Kept
   const size = leader.size === found.size ? 0 : change.Size
-  return change.Content | size | metadataOf(leader, found, policy, givesAway) | timeBit("File", true, times, policy)
+  return change.Content | size | metadataOf(leader, found, policy, givesAway) | timeBit("File", times, policy)
 }
 
 /** Is it kept, and for all that is known not the file that the source has? */
@@ -127,9 +126,8 @@ const timeOf = (source: Metadata, own: Metadata, { windowSeconds }: Policy): num
   return Math.abs(seconds) <= windowSeconds ? 0 : seconds
 }
 
-/** A time that is not carried is another where something is made anew. */
-const timeBit = (tag: Entry["_tag"], isMade: boolean, times: number, policy: Policy): number =>
-  (Carried.hasTime(policy, tag) ? times !== 0 : isMade) ? change.Time : 0
+const timeBit = (tag: Entry["_tag"], times: number, policy: Policy): number =>
+  Carried.hasTime(policy, tag) && times !== 0 ? change.Time : 0
 
 const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime: boolean): number => {
   switch (entry._tag) {

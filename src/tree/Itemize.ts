@@ -2,6 +2,7 @@
  * A change as a line, in the letters of `rsync --itemize-changes`. Pure. [Y-7]
  */
 import type { Item } from "../protocol/Words.ts"
+import * as Carried from "./Carried.ts"
 import { change, isKept } from "./Compare.ts"
 import type { Entry } from "./Entry.ts"
 import { display, pathAt } from "./Names.ts"
@@ -52,11 +53,14 @@ const lettersOf = (entry: Entry, word: number, policy: Policy): string => {
   const kind = types[entry._tag]
   const head = `${headOf(entry, has(change.Content))}${kind}`
   if (isNew) return `${head}+++++++++`
-  if (entry._tag === "HardLink" && word === change.Content) return `${head}         `
+  // a time that is not carried is another where something is made anew
+  const isOtherTime = has(change.Time) || (has(change.Content) && !Carried.hasTime(policy, entry._tag))
+  const time = !isOtherTime ? "." : policy.leavesTimes ? "T" : "t"
+  if (entry._tag === "HardLink" && word === change.Content && !isOtherTime) return `${head}         `
   const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
   const tellsContent = entry._tag === "Symlink" || (entry._tag === "File" && policy.compare === "Content")
   const isOther = tellsContent && has(change.Content) ? "c" : "."
-  return `${head}${isOther}${letter(change.Size, "s")}${letter(change.Time, policy.leavesTimes ? "T" : "t")}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
+  return `${head}${isOther}${letter(change.Size, "s")}${time}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
 }
 
 const headOf = ({ _tag }: Entry, isMade: boolean): string => {

@@ -89,7 +89,7 @@ describe.skipIf(!hasRsync)("what rsync --chmod makes of a tree", () => {
     Effect.gen(function* () {
       const { source, top } = yield* planted
       const dice = new Dice(3)
-      const lists = Array.from({ length: 12 }, () =>
+      const lists = Array.from({ length: 6 }, () =>
         Array.from({ length: dice.whole(1, 4) }, () => itemOf(dice)).join(",")
       )
       for (const list of ["Dg+s,ug+w,Fo-w,+X", "D2775,F664", "a=rX,u+w", "-x", "=", "u+", ...lists]) {

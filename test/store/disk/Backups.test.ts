@@ -87,7 +87,6 @@ const policyFor = (options: Given, excluded: ReadonlyArray<string> = []) => {
 }
 
 const stories: ReadonlyArray<readonly [rsync: string, options: Given, excluded?: ReadonlyArray<string>]> = [
-  ["-ab", { backup: true }],
   ["-ab --delete", { backup: true, delete: true }],
   ["-ab --suffix=.old --delete", { backup: true, suffix: ".old", delete: true }],
   ["-a --backup-dir=bak --delete --exclude=/bak/", { backupDir: "bak", delete: true }],

@@ -67,14 +67,12 @@ const seen = (at: string): ReadonlyArray<string> =>
     .toSorted()
 
 const options: ReadonlyArray<readonly [string, Partial<Policy.Policy>]> = [
-  ["-a", {}],
   ["-a --no-perms", { leavesMode: true }],
   ["-aE --no-perms", { leavesMode: true, carriesExecutability: true }],
   ["-a --no-owner", { leavesOwner: true }],
   ["-a --no-group", { leavesGroup: true }],
   ["-rlD", { leavesMode: true, leavesOwner: true, leavesGroup: true, leavesTimes: true }],
-  ["-aO", { leavesDirectoryTimes: true }],
-  ["-aJ", { leavesLinkTimes: true }]
+  ["-aOJ", { leavesDirectoryTimes: true, leavesLinkTimes: true }]
 ]
 
 describe.skipIf(!hasRsync)("what is carried", () => {
