@@ -11,6 +11,7 @@ import type { FileAnswer } from "../session/Asking.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Asking } from "../session/Session.ts"
 import * as Lacks from "../tree/Lacks.ts"
+import { itemBytes } from "../wire/FromCatcher.ts"
 import type { Audience, Comparing, Item, ItemizeOk, SurveyOk } from "../wire/Message.ts"
 
 /** What a catcher lacks, and how much is to be changed there. */
@@ -61,8 +62,7 @@ export const survey = Effect.fn("Survey.survey")(function* (
     const those = group.filter((slot) => nextOf(slot) === from)
     const answers = yield* askFrom("Survey", from, those, (slot, answer) => {
       if (answer._tag === "Comparing") return isFurther(answer, slot, progress, entries) ? answer : undefined
-      // only forwards, so that this ends
-      return answer._tag === "SurveyOk" && answer.count > 0 && from + answer.count <= entries ? answer : undefined
+      return answer._tag === "SurveyOk" && isFull(answer, entries) ? answer : undefined
     })
     for (const slot of those) comparing.delete(slot)
     for (const [slot, answer] of answers) {
@@ -76,6 +76,10 @@ export const survey = Effect.fn("Survey.survey")(function* (
   const found = new Map(surveyed.map((slot) => [slot, surveyOf(slices.get(slot) ?? [])]))
   return { found, comparing: [...comparing] } as Surveyed
 })
+
+/** [Y-1] An answer tells of as many entries as it has room for, and of none that there is not. */
+const isFull = ({ count, from }: SurveyOk, entries: number): boolean =>
+  from + count <= entries && count >= Math.min(entries - from, Limits.surveyEntries / 2)
 
 /** [Y-8] A catcher that gets no further has not answered, whatever it says. */
 const isFurther = (now: Comparing, slot: number, progress: Comparisons, entries: number): boolean => {
@@ -103,6 +107,7 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
   tell: (slot: number, items: ReadonlyArray<Item>) => Effect.Effect<void>
 ) {
   const next = new Map(audience.map((slot) => [slot, 0]))
+  const told = new Map(audience.map((slot) => [slot, { answers: 0, bytes: 0 }]))
   while (next.size > 0) {
     const from = Math.min(...next.values())
     const asked = audience.filter((slot) => next.get(slot) === from)
@@ -113,11 +118,18 @@ export const itemize = Effect.fn("Survey.itemize")(function* (
       const { items = [], total = 0 } = answers.get(slot) ?? {}
       yield* tell(slot, items)
       next.set(slot, from + items.length)
-      // only forwards, so that this ends
-      if (items.length === 0 || from + items.length >= total) next.delete(slot)
+      const so = told.get(slot) ?? { answers: 0, bytes: 0 }
+      so.answers++
+      for (const item of items) so.bytes += itemBytes(item)
+      // only forwards, and not by small steps, so that this ends
+      if (items.length === 0 || from + items.length >= total || isIdle(so)) next.delete(slot)
     }
   }
 })
+
+/** One answer may be cut before a long path; two of them together fill a datagram. */
+const isIdle = ({ answers, bytes }: { readonly answers: number; readonly bytes: number }): boolean =>
+  answers > Limits.itemizeAnswers + (2 * bytes) / Limits.itemsBytes
 
 type Answer = SurveyOk | Comparing | ItemizeOk
 

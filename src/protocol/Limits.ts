@@ -181,6 +181,10 @@ export const surveyEntries = spanPages
 export const surveyParts = 1024
 /** Items in one answer to Itemize: more than a datagram has room for. */
 export const itemsAnswered = 200
+/** Answers to Itemize beyond those that a catcher's items need: some are cut early. */
+export const itemizeAnswers = 16
+/** Bytes of items that one such answer holds at least. */
+export const itemsBytes = 1024
 /** Changes that a catcher keeps to tell them one by one; of more it tells the first. */
 export const itemized = manifestEntries
 /** Names of one directory's that a reason lists: it has little room. */

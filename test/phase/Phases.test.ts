@@ -391,21 +391,56 @@ describe("Survey", () => {
     changes
   })
 
+  const alive = (message: Message) =>
+    message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 } : undefined
+
   it.effect("asks from entry to entry, each catcher by itself, until each has told of all [Y-1]", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(
         2,
         answering((message, slot) => {
           if (message._tag !== "Survey") return undefined
-          if (slot === 0) return surveyOk(message.from, 100 - message.from)
-          return surveyOk(message.from, Math.min(30, 100 - message.from), message.from, 1)
+          if (slot === 0) return surveyOk(message.from, Math.min(8192, 20_000 - message.from))
+          return surveyOk(message.from, Math.min(6000, 20_000 - message.from), message.from, 1)
         })
       )
-      const surveyed = yield* run(Survey.survey(100, [0, 1], 2000, new Map()))
+      const surveyed = yield* run(Survey.survey(20_000, [0, 1], 2000, new Map()))
       assert.deepStrictEqual(lacks(surveyed), [
         [0, []],
-        [1, [0, 1, 30, 1, 60, 1, 90, 1]]
+        [1, [0, 1, 6000, 1, 12_000, 1, 18_000, 1]]
       ])
+    })
+  )
+
+  it.effect("asks no more where answers go on without an end: small slices, a step back, small lists of items", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const item = { _tag: "Change", entry: 1, change: 1 } as const
+      const { run } = yield* rig(
+        4,
+        answering((message, slot) => {
+          if (message._tag === "Itemize") {
+            asked++
+            const items = slot === 0 ? [] : [item]
+            return { _tag: "ItemizeOk", file: 0, from: message.from, total: 0xffff_ffff, items }
+          }
+          if (message._tag !== "Survey") return alive(message)
+          const { from } = message
+          if (slot === 0) return surveyOk(from, Math.min(8192, 100_000 - from))
+          if (slot === 1) return surveyOk(from, 1)
+          return slot === 2 ? surveyOk(from === 0 ? 0 : from - 1, 5000) : surveyOk(from, 0)
+        })
+      )
+      const surveyed = yield* run(Survey.survey(100_000, [0, 1, 2, 3], 2000, new Map()))
+      assert.deepStrictEqual(lacks(surveyed), [[0, []]])
+      const told = new Map<number, number>()
+      yield* run(
+        Survey.itemize([0, 1], (slot, items) =>
+          Effect.sync(() => void told.set(slot, (told.get(slot) ?? 0) + items.length))
+        )
+      )
+      assert.isAtMost(asked, 40)
+      assert.isAtMost(told.get(1) ?? 0, 40)
     })
   )
 
@@ -440,9 +475,6 @@ describe("Survey", () => {
   )
 
   const comparing = (looked: number) => ({ _tag: "Comparing", file: 0, from: 0, looked, hashed: 0, toHash: 0 })
-  const alive = (message: Message) =>
-    message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 } : undefined
-
   it.effect("one that compares, and gets on, is asked until it answers, or for so long [Y-8]", () =>
     Effect.gen(function* () {
       let looked = 0

@@ -1,0 +1,115 @@
+/** A destination that is changed between the survey and the commit: never a wrong success. [Y-5] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { execFileSync } from "node:child_process"
+import * as Policy from "../../../src/tree/Policy.ts"
+import { bundle, deliver, dir, directory, disk, file, hardLink, names, symlink, ways } from "../Sandbox.ts"
+
+/** All of it stands there already, but for the file that is lacked. */
+const entries = [
+  dir(""),
+  dir("d"),
+  file("d/f", 1),
+  dir("d/empty"),
+  symlink("link", "d/f"),
+  file("lacked", 1),
+  hardLink("twin", 2)
+]
+
+/** What happens, and which entries it hits; of two lists the first is before the preparation. None: it is put right. */
+const changes: ReadonlyArray<
+  readonly [string, (at: string, outside: string) => void, ReadonlyArray<number>, ReadonlyArray<number>?]
+> = [
+  ["a file that was right is written", (at) => fs.writeFileSync(`${at}/d/f`, "longer"), [2]],
+  ["it is written in the same size", (at) => fs.writeFileSync(`${at}/d/f`, "x"), [2]],
+  ["it is gone", (at) => fs.rmSync(`${at}/d/f`), [2, 6]],
+  ["it is a directory", (at) => (fs.rmSync(`${at}/d/f`), fs.mkdirSync(`${at}/d/f`)), [2, 6]],
+  [
+    "it is a link to outside",
+    (at, outside) => (fs.rmSync(`${at}/d/f`), fs.symlinkSync(`${outside}/f`, `${at}/d/f`)),
+    [2]
+  ],
+  ["it is a FIFO", (at) => (fs.rmSync(`${at}/d/f`), execFileSync("mkfifo", [`${at}/d/f`])), [2]],
+  ["a link leads elsewhere", (at) => (fs.rmSync(`${at}/link`), fs.symlinkSync("elsewhere", `${at}/link`)), [4]],
+  ["a link is a file", (at) => (fs.rmSync(`${at}/link`), fs.writeFileSync(`${at}/link`, "")), [4]],
+  ["a hard link is a file of its own", (at) => (fs.rmSync(`${at}/twin`), fs.writeFileSync(`${at}/twin`, "")), []],
+  ["a directory is gone", (at) => fs.rmdirSync(`${at}/d/empty`), [], [3]],
+  ["a directory is a file", (at) => (fs.rmdirSync(`${at}/d/empty`), fs.writeFileSync(`${at}/d/empty`, "")), [], [3]],
+  [
+    "a directory is a link to outside",
+    (at, outside) => (fs.rmSync(`${at}/d`, { recursive: true }), fs.symlinkSync(outside, `${at}/d`)),
+    [1, 2, 3, 6]
+  ],
+  [
+    "a directory appears where a file comes",
+    (at) => (fs.rmSync(`${at}/lacked`), fs.mkdirSync(`${at}/lacked/x`, { recursive: true })),
+    [5]
+  ],
+  [
+    "a link to outside appears where a file comes",
+    (at, outside) => (fs.rmSync(`${at}/lacked`), fs.symlinkSync(`${outside}/f`, `${at}/lacked`)),
+    []
+  ]
+]
+
+describe.each(ways)("$name", (way) => {
+  const surveyed = Effect.gen(function* () {
+    const beside = yield* directory
+    const at = `${beside}/destination`
+    const store = yield* disk(at, way)
+    yield* store.prepare(entries)
+    yield* deliver(store, bundle(entries), "fl")
+    assert.deepStrictEqual(yield* store.finish, [])
+    fs.writeFileSync(`${at}/lacked`, "older")
+    fs.mkdirSync(`${beside}/outside`)
+    fs.writeFileSync(`${beside}/outside/f`, "precious")
+    const found = yield* store.survey(entries, Policy.defaults)
+    assert.deepStrictEqual(
+      [...found].flatMap((change, index) => (change === 0 ? [] : [index])),
+      [5]
+    )
+    return { at, beside, store, prepare: store.prepare(entries, { policy: Policy.defaults, changes: found }) }
+  })
+
+  const carried = { ...bundle([entries[5]]), members: [{ entry: 5, offset: 0, size: 1 }] }
+
+  it.effect.each(changes)("%s", ([, change, early, late = early]) =>
+    Effect.gen(function* () {
+      for (const isLate of [false, true]) {
+        const hit = isLate ? late : early
+        const { at, beside, prepare, store } = yield* surveyed
+        if (!isLate) change(at, `${beside}/outside`)
+        const failures = [...(yield* prepare)]
+        if (isLate) change(at, `${beside}/outside`)
+        failures.push(...(yield* deliver(store, carried, "n")), ...(yield* store.finish))
+        const failed = new Set(failures.map(({ entry }) => entry))
+        assert.deepStrictEqual([...failed].toSorted(), [...hit], isLate ? "after the preparation" : "before it")
+        assert.deepStrictEqual(names(`${beside}/outside`), ["f"])
+        assert.strictEqual(fs.readFileSync(`${beside}/outside/f`, "utf8"), "precious")
+        if (hit.length === 0) {
+          assert.strictEqual(fs.readFileSync(`${at}/lacked`, "utf8"), "n")
+          assert.strictEqual(fs.statSync(`${at}/twin`).ino, fs.statSync(`${at}/d/f`).ino)
+        }
+      }
+    })
+  )
+
+  it.effect("the destination is replaced: all of it fails [F-8]", () =>
+    Effect.gen(function* () {
+      for (const isLate of [false, true]) {
+        const { at, beside, prepare, store } = yield* surveyed
+        const replace = () => {
+          fs.renameSync(at, `${beside}/moved`)
+          fs.cpSync(`${beside}/moved`, at, { recursive: true, preserveTimestamps: true })
+        }
+        if (!isLate) replace()
+        const prepared = yield* Effect.result(prepare)
+        if (isLate) replace()
+        const ended = isLate ? yield* Effect.result(store.finish) : prepared
+        assert.isTrue(Result.isFailure(ended))
+      }
+    })
+  )
+})
