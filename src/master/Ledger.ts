@@ -363,6 +363,8 @@ export class Ledger {
 
   // A hard link whose leader nobody gets is sent to nobody, for the leader's reason.
   private withheld(index: number): Withheld | undefined {
+    // as it is nearly always, and each entry is asked about
+    if (this.unsent.size === 0) return undefined
     const entry = this.entries[index]
     return this.unsent.get(entry?._tag === "HardLink" ? entry.leader : index)
   }
