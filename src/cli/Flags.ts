@@ -194,7 +194,7 @@ const described = {
   executability: given("executability", "With --no-perms: whether a file can be executed is carried all the same", "E"),
   noOwner: given("no-owner", "Owners are not carried: what arrives belongs to the catcher's user"),
   noGroup: given("no-group", "Groups are not carried"),
-  noTimes: given("no-times", "Times are not carried: a file is sent whenever its time differs"),
+  noTimes: given("no-times", "Times are not carried: of a file of another time the content is compared"),
   omitDirTimes: given("omit-dir-times", "Times of directories are not carried", "O"),
   omitLinkTimes: given("omit-link-times", "Times of symbolic links are not carried", "J"),
   noLinks: given("no-links", "Symbolic links are not sent"),
