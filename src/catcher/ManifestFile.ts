@@ -341,11 +341,10 @@ export class ManifestFile {
   private resolve(entries: ReadonlyArray<Entry>, changes: Uint16Array): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { attendance, hashed } = this
-      const found = foundOf(changes)
-      const { doubts } = found
+      const doubts = Lacks.among(changes.length, (entry) => Compare.isDoubted(changes[entry]))
       hashed.expect(doubts)
       if (doubts.length === 0) return
-      attendance.found = found
+      attendance.found = foundOf(changes)
       yield* Effect.ignore(this.answer)
       attendance.comparison.toHash = Lacks.filesIn(doubts, entries).bytes
       const told = (bytes: number) => void (attendance.comparison.hashed = bytes)
