@@ -18,7 +18,7 @@ export class Doubts {
   /** How far the master is. */
   own: Hashed = { bytes: 0, total: 0 }
   /** How far each catcher is that compares for long. */
-  readonly comparisons: Comparisons = new Map()
+  readonly progress: Comparisons = new Map()
 
   /** Of these entries a catcher cannot tell without their content. */
   add(entries: Runs): void {
@@ -38,7 +38,7 @@ export class Doubts {
   /** How far the hashing is: here, and then at the catcher that is furthest behind. */
   hashing(compares: (slot: number) => boolean): Hashed | undefined {
     if (this.own.bytes < this.own.total) return this.own
-    const catchers = [...this.comparisons]
+    const catchers = [...this.progress]
       .filter(([slot, { toHash }]) => toHash > 0 && compares(slot))
       .map(([, { hashed, toHash }]): Hashed => ({ bytes: hashed, total: toHash }))
     return catchers.toSorted((a, b) => a.bytes / a.total - b.bytes / b.total)[0]

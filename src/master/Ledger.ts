@@ -243,6 +243,10 @@ export class Ledger {
     this.doubts.list(hashes.runs)
     this.addList("Hashes", this.plan.length + 1, encodeHashes(hashes), [])
   }
+  /** Does it hold every list that there is? */
+  holdsLists(slot: number): boolean {
+    return this.knows(slot, Infinity)
+  }
   isListFile(file: number): boolean {
     return this.lists.has(file)
   }

@@ -24,14 +24,18 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
   const { timeoutMillis } = yield* Silence
   const now = yield* Monotonic.millis
   const beganMillis = now()
-  const first = yield* ask(ledger, audience, timeoutMillis)
+  const { progress } = ledger.doubts
+  const first = yield* ask(ledger, audience, { patienceMillis: timeoutMillis, progress })
   const doubting = yield* settle(shared, first.found)
   const comparing = [...first.comparing]
   if (doubting.length > 0) {
     yield* tellHashes(shared, doubting)
     // [Y-3] all hash at about one time; one that takes twice as long holds up nobody
-    const second = yield* ask(ledger, doubting, Math.max(timeoutMillis, now() - beganMillis))
-    comparing.push(...(yield* settle(shared, second.found)), ...second.comparing)
+    const patienceMillis = Math.max(timeoutMillis, now() - beganMillis)
+    const holding = doubting.filter((slot) => ledger.holdsLists(slot))
+    const second = yield* ask(ledger, holding, { patienceMillis, progress, isSettled: true })
+    yield* settle(shared, second.found)
+    comparing.push(...doubting.filter((slot) => !holding.includes(slot)), ...second.comparing)
   }
   const surveyed = audience.filter((slot) => ledger.isSurveyed(slot))
   if (ledger.policy.itemizes) yield* itemize(ledger, ledger.policy, surveyed)
@@ -39,11 +43,9 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
   return { surveyed, comparing }
 })
 
-const ask = (ledger: Ledger, audience: Audience, patienceMillis: number) =>
-  Effect.catchTag(
-    Survey.survey(ledger.manifest.length, audience, patienceMillis, ledger.doubts.comparisons),
-    "SurveyTimeout",
-    () => Effect.succeed<Survey.Surveyed>({ found: new Map(), comparing: [] })
+const ask = (ledger: Ledger, audience: Audience, options: Parameters<typeof Survey.survey>[2]) =>
+  Effect.catchTag(Survey.survey(ledger.manifest.length, audience, options), "SurveyTimeout", () =>
+    Effect.succeed<Survey.Surveyed>({ found: new Map(), comparing: [] })
   )
 
 /** Books what was found. Answers those that are in doubt of something. */

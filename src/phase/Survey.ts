@@ -33,6 +33,13 @@ export interface Surveyed {
 /** How far each catcher is that compares for long, as it said last. */
 export type Comparisons = Map<number, Comparing>
 
+interface Options {
+  readonly patienceMillis: number
+  readonly progress: Comparisons
+  /** They hold all that they need to be in doubt of nothing: one that is has not answered. */
+  readonly isSettled?: boolean
+}
+
 /**
  * Asks these catchers about a manifest of so many entries; those that still compare after so long
  * are not waited for. `progress` lasts from one survey to the next.
@@ -40,8 +47,7 @@ export type Comparisons = Map<number, Comparing>
 export const survey = Effect.fn("Survey.survey")(function* (
   entries: number,
   audience: Audience,
-  patienceMillis: number,
-  progress: Comparisons
+  { isSettled = false, patienceMillis, progress }: Options
 ) {
   const now = yield* Monotonic.millis
   const beganMillis = now()
@@ -62,7 +68,8 @@ export const survey = Effect.fn("Survey.survey")(function* (
     const those = group.filter((slot) => nextOf(slot) === from)
     const answers = yield* askFrom("Survey", from, those, (slot, answer) => {
       if (answer._tag === "Comparing") return isFurther(answer, slot, progress, entries) ? answer : undefined
-      return answer._tag === "SurveyOk" && isFull(answer, entries) ? answer : undefined
+      if (answer._tag !== "SurveyOk" || (isSettled && answer.doubted > 0)) return undefined
+      return isFull(answer, entries) ? answer : undefined
     })
     for (const slot of those) comparing.delete(slot)
     for (const [slot, answer] of answers) {

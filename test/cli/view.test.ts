@@ -237,6 +237,18 @@ describe("the picture", () => {
     assert.strictEqual(Picture.picture(state, { columns: 80, rows: 10 }).length, 6)
   })
 
+  it("while it is found out what is lacked, and how much is hashed", () => {
+    const first = (more: object) => {
+      const [state] = fold([started, { ...tick(2, 0), phase: "Comparing", ...more } as Progress.Event])
+      return Picture.picture(state, { columns: 100, rows: 24 })[0].replace(/\[ *\]/, "[]")
+    }
+    assert.strictEqual(first({}), "  0 % [] 0 B of 3.00 MB  comparing")
+    assert.strictEqual(
+      first({ hashed: { bytes: 1_000_000, total: 2_000_000 } }),
+      "  0 % [] 0 B of 3.00 MB  comparing, 1.00 MB of 2.00 MB hashed"
+    )
+  })
+
   it("of a catcher that has all and waits with the others", () => {
     const [state] = fold([started, { ...tick(2, 3_000_000), phase: "Finished" } as Progress.Event], "Catch")
     assert.strictEqual(

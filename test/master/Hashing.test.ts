@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { hash as hashOf } from "../../src/content/Hash.ts"
+import { Doubts } from "../../src/master/Doubts.ts"
 import { hash } from "../../src/master/Hashing.ts"
 import { Ledger } from "../../src/master/Ledger.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
@@ -15,7 +16,7 @@ const treeOf = (): Array<Given> => [
 ]
 
 /** Those of the tree's entries that have a hash, which is that of their content; `then` happens once reading has begun. */
-const hashed = (tree: ReadonlyArray<Given>, then: () => void = () => {}, wanted = [0, tree.length]) =>
+const hashed = (tree: ReadonlyArray<Given>, then: (ledger: Ledger) => void = () => {}, wanted = [0, tree.length]) =>
   Effect.gen(function* () {
     const source = yield* Source
     const { entries } = yield* source.scan
@@ -23,7 +24,8 @@ const hashed = (tree: ReadonlyArray<Given>, then: () => void = () => {}, wanted 
     const open = (entry: number) =>
       Effect.map(source.open(entry), (file) => ({
         ...file,
-        read: (offset: number, into: Uint8Array) => Effect.tap(file.read(offset, into), () => Effect.sync(then))
+        read: (offset: number, into: Uint8Array) =>
+          Effect.tap(file.read(offset, into), () => Effect.sync(() => then(ledger)))
       }))
     const hashes = yield* Effect.provideService(hash(ledger, wanted), Source, { ...source, open })
     assert.isUndefined(ledger.doubts.hashing(() => false))
@@ -40,6 +42,37 @@ describe("hashes at the master", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* hashed(treeOf()), [0, 1, 2, 3, 4])
       assert.deepStrictEqual(yield* hashed(treeOf(), undefined, [1, 2, 4, 2]), [1, 2, 4])
+    })
+  )
+
+  it.effect("how far they are is told: here, and then at the catcher that is furthest behind", () =>
+    Effect.gen(function* () {
+      const told: Array<number> = []
+      const total = sizes.reduce((sum, size) => sum + size, 0)
+      const look = ({ doubts }: Ledger) => {
+        const { bytes = -1, total: all } = doubts.hashing(() => true) ?? {}
+        assert.strictEqual(all, total)
+        told.push(bytes)
+      }
+      yield* hashed(treeOf(), look)
+      assert.isAbove(told.length, 6)
+      assert.deepStrictEqual(
+        told,
+        told.toSorted((a, b) => a - b)
+      )
+      const doubts = new Doubts()
+      const said = { _tag: "Comparing", session: 0n, incarnation: 1, file: 0, from: 0, looked: 9 } as const
+      doubts.progress.set(0, { ...said, slot: 0, hashed: 5, toHash: 10 })
+      doubts.progress.set(1, { ...said, slot: 1, hashed: 9, toHash: 90 })
+      doubts.progress.set(2, { ...said, slot: 2, hashed: 0, toHash: 0 })
+      assert.deepStrictEqual(
+        doubts.hashing(() => true),
+        { bytes: 9, total: 90 }
+      )
+      assert.deepStrictEqual(
+        doubts.hashing((slot) => slot !== 1),
+        { bytes: 5, total: 10 }
+      )
     })
   )
 

@@ -404,7 +404,7 @@ describe("Survey", () => {
           return surveyOk(message.from, Math.min(6000, 20_000 - message.from), message.from, 1)
         })
       )
-      const surveyed = yield* run(Survey.survey(20_000, [0, 1], 2000, new Map()))
+      const surveyed = yield* run(Survey.survey(20_000, [0, 1], { patienceMillis: 2000, progress: new Map() }))
       assert.deepStrictEqual(lacks(surveyed), [
         [0, []],
         [1, [0, 1, 6000, 1, 12_000, 1, 18_000, 1]]
@@ -431,7 +431,7 @@ describe("Survey", () => {
           return slot === 2 ? surveyOk(from === 0 ? 0 : from - 1, 5000) : surveyOk(from, 0)
         })
       )
-      const surveyed = yield* run(Survey.survey(100_000, [0, 1, 2, 3], 2000, new Map()))
+      const surveyed = yield* run(Survey.survey(100_000, [0, 1, 2, 3], { patienceMillis: 2000, progress: new Map() }))
       assert.deepStrictEqual(lacks(surveyed), [[0, []]])
       const told = new Map<number, number>()
       yield* run(
@@ -457,7 +457,10 @@ describe("Survey", () => {
             return surveyOk(message.from, message.from === 0 ? 11 : 0)
           })
         )
-        assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1, 2], 2000, new Map()))), [[0, []]])
+        assert.deepStrictEqual(
+          lacks(yield* run(Survey.survey(10, [0, 1, 2], { patienceMillis: 2000, progress: new Map() }))),
+          [[0, []]]
+        )
       })
   )
 
@@ -470,7 +473,10 @@ describe("Survey", () => {
           return message._tag === "Survey" && slot === 0 ? surveyOk(0, 10) : undefined
         })
       )
-      assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1], 2000, new Map()))), [[0, []]])
+      assert.deepStrictEqual(
+        lacks(yield* run(Survey.survey(10, [0, 1], { patienceMillis: 2000, progress: new Map() }))),
+        [[0, []]]
+      )
     })
   )
 
@@ -485,10 +491,13 @@ describe("Survey", () => {
           return slot === 0 || looked > 5000 ? surveyOk(message.from, 5000 - message.from) : comparing(looked++)
         })
       )
-      const first = yield* run(Survey.survey(5000, [0, 1], 2000, new Map()))
+      const first = yield* run(Survey.survey(5000, [0, 1], { patienceMillis: 2000, progress: new Map() }))
       assert.deepStrictEqual([lacks(first), first.comparing], [[[0, []]], [1]])
       looked = 4990
-      assert.deepStrictEqual(lacks(yield* run(Survey.survey(5000, [1], 2000, new Map()))), [[1, []]])
+      assert.deepStrictEqual(
+        lacks(yield* run(Survey.survey(5000, [1], { patienceMillis: 2000, progress: new Map() }))),
+        [[1, []]]
+      )
       assert.strictEqual(Roster.present(session.roster()).length, 2)
     })
   )
@@ -499,16 +508,52 @@ describe("Survey", () => {
         1,
         answering((message) => (message._tag === "Survey" ? comparing(17) : alive(message)))
       )
-      assert.strictEqual((yield* run(Effect.flip(Survey.survey(5000, [0], 2000, new Map()))))._tag, "SurveyTimeout")
+      assert.strictEqual(
+        (yield* run(Effect.flip(Survey.survey(5000, [0], { patienceMillis: 2000, progress: new Map() }))))._tag,
+        "SurveyTimeout"
+      )
       assert.strictEqual(Roster.present(session.roster()).length, 0)
+    })
+  )
+
+  it.effect("one that is in doubt although it holds all hashes is lost, and the others go on [Y-12]", () =>
+    Effect.gen(function* () {
+      const { run, session } = yield* rig(
+        2,
+        answering((message, slot) => {
+          if (message._tag !== "Survey") return alive(message)
+          return { ...surveyOk(0, 10), ...(slot === 0 ? {} : { doubted: 1, doubts: [3, 1] }) }
+        })
+      )
+      const options = { patienceMillis: 2000, progress: new Map() }
+      const { found } = yield* run(Survey.survey(10, [0, 1], options))
+      assert.deepStrictEqual(
+        [...found].map(([slot, { doubts }]) => [slot, doubts]),
+        [
+          [0, []],
+          [1, [3, 1]]
+        ]
+      )
+      const settled = { ...options, isSettled: true }
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(10, [0, 1], settled))), [[0, []]])
+      yield* run(Effect.sleep(13 * 2000))
+      assert.deepStrictEqual(
+        Roster.present(session.roster()).map(({ slot }) => slot),
+        [0]
+      )
     })
   )
 
   it.effect("nobody answers: SurveyTimeout; of no entry nobody is asked", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(1, () => [])
-      assert.deepStrictEqual(lacks(yield* run(Survey.survey(0, [0], 2000, new Map()))), [[0, []]])
-      assert.strictEqual((yield* run(Effect.flip(Survey.survey(10, [0], 2000, new Map()))))._tag, "SurveyTimeout")
+      assert.deepStrictEqual(lacks(yield* run(Survey.survey(0, [0], { patienceMillis: 2000, progress: new Map() }))), [
+        [0, []]
+      ])
+      assert.strictEqual(
+        (yield* run(Effect.flip(Survey.survey(10, [0], { patienceMillis: 2000, progress: new Map() }))))._tag,
+        "SurveyTimeout"
+      )
     })
   )
 })
