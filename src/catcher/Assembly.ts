@@ -337,8 +337,8 @@ export class Assembly {
   }
 
   /**
-   * Every page is held: do the hashes agree? Of a block that disagrees one page is to be put again.
-   * [C-8]
+   * Every page is held: do the hashes agree? Of a block that disagrees the pages by which digests
+   * are asked for are to be put again. [C-8]
    */
   verify(root: Uint8Array): Spoiled.Verdict {
     const trailer = this.trailer.whole()
@@ -348,7 +348,7 @@ export class Assembly {
     for (let block = 0; block < this.layout.blocks; block++) {
       if (Buffer.compare(Trailer.hashOf(hashes, block), Trailer.hashOf(trailer, block)) === 0) continue
       blocks.push(block)
-      this.counts[block]--
+      for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.counts[block]--
     }
     return { blocks, trailer: false }
   }
@@ -358,17 +358,18 @@ export class Assembly {
     const { dataPages, pageBytes } = this.layout
     if (first >= dataPages) return Effect.sync(() => this.othersOf(first, digests, held, this.trailerFrom(first)))
     const block = Layout.blockOf(this.layout, first)
+    const [start] = Layout.blockSpan(this.layout, block)
     const forget = (bytes: Uint8Array) => {
-      const others = this.othersOf(first, digests, held, bytes)
+      const others = this.othersOf(first, digests, held, bytes.subarray((first - start) * pageBytes))
       this.counts[block] -= others.length
-      for (const page of others) this.assembling.get(block)?.buffer.held.fill(0, page - first, page - first + 1)
+      for (const page of others) this.assembling.get(block)?.buffer.held.fill(0, page - start, page - start + 1)
       return others
     }
     const assembling = this.assembling.get(block)
     if (assembling !== undefined) return Effect.sync(() => forget(assembling.buffer.bytes))
     return this.borrowing(block, (bytes) => {
       const parts = pairsOf(held).map(([from, count]) => {
-        const at = (from - first) * pageBytes
+        const at = (from - start) * pageBytes
         return this.writer.read(this.offset(block) + at, bytes.subarray(at, at + count * pageBytes))
       })
       return Effect.map(

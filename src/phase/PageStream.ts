@@ -345,8 +345,9 @@ class Cursor {
   /** The pages that `piece` holds. */
   first = 0
   end = 0
-  /** Digests that are still to be told, by their first page. */
+  /** Digests that are still to be told, by their first page, and the blocks of their pages. */
   readonly untold: Set<number>
+  readonly digestedBlocks: ReadonlySet<number>
 
   constructor(content: Content, runs: Runs, sealing: Sealing, demand: Demand.Demand, digested: Runs) {
     this.content = content
@@ -355,6 +356,7 @@ class Cursor {
     this.demand = demand
     this.page = runs.length > 0 ? runs[0] : 0
     this.untold = new Set([...Layout.digestSpans(content.layout, digested)].map(([first]) => first))
+    this.digestedBlocks = new Set([...this.untold].map((first) => Layout.blockOf(content.layout, first)))
     const { blockPages, pageBytes, size } = content.layout
     this.piece = new Uint8Array(Math.min(size, blockPages * pageBytes))
   }
@@ -432,13 +434,13 @@ const tellDigests = Effect.fnUntraced(function* (cursor: Cursor) {
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; whole where its
-// hash is made or compared, or the digests of all its pages are told.
+// hash is made or compared, or digests of its pages are told.
 const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
   const { content, page, run, runs } = cursor
   const { layout } = content
   const block = Math.floor(page / layout.blockPages)
   const [blockFirst, blockCount] = Layout.blockSpan(layout, block)
-  const isWhole = hashing || content.changed !== undefined || cursor.untold.has(blockFirst)
+  const isWhole = hashing || content.changed !== undefined || cursor.digestedBlocks.has(block)
   const first = isWhole ? blockFirst : page
   const end = isWhole ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
   const offset = first * layout.pageBytes

@@ -79,6 +79,12 @@ export const hashBytes = 32
  */
 export const digestBytes = 8
 /**
+ * Pages whose digests are told together: so many that the message, signed and sealed, is no longer
+ * than the datagram of such a page, and passes where it does. A power of two divides a block.
+ */
+export const digestsBeside = (pageBytes: number): number =>
+  2 ** Math.floor(Math.log2((Math.max(pageBytes, minPageBytes) - 93) / digestBytes))
+/**
  * Pages of one file whose digests a catcher keeps: a question is about no more. They are 64 KiB;
  * pages of blocks beyond them are not taken, and are asked for again.
  */

@@ -181,7 +181,7 @@ describe("MissingRounds", () => {
         const repairs = new MissingRounds.Repairs(content.layout, "parity")
         const repaired = yield* run(MissingRounds.finish(content, repairs, [0, 1]))
         assert.sameMembers([...repaired.complete], [0, 1])
-        const round = ["Digests 0", "Digests 256", 3, 290, 291]
+        const round = ["Digests 0", "Digests 288", 3, 290, 291]
         // the other one is sent parity, and no page
         assert.deepStrictEqual(
           air.filter((item, i) => item !== air[i - 1]),

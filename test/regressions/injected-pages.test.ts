@@ -55,4 +55,22 @@ describe("pages that somebody injects", () => {
       })
     )
   }
+
+  // smaller pages came through, and digests of a whole block did not
+  for (const isSealed of [false, true]) {
+    it.effect(`on a path that takes no packet of 600 bytes${isSealed ? ", under a seal" : ""}`, () =>
+      Effect.gen(function* () {
+        const { digests, report } = yield* run(
+          { perSecond: 300, isSingly: true },
+          // of pages that were heard the marks are known
+          { isSealed, network: { mtuBytes: 599, loss: isSealed ? 0.03 : 0 } }
+        )
+        assert.deepStrictEqual(
+          report.catchers.map(({ state }) => state),
+          ["Complete", "Complete", "Complete"]
+        )
+        assert.isAbove(digests, 0)
+      })
+    )
+  }
 })

@@ -102,12 +102,16 @@ export const blockSpan = (layout: Layout, block: number): readonly [first: numbe
 /** The block of a data page. */
 export const blockOf = (layout: Layout, page: number): number => Math.floor(page / layout.blockPages)
 
-/** The pages whose digests are told together: those of a block, or as many of the trailer. The first, and how many. */
+/**
+ * The pages whose digests are told together, in a datagram that passes where a page does: those of a block, or of a part of it
+ * where pages are small; or as many of the trailer. The first, and how many.
+ */
 export const digestSpan = (layout: Layout, page: number): readonly [first: number, count: number] => {
-  const { blockPages, dataPages, pages } = layout
-  if (page < dataPages) return blockSpan(layout, blockOf(layout, page))
-  const first = page - ((page - dataPages) % blockPages)
-  return [first, Math.min(blockPages, pages - first)]
+  const { dataPages, pageBytes, pages } = layout
+  const [start, count] = page < dataPages ? blockSpan(layout, blockOf(layout, page)) : [dataPages, pages - dataPages]
+  const most = Math.min(layout.blockPages, Limits.digestsBeside(pageBytes))
+  const first = page - ((page - start) % most)
+  return [first, Math.min(most, start + count - first)]
 }
 
 /** The spans of digests that runs of pages touch, each once. */

@@ -46,10 +46,10 @@ export const judged = (
 
 /** The page of each part that was judged to be wrong by which its digests are asked for. */
 export const firstPages = function* (layout: Layout.Layout, { blocks, trailer }: Verdict): Generator<number> {
-  for (const block of blocks) yield Layout.blockSpan(layout, block)[0]
-  if (!trailer) return
   const { dataPages, pages } = layout
-  for (const [first] of Layout.digestSpans(layout, [dataPages, pages - dataPages])) yield first
+  const parts = blocks.map((block) => Layout.blockSpan(layout, block))
+  if (trailer) parts.push([dataPages, pages - dataPages])
+  for (const part of parts) for (const [first] of Layout.digestSpans(layout, part)) yield first
 }
 
 /** Blocks that lack pages are taken for spoiled, too: somebody keeps them from being made. */

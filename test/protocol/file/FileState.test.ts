@@ -267,7 +267,7 @@ describe("the table of the four states", () => {
   })
 
   it("GetData, Digests of more pages than are kept: those of the lowest are, and the others have their turn [C-8]", () => {
-    const pageBytes = 512
+    const pageBytes = Limits.defaultPageBytes
     const { blockPages } = Limits
     const most = Limits.digestedPages / blockPages
     const big = Layout.make({ size: (most + 3) * blockPages * pageBytes, pageBytes })
