@@ -9,6 +9,8 @@ import * as fs from "node:fs"
 import { afterEach, vi } from "vitest"
 import type { Entry } from "../../src/tree/Entry.ts"
 import type { Failure } from "../../src/wire/Message.ts"
+import * as Compare from "../../src/tree/Compare.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 import { foldBelow } from "../store/folding.ts"
 import {
   bundle,
@@ -109,6 +111,60 @@ describe("a destination that does not tell case apart", () => {
         [1]
       )
       assert.isTrue(Option.isNone(yield* store.existing(bundle(entries))))
+    })
+  )
+})
+
+const all = { isDry: false, spared: [], most: Infinity }
+
+describe("a destination that does not tell case apart, and a policy", () => {
+  /** A session of files that one bundle carries; its failures, and how the deletion went. */
+  const synced = Effect.fnUntraced(function* (base: string, entries: ReadonlyArray<Entry>, content: string) {
+    const store = yield* disk(base, way)
+    const policy = { ...Policy.defaults, deletes: true }
+    const changes = yield* store.survey(entries, policy)
+    const foreseen = yield* store.deleteOthers({ ...all, isDry: true })
+    const failures = [...(yield* store.prepare(entries, { policy, changes }))]
+    const carried = bundle(entries)
+    const skip = (member: number) => !Compare.isLacked(changes[carried.members[member].entry])
+    failures.push(
+      ...(yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(carried)
+          yield* writer.write(0, Buffer.from(content))
+          return yield* writer.commit(skip)
+        })
+      ))
+    )
+    const { count } = yield* store.deleteOthers(all)
+    failures.push(...(yield* store.finish))
+    return { failed: [...new Set(failures.map(({ entry }) => entry))].sort(), counts: [foreseen.count, count] }
+  })
+
+  it.effect("what came to the first of two directories is not deleted for the second [Y-6]", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      foldBelow(base)
+      const entries = [dir(""), dir("d"), file("d/x", 1), dir("d/s"), file("d/s/x", 1), dir("D"), dir("D/s")]
+      for (let session = 0; session < 2; session++) {
+        assert.deepStrictEqual(yield* synced(base, entries, "12"), { failed: [5, 6], counts: [0, 0] })
+        assert.deepStrictEqual(names(base), ["d", "d/s", "d/s/x", "d/x"])
+      }
+      fs.writeFileSync(`${base}/d/old`, "")
+      assert.deepStrictEqual((yield* synced(base, entries, "12")).counts, [1, 1])
+    })
+  )
+
+  it.effect("what looks right the second time, and is another's, is a failure again", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      foldBelow(base)
+      const twins = [file("a", 1), file("A", 1), symlink("l", "x"), symlink("L", "x"), dir("d"), dir("D")]
+      const entries = [dir(""), ...twins, hardLink("other", 2)]
+      for (let session = 0; session < 2; session++) {
+        assert.deepStrictEqual((yield* synced(base, entries, "12")).failed, [2, 4, 6, 7])
+        assert.strictEqual(fs.readFileSync(`${base}/a`, "utf8"), "1")
+      }
     })
   )
 })

@@ -37,7 +37,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
     if (!filters.has(key)) filters.set(key, filterIn(destination, above(), key))
     return filters.get(key)
   }
-  const directories = inventory.directories()
+  const directories = inventory.directories().filter((index) => isOwn(site, index, deleting.isDry))
   const clearing = function* (): Steps<void> {
     for (const index of directories) {
       const { path } = inventory.entries[index]
@@ -63,6 +63,12 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   const vetoed = removal.protectedCount + (limit.isVetoed ? removal.left : 0)
   return { count: removal.count, vetoed, failures } as Deleted
 })
+
+/** Is it the entry's own directory, and not that of another name which the file system cannot tell from its own? */
+const isOwn = (site: Site, index: number, isForeseen: boolean): boolean => {
+  if (!isForeseen) return site.directories.has(index)
+  return !site.mayBeTwin(index) || Result.isSuccess(Result.try(() => site.apart(index, () => {})))
+}
 
 const leftOf = ({ left }: Removal, { words }: Veto.Limit): string => `${left} more were not deleted: ${words}`
 

@@ -126,16 +126,21 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   if (surveyed !== undefined) site.takeSurvey(surveyed)
   const { inventory } = site
   const failures: Array<Failure> = []
-  const now = inventory.indices((_, index) => inventory.isToldFirst(index) || inventory.isMadeFirst(index))
+  const isTwin = (index: number) => inventory.isUnchanged(index) && site.mayBeTwin(index)
+  const now = inventory.indices(
+    (_, index) => inventory.isToldFirst(index) || inventory.isMadeFirst(index) || isTwin(index)
+  )
   yield* destination.inTurns(yield* Way.clear(site, now, failures), (index) => {
     const entry = inventory.entries[index]
     forEntry(failures, index, entry.path, () => {
       const refusal = inventory.refusal(index)
       if (refusal !== undefined) throw refusal
-      if (Entries.standsOpen(site, entry, index)) return void site.directories.add(index)
+      if (!site.mayBeTwin(index) && Entries.standsOpen(site, entry, index)) return void site.directories.add(index)
       site.place(index, () => Entries.make(site, entry, index))
     })
   })
+  // no hard link is made to what is another's
+  for (const { entry } of failures) if (site.mayBeTwin(entry)) inventory.lose(entry)
   yield* destination.stands
   return failures
 })

@@ -49,6 +49,8 @@ export class Site {
   readonly modesBefore = new Map<string, number | undefined>()
   /** Of the session's entries, once one of them is put in its place. */
   private alike: Alike | undefined
+  /** Has the survey found two names of the tree that lead to one file? Then what looks right may be another's. */
+  hasTwins = false
   /** What is protected as it stands there. */
   guard: Guard
 
@@ -84,6 +86,7 @@ export class Site {
     this.inventory = new Inventory(entries, this.veto)
     this.contents = undefined
     this.alike = undefined
+    this.hasTwins = false
     this.guard = new Guard(this.destination, this.veto)
     this.forcing = undefined
     this.changes.backups = undefined
@@ -113,11 +116,20 @@ export class Site {
     if (!this.modesBefore.has(key)) this.modesBefore.set(key, before)
   }
 
+  private alikeEntries(): Alike {
+    return (this.alike ??= new Alike(this.inventory.entries))
+  }
+
+  /** May what looks right be another entry's? */
+  mayBeTwin(index: number): boolean {
+    return this.hasTwins && this.alikeEntries().concerns(index)
+  }
+
   /** Puts an entry in its place, if the destination can tell the place from those of others. */
   apart<A>(index: number, put: () => A): A {
     const { path } = this.inventory.entries[index]
     this.guard.check(keyOf(path))
-    const alike = (this.alike ??= new Alike(this.inventory.entries))
+    const alike = this.alikeEntries()
     if (!alike.concerns(index)) return put()
     const spot = this.destination.spot(path)
     const names = () => fs.readdirSync(spot.directory.self, { encoding: "buffer" })

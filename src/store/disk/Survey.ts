@@ -16,6 +16,7 @@ import { changedMeanwhile } from "../Reasons.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Contents from "./Contents.ts"
 import * as Confinement from "./Confinement.ts"
+import { Inodes } from "./Inodes.ts"
 import type { Site } from "./Site.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond. */
@@ -30,8 +31,13 @@ export const survey = Effect.fn("Disk.survey")(function* (
 ) {
   const changes = new Uint16Array(entries.length)
   const looks = new Looks(site)
+  const inodes = new Inodes(entries.length)
   const look = (entry: Entry, index: number) => {
-    const change = changesOf(site, looks, entry, index, policy)
+    const status = looks.at(index)
+    const change = changesOf(site, looks, entry, status, policy)
+    // a file with more names may well have two of the tree's
+    const isOnce = status?.kind === "Directory" || status?.links === 1
+    if (isOnce && inodes.add(status)) site.hasTwins = true
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
@@ -74,8 +80,13 @@ class Looks {
   }
 }
 
-const changesOf = (site: Site, looks: Looks, entry: Entry, index: number, policy: Policy): number => {
-  const status = looks.at(index)
+const changesOf = (
+  site: Site,
+  looks: Looks,
+  entry: Entry,
+  status: Status.Status | undefined,
+  policy: Policy
+): number => {
   if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, status), policy, site.isRoot)
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : looks.at(entry.leader)

@@ -22,16 +22,16 @@ const entries = [
 const changes: ReadonlyArray<
   readonly [string, (at: string, outside: string) => void, ReadonlyArray<number>, ReadonlyArray<number>?]
 > = [
-  ["a file that was right is written", (at) => fs.writeFileSync(`${at}/d/f`, "longer"), [2]],
-  ["it is written in the same size", (at) => fs.writeFileSync(`${at}/d/f`, "x"), [2]],
+  ["a file that was right is written", (at) => fs.writeFileSync(`${at}/d/f`, "longer"), [2, 6]],
+  ["it is written in the same size", (at) => fs.writeFileSync(`${at}/d/f`, "x"), [2, 6]],
   ["it is gone", (at) => fs.rmSync(`${at}/d/f`), [2, 6]],
   ["it is a directory", (at) => (fs.rmSync(`${at}/d/f`), fs.mkdirSync(`${at}/d/f`)), [2, 6]],
   [
     "it is a link to outside",
     (at, outside) => (fs.rmSync(`${at}/d/f`), fs.symlinkSync(`${outside}/f`, `${at}/d/f`)),
-    [2]
+    [2, 6]
   ],
-  ["it is a FIFO", (at) => (fs.rmSync(`${at}/d/f`), execFileSync("mkfifo", [`${at}/d/f`])), [2]],
+  ["it is a FIFO", (at) => (fs.rmSync(`${at}/d/f`), execFileSync("mkfifo", [`${at}/d/f`])), [2, 6]],
   ["a link leads elsewhere", (at) => (fs.rmSync(`${at}/link`), fs.symlinkSync("elsewhere", `${at}/link`)), [4]],
   ["a link is a file", (at) => (fs.rmSync(`${at}/link`), fs.writeFileSync(`${at}/link`, "")), [4]],
   ["a hard link is a file of its own", (at) => (fs.rmSync(`${at}/twin`), fs.writeFileSync(`${at}/twin`, "")), []],
