@@ -60,7 +60,7 @@ const place = (site: Site, member: Member, content: Uint8Array): void => {
 /** Writes one small file: nothing else runs between its temporary name and its own. Answers how its metadata was set. */
 const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array): Result.Result<void, unknown> => {
   const { changes, describe, destination, temporaries } = site
-  const own = describe.modeAt(spot)
+  const own = describe.ownAt(spot)
   const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
   let described: Result.Result<void, unknown> = Result.void
   orClean(

@@ -25,6 +25,15 @@ const setGroup = 0o2000
 /** An owner that is not set. */
 const asItIs = -1
 
+/** What a file has that a new one is to replace, or that is described: a mode may be kept, and was its owner's. */
+export interface Own {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+const ownOf = ({ gid, mode, uid }: fs.Stats): Own => ({ mode: mode & modeMask, uid, gid })
+
 export class Describe {
   /** What is not carried is not set. [Y-10] */
   policy: Policy = defaults
@@ -37,29 +46,29 @@ export class Describe {
     this.mtime = Mtime.setter(libc)
   }
 
-  /** The mode of the file that a new one is to replace; undefined: there is none, or modes are carried. */
-  modeAt(spot: Confinement.Spot): number | undefined {
+  /** What the file has that a new one is to replace; undefined: there is none, or modes are carried. */
+  ownAt(spot: Confinement.Spot): Own | undefined {
     if (!this.policy.leavesMode) return undefined
-    const found = Confinement.look(Confinement.pathOf(spot))
-    return found?.isFile() === true ? Number(found.mode) & modeMask : undefined
+    const found = fs.lstatSync(Confinement.pathOf(spot), { throwIfNoEntry: false })
+    return found?.isFile() === true ? ownOf(found) : undefined
   }
 
   /**
-   * An open file. When the owner is refused the rest is set all the same, and then the refusal is thrown. `own`: the mode of what
-   * has the name; undefined: it is new.
+   * An open file. When the owner is refused the rest is set all the same, and then the refusal is thrown. `own`: of what has the name;
+   * undefined: it is new.
    */
-  file(fd: number, metadata: Metadata, own: number | undefined): void {
+  file(fd: number, metadata: Metadata, own: Own | undefined): void {
     const owned = Result.try(() => this.own(metadata, (uid, gid) => fs.fchownSync(fd, uid, gid)))
-    const mode = this.modeOf("File", metadata, own)
-    // A program that was to run with its owner's rights must not run with ours.
-    fs.fchmodSync(fd, Result.isFailure(owned) ? mode & withoutSetId : mode)
+    const mode = this.modeOf("File", metadata, own?.mode)
+    // A program that was to run with its owner's rights must not run with another's.
+    fs.fchmodSync(fd, Result.isFailure(owned) || isGiven(fd, own) ? mode & withoutSetId : mode)
     if (Carried.hasTime(this.policy, "File")) this.mtime.file(fd, metadata)
     if (Result.isFailure(owned)) throw owned.failure
   }
 
   /** A file that stands there. */
   standing(fd: number, metadata: Metadata): void {
-    this.file(fd, metadata, this.policy.leavesMode ? fs.fstatSync(fd).mode & modeMask : undefined)
+    this.file(fd, metadata, this.policy.leavesMode ? ownOf(fs.fstatSync(fd)) : undefined)
   }
 
   private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {
@@ -123,6 +132,13 @@ export class Describe {
     Confinement.chmod(tree, path, this.modeOf(tag, metadata, own))
     if (Carried.hasTime(this.policy, tag)) this.mtime.path(path, metadata, { follow: false })
   }
+}
+
+/** Has the mode that is kept let a program run with the rights of another than the open file's owner or group? */
+const isGiven = (fd: number, own: Own | undefined): boolean => {
+  if (own === undefined || (own.mode & ~withoutSetId) === 0) return false
+  const { gid, uid } = fs.fstatSync(fd)
+  return uid !== own.uid || gid !== own.gid
 }
 
 /** The owner of a directory may do everything in it. */

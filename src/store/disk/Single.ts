@@ -112,7 +112,7 @@ const commit = ({ changes, describe, destination, inventory }: Site, file: Opene
   if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true }))) {
     throw refusal("ESTALE", "its temporary file was replaced while it was received")
   }
-  const own = describe.modeAt({ directory, name: spot.name })
+  const own = describe.ownAt({ directory, name: spot.name })
   const described = Result.try(() => describe.file(descriptor.fd, entry.metadata, own))
   changes.moveOver(from, spot.name)
   file.isCommitted = true

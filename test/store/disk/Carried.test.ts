@@ -91,3 +91,39 @@ describe.skipIf(!hasRsync)("what is carried", () => {
     })
   )
 })
+
+describe.skipIf(!isRoot)("a mode that a file keeps", () => {
+  const leaving: ReadonlyArray<readonly [string, Partial<Policy.Policy>]> = [
+    ["comes to be the source's", {}],
+    ["comes to be the catcher's", { leavesOwner: true, leavesGroup: true }]
+  ]
+  it.effect.each(leaving)("lets it run with no other's rights where the file %s", ([, wished]) =>
+    Effect.gen(function* () {
+      const top = yield* directory
+      for (const tree of ["source", "ours"]) {
+        fs.mkdirSync(`${top}/${tree}`)
+        for (const name of ["same", "other"]) {
+          const path = `${top}/${tree}/${name}`
+          fs.writeFileSync(path, name === "same" ? name : tree)
+          if (tree === "ours") fs.chownSync(path, 1000, 1000)
+          fs.chmodSync(path, tree === "ours" ? 0o6755 : 0o644)
+          fs.utimesSync(path, 7, 7)
+        }
+      }
+      const policy = { ...Policy.defaults, leavesMode: true, ...wished }
+      const modes = () =>
+        ["same", "other"].map((name) => {
+          const { mode, uid } = fs.statSync(`${top}/ours/${name}`)
+          return `${uid} ${(mode & 0o7777).toString(8)}`
+        })
+      assert.deepStrictEqual(yield* sync(`${top}/source`, `${top}/ours`, policy), [])
+      const isCarried = wished.leavesOwner !== true
+      assert.deepStrictEqual(modes(), [isCarried ? "0 755" : "1000 6755", "0 755"])
+      // one that stays its owner's keeps all of it
+      fs.chmodSync(`${top}/ours/other`, 0o6755)
+      fs.writeFileSync(`${top}/source/other`, "newer and longer")
+      assert.deepStrictEqual(yield* sync(`${top}/source`, `${top}/ours`, policy), [])
+      assert.strictEqual(modes()[1], "0 6755")
+    })
+  )
+})
