@@ -15,6 +15,7 @@ import type { Entry } from "../../tree/Entry.ts"
 import { type Metadata, modeMask } from "../../tree/Metadata.ts"
 import { keyOf } from "../../tree/Names.ts"
 import { refusal, vetoed } from "../Reasons.ts"
+import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
@@ -100,9 +101,11 @@ export class Backups {
       return temporaries.make(target, (at) => fs.linkSync(Confinement.pathOf(spot), Confinement.pathOf(at)))
     })
     if (Result.isFailure(linked)) return this.move(spot, target, linked.failure)
-    destination.tree.rename(target.directory, linked.success.at.name, target.name)
+    const { at } = linked.success
+    const remove = () => fs.unlinkSync(Confinement.pathOf(at))
+    orClean(() => destination.tree.rename(target.directory, at.name, target.name), remove)
     // renaming one name of a file over another does nothing
-    Result.try(() => fs.unlinkSync(Confinement.pathOf(linked.success.at)))
+    Result.try(remove)
     return nothing
   }
 

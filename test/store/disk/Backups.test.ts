@@ -11,6 +11,7 @@ import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, isRoot, names, ways } from "../Sandbox.ts"
 import { sync } from "./syncing.ts"
 
+const canMount = isRoot && spawnSync("unshare", ["--mount", "true"]).status === 0
 const hasRsync = spawnSync("rsync", ["--version"]).status === 0
 
 const date = (at: string, when: string) => execFileSync("find", [at, "-exec", "touch", "-h", "-d", when, "{}", "+"])
@@ -149,6 +150,25 @@ describe.each(ways)("backups by $name", (way) => {
       assert.match(failure.reason, /a directory has the name of its backup/)
       assert.strictEqual(fs.readFileSync(`${top}/ours/f`, "utf8"), "old")
       assert.deepStrictEqual(names(`${top}/ours`), ["f", "f~", "f~/x"])
+    })
+  )
+
+  it.effect.skipIf(!canMount)("nor does it leave anything where the place of the backup cannot be taken", () =>
+    Effect.gen(function* () {
+      const top = yield* kept
+      for (const name of ["f~", "extra", "extra~"]) fs.writeFileSync(`${top}/ours/${name}`, name)
+      for (const name of ["f~", "extra~"])
+        yield* Effect.acquireRelease(
+          Effect.sync(() => execFileSync("mount", ["--bind", `${top}/source/f`, `${top}/ours/${name}`])),
+          () => Effect.sync(() => execFileSync("umount", ["-l", `${top}/ours/${name}`]))
+        )
+      const failures = yield* of(top, { backup: true, delete: true })
+      assert.deepStrictEqual(
+        failures.map(({ reason }) => reason),
+        ["resource busy or locked (EBUSY)", "resource busy or locked (EBUSY)"]
+      )
+      assert.deepStrictEqual(names(`${top}/ours`), ["extra", "extra~", "f", "f~"])
+      assert.strictEqual(fs.readFileSync(`${top}/ours/f`, "utf8"), "old")
     })
   )
 
