@@ -107,8 +107,11 @@ const survey = Effect.fn("Disk.survey")(function* (
 ) {
   const { destination } = site
   // a dry run makes nothing, not even the destination
-  if (policy.isDryRun && !destination.isThere)
+  if (policy.isDryRun && !destination.isThere) {
+    // that of an earlier session may be open still
+    destination.close()
     return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy, entriesOf(site.veto, entries)))
+  }
   yield* destination.open
   site.begin(entries)
   return yield* Survey.survey(site, entries, policy, looked)

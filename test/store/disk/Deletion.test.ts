@@ -60,6 +60,16 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("nor does one that follows a session whose destination is gone", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after(() => {})
+      fs.rmSync(at, { recursive: true })
+      yield* store.survey([dir(""), file("f", 1)], { ...Policy.defaults, isDryRun: true, deletes: true })
+      assert.deepStrictEqual(yield* store.deleteOthers({ ...all, isDry: true }), { count: 0, vetoed: 0, failures: [] })
+      assert.isFalse(fs.existsSync(at))
+    })
+  )
+
   it.effect("temporary files of others stay, and directories that we may not write to go", () =>
     Effect.gen(function* () {
       const { at, store } = yield* after((at) => {
