@@ -21,6 +21,7 @@ import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Wo
 import type { Failure } from "../wire/Message.ts"
 import { type Account, newAccount } from "./Account.ts"
 import { Doubts } from "./Doubts.ts"
+import { type Totals, totalsOf } from "./Totals.ts"
 
 /** Why a catcher fell behind, if it did. */
 type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
@@ -62,6 +63,7 @@ export class Ledger {
   private readonly unsent = new Map<number, Withheld>()
   private readonly droppedFiles = new Map<number, string>()
   private planBytes: number
+  private counted: Totals | undefined
   private droppedBytes = 0
   private readonly completed = new Set<number>()
   /** The roots of files that were sent, and the size of the pages that they were made with. */
@@ -108,7 +110,7 @@ export class Ledger {
   /** A catcher has committed the tree, and says what was done there. */
   conclude(slot: number, { bytes, files, ...changes }: Done): void {
     const account = this.account(slot)
-    const all = counts(this.entries)
+    const { all } = this.totals()
     account.changes = Compare.believable(changes, this.entries.length)
     account.stood = { files: Math.min(files, all.files), bytes: Math.min(bytes, all.bytes) }
   }
@@ -205,15 +207,21 @@ export class Ledger {
     const account = this.account(slot)
     account.lacks = lacks
     account.changes = Compare.believable(changes, this.entries.length)
-    const standing = this.entries.filter((_, entry) => this.isSame(account, entry) && !this.refused.has(entry))
-    const { bytes, files } = counts(standing.filter(({ _tag }) => _tag === "File"))
+    const { bytes, files } = this.totals().standing(lacks)
     account.files += files
     account.bytes += bytes
     for (const file of this.passable) this.passOver(account, this.plan[file - 1])
   }
   // The survey has found the entry right, and it has not changed since.
   private isSame({ lacks }: Account, entry: number): boolean {
-    return lacks !== undefined && !Lacks.has(lacks, entry) && (keeps(this.policy) || !this.revised.has(entry))
+    return lacks !== undefined && !Lacks.has(lacks, entry) && this.isLasting(entry)
+  }
+  private isLasting(entry: number): boolean {
+    return keeps(this.policy) || !this.revised.has(entry)
+  }
+  private totals(): Totals {
+    if (this.counted?.entries === this.entries) return this.counted
+    return (this.counted = totalsOf(this.entries, (entry) => this.isLasting(entry) && !this.refused.has(entry)))
   }
   // [Y-5] A file of which nothing is lacked need not be sent there.
   private passOver(account: Account, { file, members, size }: CarriedFile): void {

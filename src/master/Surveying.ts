@@ -49,19 +49,20 @@ const ask = (ledger: Ledger, audience: Audience, options: Parameters<typeof Surv
   )
 
 /** Books what was found. Answers those that are in doubt of something. */
-const settle = ({ audiences, ledger }: Shared, found: Survey.Surveyed["found"]): Effect.Effect<Audience> =>
-  Effect.sync(() => {
-    const doubting: Array<number> = []
-    for (const [slot, survey] of found) {
-      if (survey.doubts.length === 0) ledger.surveyed(slot, survey)
-      else {
-        doubting.push(slot)
-        ledger.doubts.add(survey.doubts)
-        audiences.doubting.add(slot)
-      }
+const settle = Effect.fnUntraced(function* ({ audiences, ledger }: Shared, found: Survey.Surveyed["found"]) {
+  const doubting: Array<number> = []
+  for (const [slot, survey] of found) {
+    if (survey.doubts.length === 0) ledger.surveyed(slot, survey)
+    else {
+      doubting.push(slot)
+      ledger.doubts.add(survey.doubts)
+      audiences.doubting.add(slot)
     }
-    return doubting.toSorted((a, b) => a - b)
-  })
+    // others are to be heard between catchers that lack a million entries
+    yield* Effect.yieldNow
+  }
+  return doubting.toSorted((a, b) => a - b) as Audience
+})
 
 /** [Y-12] Hashes what is in doubt there, and sends the lists of it. */
 const tellHashes = Effect.fnUntraced(function* (shared: Shared, doubting: Audience) {

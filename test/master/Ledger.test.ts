@@ -5,7 +5,9 @@ import type { Member } from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import { SourceChanged, SourceError } from "../../src/source/Source.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
 import { plan } from "../../src/tree/Plan.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 
 const large = Limits.smallFileBytes + 1
 const tree = [Tree.file("a", 1000), Tree.file("b", large), Tree.file("c", 1000)].map(({ entry }) => entry)
@@ -120,4 +122,44 @@ describe("a catcher that sits out the manifest", () => {
 
   it("has failed at each entry where a file had that reason alone", () =>
     assert.deepStrictEqual(failuresOf("File"), ["", "b"]))
+})
+
+describe("what catchers lack", () => {
+  const nothing = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
+
+  // with 100 catchers and 500,000 files the master heard nobody for a minute
+  it("is booked by what a catcher lacks, and not by all that there is [Y-1]", () => {
+    let reads = 0
+    const counting = tree.map(
+      (entry): Entry =>
+        ({
+          ...entry,
+          get size() {
+            reads++
+            return entry._tag === "File" ? entry.size : 0
+          }
+        }) as Entry
+    )
+    const ledger = new Ledger(counting, [], undefined, Policy.defaults)
+    for (let slot = 0; slot < 100; slot++) {
+      ledger.surveyed(slot, { changes: nothing, lacks: [2, 1] })
+      assert.deepInclude(ledger.progress(slot), { files: 2, bytes: 1000 + large })
+      ledger.commit(0, committed(slot))
+      ledger.conclude(slot, { ...nothing, files: 3, bytes: 5000 + large })
+    }
+    assert.isAtMost(reads, 2 * tree.length + 100)
+  })
+
+  it("is counted without what a revision has changed, but where the policy keeps that", () => {
+    for (const keepsNewer of [false, true]) {
+      const ledger = new Ledger(tree, [], undefined, { ...Policy.defaults, keepsNewer })
+      ledger.surveyed(0, { changes: nothing, lacks: [0, 1] })
+      ledger.select()
+      ledger.unread(ledger.plan[1], [0], changed)
+      ledger.revise([retaken(0, 50)])
+      ledger.surveyed(1, { changes: nothing, lacks: [] })
+      const before = ledger.progress(1)
+      assert.deepInclude(before, keepsNewer ? { files: 3, bytes: 1050 + large } : { files: 2, bytes: 1000 + large })
+    }
+  })
 })
