@@ -36,8 +36,11 @@ export class Ruin {
   private spoil(error: StoreError): void {
     const { attendance, files, progress } = this
     if (attendance.ruin !== undefined) return
-    attendance.ruin = error
-    progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
+    // [M-10] a destination without room is of use, and the want of room has been told
+    if (attendance.noRoom === undefined) {
+      attendance.ruin = error
+      progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
+    }
     files?.fail(error.reason)
   }
 

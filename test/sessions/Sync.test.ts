@@ -173,6 +173,11 @@ describe("a session with a policy", () => {
         ["Complete", "Partial", "Complete"]
       )
       assert.include(catchers[1].failures[0].reason, "needs")
+      // its own report says so as well, once, and it ends as one that lacks something
+      const own = outcome.catchers[1]
+      if (own?._tag !== "Success") return assert.fail(JSON.stringify(own))
+      assert.deepStrictEqual(own.value.catchers[0].failures, catchers[1].failures)
+      assert.deepStrictEqual([own.value.catchers[0].failures.length, exitStatusOf(own.value)], [1, 23])
       assert.deepStrictEqual(
         changed.filter(([host]) => host !== "c1").map(([host, path]) => [host, path]),
         []
