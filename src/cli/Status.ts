@@ -56,8 +56,10 @@ export const reportReason = (report: Report, role: "Send" | "Catch"): string => 
     first === undefined || first.path === "" ? ": " : `, the first: ${Format.fit(first.path, pathColumns)}: `
   const example = first === undefined ? "" : `${where}${first.reason}`
   if (role === "Catch") {
+    // of the tree as a whole the reason says all
+    if (first?.path === "") return first.reason
     const count = report.catchers[0]?.failures.length ?? 0
-    return `${Format.plural(count, "entry", "entries")} of the tree ${count === 1 ? "is" : "are"} not here${example}`
+    return `${Format.plural(count, "entry", "entries")} of the tree ${count === 1 ? "is" : "are"} not as at the source${example}`
   }
   const parts = [
     incompleteReason(report.catchers, unsent.length),

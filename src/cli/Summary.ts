@@ -66,23 +66,28 @@ const speed = (bytes: number, seconds: number): string =>
 
 const sent = (report: Report): Array<string> => {
   const { needed, sent } = report.pages
+  const { bytes, what } = toSend(report)
   // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
-  const part = needed > sent && report.bytes > 0 ? sent / needed : 1
-  const bytes = report.bytes * part
-  const { selected } = report
-  // of a tree that nobody had the words are those of a copy
-  const isPart = selected !== undefined && (selected.bytes < report.bytes || (selected.files === 0 && report.files > 0))
-  if (isPart) return [...selectedOf(report, selected), ...pagesOf(report)]
-  const what = part < 1 ? `${Format.percent(sent, needed)} % of ${tree(report)}` : `${tree(report)}${unheld(report)}`
-  return [`sent ${what}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`, ...pagesOf(report)]
+  const isPart = needed > sent && bytes > 0
+  const done = isPart ? bytes * (sent / needed) : bytes
+  const much = `${Format.bytes(done)} in ${speed(done, report.seconds)}${deletedOf(report)}`
+  return [`sent ${isPart ? `${Format.percent(sent, needed)} % of ` : ""}${what(isPart)}: ${much}`, ...pagesOf(report)]
 }
 
-/** Where catchers were asked what they lack. */
-const selectedOf = (report: Report, { bytes, files }: NonNullable<Report["selected"]>): ReadonlyArray<string> => {
-  const what = files === 0 ? nothing : Format.plural(files, "file")
-  const deleted = report.catchers.reduce((sum, { changes }) => sum + (changes?.deleted ?? 0), 0)
-  const gone = deleted === 0 ? "" : `, ${Format.count(deleted)} deleted`
-  return [`sent ${what} of ${tree(report)}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}${gone}`]
+/** What was to be sent: the tree, or the part of it that some catcher lacked. */
+const toSend = (report: Report): { readonly bytes: number; readonly what: (isPart: boolean) => string } => {
+  const { selected } = report
+  // of a tree that nobody had the words are those of a copy
+  if (selected === undefined || (selected.bytes >= report.bytes && (selected.files > 0 || report.files === 0)))
+    return { bytes: report.bytes, what: (isPart) => `${tree(report)}${isPart ? "" : unheld(report)}` }
+  const files = selected.files === 0 ? nothing : Format.plural(selected.files, "file")
+  return { bytes: selected.bytes, what: () => `${files} of ${tree(report)}` }
+}
+
+/** Names that are gone, at all catchers of the report together. */
+const deletedOf = ({ catchers }: Report): string => {
+  const deleted = catchers.reduce((sum, { changes }) => sum + (changes?.deleted ?? 0), 0)
+  return deleted === 0 ? "" : `, ${Format.count(deleted)} deleted`
 }
 
 const pagesOf = (report: Report): ReadonlyArray<string> => {
@@ -132,12 +137,22 @@ const unheld = (report: Report): string => {
 
 const received = (report: Report): Array<string> => {
   const self = report.catchers[0]
-  const files = self === undefined ? report.files : self.files
-  const bytes = self === undefined ? report.bytes : self.bytes
+  const { bytes, files } = arrivedOf(report)
+  const what = files === 0 && self?.changes !== undefined ? nothing : Format.count(files)
+  const much = `${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`
   return [
-    `received ${Format.count(files)} of ${Format.plural(report.files, "file")}: ${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`,
+    `received ${what} of ${Format.plural(report.files, "file")}: ${much}${deletedOf(report)}`,
     `pages: ${Format.count(report.pages.needed)} needed, ${Format.count(self?.missingPages ?? 0)} asked for again`
   ]
+}
+
+/** What has come in a session: not what stood here before it. */
+const arrivedOf = (report: Report): { readonly files: number; readonly bytes: number } => {
+  const [self] = report.catchers
+  if (self?.changes === undefined || isWell(self.state)) return self?.changes ?? self ?? report
+  const beyond = (of: "files" | "bytes", lacked: number) =>
+    Math.min(lacked, Math.max(0, self[of] - (report[of] - lacked)))
+  return { files: beyond("files", self.changes.files), bytes: beyond("bytes", self.changes.bytes) }
 }
 
 const states = (report: Report): string =>

@@ -397,6 +397,15 @@ describe("the summary", () => {
     assert.strictEqual(lines[1], "pages: 2,000 needed, 500 sent, 0 repaired, 0 parity")
   })
 
+  it("of a session that ended early says so too of what catchers lacked", () => {
+    const selected = { files: 2, bytes: 1_000_000 }
+    const pages = { needed: 700, sent: 70, repaired: 0, parity: 0 }
+    assert.strictEqual(
+      Summary.lines({ ...report, selected, pages }, "Send", false)[0],
+      "sent 10 % of 2 files of 3 files, 2 directories, 1 link: 100 kB in 1.5 s, 66.7 kB/s"
+    )
+  })
+
   it("does not let what went out pass for what is there", () => {
     const first = (...catchers: ReadonlyArray<CatcherReport>) =>
       Summary.lines({ ...report, catchers }, "Send", false)[0].split(":")[0]
@@ -404,6 +413,25 @@ describe("the summary", () => {
     assert.strictEqual(first(complete("anna"), partial(0)), "sent 3 files, 2 directories, 1 link")
     assert.strictEqual(first(partial(1)), "sent 3 files, 2 directories, 1 link, which no catcher has whole")
     assert.strictEqual(first(partial(0)), "sent 3 files, 2 directories, 1 link, which no catcher has")
+  })
+
+  it("tells what came in this session from what stood there, and how much was deleted", () => {
+    const changes = { created: 0, updated: 0, described: 0, kept: 0, deleted: 2, vetoed: 0, files: 0, bytes: 0 }
+    const first = (role: "Send" | "Catch", one: CatcherReport) =>
+      Summary.lines({ ...report, catchers: [one] }, role, false)[0]
+    const had = { ...complete("anna"), changes }
+    assert.strictEqual(first("Catch", had), "received nothing of 3 files: 0 B in 1.5 s, 0 B/s, 2 deleted")
+    assert.strictEqual(
+      first("Send", had),
+      "sent 3 files, 2 directories, 1 link: 3.00 MB in 1.5 s, 2.00 MB/s, 2 deleted"
+    )
+    const lacking = { ...changes, deleted: 0, files: 2, bytes: 600_000 }
+    assert.strictEqual(first("Catch", { ...had, changes: lacking }), "received 2 of 3 files: 600 kB in 1.5 s, 400 kB/s")
+    // one of the two has not arrived
+    assert.strictEqual(
+      first("Catch", { ...had, changes: lacking, state: "Partial", files: 2, bytes: 2_700_000 }),
+      "received 1 of 3 files: 300 kB in 1.5 s, 200 kB/s"
+    )
   })
 
   it("counts a FIFO as one", () => {

@@ -158,7 +158,7 @@ describe("what is said of it", () => {
       assert.match(master.err.join("\n"), /2 entries could not be sent, the first: .*permission denied \(EACCES\)$/)
       assert.match(
         catcher.err.join("\n"),
-        /2 entries of the tree are not here, the first: .*permission denied \(EACCES\)$/
+        /2 entries of the tree are not as at the source, the first: .*permission denied \(EACCES\)$/
       )
     })
   )
