@@ -138,7 +138,7 @@ const unheld = (report: Report): string => {
 const received = (report: Report): Array<string> => {
   const self = report.catchers[0]
   const { bytes, files } = arrivedOf(report)
-  const what = files === 0 && self?.changes !== undefined ? nothing : Format.count(files)
+  const what = files === 0 && report.files > 0 && self?.changes !== undefined ? nothing : Format.count(files)
   const much = `${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`
   return [
     `received ${what} of ${Format.plural(report.files, "file")}: ${much}${deletedOf(report)}`,
