@@ -368,8 +368,10 @@ export class Attendance {
       const carrier = carriers.get(entry)
       const stands = !this.isLacked(entry)
       const isHere = stands || (carrier !== undefined && this.committed.has(carrier))
-      if (stands && keeps(this.policy)) this.bytes += after.size - before.size
-      else if (isHere && !this.isAmiss(entry)) {
+      if (stands && keeps(this.policy)) {
+        // one that is kept was not counted
+        if (!Compare.isKept(this.found?.words[entry] ?? 0)) this.bytes += after.size - before.size
+      } else if (isHere && !this.isAmiss(entry)) {
         this.files--
         this.bytes -= before.size
       }

@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Node, Volume } from "../store/Volume.ts"
 import { display } from "../tree/Names.ts"
+import { refused } from "../tree/Validate.ts"
 import { Dice } from "./Dice.ts"
 import type { Disk, Host, World } from "./Simulation.ts"
 import { timeoutMillis } from "./Timing.ts"
@@ -75,11 +76,13 @@ export class SurveyFault {
     })
   }
 
-  /** Of what the tree has and a catcher might change: what stands there. */
+  /** Of what the tree has and a catcher might change: what stands there. What is refused may lead out of the destination. */
   private standing(volume: Volume): ReadonlyMap<string, Node | undefined> {
+    const entries = this.tree.map(({ entry }) => entry)
+    const refusals = refused(entries)
     return new Map(
-      this.tree.flatMap(({ entry: { _tag, path } }) =>
-        _tag === "Directory" || _tag === "HardLink" || display(path).includes("..")
+      entries.flatMap(({ _tag, path }, index) =>
+        _tag === "Directory" || _tag === "HardLink" || refusals.has(index)
           ? []
           : [[display(path), volume.find(`${destination}/${display(path)}`)] as const]
       )
