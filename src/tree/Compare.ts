@@ -18,6 +18,13 @@ export interface Found {
   readonly target?: Uint8Array
 }
 
+/** What a status tells of it. */
+export const foundOf = (status: Metadata & Pick<Found, "size"> & { readonly kind: Found["_tag"] }): Found => ({
+  _tag: status.kind,
+  metadata: status,
+  size: status.size
+})
+
 /** The bits of a change; no bit: the entry is right. */
 export const change = {
   /** It has to be sent, or made anew. */

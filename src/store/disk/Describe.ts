@@ -26,7 +26,7 @@ const setGroup = 0o2000
 const asItIs = -1
 
 /** What a file has that a new one is to replace, or that is described: a mode may be kept, and was its owner's. */
-export interface Own {
+interface Own {
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -149,6 +149,11 @@ export const isOpen = (mode: number): boolean => (mode & open) === open
 
 /** The mode of a new directory while the session runs; its own mode comes last. */
 export const workingMode = (mode: number): number => (mode & 0o777) | open
+
+/** Takes back that a directory was opened up. */
+export const shut = ({ self }: Confinement.Directory, modeBefore: number): void => {
+  if (!isOpen(modeBefore)) Result.try(() => fs.chmodSync(self, modeBefore))
+}
 
 /** Lets us write to a directory while the session runs; its own mode comes last. Answers its mode before. */
 export const openUp = (directory: Confinement.Directory): number => {

@@ -10,6 +10,7 @@ import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { display, keyOf } from "../../tree/Names.ts"
+import * as Compare from "../../tree/Compare.ts"
 import * as Errno from "../../system/Errno.ts"
 import * as Status from "../../system/Status.ts"
 import { changedMeanwhile, refusal } from "../Reasons.ts"
@@ -47,24 +48,33 @@ export const standsOpen = ({ destination, inventory }: Site, { _tag, path }: Ent
   return seen?.kind === "Directory" && isOpen(seen.mode)
 }
 
-const describeFile = ({ contents, describe, destination }: Site, { metadata, path }: Of<"File">, index: number) => {
+/** The trap: what gets the time of the source looks right from then on. So it must be what the survey has found. */
+const describeFile = (site: Site, { metadata, path }: Of<"File">, index: number) => {
+  const { contents, describe, destination } = site
   const own = Confinement.pathOf(destination.spot(path))
   const opened = Result.try(() => fs.openSync(own, Confinement.lookFlags))
   if (Result.isFailure(opened)) {
     if (Errno.codeOf(opened.failure) !== "EACCES") throw opened.failure
     // our own, and we may not read it
-    const { mode } = fs.lstatSync(own)
-    return describe.closed(own, "File", metadata, mode & modeMask, destination.tree)
+    const status = Status.ofStats(fs.lstatSync(own, { bigint: true }))
+    mustBeFound(site, index, status)
+    return describe.closed(own, "File", metadata, status.mode, destination.tree)
   }
   const fd = opened.success
   try {
     const status = statusOf(fd)
-    if (status.kind !== "File") throw changedMeanwhile()
+    mustBeFound(site, index, status)
     describe.standing(fd, metadata)
     if (contents?.isKnown(index, status) === true) contents.know(index, statusOf(fd))
   } finally {
     fs.closeSync(fd)
   }
+}
+
+/** Throws where it is not as the survey has found it; one whose content tells is looked at in the end. */
+const mustBeFound = ({ contents, inventory }: Site, index: number, status: Status.Status): void => {
+  const isHashed = status.kind === "File" && contents?.covers(index, inventory.entries[index]) === true
+  if (!isHashed && inventory.isOther(index, Compare.foundOf(status))) throw changedMeanwhile()
 }
 
 const statusOf = (fd: number): Status.Status => Status.ofStats(fs.fstatSync(fd, { bigint: true }))

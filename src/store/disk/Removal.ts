@@ -15,7 +15,7 @@ import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
 import type { Backups } from "./Backups.ts"
 import * as Confinement from "./Confinement.ts"
-import { openUp } from "./Describe.ts"
+import { openUp, shut } from "./Describe.ts"
 import type { Destination, Steps } from "./Destination.ts"
 
 /** A directory that is emptied. */
@@ -32,6 +32,8 @@ interface Emptying {
   stays: boolean
   /** How many names were left when it was entered. */
   readonly leftBefore: number
+  /** Its mode before it was opened up; undefined: it was not. */
+  readonly modeBefore?: number | undefined
 }
 
 /** A directory that was found under a name that is to go. */
@@ -39,6 +41,7 @@ interface Found {
   readonly key: string
   readonly reading: fs.Dir
   readonly filter: Filter | undefined
+  readonly modeBefore: number | undefined
 }
 
 interface Options extends Pick<Deleting, "most" | "isDry" | "told"> {
@@ -87,7 +90,7 @@ export class Removal {
     }
   }
 
-  private emptying(of: Pick<Emptying, "key" | "names" | "filter" | "isDoomed">): Emptying {
+  private emptying(of: Pick<Emptying, "key" | "names" | "filter" | "isDoomed" | "modeBefore">): Emptying {
     return { ...of, next: 0, stays: false, leftBefore: this.left }
   }
 
@@ -115,9 +118,14 @@ export class Removal {
     const mount = mountOf(tree.directory(parent))
     const directory = tree.directory(key)
     if (mountOf(directory) !== mount) throw mounted(Buffer.from(key, "latin1"))
-    if (!this.options.isDry) openUp(directory)
-    const own = filterIn(this.destination, filter, key)
-    return { key, filter: own, reading: openDirectory(directory) }
+    const modeBefore = this.options.isDry ? undefined : openUp(directory)
+    const opened = Result.try(() => {
+      const own = filterIn(this.destination, filter, key)
+      return { key, filter: own, modeBefore, reading: openDirectory(directory) }
+    })
+    if (Result.isSuccess(opened)) return opened.success
+    if (modeBefore !== undefined) shut(directory, modeBefore)
+    throw opened.failure
   }
 
   /** All names in a directory that was opened, and is closed then. */
@@ -132,10 +140,11 @@ export class Removal {
   }
 
   /** Removes a directory in which nothing is left; answers whether it is gone. */
-  private leave({ key, leftBefore, stays }: Emptying): boolean {
+  private leave({ key, leftBefore, modeBefore, stays }: Emptying): boolean {
     const { name, parent } = Confinement.split(Buffer.from(key, "latin1"))
     const { tree } = this.destination
     if (!stays) return this.take(key, true, () => fs.rmdirSync(Confinement.at(tree.directory(parent), name)))
+    if (modeBefore !== undefined) shut(tree.directory(key), modeBefore)
     // it stays, too, because of what is left in it
     if (this.left > leftBefore) this.left++
     return false

@@ -104,7 +104,7 @@ const foundOf = (
   status: Status.Status | undefined
 ): Compare.Found | undefined => {
   if (status === undefined) return undefined
-  const found = { _tag: status.kind, metadata: status, size: status.size }
+  const found = Compare.foundOf(status)
   if (_tag !== "Symlink" || found._tag !== "Symlink") return found
   const read = Result.try(() => fs.readlinkSync(destination.tree.below(path), { encoding: "buffer" }))
   return Result.isFailure(read) ? found : { ...found, target: read.success }

@@ -84,6 +84,22 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("a directory in which something stays keeps its mode", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        fs.mkdirSync(`${at}/shut/deep`, { recursive: true })
+        for (const name of ["a", "deep/b", "deep/a.keep"]) fs.writeFileSync(`${at}/shut/${name}`, "x")
+        for (const name of ["shut/deep", "shut"]) fs.chmodSync(`${at}/${name}`, 0o2550)
+      })
+      assert.strictEqual((yield* store.deleteOthers({ ...all, filter: filtered("- *.keep") })).count, 2)
+      assert.deepStrictEqual(names(at), ["d", "d/f", "d/shut", "d/shut/deep", "d/shut/deep/a.keep"])
+      assert.deepStrictEqual(
+        ["shut", "shut/deep"].map((name) => fs.statSync(`${at}/d/${name}`).mode & 0o7777),
+        [0o2550, 0o2550]
+      )
+    })
+  )
+
   it.effect("more than may go stay, and their directories, and that is a failure", () =>
     Effect.gen(function* () {
       const { at, store } = yield* after((at) => {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { execFileSync } from "node:child_process"
+import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { bundle, deliver, dir, directory, disk, file, hardLink, names, symlink, ways } from "../Sandbox.ts"
 
@@ -93,6 +94,21 @@ describe.each(ways)("$name", (way) => {
           assert.strictEqual(fs.statSync(`${at}/twin`).ino, fs.statSync(`${at}/d/f`).ino)
         }
       }
+    })
+  )
+
+  it.effect("a file of another mode is written in the same size: it does not get the source's time", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* surveyed
+      fs.chmodSync(`${at}/d/f`, 0o600)
+      const found = yield* store.survey(entries, Policy.defaults)
+      assert.deepStrictEqual([found[2], found[5] !== 0], [Compare.change.Mode, true])
+      fs.writeFileSync(`${at}/d/f`, "x")
+      const failures = [...(yield* store.prepare(entries, { policy: Policy.defaults, changes: found }))]
+      failures.push(...(yield* deliver(store, carried, "n")), ...(yield* store.finish))
+      assert.deepStrictEqual([...new Set(failures.map(({ entry }) => entry))].toSorted(), [2, 6])
+      // and the next session finds it
+      assert.isTrue(Compare.isDoubted((yield* store.survey(entries, Policy.defaults))[2]))
     })
   )
 
