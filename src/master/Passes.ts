@@ -36,8 +36,8 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
     // [Y-3] one that takes long to find out what it lacks holds up nobody
     else if (audiences.newcomers().length > 0) {
-      const comparing = yield* admit(shared)
-      if (comparing.length > 0) yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+      yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+      yield* admit(shared)
     }
     // [O-6] a catcher that is away comes back or is lost; [J-9] one that asks for a name that was
     // taken may have been started again

@@ -25,7 +25,9 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
   const now = yield* Monotonic.millis
   const beganMillis = now()
   const { progress } = ledger.doubts
-  const first = yield* ask(ledger, audience, { patienceMillis: timeoutMillis, progress })
+  // [Y-3] the others went on without these before
+  const slow = new Set(progress.keys())
+  const first = yield* ask(ledger, audience, { patienceMillis: timeoutMillis, progress, slow })
   const doubting = yield* settle(shared, first.found)
   const comparing = [...first.comparing]
   if (doubting.length > 0) {
@@ -33,7 +35,7 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
     // [Y-3] all hash at about one time; one that takes twice as long holds up nobody
     const patienceMillis = Math.max(timeoutMillis, now() - beganMillis)
     const holding = doubting.filter((slot) => ledger.holdsLists(slot))
-    const second = yield* ask(ledger, holding, { patienceMillis, progress, isSettled: true })
+    const second = yield* ask(ledger, holding, { patienceMillis, progress, slow, isSettled: true })
     yield* settle(shared, second.found)
     comparing.push(...doubting.filter((slot) => !holding.includes(slot)), ...second.comparing)
   }

@@ -36,6 +36,8 @@ export type Comparisons = Map<number, Comparing>
 interface Options {
   readonly patienceMillis: number
   readonly progress: Comparisons
+  /** Those that were found to compare for long are not waited for; none where it is not given. */
+  readonly slow?: ReadonlySet<number>
   /** They hold all that they need to be in doubt of nothing: one that is has not answered. */
   readonly isSettled?: boolean
 }
@@ -47,21 +49,22 @@ interface Options {
 export const survey = Effect.fn("Survey.survey")(function* (
   entries: number,
   audience: Audience,
-  { isSettled = false, patienceMillis, progress }: Options
+  { isSettled = false, patienceMillis, progress, slow = new Set() }: Options
 ) {
   const now = yield* Monotonic.millis
   const beganMillis = now()
   const slices = new Map<number, Array<SurveyOk>>()
-  const comparing = new Set<number>()
+  const comparing = new Set(audience.filter((slot) => slow.has(slot)))
   const nextOf = (slot: number): number => {
     const last = slices.get(slot)?.at(-1)
     return last === undefined ? 0 : last.from + last.count
   }
   let asked: Audience = entries === 0 ? [] : audience
-  while (asked.length > 0) {
+  for (let turn = 0; asked.length > 0; turn++) {
     // those that compare are asked again when the others have said all
     const done = asked.filter((slot) => !comparing.has(slot))
-    if (done.length === 0 && now() - beganMillis >= patienceMillis) break
+    const isOver = now() - beganMillis >= patienceMillis || asked.every((slot) => slow.has(slot))
+    if (done.length === 0 && turn > 0 && isOver) break
     const group = done.length > 0 ? done : asked
     // those that have said least are asked first; one that does not answer is asked no more
     const from = Math.min(...group.map(nextOf))

@@ -214,6 +214,27 @@ describe("a session with a policy", () => {
       })
   )
 
+  it.effect("a survey that lasts: nor does a catcher that comes meanwhile wait for it [Y-3]", () =>
+    Effect.gen(function* () {
+      let done: ReadonlyArray<string> = []
+      const { outcome } = yield* sync([older(tree, "d/small 1"), tree, older(tree, "d/small 2")], {
+        timeoutMillis: 8000,
+        master: { catchers: 2, policy: Policy.defaults },
+        faults: slowly(900),
+        startMillis: (catcher) => (catcher === 2 ? 10_000 : 0),
+        meanwhile: (_, hosts) =>
+          Effect.delay(
+            Effect.sync(
+              () => (done = hosts.filter(({ memory }) => memory.stage() === "Finished").map(({ name }) => name))
+            ),
+            13_000
+          )
+      })
+      isWhole(outcome)
+      assert.deepStrictEqual(done, ["c2", "c3"])
+    })
+  )
+
   it.effect.each([1, 3])("a survey that hangs, at the first of %s: that one is lost [Y-8]", (count) =>
     Effect.gen(function* () {
       const versions = Array.from({ length: count }, (_, i) => older(tree, `d/small ${i + 2}`))
