@@ -24,7 +24,8 @@ import {
   names,
   receive,
   single,
-  symlink
+  symlink,
+  veto
 } from "../store/Sandbox.ts"
 
 vi.mock("node:fs", async (original) => {
@@ -152,6 +153,28 @@ describe("a destination that does not tell case apart, and a policy", () => {
       }
       fs.writeFileSync(`${base}/d/old`, "")
       assert.deepStrictEqual((yield* synced(base, entries, "12")).counts, [1, 1])
+    })
+  )
+
+  it.effect.each(["", "/Own/"])("a directory of another name makes no way (protected: %s)", (pattern) =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      foldBelow(base)
+      fs.mkdirSync(`${base}/Own`)
+      fs.writeFileSync(`${base}/Own/precious`, "")
+      const store = yield* disk(base, way, undefined, pattern === "" ? {} : { veto: veto([pattern]) })
+      const own = pattern === "" ? [dir("Own")] : []
+      const policy = { ...Policy.defaults, forces: true }
+      for (const other of [file("own", 1), symlink("own", "x")]) {
+        const entries = [dir(""), ...own, other]
+        const failures = [
+          ...(yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })),
+          ...(other._tag === "File" ? yield* deliver(store, bundle(entries), "f") : [])
+        ]
+        const { entry, isVetoed } = failures[0]
+        assert.deepStrictEqual([entry, isVetoed], [entries.length - 1, pattern === "" ? undefined : true])
+        assert.deepStrictEqual(names(base), ["Own", "Own/precious"])
+      }
     })
   )
 

@@ -67,7 +67,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
 /** Is it the entry's own directory, and not that of another name which the file system cannot tell from its own? */
 const isOwn = (site: Site, index: number, isForeseen: boolean): boolean => {
   if (!isForeseen) return site.directories.has(index)
-  return !site.mayBeTwin(index) || Result.isSuccess(Result.try(() => site.apart(index, () => {})))
+  return !site.mayBeTwin(index) || Result.isSuccess(Result.try(() => site.mustBeApart(index)))
 }
 
 const leftOf = ({ left }: Removal, { words }: Veto.Limit): string => `${left} more were not deleted: ${words}`

@@ -125,16 +125,24 @@ export class Site {
     return this.hasTwins && this.alikeEntries().concerns(index)
   }
 
-  /** Puts an entry in its place, if the destination can tell the place from those of others. */
-  apart<A>(index: number, put: () => A): A {
+  /** Throws where what has an entry's place is protected, or the destination cannot tell the place from those of others. */
+  mustBeApart(index: number): void {
     const { path } = this.inventory.entries[index]
     this.guard.check(keyOf(path))
     const alike = this.alikeEntries()
-    if (!alike.concerns(index)) return put()
+    if (!alike.concerns(index)) return
     const spot = this.destination.spot(path)
     const names = () => fs.readdirSync(spot.directory.self, { encoding: "buffer" })
     alike.check(index, Confinement.look(Confinement.pathOf(spot)), names)
+  }
+
+  /** Puts an entry in its place, if that is its own. */
+  apart<A>(index: number, put: () => A): A {
+    this.mustBeApart(index)
     const done = put()
+    const alike = this.alikeEntries()
+    if (!alike.concerns(index)) return done
+    const { path } = this.inventory.entries[index]
     alike.placed(index, Confinement.look(Confinement.pathOf(this.destination.spot(path))))
     return done
   }

@@ -39,7 +39,7 @@ export const clear = Effect.fnUntraced(function* (
     if (entry === undefined || entry._tag === "Directory" || (inventory.changeOf(index) & Compare.change.Kind) === 0)
       continue
     const before = failures.length
-    const refused = yield* destination.inSteps(emptyOut(site, forcing, entry.path))
+    const refused = yield* destination.inSteps(emptyOut(site, forcing, index))
     if (refused !== undefined)
       forEntry(failures, index, entry.path, () => {
         throw refused
@@ -49,15 +49,19 @@ export const clear = Effect.fnUntraced(function* (
   return blocked.size === 0 ? indices : indices.filter((index) => !blocked.has(index))
 })
 
-/** Removes a directory under that path, with all in it; answers why it cannot go. */
-function* emptyOut(site: Site, forcing: Forcing, path: Uint8Array): Steps<unknown> {
-  const { changes, destination, veto } = site
+/** Removes a directory in the place of an entry, with all in it; answers why it cannot go. */
+function* emptyOut(site: Site, forcing: Forcing, index: number): Steps<unknown> {
+  const { changes, destination, inventory, veto } = site
+  const { path } = inventory.entries[index]
   const { name, parent } = Confinement.split(path)
   const filter = Result.try(() => filterAt(destination, forcing.filter, parent))
   if (Result.isFailure(filter)) return filter.failure
   const found = Result.try(() => Confinement.look(Confinement.pathOf(destination.spot(path))))
   if (Result.isFailure(found)) return found.failure
   if (found.success?.isDirectory() !== true) return undefined
+  // it may have another name than the entry's
+  const isOwn = Result.try(() => site.mustBeApart(index))
+  if (Result.isFailure(isOwn)) return isOwn.failure
   // its own name is made way for, and does not count
   const removing = (isDry: boolean) =>
     new Removal(destination, { most: forcing.most + 1, isDry, veto, backups: changes.backups })
