@@ -35,6 +35,8 @@ export const normal = (
       out = out.filter((one) => !off.includes(one))
       continue
     }
+    if (known?.name === "catch" && isMasters(word, flags, root))
+      return Result.fail({ command: "catch", reason: `there is no option ${word.split("=")[0]}: ${masterSays}` })
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
     const isSend = known?.name === "send"
     const isLetters =
@@ -50,6 +52,24 @@ export const normal = (
   out.push(...words.slice(options.length))
   // Help of a command that there is not would be the program's, and no mistake.
   return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
+}
+
+const masterSays = "it is for the master: say it to mrsync send on the machine that has the files"
+
+/** Does a word ask a catcher for what the master's command line says, in rsync's letters or in full? */
+const isMasters = (
+  word: string,
+  flags: ReadonlyArray<Completions.FlagDescriptor>,
+  root: Completions.CommandDescriptor
+): boolean => {
+  const [, name = ""] = /^--?([^=]+)/.exec(word) ?? []
+  const isLong = word.startsWith("--")
+  if (name === "" || (!isLong && [...flags.flatMap(({ aliases }) => aliases), ...others].includes(name[0])))
+    return false
+  if (flags.some((flag) => flag.name === name)) return false
+  const masters = root.subcommands.find(({ name }) => name === "send")?.flags ?? []
+  if (masters.some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
+  return (isLong ? Rsync.long(word) : Rsync.letter(name[0])) !== undefined
 }
 
 /** To a catcher --exclude is --protect, as it is to rsync's daemon. */

@@ -155,6 +155,9 @@ export const vetoOf = Effect.fn("Choosing.vetoOf")(function* ({ maxDelete, noDel
       command: "catch",
       reason: "--no-delete and --max-delete contradict each other: give one of them"
     })
+  // as of a variable that is not set: nothing would be protected
+  if (protect.includes(""))
+    return yield* new UsageError({ command: "catch", reason: "--protect: a pattern is missing: / is all of DEST" })
   const none = { include: [], filter: [], includeFrom: [], rsyncFilter: 0 }
   const given = yield* inOrder({ ...none, exclude: protect, excludeFrom: protectFrom })
   const read = readingFrom(yield* contentsOf(protectFrom))

@@ -226,7 +226,7 @@ const comparison = {
     description: "Delete no more than so many names at a catcher",
     parse: Parse.deletions
   }),
-  deleteExcluded: given("delete-excluded", "With --delete: delete also what filter rules leave out"),
+  deleteExcluded: given("delete-excluded", "Delete also what filter rules leave out (implies --delete)"),
   ignoreErrors: given("ignore-errors", "With --delete: delete also where the source could not be read whole"),
   dryRun: given(
     "dry-run",

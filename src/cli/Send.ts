@@ -115,11 +115,21 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
         })
       )
     ),
+    Effect.catchTag("SourceError", (error) => Effect.fail(withHint(error, input.sources))),
     Session.located(input.group, network),
     Session.logged(verbosity)
   )
   yield* Session.settle(report)
 })
+
+/** To rsync an argument may be at another machine, and the last one is where all goes to. */
+const withHint = (error: SourceError, sources: ReadonlyArray<string>): SourceError => {
+  const isRemote = /^[^/]+:/.test(error.path)
+  if (error.code !== "ENOENT" || !sources.includes(error.path)) return error
+  if (!isRemote && (sources.length === 1 || error.path !== sources.at(-1))) return error
+  const hint = "each argument is a SOURCE on this machine: say DEST to mrsync catch on each machine that is to receive"
+  return new SourceError({ path: error.path, code: error.code, reason: `${error.reason}; ${hint}` })
+}
 
 /** The one place where a phrase is shown, and for a person only: whatever else is quiet, its catchers need it. */
 const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { group }: Input, waitMillis: number) {

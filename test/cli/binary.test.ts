@@ -172,6 +172,18 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
       stderr: "mrsync: @/nonexistent: no such file or directory (ENOENT)\n"
     }))
 
+  it.each([
+    [["host:/path"], true],
+    [["/tmp", "/nonexistent/DEST"], true],
+    [["/nonexistent/SOURCE"], false],
+    [["/nonexistent/SOURCE", "/tmp"], false]
+  ])("arguments as rsync takes them, %j: is it said where DEST is named? %s", (sources, isSaid) => {
+    const { status, stderr } = mrsync("send", "--insecure", "--interface", "127.0.0.1", "--ttl", "0", ...sources)
+    assert.strictEqual(status, 11)
+    assert.match(stderr, /: no such file or directory \(ENOENT\)/)
+    assert.strictEqual(stderr.includes("say DEST to mrsync catch on each machine"), isSaid)
+  })
+
   it("control characters in it are not printed as such", () => {
     const { stderr } = mrsync("send", "--group", "\u001b[31mred", "x")
     assert.include(stderr, "\\x1b[31mred")

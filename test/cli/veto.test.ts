@@ -46,6 +46,20 @@ describe("catch", () => {
     })
   )
 
+  it.effect.each([
+    [["--protect", ""], "--protect: a pattern is missing"],
+    [["--delete"], "there is no option --delete: it is for the master"],
+    [["--max-size=5"], "there is no option --max-size: it is for the master"],
+    [["-av"], "there is no option -av: it is for the master"],
+    [["-n"], "there is no option -n: it is for the master"]
+  ] as const)("refuses %j", ([words, expected]) =>
+    Effect.gen(function* () {
+      const { err, status, veto } = yield* catching(...words)
+      assert.deepStrictEqual([status, veto], [1, undefined])
+      assert.include(err.join("\n"), expected)
+    })
+  )
+
   it.effect("limits deletion", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* catching("--max-delete", "7")).veto?.mostDeleted, 7)
