@@ -46,12 +46,15 @@ export const close = Effect.fn("Close.close")(function* (
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer)
         else if (answer._tag === "CloseOk") {
-          const failures = answer.failures.filter(({ entry }) => entry >= from && entry < entries)
+          // only forwards, and only after something was said, so that this ends
+          const { next: after = 0 } = answer
+          const goesOn = answer.failures.length > 0 && after > from && after < entries
+          // an answer may end among the failures of one entry, which the next one tells all of
+          const end = goesOn ? after : entries
+          const failures = answer.failures.filter(({ entry }) => entry >= from && entry < end)
           committed.set(slot, [...(committed.get(slot) ?? []), ...failures])
           if (answer.done !== undefined) done.set(slot, answer.done)
-          // only forwards, and only after something was said, so that this ends
-          if (failures.length > 0 && answer.next !== undefined && answer.next > from && answer.next < entries)
-            next.set(answer.next, [...(next.get(answer.next) ?? []), slot])
+          if (goesOn) next.set(end, [...(next.get(end) ?? []), slot])
         }
       }
     }

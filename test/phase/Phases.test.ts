@@ -336,6 +336,23 @@ describe("Close", () => {
     })
   )
 
+  it.effect("of an entry at which an answer ends all is told by the next one, once [F-2]", () =>
+    Effect.gen(function* () {
+      const { run } = yield* rig(
+        1,
+        answering((message) => {
+          if (message._tag !== "Close") return undefined
+          return message.from === 0 ? closeOk(0, 7, 1, 7) : closeOk(7, undefined, 7, 7)
+        })
+      )
+      const { committed } = yield* run(Close.close(1, [0]))
+      assert.deepStrictEqual(
+        committed.get(0)?.map(({ entry }) => entry),
+        [1, 7, 7]
+      )
+    })
+  )
+
   it.effect("a catcher that would be asked for ever is not [F-2]", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(
