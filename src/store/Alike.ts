@@ -12,7 +12,7 @@ import { display } from "../tree/Names.ts"
 import { refusal } from "./Reasons.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */
-const fold = (path: Uint8Array): string => {
+export const fold = (path: Uint8Array): string => {
   const bytes = Buffer.from(path.buffer, path.byteOffset, path.length)
   const ascii = bytes.toString("latin1")
   const text = nonAscii.test(ascii)

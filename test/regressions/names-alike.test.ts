@@ -178,6 +178,31 @@ describe("a destination that does not tell case apart, and a policy", () => {
     })
   )
 
+  it.effect.each(["", "/F~"])("a backup takes the place of no other (protected: %s)", (pattern) =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      foldBelow(base)
+      fs.writeFileSync(`${base}/f`, "old")
+      fs.writeFileSync(`${base}/F~`, "precious")
+      const store = yield* disk(base, way, undefined, pattern === "" ? {} : { veto: veto([pattern]) })
+      const backup = { suffix: Buffer.from("~"), directory: new Uint8Array(0) }
+      const policy = { ...Policy.defaults, backup }
+      const entries = [dir(""), file("f", 1), ...(pattern === "" ? [file("F~", 8)] : [])]
+      yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
+      const [failure] = yield* deliver(
+        store,
+        { ...bundle([entries[1]]), members: [{ entry: 1, offset: 0, size: 1 }] },
+        "n"
+      )
+      assert.deepStrictEqual([failure.entry, failure.isVetoed], [1, pattern === "" ? undefined : true])
+      assert.deepStrictEqual(names(base), ["F~", "f"])
+      assert.deepStrictEqual(
+        ["f", "F~"].map((name) => fs.readFileSync(`${base}/${name}`, "utf8")),
+        ["old", "precious"]
+      )
+    })
+  )
+
   it.effect("what looks right the second time, and is another's, is a failure again", () =>
     Effect.gen(function* () {
       const base = yield* directory

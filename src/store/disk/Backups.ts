@@ -14,11 +14,13 @@ import * as Backup from "../../tree/Backup.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { type Metadata, modeMask } from "../../tree/Metadata.ts"
 import { keyOf } from "../../tree/Names.ts"
+import { fold } from "../Alike.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
+import type { Guard } from "./Guard.ts"
 import type { Temporaries } from "./Temporaries.ts"
 
 /** The session that backups are made in. */
@@ -27,6 +29,7 @@ interface Options {
   readonly destination: Destination
   readonly temporaries: Temporaries
   readonly entries: ReadonlyArray<Entry>
+  readonly guard: Guard
   readonly veto: Veto.Veto
   /** Modes of directories before the session opened them up. */
   readonly modesBefore: ReadonlyMap<string, number | undefined>
@@ -45,6 +48,8 @@ export class Backups {
   private readonly options: Options
   /** The manifest's entries by their paths, one character a byte. */
   private entriesByPath: ReadonlyMap<string, Entry> | undefined
+  /** The same paths, in which nothing is left that some file system does not tell apart. */
+  private foldedPaths: ReadonlySet<string> | undefined
   /** What this session has put in place: it replaces no more than what it has brought itself. */
   private readonly placed = new Set<string>()
   /** Backups that it has made. */
@@ -93,7 +98,9 @@ export class Backups {
   }
 
   private keepAt(spot: Spot, isFile: boolean, target: Spot, key: string): Undo {
-    const { destination, temporaries } = this.options
+    const { destination, guard, temporaries } = this.options
+    guard.check(key)
+    this.mustBeOwn(target, key)
     this.makeWay(target, key)
     const isLinkable = isFile || process.platform === "linux"
     const linked = Result.try(() => {
@@ -133,6 +140,16 @@ export class Backups {
       if (Veto.names(this.options.veto, key.slice(0, end), end < key.length)) throw vetoed()
   }
 
+  /** Throws where an entry's file has the place of a backup, because the destination cannot tell their names apart. */
+  private mustBeOwn({ directory, name }: Spot, key: string): void {
+    this.foldedPaths ??= new Set(this.options.entries.map(({ path }) => fold(path)))
+    if (!this.foldedPaths.has(fold(Buffer.from(key, "latin1")))) return
+    if (Confinement.look(Confinement.at(directory, name)) === undefined) return
+    const names = fs.readdirSync(directory.self, { encoding: "buffer" })
+    if (!names.some((one) => one.equals(name)))
+      throw refusal("ENOTUNIQ", "the destination cannot tell the name of its backup from an entry of the tree")
+  }
+
   /** A directory where a backup is to be: in a directory of their own it goes, as with rsync; beside it stays. */
   private makeWay(target: Spot, key: string): void {
     const path = Confinement.pathOf(target)
@@ -156,6 +173,8 @@ export class Backups {
     // an older backup, of a file that is a directory since
     if (code === "ENOTDIR" && Confinement.look(at())?.isDirectory() === false) {
       this.mayReplace(key)
+      this.options.guard.check(key)
+      this.mustBeOwn({ directory: tree.directory(parent), name }, key)
       fs.unlinkSync(at())
     }
     fs.mkdirSync(at())

@@ -105,9 +105,9 @@ export class Site {
     this.describe.policy = policy
     const { backup } = policy
     if (backup === undefined) return
-    const { destination, isRoot, modesBefore, temporaries, veto } = this
+    const { destination, guard, isRoot, modesBefore, temporaries, veto } = this
     const { entries } = this.inventory
-    this.changes.backups = new Backups({ backup, destination, temporaries, entries, veto, modesBefore, isRoot })
+    this.changes.backups = new Backups({ backup, destination, temporaries, entries, guard, veto, modesBefore, isRoot })
   }
 
   /** Lets us write to a directory that was there before the session. */
