@@ -31,7 +31,7 @@ import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import { destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
+import { at, destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
 import { changedMeanwhile, failureOf } from "./Reasons.ts"
 import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
@@ -180,7 +180,7 @@ const prepare = Effect.fn("Memory.prepare")(function* (
     const refusal = inventory.isToldFirst(index) ? inventory.refusal(index) : undefined
     const isRight = inventory.changeOf(index) === 0
     if (refusal === undefined && (isRight || !inventory.isMadeFirst(index))) continue
-    const preparing = refusal === undefined ? prepareEntry(site, entry) : Effect.fail(refusal)
+    const preparing = refusal === undefined ? prepareEntry(site, entry, index) : Effect.fail(refusal)
     const ready = yield* Effect.result<void, StoreError | DestinationEscape, never>(preparing)
     if (Result.isFailure(ready)) failures.push(failureOf(index, ready.failure))
   }
@@ -189,7 +189,7 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   return failures
 })
 
-const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry) {
+const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry, index: number) {
   const { volume } = site
   yield* site.check("prepare", entry)
   const own = site.described(entry)
@@ -200,6 +200,8 @@ const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry
         yield* site.step("prepare", entry, () => volume.mkdir(pathOf(entry)))
       return volume.setMetadata(volume.find(pathOf(entry))!, own)
     case "File":
+      // what gets the time of the source looks right from then on
+      if (hasChanged(site, index)) return yield* at(entry, changedMeanwhile())
       return volume.setMetadata(volume.find(pathOf(entry))!, own)
     case "Symlink":
       return yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), own))
