@@ -51,7 +51,10 @@ export class Inbox {
       case "Join":
         return isOurs && !members.isOver ? members.join(from, message) : undefined
       case "Decline":
-        return isOurs ? this.hearOther(message.master, Limits.hearsayMillis - message.silentMillis) : undefined
+        // without a master it is a catcher's hint that it cannot open what is sealed
+        return isOurs && message.master !== ""
+          ? this.hearOther(message.master, Limits.hearsayMillis - message.silentMillis)
+          : undefined
       case "Announce":
         // of two masters that gather, the younger yields; equals part by their ids
         return !isOurs && this.isElder(message) ? this.hearOther(from, this.otherMasterMillis) : undefined

@@ -194,6 +194,9 @@ describe("seeds that have failed", () => {
     "232, 239, 318 and 567, with old versions: a file that is changed before it is described, links of a file that is kept away, a revision of what is kept, and what is right is touched",
     () => Effect.forEach([232, 239, 318, 567], (seed) => check(seed, { isSync: true }), { discard: true })
   )
+  it.effect("3770026000 and 3770026069: a catcher's hint that it has no key was taken for word of another master", () =>
+    Effect.forEach([3_770_026_000, 3_770_026_069], again, { discard: true })
+  )
   it.effect("575: no page reached it until 10 s, and it had been judged by then", () => again(575))
   it.effect("16: the report counted files that every catcher refuses", () => again(16))
   it.effect("192: the commit of the tree did not wait for directories and links", () => again(192))
