@@ -46,7 +46,7 @@ export class MastersHashes {
   private look(): void {
     if (this.awaited === undefined) return
     const isMissing = (entry: number) => !this.lists.some((list) => list.has(entry))
-    this.awaited = Lacks.of([...Lacks.each(this.awaited)].filter(isMissing))
+    this.awaited = Lacks.only(this.awaited, isMissing)
     if (this.awaited.length === 0) this.complete.openUnsafe()
   }
 }

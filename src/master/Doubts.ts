@@ -27,7 +27,7 @@ export class Doubts {
 
   /** Those of them of which no list has a hash. */
   toHash(): Runs {
-    return Lacks.of([...Lacks.each(this.doubted)].filter((entry) => !Lacks.has(this.listed, entry)))
+    return Lacks.only(this.doubted, (entry) => !Lacks.has(this.listed, entry))
   }
 
   /** A list has hashes of these. */

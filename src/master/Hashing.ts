@@ -18,10 +18,10 @@ import type { Ledger } from "./Ledger.ts"
  * sending says why it cannot be.
  */
 export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: Runs) {
-  const files = [...Lacks.each(wanted)].filter((entry) => ledger.isHashable(entry))
+  const files = Lacks.only(wanted, (entry) => ledger.isHashable(entry))
   const hashes = new Hashes(wanted)
   const piece = new Uint8Array(Limits.hashedBytes)
-  const { bytes: total } = Lacks.filesIn(Lacks.of(files), ledger.manifest)
+  const { bytes: total } = Lacks.filesIn(files, ledger.manifest)
   const { doubts } = ledger
   doubts.own = { bytes: 0, total }
   const count = (bytes: number) => void (doubts.own = { bytes: doubts.own.bytes + bytes, total })
@@ -38,10 +38,10 @@ export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: 
 })
 
 /** As many files as have room in a piece; one that has none comes alone. */
-function* batches(files: ReadonlyArray<number>, entries: ReadonlyArray<Entry>): Generator<ReadonlyArray<Member>> {
+function* batches(files: Runs, entries: ReadonlyArray<Entry>): Generator<ReadonlyArray<Member>> {
   let members: Array<Member> = []
   let offset = 0
-  for (const entry of files) {
+  for (const entry of Lacks.each(files)) {
     const file = entries[entry]
     const size = file?._tag === "File" ? file.size : 0
     if (members.length > 0 && (offset + size > Limits.hashedBytes || members.length === Limits.bundleFiles)) {

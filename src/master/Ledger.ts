@@ -231,7 +231,7 @@ export class Ledger {
     account.settledBytes += size
   }
   private sendable(entries: Runs): Runs {
-    return Lacks.of([...Lacks.each(entries)].filter((entry) => !this.isWithheld(entry)))
+    return Lacks.only(entries, (entry) => !this.isWithheld(entry))
   }
   private lacked(): Runs {
     return Lacks.union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
@@ -264,10 +264,9 @@ export class Ledger {
   }
   /** [Y-4] What is lacked, and was not selected before, becomes files of the plan. */
   select(): void {
-    const lacked = this.lacked()
     const isNew = (entry: number) =>
       this.entries[entry]?._tag === "File" && !this.refused.has(entry) && !Lacks.has(this.selected, entry)
-    const selection = Lacks.of([...Lacks.each(lacked)].filter(isNew))
+    const selection = Lacks.only(this.lacked(), isNew)
     if (selection.length === 0) return
     const file = this.plan.length + 1
     const plan = select(this.entries, selection, file)

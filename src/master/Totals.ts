@@ -20,10 +20,10 @@ export interface Totals {
 
 /** `isStandable`: may a survey have found the entry as it is now? */
 export const totalsOf = (entries: ReadonlyArray<Entry>, isStandable: (entry: number) => boolean): Totals => {
-  const sizeOf = (among: Iterable<number>) => Lacks.filesIn(Lacks.of([...among].filter(isStandable)), entries)
-  const { bytes, files } = sizeOf(entries.keys())
+  const sizeOf = (among: Runs) => Lacks.filesIn(Lacks.only(among, isStandable), entries)
+  const { bytes, files } = sizeOf([0, entries.length])
   const standing = (lacks: Runs): Size => {
-    const lacked = sizeOf(Lacks.each(lacks))
+    const lacked = sizeOf(lacks)
     return { files: files - lacked.files, bytes: bytes - lacked.bytes }
   }
   return { entries, all: counts(entries), standing }

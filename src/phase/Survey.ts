@@ -5,7 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
-import type { Changes, Runs } from "../protocol/Words.ts"
+import { type Changes, nothingChanged, type Runs } from "../protocol/Words.ts"
 import { SurveyTimeout } from "../report/Errors.ts"
 import type { FileAnswer } from "../session/Asking.ts"
 import * as Monotonic from "../session/Monotonic.ts"
@@ -108,7 +108,7 @@ const parts = (done: number, all: number): number =>
 const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => ({
   lacks: Lacks.joined(slices.map(({ runs }) => runs)),
   doubts: Lacks.joined(slices.map(({ doubts }) => doubts)),
-  changes: slices.at(-1)?.changes ?? { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
+  changes: slices.at(-1)?.changes ?? nothingChanged
 })
 
 /** Asks these catchers for each change, and tells of them as they come. [Y-7] */

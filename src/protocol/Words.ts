@@ -38,6 +38,9 @@ export interface Changes {
   readonly vetoed: number
 }
 
+/** Nothing. */
+export const nothingChanged: Changes = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
+
 /** What was changed at a catcher until the end of a session, and the regular files that stand there, hard links included. */
 export interface Done extends Changes {
   readonly files: number

@@ -1,4 +1,5 @@
 /** Datagrams of a stranger to the session: forged ones, and damaged copies. */
+import { nothingChanged } from "../protocol/Words.ts"
 import type * as Simulated from "../transport/simulated/Network.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { FromMaster, Message } from "../wire/Message.ts"
@@ -149,8 +150,6 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
       return []
   }
 }
-
-const nothingChanged = { created: 0, updated: 0, described: 0, kept: 0, deleted: 0, vetoed: 0 }
 
 /** A message as the master sends them, from an address that is not the master's. */
 const garbage = (said: FromMaster, dice: Dice): Uint8Array => {

@@ -5,6 +5,7 @@
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
+import * as Lacks from "./Lacks.ts"
 
 const hashBytes = Limits.hashBytes
 
@@ -30,15 +31,8 @@ export class Hashes {
   /** The entry's position among all of them; -1: it is none of them. */
   positionOf(entry: number): number {
     const { before, runs } = this
-    let low = 0
-    let high = before.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (runs[2 * middle] <= entry) low = middle + 1
-      else high = middle
-    }
-    const at = 2 * (low - 1)
-    return low > 0 && entry < runs[at] + runs[at + 1] ? before[low - 1] + entry - runs[at] : -1
+    const run = Lacks.runOf(runs, entry)
+    return run < 0 ? -1 : before[run] + entry - runs[2 * run]
   }
 
   has(entry: number): boolean {

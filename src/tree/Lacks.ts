@@ -13,13 +13,6 @@ export const among = (entries: number, test: (entry: number) => boolean): Runs =
   return runs
 }
 
-/** Entries in ascending order. */
-export const of = (entries: Iterable<number>): Runs => {
-  const runs: Array<number> = []
-  for (const entry of entries) push(runs, entry, 1)
-  return runs
-}
-
 /** Puts a run behind the others, which begin before it. */
 const push = (runs: Array<number>, first: number, count: number): void => {
   const last = runs.length - 2
@@ -41,8 +34,15 @@ export const countOf = (runs: Runs): number => {
   return count
 }
 
-/** Is the entry among them? */
-export const has = (runs: Runs, entry: number): boolean => {
+/** Those of them that pass a test. */
+export const only = (runs: Runs, test: (entry: number) => boolean): Runs => {
+  const out: Array<number> = []
+  for (const entry of each(runs)) if (test(entry)) push(out, entry, 1)
+  return out
+}
+
+/** Which of the runs has the entry; -1: none. */
+export const runOf = (runs: Runs, entry: number): number => {
   let low = 0
   let high = runs.length >>> 1
   while (low < high) {
@@ -50,8 +50,11 @@ export const has = (runs: Runs, entry: number): boolean => {
     if (runs[2 * middle] <= entry) low = middle + 1
     else high = middle
   }
-  return low > 0 && entry < runs[2 * low - 2] + runs[2 * low - 1]
+  return low > 0 && entry < runs[2 * low - 2] + runs[2 * low - 1] ? low - 1 : -1
 }
+
+/** Is the entry among them? */
+export const has = (runs: Runs, entry: number): boolean => runOf(runs, entry) >= 0
 
 /** The entries that are among any of them. */
 export const union = (all: ReadonlyArray<Runs>): Runs => {
