@@ -4,6 +4,7 @@
  * The native hash has a binary for each platform. Where there is none (an unknown platform, `npm ci --omit=optional`) the
  * same in plain JavaScript takes its place, a hundred times slower. Nothing of that one is loaded elsewhere.
  */
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
 import * as Limits from "../protocol/Limits.ts"
@@ -70,6 +71,27 @@ const fail = () => {
 }
 
 export const { hash, stream }: Both = native ?? standIn ?? { hash: fail, stream: fail }
+
+/**
+ * The hash of content that is read piece by piece, with turns for others in between. `piece` is memory for one; `count` is told
+ * how many bytes each had.
+ */
+export const hashPieces = Effect.fnUntraced(function* <E, R>(
+  size: number,
+  piece: Uint8Array,
+  read: (at: number, into: Uint8Array) => Effect.Effect<void, E, R>,
+  count: (bytes: number) => void
+) {
+  const hashing = stream()
+  for (let at = 0; at < size; at += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, size - at))
+    yield* read(at, part)
+    hashing.update(part)
+    count(part.length)
+    yield* Effect.yieldNow
+  }
+  return hashing.digest()
+})
 
 /** A page's digest: how its hash begins. */
 export const digest = (payload: Uint8Array): Uint8Array => hash(payload).subarray(0, Limits.digestBytes)

@@ -3,7 +3,7 @@
  * many at a time, large ones piece by piece. [Y-12]
  */
 import * as Effect from "effect/Effect"
-import { hash as hashOf, stream } from "../content/Hash.ts"
+import { hash as hashOf, hashPieces } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import { Source } from "../source/Source.ts"
@@ -73,15 +73,8 @@ const large = Effect.fnUntraced(
   function* ({ entry, size }: Member, { count, hashes, piece }: Into) {
     const { open } = yield* Source
     const { isUntouched, read } = yield* open(entry)
-    const hashing = stream()
-    for (let at = 0; at < size; at += piece.length) {
-      const part = piece.subarray(0, Math.min(piece.length, size - at))
-      yield* read(at, part)
-      hashing.update(part)
-      count(part.length)
-      yield* Effect.yieldNow
-    }
-    if (yield* isUntouched) hashes.put(entry, hashing.digest())
+    const hash = yield* hashPieces(size, piece, read, count)
+    if (yield* isUntouched) hashes.put(entry, hash)
   },
   Effect.scoped,
   (hashing) => Effect.ignore(hashing)

@@ -50,20 +50,16 @@ export const openAt = (path: Buffer) =>
 /** Reads a file from its first byte to its last; false when `isSame` no longer knows its status. */
 export const readWhole = (path: Buffer, into: Uint8Array, isSame: (now: fs.BigIntStats) => boolean): boolean => {
   const fd = fs.openSync(path, readFlags)
-  let done = 0
-  const read = Result.try(() => {
-    for (let count = -1; done < into.length && count !== 0; done += count) {
-      count = fs.readSync(fd, into, done, into.length - done, done)
-    }
-  })
+  const read = Result.try(() => Descriptor.readAll(fd, into))
   // Looked at after the last byte, so that this one call also covers changes while it was read.
   const same = Result.try(() => isSame(fs.fstatSync(fd, { bigint: true })))
   fs.closeSync(fd)
   if (Result.isFailure(same)) throw same.failure
   // A file that cannot be read may be a directory by now.
-  if (same.success && Result.isFailure(read)) throw read.failure
-  if (same.success && done < into.length) throw endless()
-  return same.success
+  if (!same.success) return false
+  if (Result.isFailure(read)) throw read.failure
+  if (read.success < into.length) throw endless()
+  return true
 }
 
 /** Tries again as long as a lease holds the file. The first attempt has asked for it back, and the system breaks it in time. */

@@ -14,12 +14,26 @@ export interface Descriptor {
   readonly fd: number
   /** Writes all of the bytes. */
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, NodeJS.ErrnoException>
-  /** Reads until `into` is full or the file ends; answers how many bytes were read. */
+  /** As `readAll`. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<number, NodeJS.ErrnoException>
   readonly close: Effect.Effect<void>
 }
 
 type Transfer = (fd: number, bytes: Uint8Array, at: number, length: number, position: number) => number
+
+/** Moves bytes until there are no more of them, or none is moved; answers how many were. */
+const transferAll = (call: Transfer, fd: number, bytes: Uint8Array, offset: number): number => {
+  let done = 0
+  while (done < bytes.length) {
+    const count = call(fd, bytes, done, bytes.length - done, offset + done)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+/** Reads until `into` is full or the file ends; answers how many bytes were read. Throws as Node's fs does. */
+export const readAll = (fd: number, into: Uint8Array, offset = 0): number => transferAll(fs.readSync, fd, into, offset)
 
 export const make = (fd: number): Descriptor => {
   // after the close the number may be another file's
@@ -29,13 +43,7 @@ export const make = (fd: number): Descriptor => {
     Effect.try({
       try: () => {
         if (closed) throw Errno.toCause(EBADF)
-        let done = 0
-        while (done < bytes.length) {
-          const count = call(fd, bytes, done, bytes.length - done, offset + done)
-          if (count === 0) break
-          done += count
-        }
-        return done
+        return transferAll(call, fd, bytes, offset)
       },
       catch: (error) => error as NodeJS.ErrnoException
     })

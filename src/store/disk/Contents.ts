@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
-import { hash, stream } from "../../content/Hash.ts"
+import { hash, hashPieces } from "../../content/Hash.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Runs } from "../../protocol/Words.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
@@ -152,11 +152,9 @@ const small = (site: Site, index: number, piece: Uint8Array): Hashed | undefined
       try {
         const before = statsOf(site, index, fd)
         if (before === undefined) return undefined
-        const size = Number(before.size)
-        let done = 0
-        for (let count = -1; done < size && count !== 0; done += count)
-          count = fs.readSync(fd, piece, done, size - done, done)
-        return done < size ? undefined : hashedOf(hash(piece.subarray(0, done)), before, statsOf(site, index, fd))
+        const content = piece.subarray(0, Number(before.size))
+        if (Descriptor.readAll(fd, content) < content.length) return undefined
+        return hashedOf(hash(content), before, statsOf(site, index, fd))
       } finally {
         fs.closeSync(fd)
       }
@@ -170,16 +168,10 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
       Effect.gen(function* () {
         const before = statsOf(site, index, fd)
         if (before === undefined) return undefined
-        const size = Number(before.size)
-        const hashing = stream()
-        for (let at = 0; at < size; at += piece.length) {
-          const part = piece.subarray(0, Math.min(piece.length, size - at))
-          if ((yield* read(at, part)) < part.length) return undefined
-          hashing.update(part)
-          count(part.length)
-          yield* Effect.yieldNow
-        }
-        return hashedOf(hashing.digest(), before, statsOf(site, index, fd))
+        const readPart = (at: number, part: Uint8Array) =>
+          Effect.flatMap(read(at, part), (done) => (done < part.length ? Effect.fail(undefined) : Effect.void))
+        const hash = yield* hashPieces(Number(before.size), piece, readPart, count)
+        return hashedOf(hash, before, statsOf(site, index, fd))
       }),
     ({ close }) => close
   ).pipe(Effect.orElseSucceed((): Hashed | undefined => undefined))

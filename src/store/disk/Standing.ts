@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import * as Descriptor from "../../system/Descriptor.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { overlaps } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -103,11 +104,7 @@ const read = (
 ): void => {
   for (const { from, into: piece, member, position } of overlaps(members, offset, into)) {
     const fill = (fd: number) => {
-      for (let done = 0; done < piece.length;) {
-        const count = fs.readSync(fd, piece, done, piece.length - done, from + done)
-        if (count === 0) throw outside()
-        done += count
-      }
+      if (Descriptor.readAll(fd, piece, from) < piece.length) throw outside()
     }
     site.destination.persistently(() => withFile(site, member.entry, found[position], fill))
   }
