@@ -14,7 +14,7 @@ import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
 import type { Calls } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
-import { display } from "../tree/Names.ts"
+import { display, ofKey } from "../tree/Names.ts"
 import { SourceChanged, SourceError } from "./Source.ts"
 
 // Not blocking: a FIFO in its place by now must not make the master wait for a writer.
@@ -26,16 +26,13 @@ export type Look = (path: string) => Status.Status
 /** By the C library's call, where it can be had: Node's costs several times as much. */
 export const looking = (libc: Option.Option<Calls>): Look => {
   const lstatat = Option.getOrUndefined(libc)?.lstatat
-  if (lstatat === undefined) return (path) => Status.ofStats(fs.lstatSync(bytesOf(path), { bigint: true }))
+  if (lstatat === undefined) return (path) => Status.ofStats(fs.lstatSync(ofKey(path), { bigint: true }))
   return (path) => {
     const seen = lstatat(undefined, path)
     if (seen === undefined) throw Errno.toCause(ENOENT)
     return seen
   }
 }
-
-/** A path as the system takes it. */
-export const bytesOf = (path: string): Buffer => Buffer.from(path, "latin1")
 
 /** Opens a file to be read; it is closed with the scope. */
 export const openAt = (path: Buffer) =>

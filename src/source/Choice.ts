@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import { type Filter, fromAbove, make } from "../filter/Filter.ts"
 import type { Fault, Read, Rule } from "../filter/Rule.ts"
-import { display } from "../tree/Names.ts"
+import { display, ofKey } from "../tree/Names.ts"
 import { asIs, type Wished } from "../tree/Wished.ts"
 import * as RuleFile from "./RuleFile.ts"
 import { FilterError, SourceError } from "./Source.ts"
@@ -94,7 +94,7 @@ export const readRules = (directory: string, name: string): ReturnType<Read> =>
 /** A fault of rules as an error. */
 export const errorOf = (fault: Fault): FilterError | SourceError => {
   if (fault._tag === "Unread") {
-    return new SourceError({ path: display(Buffer.from(fault.file, "latin1")), code: fault.code, reason: fault.reason })
+    return new SourceError({ path: display(ofKey(fault.file)), code: fault.code, reason: fault.reason })
   }
   const { expected, place, rule } = fault
   return new FilterError({

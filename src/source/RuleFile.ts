@@ -4,6 +4,7 @@ import * as fs from "node:fs"
 import type { Read } from "../filter/Rule.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "../system/Errno.ts"
+import { ofKey } from "../tree/Names.ts"
 
 const absent = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"])
 
@@ -17,7 +18,7 @@ const reading = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
 export const read = (path: string, file: string, flags = reading): ReturnType<Read> => {
   const unread = ({ code, reason }: Errno.Refusal) => Result.fail({ _tag: "Unread", file, code, reason } as const)
   const found = Result.try(() => {
-    const at = Buffer.from(path, "latin1")
+    const at = ofKey(path)
     // Most directories have none, and an exception costs more than a look.
     if (fs.statSync(at, { throwIfNoEntry: false }) === undefined) return undefined
     const fd = fs.openSync(at, flags)

@@ -13,9 +13,9 @@ import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display, keyOf } from "../tree/Names.ts"
+import { display, keyOf, ofKey } from "../tree/Names.ts"
 import * as Wished from "../tree/Wished.ts"
-import { bytesOf, isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
+import { isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import * as Named from "./Named.ts"
 import type { FilterError, Skipped, SourceError } from "./Source.ts"
@@ -69,15 +69,15 @@ interface Looked {
 const lookedAt = (look: Look, path: string, relative: string, choice: Choice): Looked => {
   const status = look(path)
   return status.kind === "Symlink" && isFollowed(path, relative, choice)
-    ? { status: followed(path), real: fs.realpathSync.native(bytesOf(path), { encoding: "buffer" }) }
+    ? { status: followed(path), real: fs.realpathSync.native(ofKey(path), { encoding: "buffer" }) }
     : { status, real: undefined }
 }
 
 const isFollowed = (path: string, relative: string, { followsLinks, followsUnsafe }: Choice): boolean =>
-  followsLinks || (followsUnsafe && isUnsafe(fs.readlinkSync(bytesOf(path), "latin1"), relative))
+  followsLinks || (followsUnsafe && isUnsafe(fs.readlinkSync(ofKey(path), "latin1"), relative))
 
 /** The status of what a path leads to. */
-const followed = (path: string): Status.Status => Status.ofStats(fs.statSync(bytesOf(path), { bigint: true }))
+const followed = (path: string): Status.Status => Status.ofStats(fs.statSync(ofKey(path), { bigint: true }))
 
 /** Something that was met on the way. Its paths are one character a byte. */
 interface Visit extends Looked {
@@ -131,7 +131,7 @@ export class Walk {
   /** Paths in the tree that have no entry, and directories whose content has none, or not all: they are there all the same. */
   get spared(): ReadonlyArray<Uint8Array> {
     const onTheWay = [...this.passed].filter((path) => !this.listed.has(path))
-    return [...this.sparedSoFar, ...onTheWay].map(bytesOf)
+    return [...this.sparedSoFar, ...onTheWay].map(ofKey)
   }
 
   /** Takes in a source and all that is below it, depth first. A directory's names are held, never its descriptor. */
@@ -274,7 +274,7 @@ export class Walk {
     if (status.kind !== "Symlink") return hasFifos || status.kind !== "Fifo"
     if (!hasLinks || !leavesOutUnsafe) return hasLinks
     // one that is gone meanwhile is no entry, whatever it was
-    const target = Result.try(() => fs.readlinkSync(bytesOf(path), "latin1"))
+    const target = Result.try(() => fs.readlinkSync(ofKey(path), "latin1"))
     return Result.isFailure(target) || !isUnsafe(target.success, relative)
   }
 
@@ -301,7 +301,7 @@ export class Walk {
   // Synchronous as the looks are: most directories are small, and a thread's answer takes longer than they do.
   /** The names in a directory, sorted; none when it may not be read, undefined when it is gone. */
   private list({ path, relative }: Visit): ReadonlyArray<string> | undefined {
-    const listed = Result.try(() => fs.readdirSync(bytesOf(path), { encoding: "latin1" }))
+    const listed = Result.try(() => fs.readdirSync(ofKey(path), { encoding: "latin1" }))
     // by their bytes
     if (Result.isSuccess(listed)) return listed.success.sort()
     this.lose(path, relative, listed.failure)
@@ -339,7 +339,7 @@ export class Walk {
     // A list may name a path twice.
     if (this.choice.names !== undefined) return false
     const reason = "an earlier source has an entry here already"
-    this.skipped.push({ path: display(bytesOf(path)), kind: "Special", isDouble: true, reason })
+    this.skipped.push({ path: display(ofKey(path)), kind: "Special", isDouble: true, reason })
     return false
   }
 
@@ -348,8 +348,8 @@ export class Walk {
   }
 
   private skip(path: string, at: string | undefined, kind: Skipped["kind"], reason: string): false {
-    const place = at === undefined ? {} : { at: bytesOf(at) }
-    this.skipped.push({ path: display(bytesOf(path)), ...place, kind, reason })
+    const place = at === undefined ? {} : { at: ofKey(at) }
+    this.skipped.push({ path: display(ofKey(path)), ...place, kind, reason })
     return false
   }
 }
@@ -359,7 +359,7 @@ const entryOf = (
   { path: own, relative, status }: Visit,
   { choice, entries, leaders }: Pick<Walk, "choice" | "entries" | "leaders">
 ): Entry | string => {
-  const path = bytesOf(relative)
+  const path = ofKey(relative)
   const metadata = Wished.ofStatus(choice.wished, status)
   switch (status.kind) {
     case "Directory":
@@ -376,7 +376,7 @@ const entryOf = (
       return isSparse ? { _tag: "File", path, metadata, size, usedBytes } : { _tag: "File", path, metadata, size }
     }
     case "Symlink":
-      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(bytesOf(own), { encoding: "buffer" }) }
+      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(ofKey(own), { encoding: "buffer" }) }
     case "Socket":
       return "a socket is not sent"
     case "Device":
@@ -391,7 +391,7 @@ const below = (directory: string, name: string): string =>
 const absolute = (path: string): string =>
   resolved(path.startsWith("/") ? path : `${keyOf(Buffer.from(process.cwd()))}/${path}`)
 
-const argumentOf = (path: string, name: string): Argument => ({ path: bytesOf(path), name: bytesOf(name) })
+const argumentOf = (path: string, name: string): Argument => ({ path: ofKey(path), name: ofKey(name) })
 
 const slash = Buffer.from("/")
 const dot = Buffer.from(".")

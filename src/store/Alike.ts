@@ -7,8 +7,9 @@
  */
 
 import type { BigIntStats } from "node:fs"
+import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display } from "../tree/Names.ts"
+import { display, keyOf, ofKey } from "../tree/Names.ts"
 import { refusal } from "./Reasons.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */
@@ -59,16 +60,14 @@ export class Alike {
     const key = keyOf(entry.path)
     const above = this.confused.find((directory) => key.startsWith(directory))
     if (above !== undefined) {
-      throw notUnique(
-        `the destination cannot tell its directory ${display(Buffer.from(above.slice(0, -1), "latin1"))} from another`
-      )
+      throw notUnique(`the destination cannot tell its directory ${display(ofKey(above.slice(0, -1)))} from another`)
     }
     const group = this.groups.get(index)
     if (group === undefined || found === undefined) return
-    const other = group.get(inodeOf(found))
+    const other = group.get(Status.inodeOf(found))
     // hard links of one file are several names of one thing
     const isOther = other !== undefined && other !== index && (found.isDirectory() || found.nlink === 1n)
-    const own = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
+    const own = ofKey(key.slice(key.lastIndexOf("/") + 1))
     if (!isOther && names().some((name) => Buffer.compare(name, own) === 0)) return
     if (entry._tag === "Directory") this.confused.push(`${key}/`)
     throw notUnique(`the destination cannot tell its name from ${this.rival(index, other)}`)
@@ -76,7 +75,7 @@ export class Alike {
 
   /** The file that stands there now is the entry's. */
   placed(index: number, stats: BigIntStats | undefined): void {
-    if (stats !== undefined) this.groups.get(index)?.set(inodeOf(stats), index)
+    if (stats !== undefined) this.groups.get(index)?.set(Status.inodeOf(stats), index)
   }
 
   private rival(index: number, other: number | undefined): string {
@@ -84,9 +83,5 @@ export class Alike {
     return placed === undefined ? "another that is there" : display(this.entries[placed].path)
   }
 }
-
-const keyOf = (path: Uint8Array): string => Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1")
-
-const inodeOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`
 
 const notUnique = (words: string) => refusal("ENOTUNIQ", words)

@@ -26,7 +26,7 @@ import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
-import { bytesOf, display, keyOf } from "../tree/Names.ts"
+import { bytesOf, display, keyOf, ofKey } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
@@ -271,7 +271,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
     return true
   }
   for (const [key, names] of Extraneous.staying(inventory.entries, spared)) {
-    const path = pathOf({ _tag: "Directory", path: Buffer.from(key, "latin1"), metadata: Metadata.unset })
+    const path = pathOf({ _tag: "Directory", path: ofKey(key), metadata: Metadata.unset })
     const node = volume.find(path)
     if (node?._tag !== "Directory") continue
     for (const name of [...node.entries.keys()]) {

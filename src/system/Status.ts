@@ -108,6 +108,9 @@ export const mtimeNsOf = ({ mtimeNanos, mtimeSeconds }: Status): bigint =>
 /** Names a file, whatever its path: two statuses of one file give the same. */
 export const identityOf = ({ device, inodeHigh, inodeLow }: Status): string => `${device}:${inodeHigh}:${inodeLow}`
 
+/** The same for a status of Node's; it is another text than that of ours. */
+export const inodeOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`
+
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: Status, b: Status): boolean =>
   a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device

@@ -83,3 +83,6 @@ export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastI
 /** A path as a Map's key: one character a byte. */
 export const keyOf = (path: Uint8Array): string =>
   (Buffer.isBuffer(path) ? path : Buffer.from(path.buffer, path.byteOffset, path.length)).toString("latin1")
+
+/** The path of such a key. */
+export const ofKey = (key: string): Buffer => Buffer.from(key, "latin1")

@@ -13,7 +13,7 @@ import * as Errno from "../../system/Errno.ts"
 import * as Backup from "../../tree/Backup.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { type Metadata, modeMask } from "../../tree/Metadata.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { keyOf, ofKey } from "../../tree/Names.ts"
 import { fold } from "../Alike.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
@@ -87,7 +87,7 @@ export class Backups {
     const key = Confinement.join(spot.directory.key, spot.name)
     if (stats === undefined || stats.isDirectory() || this.placed.has(key)) return nothing
     const { backup, destination } = this.options
-    const at = Confinement.split(Buffer.from(Backup.pathOf(backup, key), "latin1"))
+    const at = Confinement.split(ofKey(Backup.pathOf(backup, key)))
     const own = Confinement.join(at.parent, at.name)
     this.mayReplace(own)
     const directory = this.directory(at.parent)
@@ -143,7 +143,7 @@ export class Backups {
   /** Throws where an entry's file has the place of a backup, because the destination cannot tell their names apart. */
   private mustBeOwn({ directory, name }: Spot, key: string): void {
     this.foldedPaths ??= new Set(this.options.entries.map(({ path }) => fold(path)))
-    if (!this.foldedPaths.has(fold(Buffer.from(key, "latin1")))) return
+    if (!this.foldedPaths.has(fold(ofKey(key)))) return
     if (Confinement.look(Confinement.at(directory, name)) === undefined) return
     const names = fs.readdirSync(directory.self, { encoding: "buffer" })
     if (!names.some((one) => one.equals(name)))
@@ -167,7 +167,7 @@ export class Backups {
     if (Result.isSuccess(found)) return found.success
     const code = Errno.codeOf(found.failure)
     if (code !== "ENOENT" && code !== "ENOTDIR") throw found.failure
-    const { name, parent } = Confinement.split(Buffer.from(key, "latin1"))
+    const { name, parent } = Confinement.split(ofKey(key))
     this.directory(parent)
     const at = () => Confinement.at(tree.directory(parent), name)
     // an older backup, of a file that is a directory since

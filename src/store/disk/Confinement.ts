@@ -23,7 +23,7 @@ import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
-import { display, parentOf } from "../../tree/Names.ts"
+import { display, ofKey, parentOf } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
 /** Whether open directories can be named as /proc/self/fd/N; found out once. */
@@ -109,9 +109,6 @@ export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.co
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
 
-/** What a file is, whatever its name: device and inode. */
-export const inodeOf = ({ dev, ino }: fs.BigIntStats): string => `${dev}:${ino}`
-
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
 
@@ -121,8 +118,6 @@ export const split = (path: Uint8Array): { readonly parent: string; readonly nam
   const slash = bytes.lastIndexOf(0x2f)
   return { parent: bytes.toString("latin1", 0, Math.max(slash, 0)), name: bytes.subarray(slash + 1) }
 }
-
-export { parentOf }
 
 /** The key of a directory in a directory. */
 export const join = (parent: string, name: Uint8Array): string => {
@@ -241,7 +236,7 @@ class OpenTree implements Tree {
     if (key === "") return this.rootNow()
     const known = this.cache.get(key)
     if (known?.turn === this.turn) return known
-    const path = at(this.find(parentOf(key)), Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1"))
+    const path = at(this.find(parentOf(key)), ofKey(key.slice(key.lastIndexOf("/") + 1)))
     if (known !== undefined && !known.forgotten) {
       if (this.isInPlace(known, path)) return known
       this.forget(known)
@@ -318,7 +313,7 @@ const named = (destination: Buffer): Tree => {
     let self = base
     let depth = 0
     for (const name of key.split("/")) {
-      self = Buffer.concat([self, slash, Buffer.from(name, "latin1")])
+      self = Buffer.concat([self, slash, ofKey(name)])
       depth += name.length + 1
       const stats = fs.lstatSync(self)
       if (stats.isSymbolicLink()) throw escape(key.slice(0, depth - 1))
@@ -363,6 +358,6 @@ const isSymbolicLink = (path: Buffer): boolean =>
   )
 
 const escape = (key: string) => {
-  const path = display(Buffer.from(key, "latin1"))
+  const path = display(ofKey(key))
   return new DestinationEscape({ path, reason: `${path} is a symbolic link and leads elsewhere` })
 }

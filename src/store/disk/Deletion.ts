@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Filter } from "../../filter/Filter.ts"
 import * as Veto from "../../filter/Veto.ts"
+import * as Status from "../../system/Status.ts"
 import * as Extraneous from "../../tree/Extraneous.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { keyOf, ofKey, parentOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
@@ -33,7 +34,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   const filters = new Map<string, Filter | undefined>()
   const filterOf = (key: string): Filter | undefined => {
     if (deleting.filter === undefined) return undefined
-    const above = () => (key === "" ? deleting.filter : filterOf(Confinement.parentOf(key)))
+    const above = () => (key === "" ? deleting.filter : filterOf(parentOf(key)))
     if (!filters.has(key)) filters.set(key, filterIn(destination, above(), key))
     return filters.get(key)
   }
@@ -112,7 +113,7 @@ function* inodesOf(destination: Destination, key: string, names: ReadonlyArray<s
   const inodes = new Set<string>()
   for (const name of names) {
     yield
-    const inode = inodeAt(destination, key, Buffer.from(name, "latin1"))
+    const inode = inodeAt(destination, key, ofKey(name))
     if (inode !== "") inodes.add(inode)
   }
   return inodes
@@ -122,5 +123,5 @@ function* inodesOf(destination: Destination, key: string, names: ReadonlyArray<s
 const inodeAt = (destination: Destination, key: string, name: Buffer): string => {
   const stats = Result.try(() => Confinement.look(Confinement.at(destination.tree.directory(key), name)))
   if (Result.isFailure(stats) || stats.success === undefined) return ""
-  return Confinement.inodeOf(stats.success)
+  return Status.inodeOf(stats.success)
 }

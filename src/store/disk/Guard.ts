@@ -5,9 +5,11 @@
 
 import * as fs from "node:fs"
 import * as Veto from "../../filter/Veto.ts"
+import * as Status from "../../system/Status.ts"
 import { vetoed } from "../Reasons.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
+import { parentOf } from "../../tree/Names.ts"
 
 export class Guard {
   private readonly destination: Destination
@@ -25,23 +27,23 @@ export class Guard {
   /** Throws where that which a path leads to is protected; the path is one character a byte. */
   check(key: string): void {
     if (this.veto.filter === undefined || key === "") return
-    if (this.isIn(Confinement.parentOf(key)) || this.isNamed(key)) throw vetoed()
+    if (this.isIn(parentOf(key)) || this.isNamed(key)) throw vetoed()
   }
 
   private isIn(key: string): boolean {
     const known = this.directories.get(key)
     if (known !== undefined) return known
-    const found = this.isIn(Confinement.parentOf(key)) || this.isNamed(key)
+    const found = this.isIn(parentOf(key)) || this.isNamed(key)
     this.directories.set(key, found)
     return found
   }
 
   private isNamed(key: string): boolean {
     const { tree } = this.destination
-    const directory = tree.directory(Confinement.parentOf(key))
+    const directory = tree.directory(parentOf(key))
     const name = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
     const stats = Confinement.look(Confinement.at(directory, name))
-    return stats !== undefined && this.within(directory).has(Confinement.inodeOf(stats))
+    return stats !== undefined && this.within(directory).has(Status.inodeOf(stats))
   }
 
   private within(directory: Confinement.Directory): ReadonlySet<string> {
@@ -51,7 +53,7 @@ export class Guard {
     for (const one of fs.readdirSync(directory.self, { encoding: "buffer", withFileTypes: true })) {
       if (!Veto.names(this.veto, Confinement.join(directory.key, one.name), one.isDirectory())) continue
       const stats = Confinement.look(Confinement.at(directory, one.name))
-      if (stats !== undefined) found.add(Confinement.inodeOf(stats))
+      if (stats !== undefined) found.add(Status.inodeOf(stats))
     }
     this.protectedIn.set(directory.key, found)
     return found

@@ -10,7 +10,7 @@ import * as Veto from "../../filter/Veto.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import * as RuleFile from "../../source/RuleFile.ts"
 import * as Errno from "../../system/Errno.ts"
-import { display } from "../../tree/Names.ts"
+import { display, ofKey, parentOf } from "../../tree/Names.ts"
 import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
 import type { Backups } from "./Backups.ts"
@@ -117,7 +117,7 @@ export class Removal {
     if (this.options.backups?.areIn(key) === true) return false
     const mount = mountOf(tree.directory(parent))
     const directory = tree.directory(key)
-    if (mountOf(directory) !== mount) throw mounted(Buffer.from(key, "latin1"))
+    if (mountOf(directory) !== mount) throw mounted(ofKey(key))
     const modeBefore = this.options.isDry ? undefined : openUp(directory)
     const opened = Result.try(() => {
       const own = filterIn(this.destination, filter, key)
@@ -141,7 +141,7 @@ export class Removal {
 
   /** Removes a directory in which nothing is left; answers whether it is gone. */
   private leave({ key, leftBefore, modeBefore, stays }: Emptying): boolean {
-    const { name, parent } = Confinement.split(Buffer.from(key, "latin1"))
+    const { name, parent } = Confinement.split(ofKey(key))
     const { tree } = this.destination
     if (!stays) return this.take(key, true, () => fs.rmdirSync(Confinement.at(tree.directory(parent), name)))
     if (modeBefore !== undefined) shut(tree.directory(key), modeBefore)
@@ -152,7 +152,7 @@ export class Removal {
 
   private protect(key: string): false {
     this.protectedCount++
-    if (this.protectedNames.length < Limits.vetoedNames) this.protectedNames.push(display(Buffer.from(key, "latin1")))
+    if (this.protectedNames.length < Limits.vetoedNames) this.protectedNames.push(display(ofKey(key)))
     return false
   }
 
@@ -180,7 +180,7 @@ export class Removal {
     }
     if (!isDry) go()
     this.count++
-    told?.(Buffer.from(key, "latin1"), isDirectory)
+    told?.(ofKey(key), isDirectory)
     return true
   }
 }
@@ -223,11 +223,11 @@ export const filterIn = (destination: Destination, filter: Filter | undefined, k
 
 /** The same of a directory anywhere below. */
 export const filterAt = (destination: Destination, filter: Filter | undefined, key: string): Filter | undefined =>
-  filterIn(destination, key === "" ? filter : filterAt(destination, filter, Confinement.parentOf(key)), key)
+  filterIn(destination, key === "" ? filter : filterAt(destination, filter, parentOf(key)), key)
 
 const reading =
   (destination: Destination, key: string): ReadHere =>
   (name) => {
-    const path = Confinement.at(destination.tree.directory(key), Buffer.from(name, "latin1"))
+    const path = Confinement.at(destination.tree.directory(key), ofKey(name))
     return RuleFile.read(path.toString("latin1"), name, Confinement.lookFlags)
   }

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
 import * as Room from "../../tree/Room.ts"
+import { ofKey } from "../../tree/Names.ts"
 
 /** Entries looked at between two turns of the event loop. */
 const entriesPerTurn = 128
@@ -35,7 +36,7 @@ export const shortage = Effect.fn("DiskRoom.shortage")(function* (
     const lacks = Room.shortageOf(needs, space)
     if (lacks === undefined) continue
     const { freeBytes } = space
-    const left = lacks.of === "bytes" ? [...directories].reduce((sum, path) => sum + leftoverBytes(asPath(path)), 0) : 0
+    const left = lacks.of === "bytes" ? [...directories].reduce((sum, path) => sum + leftoverBytes(ofKey(path)), 0) : 0
     const after = freeBytes === undefined ? space : { ...space, freeBytes: freeBytes + left }
     const found = Room.shortageOf(needs, after)
     if (found?.isSure === true) return Option.some(found)
@@ -67,10 +68,10 @@ const volumesOf = Effect.fnUntraced(function* (destination: Buffer, entries: Rea
     const device = devices.get(parent)
     // an entry that will be refused
     if (device === undefined) continue
-    const found = look(asPath(path))
+    const found = look(ofKey(path))
     const isMount = entry._tag === "Directory" && found?.isDirectory() === true
     if (entry._tag === "Directory") devices.set(path, isMount ? found.dev : device)
-    const part = parts.get(device) ?? { at: asPath(parent), needs: [], directories: new Set() }
+    const part = parts.get(device) ?? { at: ofKey(parent), needs: [], directories: new Set() }
     parts.set(device, part)
     const standing = found === undefined ? undefined : standingOf(found)
     part.needs.push({ entry, standing })
@@ -84,8 +85,6 @@ const standingOf = (stats: fs.BigIntStats): Room.Standing =>
     ? { size: Number(stats.size), bytes: Number(stats.blocks) * 512 }
     : // another type makes way
       { size: -1, bytes: 0 }
-
-const asPath = (path: string): Buffer => Buffer.from(path, "latin1")
 
 const look = (path: Buffer): fs.BigIntStats | undefined =>
   Result.getOrUndefined(Result.try(() => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })))

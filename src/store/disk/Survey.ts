@@ -9,13 +9,12 @@ import * as fs from "node:fs"
 import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { keyOf, parentOf } from "../../tree/Names.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Contents from "./Contents.ts"
-import * as Confinement from "./Confinement.ts"
 import { Inodes } from "./Inodes.ts"
 import type { Site } from "./Site.ts"
 
@@ -76,7 +75,7 @@ class Looks {
   }
 
   private isBelowMissing(path: Uint8Array): boolean {
-    return this.missing.size > 0 && path.length > 0 && this.missing.has(Confinement.parentOf(keyOf(path)))
+    return this.missing.size > 0 && path.length > 0 && this.missing.has(parentOf(keyOf(path)))
   }
 }
 
