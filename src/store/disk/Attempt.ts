@@ -28,10 +28,14 @@ const errorOf =
 export const attempt = <A>(path: Uint8Array, body: () => A): Effect.Effect<A, StoreError | DestinationEscape> =>
   Effect.try({ try: body, catch: errorOf(path) })
 
+/** An entry has failed because of that. A cause that is no refusal is thrown again. */
+export const fail = (failures: Array<Failure>, entry: number, path: Uint8Array, cause: unknown): void =>
+  void failures.push(failureOf(entry, errorOf(path)(cause)))
+
 /** Runs `body` for one entry. When it throws, the entry has a failure and the others go on. */
 export const forEntry = (failures: Array<Failure>, entry: number, path: Uint8Array, body: () => void): void => {
   const done = Result.try(body)
-  if (Result.isFailure(done)) failures.push(failureOf(entry, errorOf(path)(done.failure)))
+  if (Result.isFailure(done)) fail(failures, entry, path, done.failure)
 }
 
 /** Runs `clean` when `body` throws. A failure of `clean` is dropped: the first one says why. */

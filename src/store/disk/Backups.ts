@@ -44,6 +44,12 @@ const nothing: Undo = () => {}
 /** Where links cannot be made, a name is moved: it is missing for a moment. */
 const linkless: ReadonlySet<string> = new Set(["EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
 
+/** Removes a name whose file is kept: where links cannot be made its backup has taken it away. */
+export const removeKept = (spot: Spot): void => {
+  const path = Confinement.pathOf(spot)
+  if (Confinement.look(path) !== undefined) fs.unlinkSync(path)
+}
+
 export class Backups {
   private readonly options: Options
   /** The manifest's entries by their paths, one character a byte. */

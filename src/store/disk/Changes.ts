@@ -8,7 +8,7 @@ import * as fs from "node:fs"
 import * as Errno from "../../system/Errno.ts"
 import { notEmpty } from "../Reasons.ts"
 import { orClean } from "./Attempt.ts"
-import type { Backups } from "./Backups.ts"
+import { type Backups, removeKept } from "./Backups.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
@@ -48,9 +48,7 @@ export class Changes {
     orClean(
       () =>
         this.keeping(spot, () => {
-          const path = Confinement.pathOf(spot)
-          // its backup may have taken it away
-          if (Confinement.look(path) !== undefined) fs.unlinkSync(path)
+          removeKept(spot)
           this.destination.tree.rename(spot.directory, at.name, spot.name)
         }),
       () => fs.rmdirSync(Confinement.pathOf(at))

@@ -14,7 +14,7 @@ import * as Extraneous from "../../tree/Extraneous.ts"
 import { keyOf, ofKey, parentOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import type { Deleted, Deleting } from "../Store.ts"
-import { forEntry } from "./Attempt.ts"
+import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination, Steps } from "./Destination.ts"
 import { filterIn, openDirectory, Removal } from "./Removal.ts"
@@ -48,10 +48,7 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
       if (names === undefined || changes.backups?.areIn(key) === true) continue
       removal.refused = undefined
       yield* clear(site, key, names, removal, filterOf)
-      if (removal.refused !== undefined)
-        forEntry(failures, index, path, () => {
-          throw removal.refused
-        })
+      if (removal.refused !== undefined) fail(failures, index, path, removal.refused)
     }
   }
   yield* destination.inSteps(clearing())

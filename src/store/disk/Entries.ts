@@ -163,10 +163,8 @@ const runMkfifo = (path: string, directory: Confinement.Directory, name: Buffer)
 /** Makes a hard link to a file that arrived. */
 export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardLink">): void => {
   const from = Confinement.split(inventory.leaderOf(entry).path)
-  const { tree } = destination
-  const source = tree.directory(from.parent)
-  tree.hold(source)
-  try {
+  const source = destination.tree.directory(from.parent)
+  destination.holding(source, () => {
     const spot = destination.spot(entry.path)
     const target = Confinement.at(source, from.name)
     const stats = fs.lstatSync(target, { bigint: true })
@@ -174,9 +172,7 @@ export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardL
     // Renaming one link of a file over another does nothing, and the temporary name would stay.
     if (inTheWay !== undefined && Confinement.isSameFile(inTheWay, stats)) return
     changes.put(spot, inTheWay, (at) => fs.linkSync(target, Confinement.pathOf(at)))
-  } finally {
-    tree.release(source)
-  }
+  })
 }
 
 /** The last step for a directory: its own metadata, when nothing more is made in it. */

@@ -13,7 +13,7 @@ import * as Errno from "../../system/Errno.ts"
 import { display, ofKey, parentOf } from "../../tree/Names.ts"
 import { mounted, refusal } from "../Reasons.ts"
 import type { Deleting } from "../Store.ts"
-import type { Backups } from "./Backups.ts"
+import { type Backups, removeKept } from "./Backups.ts"
 import * as Confinement from "./Confinement.ts"
 import { openUp, shut } from "./Describe.ts"
 import type { Destination, Steps } from "./Destination.ts"
@@ -161,13 +161,13 @@ export class Removal {
     const { backups } = this.options
     if (backups?.isMade(key) === true) return false
     const isKept = backups !== undefined && !backups.isOne(key)
-    const remove = () => fs.unlinkSync(Confinement.pathOf(spot))
     const keepAndRemove = () => {
       backups?.keep(spot)
-      // its backup may have taken it away
-      if (Confinement.look(Confinement.pathOf(spot)) !== undefined) remove()
+      removeKept(spot)
     }
-    const go = isKept ? () => this.destination.holding(spot.directory, keepAndRemove) : remove
+    const go = isKept
+      ? () => this.destination.holding(spot.directory, keepAndRemove)
+      : () => fs.unlinkSync(Confinement.pathOf(spot))
     const isTaken = this.take(key, false, go)
     return isTaken && !(isKept && backups.areBeside)
   }

@@ -13,9 +13,8 @@ import { keyOf, parentOf } from "../../tree/Names.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
-import { forEntry } from "./Attempt.ts"
+import { fail } from "./Attempt.ts"
 import * as Contents from "./Contents.ts"
-import { Inodes } from "./Inodes.ts"
 import type { Site } from "./Site.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond. */
@@ -30,13 +29,17 @@ export const survey = Effect.fn("Disk.survey")(function* (
 ) {
   const changes = new Uint16Array(entries.length)
   const looks = new Looks(site)
-  const inodes = new Inodes(entries.length)
+  const inodes = new Set<number>()
   const look = (entry: Entry, index: number) => {
     const status = looks.at(index)
     const change = changesOf(site, looks, entry, status, policy)
     // a file with more names may well have two of the tree's
-    const isOnce = status?.kind === "Directory" || status?.links === 1
-    if (isOnce && inodes.add(status)) site.hasTwins = true
+    if (status?.kind === "Directory" || status?.links === 1) {
+      // that of another file system may be the same
+      const inode = status.inodeHigh * 2 ** 32 + status.inodeLow
+      if (inodes.has(inode)) site.hasTwins = true
+      inodes.add(inode)
+    }
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
@@ -115,11 +118,9 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
   const failures: Array<Failure> = []
   const looks = new Looks(site)
   const toHash: Array<number> = []
-  const fail = (index: number) => {
+  const lose = (index: number) => {
     inventory.lose(index)
-    forEntry(failures, index, inventory.entries[index].path, () => {
-      throw changedMeanwhile()
-    })
+    fail(failures, index, inventory.entries[index].path, changedMeanwhile())
   }
   const recheck = (entry: Entry, index: number) => {
     const isUnchanged = inventory.isUnchanged(index)
@@ -128,9 +129,9 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
     if (!isUnchanged) return
     if (site.contents?.covers(index, entry) === true) {
       if (!site.contents.isKnown(index, seen)) toHash.push(index)
-    } else if (inventory.isOther(index, foundOf(site, entry, seen))) fail(index)
+    } else if (inventory.isOther(index, foundOf(site, entry, seen))) lose(index)
   }
   yield* destination.inTurns(inventory.entries, recheck, looksPerTurn)
-  for (const index of yield* Contents.changedOf(site, toHash)) fail(index)
+  for (const index of yield* Contents.changedOf(site, toHash)) lose(index)
   return failures
 })

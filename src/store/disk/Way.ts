@@ -10,7 +10,7 @@ import type { Limit } from "../../filter/Veto.ts"
 import * as Compare from "../../tree/Compare.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { refusal, vetoed } from "../Reasons.ts"
-import { forEntry } from "./Attempt.ts"
+import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Steps } from "./Destination.ts"
 import { filterAt, Removal } from "./Removal.ts"
@@ -40,10 +40,7 @@ export const clear = Effect.fnUntraced(function* (
       continue
     const before = failures.length
     const refused = yield* destination.inSteps(emptyOut(site, forcing, index))
-    if (refused !== undefined)
-      forEntry(failures, index, entry.path, () => {
-        throw refused
-      })
+    if (refused !== undefined) fail(failures, index, entry.path, refused)
     if (failures.length > before) blocked.add(index)
   }
   return blocked.size === 0 ? indices : indices.filter((index) => !blocked.has(index))
