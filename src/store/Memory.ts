@@ -118,12 +118,16 @@ const survey = Effect.fn("Memory.survey")(function* (
     return Compare.linkChangesOf(link, policy, entries[entry.leader], true)
   }
   const changes = new Uint16Array(entries.length)
+  const sharers = new Map<Node, Array<number>>()
   for (const [index, entry] of entries.entries()) {
     if (site.options.turn !== undefined) yield* site.options.turn("survey")
+    const node = entry._tag === "File" ? nodeOf(index) : undefined
+    if (node !== undefined) sharers.set(node, [...(sharers.get(node) ?? []), index])
     const change = changeOf(entry, index)
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
+  for (const those of sharers.values()) Compare.part(changes, those)
   yield* Effect.yieldNow
   return changes
 })

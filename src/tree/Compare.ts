@@ -83,6 +83,18 @@ export const changesOf = (
   return content | timeBit(entry._tag, times, policy) | metadataOf(entry, found, policy, givesAway)
 }
 
+const isDescribed = (word: number): boolean => word !== 0 && !isLacked(word) && !isKept(word)
+
+/**
+ * Files of the tree that are one file here, by the words of all entries: what one of them is given the others would have as well. So one
+ * at most is described, and that only where none of the others stays as it is; the rest is made anew.
+ */
+export const part = (words: Uint16Array, sharers: ReadonlyArray<number>): void => {
+  const described = sharers.filter((entry) => isDescribed(words[entry]))
+  const stays = sharers.some((entry) => words[entry] === 0 || isKept(words[entry]))
+  for (const entry of stays ? described : described.slice(1)) words[entry] = resolved(words[entry], false)
+}
+
 /** What stands under a hard link's name. */
 interface FoundLink {
   readonly found: Found | undefined
