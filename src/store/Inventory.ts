@@ -110,7 +110,8 @@ export class Inventory {
       case "Directory":
         return true
       case "File":
-        return change !== 0 && !Compare.isLacked(change)
+        // what is revised comes anew
+        return change !== 0 && !Compare.isLacked(change) && this.asCompared(index) === this.manifest[index]
       case "HardLink":
         return false
       default:
@@ -143,10 +144,19 @@ export class Inventory {
     return !isOther && !Compare.isLacked(change) && !Compare.isKept(change) && !this.isBarred(index)
   }
 
+  /** Is this the manifest that it is of? Revisions may have come since. */
+  isOf(manifest: ReadonlyArray<Entry>): boolean {
+    return this.manifest === manifest
+  }
+
+  /** [Y-5] What stands there is to be as this entry: where the policy keeps anything, a revision brings nothing new to it. */
+  asCompared(index: number): Entry {
+    return (keeps(this.comparing) ? this.manifest : this.entries)[index]
+  }
+
   /** Is it no longer what its entry says, as the survey compared it? */
   isOther(index: number, found: Compare.Found | undefined): boolean {
-    // [Y-5] where the policy keeps anything, a revision brings nothing new to what stands
-    const entry = (keeps(this.comparing) ? this.manifest : this.entries)[index]
+    const entry = this.asCompared(index)
     if (this.comparing === undefined || entry._tag === "HardLink") return false
     const change = Compare.changesOf(entry, found, this.comparing, false)
     return Compare.isLacked(change) || Compare.isDoubted(change)

@@ -156,7 +156,7 @@ const contentOf = ({ inventory, volume }: MemorySite, index: number): Uint8Array
 /** Is it not any more what the survey has found right? */
 const hasChanged = (site: MemorySite, index: number): boolean => {
   const { contents, inventory, volume } = site
-  const entry = inventory.entries[index]
+  const entry = inventory.asCompared(index)
   const before = contents?.entries[index] === entry ? contents.hashes.get(index) : undefined
   if (before === undefined) return inventory.isOther(index, foundOf(volume.find(pathOf(entry))))
   const content = contentOf(site, index)
@@ -176,11 +176,12 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   entries: ReadonlyArray<Entry>,
   surveyed: Surveyed | undefined
 ) {
-  if (surveyed === undefined || site.inventory.entries !== entries) site.begin(entries)
+  if (surveyed === undefined || !site.inventory.isOf(entries)) site.begin(entries)
   if (surveyed !== undefined) site.takeSurvey(surveyed)
   const failures: Array<Failure> = []
-  for (const [index, entry] of entries.entries()) {
-    const { inventory } = site
+  const { inventory } = site
+  for (const index of entries.keys()) {
+    const entry = inventory.asCompared(index)
     const refusal = inventory.isToldFirst(index) ? inventory.refusal(index) : undefined
     const isRight = inventory.changeOf(index) === 0
     if (refusal === undefined && (isRight || !inventory.isMadeFirst(index))) continue

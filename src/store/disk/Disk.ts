@@ -125,7 +125,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   const { destination } = site
   // a survey has opened it
   if (surveyed === undefined) yield* destination.open
-  if (surveyed === undefined || site.inventory.entries !== manifest) site.begin(manifest)
+  if (surveyed === undefined || !site.inventory.isOf(manifest)) site.begin(manifest)
   if (surveyed !== undefined) site.takeSurvey(surveyed)
   const { inventory } = site
   const failures: Array<Failure> = []
@@ -134,7 +134,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
     (_, index) => inventory.isToldFirst(index) || inventory.isMadeFirst(index) || isTwin(index)
   )
   yield* destination.inTurns(yield* Way.clear(site, now, failures), (index) => {
-    const entry = inventory.entries[index]
+    const entry = inventory.asCompared(index)
     forEntry(failures, index, entry.path, () => {
       const refusal = inventory.refusal(index)
       if (refusal !== undefined) throw refusal

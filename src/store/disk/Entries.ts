@@ -73,7 +73,7 @@ const describeFile = (site: Site, { metadata, path }: Of<"File">, index: number)
 
 /** Throws where it is not as the survey has found it; one whose content tells is looked at in the end. */
 const mustBeFound = ({ contents, inventory }: Site, index: number, status: Status.Status): void => {
-  const isHashed = status.kind === "File" && contents?.covers(index, inventory.entries[index]) === true
+  const isHashed = status.kind === "File" && contents?.covers(index, inventory.asCompared(index)) === true
   if (!isHashed && inventory.isOther(index, Compare.foundOf(status))) throw changedMeanwhile()
 }
 
