@@ -28,6 +28,7 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing {
   readonly timeoutMillis: number
   readonly id: string | undefined
   readonly serve: boolean
+  readonly fsync: boolean
   readonly waitMillis: number | undefined
   readonly destination: string
 }
@@ -54,17 +55,13 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   yield* Session.logged(verbosity)(Session.warn(protection))
 
   let isReceiving = false
+  // of two catchers with one name, on one group of one network, only one is taken in
+  const ownerOf = ({ address }: Network) => `${id} ${input.group.group}:${input.group.port} ${address}`
   // Layers of its own for every session: nothing of one is left in the next.
   const layersOn = (network: Network, checked: Checked) =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
-      // of two catchers with one name, on one group of one network, only one is taken in
-      machine.store(
-        input.destination,
-        `${id} ${input.group.group}:${input.group.port} ${network.address}`,
-        checked,
-        veto
-      ),
+      machine.store(input.destination, ownerOf(network), checked, veto, input.fsync),
       Layer.provideMerge(
         noticing((receiving) => (isReceiving = receiving)),
         Reporter.layer({

@@ -245,6 +245,7 @@ const comparison = {
     description: "The suffix of --backup (~, and none with --backup-dir)",
     parse: Parse.suffix
   }),
+  fsync: given("fsync", "At catchers a file is there only when the disk has it (slower)"),
   force: given("force", "A file may take the place of a directory that is not empty (--delete implies it)")
 }
 
@@ -319,6 +320,7 @@ export const catching = {
     description: "Let no master delete more than so many names in a session",
     parse: Parse.deletions
   }),
+  fsync: given("fsync", "A file is there only when the disk has it, whatever the master asks for"),
   serve: given("serve", "Stay for session after session, until interrupted"),
   waitMillis: parsed("wait", {
     metavar: "SECONDS",

@@ -28,7 +28,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
       title: "What is compared, and what stays",
       names: [
         ...["checksum", "checksum-choice", "size-only", "ignore-times", "modify-window"],
-        ...["update", "existing", "ignore-existing"]
+        ...["update", "existing", "ignore-existing", "fsync"]
       ]
     },
     {
@@ -51,7 +51,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     output
   ],
   catch: [
-    { title: "Sessions", names: ["serve", "wait", "id"] },
+    { title: "Sessions", names: ["serve", "wait", "id", "fsync"] },
     { title: "What no master may do", names: ["protect", "protect-from", "no-delete", "max-delete"] },
     network,
     keys,

@@ -83,11 +83,11 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         Effect.map(source, (module) => module.layer(sources, choice))
       )
     ),
-  store: (destination, owner, checked, veto) =>
+  store: (destination, owner, checked, veto, syncs) =>
     Layer.unwrap(
       Effect.andThen(
         Hashing.check((refusal) => new StoreError(refusal)),
-        Effect.map(disk, (module) => module.layer(destination, owner, checked, veto))
+        Effect.map(disk, (module) => module.layer(destination, owner, checked, veto, syncs))
       )
     )
 })

@@ -66,12 +66,13 @@ export class Machine extends Context.Service<
     }) => Layer.Layer<Transport, never, Transport>
     /** All of the sources, or what is chosen of them. */
     readonly source: (sources: ReadonlyArray<string>, choice?: Choice) => Layer.Layer<Source, SourceError>
-    /** `owner`, `checked`, `veto`: see Disk.layer. */
+    /** `owner`, `checked`, `veto`, `syncs`: see Disk.layer. */
     readonly store: (
       destination: string,
       owner?: string,
       checked?: Checked,
-      veto?: Veto
+      veto?: Veto,
+      syncs?: boolean
     ) => Layer.Layer<Store, StoreError>
   }
 >()("mrsync/cli/Machine") {}

@@ -79,7 +79,6 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "temp-dir": ["T", "a file is written beside its name, and renamed when it is whole"],
   "delay-updates": ["", "each file has its name when it is whole, and what is to be deleted goes last"],
   preallocate: ["", "a file has its size from the beginning, and long runs of zeros become holes"],
-  fsync: ["", "nothing is written through to the disk: say sync at the catchers afterwards"],
   fuzzy: ["y", `--fuzzy ${notYet}: a file is sent whole`],
   "compare-dest": ["", onlyDest],
   "copy-dest": ["", onlyDest],

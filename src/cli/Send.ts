@@ -41,6 +41,7 @@ interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "rec
   readonly ignoreErrors: boolean
   readonly deleteExcluded: boolean
   readonly force: boolean
+  readonly fsync: boolean
   readonly dryRun: boolean
   readonly itemizeChanges: boolean
   readonly backup: boolean
@@ -174,6 +175,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     mostDeleted: input.maxDelete,
     deletesExcluded: input.deleteExcluded,
     ...leftOf(input),
+    syncs: input.fsync,
     backup,
     // as rsync has it: a backup beside a file changes its directory in every run
     leavesDirectoryTimes: input.omitDirTimes || isBeside,

@@ -132,6 +132,12 @@ export const openFiles = 32
  * Directories of its destination that a store keeps open: a tree's neighbours share most of theirs.
  */
 export const openDirectories = 64
+
+/**
+ * Files whose content is waited for at one time with --fsync: as many as Node's pool has threads.
+ * They share a flush of the disk.
+ */
+export const filesSyncedAtOnce = 4
 /**
  * Times that a store does a thing which another catcher of the same destination may have done, or
  * undone, at that moment.

@@ -19,6 +19,17 @@ export interface Descriptor {
   readonly close: Effect.Effect<void>
 }
 
+/** Told when a call has ended that runs in the thread pool. */
+export type Done = (error: NodeJS.ErrnoException | null) => void
+
+/** Waits for such a call. It cannot be taken back: nobody may close its file before it has ended. */
+export const waited = (call: (done: Done) => void): Effect.Effect<void, NodeJS.ErrnoException> =>
+  Effect.uninterruptible(
+    Effect.callback<void, NodeJS.ErrnoException>((resume) =>
+      call((error) => resume(error === null ? Effect.void : Effect.fail(error)))
+    )
+  )
+
 type Transfer = (fd: number, bytes: Uint8Array, at: number, length: number, position: number) => number
 
 /** Moves bytes until there are no more of them, or none is moved; answers how many were. */

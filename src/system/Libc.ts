@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
 import { constants } from "node:os"
+import type { Done } from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
 import * as Status from "./Status.ts"
 
@@ -27,6 +28,8 @@ export interface Calls {
   readonly lstatat:
     | ((directory: number | undefined, path: Uint8Array | string) => Status.Status | undefined)
     | undefined
+  /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
+  readonly syncfs: ((fd: number, done: Done) => void) | undefined
 }
 
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
@@ -88,9 +91,20 @@ const bind = (system: System): Calls => {
       }
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
-    lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined
+    lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
+    syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined
   }
 }
+
+const bindSync = (koffi: typeof import("koffi"), library: import("koffi").LibraryHandle) =>
+  Result.getOrUndefined(
+    Result.try((): NonNullable<Calls["syncfs"]> => {
+      const syncfs = library.func("int syncfs(int)")
+      // in the callback the error is that of the call
+      return (fd, done) =>
+        syncfs.async(fd, (_: unknown, status: number) => done(status === 0 ? null : Errno.toCause(koffi.errno())))
+    })
+  )
 
 /** `statx`, which old systems and some sandboxes refuse. */
 const bindStatus = (

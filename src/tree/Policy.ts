@@ -14,13 +14,14 @@ export const compares = ["Time", "Size", "Nothing", "Content"] as const
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,
  * --ignore-errors, --force, --itemize-changes, --delete-excluded; and what of the metadata is not carried: --no-owner, --no-group,
- * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability.
+ * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability; and that it is on the disk: --fsync.
  */
 export const wishes = [
   ...(["keepsNewer", "onlyExisting", "keepsExisting", "isDryRun"] as const),
   ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const),
   ...(["leavesOwner", "leavesGroup", "leavesMode", "leavesTimes"] as const),
-  ...(["leavesDirectoryTimes", "leavesLinkTimes", "carriesExecutability"] as const)
+  ...(["leavesDirectoryTimes", "leavesLinkTimes", "carriesExecutability"] as const),
+  ...(["syncs"] as const)
 ] as const
 
 type Wish = (typeof wishes)[number]
@@ -57,7 +58,8 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   leavesTimes: false,
   leavesDirectoryTimes: false,
   leavesLinkTimes: false,
-  carriesExecutability: false
+  carriesExecutability: false,
+  syncs: false
 }
 
 /** May it leave alone what is not as the source has it? Then a catcher lacks what its survey has found, and no more. [Y-5] */

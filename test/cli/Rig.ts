@@ -43,13 +43,25 @@ export interface Host {
   readonly memory?: Memory.Memory
   /** Hears what no master may do to the destination of `catch`. */
   readonly vetoed?: (veto: Veto) => void
+  /** Hears whether its store waits for the disk. */
+  readonly synced?: (syncs: boolean | undefined) => void
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
   /** When it is told to end, as by SIGTERM. */
   readonly terminatedMillis?: number
 }
 
-const machine = ({ chosen, memory, name = "a", network, skipped = [], terminatedMillis, tree = [], vetoed }: Host) =>
+const machine = ({
+  chosen,
+  memory,
+  name = "a",
+  network,
+  skipped = [],
+  synced,
+  terminatedMillis,
+  tree = [],
+  vetoed
+}: Host) =>
   Machine.of({
     hostName: name,
     packageDirectory: "/",
@@ -71,7 +83,8 @@ const machine = ({ chosen, memory, name = "a", network, skipped = [], terminated
       chosen(choice, sources)
       return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
     },
-    store: (_destination, _owner, _checked, veto = none) => {
+    store: (_destination, _owner, _checked, veto = none, syncs) => {
+      synced?.(syncs)
       vetoed?.(veto)
       return Memory.layer(memory ?? Memory.make())
     }

@@ -48,9 +48,9 @@ export const disk = Effect.fnUntraced(function* (
   destination: string | Uint8Array,
   way: { readonly handles: boolean; readonly koffi: boolean } = ways[0],
   owner?: string,
-  options: { readonly checked?: Checked; readonly veto?: Veto.Veto } = {}
+  options: { readonly checked?: Checked; readonly veto?: Veto.Veto; readonly syncs?: boolean } = {}
 ) {
-  let layer = Disk.layer(destination, owner, options.checked, options.veto)
+  let layer = Disk.layer(destination, owner, options.checked, options.veto, options.syncs)
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
   if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
   return Context.get(yield* Layer.build(layer), Store)

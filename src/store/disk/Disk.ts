@@ -29,6 +29,7 @@ import * as Single from "./Single.ts"
 import * as Site from "./Site.ts"
 import * as Standing from "./Standing.ts"
 import * as Survey from "./Survey.ts"
+import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 
 /**
@@ -42,16 +43,25 @@ import * as Way from "./Way.ts"
  * `checked`: with "InSession" a destination that cannot be used fails each session instead of the layer.
  *
  * `veto`: what no master may do to the destination. [Y-9]
+ *
+ * `syncs`: all is on the disk before it is said to be there, also where the master does not ask for it. [F-9]
  */
 export const layer = (
   destination: string | Uint8Array,
   owner?: string,
   checked: Checked = "AtOnce",
-  veto: Veto = noVeto
-): Layer.Layer<Store, StoreError> => Layer.effect(Store, make(Buffer.from(destination as string), owner, checked, veto))
+  veto: Veto = noVeto,
+  syncs: boolean = false
+): Layer.Layer<Store, StoreError> =>
+  Layer.effect(Store, make(Buffer.from(destination as string), owner, checked, { veto, syncs }))
 
-const make = Effect.fn("Disk.make")(function* (path: Buffer, owner: string | undefined, checked: Checked, veto: Veto) {
-  const site = yield* Site.make(path, { owner, veto })
+const make = Effect.fn("Disk.make")(function* (
+  path: Buffer,
+  owner: string | undefined,
+  checked: Checked,
+  { syncs, veto }: { readonly veto: Veto; readonly syncs: boolean }
+) {
+  const site = yield* Site.make(path, { owner, veto, syncs })
   const { destination, temporaries } = site
   const bundles = Bundles.make()
   if (checked === "AtOnce") yield* destination.admissible
@@ -167,6 +177,7 @@ const finish = (site: Site.Site) =>
       const close = () => Entries.closeDirectory(site, entry)
       forEntry(failures, index, entry.path, () => destination.persistently(close))
     })
+    if (site.syncs) failures.push(...(yield* Sync.tree(site)))
     // A catcher that says the tree is there must not be wrong.
     yield* destination.stands
     return failures

@@ -13,11 +13,12 @@ import { isInside } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
-import { attempt, forEntry, orClean, storeError } from "./Attempt.ts"
+import { attempt, fail, forEntry, orClean, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
+import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 
 /** A file under its temporary name. */
@@ -62,7 +63,10 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
       const failures: Array<Failure> = []
       yield* site.destination.stands
       const free = skip(0) ? [] : yield* Way.clear(site, [index], failures)
-      if (free.length > 0) forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
+      if (free.length === 0) return failures
+      const synced = site.syncs ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
+      if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
+      else forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
       return failures
     })
   }

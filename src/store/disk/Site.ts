@@ -34,6 +34,8 @@ export class Site {
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
   readonly programs: string
+  /** Is all to be on the disk before it is said to be there, whatever the master wishes? */
+  private readonly syncsAlways: boolean
   /** What no master may do here. */
   readonly veto: Veto
   /** The user that makes the entries. */
@@ -62,6 +64,7 @@ export class Site {
       readonly random: typeof Random.Random.Service
       readonly programs: string
       readonly veto: Veto
+      readonly syncs: boolean
     }
   ) {
     this.user = process.geteuid?.() ?? 0
@@ -69,6 +72,7 @@ export class Site {
     this.libc = options.libc
     this.programs = options.programs
     this.veto = options.veto
+    this.syncsAlways = options.syncs
     this.inventory = new Inventory([], this.veto)
     this.guard = new Guard(destination, this.veto)
     this.temporaries = new Temporaries(options.owner, this.user, options.random)
@@ -79,6 +83,12 @@ export class Site {
   /** Only root gives files away. */
   get isRoot(): boolean {
     return this.user === 0
+  }
+
+  /** Is what has arrived to be on the disk before it is said to be there? [F-9] */
+  get syncs(): boolean {
+    const { policy } = this.describe
+    return (this.syncsAlways || policy.syncs) && !policy.isDryRun
   }
 
   /** A session begins with these entries. */
@@ -156,7 +166,7 @@ export class Site {
 /** A site whose destination is closed with the scope. */
 export const make = Effect.fnUntraced(function* (
   path: Buffer,
-  options: { readonly owner: string | undefined; readonly veto: Veto }
+  options: { readonly owner: string | undefined; readonly veto: Veto; readonly syncs: boolean }
 ) {
   const libc = yield* Libc
   const random = yield* Random.Random

@@ -1,0 +1,36 @@
+/** --fsync: of a catcher it is an option of its store, of a master a wish of its policy. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { policyOf } from "../../src/cli/Send.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
+import { inTime } from "../phase/Rig.ts"
+import { mrsync } from "./Rig.ts"
+
+describe("--fsync", () => {
+  it.effect.each([
+    [[], false],
+    [["--fsync"], true]
+  ] as const)("catch %j", ([words, expected]) =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const heard: Array<boolean | undefined> = []
+      const host = { network, synced: (syncs: boolean | undefined) => heard.push(syncs) }
+      yield* inTime(mrsync(host, "catch", "--insecure", "--wait", "1", ...words, "DEST"))
+      assert.deepStrictEqual(heard, [expected])
+    })
+  )
+
+  it.effect("send", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      let isChosen = false
+      yield* mrsync({ network, chosen: () => void (isChosen = true) }, "send", "--insecure", "--fsync", "s/")
+      assert.isTrue(isChosen)
+      for (const fsync of [false, true]) {
+        const input = { windowSeconds: 0, fsync } as Parameters<typeof policyOf>[0]
+        assert.strictEqual(Result.getOrThrow(policyOf(input, [])).syncs, fsync)
+      }
+    })
+  )
+})
