@@ -12,6 +12,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../session/Session.ts"
+import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -145,8 +146,23 @@ export class Delivery<E, R, E2, R2> {
           // the manifest is in no catcher's hands before it was sent there
           if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content), content.layout.pageBytes)
           yield* this.finish(sending, opened, lanes.repair)
+          yield* this.tellGrown(content)
         })
       )
+    })
+  }
+
+  /** [P-8] What was appended to is no other file; a user is told that a part is not sent. */
+  private tellGrown({ hasGrown }: PageStream.Content) {
+    return Effect.gen({ self: this }, function* () {
+      const { carried, ledger } = this.options
+      if (!(yield* Effect.orElseSucceed(hasGrown, () => false))) return
+      const path = display(ledger.entries[carried.members[0].entry].path)
+      const progress = yield* Progress
+      progress.publish({
+        _tag: "Note",
+        message: `${path} grew while it was sent; it arrived as it was when it was opened`
+      })
     })
   }
 

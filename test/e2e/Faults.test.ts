@@ -428,6 +428,31 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       })
   )
 
+  test("a log to which a program writes all the time arrives as it was at one moment [P-8]", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = join(lab.folder, "source")
+      mkdirSync(source)
+      const path = Trees.random(join(source, "log"), 6_000_000)
+      lab.lab("loss", "3")
+      const catchers = yield* lab.catchers(2)
+      let nth = 0
+      const writing = setInterval(() => appendFileSync(path, `line ${nth++}\n`), 5)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", ...slowly, source)
+      const stopping = Effect.sync(() => clearInterval(writing))
+      const { events, report, status } = yield* Effect.ensuring(master.ended, stopping)
+      assert.strictEqual(status, 0, JSON.stringify(report))
+      assert.isTrue(events.some(({ _tag, message }) => _tag === "Note" && /log.*(?:grew|once more)/.test(message)))
+      const log = readFileSync(path)
+      for (const [i, catcher] of catchers.entries()) {
+        assert.strictEqual((yield* catcher.ended).status, 0)
+        const arrived = readFileSync(join(lab.destination(i + 1), "source", "log"))
+        assert.isAtLeast(arrived.length, 6_000_000)
+        assert.isTrue(arrived.equals(log.subarray(0, arrived.length)), "it is no beginning of the log")
+        assert.isBelow(arrived.length, log.length)
+      }
+    })
+  )
+
   test("--serve stays for session after session", 1, (lab) =>
     Effect.gen(function* () {
       const source = Trees.awkward(join(lab.folder, "source"))

@@ -216,7 +216,8 @@ describe("[M-8] a file that changes", () => {
       }
       const ended = yield* session({ tree, act, loss: 0.05 })
       arrived([then, tree[1]], ended)
-      assert.deepStrictEqual(ended.notes, [])
+      assert.deepStrictEqual(ended.notes, ["a grew while it was sent; it arrived as it was when it was opened"])
+      assert.strictEqual(exitStatusOf(ended.report), 0)
     })
   )
 
