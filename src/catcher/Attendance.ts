@@ -19,6 +19,7 @@ import type * as Unread from "../source/Unread.ts"
 import type { StoreError } from "../store/Store.ts"
 import { counts, type Entry, nothingLeftOut } from "../tree/Entry.ts"
 import * as Compare from "../tree/Compare.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
@@ -303,7 +304,7 @@ export class Attendance {
       if (entry._tag !== "File" || this.isAmiss(index) || this.isLacked(index)) return
       if (Compare.isKept(this.found?.words[index] ?? 0)) return
       this.files++
-      this.bytes += entry.size
+      this.bytes += carriedBytes(entry)
     })
   }
   /** Has an entry to come, as far as it is known? [Y-5] */
@@ -363,17 +364,17 @@ export class Attendance {
     for (const entry of revised) {
       const [before, after] = [this.entries?.[entry], entries[entry]]
       if (before?._tag !== "File" || after._tag !== "File") continue
-      this.total += after.size - before.size
+      this.total += carriedBytes(after) - carriedBytes(before)
       // did it stand here, or was it committed with the file that carried it so far?
       const carrier = carriers.get(entry)
       const stands = !this.isLacked(entry)
       const isHere = stands || (carrier !== undefined && this.committed.has(carrier))
       if (stands && keeps(this.policy)) {
         // one that is kept was not counted
-        if (!Compare.isKept(this.found?.words[entry] ?? 0)) this.bytes += after.size - before.size
+        if (!Compare.isKept(this.found?.words[entry] ?? 0)) this.bytes += carriedBytes(after) - carriedBytes(before)
       } else if (isHere && !this.isAmiss(entry)) {
         this.files--
-        this.bytes -= before.size
+        this.bytes -= carriedBytes(before)
       }
       this.revised.set(entry, file)
       this.said.delete(entry)

@@ -78,7 +78,7 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "partial-dir": ["", noPart],
   "temp-dir": ["T", "a file is written beside its name, and renamed when it is whole"],
   "delay-updates": ["", "each file has its name when it is whole, and what is to be deleted goes last"],
-  preallocate: ["", "a file has its size from the beginning, and long runs of zeros become holes"],
+  preallocate: ["", "no room is reserved: whether the tree fits is looked at before, and holes stay holes"],
   fuzzy: ["y", `--fuzzy ${notYet}: a file is sent whole`],
   "compare-dest": ["", onlyDest],
   "copy-dest": ["", onlyDest],
@@ -150,8 +150,8 @@ const always: Readonly<Record<string, string>> = {
   recursive: fewer,
   r: fewer,
   "numeric-ids": "numbers of users and groups travel, the same for all catchers",
-  sparse: "long runs of zeros become holes",
-  S: "long runs of zeros become holes"
+  sparse: "holes stay holes, and long runs of zeros become holes",
+  S: "holes stay holes, and long runs of zeros become holes"
 }
 
 const byLetter = new Map([...Object.values(refused), ["w", refused["contimeout"][1]] as const])

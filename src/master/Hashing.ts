@@ -8,6 +8,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import { Source } from "../source/Source.ts"
 import type { Entry } from "../tree/Entry.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 import { Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { type Member, partOf } from "../tree/Members.ts"
@@ -26,7 +27,8 @@ export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: 
   doubts.own = { bytes: 0, total }
   const count = (bytes: number) => void (doubts.own = { bytes: doubts.own.bytes + bytes, total })
   for (const members of batches(files, ledger.manifest)) {
-    if (members[0].size > Limits.hashedBytes) yield* large(members[0], { piece, hashes, count })
+    if (members[0].size > Limits.hashedBytes || members[0].extent !== undefined)
+      yield* large(members[0], { piece, hashes, count })
     else {
       yield* small(members, piece, hashes)
       count(members.reduce((sum, { size }) => sum + size, 0))
@@ -43,13 +45,16 @@ function* batches(files: Runs, entries: ReadonlyArray<Entry>): Generator<Readonl
   let offset = 0
   for (const entry of Lacks.each(files)) {
     const file = entries[entry]
-    const size = file?._tag === "File" ? file.size : 0
-    if (members.length > 0 && (offset + size > Limits.hashedBytes || members.length === Limits.bundleFiles)) {
+    if (file?._tag !== "File") continue
+    const size = carriedBytes(file)
+    const hasHoles = file.data !== undefined
+    const isFull = hasHoles || offset + size > Limits.hashedBytes || members.length === Limits.bundleFiles
+    if (members.length > 0 && (isFull || members[0].extent !== undefined)) {
       yield members
       members = []
       offset = 0
     }
-    members.push({ entry, offset, size })
+    members.push(hasHoles ? { entry, offset, size, extent: file } : { entry, offset, size })
     offset += size
   }
   if (members.length > 0) yield members

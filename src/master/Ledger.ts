@@ -11,6 +11,7 @@ import { unsentOf } from "../source/Unread.ts"
 import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
 import * as Compare from "../tree/Compare.ts"
 import { encode as encodeHashes, type Hashes } from "../tree/Hashes.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { encode } from "../tree/Manifest.ts"
 import { display, failureAt } from "../tree/Names.ts"
@@ -310,9 +311,9 @@ export class Ledger {
   /** Files that were taken anew become files of the plan. */
   revise(retaken: ReadonlyArray<Retaken>): void {
     const file = this.plan.length + 1
-    const revision = retaken.map(({ entry, metadata, size }): Entry => {
+    const revision = retaken.map(({ entry, ...now }): Entry => {
       const { path } = this.entries[entry]
-      return { _tag: "File", path, metadata, size }
+      return { _tag: "File", path, ...now }
     })
     const bytes = encode(revision)
     const { entries, plan, revised } = Result.getOrThrow(revise(this.entries, revision, file))
@@ -361,7 +362,7 @@ export class Ledger {
     for (const account of this.accounts.values()) {
       const { committed, leftOut, stands } = account
       const arrived = committed.has(file) && !leftOut.has(entry)
-      if ((arrived || this.isSame(account, entry)) && !stands.has(entry)) stands.set(entry, old.size)
+      if ((arrived || this.isSame(account, entry)) && !stands.has(entry)) stands.set(entry, carriedBytes(old))
     }
   }
   /** A catcher that has taken no manifest can be sent nothing else. */

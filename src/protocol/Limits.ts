@@ -167,6 +167,12 @@ export const leaseMillis = 60_000
 export const leasePollMillis = 100
 /** Spans of one file in their missing rounds while the next one is streamed. */
 export const spansInFlight = 3
+/** Runs of data that a manifest tells of one file, 16 KiB: holes are few, or small. */
+export const dataRuns = 1024
+/** And of all files: 64 MiB. Of further ones the first and the last byte of their data are told. */
+export const allDataRuns = 4 * 1024 * 1024
+/** Runs that a file system is asked for: 30 ms of questions without a turn. */
+export const seenRuns = 16 * 1024
 /** A manifest is held in memory at both ends. */
 export const manifestBytes = 1024 * 1024 * 1024
 /** Entries of a manifest: what a program's memory holds of them. */

@@ -123,7 +123,8 @@ export class Changing {
     const { entry } = this.tree[index]
     if (entry._tag !== "File") return this.tree[index]
     const mtimeSeconds = entry.metadata.mtimeSeconds + 1
-    return { entry: { ...entry, size: content.length, metadata: { ...entry.metadata, mtimeSeconds } }, content }
+    const { data: _, ...dense } = entry
+    return { entry: { ...dense, size: content.length, metadata: { ...entry.metadata, mtimeSeconds } }, content }
   }
 }
 

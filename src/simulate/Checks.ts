@@ -370,8 +370,15 @@ const mostSecrets = 8
 /** So long that chance says none of them in a sweep. */
 const secretBytes = 8
 
+/** How the content begins, after a hole; nothing but a hole is no secret. */
+const secretOf = (content: Uint8Array): Buffer => {
+  const first = content.findIndex((byte) => byte !== 0)
+  const from = first === -1 ? content.length : first
+  return Buffer.from(content.subarray(from, from + secretBytes))
+}
+
 const secretsOf = (contents: ReadonlyMap<string, Uint8Array>): ReadonlyArray<Buffer> =>
   [...contents]
-    .flatMap(([path, content]) => [Buffer.from(path), Buffer.from(content.subarray(0, secretBytes))])
+    .flatMap(([path, content]) => [Buffer.from(path), secretOf(content)])
     .filter(({ length }) => length >= secretBytes)
     .slice(0, mostSecrets)

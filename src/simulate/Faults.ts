@@ -302,7 +302,16 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
     refuse(Tree.file("/outside/absolute", 10, seed))
     if (tree.some(({ entry }) => entry._tag === "Symlink")) refuse(Tree.file("link/through", 10, seed))
   }
+  dig(new Dice(seed ^ 0x3f84_d5b5), seed, tree)
   return { tree, refused }
+}
+
+/** Some of the files have holes, in some stories. */
+const dig = (dice: Dice, seed: number, tree: Array<Given>): void => {
+  if (!dice.hits(0.3)) return
+  tree.forEach((given, index) => {
+    if (dice.hits(0.5)) tree[index] = Tree.withHoles(given, seed + index)
+  })
 }
 
 /** What stands on a disk before: outside of the destination, and in it. */

@@ -3,6 +3,8 @@
 import * as Result from "effect/Result"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { bounded } from "../tree/Holes.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
 
@@ -27,6 +29,28 @@ export const file = (path: string, size: number, seed = 1): Given => ({
   entry: { _tag: "File", path: text.encode(path), metadata, size },
   content: bytes(size, seed)
 })
+
+/**
+ * The same with holes: of blocks of 4 KiB those of a seed are zeros, and no data.
+ */
+export const withHoles = (given: Given, seed: number): Given => {
+  const { content = new Uint8Array(0), entry } = given
+  if (entry._tag !== "File") return given
+  const holed = content.slice()
+  const data: Array<number> = []
+  for (let at = 0, block = 0; at < content.length; at += blockBytes, block++) {
+    const end = Math.min(at + blockBytes, content.length)
+    // several in a row, as on a disk
+    if (Math.imul(seed + (block >> 2), 0x9e37_79b1) >>> 30 > 0) holed.fill(0, at, end)
+    else data.push(at, end - at)
+  }
+  const runs = bounded(content.length, data, Limits.dataRuns)
+  const { data: _, ...dense } = entry
+  return { ...given, entry: runs === undefined ? dense : { ...dense, data: runs }, content: holed }
+}
+
+/** Of the holes. */
+const blockBytes = 4096
 
 /** A directory; what is in it comes after it. */
 export const directory = (path: string): Given => ({

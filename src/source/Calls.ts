@@ -18,7 +18,7 @@ import { display, ofKey } from "../tree/Names.ts"
 import { SourceChanged, SourceError } from "./Source.ts"
 
 // Not blocking: a FIFO in its place by now must not make the master wait for a writer.
-const readFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+export const readFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
 /** The status of a path itself, one character a byte; throws where it names nothing. */
 export type Look = (path: string) => Status.Status

@@ -12,6 +12,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Limits from "../protocol/Limits.ts"
+import type { Runs } from "../protocol/Words.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
 import { endless } from "./Calls.ts"
@@ -25,6 +26,10 @@ type Read = (offset: number, into: Uint8Array) => Effect.Effect<number, Refused>
 export interface Taken {
   readonly stats: fs.BigIntStats
   readonly read: Read | undefined
+  /** The open file whose holes are those of what is read: the copy's, or the file's own; undefined: it is read without holes. */
+  readonly holesAt: number | undefined
+  /** Its runs of data, where it has holes. */
+  readonly data?: Runs | undefined
 }
 
 /** The bytes for copies of one batch that share no blocks with their files: their directory may be memory. */
@@ -59,24 +64,26 @@ export const take = Effect.fn("Copies.take")(function* (
       const now = yield* look(fd)
       const isStill = now.size === stats.size && now.mtimeNs === stats.mtimeNs
       if (count < size && (isStill || isLast)) return yield* Effect.fail(endless())
-      if (count === size && (isStill || isLast)) return { stats, read: fromMemory(bytes) }
+      if (count === size && (isStill || isLast)) return { stats, read: fromMemory(bytes), holesAt: undefined }
       continue
     }
     const shared = yield* reflink(fd, directory)
-    if (shared !== undefined) return { stats: withSize(stats, yield* look(shared.fd)), read: shared.read }
-    if (size > allowance.bytes) return { stats, read: undefined }
+    if (shared !== undefined) {
+      return { stats: withSize(stats, yield* look(shared.fd)), read: shared.read, holesAt: shared.fd }
+    }
+    if (size > allowance.bytes) return { stats, read: undefined, holesAt: fd }
     if (size > allowance.leftBytes) return "Later"
     const copy = yield* Effect.option(temporary)
-    if (copy._tag === "None") return { stats, read: undefined }
+    if (copy._tag === "None") return { stats, read: undefined, holesAt: fd }
     const copied = yield* Effect.result(transfer(source, copy.value, size))
     const isWhole = Result.isSuccess(copied) && copied.success === size
     if (isWhole && (isLast || (yield* agrees(copy.value.read, source.read, size)))) {
       allowance.leftBytes -= size
-      return { stats, read: copy.value.read }
+      return { stats, read: copy.value.read, holesAt: undefined }
     }
     yield* copy.value.close
     // there is no room for a copy, or the file is cut again and again
-    if (Result.isFailure(copied) || isLast) return { stats, read: undefined }
+    if (Result.isFailure(copied) || isLast) return { stats, read: undefined, holesAt: fd }
   }
 })
 

@@ -16,16 +16,18 @@ import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "../system/Errno.ts"
-import { Libc } from "../system/Libc.ts"
+import { type Calls, Libc } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
+import { Carried, carriedBytes } from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
 import { changedAt, endless, failure, looking, openAt, readWhole, whenFree } from "./Calls.ts"
 import { type Choice, everything } from "./Choice.ts"
 import * as Copies from "./Copies.ts"
+import { Budget } from "./Holes.ts"
 import { pruned } from "./Prune.ts"
 import type { Retaken, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
@@ -57,12 +59,13 @@ const make = Effect.fn("DiskSource.make")(function* (
   choice: Choice,
   copyBytes: number
 ) {
-  const look = looking(yield* Libc)
+  const libc = yield* Libc
+  const look = looking(libc)
   for (const source of sources) yield* lookAt(source, choice, look)
-  const files = new Files(yield* Effect.scope, copyBytes, choice.wished)
+  const files = new Files(yield* Effect.scope, copyBytes, choice.wished, libc)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk(choice, look)
+    const walk = new Walk(choice, look, new Budget(libc))
     for (const source of sources) yield* walk.walk(source)
     const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
     files.entries = entries
@@ -95,14 +98,16 @@ class Files {
   /** Bytes that the copies of one retake may take. */
   readonly copyBytes: number
   readonly wished: Wished.Wished
+  readonly libc: Option.Option<Calls>
   private readonly scope: Scope.Scope
   /** Holds the copies. */
   private copiesScope: Scope.Closeable | undefined
 
-  constructor(scope: Scope.Scope, copyBytes: number, wished: Wished.Wished) {
+  constructor(scope: Scope.Scope, copyBytes: number, wished: Wished.Wished, libc: Option.Option<Calls>) {
     this.scope = scope
     this.copyBytes = copyBytes
     this.wished = wished
+    this.libc = libc
   }
 
   /** A file of the scan: its path, and its status then. */
@@ -141,7 +146,7 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   const changed = changedAt(path)
   const failed = failure(path)
   const copy = files.copies.get(entry)?.read
-  if (copy !== undefined) return copied(copy, changed, failed)
+  if (copy !== undefined) return copied(throughHoles(found, copy), changed, failed)
   const descriptor = yield* Effect.mapError(openAt(path), failed)
   const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
   // A file that was renamed over it is another one; without a name it is sent as it was, as rsync does.
@@ -156,9 +161,10 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   )
   if (!(yield* isUntouched)) return yield* changed
   const endsEarly = Effect.flatMap(isUntouched, (untouched) => Effect.fail(untouched ? failed(endless()) : changed))
+  const read = throughHoles(found, descriptor.read)
   const file: SourceFile = {
     read: (offset, into) =>
-      Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
+      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
         count === into.length ? Effect.void : endsEarly
       ),
     isUntouched,
@@ -168,12 +174,25 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   return file
 })
 
+type Read = NonNullable<Copies.Taken["read"]>
+
+/** Reads what is carried of a file; answers how many bytes were read. */
+const throughHoles = ({ extent }: Found, read: Read): Read => {
+  if (extent.data === undefined) return read
+  const carried = new Carried(extent)
+  return Effect.fnUntraced(function* (offset, into) {
+    let done = 0
+    for (const { at, bytes } of carried.pieces(offset, into)) {
+      const count = yield* read(at, bytes)
+      done += count
+      if (count < bytes.length) break
+    }
+    return done
+  })
+}
+
 /** A file that is sent from its copy. */
-const copied = (
-  copy: NonNullable<Copies.Taken["read"]>,
-  changed: SourceChanged,
-  failed: (cause: unknown) => Failed
-): SourceFile => ({
+const copied = (copy: Read, changed: SourceChanged, failed: (cause: unknown) => Failed): SourceFile => ({
   read: (offset, into) =>
     Effect.flatMap(Effect.mapError(copy(offset, into), failed), (count) =>
       count === into.length ? Effect.void : Effect.fail(changed)
@@ -256,34 +275,44 @@ const retakeOne = Effect.fnUntraced(function* (
   allowance: Copies.Allowance
 ) {
   const { found: before, path } = yield* files.at(entry)
-  const copying = files.copying.withPermit(copyAt(path, into, allowance))
+  const copying = files.copying.withPermit(copyAt(path, files, into, allowance))
   const taken = yield* Effect.mapError(whenFree(copying), failure(path))
   if (taken === undefined) return yield* changedAt(path)
   if (taken === "Later") return undefined
-  const { stats } = taken
+  const status = Status.ofStats(taken.stats)
+  const { size } = status
+  const extent = taken.data === undefined ? { size } : { size, data: taken.data }
   files.copies.set(entry, taken)
-  const status = Status.ofStats(stats)
-  files.found[entry] = foundOf(before.source, status, before.real)
-  return { entry, metadata: Wished.ofStatus(files.wished, status), size: status.size } as Retaken
+  files.found[entry] = foundOf(before.source, status, extent, before.real)
+  return { entry, metadata: Wished.ofStatus(files.wished, status), ...extent } as Retaken
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */
-const copyAt = (path: Buffer, into: Scope.Scope, allowance: Copies.Allowance) =>
+const copyAt = (path: Buffer, { libc }: Files, into: Scope.Scope, allowance: Copies.Allowance) =>
   Effect.scoped(
-    Effect.flatMap(openAt(path), ({ fd }) =>
-      Scope.provide(Copies.take(fd, path.subarray(0, path.lastIndexOf(0x2f) + 1), allowance), into)
-    )
+    Effect.gen(function* () {
+      const { fd } = yield* openAt(path)
+      const directory = path.subarray(0, path.lastIndexOf(0x2f) + 1)
+      const taken = yield* Scope.provide(Copies.take(fd, directory, allowance), into)
+      if (taken === undefined || taken === "Later" || taken.holesAt === undefined) return taken
+      const { holesAt, stats } = taken
+      return { ...taken, data: new Budget(libc).runsOf(holesAt, Number(stats.size)) }
+    })
   )
 
 const isCurrent = Effect.fn("DiskSource.isCurrent")(
   function* (files: Files, entry: number) {
     const taken = files.copies.get(entry)
     if (taken?.read === undefined) return true
-    const { path } = yield* files.at(entry)
+    const { found, path } = yield* files.at(entry)
     const now = yield* openAt(path)
-    const { ino, size } = taken.stats
-    if (fs.fstatSync(now.fd, { bigint: true }).ino !== ino) return true
-    return yield* Copies.agrees(taken.read, now.read, Number(size))
+    const size = Number(taken.stats.size)
+    if (fs.fstatSync(now.fd, { bigint: true }).ino !== taken.stats.ino) return true
+    if (found.extent.data === undefined) return yield* Copies.agrees(taken.read, now.read, size)
+    const data = new Budget(files.libc).runsOf(now.fd, size)
+    if (data?.join() !== found.extent.data.join()) return false
+    const [then, current] = [throughHoles(found, taken.read), throughHoles(found, now.read)]
+    return yield* Copies.agrees(then, current, carriedBytes(found.extent))
     // A file that is not there any more has not changed since.
   },
   Effect.scoped,

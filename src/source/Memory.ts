@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Errno from "../system/Errno.ts"
 import type { Entry } from "../tree/Entry.ts"
+import { Carried } from "../tree/Holes.ts"
 import { display } from "../tree/Names.ts"
 import { isInside, type Member, partOf } from "../tree/Members.ts"
 import { type Retaken, type Skipped, Source, SourceChanged, SourceError, type SourceFile } from "./Source.ts"
@@ -103,7 +104,7 @@ class Files {
   copy(index: number, { content = empty, entry }: Given & { readonly entry: FileEntry }): Retaken {
     this.known[index] = entry
     this.copies.set(index, { entry, content: content.slice() })
-    return { entry: index, metadata: entry.metadata, size: content.length }
+    return { entry: index, metadata: entry.metadata, size: content.length, ...dataOf(entry) }
   }
 
   /** A file was taken anew in vain. */
@@ -126,14 +127,17 @@ const open = Effect.fn("MemorySource.open")(function* (files: Files, index: numb
   const file = yield* Effect.fromResult(files.find(index))
   const opened = stamp(file.entry)
   const size = (file.content ?? empty).length
+  const carried = new Carried({ size, ...dataOf(file.entry) })
   const changed = changedAt(file.entry)
   return {
     read: (offset, into) =>
       Effect.suspend(() => {
         const { content = empty } = file
-        if (!isInside(content.length, offset, into.length)) return Effect.fail(changed)
-        into.set(content.subarray(offset, offset + into.length))
-        return Effect.void
+        for (const { at, bytes } of carried.pieces(offset, into)) {
+          if (!isInside(content.length, at, bytes.length)) return Effect.fail(changed)
+          bytes.set(content.subarray(at, at + bytes.length))
+        }
+        return isInside(carried.size, offset, into.length) ? Effect.void : Effect.fail(changed)
       }),
     isUntouched: Effect.sync(() => stamp(file.entry) === opened),
     hasGrown: Effect.sync(() => (file.content ?? empty).length > size),
@@ -180,6 +184,8 @@ const whenFree = Effect.fnUntraced(function* (files: Files, index: number) {
   }
   return file
 })
+
+const dataOf = (entry: Entry) => (entry._tag === "File" && entry.data !== undefined ? { data: entry.data } : {})
 
 const empty = new Uint8Array(0)
 

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { Member } from "../tree/Members.ts"
 import type { Metadata } from "../tree/Metadata.ts"
@@ -88,11 +89,13 @@ export interface Retaken {
   readonly entry: number
   readonly metadata: Metadata
   readonly size: number
+  /** Its runs of data, where it has holes. */
+  readonly data?: Runs
 }
 
 /** A file that was opened; it is read until its scope closes. */
 export interface SourceFile {
-  /** Fills `into` from an offset; SourceChanged when the file has become shorter. */
+  /** Fills `into` from an offset of what is carried of it; SourceChanged when the file has become shorter. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
   /** Are size and mtime what they were when it was opened? */
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>

@@ -14,9 +14,11 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf, ofKey } from "../tree/Names.ts"
+import type * as Holes from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
 import { isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
+import type { Budget } from "./Holes.ts"
 import * as Named from "./Named.ts"
 import type { FilterError, Skipped, SourceError } from "./Source.ts"
 import { isUnsafe } from "./Unsafe.ts"
@@ -51,12 +53,15 @@ export interface Found {
   readonly mtimeNs: bigint
   /** The path on disk, where a symbolic link was followed to it. */
   readonly real: Buffer | undefined
+  /** Where it has data. */
+  readonly extent: Holes.Extent
 }
 
-export const foundOf = (source: Argument, status: Status.Status, real?: Buffer): Found => ({
+export const foundOf = (source: Argument, status: Status.Status, extent: Holes.Extent, real?: Buffer): Found => ({
   source,
   size: BigInt(status.size),
   mtimeNs: Status.mtimeNsOf(status),
+  extent,
   real
 })
 
@@ -121,11 +126,13 @@ export class Walk {
   /** The leaders of hard links, by device and inode. */
   readonly leaders = new Map<string, number>()
   private readonly look: Look
+  readonly holes: Budget
   private looks = 0
 
-  constructor(choice: Choice, look: Look) {
+  constructor(choice: Choice, look: Look, holes: Budget) {
     this.choice = choice
     this.look = look
+    this.holes = holes
   }
 
   /** Paths in the tree that have no entry, and directories whose content has none, or not all: they are there all the same. */
@@ -324,7 +331,7 @@ export class Walk {
       return this.skip(path, undefined, "Special", entry)
     }
     this.taken.set(relative, this.entries.length)
-    this.found.push(entry._tag === "File" ? foundOf(source, status, real) : undefined)
+    this.found.push(entry._tag === "File" ? foundOf(source, status, entry, real) : undefined)
     this.entries.push(entry)
     return entry._tag === "Directory"
   }
@@ -356,8 +363,8 @@ export class Walk {
 
 /** The entry, or why there is none for it. */
 const entryOf = (
-  { path: own, relative, status }: Visit,
-  { choice, entries, leaders }: Pick<Walk, "choice" | "entries" | "leaders">
+  { path: own, real, relative, status }: Visit,
+  { choice, entries, holes, leaders }: Pick<Walk, "choice" | "entries" | "holes" | "leaders">
 ): Entry | string => {
   const path = ofKey(relative)
   const metadata = Wished.ofStatus(choice.wished, status)
@@ -372,8 +379,10 @@ const entryOf = (
       if (isLinked) leaders.set(Status.identityOf(status), entries.length)
       const { size, usedBytes } = status
       // A bundle's members are small, and not looked at for holes.
-      const isSparse = size > Limits.smallFileBytes && usedBytes < size
-      return isSparse ? { _tag: "File", path, metadata, size, usedBytes } : { _tag: "File", path, metadata, size }
+      if (size <= Limits.smallFileBytes || usedBytes >= size) return { _tag: "File", path, metadata, size }
+      const data = holes.runsAt(real ?? ofKey(own), status)
+      const file = { _tag: "File", path, metadata, size, usedBytes } as const
+      return data === undefined ? file : { ...file, data }
     }
     case "Symlink":
       return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(ofKey(own), { encoding: "buffer" }) }

@@ -25,6 +25,7 @@ import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { Hashes } from "../tree/Hashes.ts"
+import { carriedOf } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { bytesOf, display, keyOf, ofKey } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
@@ -139,7 +140,7 @@ const hashAll = Effect.fn("Memory.hash")(function* (site: MemorySite, files: Run
   let done = 0
   for (const index of Lacks.each(files)) {
     if (site.options.turn !== undefined) yield* site.options.turn("hash")
-    const content = contentOf(site, index)
+    const content = contentOf(site, entries[index])
     if (content !== undefined) hashes.put(index, hash(content))
     told((done += content?.length ?? 0))
     yield* Effect.yieldNow
@@ -147,10 +148,11 @@ const hashAll = Effect.fn("Memory.hash")(function* (site: MemorySite, files: Run
   return hashes
 })
 
-/** The content of a file that stands there. */
-const contentOf = ({ inventory, volume }: MemorySite, index: number): Uint8Array | undefined => {
-  const node = volume.find(pathOf(inventory.entries[index]))
-  return node?._tag === "File" ? node.content.bytes : undefined
+/** What is carried of the content of a file that stands there; undefined also where it has more. */
+const contentOf = ({ volume }: MemorySite, entry: Entry): Uint8Array | undefined => {
+  const node = volume.find(pathOf(entry))
+  if (node?._tag !== "File" || entry._tag !== "File") return undefined
+  return carriedOf(node.content.bytes, entry)
 }
 
 /** Is it not any more what the survey has found right? */
@@ -159,7 +161,7 @@ const hasChanged = (site: MemorySite, index: number): boolean => {
   const entry = inventory.asCompared(index)
   const before = contents?.entries[index] === entry ? contents.hashes.get(index) : undefined
   if (before === undefined) return inventory.isOther(index, foundOf(volume.find(pathOf(entry))))
-  const content = contentOf(site, index)
+  const content = contentOf(site, entry)
   return content === undefined || Buffer.compare(hash(content), before) !== 0
 }
 

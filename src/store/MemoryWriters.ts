@@ -8,7 +8,8 @@ import * as Result from "effect/Result"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
-import { isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
+import { Carried, carriedOf } from "../tree/Holes.ts"
+import { fileBytes, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
 import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
@@ -32,24 +33,34 @@ export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carrie
 const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: CarriedFile) {
   const { inventory, volume } = site
   const { members, size } = carried
-  const index = members[0].entry
+  const [member] = members
+  const index = member.entry
+  const holes = new Carried(member.extent ?? { size })
   const entry = inventory.entries[index]
   const refusal = inventory.refusal(index)
   if (refusal !== undefined) return yield* refusal
   yield* site.check("open", entry)
   yield* site.makeWay("open", entry)
-  const { file, temporary } = yield* create(site, "open", entry, size)
+  const { file, temporary } = yield* create(site, "open", entry, fileBytes(member))
   const writer: FileWriter = {
     write: (offset, bytes) =>
       isInside(size, offset, bytes.length)
         ? Effect.andThen(
             site.check("write", entry),
-            site.step("write", entry, () => volume.write(file, offset, bytes))
+            site.step("write", entry, () => {
+              for (const piece of holes.pieces(offset, bytes)) {
+                const written = volume.write(file, piece.at, piece.bytes)
+                if (Result.isFailure(written)) return written
+              }
+              return Result.void
+            })
           )
         : Effect.fail(at(entry, outside())),
     read: (offset, into) =>
       isInside(size, offset, into.length)
-        ? Effect.sync(() => file.content.read(offset, into))
+        ? Effect.sync(() => {
+            for (const { at, bytes } of holes.pieces(offset, into)) file.content.read(at, bytes)
+          })
         : Effect.fail(at(entry, outside())),
     commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
   }
@@ -121,7 +132,9 @@ export const existing = (site: MemorySite, carried: CarriedFile) =>
       read: (offset, into) =>
         Effect.sync(() => {
           for (const piece of overlaps(carried.members, offset, into)) {
-            files[piece.position].content.read(piece.from, piece.into)
+            const holes = new Carried(piece.member.extent ?? piece.member)
+            const { content } = files[piece.position]
+            for (const { at, bytes } of holes.pieces(piece.from, piece.into)) content.read(at, bytes)
           }
         }),
       commit: (skip) => each(site, carried, skip, ({ entry }) => describe(site, entry))
@@ -129,10 +142,13 @@ export const existing = (site: MemorySite, carried: CarriedFile) =>
     return Option.some(found)
   })
 
-const standing = ({ inventory, volume }: MemorySite, { entry: index, size }: Member): File | undefined => {
+const standing = ({ inventory, volume }: MemorySite, member: Member): File | undefined => {
+  const { entry: index, extent } = member
   const entry = inventory.entries[index]
   const node = entry === undefined || inventory.refusal(index) !== undefined ? undefined : volume.find(pathOf(entry))
-  return node?._tag === "File" && node.content.size === size && node.names.size === 1 ? node : undefined
+  if (node?._tag !== "File" || node.content.size !== fileBytes(member) || node.names.size !== 1) return undefined
+  const isRightBetween = extent === undefined || carriedOf(node.content.bytes, extent) !== undefined
+  return isRightBetween ? node : undefined
 }
 
 const describe = Effect.fnUntraced(function* (site: MemorySite, index: number) {

@@ -20,6 +20,8 @@ export interface Calls {
   readonly mkfifo: (path: Uint8Array, mode: number) => void
   /** By a name in an open directory, which never leads out of it. Linux only. */
   readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
+  /** The first data, or the first hole, from an offset of an open file on; undefined: there is none before its end. */
+  readonly seek: (fd: number, from: number, kind: "data" | "hole") => number | undefined
   readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
   /**
    * The status of a path itself, seen from an open directory, or from the working directory without one; undefined when it names
@@ -42,16 +44,18 @@ export const load = (): Option.Option<Calls> => {
   return Result.getSuccess(Result.try(() => bind(system)))
 }
 
-// AT_FDCWD, AT_SYMLINK_NOFOLLOW and UTIME_OMIT are the kernel's numbers, and Node does not name them.
+// AT_FDCWD, AT_SYMLINK_NOFOLLOW, UTIME_OMIT, SEEK_DATA and SEEK_HOLE are the kernel's numbers, and Node does not name them.
 const systems: Partial<Record<NodeJS.Platform, System>> = {
-  linux: { here: -100, noFollow: 0x100, omit: (1n << 30n) - 2n },
-  darwin: { here: -2, noFollow: 0x20, omit: -2n }
+  linux: { here: -100, noFollow: 0x100, omit: (1n << 30n) - 2n, seek: { data: 3, hole: 4 } },
+  darwin: { here: -2, noFollow: 0x20, omit: -2n, seek: { data: 4, hole: 3 } }
 }
 
 interface System {
   readonly here: number
   readonly noFollow: number
   readonly omit: bigint
+  /** SEEK_DATA and SEEK_HOLE. */
+  readonly seek: Readonly<Record<"data" | "hole", number>>
 }
 
 // Only where a timespec is two 64-bit numbers.
@@ -66,6 +70,7 @@ const bind = (system: System): Calls => {
   // Its last argument is a variable one, which Linux passes like any other.
   const openat = library.func("int openat(int, const void *, int, uint32_t)")
   const renameat = library.func("int renameat(int, const void *, int, const void *)")
+  const lseek = library.func("int64_t lseek(int, int64_t, int)")
   // One buffer for every call: they are synchronous.
   const times = new BigInt64Array([0n, system.omit, 0n, 0n])
   const timesOf = (seconds: number, nanos: number) => {
@@ -89,6 +94,12 @@ const bind = (system: System): Calls => {
         // a signal came first: some file systems say so instead of beginning anew
         if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
       }
+    },
+    seek: (fd, from, kind) => {
+      const found = Number(lseek(fd, from, system.seek[kind]))
+      if (found >= 0) return found
+      if (koffi.errno() === constants.errno.ENXIO) return undefined
+      throw Errno.toCause(koffi.errno())
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,

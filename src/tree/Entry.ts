@@ -2,6 +2,8 @@
  * The entries of a tree, in the order in which they are made, each with its path in bytes: names on disk are bytes. Pure.
  */
 
+import type { Runs } from "../protocol/Words.ts"
+import { carriedBytes } from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 
 /** Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). */
@@ -14,6 +16,8 @@ export type Entry =
       readonly size: number
       /** What it takes at the source, where holes make that less than its size. */
       readonly usedBytes?: number
+      /** Offset and length of each run of its data, ascending and apart; what lies between them reads as zeros. [M-12] */
+      readonly data?: Runs
     }
   | {
       readonly _tag: "Symlink"
@@ -41,7 +45,7 @@ export interface LeftOut {
 /** All of the tree was read. */
 export const nothingLeftOut: LeftOut = { lost: [], more: 0, special: 0 }
 
-/** What a tree has: hard links are files as well as links, symbolic links are links, a FIFO is neither. */
+/** What a tree has: hard links are files as well as links, symbolic links are links, a FIFO is neither. Bytes are those that are carried. */
 export const counts = (entries: ReadonlyArray<Entry>) => {
   let files = 0
   let directories = 0
@@ -49,7 +53,7 @@ export const counts = (entries: ReadonlyArray<Entry>) => {
   let fifos = 0
   let bytes = 0
   for (const entry of entries) {
-    if (entry._tag === "File") bytes += entry.size
+    if (entry._tag === "File") bytes += carriedBytes(entry)
     if (entry._tag === "File" || entry._tag === "HardLink") files++
     if (entry._tag === "Directory") directories++
     if (entry._tag === "Symlink" || entry._tag === "HardLink") links++

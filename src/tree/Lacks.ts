@@ -5,6 +5,7 @@
 import * as Result from "effect/Result"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
+import { carriedBytes } from "./Holes.ts"
 
 /** The entries among the first `entries` that pass a test. */
 export const among = (entries: number, test: (entry: number) => boolean): Runs => {
@@ -66,7 +67,7 @@ export const union = (all: ReadonlyArray<Runs>): Runs => {
   return out
 }
 
-/** The regular files among them, and their bytes. */
+/** The regular files among them, and the bytes that are carried of them. */
 export const filesIn = (
   runs: Runs,
   entries: ReadonlyArray<Entry>
@@ -76,7 +77,7 @@ export const filesIn = (
     const entry = entries[index]
     if (entry?._tag !== "File") continue
     files++
-    bytes += entry.size
+    bytes += carriedBytes(entry)
   }
   return { files, bytes }
 }

@@ -4,7 +4,9 @@
 
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
+import type { Runs } from "../protocol/Words.ts"
 import { type Entry, type LeftOut, nothingLeftOut } from "./Entry.ts"
+import * as Holes from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 import * as Backup from "./Backup.ts"
 import { modeMask } from "./Metadata.ts"
@@ -17,6 +19,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
 /** Of a File with holes. */
 const sparseTag = tags.length
+/** The same with its runs of data. */
+const dataTag = sparseTag + 1
 const version = 2
 /** Before each entry: how long the rest of it is. A reader passes over fields that it does not know. [M-11] */
 const lengthBytes = 4
@@ -35,7 +39,7 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   }))
   let bytes = 20 + (policy === undefined ? 0 : bytesOf(policy))
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
-  for (const entry of entries) bytes += 64 + entry.path.length + (entry._tag === "Symlink" ? entry.target.length : 0)
+  for (const entry of entries) bytes += 64 + entry.path.length + sizeOf(entry)
   const writer = new Writer(bytes)
   writer.u32(version)
   writer.u32(entries.length)
@@ -52,9 +56,19 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   return writer.written()
 }
 
+const sizeOf = (entry: Entry): number => {
+  if (entry._tag === "Symlink") return entry.target.length
+  return entry._tag === "File" ? 8 * (entry.data?.length ?? 0) : 0
+}
+
 const bytesOf = ({ backup, rules, spared }: Policy): number => {
   const backupBytes = backup === undefined ? 0 : 4 + backup.suffix.length + backup.directory.length
   return spared.reduce((sum, path) => sum + 2 + path.length, policyBytes + rules.length + backupBytes)
+}
+
+const fileTag = ({ data, usedBytes }: Extract<Entry, { readonly _tag: "File" }>): number => {
+  if (data !== undefined) return dataTag
+  return usedBytes === undefined ? tags.indexOf("File") : sparseTag
 }
 
 class Writer {
@@ -93,14 +107,19 @@ class Writer {
     this.view.setUint32(lengthAt, this.at - lengthAt - lengthBytes, true)
   }
   private fields(entry: Entry): void {
-    const isSparse = entry._tag === "File" && entry.usedBytes !== undefined
-    this.u8(isSparse ? sparseTag : tags.indexOf(entry._tag))
+    this.u8(entry._tag === "File" ? fileTag(entry) : tags.indexOf(entry._tag))
     this.data(entry.path)
     if (entry._tag === "HardLink") return this.u32(entry.leader)
     this.metadata(entry.metadata)
-    if (entry._tag === "File") this.u64(entry.size)
-    if (entry._tag === "File" && entry.usedBytes !== undefined) this.u64(entry.usedBytes)
+    if (entry._tag === "File") this.extent(entry)
     if (entry._tag === "Symlink") this.data(entry.target)
+  }
+  private extent({ data, size, usedBytes }: Extract<Entry, { readonly _tag: "File" }>): void {
+    this.u64(size)
+    if (usedBytes !== undefined || data !== undefined) this.u64(usedBytes ?? size)
+    if (data === undefined) return
+    this.u32(data.length / 2)
+    for (const number of data) this.u64(number)
   }
   private metadata({ gid, mode, mtimeNanos, mtimeSeconds, uid }: Metadata): void {
     this.u16(mode)
@@ -233,7 +252,7 @@ class Reader {
 
   private fields(): Entry | undefined {
     const number = this.u8()
-    const tag = number === sparseTag ? "File" : tags[number]
+    const tag = number === sparseTag || number === dataTag ? "File" : tags[number]
     const path = this.data(Limits.pathBytes)
     switch (tag) {
       case "HardLink":
@@ -242,16 +261,31 @@ class Reader {
       case "Fifo":
         return { _tag: tag, path, metadata: this.metadata() }
       case "File":
-        return {
-          ...{ _tag: tag, path, metadata: this.metadata(), size: this.whole(0) },
-          ...(number === sparseTag ? { usedBytes: this.whole(0) } : {})
-        }
+        return this.file(number, path)
       case "Symlink":
         return { _tag: tag, path, metadata: this.metadata(), target: this.data(Limits.pathBytes) }
       default:
         this.fail(`has entry ${this.read} of an unknown type`)
         return undefined
     }
+  }
+
+  private file(number: number, path: Uint8Array): Entry {
+    const file = { _tag: "File", path, metadata: this.metadata(), size: this.whole(0) } as const
+    if (number !== sparseTag && number !== dataTag) return file
+    const sparse = { ...file, usedBytes: this.whole(0) }
+    return number === sparseTag ? sparse : { ...sparse, data: this.runs(file.size) }
+  }
+
+  /** [M-12] The runs of data of a file. */
+  private runs(size: number): Runs {
+    const count = this.u32()
+    if (count > Limits.dataRuns) this.fail(`has ${count} runs of data in entry ${this.read}`)
+    const runs: Array<number> = []
+    while (this.wrong === undefined && runs.length < 2 * count) runs.push(this.whole(0), this.whole(0))
+    const wrong = this.wrong === undefined ? Holes.wrong(size, runs) : undefined
+    if (wrong !== undefined) this.fail(`has ${wrong} in entry ${this.read}`)
+    return runs
   }
 
   leftOut(): LeftOut {

@@ -3,12 +3,19 @@
  * file has one. Pure.
  */
 
+import type { Extent } from "./Holes.ts"
+
 /** One entry's content: `size` bytes from `offset` on. */
 export interface Member {
   readonly entry: number
   readonly offset: number
   readonly size: number
+  /** Of a file with holes, of which `size` bytes are carried: where they lie in it. */
+  readonly extent?: Extent
 }
+
+/** The size of the file that has a member's content. */
+export const fileBytes = ({ extent, size }: Member): number => extent?.size ?? size
 
 /** A member's bytes, as a view of the whole content. */
 export const partOf = (content: Uint8Array, { offset, size }: Member): Uint8Array =>

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import { isList, type Kind, type ListKind, type Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
+import { carriedBytes } from "./Holes.ts"
 import * as Lacks from "./Lacks.ts"
 import type { Member } from "./Members.ts"
 import { keyOf } from "./Names.ts"
@@ -49,10 +50,16 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
   for (const index of indices) {
     const entry = entries[index]
     if (entry._tag !== "File") continue
-    if (entry.size > Limits.smallFileBytes) {
+    if (entry.size > Limits.smallFileBytes || entry.data !== undefined) {
       const file = firstFile + out.length
-      const members = [{ entry: index, offset: 0, size: entry.size }]
-      out.push({ file, kind: "Single", size: entry.size, members })
+      const size = carriedBytes(entry)
+      const member = { entry: index, offset: 0, size }
+      out.push({
+        file,
+        kind: "Single",
+        size,
+        members: [entry.data === undefined ? member : { ...member, extent: entry }]
+      })
       continue
     }
     if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()

@@ -79,6 +79,37 @@ describe("holes", () => {
       assert.isAtMost(used["sparse"] ?? Infinity, 65_536)
     })
   )
+
+  it.effect("are not read: a file is its runs of data, as it was, also while it grows [M-12]", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const base = yield* directory
+        const path = `${base}/sparse`
+        const size = 1024 ** 4
+        fs.writeFileSync(path, "begins")
+        fs.truncateSync(path, size)
+        const fd = fs.openSync(path, "r+")
+        fs.writeSync(fd, "in the middle", size / 2)
+        const disk = yield* source(path)
+        const [entry] = (yield* disk.scan).entries
+        assert.deepInclude(entry, { size, data: [0, 4096, size / 2, 4096] })
+        const file = yield* disk.open(0)
+        const content = new Uint8Array(8192)
+        yield* file.read(0, content)
+        const text = Buffer.from(content).toString().replaceAll("\0", "")
+        assert.strictEqual(text, "beginsin the middle")
+        fs.writeSync(fd, "appended", size)
+        assert.isTrue(yield* file.hasGrown)
+        const again = new Uint8Array(8192)
+        yield* file.read(0, again)
+        assert.deepStrictEqual(again, content)
+        // taken anew it has holes still
+        const { retaken } = yield* disk.retake([0])
+        fs.closeSync(fd)
+        assert.deepInclude(retaken[0], { size: size + 8, data: [0, 4096, size / 2, 4096, size, 8] })
+      })
+    )
+  )
 })
 
 describe("arguments, as rsync takes them", () => {

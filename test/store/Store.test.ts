@@ -14,6 +14,7 @@ import * as Memory from "../../src/store/Memory.ts"
 import type { StoreError } from "../../src/store/Store.ts"
 import { Store } from "../../src/store/Store.ts"
 import * as Compare from "../../src/tree/Compare.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
 import { plan } from "../../src/tree/Plan.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
@@ -44,6 +45,39 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         assert.deepStrictEqual(yield* writer.commit(none), [])
         assert.deepStrictEqual(paths(), ["d", "d/f"])
         assert.strictEqual(content("d/f"), "helloworld")
+      })
+    )
+
+    it.effect("of a file with holes its data is written, and what stands is read through them [M-12]", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        const zeros = (count: number) => "\0".repeat(count)
+        const entries: ReadonlyArray<Entry> = [{ ...file("f", 20_000), data: [2, 5, 12_000, 5, 19_000, 2] }]
+        const [carried] = plan(entries)
+        const whole = `${zeros(2)}hello${zeros(11_993)}world${zeros(6995)}!!${zeros(998)}`
+        yield* store.prepare(entries)
+        yield* deliver(store, carried, "helloworld!!")
+        assert.strictEqual(content("f"), whole)
+        const read = Effect.map(
+          store.existing(carried),
+          Option.map(({ read }) => read)
+        )
+        const into = new Uint8Array(6)
+        yield* Option.getOrThrow(yield* read)(3, into)
+        assert.strictEqual(Buffer.from(into).toString(), "loworl")
+        yield* store.survey(entries, { ...Policy.defaults, compare: "Content" })
+        const hashed = Effect.map(
+          store.hash([0, 1], () => {}),
+          (hashes) => hex(hashes.get(0))
+        )
+        assert.strictEqual(yield* hashed, hex(hash(bytes("helloworld!!"))))
+        // the same runs, and a byte between them
+        const dense = [file("f", 20_000)]
+        yield* store.prepare(dense)
+        yield* deliver(store, single(dense), `${whole.slice(0, 9000)}x${whole.slice(9001)}`)
+        yield* store.survey(entries, { ...Policy.defaults, compare: "Content" })
+        assert.isUndefined(yield* hashed)
+        assert.isTrue(Option.isNone(yield* read))
       })
     )
 

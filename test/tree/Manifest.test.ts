@@ -137,6 +137,11 @@ describe("bytes", () => {
       `02000000 01000000 2a000000 05 0100 61 ${plainHex} 0500000000000000 0400000000000000`
     ],
     [
+      "a file with runs of data",
+      [{ _tag: "File", path: utf8("a"), metadata, size: 0x1_0000_0003, usedBytes: 4, data: [0, 2, 0x1_0000_0002, 1] }],
+      `02000000 01000000 4e000000 06 0100 61 ${plainHex} 0300000001000000 0400000000000000 02000000 0000000000000000 0200000000000000 0200000001000000 0100000000000000`
+    ],
+    [
       "a link and a hard link",
       [
         { _tag: "Symlink", path: utf8("l"), metadata, target: utf8("../x") },

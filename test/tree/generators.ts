@@ -20,11 +20,11 @@ const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.all({
 
 const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
   Arbitrary.all({
-    kind: whole(0, 5),
+    kind: whole(0, 6),
     path: data(40),
     target: data(40),
     metadata: anyMetadata,
-    size: whole(0, Number.MAX_SAFE_INTEGER),
+    size: whole(0, Number.MAX_SAFE_INTEGER - 9),
     leader: whole(0, 0xffff_ffff)
   }),
   ({ kind, leader, metadata, path, size, target }): Entry =>
@@ -34,7 +34,8 @@ const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
       { _tag: "Symlink", path, metadata, target } as const,
       { _tag: "HardLink", path, leader } as const,
       { _tag: "Fifo", path, metadata } as const,
-      { _tag: "File", path, metadata, size, usedBytes: Math.floor(size / 2) } as const
+      { _tag: "File", path, metadata, size, usedBytes: Math.floor(size / 2) } as const,
+      { _tag: "File", path, metadata, size: size + 9, usedBytes: size, data: [0, 1, 3, 2, size + 8, 1] } as const
     ][kind]
 )
 

@@ -17,9 +17,11 @@ import * as Status from "../../system/Status.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { Hashes } from "../../tree/Hashes.ts"
 import * as Lacks from "../../tree/Lacks.ts"
+import { Carried } from "../../tree/Holes.ts"
 import * as Confinement from "./Confinement.ts"
 import { entriesPerTurn } from "./Destination.ts"
 import type { Site } from "./Site.ts"
+import * as Zeros from "./Zeros.ts"
 
 /** What was hashed, and by what each of the files is known. */
 export class Contents {
@@ -114,15 +116,16 @@ const eachOf = Effect.fnUntraced(function* (
   let done = 0
   const count = (bytes: number) => told((done += bytes))
   const sizeOf = (at: number) => inventory.file(indices[at]).size
+  const isSmall = (at: number) => sizeOf(at) <= piece.length && inventory.file(indices[at]).data === undefined
   for (let at = 0; at < indices.length;) {
-    if (sizeOf(at) > piece.length) {
+    if (!isSmall(at)) {
       take(indices[at], yield* large(site, indices[at], piece, count))
       at++
       continue
     }
     destination.tree.atOnce(() => {
       const end = Math.min(at + entriesPerTurn, indices.length)
-      for (let bytes = 0; at < end && bytes < turnBytes && sizeOf(at) <= piece.length; at++) {
+      for (let bytes = 0; at < end && bytes < turnBytes && isSmall(at); at++) {
         take(indices[at], small(site, indices[at], piece))
         bytes += sizeOf(at)
         count(sizeOf(at))
@@ -164,13 +167,20 @@ const small = (site: Site, index: number, piece: Uint8Array): Hashed | undefined
 const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: number) => void) =>
   Effect.acquireUseRelease(
     Effect.try({ try: () => Descriptor.make(opened(site, index)), catch: () => undefined }),
-    ({ fd, read }) =>
+    (descriptor) =>
       Effect.gen(function* () {
+        const { fd, read } = descriptor
+        const extent = site.inventory.file(index)
         const before = statsOf(site, index, fd)
         if (before === undefined) return undefined
-        const readPart = (at: number, part: Uint8Array) =>
-          Effect.flatMap(read(at, part), (done) => (done < part.length ? Effect.fail(undefined) : Effect.void))
-        const hash = yield* hashPieces(Number(before.size), piece, readPart, count)
+        // what is no zero there is no content of the source's
+        if (!(yield* Zeros.between(site.libc, descriptor, extent, piece))) return undefined
+        const carried = new Carried(extent)
+        const readPart = Effect.fnUntraced(function* (offset: number, part: Uint8Array) {
+          for (const { at, bytes } of carried.pieces(offset, part))
+            if ((yield* read(at, bytes)) < bytes.length) return yield* Effect.fail(undefined)
+        })
+        const hash = yield* hashPieces(carried.size, piece, readPart, count)
         return hashedOf(hash, before, statsOf(site, index, fd))
       }),
     ({ close }) => close

@@ -9,7 +9,8 @@ import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
-import { isInside } from "../../tree/Members.ts"
+import { Carried } from "../../tree/Holes.ts"
+import { fileBytes, isInside } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
@@ -36,10 +37,11 @@ interface Opened {
 
 export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile) {
   const { members, size } = carried
-  const index = members[0].entry
+  const [member] = members
+  const index = member.entry
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
   const file = yield* Effect.acquireRelease(
-    attempt(path, () => site.destination.persistently(() => create(site, index, size))),
+    attempt(path, () => site.destination.persistently(() => create(site, index, fileBytes(member)))),
     (file) =>
       Effect.andThen(
         file.descriptor.close,
@@ -49,14 +51,16 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   const { descriptor } = file
   const failed = storeError(path)
   const sparse = new Sparse(size)
+  const { read, write } =
+    member.extent === undefined ? descriptor : throughHoles(descriptor, new Carried(member.extent))
   const writer: FileWriter = {
     write: (offset, bytes) =>
       Effect.suspend(() => {
         if (!isInside(size, offset, bytes.length)) return Effect.fail(failed(outside()))
-        return sparse.leavesOut(offset, bytes) ? Effect.void : Effect.mapError(descriptor.write(offset, bytes), failed)
+        return sparse.leavesOut(offset, bytes) ? Effect.void : Effect.mapError(write(offset, bytes), failed)
       }),
     read: (offset, into) =>
-      Effect.flatMap(Effect.mapError(descriptor.read(offset, into), failed), (count) =>
+      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
         count === into.length ? Effect.void : Effect.fail(failed(outside()))
       ),
     commit: Effect.fnUntraced(function* (skip) {
@@ -71,6 +75,21 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     })
   }
   return writer
+})
+
+/** Reads and writes what is carried of a file where it lies in it. */
+const throughHoles = (
+  { read, write }: Descriptor.Descriptor,
+  carried: Carried
+): Pick<Descriptor.Descriptor, "read" | "write"> => ({
+  read: Effect.fnUntraced(function* (offset, into) {
+    let done = 0
+    for (const { at, bytes } of carried.pieces(offset, into)) done += yield* read(at, bytes)
+    return done
+  }),
+  write: Effect.fnUntraced(function* (offset, bytes) {
+    for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
+  })
 })
 
 const create = ({ destination, forcing, inventory, temporaries }: Site, index: number, size: number): Opened => {

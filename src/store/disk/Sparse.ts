@@ -3,6 +3,8 @@
  * written there before; the file reads as zero there all the same.
  */
 
+import { isZero } from "../../tree/Holes.ts"
+
 /** Shortest write that may become a hole: the block of most file systems. */
 const holeBytes = 4096
 /** Content that one bit remembers as written. */
@@ -36,14 +38,3 @@ export class Sparse {
 }
 
 const lastChunk = (offset: number, length: number): number => Math.floor((offset + length - 1) / chunkBytes)
-
-const zeros = new Uint8Array(chunkBytes)
-
-const isZero = (bytes: Uint8Array): boolean => {
-  if (bytes[0] !== 0 || bytes[bytes.length - 1] !== 0) return false
-  for (let from = 0; from < bytes.length; from += chunkBytes) {
-    const part = bytes.subarray(from, from + chunkBytes)
-    if (Buffer.compare(part, zeros.subarray(0, part.length)) !== 0) return false
-  }
-  return true
-}

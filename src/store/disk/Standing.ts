@@ -7,9 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import * as Limits from "../../protocol/Limits.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
-import { overlaps } from "../../tree/Members.ts"
+import { Carried } from "../../tree/Holes.ts"
+import { fileBytes, type Member, overlaps } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { outside, refusal } from "../Reasons.ts"
 import type { Existing } from "../Store.ts"
@@ -17,11 +19,12 @@ import { attempt, forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import { entriesPerTurn } from "./Destination.ts"
 import type { Site } from "./Site.ts"
+import * as Zeros from "./Zeros.ts"
 
 export const existing = Effect.fn("Disk.existing")(function* (site: Site, carried: CarriedFile) {
   const { destination, inventory } = site
   const found = yield* findAll(site, carried.members)
-  if (found === undefined) return Option.none()
+  if (found === undefined || !(yield* hasHoles(site, carried, found))) return Option.none()
   const out: Existing = {
     read: (offset, into) =>
       attempt(inventory.entries[carried.members[0].entry].path, () =>
@@ -53,8 +56,8 @@ const findAll = Effect.fnUntraced(function* (site: Site, members: CarriedFile["m
   for (let first = 0; first < members.length; first += entriesPerTurn) {
     const looked = Result.try(() => {
       destination.tree.atOnce(() => {
-        for (const { entry, size } of members.slice(first, first + entriesPerTurn)) {
-          const stats = destination.persistently(() => find(site, entry, size))
+        for (const member of members.slice(first, first + entriesPerTurn)) {
+          const stats = destination.persistently(() => find(site, member.entry, fileBytes(member)))
           if (stats === undefined) return
           found.push(stats)
         }
@@ -94,6 +97,36 @@ const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: n
   }
 }
 
+const piecesOf = ({ extent }: Member, offset: number, bytes: Uint8Array) =>
+  extent === undefined ? [{ at: offset, bytes }] : new Carried(extent).pieces(offset, bytes)
+
+/** Where the source's file has holes, has the one that was found nothing but zeros? */
+const hasHoles = Effect.fnUntraced(function* (
+  site: Site,
+  { members }: CarriedFile,
+  found: ReadonlyArray<fs.BigIntStats>
+) {
+  const [{ entry, extent }] = members
+  if (extent === undefined) return true
+  const { destination, inventory } = site
+  const open = Effect.acquireRelease(
+    attempt(inventory.file(entry).path, () => {
+      const path = Confinement.pathOf(destination.spot(inventory.file(entry).path))
+      return Descriptor.make(fs.openSync(path, Confinement.lookFlags))
+    }),
+    ({ close }) => close
+  )
+  return yield* open.pipe(
+    Effect.flatMap((descriptor) =>
+      Confinement.isSameFile(fs.fstatSync(descriptor.fd, { bigint: true }), found[0])
+        ? Zeros.between(site.libc, descriptor, extent, new Uint8Array(Limits.hashedBytes))
+        : Effect.succeed(false)
+    ),
+    Effect.scoped,
+    Effect.orElseSucceed(() => false)
+  )
+})
+
 /** Fills `into` from an offset of the carried content, file by file. */
 const read = (
   site: Site,
@@ -104,7 +137,8 @@ const read = (
 ): void => {
   for (const { from, into: piece, member, position } of overlaps(members, offset, into)) {
     const fill = (fd: number) => {
-      if (Descriptor.readAll(fd, piece, from) < piece.length) throw outside()
+      for (const { at, bytes } of piecesOf(member, from, piece))
+        if (Descriptor.readAll(fd, bytes, at) < bytes.length) throw outside()
     }
     site.destination.persistently(() => withFile(site, member.entry, found[position], fill))
   }
