@@ -119,16 +119,16 @@ const survey = Effect.fn("Memory.survey")(function* (
     return Compare.linkChangesOf(link, policy, entries[entry.leader], true)
   }
   const changes = new Uint16Array(entries.length)
-  const sharers = new Map<Node, Array<number>>()
+  const sharers = new Compare.Sharers<Node>()
   for (const [index, entry] of entries.entries()) {
     if (site.options.turn !== undefined) yield* site.options.turn("survey")
     const node = entry._tag === "File" ? nodeOf(index) : undefined
-    if (node !== undefined) sharers.set(node, [...(sharers.get(node) ?? []), index])
+    if (node !== undefined) sharers.add(node, index)
     const change = changeOf(entry, index)
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
-  for (const those of sharers.values()) Compare.part(changes, those)
+  sharers.part(changes)
   yield* Effect.yieldNow
   return changes
 })
@@ -282,7 +282,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
     const node = volume.find(path)
     if (node?._tag !== "Directory") continue
     for (const name of [...node.entries.keys()]) {
-      const own = Buffer.from(bytesOf(name)).toString("latin1")
+      const own = keyOf(bytesOf(name))
       if (!names.has(own) && !name.includes(".mrsync-")) unlink(`${path}/${name}`)
     }
     yield* Effect.yieldNow

@@ -85,14 +85,27 @@ export const changesOf = (
 
 const isDescribed = (word: number): boolean => word !== 0 && !isLacked(word) && !isKept(word)
 
-/**
- * Files of the tree that are one file here, by the words of all entries: what one of them is given the others would have as well. So one
- * at most is described, and that only where none of the others stays as it is; the rest is made anew.
- */
-export const part = (words: Uint16Array, sharers: ReadonlyArray<number>): void => {
-  const described = sharers.filter((entry) => isDescribed(words[entry]))
-  const stays = sharers.some((entry) => words[entry] === 0 || isKept(words[entry]))
-  for (const entry of stays ? described : described.slice(1)) words[entry] = resolved(words[entry], false)
+/** Entries whose files are one file here, for all that names a file by `K`. */
+export class Sharers<K> {
+  private readonly entries = new Map<K, Array<number>>()
+
+  add(file: K, entry: number): void {
+    const those = this.entries.get(file)
+    if (those === undefined) this.entries.set(file, [entry])
+    else those.push(entry)
+  }
+
+  /**
+   * What one of them is given the others would have as well. So one at most is described, and that only where none of the others
+   * stays as it is; the rest is made anew. `words`: of all entries.
+   */
+  part(words: Uint16Array): void {
+    for (const those of this.entries.values()) {
+      const described = those.filter((entry) => isDescribed(words[entry]))
+      const stays = those.some((entry) => words[entry] === 0 || isKept(words[entry]))
+      for (const entry of stays ? described : described.slice(1)) words[entry] = resolved(words[entry], false)
+    }
+  }
 }
 
 /** What stands under a hard link's name. */

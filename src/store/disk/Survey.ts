@@ -30,7 +30,7 @@ export const survey = Effect.fn("Disk.survey")(function* (
   const changes = new Uint16Array(entries.length)
   const looks = new Looks(site)
   const inodes = new Set<number>()
-  const sharers = new Map<string, Array<number>>()
+  const sharers = new Compare.Sharers<string>()
   const look = (entry: Entry, index: number) => {
     const status = looks.at(index)
     const change = changesOf(site, looks, entry, status, policy)
@@ -41,17 +41,13 @@ export const survey = Effect.fn("Disk.survey")(function* (
       if (inodes.has(inode)) site.hasTwins = true
       inodes.add(inode)
     }
-    if (entry._tag === "File" && status?.kind === "File" && status.links > 1) {
-      const file = Status.identityOf(status)
-      const those = sharers.get(file) ?? []
-      sharers.set(file, those)
-      those.push(index)
-    }
+    if (entry._tag === "File" && status?.kind === "File" && status.links > 1)
+      sharers.add(Status.identityOf(status), index)
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
-  for (const those of sharers.values()) Compare.part(changes, those)
+  sharers.part(changes)
   return changes
 })
 
