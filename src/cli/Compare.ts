@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
 import type { BigIntStats } from "node:fs"
-import { display } from "../tree/Names.ts"
+import { display, ofKey } from "../tree/Names.ts"
 
 interface Comparison {
   readonly entries: number
@@ -71,7 +71,7 @@ export const compare = Effect.fn("cli.compare")(function* (original: string, cop
         extra.delete(name.toString("latin1"))
         stack.push(child(path, name))
       }
-      for (const name of extra) differs(child(path, Buffer.from(name, "latin1")), "should not be there")
+      for (const name of extra) differs(child(path, ofKey(name)), "should not be there")
     }
     if (stat.isSymbolicLink()) {
       const target = yield* io(() => Fs.readlink(one, { encoding: "buffer" }))

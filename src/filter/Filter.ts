@@ -7,7 +7,7 @@
  */
 
 import * as Result from "effect/Result"
-import { display } from "../tree/Names.ts"
+import { display, ofKey } from "../tree/Names.ts"
 import { addFile, baseName, none, type Sources } from "./Parse.ts"
 import { compile, type Pattern } from "./Pattern.ts"
 import type { DirectoryMerge, Fault, Match, Rule, Side, Sides } from "./Rule.ts"
@@ -194,7 +194,7 @@ const withFiles = (filter: Filter, { anchor, isWanted, path, read }: Here): Resu
       lists.set(name, { merge, rules: inherited })
       continue
     }
-    const place = display(Buffer.from(`${path}/${name}`, "latin1"))
+    const place = display(ofKey(`${path}/${name}`))
     const added = addFile(none, content.success, merge.style, place, transfer.sources)
     if (Result.isFailure(added)) return Result.fail(added.failure)
     const own = bind(added.success.rules, anchor, transfer, lists)

@@ -5,7 +5,7 @@
 
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
-import { display } from "../tree/Names.ts"
+import { display, ofKey } from "../tree/Names.ts"
 import * as Cvs from "./Cvs.ts"
 import type { BadRule, Fault, Match, Place, Read, Rule, Sides, Style, Traits } from "./Rule.ts"
 import { cvsFile, plain, ruleFile } from "./Rule.ts"
@@ -109,7 +109,7 @@ const merge = (
     if (content === undefined) {
       return Result.fail({ _tag: "Unread", file, code: "ENOENT", reason: "no such file of filter rules (ENOENT)" })
     }
-    const name = display(Buffer.from(file, "latin1"))
+    const name = display(ofKey(file))
     return addContent(to, content, style, { place: { name }, sources, depth: depth + 1 })
   })
 }

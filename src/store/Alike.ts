@@ -9,7 +9,7 @@
 import type { BigIntStats } from "node:fs"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display, keyOf, ofKey } from "../tree/Names.ts"
+import { display, keyOf, nameOf, ofKey } from "../tree/Names.ts"
 import { refusal } from "./Reasons.ts"
 
 /** A path in which nothing is left that some file system does not tell apart. */
@@ -67,7 +67,7 @@ export class Alike {
     const other = group.get(Status.inodeOf(found))
     // hard links of one file are several names of one thing
     const isOther = other !== undefined && other !== index && (found.isDirectory() || found.nlink === 1n)
-    const own = ofKey(key.slice(key.lastIndexOf("/") + 1))
+    const own = nameOf(key)
     if (!isOther && names().some((name) => Buffer.compare(name, own) === 0)) return
     if (entry._tag === "Directory") this.confused.push(`${key}/`)
     throw notUnique(`the destination cannot tell its name from ${this.rival(index, other)}`)

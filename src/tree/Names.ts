@@ -84,5 +84,8 @@ export const parentOf = (key: string): string => key.slice(0, Math.max(key.lastI
 export const keyOf = (path: Uint8Array): string =>
   (Buffer.isBuffer(path) ? path : Buffer.from(path.buffer, path.byteOffset, path.length)).toString("latin1")
 
+/** The last name of a key's path. */
+export const nameOf = (key: string): Buffer => ofKey(key.slice(key.lastIndexOf("/") + 1))
+
 /** The path of such a key. */
 export const ofKey = (key: string): Buffer => Buffer.from(key, "latin1")

@@ -39,9 +39,9 @@ export const forEntry = (failures: Array<Failure>, entry: number, path: Uint8Arr
 }
 
 /** Runs `clean` when `body` throws. A failure of `clean` is dropped: the first one says why. */
-export const orClean = (body: () => void, clean: () => void): void => {
+export const orClean = <A>(body: () => A, clean: () => void): A => {
   const done = Result.try(body)
-  if (Result.isSuccess(done)) return
+  if (Result.isSuccess(done)) return done.success
   Result.try(clean)
   throw done.failure
 }

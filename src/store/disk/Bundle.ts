@@ -12,7 +12,7 @@ import { isInside, partOf } from "../../tree/Members.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import type { Failure } from "../../wire/Message.ts"
 import * as BundleWriter from "../BundleWriter.ts"
-import { outside, refusal } from "../Reasons.ts"
+import { outside } from "../Reasons.ts"
 import { forEntry, orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
@@ -76,7 +76,7 @@ interface Written {
 }
 
 /** Removes it again. */
-const remove = ({ at, fd }: Written): void => {
+const remove = ({ at, fd }: Pick<Written, "at" | "fd">): void => {
   fs.closeSync(fd)
   fs.unlinkSync(Confinement.pathOf(at))
 }
@@ -86,15 +86,14 @@ const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array):
   const { describe, destination, temporaries } = site
   const own = describe.ownAt(spot)
   const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
-  let written: Written = { spot, at, fd, described: Result.void }
-  orClean(
+  const file = { spot, at, fd }
+  return orClean(
     () => {
       for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done, content.length - done, done)
-      written = { ...written, described: Result.try(() => describe.file(fd, metadata, own)) }
+      return { ...file, described: Result.try(() => describe.file(fd, metadata, own)) }
     },
-    () => remove(written)
+    () => remove(file)
   )
-  return written
 }
 
 /** Gives it its own name. Answers how its metadata was set. */
@@ -137,8 +136,7 @@ const placeSome = (site: Site, members: ReadonlyArray<Member>, content: Uint8Arr
     if (Result.isFailure(synced)) throw synced.failure
     const described = site.apart(member.entry, () => {
       const { directory } = written.spot
-      if (tree.directory(directory.key) !== directory && tree.handles)
-        throw refusal("ESTALE", "its directory was replaced while it was received")
+      destination.still(directory)
       files.delete(member)
       tree.release(directory)
       return destination.holding(directory, () => name(site, written))

@@ -23,7 +23,7 @@ import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
-import { display, ofKey, parentOf } from "../../tree/Names.ts"
+import { display, keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
 /** Whether open directories can be named as /proc/self/fd/N; found out once. */
@@ -106,6 +106,9 @@ const statusOf = (path: Buffer): Status.Status | undefined => {
 /** To open what stands there. Not blocking: a FIFO in its place by now must not make us wait for a writer. */
 export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
+/** Opens what has a name to be looked at. */
+export const openToLook = (spot: Spot): number => fs.openSync(pathOf(spot), lookFlags)
+
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
 
@@ -121,7 +124,7 @@ export const split = (path: Uint8Array): { readonly parent: string; readonly nam
 
 /** The key of a directory in a directory. */
 export const join = (parent: string, name: Uint8Array): string => {
-  const own = Buffer.from(name.buffer, name.byteOffset, name.length).toString("latin1")
+  const own = keyOf(name)
   return parent === "" ? own : `${parent}/${own}`
 }
 
@@ -236,7 +239,7 @@ class OpenTree implements Tree {
     if (key === "") return this.rootNow()
     const known = this.cache.get(key)
     if (known?.turn === this.turn) return known
-    const path = at(this.find(parentOf(key)), ofKey(key.slice(key.lastIndexOf("/") + 1)))
+    const path = at(this.find(parentOf(key)), nameOf(key))
     if (known !== undefined && !known.forgotten) {
       if (this.isInPlace(known, path)) return known
       this.forget(known)

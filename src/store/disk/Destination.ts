@@ -14,6 +14,7 @@ import { dirname } from "node:path"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
 import type { Calls } from "../../system/Libc.ts"
+import { keyOf, ofKey } from "../../tree/Names.ts"
 import { refusal } from "../Reasons.ts"
 import type { StoreError } from "../Store.ts"
 import { attempt } from "./Attempt.ts"
@@ -82,6 +83,14 @@ export class Destination {
     } finally {
       tree.release(directory)
     }
+  }
+
+  /** The directory that was kept open, or, without open directories, the one that has its path now; throws where another has. */
+  still(kept: Confinement.Directory): Confinement.Directory {
+    const { tree } = this
+    const directory = tree.directory(kept.key)
+    if (tree.handles && directory !== kept) throw refusal("ESTALE", "its directory was replaced while it was received")
+    return directory
   }
 
   /** The place of a path: its directory, reached anew, and its name there. */
@@ -158,7 +167,7 @@ const admit = (destination: Buffer) => {
 /** Fails as `admit` would, and creates nothing. */
 const foresee = (destination: Buffer) => {
   if (fs.lstatSync(destination, { throwIfNoEntry: false }) !== undefined) return inspect(destination)
-  const parent = Buffer.from(dirname(destination.toString("latin1")), "latin1")
+  const parent = ofKey(dirname(keyOf(destination)))
   const stats = fs.statSync(parent, { throwIfNoEntry: false })
   if (stats === undefined) throw refusal("ENOENT", "the directory it would be created in does not exist")
   fs.accessSync(parent, fs.constants.W_OK | fs.constants.X_OK)

@@ -6,10 +6,10 @@
 import * as fs from "node:fs"
 import * as Veto from "../../filter/Veto.ts"
 import * as Status from "../../system/Status.ts"
+import { nameOf, parentOf } from "../../tree/Names.ts"
 import { vetoed } from "../Reasons.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Destination } from "./Destination.ts"
-import { parentOf } from "../../tree/Names.ts"
 
 export class Guard {
   private readonly destination: Destination
@@ -41,8 +41,7 @@ export class Guard {
   private isNamed(key: string): boolean {
     const { tree } = this.destination
     const directory = tree.directory(parentOf(key))
-    const name = Buffer.from(key.slice(key.lastIndexOf("/") + 1), "latin1")
-    const stats = Confinement.look(Confinement.at(directory, name))
+    const stats = Confinement.look(Confinement.at(directory, nameOf(key)))
     return stats !== undefined && this.within(directory).has(Status.inodeOf(stats))
   }
 

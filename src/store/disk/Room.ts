@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
 import * as Room from "../../tree/Room.ts"
-import { ofKey } from "../../tree/Names.ts"
+import { keyOf, ofKey } from "../../tree/Names.ts"
 
 /** Entries looked at between two turns of the event loop. */
 const entriesPerTurn = 128
@@ -63,7 +63,7 @@ const volumesOf = Effect.fnUntraced(function* (destination: Buffer, entries: Rea
   for (const [index, entry] of entries.entries()) {
     if (index % entriesPerTurn === 0) yield* Effect.yieldNow
     if (entry.path.length === 0) continue
-    const path = `${top}/${Buffer.from(entry.path).toString("latin1")}`
+    const path = `${top}/${keyOf(entry.path)}`
     const parent = path.slice(0, path.lastIndexOf("/"))
     const device = devices.get(parent)
     // an entry that will be refused

@@ -54,10 +54,9 @@ const one = (
     Effect.try({
       try: () =>
         destination.persistently(() =>
-          fs.openSync(
-            path.length === 0 ? destination.tree.directory("").self : Confinement.pathOf(destination.spot(path)),
-            path.length === 0 ? fs.constants.O_RDONLY : Confinement.lookFlags
-          )
+          path.length === 0
+            ? fs.openSync(destination.tree.directory("").self, fs.constants.O_RDONLY)
+            : Confinement.openToLook(destination.spot(path))
         ),
       catch: (cause) => cause
     }),
