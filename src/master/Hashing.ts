@@ -8,10 +8,9 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import { Source } from "../source/Source.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { carriedBytes } from "../tree/Holes.ts"
 import { Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
-import { type Member, partOf } from "../tree/Members.ts"
+import { type Member, memberOf, partOf } from "../tree/Members.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /**
@@ -27,8 +26,7 @@ export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: 
   doubts.own = { bytes: 0, total }
   const count = (bytes: number) => void (doubts.own = { bytes: doubts.own.bytes + bytes, total })
   for (const members of batches(files, ledger.manifest)) {
-    if (members[0].size > Limits.hashedBytes || members[0].extent !== undefined)
-      yield* large(members[0], { piece, hashes, count })
+    if (isAlone(members[0])) yield* large(members[0], { piece, hashes, count })
     else {
       yield* small(members, piece, hashes)
       count(members.reduce((sum, { size }) => sum + size, 0))
@@ -39,6 +37,9 @@ export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: 
   return hashes
 })
 
+/** Is it read piece by piece? */
+const isAlone = ({ extent, size }: Member): boolean => extent !== undefined || size > Limits.hashedBytes
+
 /** As many files as have room in a piece; one that has none comes alone. */
 function* batches(files: Runs, entries: ReadonlyArray<Entry>): Generator<ReadonlyArray<Member>> {
   let members: Array<Member> = []
@@ -46,16 +47,15 @@ function* batches(files: Runs, entries: ReadonlyArray<Entry>): Generator<Readonl
   for (const entry of Lacks.each(files)) {
     const file = entries[entry]
     if (file?._tag !== "File") continue
-    const size = carriedBytes(file)
-    const hasHoles = file.data !== undefined
-    const isFull = hasHoles || offset + size > Limits.hashedBytes || members.length === Limits.bundleFiles
-    if (members.length > 0 && (isFull || members[0].extent !== undefined)) {
+    const member = memberOf(entry, 0, file)
+    const isFull = offset + member.size > Limits.hashedBytes || members.length === Limits.bundleFiles
+    if (members.length > 0 && (isFull || isAlone(member) || isAlone(members[0]))) {
       yield members
       members = []
       offset = 0
     }
-    members.push(hasHoles ? { entry, offset, size, extent: file } : { entry, offset, size })
-    offset += size
+    members.push({ ...member, offset })
+    offset += member.size
   }
   if (members.length > 0) yield members
 }

@@ -15,6 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import * as Limits from "../protocol/Limits.ts"
+import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
 import { type Calls, Libc } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
@@ -180,15 +181,7 @@ type Read = NonNullable<Copies.Taken["read"]>
 const throughHoles = ({ extent }: Found, read: Read): Read => {
   if (extent.data === undefined) return read
   const carried = new Carried(extent)
-  return Effect.fnUntraced(function* (offset, into) {
-    let done = 0
-    for (const { at, bytes } of carried.pieces(offset, into)) {
-      const count = yield* read(at, bytes)
-      done += count
-      if (count < bytes.length) break
-    }
-    return done
-  })
+  return (offset, into) => Descriptor.readPieces(read, carried.pieces(offset, into))
 }
 
 /** A file that is sent from its copy. */

@@ -9,7 +9,7 @@ import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import { Carried, carriedOf } from "../tree/Holes.ts"
-import { fileBytes, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
+import { fileBytes, inFile, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
 import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
@@ -132,9 +132,8 @@ export const existing = (site: MemorySite, carried: CarriedFile) =>
       read: (offset, into) =>
         Effect.sync(() => {
           for (const piece of overlaps(carried.members, offset, into)) {
-            const holes = new Carried(piece.member.extent ?? piece.member)
             const { content } = files[piece.position]
-            for (const { at, bytes } of holes.pieces(piece.from, piece.into)) content.read(at, bytes)
+            for (const { at, bytes } of inFile(piece.member, piece.from, piece.into)) content.read(at, bytes)
           }
         }),
       commit: (skip) => each(site, carried, skip, ({ entry }) => describe(site, entry))

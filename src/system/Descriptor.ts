@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import { constants } from "node:os"
+import type { Piece } from "../tree/Holes.ts"
 import * as Errno from "./Errno.ts"
 
 export interface Descriptor {
@@ -45,6 +46,20 @@ const transferAll = (call: Transfer, fd: number, bytes: Uint8Array, offset: numb
 
 /** Reads until `into` is full or the file ends; answers how many bytes were read. Throws as Node's fs does. */
 export const readAll = (fd: number, into: Uint8Array, offset = 0): number => transferAll(fs.readSync, fd, into, offset)
+
+/** Reads pieces one after the other; answers how many bytes were read. What follows one that is cut short is not read. */
+export const readPieces = Effect.fnUntraced(function* <E>(
+  read: (offset: number, into: Uint8Array) => Effect.Effect<number, E>,
+  pieces: Iterable<Piece>
+) {
+  let done = 0
+  for (const { at, bytes } of pieces) {
+    const count = yield* read(at, bytes)
+    done += count
+    if (count < bytes.length) break
+  }
+  return done
+})
 
 export const make = (fd: number): Descriptor => {
   // after the close the number may be another file's

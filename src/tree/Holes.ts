@@ -92,7 +92,7 @@ export const gaps = ({ data, size }: Extent): Runs => {
 }
 
 /** A part of a range of the carried content, and where it lies in the file. */
-interface Piece {
+export interface Piece {
   readonly at: number
   /** Its bytes, as a view of `bytes`. */
   readonly bytes: Uint8Array

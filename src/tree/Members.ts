@@ -3,7 +3,7 @@
  * file has one. Pure.
  */
 
-import type { Extent } from "./Holes.ts"
+import { Carried, carriedBytes, type Extent, type Piece } from "./Holes.ts"
 
 /** One entry's content: `size` bytes from `offset` on. */
 export interface Member {
@@ -13,6 +13,16 @@ export interface Member {
   /** Of a file with holes, of which `size` bytes are carried: where they lie in it. */
   readonly extent?: Extent
 }
+
+/** A file as a member whose content begins at an offset. */
+export const memberOf = (entry: number, offset: number, file: Extent): Member => {
+  const member = { entry, offset, size: carriedBytes(file) }
+  return file.data === undefined ? member : { ...member, extent: file }
+}
+
+/** Where a range of a member's content lies in its file. */
+export const inFile = ({ extent }: Member, offset: number, bytes: Uint8Array): Iterable<Piece> =>
+  extent === undefined ? [{ at: offset, bytes }] : new Carried(extent).pieces(offset, bytes)
 
 /** The size of the file that has a member's content. */
 export const fileBytes = ({ extent, size }: Member): number => extent?.size ?? size

@@ -9,9 +9,8 @@ import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import { isList, type Kind, type ListKind, type Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
-import { carriedBytes } from "./Holes.ts"
 import * as Lacks from "./Lacks.ts"
-import type { Member } from "./Members.ts"
+import { type Member, memberOf } from "./Members.ts"
 import { keyOf } from "./Names.ts"
 
 /** What one four-state machine carries: the manifest (file 0), one regular file, a bundle of small ones, or a list of others. */
@@ -52,18 +51,12 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
     if (entry._tag !== "File") continue
     if (entry.size > Limits.smallFileBytes || entry.data !== undefined) {
       const file = firstFile + out.length
-      const size = carriedBytes(entry)
-      const member = { entry: index, offset: 0, size }
-      out.push({
-        file,
-        kind: "Single",
-        size,
-        members: [entry.data === undefined ? member : { ...member, extent: entry }]
-      })
+      const member = memberOf(index, 0, entry)
+      out.push({ file, kind: "Single", size: member.size, members: [member] })
       continue
     }
     if (members.length === Limits.bundleFiles || size + entry.size > Limits.bundleBytes) flush()
-    members.push({ entry: index, offset: size, size: entry.size })
+    members.push(memberOf(index, size, entry))
     size += entry.size
   }
   flush()

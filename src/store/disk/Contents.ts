@@ -136,7 +136,7 @@ const eachOf = Effect.fnUntraced(function* (
 })
 
 const opened = ({ destination, inventory }: Site, index: number): number =>
-  fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
+  Confinement.openToLook(destination.spot(inventory.file(index).path))
 
 /** The status of an open file that may be its entry's. */
 const statsOf = ({ inventory }: Site, index: number, fd: number): fs.BigIntStats | undefined => {
@@ -176,10 +176,10 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
         // what is no zero there is no content of the source's
         if (!(yield* Zeros.between(site.libc, descriptor, extent, piece))) return undefined
         const carried = new Carried(extent)
-        const readPart = Effect.fnUntraced(function* (offset: number, part: Uint8Array) {
-          for (const { at, bytes } of carried.pieces(offset, part))
-            if ((yield* read(at, bytes)) < bytes.length) return yield* Effect.fail(undefined)
-        })
+        const readPart = (offset: number, part: Uint8Array) =>
+          Effect.flatMap(Descriptor.readPieces(read, carried.pieces(offset, part)), (done) =>
+            done < part.length ? Effect.fail(undefined) : Effect.void
+          )
         const hash = yield* hashPieces(carried.size, piece, readPart, count)
         return hashedOf(hash, before, statsOf(site, index, fd))
       }),

@@ -82,11 +82,7 @@ const throughHoles = (
   { read, write }: Descriptor.Descriptor,
   carried: Carried
 ): Pick<Descriptor.Descriptor, "read" | "write"> => ({
-  read: Effect.fnUntraced(function* (offset, into) {
-    let done = 0
-    for (const { at, bytes } of carried.pieces(offset, into)) done += yield* read(at, bytes)
-    return done
-  }),
+  read: (offset, into) => Descriptor.readPieces(read, carried.pieces(offset, into)),
   write: Effect.fnUntraced(function* (offset, bytes) {
     for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
   })
@@ -125,11 +121,7 @@ const isEmpty = (path: Buffer): boolean => {
 /** Gives the content its metadata and its final name. */
 const commit = ({ changes, describe, destination, inventory }: Site, file: Opened): void => {
   const { descriptor, entry, index, spot, temporary } = file
-  const { tree } = destination
-  const directory = tree.directory(spot.directory.key)
-  if (tree.handles && directory !== spot.directory) {
-    throw refusal("ESTALE", "its directory was replaced while it was received")
-  }
+  const directory = destination.still(spot.directory)
   const from = { directory, name: temporary.name }
   const named = Confinement.look(Confinement.pathOf(from))
   if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true }))) {

@@ -10,8 +10,7 @@ import * as fs from "node:fs"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
-import { Carried } from "../../tree/Holes.ts"
-import { fileBytes, type Member, overlaps } from "../../tree/Members.ts"
+import { fileBytes, inFile, overlaps } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { outside, refusal } from "../Reasons.ts"
 import type { Existing } from "../Store.ts"
@@ -85,7 +84,7 @@ const find = (site: Site, index: number, size: number): fs.BigIntStats | undefin
 /** Opens the file that was found, if it is that still. */
 const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: number) => void): void => {
   const { destination, inventory } = site
-  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
+  const fd = Confinement.openToLook(destination.spot(inventory.file(index).path))
   try {
     const now = fs.fstatSync(fd, { bigint: true })
     if (!Confinement.isSameFile(now, found) || now.size !== found.size || now.mtimeNs !== found.mtimeNs) {
@@ -97,9 +96,6 @@ const withFile = (site: Site, index: number, found: fs.BigIntStats, body: (fd: n
   }
 }
 
-const piecesOf = ({ extent }: Member, offset: number, bytes: Uint8Array) =>
-  extent === undefined ? [{ at: offset, bytes }] : new Carried(extent).pieces(offset, bytes)
-
 /** Where the source's file has holes, has the one that was found nothing but zeros? */
 const hasHoles = Effect.fnUntraced(function* (
   site: Site,
@@ -110,10 +106,9 @@ const hasHoles = Effect.fnUntraced(function* (
   if (extent === undefined) return true
   const { destination, inventory } = site
   const open = Effect.acquireRelease(
-    attempt(inventory.file(entry).path, () => {
-      const path = Confinement.pathOf(destination.spot(inventory.file(entry).path))
-      return Descriptor.make(fs.openSync(path, Confinement.lookFlags))
-    }),
+    attempt(inventory.file(entry).path, () =>
+      Descriptor.make(Confinement.openToLook(destination.spot(inventory.file(entry).path)))
+    ),
     ({ close }) => close
   )
   return yield* open.pipe(
@@ -137,7 +132,7 @@ const read = (
 ): void => {
   for (const { from, into: piece, member, position } of overlaps(members, offset, into)) {
     const fill = (fd: number) => {
-      for (const { at, bytes } of piecesOf(member, from, piece))
+      for (const { at, bytes } of inFile(member, from, piece))
         if (Descriptor.readAll(fd, bytes, at) < bytes.length) throw outside()
     }
     site.destination.persistently(() => withFile(site, member.entry, found[position], fill))
