@@ -3,6 +3,7 @@
  * have hashes of, and how far the hashing is. [Y-12]
  */
 import type { Comparisons } from "../phase/Survey.ts"
+import { union } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
 
@@ -22,7 +23,7 @@ export class Doubts {
 
   /** Of these entries a catcher cannot tell without their content. */
   add(entries: Runs): void {
-    this.doubted = Lacks.union([this.doubted, entries])
+    this.doubted = union([this.doubted, entries])
   }
 
   /** Those of them of which no list has a hash. */
@@ -32,7 +33,7 @@ export class Doubts {
 
   /** A list has hashes of these. */
   list(entries: Runs): void {
-    this.listed = Lacks.union([this.listed, entries])
+    this.listed = union([this.listed, entries])
   }
 
   /** How far the hashing is: here, and then at the catcher that is furthest behind. */

@@ -2,6 +2,7 @@
  * The master's books: what became of every carried file at every catcher, and the report that
  * follows. File 0 is the manifest; its close is the commit of the tree.
  */
+import { union } from "../protocol/Runs.ts"
 import * as Result from "effect/Result"
 import type { Member } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -235,7 +236,7 @@ export class Ledger {
     return Lacks.only(entries, (entry) => !this.isWithheld(entry))
   }
   private lacked(): Runs {
-    return Lacks.union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
+    return union([...this.accounts.values()].flatMap(({ lacks }) => (lacks === undefined ? [] : [lacks])))
   }
   /** Does nobody know yet what it lacks? */
   get isComparing(): boolean {
@@ -271,7 +272,7 @@ export class Ledger {
     if (selection.length === 0) return
     const file = this.plan.length + 1
     const plan = select(this.entries, selection, file)
-    this.selected = Lacks.union([this.selected, selection])
+    this.selected = union([this.selected, selection])
     this.addList("Selection", file, Lacks.encode(selection), plan)
   }
 

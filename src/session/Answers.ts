@@ -3,6 +3,7 @@
  * messages that answer.
  */
 
+import { countOf } from "../protocol/Runs.ts"
 import type { PageSeal } from "../seal/PageSeal.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -115,7 +116,7 @@ const sliceOf = ({ doubts, entries, lacks }: Found, from: number) => {
   const count = Math.max(0, Math.min(entries - from, most))
   return {
     ...Lacks.sliceOf(lacks, from, count),
-    doubted: Lacks.countOf(doubts),
+    doubted: countOf(doubts),
     doubts: Lacks.sliceOf(doubts, from, count).runs
   }
 }

@@ -3,6 +3,7 @@
  * What lies between the runs reads as zeros, is carried by nothing, and is a hole again at a destination. Pure. [M-12]
  */
 
+import { countOf, push } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 
 /** A file as it is laid out: without runs all of it is data. */
@@ -13,12 +14,7 @@ export interface Extent {
 }
 
 /** Bytes of content that are carried of a file. */
-export const carriedBytes = ({ data, size }: Extent): number => {
-  if (data === undefined) return size
-  let bytes = 0
-  for (let at = 1; at < data.length; at += 2) bytes += data[at]
-  return bytes
-}
+export const carriedBytes = ({ data, size }: Extent): number => (data === undefined ? size : countOf(data))
 
 /** What is wrong with the runs of a file of that size; undefined: nothing. */
 export const wrong = (size: number, data: Runs): string | undefined => {
@@ -45,18 +41,10 @@ export const bounded = (size: number, seen: Runs, most: number): Runs | undefine
   for (let at = 0; at < seen.length; at += 2) {
     const first = Math.floor(seen[at] / blockBytes) * blockBytes
     const end = Math.min(size, Math.ceil((seen[at] + seen[at + 1]) / blockBytes) * blockBytes)
-    if (end > first) push(rounded, first, end)
+    if (end > first) push(rounded, first, end - first)
   }
   const runs = withoutGaps(rounded, most)
   return runs.length === 2 && runs[1] === size ? undefined : runs
-}
-
-/** Puts a run behind the others, or makes the last one longer. */
-const push = (runs: Array<number>, first: number, end: number): void => {
-  const last = runs.length - 2
-  if (last >= 0 && runs[last] + runs[last + 1] >= first) {
-    runs[last + 1] = Math.max(runs[last + 1], end - runs[last])
-  } else runs.push(first, end - first)
 }
 
 /** At most so many runs: the largest of the gaps stay. */

@@ -3,6 +3,7 @@
  * ascending and apart. A selection is the same: what somebody lacks, and all are sent. Pure.
  */
 import * as Result from "effect/Result"
+import { push, within } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "./Entry.ts"
 import { carriedBytes } from "./Holes.ts"
@@ -14,25 +15,10 @@ export const among = (entries: number, test: (entry: number) => boolean): Runs =
   return runs
 }
 
-/** Puts a run behind the others, which begin before it. */
-const push = (runs: Array<number>, first: number, count: number): void => {
-  const last = runs.length - 2
-  if (last >= 0 && runs[last] + runs[last + 1] >= first)
-    runs[last + 1] = Math.max(runs[last + 1], first + count - runs[last])
-  else runs.push(first, count)
-}
-
 /** Each of the entries. */
 export function* each(runs: Runs): Generator<number> {
   for (let at = 0; at < runs.length; at += 2)
     for (let entry = runs[at]; entry < runs[at] + runs[at + 1]; entry++) yield entry
-}
-
-/** How many entries they are. */
-export const countOf = (runs: Runs): number => {
-  let count = 0
-  for (let at = 1; at < runs.length; at += 2) count += runs[at]
-  return count
 }
 
 /** Those of them that pass a test. */
@@ -56,16 +42,6 @@ export const runOf = (runs: Runs, entry: number): number => {
 
 /** Is the entry among them? */
 export const has = (runs: Runs, entry: number): boolean => runOf(runs, entry) >= 0
-
-/** The entries that are among any of them. */
-export const union = (all: ReadonlyArray<Runs>): Runs => {
-  const pairs = [...new Set(all)].flatMap((runs) =>
-    Array.from({ length: runs.length >>> 1 }, (_, i) => [runs[2 * i], runs[2 * i + 1]] as const)
-  )
-  const out: Array<number> = []
-  for (const [first, count] of pairs.sort((a, b) => a[0] - b[0])) push(out, first, count)
-  return out
-}
 
 /** The regular files among them, and the bytes that are carried of them. */
 export const filesIn = (
@@ -92,15 +68,11 @@ interface Slice {
 }
 
 /** The slice of so many entries from one on. */
-export const sliceOf = (runs: Runs, from: number, count: number): Slice => {
-  const out: Array<number> = []
-  for (let at = 0; at < runs.length; at += 2) {
-    const first = Math.max(from, runs[at])
-    const end = Math.min(from + count, runs[at] + runs[at + 1])
-    if (first < end) out.push(first, end - first)
-  }
-  return { from, count, runs: out }
-}
+export const sliceOf = (runs: Runs, from: number, count: number): Slice => ({
+  from,
+  count,
+  runs: within(runs, from, from + count)
+})
 
 /** Runs of slices that follow each other, put together. */
 export const joined = (slices: ReadonlyArray<Runs>): Runs => {

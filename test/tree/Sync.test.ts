@@ -1,4 +1,5 @@
 /** What is compared, lacked and selected. */
+import { union } from "../../src/protocol/Runs.ts"
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -133,7 +134,7 @@ describe("what is lacked", () => {
     const expected = Array.from({ length: most }, (_, entry) => entry).filter((entry) =>
       all.some((some) => some[entry])
     )
-    assert.deepStrictEqual([...Lacks.each(Lacks.union(runs))], expected)
+    assert.deepStrictEqual([...Lacks.each(union(runs))], expected)
   })
   it.prop("a selection comes back as it was, and never names an entry that is none [Y-4]", [flags], ([some]) => {
     const runs = Lacks.among(some.length, (entry) => some[entry])

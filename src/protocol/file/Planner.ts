@@ -4,6 +4,7 @@
  */
 
 import * as Limits from "../Limits.ts"
+import { countOf, union, within } from "../Runs.ts"
 import type { Runs, SpanLack } from "../Words.ts"
 import * as Layout from "./Layout.ts"
 
@@ -104,38 +105,8 @@ const pagesByBlock = (layout: Layout.Layout, block: number, end: number, runs: R
   return pages
 }
 
-/** The part of runs that lies in [first, end). */
-const within = (runs: Runs, first: number, end: number): Runs => {
-  const out: Array<number> = []
-  for (let i = 0; i < runs.length; i += 2) {
-    const from = Math.max(first, runs[i])
-    const to = Math.min(end, runs[i] + runs[i + 1])
-    if (from < to) out.push(from, to - from)
-  }
-  return out
-}
-
-/** The union of several answers' runs, ascending and apart from each other. */
-export const union = (answers: ReadonlyArray<Runs>): Runs => {
-  if (answers.length === 1) return answers[0]
-  const pairs: Array<readonly [first: number, end: number]> = []
-  for (const runs of answers) {
-    for (let i = 0; i < runs.length; i += 2) pairs.push([runs[i], runs[i] + runs[i + 1]])
-  }
-  pairs.sort((a, b) => a[0] - b[0])
-  const out: Array<number> = []
-  for (const [first, end] of pairs) {
-    const last = out.length - 2
-    const lastEnd = last < 0 ? -1 : out[last] + out[last + 1]
-    if (first > lastEnd) out.push(first, end - first)
-    else if (end > lastEnd) out[last + 1] = end - out[last]
-  }
-  return out
-}
-
 /** Are all pages of `others`, too, among those? */
-export const hasAll = (runs: Runs, others: Runs): boolean =>
-  lacking({ lacks: undefined, runs: union([runs, others]) }) === lacking({ lacks: undefined, runs })
+export const hasAll = (runs: Runs, others: Runs): boolean => countOf(union([runs, others])) === countOf(runs)
 
 /** Whole pages that an answer lacks: short ones, at the end of a file and of its trailer, pass where whole ones do not. */
 export const lackingWhole = (layout: Layout.Layout, { lacks, runs }: Lack): number => {
@@ -169,8 +140,7 @@ export const firstOf = ({ lacks, runs }: Lack, most: number): Lack => {
 
 /** Pages that an answer lacks. */
 export const lacking = ({ lacks, runs }: Lack): number => {
-  let pages = 0
-  for (let i = 1; i < runs.length; i += 2) pages += runs[i]
+  let pages = countOf(runs)
   for (const lack of lacks ?? []) pages += lack
   return pages
 }

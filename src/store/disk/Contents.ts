@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { hash, hashPieces } from "../../content/Hash.ts"
 import * as Limits from "../../protocol/Limits.ts"
+import { countOf } from "../../protocol/Runs.ts"
 import type { Runs } from "../../protocol/Words.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import * as Status from "../../system/Status.ts"
@@ -34,7 +35,7 @@ export class Contents {
   private readonly nanos: Uint32Array
 
   constructor(files: Runs, entries: ReadonlyArray<Entry>) {
-    const count = Lacks.countOf(files)
+    const count = countOf(files)
     this.hashes = new Hashes(files)
     this.entries = entries
     this.inodesHigh = new Uint32Array(count)

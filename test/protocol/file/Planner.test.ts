@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import * as Layout from "../../../src/protocol/file/Layout.ts"
+import { union as unite } from "../../../src/protocol/Runs.ts"
 import * as Planner from "../../../src/protocol/file/Planner.ts"
 import { int } from "../generators.ts"
 
@@ -38,7 +39,7 @@ describe("Planner", () => {
     [Schema.Array(Runs)],
     ([answers]) => {
       const given = answers.map(runsOf)
-      const union = Planner.union(given)
+      const union = unite(given)
       const model = [...new Set(given.flatMap(pagesOf))].sort((a, b) => a - b)
       assert.deepStrictEqual(pagesOf(union), model)
       assert.strictEqual(Planner.lacking({ lacks: undefined, runs: union }), model.length)
@@ -47,7 +48,7 @@ describe("Planner", () => {
   )
 
   it("nothing is missing in no answers", () => {
-    assert.deepStrictEqual(Planner.union([]), [])
+    assert.deepStrictEqual(unite([]), [])
     assert.strictEqual(Planner.lacking({ lacks: undefined, runs: [] }), 0)
   })
 
@@ -95,7 +96,7 @@ describe("Planner", () => {
       }
       for (const { first } of plan.parity) assert.strictEqual(first, sent)
       assert.isFalse(plan.wantsLists)
-      const union = Planner.union(missing)
+      const union = unite(missing)
       assert.isAtMost(pagesIn(plan), pagesOf(union).length)
       if (repair === "resend") {
         assert.deepStrictEqual(pagesOf(plan.runs), pagesOf(union))
