@@ -15,7 +15,7 @@ import type { StoreError } from "../../src/store/Store.ts"
 import { Store } from "../../src/store/Store.ts"
 import * as Compare from "../../src/tree/Compare.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
-import { plan } from "../../src/tree/Plan.ts"
+import { plan, select } from "../../src/tree/Plan.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
 import { directory } from "./Sandbox.ts"
@@ -201,6 +201,46 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         assert.deepStrictEqual(yield* store.finish, [])
         assert.strictEqual(content("f3"), "xxx")
         assert.deepStrictEqual([...(yield* store.survey(after, Policy.defaults))], [0, 0, 0, 0])
+      })
+    )
+
+    it.effect("two files that are one there are not both described: the second comes anew [Y-2]", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        const before = [file("a", 1), hardLink("b", 0)]
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "x")
+        yield* store.finish
+        const after = [file("a", 1, { mode: 0o600 }), file("b", 1, { mode: 0o640 })]
+        const changes = yield* store.survey(after, Policy.defaults)
+        assert.deepStrictEqual([...changes].map(Compare.isLacked), [false, true])
+        yield* store.prepare(after, { policy: Policy.defaults, changes })
+        yield* deliver(store, select(after, [1, 1], 0)[0], "x")
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual([...(yield* store.survey(after, Policy.defaults))], [0, 0])
+        assert.deepStrictEqual(["a", "b"].map(content), ["x", "x"])
+      })
+    )
+
+    it.effect("a revision that comes before the preparation undoes nothing that the survey has found [Y-5]", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        const entriesAt = (mtimeSeconds: number) => ["a", "b"].map((path) => file(path, 1, { mtimeSeconds }))
+        const before = entriesAt(5)
+        yield* store.prepare(before)
+        yield* deliver(store, bundle(before), "xy")
+        yield* store.finish
+        const after = entriesAt(9)
+        const changes = yield* store.survey(after, Policy.defaults)
+        yield* store.hash([0, 2], () => {})
+        for (const i of [0, 1]) changes[i] = Compare.resolved(changes[i], true)
+        const revised = [after[0], file("b", 2, { mtimeSeconds: 10 })]
+        yield* store.revise(revised)
+        yield* store.prepare(after, { policy: Policy.defaults, changes })
+        yield* deliver(store, select(revised, [1, 1], 0)[0], "YY")
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(["a", "b"].map(content), ["x", "YY"])
+        assert.deepStrictEqual([...(yield* store.survey(revised, Policy.defaults))], [0, 0])
       })
     )
 

@@ -28,6 +28,26 @@ const found = (
 const at = (entry: Exclude<Entry, { readonly _tag: "HardLink" }>, seconds: number, nanos = 123_456_789) =>
   found(entry, { metadata: { ...entry.metadata, mtimeSeconds: 1_600_000_000 + seconds, mtimeNanos: nanos } })
 
+describe("files that are one file at a catcher [Y-2]", () => {
+  const { Content, Doubt, Kept, Mode } = change
+  it.for<[string, ReadonlyArray<number>, ReadonlyArray<number>]>([
+    ["one is described", [Mode, Mode, Mode], [Mode, Mode | Content, Mode | Content]],
+    ["none where another is right", [0, Mode], [0, Mode | Content]],
+    ["nor where another is kept", [Mode, Kept], [Mode | Content, Kept]],
+    ["what may have to be described is in doubt no more", [Mode, Doubt], [Mode, Content]],
+    ["what comes anew takes part in nothing", [Content, Mode], [Content, Mode]],
+    ["what is right stays", [0, 0], [0, 0]]
+  ])("%s", ([, words, expected]) => {
+    const sharers = new Compare.Sharers<string>()
+    // and one that shares with none
+    const all = Uint16Array.from([Mode, ...words])
+    sharers.add("other", 0)
+    words.forEach((_, i) => sharers.add("file", i + 1))
+    sharers.part(all)
+    assert.deepStrictEqual([...all], [Mode, ...expected])
+  })
+})
+
 describe("what is compared [Y-2]", () => {
   const f = file("f", 5)
   const changes = (
