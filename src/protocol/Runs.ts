@@ -1,4 +1,5 @@
 /** Runs of numbers: [first, count, first, count, ...], ascending and apart: of pages, entries or bytes. Pure. */
+
 import type { Runs } from "./Words.ts"
 
 /** Puts a run behind the others, which begin before it, or makes the last one longer. */
