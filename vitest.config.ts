@@ -47,7 +47,7 @@ const inside = ({ exclude = [], include }: Files) => ({
     ...{ name: "inside", include, exclude, maxWorkers: availableParallelism() },
     // to load all modules anew for each file costs a third as much as the tests
     isolate: false,
-    globalSetup: ["test/keys.ts", "test/parity/build.ts"],
+    globalSetup: ["test/keys.ts", "test/parity/build.ts", "test/delta/build.ts"],
     sequence: { groupOrder: 0 }
   }
 })

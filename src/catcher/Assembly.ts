@@ -84,6 +84,8 @@ export class Assembly {
   private readonly trailer: Claimed
   /** Hashes of the blocks that are whole. */
   private readonly hashes: Claimed
+  /** Blocks that need no hash. */
+  private readonly proven = new Set<number>()
   /** Pages held of each block. */
   private readonly counts: Uint16Array
   /** Blocks in memory, oldest first. */
@@ -104,7 +106,8 @@ export class Assembly {
   }
 
   /**
-   * The file has these pages already, as runs. A block that is whole is hashed where it stands.
+   * The file has these pages already, as runs. A block that is whole is hashed where it stands,
+   * unless hashes have shown what it is.
    * Call before the first `put`.
    */
   hold(pages: Runs): Effect.Effect<void, StoreError> {
@@ -117,6 +120,10 @@ export class Assembly {
         this.counts[block] += Math.min(first + count, pages[i] + pages[i + 1]) - Math.max(first, pages[i])
         if (this.isWhole(block)) whole.push(block)
       }
+    }
+    if (this.writer.isProven === true) {
+      for (const block of whole) this.proven.add(block)
+      return Effect.void
     }
     return Effect.forEach(whole, (block) => Effect.andThen(this.hashSpilled(block), Effect.yieldNow), { discard: true })
   }
@@ -346,6 +353,7 @@ export class Assembly {
     const hashes = this.hashes.whole()
     const blocks: Array<number> = []
     for (let block = 0; block < this.layout.blocks; block++) {
+      if (this.proven.has(block)) continue
       if (Buffer.compare(Trailer.hashOf(hashes, block), Trailer.hashOf(trailer, block)) === 0) continue
       blocks.push(block)
       for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.counts[block]--

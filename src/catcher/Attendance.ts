@@ -3,6 +3,7 @@
  * arrived, and what is not here and why. The report is made from it.
  */
 
+import type { Signature } from "../delta/Signature.ts"
 import type * as Announce from "../phase/Announce.ts"
 import * as Veto from "../filter/Veto.ts"
 import * as Delay from "../protocol/group/Delay.ts"
@@ -25,7 +26,7 @@ import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import type { CarriedFile, Revised } from "../tree/Plan.ts"
 import { keeps, type Policy } from "../tree/Policy.ts"
-import type { Announce as Call, Failure, Open } from "../wire/Message.ts"
+import type { Announce as Call, Failure, Missing, Open } from "../wire/Message.ts"
 import type { Wakefulness } from "./Wakefulness.ts"
 
 /** Why an entry is not here; with a `kind` where the master could not send it. */
@@ -45,6 +46,15 @@ export class Attendance {
   plan: Array<CarriedFile> = []
   /** Of entries that were revised, the file of the last revision. */
   readonly revised = new Map<number, number>()
+  /** Of the versions that are to come, by entry. [Y-13] */
+  readonly signatures = new Map<number, Signature>()
+  /**
+   * Files that came with a signature: the pages that were held from the beginning, and of each span
+   * the round that asked first.
+   */
+  readonly deltas = new Map<number, { readonly held: number; readonly asked: Map<number, number> }>()
+  /** Files that are being opened, and how far their older versions have been looked through. */
+  readonly reusing = new Map<number, { readonly done: number; readonly total: number }>()
   /** A revision that is to come: what it lists is not in the plan yet. */
   awaited: number | undefined
   /** Bytes of the whole tree. */
@@ -354,6 +364,12 @@ export class Attendance {
       if (lack !== undefined) this.drop(this.entriesOf(file), lack)
     }
   }
+  /** Counts what is asked for again. */
+  misses(file: number, { first, round }: Pick<Missing, "first" | "round">, pages: number): void {
+    const asked = this.deltas.get(file)?.asked
+    if (asked !== undefined && !asked.has(first)) asked.set(first, round)
+    if (asked?.get(first) !== round) this.missingPages += pages
+  }
   /** The master sends a file to nobody; it may be in no plan of ours yet. */
   giveUp(file: number, lack: Lack): void {
     this.withheld.set(file, lack)
@@ -362,6 +378,7 @@ export class Attendance {
   revise(file: number, { entries, plan, revised }: Revised): void {
     const carriers = Plan.carriersOf(this.plan, new Set(revised))
     for (const entry of revised) {
+      this.signatures.delete(entry)
       const [before, after] = [this.entries?.[entry], entries[entry]]
       if (before?._tag !== "File" || after._tag !== "File") continue
       this.total += carriedBytes(after) - carriedBytes(before)
@@ -419,7 +436,8 @@ export const reportOf = (
       needed: Plan.neededPages(
         attendance.plan,
         pageBytes,
-        (file) => !attendance.withheld.has(file) && attendance.entriesOf(file).length > 0
+        (file) => !attendance.withheld.has(file) && attendance.entriesOf(file).length > 0,
+        (file, pages) => Math.min(pages, attendance.deltas.get(file)?.held ?? 0)
       ),
       sent: attendance.received.pages,
       repaired: attendance.missingPages,

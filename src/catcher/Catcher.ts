@@ -455,6 +455,11 @@ const filesOf = Effect.fnUntraced(function* (
     prepared: manifest.whenPrepared,
     openList: (carried, layout, commit) => manifest.inMemory(carried.file, layout, commit)
   })
+  const reusing = Effect.suspend(() =>
+    Effect.forEach([...attendance.reusing], ([file, so]) =>
+      exchange.answer(membership.master, Answers.reusing(file, so, membership))
+    )
+  )
   const files = yield* CatchFiles.make((file) => ({
     pool,
     pages: membership.pages,
@@ -469,7 +474,7 @@ const filesOf = Effect.fnUntraced(function* (
   return {
     ...files,
     survey: (question: Survey | Itemize) => manifest.onSurvey(question),
-    comparing: Effect.ignore(manifest.comparing)
+    comparing: Effect.ignore(Effect.andThen(manifest.comparing, reusing))
   } as SessionFiles
 })
 
@@ -494,7 +499,7 @@ const answeringOf = Effect.fnUntraced(function* (membership: Announce.Membership
     progress.publish({ _tag: "Failed", ...Names.pathAt(attendance.pathOf(entries[0])), reason })
   }
   return (file: number, answer: FileState.Answer) => {
-    if (answer._tag === "Missing") attendance.missingPages += Planner.lacking(answer)
+    if (answer._tag === "Missing") attendance.misses(file, answer, Planner.lacking(answer))
     if (answer._tag === "SitOut") sitOut(file, answer)
     const done = file === 0 && answer._tag === "CloseOk" ? attendance.whatIsDone() : undefined
     const message = Answers.toQuestion(answer, file, membership, attendance.heldBytes(), done)

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Claimed } from "../content/Claimed.ts"
+import * as Signature from "../delta/Signature.ts"
 import * as Filter from "../filter/Filter.ts"
 import type { Rule } from "../filter/Rule.ts"
 import * as Rules from "../filter/Text.ts"
@@ -57,13 +58,15 @@ const receiving = (rules: ReadonlyArray<Rule>, deletesExcluded: boolean): Filter
   })
 
 /** What a survey has found, without what is to be deleted. */
-const foundOf = (changes: Uint16Array): Answers.Found => {
-  const among = (test: (word: number) => boolean) => Lacks.among(changes.length, (entry) => test(changes[entry]))
+const foundOf = (changes: Uint16Array, entries: ReadonlyArray<Entry>, { sendsWhole }: Policy): Answers.Found => {
+  const among = (test: (word: number, entry: number) => boolean) =>
+    Lacks.among(changes.length, (entry) => test(changes[entry], entry))
   return {
     entries: changes.length,
     words: changes,
     lacks: among(Compare.isLacked),
     doubts: among(Compare.isDoubted),
+    olds: among((word, entry) => !sendsWhole && Compare.isOld(word) && Signature.isSigned(entries[entry])),
     changes: { ...Compare.countsOf(changes), deleted: 0 },
     items: []
   }
@@ -234,6 +237,8 @@ export class ManifestFile {
         return this.select(file, bytes)
       case "Hashes":
         return this.takeHashes(bytes)
+      case "Signatures":
+        return this.takeSignatures(bytes)
       default:
         return this.revise(file, bytes)
     }
@@ -247,6 +252,17 @@ export class ManifestFile {
         this.hashed.take(hashes)
         // no file follows it
         this.attendance.select([])
+      }
+    })
+  }
+
+  private takeSignatures(bytes: Uint8Array): Effect.Effect<void, StoreError> {
+    const { attendance } = this
+    return Effect.mapBoth(Effect.fromResult(Signature.decode(bytes, attendance.entries ?? [])), {
+      onFailure: isWrong,
+      onSuccess: (signatures) => {
+        for (const signature of signatures) attendance.signatures.set(signature.entry, signature)
+        attendance.select([])
       }
     })
   }
@@ -315,7 +331,7 @@ export class ManifestFile {
         this.makeSureOfRoom(entries, policy, (entry) => Compare.isLacked(changes[entry]))
       )
       const changes = yield* Effect.onError(surveying, () => answering)
-      yield* this.resolve(entries, changes)
+      yield* this.resolve(entries, changes, policy)
       const items: Array<Item> = []
       if (policy.itemizes) {
         changes.forEach((change, entry) => {
@@ -323,7 +339,7 @@ export class ManifestFile {
         })
       }
       const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(items))
-      const found = foundOf(changes)
+      const found = foundOf(changes, entries, policy)
       const vetoes = found.changes.vetoed + vetoed
       attendance.found = { ...found, items, changes: { ...found.changes, deleted: count, vetoed: vetoes } }
       attendance.veto(changes)
@@ -338,13 +354,13 @@ export class ManifestFile {
   }
 
   /** [Y-12] Where contents tell, they are hashed here while the master hashes them. */
-  private resolve(entries: ReadonlyArray<Entry>, changes: Uint16Array): Effect.Effect<void> {
+  private resolve(entries: ReadonlyArray<Entry>, changes: Uint16Array, policy: Policy): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { attendance, hashed } = this
       const doubts = Lacks.among(changes.length, (entry) => Compare.isDoubted(changes[entry]))
       hashed.expect(doubts)
       if (doubts.length === 0) return
-      attendance.found = foundOf(changes)
+      attendance.found = foundOf(changes, entries, policy)
       yield* Effect.ignore(this.answer)
       attendance.comparison.toHash = Lacks.filesIn(doubts, entries).bytes
       const told = (bytes: number) => void (attendance.comparison.hashed = bytes)

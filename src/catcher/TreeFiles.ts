@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type * as Layout from "../protocol/file/Layout.ts"
+import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { countOf } from "../protocol/Runs.ts"
 import { isList } from "../protocol/Words.ts"
 import { Progress } from "../report/Progress.ts"
 import * as Unread from "../source/Unread.ts"
@@ -64,9 +65,30 @@ export class TreeFiles {
         )
       }
       if (carried.kind === "Single") yield* prepared
-      const opened = yield* this.services.store.open(carried)
+      const opened = yield* this.openAsDelta(carried, layout)
       return { ...opened, commit: (skip) => this.commit(carried, opened, skip) } as FileWriter
     })
+  }
+
+  /**
+   * [Y-13] Where the master has told the file's signature, what an older version here has of it is
+   * held from the beginning.
+   */
+  private openAsDelta(carried: CarriedFile, layout: Layout.Layout) {
+    const { attendance, services } = this
+    const signature = carried.kind === "Single" ? attendance.signatures.get(carried.members[0].entry) : undefined
+    if (signature === undefined) return services.store.open(carried)
+    const { file } = carried
+    const told = (done: number, total: number) => void attendance.reusing.set(file, { done, total })
+    return services.store.open(carried, { signature, told }).pipe(
+      Effect.tap(({ held = [] }) =>
+        Effect.sync(() => {
+          const pages = countOf(Layout.wholePages(layout, held))
+          attendance.deltas.set(file, { held: pages, asked: new Map() })
+        })
+      ),
+      Effect.ensuring(Effect.sync(() => attendance.reusing.delete(file)))
+    )
   }
 
   private commit(carried: CarriedFile, opened: FileWriter, skip: (member: number) => boolean): CatchFile.Commit {

@@ -7,11 +7,22 @@
 type Meaning = "Idle" | { readonly is: string } | { readonly refused: string }
 
 /** Letters that ask for what is done anyway. */
-const idleLetters = "alptgoDHWSshP4"
+const idleLetters = "alptgoDHSshP4"
 
 /** Long options that do. */
 const idle: ReadonlySet<string> = new Set([
-  ...["archive", "links", "perms", "times", "owner", "hard-links", "specials", "numeric-ids", "whole-file", "sparse"],
+  ...[
+    "archive",
+    "links",
+    "perms",
+    "times",
+    "owner",
+    "hard-links",
+    "specials",
+    "numeric-ids",
+
+    "sparse"
+  ],
   ...["secluded-args", "protect-args", "old-args", "human-readable", "progress", "stats", "no-motd", "ipv4"],
   ...["inc-recursive", "i-r", "no-inc-recursive", "no-i-r"]
 ])
@@ -72,7 +83,6 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   append: ["", wholeFiles],
   "append-verify": ["", wholeFiles],
   "block-size": ["B", wholeFiles],
-  "no-whole-file": ["", wholeFiles],
   "no-W": ["", wholeFiles],
   partial: ["", `${noPart} (to go on with fewer catchers, say --at-least 1; to wait for less time, --at-most SECONDS)`],
   "partial-dir": ["", noPart],

@@ -31,6 +31,7 @@ import { UsageError } from "./Status.ts"
 interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
   readonly checksum: boolean
   readonly ignoreTimes: boolean
+  readonly wholeFile: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
   readonly update: boolean
@@ -174,6 +175,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     itemizes: input.dryRun || input.itemizeChanges,
     mostDeleted: input.maxDelete,
     deletesExcluded: input.deleteExcluded,
+    sendsWhole: input.wholeFile,
     ...leftOf(input),
     syncs: input.fsync,
     backup,

@@ -52,3 +52,10 @@ export const newAccount = (): Account => ({
   leftOut: new Set(),
   stands: new Map()
 })
+
+/** Two reasons as one. */
+export const joined = (before: string | undefined, reason: string): string =>
+  before === undefined || before === reason ? reason : `${before}; ${reason}`
+
+/** The reason for a file that did not hold still. */
+export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"

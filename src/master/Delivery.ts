@@ -9,6 +9,7 @@ import * as MissingRounds from "../phase/MissingRounds.ts"
 import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
+import { within } from "../protocol/Runs.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../session/Session.ts"
@@ -71,7 +72,10 @@ export class Delivery<E, R, E2, R2> {
       const pageBytes = (yield* Paths).pageBytes()
       // the barrier says the opening of content that may not be there yet
       const token = {}
-      const opening = Effect.map(this.options.content(pageBytes), (content) => ({ ...content, token }))
+      const opening = this.options.content(pageBytes).pipe(
+        Effect.map((content) => ({ ...content, token })),
+        Effect.tap((content) => (ledger.deltas.has(carried.file) ? PageStream.hashAll(content) : Effect.void))
+      )
       const root = ledger.rootOf(carried.file, pageBytes)
       const barrier = OpenBarrier.open(carried, audience, { pageBytes, root, token })
       yield* this.becomes("Opening")
@@ -182,7 +186,12 @@ export class Delivery<E, R, E2, R2> {
         ledger.missing(missingPages)
         ledger.sitOut(carried.file, satOut)
       })
-      yield* PageStream.streamSpans(content, lanes.fresh, wanted, repairSpan)
+      const lackedOf = (span: PageStream.Span) =>
+        Effect.tap(MissingRounds.lacked(content, repairs, opened, span), (runs) =>
+          Effect.sync(() => ledger.deltas.ask(carried.file, within(runs, 0, content.layout.dataPages)))
+        )
+      const wantedOf = ledger.deltas.has(carried.file) ? lackedOf : undefined
+      yield* PageStream.streamSpans(content, lanes.fresh, wanted, repairSpan, wantedOf)
       yield* lanes.fresh.drained
       // all sit it out, or were lost: not all was sent, and there is no root to ask with
       return wanted.isLeft()

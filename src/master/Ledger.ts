@@ -21,7 +21,9 @@ import { keeps, type Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
-import { type Account, newAccount } from "./Account.ts"
+import { type Account, agedReason, joined, newAccount } from "./Account.ts"
+import * as Signature from "../delta/Signature.ts"
+import { Deltas } from "./Deltas.ts"
 import { Doubts } from "./Doubts.ts"
 import { type Totals, totalsOf } from "./Totals.ts"
 
@@ -60,6 +62,7 @@ export class Ledger {
   private unchecked: ReadonlyArray<number> = []
   private readonly aged = new Set<number>()
   readonly doubts = new Doubts()
+  readonly deltas = new Deltas()
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()
@@ -90,11 +93,8 @@ export class Ledger {
   }
 
   private account(slot: number): Account {
-    let account = this.accounts.get(slot)
-    if (account === undefined) {
-      account = newAccount()
-      this.accounts.set(slot, account)
-    }
+    const account = this.accounts.get(slot) ?? newAccount()
+    this.accounts.set(slot, account)
     return account
   }
 
@@ -172,7 +172,7 @@ export class Ledger {
   }
   needed(pageBytes: number): number {
     const isSent = (file: number) => !this.droppedFiles.has(file) && this.entriesOf(file).length > 0
-    return neededPages(this.plan, pageBytes, isSent)
+    return neededPages(this.plan, pageBytes, isSent, (file, pages) => this.deltas.heldOf(file, pages))
   }
   /** Every page of the file was sent once, and this is what it is. */
   sent(file: number, root: Uint8Array, pageBytes: number): void {
@@ -266,14 +266,20 @@ export class Ledger {
   }
   /** [Y-4] What is lacked, and was not selected before, becomes files of the plan. */
   select(): void {
-    const isNew = (entry: number) =>
-      this.entries[entry]?._tag === "File" && !this.refused.has(entry) && !Lacks.has(this.selected, entry)
-    const selection = Lacks.only(this.lacked(), isNew)
+    const selection = Lacks.only(this.lacked(), (entry) => this.isSelectable(entry))
     if (selection.length === 0) return
     const file = this.plan.length + 1
     const plan = select(this.entries, selection, file)
     this.selected = union([this.selected, selection])
     this.addList("Selection", file, Lacks.encode(selection), plan)
+    this.deltas.select(plan)
+  }
+  isSelectable(entry: number): boolean {
+    return this.entries[entry]?._tag === "File" && !this.refused.has(entry) && !Lacks.has(this.selected, entry)
+  }
+  addSignatures(signatures: ReadonlyArray<Signature.Signature>): void {
+    this.deltas.sign(signatures)
+    this.addList("Signatures", this.plan.length + 1, Signature.encode(signatures), [])
   }
 
   // ---- what changed while it was sent [M-8] ----
@@ -555,9 +561,3 @@ export class Ledger {
     }
   }
 }
-
-const joined = (before: string | undefined, reason: string): string =>
-  before === undefined || before === reason ? reason : `${before}; ${reason}`
-
-/** The reason for a file that did not hold still. */
-export const agedReason = "kept changing while it was sent; it arrived as it was at one moment"

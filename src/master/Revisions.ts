@@ -9,7 +9,8 @@ import { Silence } from "../session/Session.ts"
 import { Source } from "../source/Source.ts"
 import { display, pathAt } from "../tree/Names.ts"
 import type { Audience } from "../wire/Message.ts"
-import { agedReason, type Ledger } from "./Ledger.ts"
+import { agedReason } from "./Account.ts"
+import type { Ledger } from "./Ledger.ts"
 
 /**
  * [M-8] What changed before it was sent whole is taken as it is now. Answers what there is to be

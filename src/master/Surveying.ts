@@ -11,6 +11,7 @@ import * as Itemize from "../tree/Itemize.ts"
 import type { Policy } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { hash } from "./Hashing.ts"
+import { sign } from "./Signing.ts"
 import type { Ledger } from "./Ledger.ts"
 import { outgoingOf, sendFile, type Shared } from "./Sending.ts"
 
@@ -41,7 +42,11 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
   }
   const surveyed = audience.filter((slot) => ledger.isSurveyed(slot))
   if (ledger.policy.itemizes) yield* itemize(ledger, ledger.policy, surveyed)
-  if (!ledger.policy.isDryRun) ledger.select()
+  if (!ledger.policy.isDryRun) {
+    const signatures = yield* sign(ledger)
+    if (signatures.length > 0) ledger.addSignatures(signatures)
+    ledger.select()
+  }
   return { surveyed, comparing }
 })
 
@@ -54,6 +59,7 @@ const ask = (ledger: Ledger, audience: Audience, options: Parameters<typeof Surv
 const settle = Effect.fnUntraced(function* ({ audiences, ledger }: Shared, found: Survey.Surveyed["found"]) {
   const doubting: Array<number> = []
   for (const [slot, survey] of found) {
+    if (survey.olds.length > 0) ledger.deltas.add(survey.olds)
     if (survey.doubts.length === 0) ledger.surveyed(slot, survey)
     else {
       doubting.push(slot)

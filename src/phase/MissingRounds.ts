@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Planner from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { union } from "../protocol/Runs.ts"
 import { RoundsExhausted } from "../report/Errors.ts"
 import type { Demand } from "../session/Demand.ts"
 import type { Lane } from "../session/Sender.ts"
@@ -144,6 +145,24 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
     return yield* new RoundsExhausted({ file: content.file })
   }
   return repaired
+})
+
+/**
+ * [Y-13] The pages of a span that these catchers lack before any was sent. One that does not answer
+ * in time is left to the rounds; where none does, all of them.
+ */
+export const lacked = Effect.fn("MissingRounds.lacked")(function* (
+  content: PageStream.Content,
+  repairs: Repairs,
+  audience: Audience,
+  [first, count]: PageStream.Span
+) {
+  const { repair } = yield* Lanes
+  const patienceMillis = Limits.spanPatienceMillis
+  const about = { content, repairs, audience, lane: repair, first, count, root: undefined, patienceMillis }
+  const answers = yield* askRound(about, audience.filter(repairs.wants), false, true)
+  const missing = [...answers.values()].flatMap((answer) => (answer._tag === "Missing" ? [answer.runs] : []))
+  return missing.length === 0 ? [first, count] : union(missing)
 })
 
 /** The sum of the rounds' answers. */
@@ -299,11 +318,16 @@ const send = Effect.fnUntraced(function* (
   }
 })
 
-const askRound = Effect.fnUntraced(function* (options: Rounds, audience: Audience, isAlone: boolean) {
+const askRound = Effect.fnUntraced(function* (
+  options: Rounds,
+  audience: Audience,
+  isAlone: boolean,
+  wantsLists = false
+) {
   const { content, count, first, patienceMillis, repairs, root } = options
   const { ask } = yield* Asking
   const round = repairs.nextRound()
-  const counts = repairs.asksCounts(audience.length)
+  const counts = !wantsLists && repairs.asksCounts(audience.length)
   const answers = new Map<number, FileAnswer>()
   yield* ask({
     file: content.file,

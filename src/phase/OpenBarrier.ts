@@ -11,6 +11,7 @@ import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Content } from "./PageStream.ts"
+import { parts } from "./Survey.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, SitOutReason>
@@ -50,6 +51,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const complete = new Set<number>()
   // a catcher that never heard of the manifest has nothing to answer the next questions with
   const mayAssume = kind !== "Manifest"
+  const reused = new Map<number, number>()
   const question: Question = {
     file,
     audience,
@@ -69,6 +71,14 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       root,
       audience
     }),
+    // [Y-13] to look through an older version may take long
+    isFurther: (slot, answer) => {
+      if (answer._tag !== "Comparing") return false
+      const part = parts(answer.hashed, answer.toHash)
+      if (part <= (reused.get(slot) ?? -1)) return false
+      reused.set(slot, part)
+      return true
+    },
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever

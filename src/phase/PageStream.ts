@@ -123,6 +123,18 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
   }
 })
 
+/** [Y-13] Hashes every block: of a delta most are not read to be sent. */
+export const hashAll = Effect.fn("PageStream.hashAll")(function* (content: Content) {
+  const { layout, trailer } = content
+  const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
+  for (let block = 0; block < layout.blocks; block++) {
+    const part = piece.subarray(0, Layout.blockBytes(layout, block))
+    yield* content.read(block * piece.length, part)
+    trailer.set(hash(part), Trailer.hashAt(block))
+    yield* Effect.yieldNow
+  }
+})
+
 // A block that is another now must not go out under its old hash: it would be wrong forever.
 const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
   const { changed, trailer } = content
@@ -164,19 +176,23 @@ export const pages = (
   )
 
 /**
- * Streams every span of the content once, in order. When one was handed over, `repair` begins its
- * rounds, while the next ones stream; the last span's are for the end of the file. Ends early when
- * there is no demand left.
+ * Streams every span of the content once, in order, or of each span what `wantedOf` says. When one
+ * was handed over, `repair` begins its rounds, while the next ones stream; the last span's are for
+ * the end of the file. Ends early when there is no demand left.
  */
 export const streamSpans = <E, R>(
   content: Content,
   lane: Lane,
   demand: Demand.Demand,
-  repair: (span: Span) => Effect.Effect<void, E, R>
+  repair: (span: Span) => Effect.Effect<void, E, R>,
+  wantedOf: (span: Span) => Effect.Effect<Runs, E, R> = Effect.succeed
 ) => {
   const all = spans(content.layout)
   return Stream.fromIterable(all).pipe(
-    Stream.mapEffect((span) => Effect.as(send(content, span, lane, true, demand), span)),
+    Stream.mapEffect((span) => Effect.map(wantedOf(span), (runs) => ({ runs, span })), {
+      concurrency: Limits.spansAsked
+    }),
+    Stream.mapEffect(({ runs, span }) => Effect.as(send(content, runs, lane, true, demand), span)),
     // asked after each span, because what comes before gives them one by one
     Stream.takeWhile(demand.isLeft),
     Stream.filter((span) => span !== all.at(-1)),

@@ -19,6 +19,8 @@ export interface Survey {
   readonly lacks: Runs
   /** Entries of which only the content can tell. [Y-12] */
   readonly doubts: Runs
+  /** Entries that it lacks, and of which it has an older version. [Y-13] */
+  readonly olds: Runs
   readonly changes: Changes
 }
 
@@ -102,14 +104,21 @@ const isFurther = (now: Comparing, slot: number, progress: Comparisons, entries:
 const partOf = ({ hashed, looked, toHash }: Comparing, entries: number): number =>
   parts(looked, entries) + parts(hashed, toHash)
 
-const parts = (done: number, all: number): number =>
+/** How far that is, in parts of which the master counts each once. */
+export const parts = (done: number, all: number): number =>
   all === 0 ? 0 : Math.floor(Limits.surveyParts * Math.min(1, done / all))
 
-const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => ({
-  lacks: Lacks.joined(slices.map(({ runs }) => runs)),
-  doubts: Lacks.joined(slices.map(({ doubts }) => doubts)),
-  changes: slices.at(-1)?.changes ?? nothingChanged
-})
+const surveyOf = (slices: ReadonlyArray<SurveyOk>): Survey => {
+  const lacks = Lacks.joined(slices.map(({ runs }) => runs))
+  // what is told of and not lacked is in doubt
+  const told = Lacks.joined(slices.map(({ doubts }) => doubts))
+  return {
+    lacks,
+    doubts: Lacks.only(told, (entry) => !Lacks.has(lacks, entry)),
+    olds: Lacks.only(told, (entry) => Lacks.has(lacks, entry)),
+    changes: slices.at(-1)?.changes ?? nothingChanged
+  }
+}
 
 /** Asks these catchers for each change, and tells of them as they come. [Y-7] */
 export const itemize = Effect.fn("Survey.itemize")(function* (

@@ -330,6 +330,16 @@ export const sinkMillis = 1000
  */
 export const listingCatchers = 8
 /**
+ * A file of this size at least is sent as a delta where a catcher has an older version of it. Of a
+ * smaller one the signature and the questions would cost as much as the pages they save. [Y-13]
+ */
+export const deltaBytes = 1024 * 1024
+/** Of the signatures of one list: 3.4 million blocks, a file of 11 TB. */
+export const signatureBytes = 64 * 1024 * 1024
+/** Questions about spans of a delta that are asked ahead of its page stream. */
+export const spansAsked = 4
+
+/**
  * A catcher that lacks more than this many times the group's median, and `stragglerShare` on top of
  * it, is a straggler. [Q-11]
  */

@@ -4,13 +4,14 @@
  */
 
 /** The content of a carried file. */
-export type Kind = "Manifest" | "Single" | "Bundle" | "Revision" | "Selection" | "Hashes"
+export type Kind = "Manifest" | "Single" | "Bundle" | "Revision" | "Selection" | "Hashes" | "Signatures"
 
 /** Files that are kept in memory, and say which files follow them in the plan, if any. */
-export type ListKind = "Revision" | "Selection" | "Hashes"
+export type ListKind = "Revision" | "Selection" | "Hashes" | "Signatures"
 
 /** Is it such a file? */
-export const isList = (kind: Kind): kind is ListKind => kind === "Revision" || kind === "Selection" || kind === "Hashes"
+export const isList = (kind: Kind): kind is ListKind =>
+  kind === "Revision" || kind === "Selection" || kind === "Hashes" || kind === "Signatures"
 
 /** Why a catcher was not taken in. */
 export type Refusal = "NotListed" | "NameTaken" | "Full" | "Started" | "TooOften" | "Returning"

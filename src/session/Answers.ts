@@ -3,7 +3,7 @@
  * messages that answer.
  */
 
-import { countOf } from "../protocol/Runs.ts"
+import { countOf, union } from "../protocol/Runs.ts"
 import type { PageSeal } from "../seal/PageSeal.ts"
 import type * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
@@ -92,6 +92,8 @@ export interface Found {
   readonly lacks: Runs
   /** Those of which only the content can tell. */
   readonly doubts: Runs
+  /** Those that are lacked, and large, and of which an older version is here. [Y-13] */
+  readonly olds: Runs
   readonly changes: Changes
   /** Where the policy itemizes: see `Message.Item`. */
   readonly items: ReadonlyArray<Item>
@@ -111,13 +113,14 @@ export const toSurvey = (
 }
 
 /** The entries from one on that one datagram has room for. */
-const sliceOf = ({ doubts, entries, lacks }: Found, from: number) => {
-  const most = doubts.length === 0 ? Limits.surveyEntries : Limits.surveyEntries / 2
+const sliceOf = ({ doubts, entries, lacks, olds }: Found, from: number) => {
+  const told = union([doubts, olds])
+  const most = told.length === 0 ? Limits.surveyEntries : Limits.surveyEntries / 2
   const count = Math.max(0, Math.min(entries - from, most))
   return {
     ...Lacks.sliceOf(lacks, from, count),
     doubted: countOf(doubts),
-    doubts: Lacks.sliceOf(doubts, from, count).runs
+    doubts: Lacks.sliceOf(told, from, count).runs
   }
 }
 
@@ -136,6 +139,19 @@ export const comparing = (
   { hashed, looked, toHash }: Comparison,
   { incarnation, session, slot }: Membership
 ): Comparing => ({ _tag: "Comparing", session, slot, incarnation, file: 0, from, looked, hashed, toHash })
+
+/**
+ * The answer to the open of a file whose older version is looked through: so many bytes of how
+ * many. [Y-13]
+ */
+export const reusing = (
+  file: number,
+  { done, total }: { readonly done: number; readonly total: number },
+  { incarnation, session, slot }: Membership
+): Comparing => ({
+  ...{ _tag: "Comparing", session, slot, incarnation, file },
+  ...{ from: 0, looked: 0, hashed: done, toHash: total }
+})
 
 /** The answer to a probe that asks us. */
 export const toProbe = (probe: Probe, probes: Probes, membership: Membership): ProbeOk | undefined => {

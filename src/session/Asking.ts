@@ -42,6 +42,10 @@ export interface Question {
   /** Is this the answer of that slot? Called once for each slot with true. */
   readonly accept: (slot: number, answer: FileAnswer) => boolean
   /**
+   * Does it say that the answer is still worked on, and further than before? Then it is waited for.
+   */
+  readonly isFurther?: (slot: number, answer: FileAnswer) => boolean
+  /**
    * Those that have not answered by then are left out; without it the session's own patience holds.
    */
   readonly patienceMillis?: number
@@ -75,6 +79,8 @@ class Asked {
   readonly sliceAnswered = Latch.makeUnsafe(false)
   /** When each was asked for the first time. */
   readonly firstAsked = new Map<number, number>()
+  /** When one of them was further last. */
+  furtherMillis = -Infinity
   private readonly losesAnswers: (slot: number) => boolean
   private slice = new Set<number>()
 
@@ -100,8 +106,13 @@ class Asked {
     return this.slice.size
   }
   /** Is it an answer to this question? */
-  hear(slot: number, answer: FileAnswer): boolean {
-    if (!this.owing.has(slot) || !this.question.accept(slot, answer)) return false
+  hear(slot: number, answer: FileAnswer, nowMillis: number): boolean {
+    if (!this.owing.has(slot)) return false
+    if (this.question.isFurther?.(slot, answer) === true) {
+      this.firstAsked.set(slot, nowMillis)
+      this.furtherMillis = nowMillis
+    }
+    if (!this.question.accept(slot, answer)) return false
     this.owing.delete(slot)
     this.slice.delete(slot)
     this.answered.push(slot)
@@ -181,7 +192,8 @@ export class Questions {
       for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer)
     }
     for (const asked of this.pending) {
-      if (asked.question.file === answer.file && asked.hear(slot, answer)) this.options.silence.onAnswered(slot)
+      if (asked.question.file === answer.file && asked.hear(slot, answer, this.options.now()))
+        this.options.silence.onAnswered(slot)
     }
   }
 
@@ -206,7 +218,7 @@ export class Questions {
       let began = now()
       let pause = silence.firstPause()
       let hasty = Limits.hastyRepeats
-      while (asked.isOpen() && now() - began < patience) {
+      while (asked.isOpen() && now() - Math.max(began, asked.furtherMillis) < patience) {
         const before = asked.answered.length
         const stalledMillis = yield* this.askOnce(asked, pause)
         const waited = pause

@@ -77,7 +77,7 @@ export const make = (options: Options = {}): Memory => {
       hash: (files, told) => hashAll(site, files, told),
       prepare: (entries, surveyed) => prepare(site, entries, surveyed),
       revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
-      open: (carried) => Writers.open(site, carried),
+      open: (carried, reusing) => Writers.open(site, carried, reusing),
       existing: (carried) => Writers.existing(site, carried),
       deleteOthers: (deleting) => Effect.andThen(site.stands, remove(site, deleting)),
       finish: finish(site),

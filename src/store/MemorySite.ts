@@ -19,7 +19,7 @@ import { StoreError, type Surveyed } from "./Store.ts"
 import { type Node, type Refused, Volume } from "./Volume.ts"
 
 /** Steps of a store that may fail, or be slow. */
-export type Operation = "survey" | "hash" | "prepare" | "open" | "write" | "commit"
+export type Operation = "survey" | "hash" | "prepare" | "open" | "reuse" | "write" | "commit"
 
 /** Faults of a disk; none, where nothing is given. */
 export interface Faults {
@@ -39,7 +39,7 @@ export interface Options extends Faults {
   readonly known?: (path: string) => Uint8Array | undefined
   /** What no master may do. */
   readonly veto?: Veto
-  /** Goes before each change, each look of a survey, and each file that is hashed: a slow disk sleeps, and between two changes a machine may crash. */
+  /** Goes before each change, each look of a survey, each file that is hashed, and each read of an older version: a slow disk sleeps, and between two changes a machine may crash. */
   readonly turn?: (operation: Operation) => Effect.Effect<void>
 }
 

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { reuse, type Reusing } from "../delta/Reuse.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -18,11 +19,11 @@ import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
 
 /** Opens a carried file to be written. */
-export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: CarriedFile) {
+export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: CarriedFile, reusing?: Reusing) {
   if (carried.kind !== "Single" && carried.kind !== "Bundle") return yield* notKept()
   if (carried.kind === "Bundle") yield* BundleWriter.admit(carried)
   yield* site.stands
-  const writer = carried.kind === "Single" ? yield* openSingle(site, carried) : openBundle(site, carried)
+  const writer = carried.kind === "Single" ? yield* openSingle(site, carried, reusing) : openBundle(site, carried)
   yield* Effect.acquireRelease(
     Effect.sync(() => site.writers++),
     () => Effect.sync(() => site.writers--)
@@ -30,7 +31,7 @@ export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carrie
   return writer
 })
 
-const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: CarriedFile) {
+const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: CarriedFile, reusing?: Reusing) {
   const { inventory, volume } = site
   const { members, size } = carried
   const [member] = members
@@ -64,7 +65,16 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
         : Effect.fail(at(entry, outside())),
     commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
   }
-  return writer
+  const old = volume.find(pathOf(entry))
+  if (reusing === undefined || old?._tag !== "File") return writer
+  const turn = Effect.suspend(() => site.options.turn?.("reuse") ?? Effect.void)
+  const read = (offset: number, into: Uint8Array) =>
+    Effect.andThen(
+      turn,
+      Effect.sync(() => old.content.read(offset, into))
+    )
+  const held = yield* reuse(reusing, { size: old.content.size, read }, writer.write)
+  return { ...writer, held, isProven: true } as FileWriter
 })
 
 // As on a disk, a bundle's content is in memory until it is committed.

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Reusing } from "../delta/Reuse.ts"
 import type { Filter } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
 import type { Runs } from "../protocol/Words.ts"
@@ -54,6 +55,8 @@ export interface FileWriter {
    * file is new. They are believed only when the hashes of their blocks agree.
    */
   readonly held?: Runs
+  /** Hashes have shown that what is held is of the content: a block that is held whole is not hashed again. [Y-13] */
+  readonly isProven?: boolean
   /**
    * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
    * written yet may become a hole.
@@ -158,9 +161,13 @@ export class Store extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
     /**
      * Opens a carried file to be written. A bundle may be opened and written to before `prepare` has ended; a single file is
-     * opened, and anything is committed, after it. Closing the scope without `commit` leaves nothing behind.
+     * opened, and anything is committed, after it. `reusing`: of a single file of which an older version may be there: what
+     * that has of it is held from the beginning. Closing the scope without `commit` leaves nothing behind.
      */
-    readonly open: (carried: CarriedFile) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
+    readonly open: (
+      carried: CarriedFile,
+      reusing?: Reusing
+    ) => Effect.Effect<FileWriter, StoreError | DestinationEscape, Scope.Scope>
     /**
      * The files of a carried file that a catcher has already, after `prepare`: regular files of its own, each of its entry's
      * size and reached through no symbolic link. None when one of them is not so.

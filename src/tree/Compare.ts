@@ -49,6 +49,9 @@ export const change = {
 /** Has such an entry to be sent, or made anew? */
 export const isLacked = (word: number): boolean => (word & change.Content) !== 0
 
+/** Is it lacked, and a file of another content there? For an entry that is a file. */
+export const isOld = (word: number): boolean => isLacked(word) && (word & (change.New | change.Kind)) === 0
+
 /** Can only its content tell whether it is lacked? */
 export const isDoubted = (word: number): boolean => (word & change.Doubt) !== 0
 

@@ -65,16 +65,18 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
 
 /**
  * The pages of a plan, as both sides count them: of files that are sent, because they carry entries that no revision carries
- * instead, and were not dropped; and of the lists of these files.
+ * instead, and were not dropped, less those that are held from the beginning [Y-13]; and of the lists of these files.
  */
 export const neededPages = (
   plan: ReadonlyArray<CarriedFile>,
   pageBytes: number,
-  isSent: (file: number) => boolean
+  isSent: (file: number) => boolean,
+  heldOf: (file: number, pages: number) => number
 ): number =>
   plan.reduce((sum, { file, kind, size }) => {
-    const isNeeded = kind !== "Hashes" && (isList(kind) || isSent(file))
-    return sum + (isNeeded ? Math.ceil(size / pageBytes) : 0)
+    const isNeeded = kind !== "Hashes" && kind !== "Signatures" && (isList(kind) || isSent(file))
+    const pages = Math.ceil(size / pageBytes)
+    return sum + (isNeeded ? pages - heldOf(file, pages) : 0)
   }, 0)
 
 // ---- revisions ----

@@ -14,14 +14,14 @@ export const compares = ["Time", "Size", "Nothing", "Content"] as const
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,
  * --ignore-errors, --force, --itemize-changes, --delete-excluded; and what of the metadata is not carried: --no-owner, --no-group,
- * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability; and that it is on the disk: --fsync.
+ * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability; --whole-file; and that it is on the disk: --fsync.
  */
 export const wishes = [
   ...(["keepsNewer", "onlyExisting", "keepsExisting", "isDryRun"] as const),
   ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const),
   ...(["leavesOwner", "leavesGroup", "leavesMode", "leavesTimes"] as const),
   ...(["leavesDirectoryTimes", "leavesLinkTimes", "carriesExecutability"] as const),
-  ...(["syncs"] as const)
+  ...(["syncs", "sendsWhole"] as const)
 ] as const
 
 type Wish = (typeof wishes)[number]
@@ -59,7 +59,8 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   leavesDirectoryTimes: false,
   leavesLinkTimes: false,
   carriesExecutability: false,
-  syncs: false
+  syncs: false,
+  sendsWhole: false
 }
 
 /** May it leave alone what is not as the source has it? Then a catcher lacks what its survey has found, and no more. [Y-5] */

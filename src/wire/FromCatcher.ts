@@ -245,8 +245,7 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
       if (file !== 0) r.bad = true
       return { _tag: "ItemizeOk", ...sender, file: 0, from: index, ...takeItems(r) }
     case Header.types.Comparing:
-      if (file !== 0) r.bad = true
-      return { _tag: "Comparing", ...sender, file: 0, from: index, looked: r.u32(), hashed: r.u64(), toHash: r.u64() }
+      return { _tag: "Comparing", ...sender, file, from: index, looked: r.u32(), hashed: r.u64(), toHash: r.u64() }
     case Header.types.SurveyOk:
       if (file !== 0) r.bad = true
       return { _tag: "SurveyOk", ...sender, file: 0, from: index, ...takeSurvey(r, index) }

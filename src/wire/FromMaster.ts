@@ -7,7 +7,7 @@ import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
 import * as Header from "./Header.ts"
 import type { FromMaster, Kind, Refusal } from "./Message.ts"
 
-const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision", "Selection", "Hashes"]
+const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision", "Selection", "Hashes", "Signatures"]
 /** The refusals, as their numbers say. */
 export const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full", "Started", "TooOften", "Returning"]
 const noSlot = 0xffff

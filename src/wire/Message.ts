@@ -227,11 +227,11 @@ export interface SurveyOk extends Answer {
 
 /**
  * C> Of a survey, every eighth of the time-out as long as it lasts: this catcher still compares. Entries that it has looked at;
- * bytes that it has hashed, and of how many. [Y-8]
+ * bytes that it has hashed, and of how many. [Y-8] Of another file: it still looks through an older version. [Y-13]
  */
 export interface Comparing extends Answer {
   readonly _tag: "Comparing"
-  readonly file: 0
+  readonly file: number
   readonly from: number
   readonly looked: number
   readonly hashed: number

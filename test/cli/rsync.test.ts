@@ -80,7 +80,7 @@ describe("options of rsync", () => {
     [["-avhP", "--info=progress2"], /^mrsync: there is no option --info: -v, -i and --json/],
     [["--rsh=ssh"], /^mrsync: there is no option --rsh: no remote shell is used/],
     [["-az"], /^mrsync: -z: pages are not compressed/],
-    [["--no-z", "--no-whole-file"], /^mrsync: there is no option --no-whole-file: a file is sent whole/],
+    [["--no-z", "--no-whole-file", "--no-W"], undefined],
     [["-4", "--no-D", "--no-v", "-v", "-q", "--no-verbose"], undefined],
     [["-@-1", "--no-force"], undefined],
     [["-6"], /^mrsync: -6: IPv6/],

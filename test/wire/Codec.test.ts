@@ -497,7 +497,7 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
   })
 
   it("Open: an unknown kind, a size that no number holds", () => {
-    reject(open, (body) => body.setUint8(0, 6))
+    reject(open, (body) => body.setUint8(0, 7))
     reject(open, (body) => body.setUint32(5, 0x20_0000, true))
     for (const pageBytes of [0, Limits.minPageBytes - 1, Limits.maxPageBytes + 1])
       reject(open, (body) => body.setUint16(9, pageBytes, true))

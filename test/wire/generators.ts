@@ -53,7 +53,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Welcome", { guests: Schema.Array(guest).check(Schema.isMaxLength(128)) }),
     Schema.TaggedStruct("Open", {
       file,
-      kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision", "Selection"]),
+      kind: Schema.Literals(["Manifest", "Single", "Bundle", "Revision", "Selection", "Hashes", "Signatures"]),
       size,
       pageBytes: int(Limits.minPageBytes, Limits.maxPageBytes),
       members: u32,

@@ -417,6 +417,9 @@ const eof = (state: GetData, event: Eof): Step => {
   if (event.round <= state.round) return [state, [missing(state, event)]]
   const held = state.pages.held + heldParity(state.parity)
   // parity that is dropped and comes again is no progress
+  // a span that is whole is asked about all the same, and nothing has to come of it
+  const isOwed = event.root !== undefined || PageSet.missing(state.pages, event.first, event.count).length > 0
+  if (!isOwed) return [{ ...state, round: event.round }, [missing(state, event)]]
   const stalledRounds = held <= state.heldAtRound && !PageSet.isFull(state.pages) ? state.stalledRounds + 1 : 0
   if (stalledRounds > Limits.stalledRounds) return giveUp(`no page came in ${stalledRounds} rounds`)
   const next = { ...state, round: event.round, heldAtRound: Math.max(held, state.heldAtRound), stalledRounds }

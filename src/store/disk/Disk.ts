@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Bundles from "../../content/Bundles.ts"
 import { entriesOf, none as noVeto, type Veto } from "../../filter/Veto.ts"
 import type { Entry } from "../../tree/Entry.ts"
+import type { Reusing } from "../../delta/Reuse.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -78,16 +79,17 @@ const make = Effect.fn("Disk.make")(function* (
       onSuccess: () => DiskRoom.shortage(path, admitted(entries), (directory) => temporaries.leftoverBytes(directory))
     })
 
-  const open = Effect.fn("Disk.open")(function* (carried: CarriedFile) {
+  const open = Effect.fn("Disk.open")(function* (carried: CarriedFile, reusing?: Reusing) {
     switch (carried.kind) {
       case "Single":
-        return yield* Single.open(site, carried)
+        return yield* Single.open(site, carried, reusing)
       case "Bundle":
         return yield* Bundle.open(site, bundles, carried)
       case "Manifest":
       case "Revision":
       case "Selection":
       case "Hashes":
+      case "Signatures":
         return yield* notKept()
     }
   })

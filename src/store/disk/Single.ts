@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
+import { reuse, type Reusing } from "../../delta/Reuse.ts"
+import type { Runs } from "../../protocol/Words.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { Carried } from "../../tree/Holes.ts"
@@ -35,7 +37,7 @@ interface Opened {
   isCommitted: boolean
 }
 
-export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile) {
+export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
   const { members, size } = carried
   const [member] = members
   const index = member.entry
@@ -74,7 +76,8 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
       return failures
     })
   }
-  return writer
+  if (reusing === undefined) return writer
+  return { ...writer, held: yield* heldOf(site, index, reusing, writer), isProven: true } as FileWriter
 })
 
 /** Reads and writes what is carried of a file where it lies in it. */
@@ -87,6 +90,23 @@ const throughHoles = (
     for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
   })
 })
+
+/** [Y-13] What the file that stands under its name has of it is written first. */
+const heldOf = (site: Site, index: number, reusing: Reusing, { write }: FileWriter) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, index)))),
+    (old) => (old === undefined ? Effect.succeed<Runs>([]) : reuse(reusing, old, write)),
+    (old) => old?.close ?? Effect.void
+  )
+
+const standing = ({ destination, inventory }: Site, index: number) => {
+  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
+  const { close, read } = Descriptor.make(fd)
+  const stats = fs.fstatSync(fd)
+  const readPart = (offset: number, into: Uint8Array) =>
+    Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
+  return { size: stats.isFile() ? stats.size : 0, read: readPart, close }
+}
 
 const create = ({ destination, forcing, inventory, temporaries }: Site, index: number, size: number): Opened => {
   const entry = inventory.file(index)

@@ -1,0 +1,214 @@
+/**
+ * Takes from an older version of a file what the new one has of it: blocks at their own place first, then blocks that have moved,
+ * which are looked for where the old version has nothing at its place.
+ */
+import * as Effect from "effect/Effect"
+import type { Runs } from "../protocol/Words.ts"
+import { hash } from "../content/Hash.ts"
+import * as Index from "./Index.ts"
+import type { Searcher } from "./Search.ts"
+import * as Signature from "./Signature.ts"
+import * as Wasm from "./Wasm.ts"
+
+/** An older version. */
+interface Old {
+  readonly size: number
+  /** Fills `into` from an offset; fails where that cannot be read. */
+  readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, unknown>
+}
+
+/** How an older version is used. */
+export interface Reusing {
+  readonly signature: Signature.Signature
+  /** Is told how many bytes of how many were looked through. */
+  readonly told?: (done: number, total: number) => void
+}
+
+/** Bytes that are looked through between two turns of the event loop: a few milliseconds at most. */
+const turnBytes = 1024 * 1024
+/** The search ends after so many bytes in which it has found nothing. */
+const vainBytes = 64 * 1024 * 1024
+/** Blocks whose sum agreed and whose content did not: more of them than this for each block are somebody's intention. */
+const vainBlocks = 4
+
+/**
+ * Writes what the older version has of the blocks; answers the bytes that are right then, as offset and length of each run. Where it
+ * cannot be read, what follows has to come.
+ */
+export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
+  { signature, told = () => {} }: Reusing,
+  version: Old,
+  write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
+) {
+  const found = new Uint8Array(signature.weak.length)
+  const total = Math.min(signature.size, version.size) + version.size
+  let done = 0
+  const count = (bytes: number) => Effect.sync(() => told((done += bytes), total))
+  const old: Old = { ...version, read: (at, into) => Effect.tap(version.read(at, into), count(into.length)) }
+  yield* inPlace(signature, old, write, found)
+  yield* moved(signature, old, write, found)
+  return runsOf(signature, found)
+})
+
+type Write<E> = (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
+
+const inPlace = Effect.fnUntraced(function* <E>(
+  signature: Signature.Signature,
+  old: Old,
+  write: Write<E>,
+  found: Uint8Array
+) {
+  const { blockBytes, size } = signature
+  const blocks = Math.max(1, Math.floor(turnBytes / blockBytes))
+  const piece = new Uint8Array(Math.min(blocks * blockBytes, size))
+  const end = Math.min(size, old.size)
+  for (let at = 0; at < end; at += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, end - at))
+    if (!(yield* isRead(old, at, part))) return
+    const first = at / blockBytes
+    const last = first + Math.ceil(part.length / blockBytes)
+    for (let block = first; block < last; block++) {
+      const offset = block * blockBytes - at
+      const content = part.subarray(offset, offset + Signature.lengthOf(signature, block))
+      // the old version may end within a block
+      const isWhole = content.length === Signature.lengthOf(signature, block)
+      if (isWhole && Signature.isBlock(signature, block, content)) found[block] = 1
+    }
+    for (const [from, to] of stretches(found, first, last)) {
+      const bytes = part.subarray(from * blockBytes - at, Math.min(to * blockBytes, size) - at)
+      yield* write(from * blockBytes, bytes)
+    }
+    yield* Effect.yieldNow
+  }
+})
+
+const isRead = (old: Old, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))
+
+/** Blocks that were found, from `first` to before `last`: where each stretch begins, and where it ends. */
+function* stretches(found: Uint8Array, first: number, last: number): Generator<readonly [from: number, to: number]> {
+  for (let block = first; block < last; block++) {
+    if (found[block] === 0) continue
+    const from = block
+    while (block < last && found[block] === 1) block++
+    yield [from, block]
+  }
+}
+
+const runsOf = ({ blockBytes, size }: Signature.Signature, found: Uint8Array): Runs =>
+  [...stretches(found, 0, found.length)].flatMap(([from, to]) => [
+    from * blockBytes,
+    Math.min(to * blockBytes, size) - from * blockBytes
+  ])
+
+/** What of an old version is none of the new one at its own place, with a block at both sides: there moved blocks may begin. */
+const unlike = ({ blockBytes }: Signature.Signature, old: Old, found: Uint8Array) => {
+  const out: Array<[from: number, end: number]> = []
+  const push = (from: number, end: number) => {
+    const last = out.at(-1)
+    if (last !== undefined && from <= last[1]) last[1] = end
+    else out.push([from, end])
+  }
+  for (let block = 0; block < found.length && block * blockBytes < old.size; block++) {
+    if (found[block] === 0) push(Math.max(0, (block - 1) * blockBytes), Math.min(old.size, (block + 2) * blockBytes))
+  }
+  const longer = found.length * blockBytes
+  if (old.size > longer) push(Math.max(0, longer - blockBytes), old.size)
+  return out
+}
+
+interface Searching<E> {
+  readonly signature: Signature.Signature
+  readonly write: Write<E>
+  readonly found: Uint8Array
+  readonly index: Index.Index
+  readonly searcher: Searcher
+  /** Bytes since something was found, and blocks compared for nothing. */
+  vainBytes: number
+  vainBlocks: number
+}
+
+const isInVain = (searching: Searching<unknown>): boolean =>
+  searching.vainBytes > vainBytes || searching.vainBlocks > vainBlocks * searching.found.length
+
+const moved = Effect.fnUntraced(function* <E>(
+  signature: Signature.Signature,
+  old: Old,
+  write: Write<E>,
+  found: Uint8Array
+) {
+  const { blockBytes, size, weak } = signature
+  const whole = Math.floor(size / blockBytes)
+  const wanted = [...found.keys()].filter((block) => block < whole && found[block] === 0)
+  if (wanted.length === 0 || old.size < blockBytes) return
+  const index = Index.make(weak, wanted, blockBytes, (a, b) => Signature.compare(signature, a, b))
+  const windowBytes = turnBytes + blockBytes
+  const searcher = Wasm.searcher(index, windowBytes)
+  const searching: Searching<E> = { signature, write, found, index, searcher, vainBytes: 0, vainBlocks: 0 }
+  for (const [from, end] of unlike(signature, old, found)) {
+    for (let at = from; at + blockBytes <= end;) {
+      const length = Math.min(windowBytes, end - at)
+      if (!(yield* isRead(old, at, searcher.window.subarray(0, length)))) return
+      at += yield* searchIn(searching, length)
+      if (isInVain(searching)) return
+      yield* Effect.yieldNow
+    }
+  }
+})
+
+/** Looks through the first bytes of the window; answers after how many of them the next window begins. */
+const searchIn = Effect.fnUntraced(function* <E>(searching: Searching<E>, length: number) {
+  const { index, searcher, signature } = searching
+  const { blockBytes } = signature
+  let at = 0
+  let next: number | undefined
+  /** Where a block was that had been found before. */
+  let seen = { at: -1, block: -1 }
+  while (at + blockBytes <= length && !isInVain(searching)) {
+    const hit = next === undefined ? searcher.find(at, length) : { at, sum: 0 }
+    if (hit === undefined) break
+    searching.vainBytes += hit.at - at
+    const content = searcher.window.subarray(hit.at, hit.at + blockBytes)
+    const candidates = next === undefined ? Index.blocksOf(index, hit.sum) : [next]
+    const { block, isNew } = yield* take(searching, candidates, content)
+    // one that was found before may hide another that begins in it; but not where the content repeats itself from place to place
+    const isRun = block === seen.block && hit.at === seen.at + 1
+    const isPredicted = next !== undefined
+    next = isNew ? wantedAfter(searching, block) : undefined
+    if (isNew) searching.vainBytes = 0
+    if (isNew || isRun) at = hit.at + blockBytes
+    else if (!isPredicted) {
+      seen = { at: hit.at, block }
+      at = hit.at + 1
+      searching.vainBlocks += candidates.length
+    }
+  }
+  const last = Math.max(at, length - blockBytes + 1)
+  searching.vainBytes += last - at
+  return last
+})
+
+/** Where a block was found its next one may follow. */
+const wantedAfter = ({ found, signature }: Searching<unknown>, block: number): number | undefined => {
+  const next = block + 1
+  return (next + 1) * signature.blockBytes <= signature.size && found[next] === 0 ? next : undefined
+}
+
+/** Nothing, or nothing that was not found before. */
+const none = { block: -1, isNew: false }
+
+/** Writes the content to the place of the block that it is of, and of those with the same. */
+const take = Effect.fnUntraced(function* <E>(
+  { found, index, signature, write }: Searching<E>,
+  blocks: ReadonlyArray<number>,
+  content: Uint8Array
+) {
+  const strong = hash(content)
+  const block = blocks.find((block) => Signature.agrees(signature, block, strong))
+  if (block === undefined) return none
+  if (found[block] === 1) return { block, isNew: false }
+  for (const twin of index.twins.get(block) ?? [block]) {
+    if (found[twin] === 0) yield* write(twin * signature.blockBytes, content)
+    found[twin] = 1
+  }
+  return { block, isNew: true }
+})

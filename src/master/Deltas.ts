@@ -1,0 +1,52 @@
+/**
+ * Large files of which catchers have older versions: those that a list has the signature of, and
+ * how much of them has to be sent. [Y-13]
+ */
+import type { Signature } from "../delta/Signature.ts"
+import { countOf, union } from "../protocol/Runs.ts"
+import type { Runs } from "../protocol/Words.ts"
+import * as Lacks from "../tree/Lacks.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
+
+export class Deltas {
+  /** Entries of which some catcher has an older version. */
+  private olds: Runs = []
+  private readonly signed = new Set<number>()
+  /** Of each file that is sent so the pages that were asked for before any was sent. */
+  private readonly asked = new Map<number, number>()
+
+  /** A catcher has older versions of these. */
+  add(olds: Runs): void {
+    this.olds = union([this.olds, olds])
+  }
+
+  /** Those of them that pass a test, and have no signature yet. */
+  toSign(test: (entry: number) => boolean): Runs {
+    return Lacks.only(this.olds, (entry) => !this.signed.has(entry) && test(entry))
+  }
+
+  sign(signatures: ReadonlyArray<Signature>): void {
+    for (const { entry } of signatures) this.signed.add(entry)
+  }
+
+  /** These files follow the list of their signatures. */
+  select(plan: ReadonlyArray<CarriedFile>): void {
+    for (const { file, kind, members } of plan)
+      if (kind === "Single" && this.signed.has(members[0].entry)) this.asked.set(file, 0)
+  }
+
+  /** Is it asked first which of its pages are missing? */
+  has(file: number): boolean {
+    return this.asked.has(file)
+  }
+
+  /** These data pages of it were missing from the beginning. */
+  ask(file: number, pages: Runs): void {
+    this.asked.set(file, (this.asked.get(file) ?? 0) + countOf(pages))
+  }
+
+  /** Of so many pages those that every catcher has held from the beginning. */
+  heldOf(file: number, pages: number): number {
+    return Math.max(0, pages - (this.asked.get(file) ?? pages))
+  }
+}

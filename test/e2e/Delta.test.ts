@@ -1,0 +1,101 @@
+/** Large files of which real hosts have other versions: what has changed anywhere goes over the network, once. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import { join } from "node:path"
+import * as Lab from "./Lab.ts"
+
+const pageBytes = 1400
+const size = 40_000_000
+/** As docs/protocol.md has it: whole pages, about the square root of the size. */
+const blockBytes = Math.ceil(Math.sqrt(size) / pageBytes) * pageBytes
+const pagesOfBlock = blockBytes / pageBytes
+
+const random = (length: number, seed: number): Buffer => {
+  let state = seed
+  const bytes = Buffer.alloc(length)
+  for (let at = 0; at < length; at++) bytes[at] = (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 24
+  return bytes
+}
+
+/** A hundred stretches of 4000 bytes, 1 % of all, are others; answers the blocks that they lie in. */
+const changeInPlace = (content: Buffer, seed: number): ReadonlyArray<number> =>
+  Array.from({ length: 100 }, (_, i) => {
+    const at = ((i * 7919 + seed * 104_729) * 43) % (size - 4000)
+    random(4000, seed + i).copy(content, at)
+    return [Math.floor(at / blockBytes), Math.floor((at + 3999) / blockBytes)]
+  }).flat()
+
+const insert = (content: Buffer, count: number): Buffer => {
+  const step = Math.floor(size / (count + 1))
+  const parts = Array.from({ length: count + 1 }, (_, i) =>
+    content.subarray(i * step, i < count ? (i + 1) * step : size)
+  )
+  return Buffer.concat(parts.flatMap((part) => [part, Buffer.of(1)]))
+}
+
+describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", () => {
+  for (const loss of [0, 2]) {
+    it.live(`a file that differs by 1 % at each, elsewhere; ${loss} % loss`, () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(4)
+          if (loss > 0) lab.lab("loss", String(loss))
+          const source = join(lab.folder, "source")
+          fs.mkdirSync(source)
+          const content = random(size, 1)
+          fs.writeFileSync(join(source, "image"), content)
+          const blocks = new Set<number>()
+          for (const i of [1, 2, 3, 4]) {
+            fs.mkdirSync(lab.destination(i), { recursive: true })
+            const old = Buffer.from(content)
+            for (const block of changeInPlace(old, i)) blocks.add(block)
+            fs.writeFileSync(join(lab.destination(i), "image"), old)
+            fs.utimesSync(join(lab.destination(i), "image"), 1, 1)
+          }
+          const catchers = yield* lab.catchers(4)
+          const args = ["--json", "--catchers", "4", "--page-size", String(pageBytes), `${source}/`]
+          const master = yield* lab.mrsync("m", "send", ...args).ended
+          assert.strictEqual(master.status, 0, master.err)
+          for (const [i, catcher] of catchers.entries()) {
+            assert.strictEqual((yield* catcher.ended).status, 0)
+            const at = lab.destination(i + 1)
+            assert.strictEqual(execFileSync("cmp", [join(source, "image"), join(at, "image")]).length, 0)
+            assert.deepStrictEqual(Lab.litter(at), [])
+          }
+          // and the selection, which is one page
+          assert.strictEqual(master.report.pages.needed, 1 + blocks.size * pagesOfBlock)
+        })
+      )
+    )
+  }
+
+  it.live("bytes that were inserted cost their block, and -W the whole file", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(1)
+        const source = join(lab.folder, "source")
+        fs.mkdirSync(source)
+        const content = random(size, 1)
+        fs.writeFileSync(join(source, "log"), content)
+        const at = lab.destination(1)
+        fs.mkdirSync(at, { recursive: true })
+        const needed = Effect.fnUntraced(function* (...options: ReadonlyArray<string>) {
+          fs.writeFileSync(join(at, "log"), insert(content, 50))
+          const [catcher] = yield* lab.catchers(1)
+          const args = ["--json", "--page-size", String(pageBytes), ...options, `${source}/`]
+          const master = yield* lab.mrsync("m", "send", ...args).ended
+          assert.strictEqual(master.status, 0, master.err)
+          assert.strictEqual((yield* catcher.ended).status, 0)
+          assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "")
+          return master.report.pages.needed
+        })
+        // the last block, which is shorter, is found at its own place alone
+        const lastPages = Math.ceil((size % blockBytes) / pageBytes)
+        assert.strictEqual(yield* needed(), 1 + 50 * pagesOfBlock + lastPages)
+        assert.strictEqual(yield* needed("-W"), 1 + Math.ceil(size / pageBytes))
+      })
+    )
+  )
+})

@@ -1,0 +1,174 @@
+/** Large files of which catchers have older versions: the union of what is missing goes on the air. [Y-13] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Report } from "../../src/report/Report.ts"
+import * as SimulatedTree from "../../src/simulate/Tree.ts"
+import type * as Memory from "../../src/store/Memory.ts"
+import type { Given } from "../../src/store/Memory.ts"
+import * as Policy from "../../src/tree/Policy.ts"
+import * as Signature from "../../src/delta/Signature.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import * as Simulation from "./Simulation.ts"
+
+const pageBytes = 512
+const size = 9_000_000
+const tree: ReadonlyArray<Given> = [
+  Simulation.directory(""),
+  Simulation.file("large", size),
+  Simulation.file("small", 500)
+]
+
+/** The tree, where the large file is older and is as `change` makes it. */
+const older = (change: (content: Uint8Array) => Uint8Array): ReadonlyArray<Given> =>
+  tree.map((one) => {
+    const { content, entry } = one
+    if (entry._tag !== "File" || entry.size < size || content === undefined) return one
+    const changed = change(content.slice())
+    const metadata = { ...entry.metadata, mtimeSeconds: entry.metadata.mtimeSeconds - 100 }
+    return { entry: { ...entry, metadata, size: changed.length }, content: changed }
+  })
+
+/** With other bytes at these places. */
+const otherAt =
+  (...places: ReadonlyArray<number>) =>
+  (content: Uint8Array) => {
+    for (const place of places) content[place] ^= 1
+    return content
+  }
+
+const sync = (versions: ReadonlyArray<ReadonlyArray<Given>>, more: Partial<Simulation.Scenario> = {}) =>
+  Simulation.run({
+    seed: 1,
+    catchers: versions.length,
+    tree,
+    master: { policy: Policy.defaults },
+    before: (catcher, volume) => SimulatedTree.stand(volume, versions[catcher]),
+    ...more
+  })
+
+const isWhole = (outcome: Simulation.Outcome): Report => {
+  if (outcome.master._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+  outcome.memories.forEach((memory, i) => assert.deepStrictEqual(Simulation.differences(tree, memory), [], `c${i + 1}`))
+  const report = outcome.master.value
+  for (const { failures, state } of report.catchers) assert.deepStrictEqual([state, failures], ["Complete", []])
+  return report
+}
+
+/** Pages of the blocks of these places. */
+const blockBytes = Signature.blockBytesOf(size, pageBytes)
+const pagesOf = (...places: ReadonlyArray<number>): number =>
+  [...new Set(places.map((place) => Math.floor(place / blockBytes)))].reduce(
+    (sum, block) => sum + Math.ceil(Math.min(blockBytes, size - block * blockBytes) / pageBytes),
+    0
+  )
+const selectionPages = 1
+
+describe("a large file of which catchers have an older version [Y-13]", () => {
+  it.effect("is sent as the union of the blocks that have changed, whoever has another", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([older(otherAt(10)), older(otherAt(10, 3_000_000)), older(otherAt(size - 1))])
+      const { pages } = isWhole(outcome)
+      assert.strictEqual(pages.needed, selectionPages + pagesOf(10, 3_000_000, size - 1))
+      assert.strictEqual(pages.repaired, 0)
+      const own = outcome.catchers.map((exit) => (exit._tag === "Success" ? exit.value.pages : undefined))
+      assert.deepStrictEqual(
+        own.map((pages) => [pages?.needed, pages?.repaired]),
+        [[10], [10, 3_000_000], [size - 1]].map((places) => [selectionPages + pagesOf(...places), 0])
+      )
+    })
+  )
+  it.effect("also where its content has moved, and where the old one is shorter or longer", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([
+        older((content) => content.slice(0, size - 2_000_000)),
+        older((content) =>
+          Buffer.concat([content.subarray(0, 2_000_001), Uint8Array.of(1), content.subarray(2_000_001)])
+        ),
+        older((content) => Buffer.concat([content, content.subarray(0, 500)]))
+      ])
+      const { pages } = isWhole(outcome)
+      const cut = Array.from(
+        { length: Math.ceil(2_000_000 / blockBytes) + 1 },
+        (_, i) => size - 2_000_000 + i * blockBytes
+      )
+      assert.strictEqual(
+        pages.needed,
+        selectionPages + pagesOf(2_000_001, ...cut.filter((place) => place < size), size - 1)
+      )
+    })
+  )
+  it.effect.each([false, true])("with loss, and one that is lost on the way (sealed: %s)", (isSealed) =>
+    Effect.gen(function* () {
+      const places = [5, 1_000_000, 1_200_000, 4_444_444]
+      const outcome = yield* sync([older(otherAt(...places)), older(otherAt(places[2]))], {
+        loss: 0.05,
+        isSealed
+      })
+      const { pages } = isWhole(outcome)
+      assert.strictEqual(pages.needed, selectionPages + pagesOf(...places))
+    })
+  )
+  /** Every read of the older version at the first takes so long, up to that one, which does not end. */
+  const slowly =
+    (millis: number, hangsAt = Infinity) =>
+    (catcher: number) => {
+      let reads = 0
+      const turn: Memory.Options["turn"] = (operation) => {
+        if (catcher > 0 || operation !== "reuse") return Effect.void
+        return ++reads > hangsAt ? Effect.never : Effect.sleep(millis)
+      }
+      return { turn }
+    }
+  it.effect.each([1, 3])("takes long to look through, at the first of %s: it says so, and is waited for", (count) =>
+    Effect.gen(function* () {
+      const moved = older((content) => Buffer.concat([Uint8Array.of(1), content]))
+      const others = [older(otherAt(5)), older(otherAt(1_000_000))]
+      const outcome = yield* sync([moved, ...others.slice(0, count - 1)], {
+        timeoutMillis: 2000,
+        faults: slowly(1900)
+      })
+      const { pages } = isWhole(outcome)
+      assert.strictEqual(pages.needed, selectionPages + pagesOf(size - 1, ...[5, 1_000_000].slice(0, count - 1)))
+      // longer than any other answer is waited for
+      assert.isAbove(outcome.millis, 2000 * Limits.questionTimeouts)
+    })
+  )
+  it.effect.each([1, 3])("hangs while it is looked through, at the first of %s: that one is lost", (count) =>
+    Effect.gen(function* () {
+      const outcome = yield* sync(
+        Array.from({ length: count }, () => older(otherAt(5))),
+        { timeoutMillis: 2000, faults: slowly(100, 3) }
+      )
+      if (outcome.master._tag !== "Success") return assert.fail(JSON.stringify(outcome.master))
+      const states = outcome.master.value.catchers.map(({ state }) => state).toSorted()
+      assert.deepStrictEqual(states, [...Array.from({ length: count - 1 }, () => "Complete"), "Lost"])
+    })
+  )
+  it.effect("is sent whole to a catcher that has none, and once", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([older(otherAt(10)), []])
+      const { pages } = isWhole(outcome)
+      assert.isAtLeast(pages.needed, Math.ceil(size / pageBytes))
+      assert.isBelow(pages.sent, 1.05 * pages.needed)
+    })
+  )
+  it.effect("is sent whole where the policy says so, and then nothing is signed", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([older(otherAt(10))], {
+        master: { policy: { ...Policy.defaults, sendsWhole: true } }
+      })
+      const { pages } = isWhole(outcome)
+      assert.isAtLeast(pages.needed, Math.ceil(size / pageBytes))
+    })
+  )
+  it.effect("nobody has a version: no signature is sent", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([[], []])
+      const { pages } = isWhole(outcome)
+      const { trailerBytes } = Layout.make({ size, pageBytes })
+      const others = selectionPages + Math.ceil(trailerBytes / pageBytes) + 10
+      assert.isAtMost(pages.sent, Math.ceil(size / pageBytes) + others)
+    })
+  )
+})
