@@ -98,18 +98,38 @@ export function find(from: usize, end: usize, blockBytes: usize): usize {
   return last + 1
 }
 
-function sumOf(data: usize, length: usize): u32 {
-  let h: u32 = 0
+/** Factors by which the four sums of `sumOf` go on by 16 places, and by which parts of these count. */
+const factor8: u32 = factor4 * factor4
+const factor12: u32 = factor8 * factor4
+const factor16: u32 = factor8 * factor8
+
+/**
+ * The sum of bytes. Four sums run side by side, each of every fourth byte; 16 bytes are taken at a time, so that their products do
+ * not wait for each other.
+ */
+export function sumOf(data: usize, length: usize): u32 {
   const end = data + length
   let at = data
-  for (; at + 4 <= end; at += 4) {
-    const four =
-      <u32>load<u8>(at) * factor3 +
-      <u32>load<u8>(at, 1) * factor2 +
-      <u32>load<u8>(at, 2) * factor +
-      <u32>load<u8>(at, 3)
-    h = h * factor4 + four
+  let four = i32x4.splat(0)
+  for (; at + 16 <= end; at += 16) {
+    const bytes = v128.load(at)
+    const low = i16x8.extend_low_i8x16_u(bytes)
+    const high = i16x8.extend_high_i8x16_u(bytes)
+    const first = i32x4.add(
+      i32x4.mul(i32x4.extend_low_i16x8_u(low), i32x4.splat(factor12)),
+      i32x4.mul(i32x4.extend_high_i16x8_u(low), i32x4.splat(factor8))
+    )
+    const second = i32x4.add(
+      i32x4.mul(i32x4.extend_low_i16x8_u(high), i32x4.splat(factor4)),
+      i32x4.extend_high_i16x8_u(high)
+    )
+    four = i32x4.add(i32x4.mul(four, i32x4.splat(factor16)), i32x4.add(first, second))
   }
+  let h: u32 =
+    <u32>i32x4.extract_lane(four, 0) * factor3 +
+    <u32>i32x4.extract_lane(four, 1) * factor2 +
+    <u32>i32x4.extract_lane(four, 2) * factor +
+    <u32>i32x4.extract_lane(four, 3)
   for (; at < end; at++) h = h * factor + <u32>load<u8>(at)
   return h
 }

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Claimed } from "../content/Claimed.ts"
+import { hasBlocks } from "../delta/Blocks.ts"
 import * as Signature from "../delta/Signature.ts"
 import * as Filter from "../filter/Filter.ts"
 import type { Rule } from "../filter/Rule.ts"
@@ -66,7 +67,7 @@ const foundOf = (changes: Uint16Array, entries: ReadonlyArray<Entry>, { sendsWho
     words: changes,
     lacks: among(Compare.isLacked),
     doubts: among(Compare.isDoubted),
-    olds: among((word, entry) => !sendsWhole && Compare.isOld(word) && Signature.isSigned(entries[entry])),
+    olds: among((word, entry) => !sendsWhole && Compare.isOld(word) && hasBlocks(entries[entry])),
     changes: { ...Compare.countsOf(changes), deleted: 0 },
     items: []
   }
@@ -364,7 +365,8 @@ export class ManifestFile {
       yield* Effect.ignore(this.answer)
       attendance.comparison.toHash = Lacks.filesIn(doubts, entries).bytes
       const told = (bytes: number) => void (attendance.comparison.hashed = bytes)
-      const own = yield* this.services.store.hash(doubts, told)
+      const pageBytes = attendance.membership?.pageBytes ?? attendance.pageBytes
+      const own = yield* this.services.store.hash(doubts, { pageBytes, told })
       yield* hashed.areHere
       for (const entry of Lacks.each(doubts))
         changes[entry] = Compare.resolved(changes[entry], hashed.agreeWith(own, entry))

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { Runs } from "../protocol/Words.ts"
 import { hash } from "../content/Hash.ts"
+import * as Blocks from "./Blocks.ts"
 import * as Index from "./Index.ts"
 import type { Searcher } from "./Search.ts"
 import * as Signature from "./Signature.ts"
@@ -15,6 +16,8 @@ interface Old {
   readonly size: number
   /** Fills `into` from an offset; fails where that cannot be read. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, unknown>
+  /** Its blocks, if they were hashed before, and whether it is still what was hashed. */
+  readonly known?: { readonly blocks: Blocks.Blocks; readonly isStill: Effect.Effect<boolean> }
 }
 
 /** How an older version is used. */
@@ -45,18 +48,34 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
   let done = 0
   const count = (bytes: number) => Effect.sync(() => told((done += bytes), total))
   const old: Old = { ...version, read: (at, into) => Effect.tap(version.read(at, into), count(into.length)) }
-  yield* inPlace(signature, old, write, found)
+  yield* knownInPlace(signature, old, write, found)
   yield* moved(signature, old, write, found)
   return runsOf(signature, found)
 })
 
 type Write<E> = (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
 
+/** Blocks that were hashed before need no more than to be copied. */
+const knownInPlace = Effect.fnUntraced(function* <E>(
+  signature: Signature.Signature,
+  { known, ...old }: Old,
+  write: Write<E>,
+  found: Uint8Array
+) {
+  if (known?.blocks.blockBytes === signature.blockBytes && known.blocks.size === signature.size) {
+    yield* inPlace(signature, old, write, found, known.blocks)
+    if (yield* known.isStill) return
+    found.fill(0)
+  }
+  yield* inPlace(signature, old, write, found)
+})
+
 const inPlace = Effect.fnUntraced(function* <E>(
   signature: Signature.Signature,
   old: Old,
   write: Write<E>,
-  found: Uint8Array
+  found: Uint8Array,
+  known?: Blocks.Blocks
 ) {
   const { blockBytes, size } = signature
   const blocks = Math.max(1, Math.floor(turnBytes / blockBytes))
@@ -64,23 +83,40 @@ const inPlace = Effect.fnUntraced(function* <E>(
   const end = Math.min(size, old.size)
   for (let at = 0; at < end; at += piece.length) {
     const part = piece.subarray(0, Math.min(piece.length, end - at))
-    if (!(yield* isRead(old, at, part))) return
     const first = at / blockBytes
     const last = first + Math.ceil(part.length / blockBytes)
-    for (let block = first; block < last; block++) {
-      const offset = block * blockBytes - at
-      const content = part.subarray(offset, offset + Signature.lengthOf(signature, block))
-      // the old version may end within a block
-      const isWhole = content.length === Signature.lengthOf(signature, block)
-      if (isWhole && Signature.isBlock(signature, block, content)) found[block] = 1
-    }
+    if (known !== undefined) markAgreeing(signature, known, found, first, last)
+    else if (yield* isRead(old, at, part)) markFound(signature, part, found, first)
+    else return
     for (const [from, to] of stretches(found, first, last)) {
       const bytes = part.subarray(from * blockBytes - at, Math.min(to * blockBytes, size) - at)
+      if (known !== undefined && !(yield* isRead(old, from * blockBytes, bytes))) return void found.fill(0, from)
       yield* write(from * blockBytes, bytes)
     }
     yield* Effect.yieldNow
   }
 })
+
+/** Marks the blocks whose content this is, from `first` on. The old version may end within one. */
+const markFound = (signature: Signature.Signature, content: Uint8Array, found: Uint8Array, first: number): void => {
+  const { blockBytes } = signature
+  for (let block = first, at = 0; at < content.length; block++, at += blockBytes) {
+    const length = Blocks.lengthOf(signature, block)
+    const isWhole = at + length <= content.length
+    if (isWhole && Signature.isBlock(signature, block, content.subarray(at, at + length))) found[block] = 1
+  }
+}
+
+const markAgreeing = (
+  signature: Signature.Signature,
+  { strong }: Blocks.Blocks,
+  found: Uint8Array,
+  first: number,
+  last: number
+): void => {
+  for (let block = first; block < last; block++)
+    if (Blocks.agrees(signature, block, strong, block * Blocks.strongBytes)) found[block] = 1
+}
 
 const isRead = (old: Old, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))
 
@@ -203,7 +239,7 @@ const take = Effect.fnUntraced(function* <E>(
   content: Uint8Array
 ) {
   const strong = hash(content)
-  const block = blocks.find((block) => Signature.agrees(signature, block, strong))
+  const block = blocks.find((block) => Blocks.agrees(signature, block, strong))
   if (block === undefined) return none
   if (found[block] === 1) return { block, isNew: false }
   for (const twin of index.twins.get(block) ?? [block]) {

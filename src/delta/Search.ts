@@ -1,6 +1,6 @@
 /**
- * The search for places where a block may begin: a searcher rolls the weak sum over the bytes in its window. `reference` is the
- * plain one; Wasm has a faster one of the same behaviour.
+ * The search for places where a block may begin: a searcher rolls the weak sum over the bytes in its window; and the sums of blocks
+ * themselves. Here are the plain ones; Wasm has faster ones of the same behaviour.
  */
 import * as Index from "./Index.ts"
 import * as Weak from "./Weak.ts"
@@ -18,6 +18,17 @@ export interface Searcher {
   /** The first hit at `from` or later that lies whole in the first `length` bytes; undefined: there is none. */
   readonly find: (from: number, length: number) => Hit | undefined
 }
+
+/** Sums blocks. */
+export interface Summer {
+  /** The bytes of blocks are put here. */
+  readonly window: Uint8Array
+  /** The weak sum of bytes in the window. */
+  readonly sumOf: (at: number, length: number) => number
+}
+
+/** Makes a summer with a window of so many bytes. */
+export type MakeSummer = (windowBytes: number) => Summer
 
 /** Makes a searcher with a window of so many bytes, of a block at least. */
 export type MakeSearcher = (index: Index.Index, windowBytes: number) => Searcher
@@ -41,4 +52,9 @@ export const reference: MakeSearcher = (index, windowBytes) => {
       return { at, sum }
     }
   }
+}
+
+export const referenceSummer: MakeSummer = (windowBytes) => {
+  const window = new Uint8Array(windowBytes)
+  return { window, sumOf: (at, length) => Weak.sumOf(window, at, length) }
 }

@@ -6,72 +6,39 @@ import * as Result from "effect/Result"
 import { hash } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
-import * as Weak from "./Weak.ts"
+import * as Blocks from "./Blocks.ts"
 
-/** Of one file. The last block may be shorter than the others. */
-export interface Signature {
+/** Of one file. */
+export interface Signature extends Blocks.Blocks {
   readonly entry: number
-  readonly size: number
-  readonly blockBytes: number
   readonly weak: Uint32Array
-  /** `strongBytes` of each block, one after the other. */
-  readonly strong: Uint8Array
 }
 
-/** So many bytes of a hash: two contents that agree in them are made by nobody. */
-const strongBytes = 16
 const headBytes = 16
-const blockSums = 4 + strongBytes
-
-/** Is it large enough? One with holes is sent as it is: its content is not the file's bytes one after the other. */
-export const isSigned = (entry: Entry | undefined): boolean =>
-  entry?._tag === "File" && entry.data === undefined && entry.size >= Limits.deltaBytes
-
-/**
- * Bytes of a block: about the square root of the size, as rsync has it (Tridgell, "Efficient algorithms for sorting and
- * synchronization", 1999), and whole pages, so that a block that is missing is no part of a page more.
- */
-export const blockBytesOf = (size: number, pageBytes: number): number =>
-  Math.max(1, Math.ceil(Math.sqrt(size) / pageBytes)) * pageBytes
-
-const blocksOf = (size: number, blockBytes: number): number => Math.ceil(size / blockBytes)
+const blockSums = 4 + Blocks.strongBytes
 
 /** Bytes of it in a list. */
-export const bytesOf = (size: number, blockBytes: number): number => headBytes + blocksOf(size, blockBytes) * blockSums
+export const bytesOf = (size: number, blockBytes: number): number =>
+  headBytes + Blocks.countOf({ size, blockBytes }) * blockSums
 
-/** One without its sums, which `put` puts in. */
+/** One without its sums. */
 export const make = (entry: number, size: number, blockBytes: number): Signature => {
-  const blocks = blocksOf(size, blockBytes)
-  return { entry, size, blockBytes, weak: new Uint32Array(blocks), strong: new Uint8Array(blocks * strongBytes) }
-}
-
-export const put = ({ strong, weak }: Signature, block: number, content: Uint8Array): void => {
-  weak[block] = Weak.sumOf(content, 0, content.length)
-  strong.set(hash(content).subarray(0, strongBytes), block * strongBytes)
+  const blocks = Blocks.make(size, blockBytes)
+  return { ...blocks, entry, weak: new Uint32Array(Blocks.countOf(blocks)) }
 }
 
 /** Is that the content of the block? */
 export const isBlock = (signature: Signature, block: number, content: Uint8Array): boolean =>
-  agrees(signature, block, hash(content))
-
-/** Is it the hash of the block? */
-export const agrees = ({ strong }: Signature, block: number, hashed: Uint8Array): boolean => {
-  for (let i = 0; i < strongBytes; i++) if (strong[block * strongBytes + i] !== hashed[i]) return false
-  return true
-}
+  Blocks.agrees(signature, block, hash(content))
 
 /** The order of two blocks' hashes. */
 export const compare = ({ strong }: Signature, a: number, b: number): number => {
-  for (let i = 0; i < strongBytes; i++) {
-    const other = strong[a * strongBytes + i] - strong[b * strongBytes + i]
+  for (let i = 0; i < Blocks.strongBytes; i++) {
+    const other = strong[a * Blocks.strongBytes + i] - strong[b * Blocks.strongBytes + i]
     if (other !== 0) return other
   }
   return 0
 }
-
-/** The length of a block. */
-export const lengthOf = ({ blockBytes, size }: Signature, block: number): number =>
-  Math.min(blockBytes, size - block * blockBytes)
 
 export const encode = (signatures: ReadonlyArray<Signature>): Uint8Array => {
   const bytes = new Uint8Array(signatures.reduce((sum, { blockBytes, size }) => sum + bytesOf(size, blockBytes), 0))

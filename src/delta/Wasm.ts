@@ -5,16 +5,25 @@
 import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import type { Index } from "./Index.ts"
-import { type MakeSearcher, reference, type Searcher } from "./Search.ts"
+import { type MakeSearcher, type MakeSummer, reference, referenceSummer, type Searcher, type Summer } from "./Search.ts"
 import * as Weak from "./Weak.ts"
 
-let loaded: MakeSearcher | undefined
+/** Makes searchers and summers of a memory of their own. */
+interface Makers {
+  readonly searcher: MakeSearcher
+  readonly summer: MakeSummer
+}
 
-/** Makes the fastest searchers that there are. */
-export const searcher: MakeSearcher = (index, windowBytes) => (loaded ??= load() ?? reference)(index, windowBytes)
+let loaded: Makers | undefined
 
-/** Makes searchers of a memory of their own, or undefined. */
-export const load = (): MakeSearcher | undefined => {
+/** The fastest that there are. */
+const makers = (): Makers => (loaded ??= load() ?? { searcher: reference, summer: referenceSummer })
+
+export const searcher: MakeSearcher = (index, windowBytes) => makers().searcher(index, windowBytes)
+export const summer: MakeSummer = (windowBytes) => makers().summer(windowBytes)
+
+/** Those of the file, if there is one. */
+export const load = (): Makers | undefined => {
   for (const place of places) {
     const make = Result.try(() => compile(readFileSync(new URL(place, import.meta.url))))
     if (Result.isSuccess(make)) return make.success
@@ -38,6 +47,8 @@ interface Exports {
     sums: number
   ) => void
   readonly sum: { readonly value: number }
+  /** The sum of bytes. */
+  readonly sumOf: (at: number, length: number) => number
 }
 
 // Neither the language's library nor Node's types have WebAssembly.
@@ -52,9 +63,24 @@ const growBytes = 65_536
 /** Memory: products of each byte with the factor by which it leaves, the filter, the places, the sums, the window. */
 const productsBytes = 256 * 4
 
-const compile = (file: Uint8Array): MakeSearcher => {
+const compile = (file: Uint8Array): Makers => {
   const module = new WebAssembly.Module(file)
-  return (index, windowBytes) => searcherOf(new WebAssembly.Instance(module).exports, index, windowBytes)
+  const exports = () => new WebAssembly.Instance(module).exports
+  return {
+    searcher: (index, windowBytes) => searcherOf(exports(), index, windowBytes),
+    summer: (windowBytes) => summerOf(exports(), windowBytes)
+  }
+}
+
+const grow = (memory: Exports["memory"], bytes: number): void =>
+  void memory.grow(Math.max(0, Math.ceil((bytes - memory.buffer.byteLength) / growBytes)))
+
+const summerOf = ({ memory, sumOf }: Exports, windowBytes: number): Summer => {
+  grow(memory, productsBytes + windowBytes)
+  return {
+    window: new Uint8Array(memory.buffer, productsBytes, windowBytes),
+    sumOf: (at, length) => sumOf(productsBytes + at, length) >>> 0
+  }
 }
 
 const searcherOf = ({ find, memory, sum, use }: Exports, index: Index, windowBytes: number): Searcher => {
@@ -66,7 +92,7 @@ const searcherOf = ({ find, memory, sum, use }: Exports, index: Index, windowByt
     return { at, part }
   })
   const windowAt = end
-  memory.grow(Math.max(0, Math.ceil((windowAt + windowBytes - memory.buffer.byteLength) / growBytes)))
+  grow(memory, windowAt + windowBytes)
   for (const { at, part } of parts)
     new Uint8Array(memory.buffer, at).set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))
   use(Weak.outFactorOf(blockBytes), parts[0].at, filterBits, parts[1].at, placeBits, parts[2].at)

@@ -72,10 +72,9 @@ export class Delivery<E, R, E2, R2> {
       const pageBytes = (yield* Paths).pageBytes()
       // the barrier says the opening of content that may not be there yet
       const token = {}
-      const opening = this.options.content(pageBytes).pipe(
-        Effect.map((content) => ({ ...content, token })),
-        Effect.tap((content) => (ledger.deltas.has(carried.file) ? PageStream.hashAll(content) : Effect.void))
-      )
+      const opening = this.options
+        .content(pageBytes)
+        .pipe(Effect.map((content) => ({ ...content, token, isDelta: ledger.deltas.has(carried.file) })))
       const root = ledger.rootOf(carried.file, pageBytes)
       const barrier = OpenBarrier.open(carried, audience, { pageBytes, root, token })
       yield* this.becomes("Opening")

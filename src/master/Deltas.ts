@@ -2,7 +2,8 @@
  * Large files of which catchers have older versions: those that a list has the signature of, and
  * how much of them has to be sent. [Y-13]
  */
-import type { Signature } from "../delta/Signature.ts"
+import { bytesOf, type Signature } from "../delta/Signature.ts"
+import * as Limits from "../protocol/Limits.ts"
 import { countOf, union } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
@@ -12,12 +13,28 @@ export class Deltas {
   /** Entries of which some catcher has an older version. */
   private olds: Runs = []
   private readonly signed = new Set<number>()
+  /** Signatures of files that were hashed, until a list has them. */
+  private readonly hashed = new Map<number, Signature>()
+  private hashedBytes = 0
   /** Of each file that is sent so the pages that were asked for before any was sent. */
   private readonly asked = new Map<number, number>()
 
   /** A catcher has older versions of these. */
   add(olds: Runs): void {
     this.olds = union([this.olds, olds])
+  }
+
+  /**
+   * The file may be wanted as a delta: this is its signature. As many are kept as a list has room
+   * for.
+   */
+  keep(signature: Signature): void {
+    this.hashedBytes += bytesOf(signature.size, signature.blockBytes)
+    if (this.hashedBytes <= Limits.signatureBytes) this.hashed.set(signature.entry, signature)
+  }
+
+  kept(entry: number): Signature | undefined {
+    return this.hashed.get(entry)
   }
 
   /** Those of them that pass a test, and have no signature yet. */
@@ -27,6 +44,8 @@ export class Deltas {
 
   sign(signatures: ReadonlyArray<Signature>): void {
     for (const { entry } of signatures) this.signed.add(entry)
+    this.hashed.clear()
+    this.hashedBytes = 0
   }
 
   /** These files follow the list of their signatures. */

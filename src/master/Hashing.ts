@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { hash as hashOf, hashPieces } from "../content/Hash.ts"
+import * as Blocks from "../delta/Blocks.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import { Source } from "../source/Source.ts"
@@ -12,12 +13,13 @@ import { Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import { type Member, memberOf, partOf } from "../tree/Members.ts"
 import type { Ledger } from "./Ledger.ts"
+import { signed } from "./Signing.ts"
 
 /**
  * Of what cannot be read, or has changed since the scan, there is no hash: then it is sent, and the
  * sending says why it cannot be.
  */
-export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: Runs) {
+export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: Runs, pageBytes: number) {
   const files = Lacks.only(wanted, (entry) => ledger.isHashable(entry))
   const hashes = new Hashes(wanted)
   const piece = new Uint8Array(Limits.hashedBytes)
@@ -26,7 +28,9 @@ export const hash = Effect.fn("Master.hash")(function* (ledger: Ledger, wanted: 
   doubts.own = { bytes: 0, total }
   const count = (bytes: number) => void (doubts.own = { bytes: doubts.own.bytes + bytes, total })
   for (const members of batches(files, ledger.manifest)) {
-    if (isAlone(members[0])) yield* large(members[0], { piece, hashes, count })
+    const [{ entry }] = members
+    if (Blocks.hasBlocks(ledger.manifest[entry])) yield* inBlocks(ledger, entry, hashes, { pageBytes, told: count })
+    else if (isAlone(members[0])) yield* large(members[0], { piece, hashes, count })
     else {
       yield* small(members, piece, hashes)
       count(members.reduce((sum, { size }) => sum + size, 0))
@@ -66,6 +70,14 @@ const small = Effect.fnUntraced(function* (members: ReadonlyArray<Member>, piece
   members.forEach((member, position) => {
     if (!failed.has(position)) hashes.put(member.entry, hashOf(partOf(piece, member)))
   })
+})
+
+/** What is read for this need not be read again, should the file be sent as a delta. [Y-13] */
+const inBlocks = Effect.fnUntraced(function* (ledger: Ledger, entry: number, hashes: Hashes, hashing: Blocks.Hashing) {
+  const signature = yield* signed(ledger, entry, hashing)
+  if (signature === undefined) return
+  hashes.put(entry, Blocks.hashOf(signature))
+  ledger.deltas.keep(signature)
 })
 
 interface Into {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Survey from "../phase/Survey.ts"
 import { Progress } from "../report/Progress.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import { Members, Silence } from "../session/Session.ts"
+import { Members, Paths, Silence } from "../session/Session.ts"
 import * as Itemize from "../tree/Itemize.ts"
 import type { Policy } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
@@ -43,7 +43,7 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
   const surveyed = audience.filter((slot) => ledger.isSurveyed(slot))
   if (ledger.policy.itemizes) yield* itemize(ledger, ledger.policy, surveyed)
   if (!ledger.policy.isDryRun) {
-    const signatures = yield* sign(ledger)
+    const signatures = yield* sign(ledger, (yield* Paths).announcedBytes())
     if (signatures.length > 0) ledger.addSignatures(signatures)
     ledger.select()
   }
@@ -76,7 +76,7 @@ const settle = Effect.fnUntraced(function* ({ audiences, ledger }: Shared, found
 const tellHashes = Effect.fnUntraced(function* (shared: Shared, doubting: Audience) {
   const { audiences, ledger } = shared
   const wanted = ledger.doubts.toHash()
-  if (wanted.length > 0) ledger.addHashes(yield* hash(ledger, wanted))
+  if (wanted.length > 0) ledger.addHashes(yield* hash(ledger, wanted, (yield* Paths).announcedBytes()))
   // a list is sent to those that hold the ones before it
   for (const carried of ledger.listFiles()) {
     const isOwed = audiences.owed(carried.file).some((slot) => doubting.includes(slot))

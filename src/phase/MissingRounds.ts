@@ -160,8 +160,11 @@ export const lacked = Effect.fn("MissingRounds.lacked")(function* (
   const { repair } = yield* Lanes
   const patienceMillis = Limits.spanPatienceMillis
   const about = { content, repairs, audience, lane: repair, first, count, root: undefined, patienceMillis }
-  const answers = yield* askRound(about, audience.filter(repairs.wants), false, true)
+  const asked = audience.filter(repairs.wants)
+  const answers = yield* askRound(about, asked, false, true)
   const missing = [...answers.values()].flatMap((answer) => (answer._tag === "Missing" ? [answer.runs] : []))
+  // they may lack what no other does
+  if (missing.length < asked.length) yield* PageStream.hashSpan(content, [first, count])
   return missing.length === 0 ? [first, count] : union(missing)
 })
 

@@ -53,6 +53,8 @@ export interface Content {
   readonly changed: SourceChanged | undefined
   /** Hashes of the blocks read so far, then a bundle's bits of members that could not be read. */
   readonly trailer: Uint8Array
+  /** [Y-13] Only what some catcher lacks is sent: other blocks have no hash. */
+  readonly isDelta?: boolean
 }
 
 /**
@@ -123,11 +125,15 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
   }
 })
 
-/** [Y-13] Hashes every block: of a delta most are not read to be sent. */
-export const hashAll = Effect.fn("PageStream.hashAll")(function* (content: Content) {
+/**
+ * [Y-13] Hashes the blocks of a span that are not read to be sent: some catcher may lack them, and
+ * has not said so.
+ */
+export const hashSpan = Effect.fn("PageStream.hashSpan")(function* (content: Content, [first, count]: Span) {
   const { layout, trailer } = content
   const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
-  for (let block = 0; block < layout.blocks; block++) {
+  const [from, end] = Layout.blocksOf(layout, first, count)
+  for (let block = from; block < Math.min(end, layout.blocks); block++) {
     const part = piece.subarray(0, Layout.blockBytes(layout, block))
     yield* content.read(block * piece.length, part)
     trailer.set(hash(part), Trailer.hashAt(block))
@@ -422,7 +428,7 @@ const next = Effect.fnUntraced(function* (cursor: Cursor, lane: Lane, hashing: b
   // glued datagrams are equal but for the last
   while (bytes === pages * datagramBytes && bytes < most && !cursor.done) {
     if (cursor.lacks) yield* readPiece(cursor, hashing)
-    if (cursor.page >= layout.dataPages && cursor.isEarly)
+    if (cursor.page >= layout.dataPages && cursor.isEarly && cursor.content.isDelta !== true)
       return yield* Effect.die(new Error("the trailer goes out after the blocks were hashed"))
     if (cursor.owesDigests) yield* tellDigests(cursor)
     const payload = cursor.payloadOf(cursor.page)
@@ -463,8 +469,9 @@ const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean)
   const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
   yield* content.read(offset, piece)
   // content that is streamed once more is compared, like that of a repair
-  if (hashing && !Trailer.hasHash(content.trailer, block)) content.trailer.set(hash(piece), Trailer.hashAt(block))
-  else yield* confirm(content, block, piece)
+  const isHashed = Trailer.hasHash(content.trailer, block)
+  if (hashing && !isHashed) content.trailer.set(hash(piece), Trailer.hashAt(block))
+  else if (isHashed || content.isDelta !== true) yield* confirm(content, block, piece)
   cursor.sealing.apply(block, first, piece)
   cursor.first = first
   cursor.end = end

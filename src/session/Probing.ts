@@ -50,6 +50,8 @@ export class Paths extends Context.Service<
      * Of files that are opened now: what reaches every catcher of this session so far. Never grows.
      */
     readonly pageBytes: () => number
+    /** The page that the session was announced with: none is larger. */
+    readonly announcedBytes: () => number
     /** Has it been found out which pages reach the catcher? */
     readonly isKnown: (slot: number) => boolean
     /** Why nothing is sent to the catcher any more. */
@@ -132,6 +134,7 @@ class Prober implements Probing {
 
   readonly paths: Paths["Service"] = {
     pageBytes: () => this.pageBytes,
+    announcedBytes: () => this.options.pageBytes,
     isKnown: (slot) => this.reached.has(slot),
     whyOut: (slot) => this.out.get(slot),
     isTooLarge: (slot, page) => (this.reached.get(slot) ?? Infinity) < page

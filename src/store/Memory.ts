@@ -21,6 +21,7 @@ import { mayDelete } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
 import * as Compare from "../tree/Compare.ts"
 import { hash } from "../content/Hash.ts"
+import * as Blocks from "../delta/Blocks.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
@@ -74,7 +75,7 @@ export const make = (options: Options = {}): Memory => {
     store: Store.of({
       shortage: (entries) => Effect.sync(() => Option.fromUndefinedOr(shortage(site, entries))),
       survey: (entries, policy, looked) => survey(site, entries, policy, looked),
-      hash: (files, told) => hashAll(site, files, told),
+      hash: (files, hashing) => hashAll(site, files, hashing),
       prepare: (entries, surveyed) => prepare(site, entries, surveyed),
       revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
       open: (carried, reusing) => Writers.open(site, carried, reusing),
@@ -133,20 +134,29 @@ const survey = Effect.fn("Memory.survey")(function* (
   return changes
 })
 
-const hashAll = Effect.fn("Memory.hash")(function* (site: MemorySite, files: Runs, told: (bytes: number) => void) {
+const hashAll = Effect.fn("Memory.hash")(function* (
+  site: MemorySite,
+  files: Runs,
+  { pageBytes, told = () => {} }: Blocks.Hashing
+) {
   const { entries } = site.inventory
   const hashes = new Hashes(files)
-  site.contents = { hashes, entries }
+  site.contents = { hashes, entries, pageBytes }
   let done = 0
   for (const index of Lacks.each(files)) {
     if (site.options.turn !== undefined) yield* site.options.turn("hash")
     const content = contentOf(site, entries[index])
-    if (content !== undefined) hashes.put(index, hash(content))
+    if (content !== undefined) hashes.put(index, hashOf(entries[index], content, pageBytes))
     told((done += content?.length ?? 0))
     yield* Effect.yieldNow
   }
   return hashes
 })
+
+const hashOf = (entry: Entry, content: Uint8Array, pageBytes: number): Uint8Array =>
+  Blocks.hasBlocks(entry)
+    ? Blocks.hashOf(Blocks.ofContent(content, Blocks.bytesOf(content.length, pageBytes)))
+    : hash(content)
 
 /** What is carried of the content of a file that stands there; undefined also where it has more. */
 const contentOf = ({ volume }: MemorySite, entry: Entry): Uint8Array | undefined => {
@@ -159,10 +169,11 @@ const contentOf = ({ volume }: MemorySite, entry: Entry): Uint8Array | undefined
 const hasChanged = (site: MemorySite, index: number): boolean => {
   const { contents, inventory, volume } = site
   const entry = inventory.asCompared(index)
-  const before = contents?.entries[index] === entry ? contents.hashes.get(index) : undefined
+  const { entries = [], hashes, pageBytes = 0 } = contents ?? {}
+  const before = entries[index] === entry ? hashes?.get(index) : undefined
   if (before === undefined) return inventory.isOther(index, foundOf(volume.find(pathOf(entry))))
   const content = contentOf(site, entry)
-  return content === undefined || Buffer.compare(hash(content), before) !== 0
+  return content === undefined || Buffer.compare(hashOf(entry, content, pageBytes), before) !== 0
 }
 
 const foundOf = (node: Node | undefined): Compare.Found | undefined => {

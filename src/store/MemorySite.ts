@@ -64,7 +64,7 @@ export class MemorySite {
   /** The backups that it has made, as they are below the destination. */
   readonly kept = new Set<string>()
   /** Files whose content was looked at, and the entries as they were then. */
-  contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry> } | undefined
+  contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry>; readonly pageBytes: number } | undefined
   stage: Stage = "Waiting"
   /** Files that are open to be written now. */
   writers = 0

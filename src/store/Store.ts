@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { Reusing } from "../delta/Reuse.ts"
 import type { Filter } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
+import type { Hashing } from "../delta/Blocks.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { Hashes } from "../tree/Hashes.ts"
@@ -148,9 +149,9 @@ export class Store extends Context.Service<
     ) => Effect.Effect<Uint16Array, StoreError>
     /**
      * Hashes files that stand there, which the survey has found in doubt; one that cannot be read, or changes meanwhile, has no hash.
-     * `told` how many bytes are done. What is found to be right so must be so in the end.
+     * What is found to be right so must be so in the end, and what is found of the blocks of a large file is used when that is opened.
      */
-    readonly hash: (files: Runs, told: (bytes: number) => void) => Effect.Effect<Hashes>
+    readonly hash: (files: Runs, hashing: Hashing) => Effect.Effect<Hashes>
     /**
      * Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries.
      * `surveyed`: what the survey of the same entries has found.

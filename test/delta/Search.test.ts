@@ -1,9 +1,10 @@
 /** The search for blocks that have moved: both kinds of it, and what is taken from an old version. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Index from "../../src/delta/Index.ts"
 import { reuse } from "../../src/delta/Reuse.ts"
-import { reference } from "../../src/delta/Search.ts"
+import { reference, referenceSummer } from "../../src/delta/Search.ts"
 import * as Signature from "../../src/delta/Signature.ts"
 import * as Wasm from "../../src/delta/Wasm.ts"
 import * as Weak from "../../src/delta/Weak.ts"
@@ -63,7 +64,7 @@ describe("searchers", () => {
     const expected: Array<number> = []
     for (let at = 0; at + blockBytes <= old.length; at++)
       if (weak.includes(Weak.sumOf(old, at, blockBytes))) expected.push(at)
-    for (const make of [reference, wasm]) {
+    for (const make of [reference, wasm.searcher]) {
       const searcher = make(index, Math.max(blockBytes, old.length))
       searcher.window.set(old)
       const found: Array<number> = []
@@ -77,18 +78,41 @@ describe("searchers", () => {
   })
 })
 
+describe("summers", () => {
+  const windowBytes = 1000
+  it.prop(
+    "have the same sums",
+    { at: int(0, 500), length: int(0, 500), seed: int(0, 0xffff) },
+    ({ at, length, seed }) => {
+      const [one, other] = [referenceSummer, wasm.summer].map((make) => {
+        const { sumOf, window } = make(windowBytes)
+        window.set(random(windowBytes, seed))
+        return sumOf(at, length)
+      })
+      assert.strictEqual(one, other)
+    }
+  )
+})
+
 /** The signature of a content, as the master makes it. */
 const signatureOf = (content: Uint8Array, blockBytes: number): Signature.Signature => {
-  const signature = Signature.make(0, content.length, blockBytes)
-  for (let block = 0; block < signature.weak.length; block++)
-    Signature.put(signature, block, content.subarray(block * blockBytes, (block + 1) * blockBytes))
-  return signature
+  const { weak } = Signature.make(0, content.length, blockBytes)
+  weak.forEach((_, block) => {
+    const at = block * blockBytes
+    weak[block] = Weak.sumOf(content, at, Math.min(blockBytes, content.length - at))
+  })
+  return { ...Blocks.ofContent(content, blockBytes), entry: 0, weak }
 }
 
-const taken = (content: Uint8Array, old: Uint8Array, blockBytes: number) => {
+interface Known {
+  readonly blocks: Blocks.Blocks
+  readonly isStill: Effect.Effect<boolean>
+}
+
+const taken = (content: Uint8Array, old: Uint8Array, blockBytes: number, known?: Known) => {
   const written = new Uint8Array(content.length)
   const version = {
-    size: old.length,
+    ...{ size: old.length, ...(known && { known }) },
     read: (offset: number, into: Uint8Array) => Effect.sync(() => into.set(old.subarray(offset, offset + into.length)))
   }
   const write = (offset: number, part: Uint8Array) => Effect.sync(() => written.set(part, offset))
@@ -202,6 +226,29 @@ describe("what is taken from an old version [Y-13]", () => {
   )
 })
 
+describe("an old version whose blocks were hashed before [Y-12] [Y-13]", () => {
+  const content = random(10_000, 3)
+  // block 7 was the content's when it was hashed
+  const hashed = Uint8Array.from(content, (byte, at) => (at === 4321 ? byte ^ 1 : byte))
+  const old = Uint8Array.from(hashed, (byte, at) => (at === 7000 ? byte ^ 1 : byte))
+  const blocks = Blocks.ofContent(hashed, 1000)
+  it.effect("is not hashed again as long as it is the same", () =>
+    Effect.gen(function* () {
+      const { held } = yield* taken(content, old, 1000, { blocks, isStill: Effect.succeed(true) })
+      assert.deepStrictEqual(held, [0, 4000, 5000, 5000])
+    })
+  )
+  it.effect("is hashed where it changed meanwhile, or was hashed in other blocks", () =>
+    Effect.gen(function* () {
+      const expected = [0, 4000, 5000, 2000, 8000, 2000]
+      const changed = yield* taken(content, old, 1000, { blocks, isStill: Effect.succeed(false) })
+      assert.deepStrictEqual(changed.held, expected)
+      const others = { blocks: Blocks.ofContent(old, 500), isStill: Effect.succeed(true) }
+      assert.deepStrictEqual((yield* taken(content, old, 1000, others)).held, expected)
+    })
+  )
+})
+
 describe("signatures as bytes [Y-13]", () => {
   const metadata = { mode: 0o644, mtimeSeconds: 0, mtimeNanos: 0, uid: 0, gid: 0 }
   const sizes = [10_000, 3333]
@@ -221,8 +268,8 @@ describe("signatures as bytes [Y-13]", () => {
     ["of no file", Uint8Array.from(encoded, (byte, at) => (at === 0 ? 9 : byte))],
     ["of blocks of no bytes", Uint8Array.from(encoded, (byte, at) => (at >= 4 && at < 8 ? 0 : byte))]
   ])("are refused: %s", (_, bytes) => assert.strictEqual(Signature.decode(bytes, entries)._tag, "Failure"))
-  it("blocks are whole pages, and about the square root of the size", () => {
-    assert.strictEqual(Signature.blockBytesOf(2 ** 30, 1432), 23 * 1432)
-    assert.strictEqual(Signature.blockBytesOf(1_000_000, 1432), 1432)
+  it("blocks are whole pages, and no more than the square root of the size, but for one", () => {
+    assert.strictEqual(Blocks.bytesOf(2 ** 30, 1432), 22 * 1432)
+    assert.strictEqual(Blocks.bytesOf(1_000_000, 1432), 1432)
   })
 })

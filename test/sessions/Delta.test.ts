@@ -6,7 +6,7 @@ import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import type * as Memory from "../../src/store/Memory.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import * as Policy from "../../src/tree/Policy.ts"
-import * as Signature from "../../src/delta/Signature.ts"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Simulation from "./Simulation.ts"
@@ -56,7 +56,7 @@ const isWhole = (outcome: Simulation.Outcome): Report => {
 }
 
 /** Pages of the blocks of these places. */
-const blockBytes = Signature.blockBytesOf(size, pageBytes)
+const blockBytes = Blocks.bytesOf(size, pageBytes)
 const pagesOf = (...places: ReadonlyArray<number>): number =>
   [...new Set(places.map((place) => Math.floor(place / blockBytes)))].reduce(
     (sum, block) => sum + Math.ceil(Math.min(blockBytes, size - block * blockBytes) / pageBytes),

@@ -66,10 +66,7 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         yield* Option.getOrThrow(yield* read)(3, into)
         assert.strictEqual(Buffer.from(into).toString(), "loworl")
         yield* store.survey(entries, { ...Policy.defaults, compare: "Content" })
-        const hashed = Effect.map(
-          store.hash([0, 1], () => {}),
-          (hashes) => hex(hashes.get(0))
-        )
+        const hashed = Effect.map(store.hash([0, 1], { pageBytes: 1432 }), (hashes) => hex(hashes.get(0)))
         assert.strictEqual(yield* hashed, hex(hash(bytes("helloworld!!"))))
         // the same runs, and a byte between them
         const dense = [file("f", 20_000)]
@@ -192,7 +189,7 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         const changes = yield* store.survey(after, Policy.defaults)
         assert.deepStrictEqual([...changes].map(Compare.isDoubted), [true, true, true, true])
         const told: Array<number> = []
-        const hashes = yield* store.hash([0, 4], (count) => void told.push(count))
+        const hashes = yield* store.hash([0, 4], { pageBytes: 1432, told: (count) => void told.push(count) })
         assert.strictEqual(told.at(-1), 602_004)
         for (const [i, size] of sizes.entries())
           assert.strictEqual(hex(hashes.get(i)), hex(hash(bytes("x".repeat(size)))), `f${i}`)
@@ -232,7 +229,7 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         yield* store.finish
         const after = entriesAt(9)
         const changes = yield* store.survey(after, Policy.defaults)
-        yield* store.hash([0, 2], () => {})
+        yield* store.hash([0, 2], { pageBytes: 1432 })
         for (const i of [0, 1]) changes[i] = Compare.resolved(changes[i], true)
         const revised = [after[0], file("b", 2, { mtimeSeconds: 10 })]
         yield* store.revise(revised)

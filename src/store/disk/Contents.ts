@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { hash, hashPieces } from "../../content/Hash.ts"
+import * as Blocks from "../../delta/Blocks.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import { countOf } from "../../protocol/Runs.ts"
 import type { Runs } from "../../protocol/Words.ts"
@@ -27,6 +28,10 @@ import * as Zeros from "./Zeros.ts"
 /** What was hashed, and by what each of the files is known. */
 export class Contents {
   readonly hashes: Hashes
+  readonly pageBytes: number
+  /** Of large files the blocks, as many as a signature's list has room for. */
+  private readonly blocks = new Map<number, Blocks.Blocks>()
+  private blocksBytes = 0
   /** The entries as they were then: a file that a revision lists comes anew. */
   private readonly entries: ReadonlyArray<Entry>
   private readonly inodesHigh: Uint32Array
@@ -34,8 +39,9 @@ export class Contents {
   private readonly seconds: Float64Array
   private readonly nanos: Uint32Array
 
-  constructor(files: Runs, entries: ReadonlyArray<Entry>) {
+  constructor(files: Runs, entries: ReadonlyArray<Entry>, pageBytes: number) {
     const count = countOf(files)
+    this.pageBytes = pageBytes
     this.hashes = new Hashes(files)
     this.entries = entries
     this.inodesHigh = new Uint32Array(count)
@@ -57,6 +63,16 @@ export class Contents {
     return isSame && this.inodesHigh[position] === status.inodeHigh && this.inodesLow[position] === status.inodeLow
   }
 
+  /** The blocks of that entry's file, if it is the one that was hashed. */
+  blocksOf(index: number, entry: Entry, status: Status.Status | undefined): Blocks.Blocks | undefined {
+    return this.covers(index, entry) && this.isKnown(index, status) ? this.blocks.get(index) : undefined
+  }
+
+  keep(index: number, blocks: Blocks.Blocks): void {
+    this.blocksBytes += blocks.strong.length
+    if (this.blocksBytes <= Limits.signatureBytes) this.blocks.set(index, blocks)
+  }
+
   know(index: number, { changedNanos, changedSeconds, inodeHigh, inodeLow }: Status.Status): void {
     const position = this.hashes.positionOf(index)
     if (position < 0) return
@@ -67,14 +83,19 @@ export class Contents {
   }
 }
 
-/** Hashes files; of one that cannot be read, or changes meanwhile, there is no hash. `told` how many bytes are done. */
-export const hashAll = Effect.fn("Disk.hash")(function* (site: Site, files: Runs, told: (bytes: number) => void) {
-  const contents = new Contents(files, site.inventory.entries)
+/** Hashes files; of one that cannot be read, or changes meanwhile, there is no hash. */
+export const hashAll = Effect.fn("Disk.hash")(function* (
+  site: Site,
+  files: Runs,
+  { pageBytes, told = () => {} }: Blocks.Hashing
+) {
+  const contents = new Contents(files, site.inventory.entries, pageBytes)
   site.contents = contents
   yield* eachOf(site, [...Lacks.each(files)], told, (index, hashed) => {
     if (hashed === undefined) return
     contents.hashes.put(index, hashed.hash)
     contents.know(index, hashed.status)
+    if (hashed.blocks !== undefined) contents.keep(index, hashed.blocks)
   })
   return contents.hashes
 })
@@ -98,6 +119,8 @@ export const changedOf = Effect.fnUntraced(function* (site: Site, indices: Reado
 interface Hashed {
   readonly hash: Uint8Array
   readonly status: Status.Status
+  /** Of a large file. */
+  readonly blocks?: Blocks.Blocks
 }
 
 type Take = (index: number, hashed: Hashed | undefined) => void
@@ -181,6 +204,13 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
           Effect.flatMap(Descriptor.readPieces(read, carried.pieces(offset, part)), (done) =>
             done < part.length ? Effect.fail(undefined) : Effect.void
           )
+        const { contents } = site
+        if (contents !== undefined && Blocks.hasBlocks(extent)) {
+          const own = Blocks.make(extent.size, Blocks.bytesOf(extent.size, contents.pageBytes))
+          const blocks = yield* Blocks.hashed(own, readPart, count)
+          const hashed = hashedOf(Blocks.hashOf(blocks), before, statsOf(site, index, fd))
+          return hashed && { ...hashed, blocks }
+        }
         const hash = yield* hashPieces(carried.size, piece, readPart, count)
         return hashedOf(hash, before, statsOf(site, index, fd))
       }),

@@ -97,7 +97,7 @@ const make = Effect.fn("Disk.make")(function* (
   return Store.of({
     shortage,
     survey: (entries, policy, looked) => survey(site, entries, policy, looked),
-    hash: (files, told) => Contents.hashAll(site, files, told),
+    hash: (files, hashing) => Contents.hashAll(site, files, hashing),
     prepare: (entries, surveyed) => prepare(site, entries, surveyed),
     revise: (entries) => Effect.sync(() => void (site.inventory.entries = entries)),
     open,

@@ -9,6 +9,7 @@ import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { reuse, type Reusing } from "../../delta/Reuse.ts"
 import type { Runs } from "../../protocol/Words.ts"
+import * as Status from "../../system/Status.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { Carried } from "../../tree/Holes.ts"
@@ -99,13 +100,20 @@ const heldOf = (site: Site, index: number, reusing: Reusing, { write }: FileWrit
     (old) => old?.close ?? Effect.void
   )
 
-const standing = ({ destination, inventory }: Site, index: number) => {
-  const fd = fs.openSync(Confinement.pathOf(destination.spot(inventory.file(index).path)), Confinement.lookFlags)
+const standing = ({ contents, destination, inventory }: Site, index: number) => {
+  const entry = inventory.file(index)
+  const fd = fs.openSync(Confinement.pathOf(destination.spot(entry.path)), Confinement.lookFlags)
   const { close, read } = Descriptor.make(fd)
   const stats = fs.fstatSync(fd)
   const readPart = (offset: number, into: Uint8Array) =>
     Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
-  return { size: stats.isFile() ? stats.size : 0, read: readPart, close }
+  const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
+  const blocks = now()
+  const isStill = Effect.sync(() => now() !== undefined)
+  return {
+    ...{ size: stats.isFile() ? stats.size : 0, read: readPart, close },
+    ...(blocks && { known: { blocks, isStill } })
+  }
 }
 
 const create = ({ destination, forcing, inventory, temporaries }: Site, index: number, size: number): Opened => {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import { hash } from "../../../src/content/Hash.ts"
+import * as Blocks from "../../../src/delta/Blocks.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import * as Lacks from "../../../src/tree/Lacks.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
@@ -12,6 +13,12 @@ const policy = { ...Policy.defaults, compare: "Content" } as const
 const sizes = [5, 700, 1_300_000]
 const entries = sizes.map((size, i) => file(`f${i}`, size))
 const contentOf = (i: number) => "abc"[i].repeat(sizes[i])
+
+/** The last one is large: its hash is of its blocks. */
+const hashOf = (i: number): Uint8Array => {
+  const content = Buffer.from(contentOf(i))
+  return i < 2 ? hash(content) : Blocks.hashOf(Blocks.ofContent(content, 1432))
+}
 
 /** A destination whose files were all hashed and found the same; `then` happens before the tree is committed. */
 const finished = Effect.fnUntraced(function* (
@@ -29,9 +36,9 @@ const finished = Effect.fnUntraced(function* (
   const store = yield* disk(top, way)
   const changes = yield* store.survey(entries, policy)
   const files = Lacks.among(sizes.length, (entry) => Compare.isDoubted(changes[entry]))
-  const hashes = yield* store.hash(files, () => {})
+  const hashes = yield* store.hash(files, { pageBytes: 1432 })
   for (const [i] of sizes.entries()) {
-    assert.deepStrictEqual(Buffer.from(hashes.get(i) ?? []), Buffer.from(hash(Buffer.from(contentOf(i)))), `f${i}`)
+    assert.deepStrictEqual(Buffer.from(hashes.get(i) ?? []), Buffer.from(hashOf(i)), `f${i}`)
     changes[i] = Compare.resolved(changes[i], true)
   }
   yield* store.prepare(entries, { policy, changes })
@@ -85,7 +92,7 @@ describe.for(ways)("$name", (way) => {
       fs.rmSync(`${top}/f0`)
       fs.symlinkSync("f1", `${top}/f0`)
       fs.truncateSync(`${top}/f2`, 600_000)
-      const hashes = yield* store.hash([0, 3], () => {})
+      const hashes = yield* store.hash([0, 3], { pageBytes: 1432 })
       assert.deepStrictEqual(
         [0, 1, 2].map((i) => hashes.get(i) !== undefined),
         [false, true, false]

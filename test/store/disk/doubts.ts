@@ -17,8 +17,8 @@ export const resolve = Effect.fnUntraced(function* (
   changes: Uint16Array
 ) {
   const doubts = Lacks.among(changes.length, (entry) => Compare.isDoubted(changes[entry]))
-  const own = yield* store.hash(doubts, () => {})
-  const masters = yield* Effect.provideService(hash(new Ledger(entries, []), doubts), Source, source)
+  const own = yield* store.hash(doubts, { pageBytes: 1432 })
+  const masters = yield* Effect.provideService(hash(new Ledger(entries, []), doubts, 1432), Source, source)
   for (const entry of Lacks.each(doubts))
     changes[entry] = Compare.resolved(changes[entry], Hashes.agree(own, masters, entry))
 })
