@@ -8,8 +8,8 @@ import * as Lab from "./Lab.ts"
 
 const pageBytes = 1400
 const size = 40_000_000
-/** As docs/protocol.md has it: whole pages, about the square root of the size. */
-const blockBytes = Math.ceil(Math.sqrt(size) / pageBytes) * pageBytes
+/** As docs/protocol.md has it: whole pages, as many as the square root of the size has room for. */
+const blockBytes = Math.floor(Math.sqrt(size) / pageBytes) * pageBytes
 const pagesOfBlock = blockBytes / pageBytes
 
 const random = (length: number, seed: number): Buffer => {
