@@ -22,13 +22,13 @@ import type * as Answers from "../session/Answers.ts"
 import { displaySession } from "../session/Exchange.ts"
 import { type Deleted, type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
 import * as Compare from "../tree/Compare.ts"
-import { counts, type Entry } from "../tree/Entry.ts"
+import { counts, type Entry, isDevice, isLinkedFile } from "../tree/Entry.ts"
 import * as Hashes from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import * as Manifest from "../tree/Manifest.ts"
 import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
-import type { Policy } from "../tree/Policy.ts"
+import { keeps, type Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { Failure, Item, Itemize, Survey } from "../wire/Message.ts"
@@ -209,8 +209,8 @@ export class ManifestFile {
     attendance.fail(attendance.uncarried().map((entry) => ({ entry, reason })))
     attendance.fail(failures)
     attendance.done = true
-    attendance.entries?.forEach((entry, index) => {
-      if (entry._tag === "HardLink" && !attendance.isAmiss(index)) attendance.files++
+    attendance.entries?.forEach((entry, index, entries) => {
+      if (isLinkedFile(entry, entries) && !attendance.isAmiss(index)) attendance.files++
     })
     if (isComplete(attendance)) this.services.progress.publish({ _tag: "Completed", id: this.options.id })
     const failed = [...attendance.failures]
@@ -339,6 +339,7 @@ export class ManifestFile {
           if (change !== 0) items.push({ _tag: "Change", entry, change })
         })
       }
+      this.tellDevices(entries, changes, policy)
       const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(items))
       const found = foundOf(changes, entries, policy)
       const vetoes = found.changes.vetoed + vetoed
@@ -352,6 +353,16 @@ export class ManifestFile {
       attendance.countStanding()
       return failures
     })
+  }
+
+  /** A catcher that does not run as root leaves devices out, and says so. */
+  private tellDevices(entries: ReadonlyArray<Entry>, changes: Uint16Array, policy: Policy): void {
+    if (keeps(policy)) return
+    const left = entries.filter((entry, index) => isDevice(entry) && changes[index] === Compare.change.Kept)
+    if (left.length === 0) return
+    const devices = left.length === 1 ? "a device is" : `${left.length} devices are`
+    const message = `${devices} left out, first ${Names.display(left[0].path)}: only root makes devices`
+    this.services.progress.publish({ _tag: "Note", message })
   }
 
   /** [Y-12] Where contents tell, they are hashed here while the master hashes them. */

@@ -40,6 +40,8 @@ export interface Chosen {
   readonly pruneEmptyDirs: boolean
   readonly noLinks: boolean
   readonly noSpecials: boolean
+  readonly noDevices: boolean
+  readonly noD: boolean
   readonly noHardLinks: boolean
 }
 
@@ -116,7 +118,8 @@ const ruled = Effect.fnUntraced(function* (
     prunesEmpty: input.pruneEmptyDirs,
     linksNames: !input.noHardLinks,
     hasLinks: !input.noLinks,
-    hasFifos: !input.noSpecials,
+    hasSpecials: !input.noSpecials && !input.noD,
+    hasDevices: !input.noDevices && !input.noD,
     wished: yield* Describing.wishedOf(input)
   } satisfies Choice
 })

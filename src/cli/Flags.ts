@@ -198,7 +198,9 @@ const described = {
   omitDirTimes: given("omit-dir-times", "Times of directories are not carried", "O"),
   omitLinkTimes: given("omit-link-times", "Times of symbolic links are not carried", "J"),
   noLinks: given("no-links", "Symbolic links are not sent"),
-  noSpecials: given("no-specials", "FIFOs are not sent"),
+  noSpecials: given("no-specials", "FIFOs and sockets are not sent"),
+  noDevices: given("no-devices", "Devices are not sent"),
+  noD: given("no-D", "Neither of both is sent"),
   noHardLinks: given("no-hard-links", "Each name of a file with several arrives as a file of its own")
 }
 

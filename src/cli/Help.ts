@@ -36,7 +36,8 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
       names: [
         ...["exclude", "include", "filter", "exclude-from", "include-from", "rsync-filter", "cvs-exclude"],
         ...["files-from", "recursive", "from0", "max-size", "min-size", "one-file-system", "prune-empty-dirs"],
-        ...["copy-links", "copy-unsafe-links", "safe-links", "no-links", "no-specials", "no-hard-links"]
+        ...["copy-links", "copy-unsafe-links", "safe-links", "no-links", "no-specials", "no-devices"],
+        ...["no-D", "no-hard-links"]
       ]
     },
     {

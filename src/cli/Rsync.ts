@@ -11,18 +11,7 @@ const idleLetters = "alptgoDHSshP4"
 
 /** Long options that do. */
 const idle: ReadonlySet<string> = new Set([
-  ...[
-    "archive",
-    "links",
-    "perms",
-    "times",
-    "owner",
-    "hard-links",
-    "specials",
-    "numeric-ids",
-
-    "sparse"
-  ],
+  ...["archive", "links", "perms", "times", "owner", "hard-links", "specials", "devices", "numeric-ids", "sparse"],
   ...["secluded-args", "protect-args", "old-args", "human-readable", "progress", "stats", "no-motd", "ipv4"],
   ...["inc-recursive", "i-r", "no-inc-recursive", "no-i-r"]
 ])
@@ -31,7 +20,8 @@ const idle: ReadonlySet<string> = new Set([
 const off = new Set(["human-readable", "h", "secluded-args", "s", "old-args", "P", "ipv4", "4"])
 
 const notYet = "is not there yet"
-const noDevices = "devices are not sent: they are skipped with a message"
+const noDevices =
+  "a device is sent as a device, and made by catchers that run as root; nothing is read from one or written to it"
 const wholeFiles =
   "a file is sent whole, and has its name when it is whole: until then what has the name stays as it is"
 const noPart = "nothing is kept of a file that has not arrived: it is sent once more"
@@ -98,10 +88,9 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "insecure-links": ["", noLinks],
   "confine-root": ["", noLinks],
   "munge-links": ["", "symbolic links are sent as they are; --no-links leaves them out"],
-  devices: ["", noDevices],
   "copy-devices": ["", noDevices],
   "write-devices": ["", noDevices],
-  "drop-D": ["", "--no-specials leaves FIFOs out, and devices are never made"],
+  "drop-D": ["", "--no-D leaves FIFOs, sockets and devices out"],
   "checksum-choice": ["", hashes],
   cc: ["", hashes],
   "checksum-seed": ["", hashes],
@@ -151,8 +140,7 @@ const same: Readonly<Record<string, string>> = {
   "no-p": "no-perms",
   "no-t": "no-times",
   "no-l": "no-links",
-  "no-H": "no-hard-links",
-  "no-D": "no-specials"
+  "no-H": "no-hard-links"
 }
 
 /** Negated ones that are refused although the option is done anyway, by their names without "no-". */
@@ -197,7 +185,7 @@ const carried = [
   ["t", "--times", "times", "--no-times"],
   ["g", "", "groups", "--no-group"],
   ["o", "--owner", "owners", "--no-owner"],
-  ["D", "--specials", "FIFOs", "--no-specials"]
+  ["D", "--specials", "special files", "--no-D"]
 ] as const
 
 /** Is a word that option, or another name of it? */

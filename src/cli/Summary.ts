@@ -39,7 +39,9 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
     if (failures.length > 0) out.push(heading, ...list(failures, bound, "  "))
   }
   if (report.skipped > 0)
-    out.push(`skipped: ${Format.plural(report.skipped, "socket or device", "sockets and devices")}`)
+    out.push(
+      `skipped: ${Format.plural(report.skipped, "entry of a type that is not sent", "entries of types that are not sent")}`
+    )
   return out
 }
 
@@ -49,16 +51,16 @@ const unsentOf = ({ failures }: Report): Report["failures"] => failures.filter((
 const nothing = "nothing"
 
 const tree = (report: Report): string => {
-  if (report.files + report.directories + report.links + report.fifos === 0) return nothing
+  if (report.files + report.directories + report.links + report.specials === 0) return nothing
   return counted(report).join(", ")
 }
 
 /** What a tree has, each as what it is; files also where there are none. */
-export const counted = (tree: Pick<Report, "files" | "directories" | "links" | "fifos">): ReadonlyArray<string> => [
+export const counted = (tree: Pick<Report, "files" | "directories" | "links" | "specials">): ReadonlyArray<string> => [
   Format.plural(tree.files, "file"),
   ...(tree.directories > 0 ? [Format.plural(tree.directories, "directory", "directories")] : []),
   ...(tree.links > 0 ? [Format.plural(tree.links, "link")] : []),
-  ...(tree.fifos > 0 ? [Format.plural(tree.fifos, "FIFO")] : [])
+  ...(tree.specials > 0 ? [Format.plural(tree.specials, "special file")] : [])
 ]
 
 const speed = (bytes: number, seconds: number): string =>

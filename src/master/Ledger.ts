@@ -9,7 +9,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { absent, type CatcherReport, type FailureReport, type Protected, type Report } from "../report/Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
 import { unsentOf } from "../source/Unread.ts"
-import { counts, type Entry, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
+import { counts, type Entry, isLinkedFile, type LeftOut, nothingLeftOut } from "../tree/Entry.ts"
 import * as Compare from "../tree/Compare.ts"
 import { encode as encodeHashes, type Hashes } from "../tree/Hashes.ts"
 import { carriedBytes } from "../tree/Holes.ts"
@@ -493,7 +493,7 @@ export class Ledger {
   private standingAt(account: Account): { readonly files: number; readonly bytes: number } {
     const isMade = (index: number) =>
       !account.failed.has(index) && !account.vetoed.has(index) && !this.isWithheld(index)
-    const linked = this.entries.filter(({ _tag }, index) => _tag === "HardLink" && isMade(index))
+    const linked = this.entries.filter((entry, index) => isLinkedFile(entry, this.entries) && isMade(index))
     return { files: account.files + (account.finished ? linked.length : 0), bytes: account.bytes }
   }
 
@@ -542,7 +542,7 @@ export class Ledger {
       session: options.session,
       ...options.protection,
       seconds: options.seconds,
-      ...counts(this.entries.filter((_, index) => !this.isWithheld(index))),
+      ...counts(this.entries, (index) => !this.isWithheld(index)),
       pages: options.pages,
       ...(this.policy === undefined ? {} : { selected: Lacks.filesIn(this.sendable(this.lacked()), this.entries) }),
       ...(this.policy?.isDryRun === true ? { isDryRun: true } : {}),

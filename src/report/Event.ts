@@ -151,7 +151,7 @@ export const Failed = Schema.Struct({
 /** A plain remark. */
 export const Note = Schema.Struct({
   _tag: Schema.tag("Note"),
-  message: Fields.text("a remark in words for a person: a skipped socket, a smaller buffer than wanted")
+  message: Fields.text("a remark in words for a person: a skipped entry, a smaller buffer than wanted")
 }).annotate({ description: "Both: a remark." })
 
 /** Something that happened in a session. The last is the report. */

@@ -117,7 +117,7 @@ export const counts = {
   files: Fields.count("regular files, hard links included"),
   directories: Fields.count("directories"),
   links: Fields.count("symbolic links"),
-  fifos: Fields.count("FIFOs"),
+  specials: Fields.count("FIFOs, sockets and devices"),
   bytes: Fields.count("bytes of all regular files")
 }
 
@@ -148,7 +148,7 @@ export const Report = Schema.Struct({
   ),
   pages: Pages.annotateKey({ description: "page datagrams" }),
   catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
-  skipped: Fields.count("sockets and devices of the tree, which nobody is sent"),
+  skipped: Fields.count("entries of types that nobody is sent"),
   failures: Fields.list(UnsentReport, "entries that the master could not send to anybody, or (arrived) not as they are")
 }).annotate({
   description:

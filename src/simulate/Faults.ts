@@ -303,6 +303,7 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
     if (tree.some(({ entry }) => entry._tag === "Symlink")) refuse(Tree.file("link/through", 10, seed))
   }
   dig(new Dice(seed ^ 0x3f84_d5b5), seed, tree)
+  tree.push(...Tree.devices(new Dice(seed ^ 0x5b1e_77c3), tree.length))
   return { tree, refused }
 }
 

@@ -101,6 +101,7 @@ const hasContent = (
   isSameTime: boolean
 ): boolean => {
   if (entry._tag === "Symlink") return node._tag === "Symlink" && node.target === display(entry.target)
+  if ("device" in entry) return "device" in node && node.device === entry.device
   if (entry._tag !== "File") return true
   if (compare === "Content") return node._tag === "File" && node.content.equals(content)
   const isSameSize = node._tag === "File" && node.content.size === entry.size

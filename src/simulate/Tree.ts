@@ -1,11 +1,13 @@
 /** Trees to simulate with: entries, and content that depends on nothing but a seed. */
 
 import * as Result from "effect/Result"
+import { isSpecial } from "../tree/Entry.ts"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { bounded } from "../tree/Holes.ts"
 import type { Metadata } from "../tree/Metadata.ts"
+import type { Dice } from "./Dice.ts"
 import { display } from "../tree/Names.ts"
 
 const text = new TextEncoder()
@@ -65,6 +67,14 @@ export const symlink = (path: string, target: string): Given => ({
 /** A FIFO. */
 export const fifo = (path: string): Given => ({ entry: { _tag: "Fifo", path: text.encode(path), metadata } })
 
+/** A device, and another name of it, in some stories; `at`: so many entries are before it. */
+export const devices = (dice: Dice, at: number): ReadonlyArray<Given> => {
+  const path = text.encode("device")
+  const device = { _tag: "CharacterDevice", path, metadata, device: dice.whole(0, 0xffff) } as const
+  if (!dice.hits(0.15)) return []
+  return [{ entry: device }, ...(dice.hits(0.5) ? [hardLink("same device", at)] : [])]
+}
+
 /** `leader`: the index of the file that it is a link to. */
 export const hardLink = (path: string, leader: number): Given => ({
   entry: { _tag: "HardLink", path: text.encode(path), leader }
@@ -95,7 +105,7 @@ export const stand = (volume: Volume, tree: ReadonlyArray<Given>): void => {
     const leader = entry._tag === "HardLink" ? tree[entry.leader].entry : undefined
     if (entry._tag === "Directory" && entry.path.length > 0) volume.mkdir(path)
     if (entry._tag === "Symlink") volume.symlink(path, display(entry.target), entry)
-    if (entry._tag === "Fifo") volume.fifo(path, entry)
+    if (isSpecial(entry)) volume.special(path, entry)
     if (leader !== undefined) volume.link(`${destination}/${display(leader.path)}`, path)
     if (entry._tag === "File") {
       Result.map(volume.create(path, entry.size), (file) => {

@@ -35,8 +35,10 @@ export interface Choice {
   readonly linksNames: boolean
   /** Symbolic links are sent. */
   readonly hasLinks: boolean
-  /** FIFOs are sent. */
-  readonly hasFifos: boolean
+  /** FIFOs and sockets are sent. */
+  readonly hasSpecials: boolean
+  /** Devices are sent. */
+  readonly hasDevices: boolean
   /** Metadata is sent as that. */
   readonly wished: Wished
   /**
@@ -60,7 +62,8 @@ export const everything: Choice = {
   prunesEmpty: false,
   linksNames: true,
   hasLinks: true,
-  hasFifos: true,
+  hasSpecials: true,
+  hasDevices: true,
   wished: asIs
 }
 

@@ -275,10 +275,12 @@ export class Walk {
     return isSent
   }
 
-  /** Are such links and FIFOs sent? */
+  /** Are such links, FIFOs and devices sent? */
   private isOfType({ path, relative, status }: Visit): boolean {
-    const { hasFifos, hasLinks, leavesOutUnsafe } = this.choice
-    if (status.kind !== "Symlink") return hasFifos || status.kind !== "Fifo"
+    const { hasDevices, hasLinks, hasSpecials, leavesOutUnsafe } = this.choice
+    if (status.kind === "Fifo" || status.kind === "Socket") return hasSpecials
+    if (status.kind === "CharacterDevice" || status.kind === "BlockDevice") return hasDevices
+    if (status.kind !== "Symlink") return true
     if (!hasLinks || !leavesOutUnsafe) return hasLinks
     // one that is gone meanwhile is no entry, whatever it was
     const target = Result.try(() => fs.readlinkSync(ofKey(path), "latin1"))
@@ -331,6 +333,8 @@ export class Walk {
       return this.skip(path, undefined, "Special", entry)
     }
     this.taken.set(relative, this.entries.length)
+    if (entry._tag !== "HardLink" && hasNames(status, this.choice))
+      this.leaders.set(Status.identityOf(status), this.entries.length)
     this.found.push(entry._tag === "File" ? foundOf(source, status, entry, real) : undefined)
     this.entries.push(entry)
     return entry._tag === "Directory"
@@ -361,22 +365,28 @@ export class Walk {
   }
 }
 
+/** May it have several names that are one entry and links to it? */
+const hasNames = ({ kind, links }: Status.Status, { linksNames }: Choice): boolean =>
+  linksNames && links > 1 && kind !== "Directory"
+
 /** The entry, or why there is none for it. */
 const entryOf = (
   { path: own, real, relative, status }: Visit,
-  { choice, entries, holes, leaders }: Pick<Walk, "choice" | "entries" | "holes" | "leaders">
+  { choice, holes, leaders }: Pick<Walk, "choice" | "holes" | "leaders">
 ): Entry | string => {
   const path = ofKey(relative)
   const metadata = Wished.ofStatus(choice.wished, status)
+  const leader = hasNames(status, choice) ? leaders.get(Status.identityOf(status)) : undefined
+  if (leader !== undefined) return { _tag: "HardLink", path, leader }
   switch (status.kind) {
     case "Directory":
     case "Fifo":
+    case "Socket":
       return { _tag: status.kind, path, metadata }
+    case "CharacterDevice":
+    case "BlockDevice":
+      return { _tag: status.kind, path, metadata, device: status.ownDevice }
     case "File": {
-      const isLinked = choice.linksNames && status.links > 1
-      const leader = isLinked ? leaders.get(Status.identityOf(status)) : undefined
-      if (leader !== undefined) return { _tag: "HardLink", path, leader }
-      if (isLinked) leaders.set(Status.identityOf(status), entries.length)
       const { size, usedBytes } = status
       // A bundle's members are small, and not looked at for holes.
       if (size <= Limits.smallFileBytes || usedBytes >= size) return { _tag: "File", path, metadata, size }
@@ -386,10 +396,8 @@ const entryOf = (
     }
     case "Symlink":
       return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(ofKey(own), { encoding: "buffer" }) }
-    case "Socket":
-      return "a socket is not sent"
-    case "Device":
-      return "a device is not sent"
+    case "Other":
+      return "what is of its type is not sent"
   }
 }
 

@@ -21,7 +21,7 @@ export class Inventory {
   private readonly manifest: ReadonlyArray<Entry>
   /** Why an entry may not be made, by its index. */
   private readonly refusals: ReadonlyMap<number, string>
-  /** Files that hard links will need, and those of them that arrived. */
+  /** Entries that hard links will need, and those of them that arrived. */
   private readonly leaders = new Set<number>()
   private readonly arrived = new Set<number>()
   /** Entries that the catcher's owner lets no master touch. */
@@ -136,7 +136,7 @@ export class Inventory {
     return this.indices((entry, index) => entry._tag === "Directory" && isOpen(index))
   }
 
-  /** Has the survey found a file, a symbolic link or a FIFO right, so that it must be so in the end? */
+  /** Has the survey found what is neither a directory nor a hard link right, so that it must be so in the end? */
   isUnchanged(index: number): boolean {
     const { _tag } = this.entries[index]
     const change = this.changeOf(index)
@@ -158,11 +158,11 @@ export class Inventory {
   isOther(index: number, found: Compare.Found | undefined): boolean {
     const entry = this.asCompared(index)
     if (this.comparing === undefined || entry._tag === "HardLink") return false
-    const change = Compare.changesOf(entry, found, this.comparing, false)
+    const change = Compare.changesOf(entry, found, this.comparing, true)
     return Compare.isLacked(change) || Compare.isDoubted(change)
   }
 
-  /** A file has its final name. */
+  /** What the entry is has its final name. */
   arrive(index: number): void {
     if (this.leaders.has(index)) this.arrived.add(index)
   }
@@ -172,7 +172,7 @@ export class Inventory {
     this.arrived.delete(index)
   }
 
-  /** The file that a hard link is another name of; throws when that file did not arrive. */
+  /** The entry that a hard link is another name of; throws when that did not arrive. */
   leaderOf(link: Of<"HardLink">): Entry {
     const leader = this.entries[link.leader]
     if (this.arrived.has(link.leader)) return leader

@@ -23,7 +23,7 @@ import * as Compare from "../tree/Compare.ts"
 import { hash } from "../content/Hash.ts"
 import * as Blocks from "../delta/Blocks.ts"
 import type { Runs } from "../protocol/Words.ts"
-import type { Entry } from "../tree/Entry.ts"
+import type { Entry, Special } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { Hashes } from "../tree/Hashes.ts"
 import { carriedOf } from "../tree/Holes.ts"
@@ -181,7 +181,8 @@ const foundOf = (node: Node | undefined): Compare.Found | undefined => {
   const { entry } = node
   const metadata = entry === undefined || entry._tag === "HardLink" ? Metadata.unset : entry.metadata
   const found = { _tag: node._tag, metadata, size: node._tag === "File" ? node.content.size : 0 }
-  return node._tag === "Symlink" ? { ...found, target: bytesOf(node.target) } : found
+  if (node._tag === "Symlink") return { ...found, target: bytesOf(node.target) }
+  return "device" in node ? { ...found, device: node.device } : found
 }
 
 const prepare = Effect.fn("Memory.prepare")(function* (
@@ -208,7 +209,7 @@ const prepare = Effect.fn("Memory.prepare")(function* (
 })
 
 const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry, index: number) {
-  const { volume } = site
+  const { inventory, volume } = site
   yield* site.check("prepare", entry)
   const own = site.described(entry)
   switch (entry._tag) {
@@ -222,9 +223,13 @@ const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry
       if (hasChanged(site, index)) return yield* at(entry, changedMeanwhile())
       return volume.setMetadata(volume.find(pathOf(entry))!, own)
     case "Symlink":
-      return yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), own))
-    case "Fifo":
-      return yield* put(site, "prepare", entry, (temporary) => volume.fifo(temporary, own))
+      yield* put(site, "prepare", entry, (temporary) => volume.symlink(temporary, display(entry.target), own))
+      return inventory.arrive(index)
+    case "HardLink":
+      return
+    default:
+      yield* put(site, "prepare", entry, (temporary) => volume.special(temporary, own as Special))
+      return inventory.arrive(index)
   }
 })
 
@@ -344,8 +349,13 @@ const made = (name: string, node: Node): Made => {
         entry: node.entry ?? { _tag: "Symlink", path, metadata, target: text.encode(node.target) },
         content: undefined
       }
-    default:
+    case "Directory":
       return { entry: node.entry ?? { _tag: node._tag, path, metadata }, content: undefined }
+    default:
+      return {
+        entry: node.entry ?? ({ _tag: node._tag, path, metadata, device: node.device } as Special),
+        content: undefined
+      }
   }
 }
 

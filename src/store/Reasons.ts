@@ -23,7 +23,7 @@ export const mounted = (path: Uint8Array) => refusal("EBUSY", `${display(path)} 
 
 /** A hard link's leader did not arrive. */
 export const leaderless = (leader: Uint8Array) =>
-  refusal("ENOENT", `the file it is a hard link to, ${display(leader)}, did not arrive`)
+  refusal("ENOENT", `what it is a hard link to, ${display(leader)}, did not arrive`)
 
 /** A file that had not to be sent was changed while the session ran. */
 export const changedMeanwhile = () =>

@@ -153,7 +153,7 @@ export class Store extends Context.Service<
      */
     readonly hash: (files: Runs, hashing: Hashing) => Effect.Effect<Hashes>
     /**
-     * Takes the manifest: checks every path, makes directories, symbolic links and FIFOs. Failures are those of entries.
+     * Takes the manifest: checks every path, makes directories, symbolic links, FIFOs, sockets and devices. Failures are those of entries.
      * `surveyed`: what the survey of the same entries has found.
      */
     readonly prepare: (

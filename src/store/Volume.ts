@@ -6,7 +6,7 @@
  */
 
 import * as Result from "effect/Result"
-import type { Entry } from "../tree/Entry.ts"
+import { deviceOf, type Entry, type Special as SpecialEntry } from "../tree/Entry.ts"
 
 /** A file's bytes: the pieces that were written, in order and apart from each other; between them are holes. */
 export class Content {
@@ -166,17 +166,19 @@ export interface Symlink extends Base {
   readonly target: string
 }
 
-/** A FIFO. */
-export interface Fifo extends Base {
-  readonly _tag: "Fifo"
+/** A FIFO, a socket or a device. */
+export interface Special extends Base {
+  readonly _tag: SpecialEntry["_tag"]
+  /** Of a device, its number. */
+  readonly device: number
 }
 
 /** A node, as a name leads to one. */
-export type Node = File | Directory | Symlink | Fifo
+export type Node = File | Directory | Symlink | Special
 
 /** A change that was made. `path` has no links in it and begins at the volume's root. */
 export interface Change {
-  readonly operation: "create" | "write" | "rename" | "link" | "unlink" | "mkdir" | "symlink" | "fifo" | "metadata"
+  readonly operation: "create" | "write" | "rename" | "link" | "unlink" | "mkdir" | "symlink" | "special" | "metadata"
   /** Where it was made. */
   readonly path: string
   readonly node: Node
@@ -283,8 +285,9 @@ export class Volume {
     return this.add(path, { _tag: "Symlink", entry, names: new Set(), target }, "symlink")
   }
 
-  fifo(path: string, entry?: Entry): Refused {
-    return this.add(path, { _tag: "Fifo", entry, names: new Set() }, "fifo")
+  special(path: string, entry: SpecialEntry): Refused {
+    const { _tag } = entry
+    return this.add(path, { _tag, entry, names: new Set(), device: deviceOf(entry) }, "special")
   }
 
   /** Makes a file and opens it. */

@@ -1,5 +1,5 @@
 /**
- * The few calls of the C library that Node does not offer: times to the nanosecond, FIFOs, and names in an open directory.
+ * The few calls of the C library that Node does not offer: times to the nanosecond, FIFOs and devices, and names in an open directory.
  * They go through koffi, an optional dependency; without it callers have their own ways round. This is the store's only
  * module of unsafe memory: nothing is loaded until the service is first asked for, and a path must end in a NUL byte before
  * it goes down.
@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createRequire } from "node:module"
+import { constants as files } from "node:fs"
 import { constants } from "node:os"
 import type { Done } from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
@@ -17,7 +18,8 @@ export interface Calls {
   /** Sets the modification time only; throws as Node's fs does. A negative time is before 1970, `nanos` counts upwards. */
   readonly utimens: (path: Uint8Array, seconds: number, nanos: number, options: { readonly follow: boolean }) => void
   readonly futimens: (fd: number, seconds: number, nanos: number) => void
-  readonly mkfifo: (path: Uint8Array, mode: number) => void
+  /** Makes a FIFO, a socket or a device. */
+  readonly mknod: (path: Uint8Array, kind: NodeKind, mode: number, device: number) => void
   /** By a name in an open directory, which never leads out of it. Linux only. */
   readonly openat: (directory: number, name: Uint8Array, flags: number, mode: number) => number
   /** The first data, or the first hole, from an offset of an open file on; undefined: there is none before its end. */
@@ -32,6 +34,17 @@ export interface Calls {
     | undefined
   /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
   readonly syncfs: ((fd: number, done: Done) => void) | undefined
+}
+
+/** What `mknod` makes. */
+type NodeKind = "Fifo" | "Socket" | "CharacterDevice" | "BlockDevice"
+
+/** As they stand in a mode. */
+const nodeKinds: Readonly<Record<NodeKind, number>> = {
+  Fifo: files.S_IFIFO,
+  CharacterDevice: files.S_IFCHR,
+  BlockDevice: files.S_IFBLK,
+  Socket: files.S_IFSOCK
 }
 
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
@@ -67,6 +80,7 @@ const bind = (system: System): Calls => {
   const utimensat = library.func("int utimensat(int, const void *, const void *, int)")
   const futimens = library.func("int futimens(int, const void *)")
   const mkfifo = library.func("int mkfifo(const void *, uint32_t)")
+  const mknod = library.func("int mknod(const void *, uint32_t, uint64_t)")
   // Its last argument is a variable one, which Linux passes like any other.
   const openat = library.func("int openat(int, const void *, int, uint32_t)")
   const renameat = library.func("int renameat(int, const void *, int, const void *)")
@@ -85,7 +99,8 @@ const bind = (system: System): Calls => {
     utimens: (path, seconds, nanos, { follow }) =>
       check(utimensat(system.here, terminated(path), timesOf(seconds, nanos), follow ? 0 : system.noFollow)),
     futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
-    mkfifo: (path, mode) => check(mkfifo(terminated(path), mode)),
+    mknod: (path, kind, mode, device) =>
+      check(kind === "Fifo" ? mkfifo(terminated(path), mode) : mknod(terminated(path), nodeKinds[kind] | mode, device)),
     openat: (directory, name, flags, mode) => {
       const terminatedName = nameOf(name)
       while (true) {

@@ -5,7 +5,7 @@ import type { BigIntStats } from "node:fs"
 
 /** What a path names, and what is known of it. */
 export interface Status {
-  readonly kind: "File" | "Directory" | "Symlink" | "Fifo" | "Socket" | "Device"
+  readonly kind: "File" | "Directory" | "Symlink" | "Fifo" | "Socket" | "CharacterDevice" | "BlockDevice" | "Other"
   /** The twelve permission bits. */
   readonly mode: number
   readonly uid: number
@@ -19,6 +19,8 @@ export interface Status {
   readonly changedSeconds: number
   readonly changedNanos: number
   readonly device: number
+  /** Of a device, its own number; 0 of anything else. */
+  readonly ownDevice: number
   /** The inode's number in two halves of 32 bits: a number of ours cannot hold every one, and a large integer costs too much. */
   readonly inodeHigh: number
   readonly inodeLow: number
@@ -47,6 +49,7 @@ export const ofStats = (stats: BigIntStats): Status => {
     changedSeconds: Number(stats.ctimeNs / billion),
     changedNanos: Number(stats.ctimeNs % billion),
     device: Number(stats.dev),
+    ownDevice: Number(stats.rdev),
     inodeHigh: Number(stats.ino >> 32n),
     inodeLow: Number(stats.ino & 0xffff_ffffn),
     links: Number(stats.nlink),
@@ -75,6 +78,7 @@ export class Statx {
       changedSeconds: (words[96 / 4 + high] | 0) * 2 ** 32 + words[96 / 4 + low],
       changedNanos: words[104 / 4],
       device: deviceOf(words[136 / 4], words[140 / 4]),
+      ownDevice: deviceOf(words[128 / 4], words[132 / 4]),
       inodeHigh: words[32 / 4 + high],
       inodeLow: words[32 / 4 + low],
       links: words[16 / 4],
@@ -95,10 +99,10 @@ const low = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1
 const high = 1 - low
 
 /** Of the bits of a mode that say what it is. */
-const kindOf = (mode: number): Status["kind"] => kinds[(mode >> 12) & 0o17] ?? "Device"
+const kindOf = (mode: number): Status["kind"] => kinds[(mode >> 12) & 0o17] ?? "Other"
 
 const kinds: Readonly<Record<number, Status["kind"]>> = {
-  ...{ 1: "Fifo", 4: "Directory", 8: "File", 10: "Symlink", 12: "Socket" }
+  ...{ 1: "Fifo", 2: "CharacterDevice", 4: "Directory", 6: "BlockDevice", 8: "File", 10: "Symlink", 12: "Socket" }
 }
 
 /** When its content changed last, in nanoseconds, as Node has it. */

@@ -4,26 +4,26 @@
  */
 import type { Changes } from "../protocol/Words.ts"
 import * as Carried from "./Carried.ts"
-import type { Entry } from "./Entry.ts"
+import { type Entry, isDevice } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
 import type { Policy } from "./Policy.ts"
 
 /** What stands under an entry's name. */
 export interface Found {
-  readonly _tag: Exclude<Entry["_tag"], "HardLink"> | "Socket" | "Device"
+  readonly _tag: Exclude<Entry["_tag"], "HardLink"> | "Other"
   readonly metadata: Metadata
   /** Of a file, in bytes. */
   readonly size: number
   /** Of a symbolic link. */
   readonly target?: Uint8Array
+  /** Of a device, its number. */
+  readonly device?: number
 }
 
 /** What a status tells of it. */
-export const foundOf = (status: Metadata & Pick<Found, "size"> & { readonly kind: Found["_tag"] }): Found => ({
-  _tag: status.kind,
-  metadata: status,
-  size: status.size
-})
+export const foundOf = (
+  status: Metadata & Pick<Found, "size"> & { readonly kind: Found["_tag"]; readonly ownDevice: number }
+): Found => ({ _tag: status.kind, metadata: status, size: status.size, device: status.ownDevice })
 
 /** The bits of a change; no bit: the entry is right. */
 export const change = {
@@ -68,8 +68,19 @@ export const isVetoed = (word: number): boolean => (word & change.Vetoed) !== 0
 /** What becomes of a change where the catcher's owner lets no master touch the entry. */
 export const vetoed = (word: number): number => (word === 0 || isKept(word) ? word : change.Vetoed)
 
-/** `found`: undefined where nothing is. `givesAway`: the catcher may set owners. */
+/** `found`: undefined where nothing is. `givesAway`: the catcher may set owners, and make devices. */
 export const changesOf = (
+  entry: Exclude<Entry, { readonly _tag: "HardLink" }>,
+  found: Found | undefined,
+  policy: Policy,
+  givesAway: boolean
+): number => {
+  const word = apart(entry, found, policy, givesAway)
+  // as with rsync, devices are left to root
+  return isDevice(entry) && !givesAway && word !== 0 ? change.Kept : word
+}
+
+const apart = (
   entry: Exclude<Entry, { readonly _tag: "HardLink" }>,
   found: Found | undefined,
   policy: Policy,
@@ -130,7 +141,9 @@ export const linkChangesOf = (
   if (isLeaders) return 0
   // no content comes for a leader that is kept, and that of another file is not the link's
   if (leader?._tag === "File" && isKeptOther(leader, leaders, policy)) return change.Kept
-  const making = makingOf("File", found, policy)
+  if (isDevice(leader) && !givesAway) return change.Kept
+  const tag = leader === undefined || leader._tag === "HardLink" ? "File" : leader._tag
+  const making = makingOf(tag, found, policy)
   if (making !== undefined) return making
   if (policy.keepsExisting) return change.Kept
   if (found === undefined || leader?._tag !== "File") return change.Content
@@ -147,10 +160,16 @@ const isKeptOther = (entry: Extract<Entry, { readonly _tag: "File" }>, found: Fo
   return isKept(changesOf(entry, found, policy, false)) && (isLacked(otherwise) || isDoubted(otherwise))
 }
 
+/** As rsync tells types apart: a device of the other sort is another one, as is one of another number. */
+const kindOf = (tag: Found["_tag"] | "HardLink"): string => {
+  if (tag === "CharacterDevice" || tag === "BlockDevice") return "Device"
+  return tag === "Fifo" || tag === "Socket" ? "Special" : tag
+}
+
 /** Of what has to be made, because something else or nothing is there; undefined: it is there. */
 const makingOf = (tag: Entry["_tag"], found: Found | undefined, policy: Policy): number | undefined => {
   if (found === undefined) return policy.onlyExisting ? change.Kept : change.Content | change.New
-  if (found._tag === tag) return undefined
+  if (kindOf(found._tag) === kindOf(tag)) return undefined
   return policy.keepsExisting && tag !== "Directory" ? change.Kept : change.Content | change.Kind
 }
 
@@ -175,8 +194,11 @@ const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime:
     }
     case "Symlink":
       return isSame(entry.target, found.target) ? 0 : change.Content
+    case "CharacterDevice":
+    case "BlockDevice":
+      return entry._tag === found._tag && entry.device === found.device ? 0 : change.Content
     default:
-      return 0
+      return entry._tag === found._tag ? 0 : change.Content
   }
 }
 

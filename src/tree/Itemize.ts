@@ -4,12 +4,15 @@
 import type { Item } from "../protocol/Words.ts"
 import * as Carried from "./Carried.ts"
 import { change, isKept } from "./Compare.ts"
-import type { Entry } from "./Entry.ts"
+import { type Entry, isSpecial } from "./Entry.ts"
 import { display, pathAt } from "./Names.ts"
 import type { Policy } from "./Policy.ts"
 
 /** The letter of an entry's type. */
-const types = { Directory: "d", File: "f", Symlink: "L", HardLink: "f", Fifo: "S" } as const
+const types = {
+  ...({ Directory: "d", File: "f", Symlink: "L", Fifo: "S", Socket: "S" } as const),
+  ...({ CharacterDevice: "D", BlockDevice: "D", HardLink: "f" } as const)
+} as const
 
 /** A line's parts. */
 interface Line {
@@ -30,7 +33,7 @@ export const lineOf = (item: Item, entries: ReadonlyArray<Entry>, policy: Policy
   if (entry === undefined || isKept(item.change)) return undefined
   const to = linkedTo(entry, entries)
   return {
-    changes: lettersOf(entry, item.change, policy),
+    changes: lettersOf(entry, item.change, policy, entries),
     ...pathAt(shown(entry)),
     ...(to === undefined ? {} : { to: display(to) })
   }
@@ -47,10 +50,10 @@ const shown = ({ _tag, path }: Entry): string => {
   return _tag !== "Directory" ? at : at === "." ? "./" : `${at}/`
 }
 
-const lettersOf = (entry: Entry, word: number, policy: Policy): string => {
+const lettersOf = (entry: Entry, word: number, policy: Policy, entries: ReadonlyArray<Entry>): string => {
   const has = (bit: number) => (word & bit) !== 0
   const isNew = has(change.New) || has(change.Kind)
-  const kind = types[entry._tag]
+  const kind = types[(entry._tag === "HardLink" ? entries[entry.leader] : entry)?._tag ?? "File"]
   const head = `${headOf(entry, has(change.Content))}${kind}`
   if (isNew) return `${head}+++++++++`
   // a time that is not carried is another where something is made anew
@@ -58,7 +61,8 @@ const lettersOf = (entry: Entry, word: number, policy: Policy): string => {
   const time = !isOtherTime ? "." : policy.leavesTimes ? "T" : "t"
   if (entry._tag === "HardLink" && word === change.Content && !isOtherTime) return `${head}         `
   const letter = (bit: number, sign: string) => (has(bit) ? sign : ".")
-  const tellsContent = entry._tag === "Symlink" || (entry._tag === "File" && policy.compare === "Content")
+  const isHashed = entry._tag === "File" && policy.compare === "Content"
+  const tellsContent = entry._tag === "Symlink" || isSpecial(entry) || isHashed
   const isOther = tellsContent && has(change.Content) ? "c" : "."
   return `${head}${isOther}${letter(change.Size, "s")}${time}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
 }

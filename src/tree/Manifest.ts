@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
-import { type Entry, type LeftOut, nothingLeftOut } from "./Entry.ts"
+import { type Entry, isDevice, type LeftOut, nothingLeftOut } from "./Entry.ts"
 import * as Holes from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 import * as Backup from "./Backup.ts"
@@ -16,7 +16,7 @@ const encoder = new TextEncoder()
 // a byte order mark is a part of the text
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo"] as const
+const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo", "Socket", "CharacterDevice", "BlockDevice"] as const
 /** Of a File with holes. */
 const sparseTag = tags.length
 /** The same with its runs of data. */
@@ -113,6 +113,7 @@ class Writer {
     this.metadata(entry.metadata)
     if (entry._tag === "File") this.extent(entry)
     if (entry._tag === "Symlink") this.data(entry.target)
+    if (isDevice(entry)) this.u32(entry.device)
   }
   private extent({ data, size, usedBytes }: Extract<Entry, { readonly _tag: "File" }>): void {
     this.u64(size)
@@ -259,11 +260,15 @@ class Reader {
         return { _tag: tag, path, leader: this.u32() }
       case "Directory":
       case "Fifo":
+      case "Socket":
         return { _tag: tag, path, metadata: this.metadata() }
       case "File":
         return this.file(number, path)
       case "Symlink":
         return { _tag: tag, path, metadata: this.metadata(), target: this.data(Limits.pathBytes) }
+      case "CharacterDevice":
+      case "BlockDevice":
+        return { _tag: tag, path, metadata: this.metadata(), device: this.u32() }
       default:
         this.fail(`has entry ${this.read} of an unknown type`)
         return undefined

@@ -2,7 +2,7 @@
  * The entries that a catcher may not make, and why. Pure.
  *
  * [M-1] an entry's parent is an earlier Directory entry, or the destination itself.
- * [M-2] a hard link's leader is an earlier File entry.
+ * [M-2] a hard link's leader is an earlier entry that is neither a directory nor a hard link.
  */
 
 import type { Entry } from "./Entry.ts"
@@ -55,7 +55,8 @@ const refusedLink = (
 ): string | undefined => {
   if (entry._tag === "HardLink") {
     const leader = entry.leader < index ? entries[entry.leader] : undefined
-    if (leader?._tag !== "File") return "it is a hard link to no earlier file of the manifest"
+    if (leader === undefined || leader._tag === "Directory" || leader._tag === "HardLink")
+      return "it is a hard link to no earlier file of the manifest"
     if (refusedSoFar.has(entry.leader)) return "it is a hard link to a refused file"
   }
   if (entry._tag === "Symlink" && (entry.target.length === 0 || entry.target.includes(0))) {

@@ -18,7 +18,7 @@ const report: Event = {
     files: 0,
     directories: 0,
     links: 0,
-    fifos: 0,
+    specials: 0,
     bytes: 0
   },
   ...{ pages: { needed: 0, sent: 0, repaired: 0, parity: 0 }, catchers: [], skipped: 0, failures: [] }

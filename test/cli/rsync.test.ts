@@ -98,9 +98,12 @@ describe("options of rsync", () => {
     ["-vH", undefined],
     ["-r --files-from=x", undefined],
     ["-rlptgoD", undefined],
-    ["-r", /^symbolic links, modes, times, groups, owners and FIFOs are carried as well.*--no-links, --no-perms/],
-    ["-rt -f p", /^symbolic links, modes, groups, owners and FIFOs/],
-    ["-rlt --no-p --no-owner --no-g", /^FIFOs are carried as well.*: --no-specials leaves them out/],
+    [
+      "-r",
+      /^symbolic links, modes, times, groups, owners and special files are carried as well.*--no-links, --no-perms/
+    ],
+    ["-rt -f p", /^symbolic links, modes, groups, owners and special files/],
+    ["-rlt --no-p --no-owner --no-g", /^special files are carried as well.*: --no-D leaves them out/],
     ["-rlt --no-p --no-owner --no-g --no-D", undefined]
   ])("%s: what is carried beyond that is said", (line, sentence) => {
     const beyond = Rsync.beyond(line.split(" "))
@@ -112,7 +115,7 @@ describe("options of rsync", () => {
     Effect.gen(function* () {
       const { err, isChosen } = yield* said("-rt")
       assert.isTrue(isChosen)
-      assert.include(err.join("\n"), "modes, groups, owners and FIFOs are carried as well")
+      assert.include(err.join("\n"), "modes, groups, owners and special files are carried as well")
     })
   )
 })

@@ -73,7 +73,7 @@ describe("a report's status", () => {
     files: 1,
     directories: 0,
     links: 0,
-    fifos: 0,
+    specials: 0,
     bytes: 1,
     pages: { needed: 1, sent: 1, repaired: 0, parity: 0 },
     skipped: 0,

@@ -29,7 +29,7 @@ const report: Report = {
   files: 3,
   directories: 2,
   links: 1,
-  fifos: 0,
+  specials: 0,
   bytes: 3_000_000,
   pages: { needed: 2000, sent: 2100, repaired: 80, parity: 20 },
   catchers: [complete("anna"), complete("berta")],
@@ -73,7 +73,7 @@ const started: Progress.Event = {
 }
 
 const session: ReadonlyArray<Progress.Event> = [
-  { _tag: "Scanned", files: 3, directories: 2, links: 1, fifos: 0, bytes: 3_000_000 },
+  { _tag: "Scanned", files: 3, directories: 2, links: 1, specials: 0, bytes: 3_000_000 },
   waiting(0, 2),
   { _tag: "Joined", id: "anna", address: "10.0.0.1:4000", joined: 1, wanted: 2 },
   waiting(1, 2),
@@ -434,9 +434,9 @@ describe("the summary", () => {
     )
   })
 
-  it("counts a FIFO as one", () => {
-    const [line] = Summary.lines({ ...report, fifos: 2 }, "Send", false)
-    assert.match(line, /^sent 3 files, 2 directories, 1 link, 2 FIFOs: /)
+  it("counts what is special", () => {
+    const [line] = Summary.lines({ ...report, specials: 2 }, "Send", false)
+    assert.match(line, /^sent 3 files, 2 directories, 1 link, 2 special files: /)
   })
 
   it("of nothing sent does not divide by it", () => {

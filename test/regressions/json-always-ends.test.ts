@@ -77,7 +77,7 @@ describe("the last line of --json says how it ended", () => {
       )
       for (const { events, last, status } of ended) {
         assert.strictEqual(status, 0)
-        assert.deepInclude(last, { files: 2, fifos: 1, skipped: 0 })
+        assert.deepInclude(last, { files: 2, specials: 1, skipped: 0 })
         const waits = events.filter(({ _tag }) => _tag === "Waiting")
         assert.isAbove(waits.length, 0)
         for (const event of [...waits, ...events.filter(({ _tag }) => _tag === "Joined")])

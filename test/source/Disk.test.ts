@@ -45,6 +45,11 @@ const word = (entry: Entry): string => {
       return `${path} = ${entry.leader}`
     case "Fifo":
       return `${path}|`
+    case "Socket":
+      return `${path}=`
+    case "CharacterDevice":
+    case "BlockDevice":
+      return `${path} ${entry._tag} ${entry.device}`
   }
 }
 
@@ -260,7 +265,7 @@ describe("entries", () => {
     })
   )
 
-  it.effect("hard links follow their leader, FIFOs are taken, sockets and devices are not", () =>
+  it.effect("hard links follow their leader, whatever that is; FIFOs, sockets and devices are taken", () =>
     Effect.gen(function* () {
       const base = yield* directory
       fs.mkdirSync(`${base}/d`)
@@ -270,6 +275,7 @@ describe("entries", () => {
       fs.symlinkSync("x", `${base}/l1`)
       fs.linkSync(`${base}/l1`, `${base}/l2`)
       execFileSync("mkfifo", [`${base}/p`])
+      fs.linkSync(`${base}/p`, `${base}/p2`)
       const server = yield* Effect.acquireRelease(
         Effect.callback<net.Server>((resume) => {
           const server = net.createServer().listen(`${base}/s`, () => resume(Effect.succeed(server)))
@@ -278,9 +284,28 @@ describe("entries", () => {
       )
       assert.isTrue(server.listening)
       const { entries, skipped } = yield* words(`${base}/`)
-      assert.deepStrictEqual(entries, ["./", "d/", "d/leader", "e = 2", "l1 -> x", "l2 -> x", "p|", "z = 2"])
-      assert.deepStrictEqual(skipped, [{ path: `${base}/s`, kind: "Special", reason: "a socket is not sent" }])
-      assert.strictEqual((yield* words("/dev/null")).skipped[0].kind, "Special")
+      assert.deepStrictEqual(entries, [
+        "./",
+        "d/",
+        "d/leader",
+        "e = 2",
+        "l1 -> x",
+        "l2 = 4",
+        "p|",
+        "p2 = 6",
+        "s=",
+        "z = 2"
+      ])
+      assert.deepStrictEqual(skipped, [])
+      assert.deepStrictEqual((yield* words("/dev/null")).entries, ["null CharacterDevice 259"])
+      const { entries: chosen, spared } = yield* (yield* serviceOf(
+        DiskSource.layer([`${base}/`, "/dev/null"], { ...everything, hasDevices: false, hasSpecials: false })
+      )).scan
+      assert.notInclude(chosen.map(word).join(), "p|")
+      assert.deepStrictEqual(
+        spared.map((path) => display(path)),
+        ["p", "p2", "s", "null"]
+      )
     })
   )
 

@@ -104,6 +104,19 @@ export const fifo = (path: Path, options: Partial<Metadata> = {}): Of<"Fifo"> =>
   metadata: metadata(options)
 })
 
+export const socket = (path: Path, options: Partial<Metadata> = {}): Of<"Socket"> => ({
+  _tag: "Socket",
+  path: bytes(path),
+  metadata: metadata(options)
+})
+
+export const device = (path: Path, number: number, options: Partial<Metadata> = {}): Of<"CharacterDevice"> => ({
+  _tag: "CharacterDevice",
+  path: bytes(path),
+  metadata: metadata(options),
+  device: number
+})
+
 export const hardLink = (path: Path, leader: number): Entry => ({ _tag: "HardLink", path: bytes(path), leader })
 
 /** One file carried alone, however small. */

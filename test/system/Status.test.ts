@@ -28,7 +28,7 @@ describe("Status", () => {
         assert.deepStrictEqual(seen, expected, name)
         assert.deepStrictEqual(lstatat(undefined, bytes(`${directory}/${name}`)), seen, name)
       }
-      assert.strictEqual(lstatat(undefined, bytes("/dev/null"))?.kind, "Device")
+      assert.strictEqual(lstatat(undefined, bytes("/dev/null"))?.kind, "CharacterDevice")
       for (const path of ["/", "/proc", "/dev/null", "/dev/shm"])
         assert.deepStrictEqual(lstatat(undefined, path)?.device, Number(fs.lstatSync(path).dev), path)
       assert.throws(() => lstatat(fd, "file\0in"), /EINVAL/)

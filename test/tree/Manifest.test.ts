@@ -61,7 +61,7 @@ describe("bytes", () => {
     const path = 8 + 4 + 1 + 2 + 1
     for (const change of [
       (view: DataView) => view.setUint32(0, 1, true),
-      (view: DataView) => view.setUint8(12, 6),
+      (view: DataView) => view.setUint8(12, 6 + 4),
       (view: DataView) => view.setUint16(13, Limits.pathBytes + 1, true),
       (view: DataView) => view.setUint32(path + 2 + 4 + 4 + 8, 1_000_000_000, true),
       (view: DataView) => view.setBigInt64(path + 2 + 4 + 4 + 8 + 4, -1n, true),
@@ -134,12 +134,12 @@ describe("bytes", () => {
     [
       "a file with holes",
       [{ _tag: "File", path: utf8("a"), metadata, size: 5, usedBytes: 4 }],
-      `02000000 01000000 2a000000 05 0100 61 ${plainHex} 0500000000000000 0400000000000000`
+      `02000000 01000000 2a000000 08 0100 61 ${plainHex} 0500000000000000 0400000000000000`
     ],
     [
       "a file with runs of data",
       [{ _tag: "File", path: utf8("a"), metadata, size: 0x1_0000_0003, usedBytes: 4, data: [0, 2, 0x1_0000_0002, 1] }],
-      `02000000 01000000 4e000000 06 0100 61 ${plainHex} 0300000001000000 0400000000000000 02000000 0000000000000000 0200000000000000 0200000001000000 0100000000000000`
+      `02000000 01000000 4e000000 09 0100 61 ${plainHex} 0300000001000000 0400000000000000 02000000 0000000000000000 0200000000000000 0200000001000000 0100000000000000`
     ],
     [
       "a link and a hard link",
@@ -149,7 +149,16 @@ describe("bytes", () => {
       ],
       `02000000 02000000 20000000 02 0100 6c ${plainHex} 0400 2e2e2f78 08000000 03 0100 68 07000000`
     ],
-    ["a FIFO", [{ _tag: "Fifo", path: utf8("p"), metadata }], `02000000 01000000 1a000000 04 0100 70 ${plainHex}`]
+    ["a FIFO", [{ _tag: "Fifo", path: utf8("p"), metadata }], `02000000 01000000 1a000000 04 0100 70 ${plainHex}`],
+    [
+      "a socket and devices",
+      [
+        { _tag: "Socket", path: utf8("s"), metadata },
+        { _tag: "CharacterDevice", path: utf8("c"), metadata, device: 0x0103 },
+        { _tag: "BlockDevice", path: utf8("b"), metadata, device: 0xffff_ffff }
+      ],
+      `02000000 03000000 1a000000 05 0100 73 ${plainHex} 1e000000 06 0100 63 ${plainHex} 03010000 1e000000 07 0100 62 ${plainHex} ffffffff`
+    ]
   ] as ReadonlyArray<readonly [string, ReadonlyArray<Entry>, string]>) {
     it(`of ${what} are these`, () => {
       const nothingLeftOut = "00000000 00000000 00000000"

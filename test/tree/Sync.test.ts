@@ -10,7 +10,7 @@ import * as Hashes from "../../src/tree/Hashes.ts"
 import * as Lacks from "../../src/tree/Lacks.ts"
 import * as Manifest from "../../src/tree/Manifest.ts"
 import * as Policy from "../../src/tree/Policy.ts"
-import { bytes, dir, fifo, file, hardLink, symlink } from "../store/Sandbox.ts"
+import { bytes, device, dir, fifo, file, hardLink, socket, symlink } from "../store/Sandbox.ts"
 
 const { change } = Compare
 
@@ -22,6 +22,7 @@ const found = (
   metadata: entry.metadata,
   size: entry._tag === "File" ? entry.size : 0,
   ...(entry._tag === "Symlink" ? { target: entry.target } : {}),
+  ...("device" in entry ? { device: entry.device } : {}),
   ...other
 })
 
@@ -101,6 +102,11 @@ describe("what is compared [Y-2]", () => {
       changes(symlink("l", "f"), at(symlink("l", "f"), 1), { leavesLinkTimes: true })
     ],
     ["a group alone", change.Group, changes(f, found(file("f", 5, { uid: 77, gid: 78 })), { leavesOwner: true })],
+    ["a device's number", change.Content, changes(device("c", 1), found(device("c", 2)))],
+    ["a device where there is none", change.Content | change.New, changes(device("c", 1), undefined)],
+    ["a device, where only root could make it", change.Kept, changes(device("c", 1), undefined, {}, false)],
+    ["a device that is there, whoever looks", 0, changes(device("c", 1), found(device("c", 1)), {}, false)],
+    ["a socket in a FIFO's place", change.Content, changes(fifo("p"), found(socket("p")))],
     ["owners, where they cannot be set", 0, changes(f, found(file("f", 5, { uid: 77, gid: 78 })), {}, false)]
   ])("%s", ([, expected, actual]) => assert.strictEqual(actual, expected))
 

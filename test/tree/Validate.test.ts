@@ -1,7 +1,7 @@
 /** What a catcher may not make, and what it may. */
 import { assert, describe, it } from "@effect/vitest"
 import { refused } from "../../src/tree/Validate.ts"
-import { dir, fifo, file, hardLink, symlink } from "../store/Sandbox.ts"
+import { device, dir, fifo, file, hardLink, socket, symlink } from "../store/Sandbox.ts"
 import { anyEntries } from "./generators.ts"
 
 describe("refused", () => {
@@ -17,6 +17,9 @@ describe("refused", () => {
 
   it("nothing of a sound manifest", () => {
     assert.strictEqual(refused(fine).size, 0)
+    // a link, a FIFO, a socket and a device may have several names, too [M-2]
+    const others = [symlink("l", "x"), fifo("p"), socket("s"), device("c", 259)]
+    assert.strictEqual(refused([...others, ...others.map((_, i) => hardLink(`h${i}`, i))]).size, 0)
     assert.strictEqual(
       refused([file("..x", 1), file("x..", 1), file("...", 1), file(" ", 1), file("a\\..", 1)]).size,
       0

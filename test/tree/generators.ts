@@ -20,7 +20,7 @@ const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.all({
 
 const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
   Arbitrary.all({
-    kind: whole(0, 6),
+    kind: whole(0, 9),
     path: data(40),
     target: data(40),
     metadata: anyMetadata,
@@ -34,6 +34,9 @@ const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
       { _tag: "Symlink", path, metadata, target } as const,
       { _tag: "HardLink", path, leader } as const,
       { _tag: "Fifo", path, metadata } as const,
+      { _tag: "Socket", path, metadata } as const,
+      { _tag: "CharacterDevice", path, metadata, device: leader } as const,
+      { _tag: "BlockDevice", path, metadata, device: leader } as const,
       { _tag: "File", path, metadata, size, usedBytes: Math.floor(size / 2) } as const,
       { _tag: "File", path, metadata, size: size + 9, usedBytes: size, data: [0, 1, 3, 2, size + 8, 1] } as const
     ][kind]

@@ -12,7 +12,7 @@ import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import type { Status } from "../../system/Status.ts"
 import * as Carried from "../../tree/Carried.ts"
-import type { Entry } from "../../tree/Entry.ts"
+import type { Entry, Special } from "../../tree/Entry.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
@@ -120,10 +120,10 @@ export class Describe {
     if (Carried.hasTime(this.policy, "Symlink")) this.mtime.path(path, metadata, { follow: false })
   }
 
-  /** A FIFO, or a file of ours that we may not open. */
+  /** A FIFO, a socket, a device, or a file of ours that we may not open. */
   closed(
     path: Buffer,
-    tag: "Fifo" | "File",
+    tag: Special["_tag"] | "File",
     metadata: Metadata,
     own: number | undefined,
     tree: Confinement.Tree

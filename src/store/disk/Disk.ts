@@ -4,7 +4,7 @@
  * new one. A failure of one entry is a failure of that entry alone.
  *
  * The parts: Destination (its life), Temporaries (names until a file is whole), Changes (how a name comes to have something
- * else), Describe (metadata), Entries (directories, links, FIFOs), Single and Bundle (writers), Standing (files that are
+ * else), Describe (metadata), Entries (directories, links, FIFOs, devices), Single and Bundle (writers), Standing (files that are
  * there already), and Site, which they share.
  */
 
@@ -122,7 +122,10 @@ const survey = Effect.fn("Disk.survey")(function* (
   if (policy.isDryRun && !destination.isThere) {
     // that of an earlier session may be open still
     destination.close()
-    return yield* Effect.as(destination.admissible, Survey.ofNothing(entries, policy, entriesOf(site.veto, entries)))
+    return yield* Effect.as(
+      destination.admissible,
+      Survey.ofNothing(entries, policy, entriesOf(site.veto, entries), site.isRoot)
+    )
   }
   yield* destination.open
   site.begin(entries)

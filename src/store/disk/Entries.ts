@@ -1,5 +1,5 @@
 /**
- * Entries without content: directories, symbolic links, FIFOs, and hard links at the end. Each is looked at first. An entry
+ * Entries without content: directories, symbolic links, FIFOs, sockets, devices, and hard links at the end. Each is looked at first. An entry
  * that is there already stays and gets its metadata; another in its place is replaced.
  */
 
@@ -7,8 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
-import type { Entry } from "../../tree/Entry.ts"
-import { modeMask } from "../../tree/Metadata.ts"
+import { deviceOf, type Entry, isDevice, type Special } from "../../tree/Entry.ts"
 import { display, keyOf } from "../../tree/Names.ts"
 import * as Compare from "../../tree/Compare.ts"
 import * as Errno from "../../system/Errno.ts"
@@ -31,9 +30,12 @@ export const make = (site: Site, entry: Entry, index: number): void => {
         site.describe.inheriting(site.destination.tree.directory(keyOf(entry.path)), entry.metadata)
       return void site.directories.add(index)
     case "Symlink":
-      return makeSymlink(site, entry)
+      return makeSymlink(site, entry, index)
     case "Fifo":
-      return makeFifo(site, entry)
+    case "Socket":
+    case "CharacterDevice":
+    case "BlockDevice":
+      return makeSpecial(site, entry, index)
     case "File":
       return describeFile(site, entry, index)
     case "HardLink":
@@ -115,7 +117,7 @@ const leadsOutside = ({ destination }: Site, link: Buffer): boolean => {
 
 const slash = Buffer.from("/")
 
-const makeSymlink = ({ changes, describe, destination }: Site, entry: Of<"Symlink">) => {
+const makeSymlink = ({ changes, describe, destination, inventory }: Site, entry: Of<"Symlink">, index: number) => {
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const target = Buffer.from(entry.target)
@@ -124,26 +126,39 @@ const makeSymlink = ({ changes, describe, destination }: Site, entry: Of<"Symlin
   // what is replaced may be kept in another directory
   destination.holding(spot.directory, () => {
     if (!isThere) changes.put(spot, inTheWay, (at) => fs.symlinkSync(target, Confinement.pathOf(at)))
+    inventory.arrive(index)
     describe.symlink(path, entry.metadata)
   })
 }
 
-const makeFifo = (site: Site, entry: Of<"Fifo">) => {
-  const { describe, destination } = site
+const makeSpecial = (site: Site, entry: Special, index: number) => {
+  const { describe, destination, inventory } = site
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(path)
-  const isThere = inTheWay?.isFIFO() === true
-  const own = isThere ? Number(inTheWay.mode) & modeMask : undefined
+  const seen = inTheWay === undefined ? undefined : Status.ofStats(inTheWay)
+  const isThere = seen?.kind === entry._tag && (!isDevice(entry) || seen.ownDevice === entry.device)
+  const own = isThere ? seen.mode : undefined
   destination.holding(spot.directory, () => {
-    if (!isThere) putFifo(site, spot, inTheWay)
-    describe.closed(path, "Fifo", entry.metadata, own, destination.tree)
+    if (!isThere) putSpecial(site, spot, inTheWay, entry)
+    inventory.arrive(index)
+    describe.closed(path, entry._tag, entry.metadata, own, destination.tree)
   })
 }
 
-const putFifo = ({ changes, libc, programs }: Site, spot: Spot, inTheWay: fs.BigIntStats | undefined) => {
+const putSpecial = (
+  { changes, libc, programs }: Site,
+  spot: Spot,
+  inTheWay: fs.BigIntStats | undefined,
+  entry: Special
+) => {
   const { directory } = spot
-  if (Option.isSome(libc)) return changes.put(spot, inTheWay, (at) => libc.value.mkfifo(Confinement.pathOf(at), 0o600))
+  if (Option.isSome(libc)) {
+    const { mknod } = libc.value
+    return changes.put(spot, inTheWay, (at) => mknod(Confinement.pathOf(at), entry._tag, 0o600, deviceOf(entry)))
+  }
+  if (entry._tag !== "Fifo")
+    throw refusal("ENOSYS", "sockets and devices cannot be made here without the package koffi")
   // The program takes arguments as text, and a name may be no text. A temporary name without a part of it always is.
   changes.replace(spot, ({ name }) => runMkfifo(programs, directory, name), { directory, name: Buffer.alloc(0) })
 }
@@ -160,7 +175,7 @@ const runMkfifo = (path: string, directory: Confinement.Directory, name: Buffer)
   if (run.status !== 0) throw refusal("EIO", "the program mkfifo failed")
 }
 
-/** Makes a hard link to a file that arrived. */
+/** Makes a hard link to what arrived. */
 export const link = ({ changes, destination, inventory }: Site, entry: Of<"HardLink">): void => {
   const from = Confinement.split(inventory.leaderOf(entry).path)
   const source = destination.tree.directory(from.parent)

@@ -52,12 +52,22 @@ export const survey = Effect.fn("Disk.survey")(function* (
 })
 
 /** The change of each entry where there is no destination. */
-export const ofNothing = (entries: ReadonlyArray<Entry>, policy: Policy, vetoed: ReadonlySet<number>): Uint16Array =>
+export const ofNothing = (
+  entries: ReadonlyArray<Entry>,
+  policy: Policy,
+  vetoed: ReadonlySet<number>,
+  givesAway: boolean
+): Uint16Array =>
   Uint16Array.from(entries, (entry, index) => {
     const change =
       entry._tag === "HardLink"
-        ? Compare.linkChangesOf({ found: undefined, leaders: undefined, isLeaders: false }, policy, undefined, false)
-        : Compare.changesOf(entry, undefined, policy, false)
+        ? Compare.linkChangesOf(
+            { found: undefined, leaders: undefined, isLeaders: false },
+            policy,
+            entries[entry.leader],
+            givesAway
+          )
+        : Compare.changesOf(entry, undefined, policy, givesAway)
     return vetoed.has(index) ? Compare.vetoed(change) : change
   })
 

@@ -18,6 +18,7 @@ import {
   bytes,
   canSwitchUser,
   deliver,
+  device,
   dir,
   directory,
   disk,
@@ -33,6 +34,7 @@ import {
   none,
   receive,
   single,
+  socket,
   symlink,
   ways
 } from "../Sandbox.ts"
@@ -575,6 +577,30 @@ for (const way of ways) {
         assert.strictEqual(fs.readlinkSync(`${base}/l`), "other")
         assert.strictEqual(fs.readlinkSync(`${base}/p`), "other")
         assert.deepStrictEqual(names(base), ["l", "p"])
+      })
+    )
+
+    it.effect.skipIf(!isRoot || !way.koffi)("sockets and devices, and further names of them, of links and FIFOs", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entries = [
+          ...[socket("s", { mode: 0o660 }), device("c", 0x0103, { mode: 0o666, uid: 3 }), fifo("p"), symlink("l", "x")],
+          ...[0, 1, 2, 3].map((leader) => hardLink(`${leader} again`, leader))
+        ]
+        fs.writeFileSync(`${base}/s`, "in the way")
+        const store = yield* disk(base, way)
+        assert.deepStrictEqual(yield* receive(store, entries, ""), [])
+        const look = (name: string) => fs.lstatSync(`${base}/${name}`)
+        assert.isTrue(look("s").isSocket() && look("c").isCharacterDevice())
+        assert.deepStrictEqual([look("s").mode & 0o777, look("c").mode & 0o777, look("c").uid], [0o660, 0o666, 3])
+        assert.strictEqual(look("c").rdev, 0x0103)
+        for (const [i, name] of ["s", "c", "p", "l"].entries())
+          assert.strictEqual(look(name).ino, look(`${i} again`).ino, name)
+        const inode = look("c").ino
+        assert.deepStrictEqual(yield* receive(store, entries, ""), [])
+        assert.strictEqual(look("c").ino, inode)
+        assert.deepStrictEqual(yield* receive(store, [device("c", 0x0105)], ""), [])
+        assert.strictEqual(look("c").rdev, 0x0105)
       })
     )
 

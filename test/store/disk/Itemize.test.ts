@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -13,6 +14,7 @@ import { everything } from "../../../src/source/Choice.ts"
 import type { Item } from "../../../src/protocol/Words.ts"
 import * as DiskSource from "../../../src/source/Disk.ts"
 import { Source } from "../../../src/source/Source.ts"
+import { load } from "../../../src/system/Libc.ts"
 import * as Itemize from "../../../src/tree/Itemize.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, disk, isRoot } from "../Sandbox.ts"
@@ -29,11 +31,43 @@ const source = (at: string): void => {
     fs.writeFileSync(`${at}/h${i} leader`, "led")
     fs.linkSync(`${at}/h${i} leader`, `${at}/h${i} other`)
   }
-  for (const name of ["p", "p2"]) execFileSync("mkfifo", [`${at}/${name}`])
+  for (const name of ["p", "p2", "p3"]) execFileSync("mkfifo", [`${at}/${name}`])
+  special(at)
   execFileSync("find", [at, "-exec", "touch", "-h", "-d", "2020-02-03 04:05:06.789", "{}", "+"])
 }
 
+/** Sockets and devices, and further names of what is no file. */
+const special = (at: string): void => {
+  const { mknod } = Option.getOrThrow(load())
+  const path = (name: string) => Buffer.from(`${at}/${name}`)
+  for (const name of ["s", "s2", "s3"]) mknod(path(name), "Socket", 0o644, 0)
+  for (const name of ["s", "p3", "link 2"]) fs.linkSync(`${at}/${name}`, `${at}/${name} again`)
+  if (!isRoot) return
+  for (const name of ["c", "c2", "c3", "c4"]) mknod(path(name), "CharacterDevice", 0o644, 0x0103)
+  for (const name of ["b", "b2"]) mknod(path(name), "BlockDevice", 0o644, 0x0700 + 2 ** 20)
+  fs.linkSync(`${at}/c`, `${at}/c again`)
+  fs.linkSync(`${at}/c2`, `${at}/c2 again`)
+}
+
+/** What becomes of them. */
+const changeSpecial = (at: string): void => {
+  const { mknod } = Option.getOrThrow(load())
+  const path = (name: string) => Buffer.from(`${at}/${name}`)
+  fs.rmSync(`${at}/s2`)
+  fs.rmSync(`${at}/s3`)
+  execFileSync("mkfifo", [`${at}/s3`])
+  for (const name of ["s again", "p3 again", "link 2 again"]) fs.rmSync(`${at}/${name}`)
+  if (!isRoot) return
+  fs.rmSync(`${at}/c again`)
+  fs.chmodSync(`${at}/c2`, 0o600)
+  for (const name of ["c3", "c4", "b"]) fs.rmSync(`${at}/${name}`)
+  mknod(path("c3"), "CharacterDevice", 0o644, 0x0105)
+  execFileSync("touch", ["-r", `${at}/c2`, `${at}/c3`])
+  mknod(path("b"), "CharacterDevice", 0o644, 0x0700)
+}
+
 const change = (at: string): void => {
+  changeSpecial(at)
   const file = (i: number) => `${at}/d/${i}`
   fs.writeFileSync(file(0), "content x")
   fs.writeFileSync(file(1), "longer than that")
@@ -144,14 +178,17 @@ describe.skipIf(!hasRsync)("in rsync's letters", () => {
           : [`${line.changes.padEnd(11)} ${line.path}${line.to === undefined ? "" : ` ${arrow} ${line.to}`}`]
       })
       // rsync sends a missing link of a file that it leaves alone as a file of its own, and we link it
-      const isLinked = (line: string) => policy.keepsExisting && line.includes("h2 other")
+      const isLinked = (line: string) => policy.keepsExisting && /h2 other| again/.test(line)
       // of a directory that keeps something it says both that it goes and that it cannot
       const stays = new Set([...said.matchAll(/^cannot delete non-empty directory: (.*)$/gm)].map(([, path]) => path))
       const isStaying = (line: string) =>
         stays.has(line.replace(/^\*deleting {3}|\/$/g, "")) || line.startsWith("cannot")
       // of a file of another time rsync says that it sends it, and finds then that nothing differs
       const isTimeOnly = (line: string) => policy.compare === "Time" && /^[.>]f\.\.t\S* d\/2$/i.test(line)
-      const isJudged = (line: string) => line !== "" && !isLinked(line) && !isStaying(line) && !isTimeOnly(line)
+      // rsync tells this change at both names of what has two
+      const isTwice = (line: string) => line === "hD...p..... c2 again"
+      const isJudged = (line: string) =>
+        line !== "" && !isTwice(line) && !isLinked(line) && !isStaying(line) && !isTimeOnly(line)
       assert.deepStrictEqual(ours.filter(isJudged).toSorted(), said.split("\n").filter(isJudged).toSorted())
     })
   )
