@@ -1,11 +1,11 @@
 /**
- * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--lies] [--sync] [--endings FILE]
+ * npm run sim -- [--seeds N] [--from N] | --seed N [--verbose] [--lies] [--sync] [--delta] [--endings FILE]
  *
  * Sessions with all faults mixed, one for each seed, and what must hold in every one of them (src/simulate). A seed that
  * fails says what was wrong and how to run it again; the exit status is 1 then.
  *
  * With `--lies` every session is under a seal, and one of its catchers lies. With `--sync` every session has a policy, and its
- * catchers have old versions. `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
+ * catchers have old versions; with `--delta` a large file is among them. `--endings` writes how each session ended, and three forecasts, to a file. A change that only moves code leaves that text as
  * it was.
  */
 import { writeFileSync } from "node:fs"
@@ -22,6 +22,7 @@ const { values } = Options.parse({
     verbose: { type: "boolean", default: false },
     lies: { type: "boolean", default: false },
     sync: { type: "boolean", default: false },
+    delta: { type: "boolean", default: false },
     endings: { type: "string" },
     // where the built library is: scripts/mutants.mjs looks at changed copies
     dist: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) }
@@ -32,8 +33,12 @@ const from = one ?? Options.whole("--from", values.from, 0)
 const count = one === undefined ? Options.whole("--seeds", values.seeds, 1) : 1
 const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
 
-const settled = { ...(values.lies ? { isSealed: true, lies: true } : {}), ...(values.sync ? { isSync: true } : {}) }
-const wanted = ["lies", "sync"].map((name) => (values[name] ? ` --${name}` : "")).join("")
+const settled = {
+  ...(values.lies ? { isSealed: true, lies: true } : {}),
+  ...(values.sync ? { isSync: true } : {}),
+  ...(values.delta ? { isDelta: true } : {})
+}
+const wanted = ["lies", "sync", "delta"].map((name) => (values[name] ? ` --${name}` : "")).join("")
 const started = performance.now()
 const failed = []
 const told = []

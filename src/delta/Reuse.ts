@@ -23,7 +23,7 @@ interface Old {
 /** How an older version is used. */
 export interface Reusing {
   readonly signature: Signature.Signature
-  /** Is told how many bytes of how many were looked through. */
+  /** Is told how many bytes of at most how many were read and written. */
   readonly told?: (done: number, total: number) => void
 }
 
@@ -41,15 +41,20 @@ const vainBlocks = 4
 export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
   { signature, told = () => {} }: Reusing,
   version: Old,
-  write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
+  write: Write<E>
 ) {
   const found = new Uint8Array(signature.weak.length)
-  const total = Math.min(signature.size, version.size) + version.size
+  const total = signature.size + Math.min(signature.size, version.size) + version.size
   let done = 0
-  const count = (bytes: number) => Effect.sync(() => told((done += bytes), total))
-  const old: Old = { ...version, read: (at, into) => Effect.tap(version.read(at, into), count(into.length)) }
-  yield* knownInPlace(signature, old, write, found)
-  yield* moved(signature, old, write, found)
+  // where a step of the disk takes long, those of one turn may take longer than a master waits
+  const counting =
+    <E>(transfer: Old["read"] | Write<E>) =>
+    (at: number, bytes: Uint8Array) =>
+      Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), total)))
+  const old: Old = { ...version, read: counting(version.read) }
+  const counted = counting(write) as Write<E>
+  yield* knownInPlace(signature, old, counted, found)
+  yield* moved(signature, old, counted, found)
   return runsOf(signature, found)
 })
 

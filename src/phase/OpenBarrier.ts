@@ -4,12 +4,13 @@
  */
 
 import * as Effect from "effect/Effect"
+import * as Limits from "../protocol/Limits.ts"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { MasterExchange } from "../session/Exchange.ts"
 import { Asking, type Question, Silence } from "../session/Session.ts"
 import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
-import type { Audience } from "../wire/Message.ts"
+import type { Audience, Comparing } from "../wire/Message.ts"
 import type { Content } from "./PageStream.ts"
 import { parts } from "./Survey.ts"
 
@@ -35,6 +36,13 @@ export interface Coming extends Pick<Content, "token"> {
   /** Where it is known, because it was sent before. */
   readonly root?: Uint8Array | undefined
 }
+
+/**
+ * How far a catcher is with an older version: in parts of the whole, or of so many bytes where
+ * these are less.
+ */
+const reusedParts = ({ hashed, toHash }: Comparing, size: number): number =>
+  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, size * Limits.reusedSizes) / Limits.reusedBytes))
 
 /** Opens a file for that content. */
 export const open = Effect.fn("OpenBarrier.open")(function* (
@@ -74,7 +82,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     // [Y-13] to look through an older version may take long
     isFurther: (slot, answer) => {
       if (answer._tag !== "Comparing") return false
-      const part = parts(answer.hashed, answer.toHash)
+      const part = reusedParts(answer, size)
       if (part <= (reused.get(slot) ?? -1)) return false
       reused.set(slot, part)
       return true

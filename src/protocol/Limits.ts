@@ -197,6 +197,13 @@ export const surveyEntries = spanPages
  * within `questionTimeouts`: for a day or two at most.
  */
 export const surveyParts = 1024
+/**
+ * A catcher that looks through an older version is waited for as long as it gets on by one part
+ * that is not longer than this: what the slowest of disks reads within a time-out. [Y-13]
+ */
+export const reusedBytes = 16 * 1024 * 1024
+/** And as long as what it has looked through is no more than the file's size times this. */
+export const reusedSizes = 16
 /** Items in one answer to Itemize: more than a datagram has room for. */
 export const itemsAnswered = 200
 /** Answers to Itemize beyond those that a catcher's items need: some are cut early. */

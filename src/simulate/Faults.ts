@@ -72,12 +72,14 @@ export interface Settled {
   readonly isSealed?: boolean | undefined
   readonly lies?: boolean | undefined
   readonly isSync?: boolean | undefined
+  /** There is a large file, and policies with old versions of it. */
+  readonly isDelta?: boolean | undefined
 }
 
 /** The story of a seed. */
 export const story = (seed: number, settled: Settled = {}): Story => {
   const { isSealed = new Dice(seed ^ 0xa54f_f53a).hits(0.5) } = settled
-  const { isSync = new Dice(seed ^ 0x428a_2f98).hits(0.5) } = settled
+  const { isDelta = false, isSync = isDelta || new Dice(seed ^ 0x428a_2f98).hits(0.5) } = settled
   const { lies = isSealed && new Dice(seed ^ 0x2b99_2ddf).hits(0.2) } = settled
   const dice = new Dice(seed)
   const telling: Array<string> = []
@@ -86,6 +88,7 @@ export const story = (seed: number, settled: Settled = {}): Story => {
 
   const catchers = dice.whole(1, 12)
   const { refused, tree } = treeOf(dice, seed, catchers)
+  if (isDelta) tree.push(Tree.file("image", new Dice(seed ^ 0x3956_c25b).whole(1_048_576, 2_300_000), seed))
   tell(`${catchers} catchers, ${tree.length} entries${refused.size > 0 ? ", some of which would escape" : ""}`)
   const network = networkOf(dice)
   tell(`network ${JSON.stringify(network)}`)

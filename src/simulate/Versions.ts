@@ -2,6 +2,7 @@
  * Older versions of the tree, as they stand at catchers before a session with a policy: another at each, with names that the
  * tree does not have.
  */
+import { hasBlocks } from "../delta/Blocks.ts"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
 import { display } from "../tree/Names.ts"
@@ -35,13 +36,51 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
   }
   const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)
   const versionOf = (catcher: number) => {
-    const older = olderOf(new Dice(seed * 37 + catcher), new Dice(seed * 41 + catcher), tree)
+    const alike = alikeOf(new Dice(seed * 47 + catcher), tree)
+    const older = olderOf(new Dice(seed * 37 + catcher), new Dice(seed * 41 + catcher), alike)
     return unclearOf(new Dice(seed * 43 + catcher), older, policy)
   }
   return {
     wishes: { policy, protects },
     stand: (catcher, volume) => Tree.stand(volume, versionOf(catcher)),
     telling: `older versions stand at the catchers; the policy is ${JSON.stringify({ ...policy, rules, spared: policy.spared.map(display) })}`
+  }
+}
+
+/** [Y-13] Large files of which some parts are as the source has them, there or elsewhere. */
+const alikeOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> =>
+  tree.map((given) => {
+    const { content, entry } = given
+    if (entry._tag !== "File" || content === undefined || !hasBlocks(entry) || dice.hits(0.2)) return given
+    const old = alikeContent(dice, content)
+    const metadata = { ...entry.metadata, mtimeSeconds: entry.metadata.mtimeSeconds - 5 }
+    return { content: old, entry: { ...entry, size: old.length, metadata } }
+  })
+
+const alikeContent = (dice: Dice, content: Uint8Array): Uint8Array => {
+  const place = () => dice.whole(0, content.length)
+  const other = (most: number) => Tree.bytes(dice.whole(1, most), 80)
+  switch (dice.pick("Changed", "Inserted", "Moved", "Cut", "Longer", "Touched")) {
+    case "Changed": {
+      const old = content.slice()
+      for (let left = dice.whole(1, 20); left > 0; left--) old.set(other(5000), dice.whole(0, content.length - 5000))
+      return old
+    }
+    case "Inserted": {
+      const places = Array.from({ length: dice.whole(1, 5) }, place).toSorted((a, b) => a - b)
+      const parts = [0, ...places].map((at, i) => content.subarray(at, places[i]))
+      return Buffer.concat(parts.flatMap((part) => [part, other(3000)]))
+    }
+    case "Moved": {
+      const at = place()
+      return Buffer.concat([content.subarray(at), content.subarray(0, at)])
+    }
+    case "Cut":
+      return content.subarray(0, place())
+    case "Longer":
+      return Buffer.concat([content, other(100_000)])
+    case "Touched":
+      return content
   }
 }
 

@@ -226,6 +226,34 @@ describe("what is taken from an old version [Y-13]", () => {
   )
 })
 
+describe("how far it is", () => {
+  // a master waits for a catcher that gets on, and the steps of a slow disk are writes as well
+  it.effect.prop("is told after each read and each write, and is no more than the whole [Y-13]", Sizes, (sizes) =>
+    Effect.gen(function* () {
+      const { blockBytes, content, old } = example(sizes)
+      const told: Array<number> = []
+      let steps = 0
+      const step = Effect.sync(() => {
+        assert.isAtLeast(told.length, steps)
+        steps++
+      })
+      const read = (offset: number, into: Uint8Array) =>
+        Effect.andThen(
+          step,
+          Effect.sync(() => into.set(old.subarray(offset, offset + into.length)))
+        )
+      const signature = signatureOf(content, blockBytes)
+      const tell = (done: number, total: number) => {
+        assert.isAtMost(done, total)
+        assert.isAtLeast(done, told.at(-1) ?? 0)
+        told.push(done)
+      }
+      yield* reuse({ signature, told: tell }, { size: old.length, read }, () => step)
+      assert.strictEqual(told.length, steps)
+    })
+  )
+})
+
 describe("an old version whose blocks were hashed before [Y-12] [Y-13]", () => {
   const content = random(10_000, 3)
   // block 7 was the content's when it was hashed
