@@ -37,13 +37,6 @@ export interface Coming extends Pick<Content, "token"> {
   readonly root?: Uint8Array | undefined
 }
 
-/**
- * How far a catcher is with an older version: in parts of the whole, or of so many bytes where
- * these are less.
- */
-const reusedParts = ({ hashed, toHash }: Comparing, size: number): number =>
-  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, size * Limits.reusedSizes) / Limits.reusedBytes))
-
 /** Opens a file for that content. */
 export const open = Effect.fn("OpenBarrier.open")(function* (
   carried: CarriedFile,
@@ -59,7 +52,6 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
   const complete = new Set<number>()
   // a catcher that never heard of the manifest has nothing to answer the next questions with
   const mayAssume = kind !== "Manifest"
-  const reused = new Map<number, number>()
   const question: Question = {
     file,
     audience,
@@ -79,14 +71,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       root,
       audience
     }),
-    // [Y-13] to look through an older version may take long
-    isFurther: (slot, answer) => {
-      if (answer._tag !== "Comparing") return false
-      const part = reusedParts(answer, size)
-      if (part <= (reused.get(slot) ?? -1)) return false
-      reused.set(slot, part)
-      return true
-    },
+    isFurther: furtherWith(size),
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever
@@ -106,3 +91,25 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     .sort((a, b) => a - b)
   return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened
 })
+
+/**
+ * [Y-13] To look through an older version of a file of that size may take long: is the catcher
+ * further with it than when it was asked last?
+ */
+const furtherWith = (size: number): NonNullable<Question["isFurther"]> => {
+  const reused = new Map<number, number>()
+  return (slot, answer) => {
+    if (answer._tag !== "Comparing") return false
+    const part = reusedParts(answer, size)
+    if (part <= (reused.get(slot) ?? -1)) return false
+    reused.set(slot, part)
+    return true
+  }
+}
+
+/**
+ * How far a catcher is with an older version: in parts of the whole, or of so many bytes where
+ * these are less.
+ */
+const reusedParts = ({ hashed, toHash }: Comparing, size: number): number =>
+  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, size * Limits.reusedSizes) / Limits.reusedBytes))
