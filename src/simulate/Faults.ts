@@ -87,8 +87,7 @@ export const story = (seed: number, settled: Settled = {}): Story => {
   const excuses = new Excuses()
 
   const catchers = dice.whole(1, 12)
-  const { refused, tree } = treeOf(dice, seed, catchers)
-  if (isDelta) tree.push(Tree.file("image", new Dice(seed ^ 0x3956_c25b).whole(1_048_576, 2_300_000), seed))
+  const { refused, tree } = treeOf(dice, seed, catchers, isDelta)
   tell(`${catchers} catchers, ${tree.length} entries${refused.size > 0 ? ", some of which would escape" : ""}`)
   const network = networkOf(dice)
   tell(`network ${JSON.stringify(network)}`)
@@ -272,7 +271,7 @@ const befall = Effect.fnUntraced(function* (
 
 // ---- what is sent ----
 
-const treeOf = (dice: Dice, seed: number, catchers: number) => {
+const treeOf = (dice: Dice, seed: number, catchers: number, isDelta: boolean) => {
   const tree: Array<Given> = []
   const refused = new Set<string>()
   const refuse = (given: Given) => {
@@ -306,6 +305,7 @@ const treeOf = (dice: Dice, seed: number, catchers: number) => {
     if (tree.some(({ entry }) => entry._tag === "Symlink")) refuse(Tree.file("link/through", 10, seed))
   }
   dig(new Dice(seed ^ 0x3f84_d5b5), seed, tree)
+  if (isDelta) tree.push(Tree.file("image", new Dice(seed ^ 0x3956_c25b).whole(1_048_576, 2_300_000), seed))
   tree.push(...Tree.devices(new Dice(seed ^ 0x5b1e_77c3), tree.length))
   return { tree, refused }
 }
