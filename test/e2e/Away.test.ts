@@ -32,7 +32,8 @@ const isWhole = (lab: Lab.Lab, source: string, catcher: number, ...options: Read
 const test = (name: string, count: number, body: (lab: Lab.Lab) => Effect.Effect<void>) =>
   it.live(name, () => Effect.scoped(Effect.flatMap(Lab.make(count), body)))
 
-describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", () => {
+// they wait nearly all the time, each in a lab of its own
+describe.skipIf(Lab.unavailable !== undefined)("away and back on real hosts", { concurrent: true }, () => {
   test("longer than the time-out, stopped or unplugged: Lost, joined again, complete", 3, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab)

@@ -28,12 +28,12 @@ const isWhole = (lab: Lab.Lab, source: string, catcher: number, ...options: Read
   assert.strictEqual(Lab.rsyncSays(source, `${lab.destination(catcher)}/`, ...options), "")
   assert.deepStrictEqual(Lab.litter(lab.destination(catcher)), [])
 }
-/** Slow enough that a test can interfere: a few seconds for the tree below. */
+/** Slow enough that a test can interfere: two seconds for the tree below. */
 const slowly = ["--bwlimit", "10MB"]
-const tree = (lab: Lab.Lab) => {
+const tree = (lab: Lab.Lab, largeBytes = 7_000_000) => {
   const source = join(lab.folder, "source")
   mkdirSync(source)
-  for (let i = 0; i < 3; i++) Trees.random(join(source, `large ${i}`), 10_000_000)
+  for (let i = 0; i < 3; i++) Trees.random(join(source, `large ${i}`), largeBytes)
   for (let i = 0; i < 50; i++) Trees.random(join(source, `small ${i}`), 20_000)
   return source
 }
@@ -98,7 +98,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
         assert.strictEqual(stateOf(report, "c1"), "Complete")
         isWhole(lab, source, 1)
         for (const [id, words] of [
-          ["c2", /needs 3\d{7}, has 16777216 \(bytes\)/],
+          ["c2", /needs 2\d{7}, has 16777216 \(bytes\)/],
           ["c3", /needs 54, has 19 \(inodes\)/]
         ] as const) {
           const { failures, files, state } = report.catchers.find((catcher: any) => catcher.id === id)
@@ -114,7 +114,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
 
   test("a catcher's disk becomes full: it says why, the others complete, 23", 2, (lab) =>
     Effect.gen(function* () {
-      const source = tree(lab)
+      const source = tree(lab, 10_000_000)
       lab.mount(2, "64m")
       const catchers = yield* lab.catchers(2)
       const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "20MB", source)
@@ -241,7 +241,7 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
     Effect.gen(function* () {
       const source = tree(lab)
       const catchers = yield* lab.catchers(2)
-      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "2.5MB", source)
+      const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "1.8MB", source)
       yield* master.says("Started")
       const noise = new URL("./noise.mjs", import.meta.url).pathname
       // from the master's own host and from a catcher's, to the group and to every port of the master that answers go to
@@ -362,12 +362,12 @@ describe.skipIf(Lab.unavailable !== undefined)("faults on real hosts", () => {
       yield* master.sees((event) => event._tag === "Tick" && event.bytes > 0)
       // and while they are: in their midst, longer than they were, another file in their place
       const file = openSync(at("large 0"), "r+")
-      writeSync(file, "changed", 9_990_000)
+      writeSync(file, "changed", 6_990_000)
       writeSync(file, "changed", 0)
       closeSync(file)
       const appended = readFileSync(at("large 1"))
       appendFileSync(at("large 1"), "longer")
-      renameSync(Trees.random(at("new"), 10_000_000), at("large 2"))
+      renameSync(Trees.random(at("new"), 7_000_000), at("large 2"))
       const { report, status } = yield* master.ended
       assert.strictEqual(status, 0, JSON.stringify(report))
       assert.deepStrictEqual(report.failures, [])

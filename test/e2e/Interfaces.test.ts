@@ -14,7 +14,9 @@ const tree = (lab: Lab.Lab, bytes: number) => {
 }
 const isWhole = (lab: Lab.Lab, source: string, catcher: number) =>
   assert.strictEqual(Lab.rsyncSays(source, `${lab.destination(catcher)}/`), "", `c${catcher}`)
-describe.skipIf(Lab.unavailable !== undefined)("interfaces of real hosts", () => {
+
+// they wait nearly all the time, each in a lab of its own
+describe.skipIf(Lab.unavailable !== undefined)("interfaces of real hosts", { concurrent: true }, () => {
   const test = (name: string, count: number, body: (lab: Lab.Lab) => Effect.Effect<void>) =>
     it.live(name, () => Effect.scoped(Effect.flatMap(Lab.make(count), body)))
 

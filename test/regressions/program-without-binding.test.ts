@@ -13,7 +13,7 @@ const standIn = "node_modules/@noble/hashes"
 /** The program as it is installed, with the packages of the hashes, but without what the native one needs. */
 const installed = (without: ReadonlyArray<string>) => {
   const directory = mkdtempSync(join(tmpdir(), "mrsync-test-"))
-  for (const part of ["dist", "package.json", "node_modules/@napi-rs/blake-hash", standIn]) {
+  for (const part of ["dist/bin.js", "dist/bin", "package.json", "node_modules/@napi-rs/blake-hash", standIn]) {
     cpSync(join(root, part), join(directory, part), { recursive: true, dereference: true })
   }
   for (const part of without) rmSync(join(directory, part), { recursive: true })

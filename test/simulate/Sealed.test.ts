@@ -11,7 +11,7 @@ describe("300 catchers under a seal", () => {
     let now = () => 0
     let millis: number | undefined
     const { catchers } = yield* Simulation.run({
-      ...{ seed: 7, catchers: 300, isSealed, assemblingBlocks: 8, tree: [Tree.file("image", 100_000)] },
+      ...{ seed: 7, catchers: 300, isSealed, assemblingBlocks: 8, tree: [Tree.file("image", 2000)] },
       network: { delayMillis: 1, bytesPerSecond: 125_000_000, glued: true },
       master: { pageBytes: Limits.defaultPageBytes },
       meanwhile: (world) => Effect.sync(() => void (now = world.now)),

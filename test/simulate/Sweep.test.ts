@@ -23,7 +23,9 @@ import type { World } from "../../src/simulate/Simulation.ts"
 import * as Sweep from "../../src/simulate/Sweep.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 
-const seeds = 60
+/** Of the first ones these take as long as thirty others; `.ci/nightly` has them. */
+const long = new Set([7, 21])
+const seeds = Array.from({ length: 62 }, (_, i) => 1 + i).filter((seed) => !long.has(seed))
 /** So many are one test, so that a failure is told soon. */
 const together = 10
 
@@ -37,13 +39,10 @@ const check = (seed: number, settled?: Faults.Settled) =>
   )
 
 describe("sessions with all faults mixed", () => {
-  for (let first = 1; first <= seeds; first += together) {
-    it.effect(`seeds ${first} to ${first + together - 1}`, () =>
-      Effect.forEach(
-        Array.from({ length: together }, (_, i) => first + i),
-        (seed) => check(seed),
-        { discard: true }
-      )
+  for (let nth = 0; nth < seeds.length; nth += together) {
+    const some = seeds.slice(nth, nth + together)
+    it.effect(`seeds ${some[0]} to ${some.at(-1)}`, () =>
+      Effect.forEach(some, (seed) => check(seed), { discard: true })
     )
   }
 

@@ -67,7 +67,7 @@ const start = (window: Window.Window): Sender => ({
 
 /**
  * A sender that always has more, on a path with one queue: an answer comes a round trip after the link has taken all
- * that was sent before its poll. Steps by a tenth of a millisecond.
+ * that was sent before its poll. Steps by a tenth of a millisecond, or what is short beside the round trip.
  */
 const drive = (sender: Sender, path: Path, millis: number) => {
   const {
@@ -82,6 +82,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
   const end = sender.nowMillis + millis
   let { arrived, linkFree, nowMillis: now, window: w } = sender
   let mostBytes = 0
+  const stepMillis = Math.max(0.1, rttMillis / 250)
   const queued = () => Math.max(0, linkFree - now) * bytesPerMillis
   const poll = () => {
     // a poll is lost as pages are
@@ -90,7 +91,7 @@ const drive = (sender: Sender, path: Path, millis: number) => {
     }
     w = polled(w, now)
   }
-  for (; now < end; now += 0.1) {
+  for (; now < end; now += stepMillis) {
     while (answers.length > 0 && answers[0].at <= now) w = Window.answered(w, { slot: 1, ...answers.shift()! }, now)
     const batch = Window.batchBytes(w, page, now)
     for (let sends = 0; isOpen(w, batch, now); sends++) {
