@@ -69,24 +69,27 @@ export const content = (
   const { hasGrown = Effect.succeed(false), isUntouched = Effect.succeed(true) } = options
   const trailer = new Uint8Array(layout.trailerBytes)
   for (const member of options.unread ?? []) Trailer.markUnread(layout, trailer, member)
-  const checked = changed === undefined ? read : readingUntouched(read, isUntouched, changed)
+  const checked = changed === undefined ? read : readingUntouched(read, { hasGrown, isUntouched }, changed)
   return { token: {}, file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
 }
 
 /**
- * [P-8] The first thing that is read must be of the file as it was opened. A file that was written
- * anew before that, and is longer, could not be told later from one that was only appended to.
+ * [P-8] The first thing that is read must be of the file as it was opened, or of one that begins
+ * and ends so and is longer. A file that was written anew before that, and is longer, could not be
+ * told later from one that was only appended to.
  */
 const readingUntouched = (
   read: Content["read"],
-  isUntouched: Content["isUntouched"],
+  { hasGrown, isUntouched }: Pick<Content, "hasGrown" | "isUntouched">,
   changed: SourceChanged
 ): Content["read"] => {
   let isFirst = true
+  const isSame = Effect.gen(function* () {
+    if (!(yield* isUntouched) && !(yield* hasGrown)) return yield* changed
+  })
   return (offset, into) => {
     if (!isFirst) return read(offset, into)
     isFirst = false
-    const isSame = Effect.flatMap(isUntouched, (untouched) => (untouched ? Effect.void : Effect.fail(changed)))
     return Effect.andThen(read(offset, into), isSame)
   }
 }

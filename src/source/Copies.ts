@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { hash } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import * as Descriptor from "../system/Descriptor.ts"
@@ -30,6 +31,8 @@ export interface Taken {
   readonly holesAt: number | undefined
   /** Its runs of data, where it has holes. */
   readonly data?: Runs | undefined
+  /** Where there is no copy: the hash of both its ends. */
+  readonly ends?: Uint8Array
 }
 
 /** The bytes for copies of one batch that share no blocks with their files: their directory may be memory. */
@@ -38,6 +41,28 @@ export interface Allowance {
   readonly bytes: number
   leftBytes: number
 }
+
+/** Bytes of each end of a file by which it is known again. */
+const endBytes = 64 * 1024
+
+/**
+ * The hash of both ends of a file's first `size` bytes. A longer file that has the same ones was appended to; one that was written
+ * anew has others. Undefined: it has not so many bytes.
+ */
+export const endsOf = Effect.fnUntraced(function* (read: Read, size: number) {
+  const length = Math.min(size, endBytes)
+  const ends = new Uint8Array(2 * length)
+  const begin = yield* read(0, ends.subarray(0, length))
+  const end = yield* read(size - length, ends.subarray(length))
+  return begin + end < ends.length ? undefined : hash(ends)
+})
+
+/** A file without a copy is sent from what it is: as long as it is only appended to, that is what it was. */
+const uncopied = (fd: number, stats: fs.BigIntStats) =>
+  Effect.map(endsOf(Descriptor.make(fd).read, Number(stats.size)), (ends) => {
+    const taken: Taken = { stats, read: undefined, holesAt: fd }
+    return ends === undefined ? taken : { ...taken, ends }
+  })
 
 /** Bytes copied or compared between two turns of the event loop: half a millisecond. */
 const pieceBytes = 1024 * 1024
@@ -71,10 +96,10 @@ export const take = Effect.fn("Copies.take")(function* (
     if (shared !== undefined) {
       return { stats: withSize(stats, yield* look(shared.fd)), read: shared.read, holesAt: shared.fd }
     }
-    if (size > allowance.bytes) return { stats, read: undefined, holesAt: fd }
+    if (size > allowance.bytes) return yield* uncopied(fd, stats)
     if (size > allowance.leftBytes) return "Later"
     const copy = yield* Effect.option(temporary)
-    if (copy._tag === "None") return { stats, read: undefined, holesAt: fd }
+    if (copy._tag === "None") return yield* uncopied(fd, stats)
     const copied = yield* Effect.result(transfer(source, copy.value, size))
     const isWhole = Result.isSuccess(copied) && copied.success === size
     if (isWhole && (isLast || (yield* agrees(copy.value.read, source.read, size)))) {
@@ -83,7 +108,7 @@ export const take = Effect.fn("Copies.take")(function* (
     }
     yield* copy.value.close
     // there is no room for a copy, or the file is cut again and again
-    if (Result.isFailure(copied) || isLast) return { stats, read: undefined, holesAt: fd }
+    if (Result.isFailure(copied) || isLast) return yield* uncopied(fd, stats)
   }
 })
 

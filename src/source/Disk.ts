@@ -146,21 +146,30 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   const { found, path } = yield* files.at(entry)
   const changed = changedAt(path)
   const failed = failure(path)
-  const copy = files.copies.get(entry)?.read
-  if (copy !== undefined) return copied(throughHoles(found, copy), changed, failed)
+  const taken = files.copies.get(entry)
+  if (taken?.read !== undefined) return copied(throughHoles(found, taken.read), changed, failed)
   const descriptor = yield* Effect.mapError(openAt(path), failed)
   const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
   // A file that was renamed over it is another one; without a name it is sent as it was, as rsync does.
-  const replaced = Effect.try({
+  const named = Effect.try({
     try: () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }),
     catch: failed
-  }).pipe(Effect.map((named) => named?.isFile() === true && !isSame(found, named)))
+  })
+  const replaced = Effect.map(named, (other) => other?.isFile() === true && !isSame(found, other))
   const isUntouched = Effect.flatMap(looking, (now) =>
     isSame(found, now)
       ? Effect.flatMap(replaced, (isReplaced) => (isReplaced ? Effect.fail(changed) : Effect.succeed(true)))
       : Effect.succeed(false)
   )
-  if (!(yield* isUntouched)) return yield* changed
+  const ends = Effect.mapError(Copies.endsOf(descriptor.read, Number(found.size)), failed)
+  const before = (yield* isUntouched) ? yield* ends : taken?.ends
+  const hasGrown = Effect.gen(function* () {
+    const [now, other] = [yield* looking, yield* named]
+    if (before === undefined || now.size <= found.size || (other?.ino ?? now.ino) !== now.ino) return false
+    const current = yield* ends
+    return current !== undefined && Buffer.compare(current, before) === 0
+  })
+  if (!(yield* isUntouched) && !(yield* hasGrown)) return yield* changed
   const endsEarly = Effect.flatMap(isUntouched, (untouched) => Effect.fail(untouched ? failed(endless()) : changed))
   const read = throughHoles(found, descriptor.read)
   const file: SourceFile = {
@@ -168,9 +177,7 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
       Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
         count === into.length ? Effect.void : endsEarly
       ),
-    isUntouched,
-    hasGrown: Effect.map(looking, ({ size }) => size > found.size),
-    changed
+    ...{ isUntouched, hasGrown, changed }
   }
   return file
 })

@@ -99,7 +99,7 @@ export interface SourceFile {
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, SourceError | SourceChanged>
   /** Are size and mtime what they were when it was opened? */
   readonly isUntouched: Effect.Effect<boolean, SourceError | SourceChanged>
-  /** Is it longer than it was? Then what it was may be there still. */
+  /** Is it longer than it was, with the same ends of what it was? Then the rest of that may be there still, too. */
   readonly hasGrown: Effect.Effect<boolean, SourceError | SourceChanged>
   /** The error that says of this file that its content is another now. */
   readonly changed: SourceChanged

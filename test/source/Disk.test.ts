@@ -14,6 +14,7 @@ import { createRequire } from "node:module"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { everything } from "../../src/source/Choice.ts"
 import * as DiskSource from "../../src/source/Disk.ts"
+import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import { Source } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
@@ -604,6 +605,47 @@ describe("a file that changes", () => {
       assert.strictEqual(descriptors(), before)
     })
   )
+
+  // a log that is never still
+  for (const [what, change, isFine] of [
+    ["appended to", (path: string) => fs.appendFileSync(path, "more"), true],
+    [
+      "written anew, and longer",
+      (path: string, size: number) => fs.writeFileSync(path, SimulatedTree.bytes(size + 9, 5)),
+      false
+    ],
+    ["replaced by another", (path: string) => replacedBy(path, "another one"), false]
+  ] as const) {
+    it.effect(`one that is too large for a copy, and is ${what} before it is opened`, () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const [path, size] = [`${base}/large`, Limits.smallFileBytes + 4096]
+        const content = SimulatedTree.bytes(size, 3)
+        fs.writeFileSync(path, content)
+        // then there is a copy
+        if (canShareBlocks(path)) return
+        const service = yield* serviceOf(DiskSource.layer([path], everything, 1000))
+        yield* service.scan
+        fs.appendFileSync(path, "before")
+        assert.strictEqual((yield* Effect.flip(service.open(0)))._tag, "SourceChanged")
+        assert.strictEqual((yield* service.retake([0])).retaken[0].size, size + 6)
+        change(path, size + 6)
+        const opened = yield* Effect.result(service.open(0))
+        assert.strictEqual(Result.isSuccess(opened), isFine)
+        if (Result.isFailure(opened)) return
+        assert.isFalse(yield* opened.success.isUntouched)
+        assert.isTrue(yield* opened.success.hasGrown)
+        const into = new Uint8Array(size + 6)
+        yield* opened.success.read(0, into)
+        assert.isTrue(Buffer.concat([content, Buffer.from("before")]).equals(into))
+        // it is another one as soon as its end is
+        const fd = fs.openSync(path, "r+")
+        fs.writeSync(fd, Buffer.from("BEFORE"), 0, 6, size)
+        fs.closeSync(fd)
+        assert.isFalse(yield* opened.success.hasGrown)
+      })
+    )
+  }
 
   it.effect("as many as may be copied at one time are taken, and the others later", () =>
     Effect.gen(function* () {
