@@ -60,6 +60,8 @@ const maxOpenFiles = 32
 /** `.NAME.mrsync-XXXXXX` */
 const temporaryName = /(^|\/)\.([^/]*)\.mrsync-[A-Za-z0-9]{6}$/
 
+const otherMetadata = "has other metadata"
+
 export class Checks implements Observer {
   readonly problems: Array<string> = []
   private readonly expectations: Expectations
@@ -159,7 +161,10 @@ export class Checks implements Observer {
   /** Deletion is the last thing: every file is there that is to come. */
   private mayDelete(host: Host, name: string): void {
     if (this.expectations.wishes === undefined) return
-    const lacks = this.lacks(host, this.refused, true).filter((lack) => this.contents.has(lack.path) && !lack.isLink)
+    // one that only had to be described was not lacked
+    const isAwaited = ({ isLink, path, words }: ReturnType<Checks["lacks"]>[number]) =>
+      this.contents.has(path) && !isLink && words !== otherMetadata
+    const lacks = this.lacks(host, this.refused, true).filter(isAwaited)
     for (const { path, words } of lacks.slice(0, 1)) this.problem(host.name, `${name} is deleted, and ${path} ${words}`)
   }
 
@@ -236,7 +241,7 @@ export class Checks implements Observer {
       return "leads elsewhere"
     const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
     const isIt = this.source.versions(path).some(({ entry }) => agrees(metadata, entry))
-    return isIt ? undefined : "has other metadata"
+    return isIt ? undefined : otherMetadata
   }
 
   private extraneous(host: Host): ReadonlyArray<string> {
