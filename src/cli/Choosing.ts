@@ -42,6 +42,9 @@ export interface Chosen {
   readonly noSpecials: boolean
   readonly noDevices: boolean
   readonly noD: boolean
+  readonly xattrs: boolean
+  readonly acls: boolean
+  readonly archiveAll: boolean
   readonly noHardLinks: boolean
 }
 
@@ -71,6 +74,12 @@ export const choiceOf = Effect.fn("Choosing.choiceOf")(function* (input: Input) 
     ...choice,
     names: { list: Named.linesOf(list, isNulSeparated), isRecursive: input.recursive }
   } satisfies Choice
+})
+
+/** What of extended attributes is carried. */
+export const carryingOf = ({ acls, archiveAll, xattrs }: Pick<Chosen, "xattrs" | "acls" | "archiveAll">) => ({
+  carriesAttributes: xattrs || archiveAll,
+  carriesAcls: acls || archiveAll
 })
 
 /** What the files of rules say, by their names. */
@@ -120,6 +129,7 @@ const ruled = Effect.fnUntraced(function* (
     hasLinks: !input.noLinks,
     hasSpecials: !input.noSpecials && !input.noD,
     hasDevices: !input.noDevices && !input.noD,
+    ...carryingOf(input),
     wished: yield* Describing.wishedOf(input)
   } satisfies Choice
 })

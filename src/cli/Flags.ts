@@ -190,6 +190,13 @@ const described = {
     "Users stand for others: FROM is a name, a number, LOW-HIGH or *; names are those of this machine"
   ),
   groupmap: text("groupmap", "FROM:TO,...", "The same for groups"),
+  xattrs: given(
+    "xattrs",
+    "Extended attributes are carried: those of users, and where master and catcher run as root all but the system's",
+    "X"
+  ),
+  acls: given("acls", "ACLs are carried", "A"),
+  archiveAll: given("archive-all", "All that an installed system has: -X -A, and what is carried anyway"),
   noPerms: given("no-perms", "Modes are not carried: what is there keeps its own, what is new goes by umask"),
   executability: given("executability", "With --no-perms: whether a file can be executed is carried all the same", "E"),
   noOwner: given("no-owner", "Owners are not carried: what arrives belongs to the catcher's user"),

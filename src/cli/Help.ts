@@ -43,6 +43,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     {
       title: "Modes, owners and times",
       names: [
+        ...["xattrs", "acls", "archive-all"],
         ...["chmod", "chown", "usermap", "groupmap", "no-perms", "executability", "no-owner", "no-group"],
         ...["no-times", "omit-dir-times", "omit-link-times"]
       ]

@@ -28,7 +28,8 @@ import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
 
 /** What shows that a catcher has a file. */
-interface Comparison extends Described, Pick<Choosing.Chosen, "filesFrom" | "recursive"> {
+interface Comparison
+  extends Described, Pick<Choosing.Chosen, "filesFrom" | "recursive" | "xattrs" | "acls" | "archiveAll"> {
   readonly checksum: boolean
   readonly ignoreTimes: boolean
   readonly wholeFile: boolean
@@ -156,6 +157,8 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     return Result.fail(
       usage("--delete with --files-from needs -r: of a directory without what is in it nothing is deleted")
     )
+  if (input.noPerms && Choosing.carryingOf(input).carriesAcls)
+    return Result.fail(usage("--acls and --no-perms contradict each other: an ACL has the mode in it"))
   if ([checksum, ignoreTimes, sizeOnly].filter((is) => is).length > 1)
     return Result.fail(usage("--checksum, --ignore-times and --size-only contradict each other: give one of them"))
   const backed = backupOf(input)
@@ -177,6 +180,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     deletesExcluded: input.deleteExcluded,
     sendsWhole: input.wholeFile,
     ...leftOf(input),
+    ...Choosing.carryingOf(input),
     syncs: input.fsync,
     backup,
     // as rsync has it: a backup beside a file changes its directory in every run

@@ -24,10 +24,10 @@ import type { Report } from "../report/Report.ts"
 import { displaySession, MasterExchange, type MasterProtection } from "../session/Exchange.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Announcing, Members, Paths, Sender, Session, Standing } from "../session/Session.ts"
-import { type Skipped, Source } from "../source/Source.ts"
+import { type Skipped, Source, type Uncarried } from "../source/Source.ts"
 import type { Transport } from "../transport/Transport.ts"
 import { counts, type LeftOut } from "../tree/Entry.ts"
-import { bytesOf, pathAt } from "../tree/Names.ts"
+import { bytesOf, display, ofKey, pathAt } from "../tree/Names.ts"
 import { plan } from "../tree/Plan.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { Ledger } from "./Ledger.ts"
@@ -171,7 +171,11 @@ const scanning = Effect.fnUntraced(function* (state: State, policy: Policy | und
     if (!told.has(key)) progress.publish(event)
     told.add(key)
   }
-  return Effect.map(source.scan, ({ entries, skipped, spared }) => {
+  return Effect.map(source.scan, ({ entries, skipped, spared, uncarried }) => {
+    if (uncarried !== undefined) {
+      const message = noticeOf(uncarried)
+      tell(message, { _tag: "Note", message })
+    }
     for (const skip of skipped) tell(`${skip.path}: ${skip.reason}`, skippedEvent(skip))
     const found = counts(entries)
     tell(JSON.stringify(found), { _tag: "Scanned", ...found })
@@ -239,6 +243,17 @@ const scanAndGather = Effect.fnUntraced(function* <E, R, E2, R2>(
   yield* Fiber.interrupt(first)
   yield* scan
 })
+
+/** What is not carried, and how it would be. */
+const noticeOf = ({ acls, capabilities, count, first }: Uncarried): string => {
+  const what = capabilities && acls ? "capabilities or ACLs" : capabilities ? "capabilities" : "ACLs"
+  const options = [...(capabilities ? ["-X"] : []), ...(acls ? ["-A"] : [])].join(" ")
+  const [have, carry] = [
+    count === 1 ? "1 entry has" : `${count} entries have`,
+    capabilities && acls ? "carry" : "carries"
+  ]
+  return `${have} ${what}, first ${display(ofKey(first))}: ${options} ${carry} them`
+}
 
 const skippedEvent = (skipped: Skipped) =>
   skipped.kind === "Special"

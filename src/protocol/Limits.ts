@@ -642,6 +642,18 @@ export const pollsRemembered = 1024
 /** Sessions that a catcher has keys of at one time. */
 export const sealedSessions = 16
 
+// ---- extended attributes ----
+
+/** Longest name of an attribute: Linux has no longer one. */
+export const attributeNameBytes = 255
+/**
+ * Names and values of one entry's attributes. Linux has values up to 64 KiB, and nearly all of its
+ * file systems hold less than that for all attributes of a file.
+ */
+export const attributeBytes = 1024 * 1024
+/** The same of all different sets of one tree: a quarter of a manifest. */
+export const allAttributeBytes = 256 * 1024 * 1024
+
 // ---- filter rules ----
 
 /** Longest rule: a pattern may be as long as a path. */

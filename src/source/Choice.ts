@@ -39,6 +39,9 @@ export interface Choice {
   readonly hasSpecials: boolean
   /** Devices are sent. */
   readonly hasDevices: boolean
+  /** What of extended attributes is sent. */
+  readonly carriesAttributes: boolean
+  readonly carriesAcls: boolean
   /** Metadata is sent as that. */
   readonly wished: Wished
   /**
@@ -64,6 +67,8 @@ export const everything: Choice = {
   hasLinks: true,
   hasSpecials: true,
   hasDevices: true,
+  carriesAttributes: false,
+  carriesAcls: false,
   wished: asIs
 }
 

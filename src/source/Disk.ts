@@ -20,11 +20,13 @@ import * as Errno from "../system/Errno.ts"
 import { type Calls, Libc } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display } from "../tree/Names.ts"
+import { areCarried } from "../tree/Attributes.ts"
+import { display, keyOf } from "../tree/Names.ts"
 import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
 import { Carried, carriedBytes } from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
+import * as Attributes from "./Attributes.ts"
 import { changedAt, endless, failure, looking, openAt, readWhole, whenFree } from "./Calls.ts"
 import { type Choice, everything } from "./Choice.ts"
 import * as Copies from "./Copies.ts"
@@ -63,15 +65,20 @@ const make = Effect.fn("DiskSource.make")(function* (
   const libc = yield* Libc
   const look = looking(libc)
   for (const source of sources) yield* lookAt(source, choice, look)
-  const files = new Files(yield* Effect.scope, copyBytes, choice.wished, libc)
+  if (areCarried(choice) && Option.getOrUndefined(libc)?.attributes === undefined) {
+    const refusal = Errno.refusal("ENOSYS", "extended attributes can be read on Linux alone, with the package koffi")
+    return yield* new SourceError({ path: display(sources[0]?.path ?? Buffer.alloc(0)), ...refusal })
+  }
+  const files = new Files(yield* Effect.scope, copyBytes, choice, libc)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk(choice, look, new Budget(libc))
+    const walk = new Walk(choice, look, new Budget(libc), new Attributes.Reader(libc, choice))
     for (const source of sources) yield* walk.walk(source)
     const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
     files.entries = entries
     files.found = [...found]
-    return { entries, skipped: walk.skipped, spared: walk.spared }
+    const { uncarried } = walk.attributes
+    return { entries, skipped: walk.skipped, spared: walk.spared, ...(uncarried === undefined ? {} : { uncarried }) }
   }).pipe(Effect.withSpan("DiskSource.scan"))
 
   // One bundle after the other: read in turns, all of them would be ready as late as the last.
@@ -98,16 +105,16 @@ class Files {
   readonly copying = Semaphore.makeUnsafe(1)
   /** Bytes that the copies of one retake may take. */
   readonly copyBytes: number
-  readonly wished: Wished.Wished
+  readonly choice: Choice
   readonly libc: Option.Option<Calls>
   private readonly scope: Scope.Scope
   /** Holds the copies. */
   private copiesScope: Scope.Closeable | undefined
 
-  constructor(scope: Scope.Scope, copyBytes: number, wished: Wished.Wished, libc: Option.Option<Calls>) {
+  constructor(scope: Scope.Scope, copyBytes: number, choice: Choice, libc: Option.Option<Calls>) {
     this.scope = scope
     this.copyBytes = copyBytes
-    this.wished = wished
+    this.choice = choice
     this.libc = libc
   }
 
@@ -284,7 +291,9 @@ const retakeOne = Effect.fnUntraced(function* (
   const extent = taken.data === undefined ? { size } : { size, data: taken.data }
   files.copies.set(entry, taken)
   files.found[entry] = foundOf(before.source, status, extent, before.real)
-  return { entry, metadata: Wished.ofStatus(files.wished, status), ...extent } as Retaken
+  const attributes = Result.try(() => new Attributes.Reader(files.libc, files.choice).at(keyOf(path)))
+  if (Result.isFailure(attributes)) return yield* Effect.fail(failure(path)(attributes.failure))
+  return { entry, metadata: Wished.ofStatus(files.choice.wished, status, attributes.success), ...extent } as Retaken
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */

@@ -73,6 +73,15 @@ export interface Skipped {
   readonly reason: string
 }
 
+/** Entries that have something which is not carried. */
+export interface Uncarried {
+  readonly count: number
+  /** The path of the first. One character a byte. */
+  readonly first: string
+  readonly capabilities: boolean
+  readonly acls: boolean
+}
+
 /** What a scan has found. */
 export interface Scanned {
   readonly entries: ReadonlyArray<Entry>
@@ -82,6 +91,8 @@ export interface Scanned {
    * at a catcher they are not deleted.
    */
   readonly spared: ReadonlyArray<Uint8Array>
+  /** What has something that is not carried. */
+  readonly uncarried?: Uncarried
 }
 
 /** A file of the manifest as it is now. */

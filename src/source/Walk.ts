@@ -16,6 +16,7 @@ import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf, ofKey } from "../tree/Names.ts"
 import type * as Holes from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
+import type * as Attributes from "./Attributes.ts"
 import { isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
 import { type Choice, errorOf, filtersOf, readRules } from "./Choice.ts"
 import type { Budget } from "./Holes.ts"
@@ -127,12 +128,14 @@ export class Walk {
   readonly leaders = new Map<string, number>()
   private readonly look: Look
   readonly holes: Budget
+  readonly attributes: Attributes.Reader
   private looks = 0
 
-  constructor(choice: Choice, look: Look, holes: Budget) {
+  constructor(choice: Choice, look: Look, holes: Budget, attributes: Attributes.Reader) {
     this.choice = choice
     this.look = look
     this.holes = holes
+    this.attributes = attributes
   }
 
   /** Paths in the tree that have no entry, and directories whose content has none, or not all: they are there all the same. */
@@ -372,10 +375,12 @@ const hasNames = ({ kind, links }: Status.Status, { linksNames }: Choice): boole
 /** The entry, or why there is none for it. */
 const entryOf = (
   { path: own, real, relative, status }: Visit,
-  { choice, holes, leaders }: Pick<Walk, "choice" | "holes" | "leaders">
+  { attributes, choice, holes, leaders }: Pick<Walk, "attributes" | "choice" | "holes" | "leaders">
 ): Entry | string => {
   const path = ofKey(relative)
-  const metadata = Wished.ofStatus(choice.wished, status)
+  const on = real === undefined ? own : keyOf(real)
+  attributes.notice(on, relative, status)
+  const metadata = Wished.ofStatus(choice.wished, status, attributes.at(on))
   const leader = hasNames(status, choice) ? leaders.get(Status.identityOf(status)) : undefined
   if (leader !== undefined) return { _tag: "HardLink", path, leader }
   switch (status.kind) {

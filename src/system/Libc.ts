@@ -32,8 +32,22 @@ export interface Calls {
   readonly lstatat:
     | ((directory: number | undefined, path: Uint8Array | string) => Status.Status | undefined)
     | undefined
+  /** Absent where the system has them not, or otherwise. */
+  readonly attributes: AttributeCalls | undefined
   /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
   readonly syncfs: ((fd: number, done: Done) => void) | undefined
+}
+
+/** What attributes are of: an open file, what a path leads to, or a path itself. */
+export type Place = number | { readonly path: Uint8Array | string; readonly follow: boolean }
+
+/** Extended attributes. Names, and paths that are text, are one character a byte. Linux only. */
+export interface AttributeCalls {
+  readonly list: (of: Place) => ReadonlyArray<string>
+  /** Undefined: there is no such attribute. */
+  readonly get: (of: Place, name: string) => Uint8Array | undefined
+  readonly set: (of: Place, name: string, value: Uint8Array) => void
+  readonly remove: (of: Place, name: string) => void
 }
 
 /** What `mknod` makes. */
@@ -118,6 +132,7 @@ const bind = (system: System): Calls => {
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
+    attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
     syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined
   }
 }
@@ -132,6 +147,53 @@ const bindSync = (koffi: typeof import("koffi"), library: import("koffi").Librar
     })
   )
 
+/** The largest list of names, and the largest value, that Linux has. */
+const longestAttribute = 65_536
+
+const bindAttributes = (
+  koffi: typeof import("koffi"),
+  library: import("koffi").LibraryHandle
+): AttributeCalls | undefined =>
+  Result.getOrUndefined(
+    Result.try((): AttributeCalls => {
+      const path = new PathBuffer()
+      const names = new PathBuffer()
+      // one buffer for every call: they are synchronous
+      const out = Buffer.alloc(longestAttribute)
+      /** A call on an open file, on what a path leads to, and on a path itself. */
+      const bound = (name: string, result: string, more: string) => {
+        const of = (prefix: string, first: string) => library.func(`${result} ${prefix}${name}(${first}${more})`)
+        const [byFile, followed, own] = [of("f", "int"), of("", "const void *"), of("l", "const void *")]
+        return (place: Place, ...args: ReadonlyArray<unknown>): number => {
+          const done =
+            typeof place === "number"
+              ? byFile(place, ...args)
+              : (place.follow ? followed : own)(path.of(place.path), ...args)
+          if (Number(done) < 0) throw Errno.toCause(koffi.errno())
+          return Number(done)
+        }
+      }
+      const list = bound("listxattr", "int64_t", ", void *, size_t")
+      const get = bound("getxattr", "int64_t", ", const void *, void *, size_t")
+      const set = bound("setxattr", "int", ", const void *, const void *, size_t, int")
+      const remove = bound("removexattr", "int", ", const void *")
+      return {
+        list: (of) => {
+          const length = list(of, out, out.length)
+          return length === 0 ? [] : out.toString("latin1", 0, length - 1).split("\0")
+        },
+        get: (of, name) => {
+          const found = Result.try(() => get(of, names.of(name), out, out.length))
+          if (Result.isSuccess(found)) return Uint8Array.from(out.subarray(0, found.success))
+          if (Errno.codeOf(found.failure) === "ENODATA") return undefined
+          throw found.failure
+        },
+        set: (of, name, value) => void set(of, names.of(name), value, value.length, 0),
+        remove: (of, name) => void remove(of, names.of(name))
+      }
+    })
+  )
+
 /** `statx`, which old systems and some sandboxes refuse. */
 const bindStatus = (
   koffi: typeof import("koffi"),
@@ -142,15 +204,10 @@ const bindStatus = (
     Result.try((): NonNullable<Calls["lstatat"]> => {
       const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")
       // one buffer of each for every call: they are synchronous
-      const path = Buffer.alloc(longestPath)
+      const path = new PathBuffer()
       const found = new Status.Statx()
       const lstatat: NonNullable<Calls["lstatat"]> = (directory, from) => {
-        if (from.length >= longestPath) throw Errno.toCause(constants.errno.ENAMETOOLONG)
-        if (typeof from === "string") path.write(from, "latin1")
-        else path.set(from)
-        path[from.length] = 0
-        if (path.indexOf(0) < from.length) throw Errno.toCause(constants.errno.EINVAL)
-        if (statx(directory ?? here, path, noFollow | noAutomount, basicStatus, found.bytes) === 0)
+        if (statx(directory ?? here, path.of(from), noFollow | noAutomount, basicStatus, found.bytes) === 0)
           return found.status()
         const errno = koffi.errno()
         if (errno === constants.errno.ENOENT) return undefined
@@ -160,6 +217,21 @@ const bindStatus = (
       return lstatat
     })
   )
+
+/** A path on its way down, which ends in a NUL byte. */
+class PathBuffer {
+  private readonly bytes = Buffer.alloc(longestPath)
+
+  of(path: Uint8Array | string): Buffer {
+    const { bytes } = this
+    if (path.length >= longestPath) throw Errno.toCause(constants.errno.ENAMETOOLONG)
+    if (typeof path === "string") bytes.write(path, "latin1")
+    else bytes.set(path)
+    bytes[path.length] = 0
+    if (bytes.indexOf(0) < path.length) throw Errno.toCause(constants.errno.EINVAL)
+    return bytes
+  }
+}
 
 // Linux's numbers: as lstat asks, everything that it tells. A path has its NUL byte as well.
 const noAutomount = 0x800

@@ -3,6 +3,7 @@
  * decides it, and as its `--itemize-changes` tells it. Pure.
  */
 import type { Changes } from "../protocol/Words.ts"
+import * as Attributes from "./Attributes.ts"
 import * as Carried from "./Carried.ts"
 import { type Entry, isDevice } from "./Entry.ts"
 import type { Metadata } from "./Metadata.ts"
@@ -43,7 +44,10 @@ export const change = {
   /** It differs, and the catcher's owner lets no master touch it. [Y-9] */
   Vetoed: 512,
   /** Its size is right, and only its content can tell whether it is. */
-  Doubt: 1024
+  Doubt: 1024,
+  Acl: 2048,
+  /** Another extended attribute. */
+  Attribute: 4096
 } as const
 
 /** Has such an entry to be sent, or made anew? */
@@ -213,7 +217,18 @@ const metadataOf = (
 ): number =>
   (Carried.isOtherMode(policy, _tag, metadata.mode, found.metadata.mode) ? change.Mode : 0) |
   (givesAway && !policy.leavesOwner && metadata.uid !== found.metadata.uid ? change.Owner : 0) |
-  (givesAway && !policy.leavesGroup && metadata.gid !== found.metadata.gid ? change.Group : 0)
+  (givesAway && !policy.leavesGroup && metadata.gid !== found.metadata.gid ? change.Group : 0) |
+  attributesOf(metadata, found.metadata, policy, givesAway)
+
+/** [Y-14] */
+const attributesOf = (wanted: Metadata, found: Metadata, policy: Policy, givesAway: boolean): number => {
+  if (!Attributes.areCarried(policy)) return 0
+  const isCarried = Attributes.carried(policy, givesAway)
+  const { removed, set } = Attributes.apart(wanted.attributes, found.attributes, isCarried)
+  const names = [...removed, ...set.map(({ name }) => name)]
+  const acls = names.filter(Attributes.isAcl).length
+  return (acls > 0 ? change.Acl : 0) | (names.length > acls ? change.Attribute : 0)
+}
 
 /** How many entries have to be made, to be sent or made anew, and to be described; and how many are kept as they are. */
 export const countsOf = (changes: Iterable<number>) => {

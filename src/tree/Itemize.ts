@@ -64,7 +64,7 @@ const lettersOf = (entry: Entry, word: number, policy: Policy, entries: Readonly
   const isHashed = entry._tag === "File" && policy.compare === "Content"
   const tellsContent = entry._tag === "Symlink" || isSpecial(entry) || isHashed
   const isOther = tellsContent && has(change.Content) ? "c" : "."
-  return `${head}${isOther}${letter(change.Size, "s")}${time}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}...`
+  return `${head}${isOther}${letter(change.Size, "s")}${time}${letter(change.Mode, "p")}${letter(change.Owner, "o")}${letter(change.Group, "g")}.${letter(change.Acl, "a")}${letter(change.Attribute, "x")}`
 }
 
 const headOf = ({ _tag }: Entry, isMade: boolean): string => {

@@ -5,7 +5,8 @@
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
-import { type Entry, isDevice, type LeftOut, nothingLeftOut } from "./Entry.ts"
+import * as Attributes from "./Attributes.ts"
+import { type Entry, isDevice, type LeftOut, metadataOf, nothingLeftOut } from "./Entry.ts"
 import * as Holes from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 import * as Backup from "./Backup.ts"
@@ -19,6 +20,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 const tags = ["Directory", "File", "Symlink", "HardLink", "Fifo", "Socket", "CharacterDevice", "BlockDevice"] as const
 /** Of a File with holes. */
 const sparseTag = tags.length
+/** Of an entry with attributes. */
+const attributed = 0x80
 /** The same with its runs of data. */
 const dataTag = sparseTag + 1
 const version = 2
@@ -39,7 +42,14 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   }))
   let bytes = 20 + (policy === undefined ? 0 : bytesOf(policy))
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
-  for (const entry of entries) bytes += 64 + entry.path.length + sizeOf(entry)
+  const sets = new Set<Attributes.Attributes>()
+  for (const entry of entries) {
+    bytes += 64 + entry.path.length + sizeOf(entry)
+    const set = metadataOf(entry)?.attributes
+    if (set === undefined || sets.has(set)) continue
+    sets.add(set)
+    bytes += 2 + 6 * set.length + Attributes.bytesOf(set)
+  }
   const writer = new Writer(bytes)
   writer.u32(version)
   writer.u32(entries.length)
@@ -75,6 +85,8 @@ class Writer {
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private at = 0
+  /** Sets of attributes that were written, and their numbers. */
+  private readonly sets = new Map<Attributes.Attributes, number>()
 
   constructor(room: number) {
     this.bytes = new Uint8Array(room)
@@ -107,13 +119,33 @@ class Writer {
     this.view.setUint32(lengthAt, this.at - lengthAt - lengthBytes, true)
   }
   private fields(entry: Entry): void {
-    this.u8(entry._tag === "File" ? fileTag(entry) : tags.indexOf(entry._tag))
+    const set = metadataOf(entry)?.attributes
+    const number = entry._tag === "File" ? fileTag(entry) : tags.indexOf(entry._tag)
+    this.u8(set === undefined ? number : number | attributed)
     this.data(entry.path)
+    this.own(entry)
+    if (set !== undefined) this.attributes(set)
+  }
+  private own(entry: Entry): void {
     if (entry._tag === "HardLink") return this.u32(entry.leader)
     this.metadata(entry.metadata)
     if (entry._tag === "File") this.extent(entry)
     if (entry._tag === "Symlink") this.data(entry.target)
     if (isDevice(entry)) this.u32(entry.device)
+  }
+  /** [M-13] The number of a set; a new one follows. */
+  private attributes(set: Attributes.Attributes): void {
+    const known = this.sets.get(set)
+    this.u32(known ?? this.sets.size)
+    if (known !== undefined) return
+    this.sets.set(set, this.sets.size)
+    this.u16(set.length)
+    for (const { name, value } of set) {
+      this.data(Buffer.from(name, "latin1"))
+      this.u32(value.length)
+      this.bytes.set(value, this.at)
+      this.at += value.length
+    }
   }
   private extent({ data, size, usedBytes }: Extract<Entry, { readonly _tag: "File" }>): void {
     this.u64(size)
@@ -179,6 +211,8 @@ class Reader {
   /** Where the entry that is read ends, or all of it. */
   private limit: number
   private read = 0
+  /** Sets of attributes so far. */
+  private readonly sets: Array<Attributes.Attributes> = []
   private wrong: string | undefined
 
   constructor(bytes: Uint8Array) {
@@ -212,9 +246,9 @@ class Reader {
     if (length > most) this.fail(`has a path or a reason of ${length} bytes in entry ${this.read}`)
     return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
   }
-  private raw(most: number): Uint8Array {
+  private raw(most: number, what: string): Uint8Array {
     const length = this.u32()
-    if (length > most) this.fail(`has ${length} bytes of rules`)
+    if (length > most) this.fail(`has ${length} bytes of ${what}`)
     return this.room(length) ? this.bytes.subarray(this.at, (this.at += length)) : empty
   }
   private metadata(): Metadata {
@@ -252,7 +286,32 @@ class Reader {
   }
 
   private fields(): Entry | undefined {
-    const number = this.u8()
+    const first = this.u8()
+    const entry = this.own(first & ~attributed)
+    if ((first & attributed) === 0 || entry === undefined) return entry
+    if (entry._tag === "HardLink") this.fail(`has attributes of a hard link in entry ${this.read}`)
+    const attributes = this.attributes()
+    return entry._tag === "HardLink" ? entry : { ...entry, metadata: { ...entry.metadata, attributes } }
+  }
+
+  /** [M-13] One of the sets so far, or the next one, which follows. */
+  private attributes(): Attributes.Attributes {
+    const number = this.u32()
+    if (number < this.sets.length) return this.sets[number]
+    if (number > this.sets.length) this.fail(`has attributes of number ${number} in entry ${this.read}`)
+    const count = this.u16()
+    const set: Array<Attributes.Attribute> = []
+    while (this.wrong === undefined && set.length < count) {
+      const name = Buffer.from(this.data(Limits.attributeNameBytes)).toString("latin1")
+      set.push({ name, value: this.raw(Limits.attributeBytes, "an attribute") })
+    }
+    const wrong = this.wrong === undefined ? Attributes.wrong(set) : undefined
+    if (wrong !== undefined) this.fail(`has ${wrong} in entry ${this.read}`)
+    this.sets.push(set)
+    return set
+  }
+
+  private own(number: number): Entry | undefined {
     const tag = number === sparseTag || number === dataTag ? "File" : tags[number]
     const path = this.data(Limits.pathBytes)
     switch (tag) {
@@ -316,7 +375,7 @@ class Reader {
     const bits = this.u32()
     if (compare === undefined || bits >= 1 << wishes.length) this.fail("has a policy that is not known")
     const most = this.u32()
-    const rules = this.raw(Limits.filterFileBytes)
+    const rules = this.raw(Limits.filterFileBytes, "rules")
     const count = this.u32()
     const spared: Array<Uint8Array> = []
     while (this.wrong === undefined && spared.length < count) spared.push(this.data(Limits.pathBytes))

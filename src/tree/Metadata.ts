@@ -2,7 +2,9 @@
  * An entry's metadata: mode, owner and time. Pure: a file system gives the numbers, and others set them.
  */
 
-/** An entry's mode, owner and time. */
+import type { Attributes } from "./Attributes.ts"
+
+/** An entry's mode, owner, time and attributes. */
 export interface Metadata {
   /** The twelve permission bits. */
   readonly mode: number
@@ -11,6 +13,8 @@ export interface Metadata {
   readonly mtimeNanos: number
   readonly uid: number
   readonly gid: number
+  /** Extended attributes, where it has any that are carried. */
+  readonly attributes?: Attributes
 }
 
 /** The permission bits of a mode, with set-user-ID, set-group-ID and sticky. */

@@ -1,6 +1,8 @@
 /** The main job on real hosts: what arrives is what rsync -aH would leave, whatever the network loses. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { execFileSync, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
 import { join } from "node:path"
 import * as Lab from "./Lab.ts"
 import * as Trees from "./Trees.ts"
@@ -27,6 +29,45 @@ const copies = Effect.fnUntraced(function* (
     assert.deepStrictEqual(Lab.litter(lab.destination(i)), [])
   }
   return master.report
+})
+
+const hasAcls = /\bACLs\b/.test(spawnSync("rsync", ["--version"], { encoding: "utf8" }).stdout)
+
+describe.skipIf(Lab.unavailable !== undefined || !hasAcls || process.geteuid?.() !== 0)("a system", () => {
+  it.live(
+    "is installed at three catchers, and again over older ones, as rsync -aHAXS --devices --specials has it",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(3)
+          const source = Trees.system(join(lab.folder, "source"))
+          const hosts = [1, 2, 3].map((i) => lab.destination(i))
+          const session = Effect.fnUntraced(function* (...options: ReadonlyArray<string>) {
+            const catchers = yield* lab.catchers(3)
+            const args = ["--json", "--catchers", "3", "--delete", ...options, `${source}/`]
+            const master = yield* lab.mrsync("m", "send", ...args).ended
+            assert.strictEqual(master.status, 0, master.err)
+            for (const catcher of catchers) assert.strictEqual((yield* catcher.ended).status, 0)
+            return master
+          })
+          const rsyncSays = (at: string) => Lab.rsyncSays(`${source}/`, `${at}/`, "-AXS", "--devices", "--specials")
+          const first = yield* session("--archive-all")
+          assert.notInclude(first.out, "capabilities")
+          for (const at of hosts) assert.strictEqual(rsyncSays(at), "", at)
+          const [one, other] = hosts
+          Trees.attribute(`${one}/usr/bin/sudo`, "user.more", Buffer.from("more"))
+          Trees.attribute(`${one}/tmp`, "trusted.more", Buffer.from("more"))
+          execFileSync("chown", ["7:8", `${one}/usr/bin/ping`])
+          fs.rmSync(`${one}/dev/tty`)
+          execFileSync("mknod", [`${one}/dev/tty`, "c", "5", "1"])
+          fs.rmSync(`${other}/run`, { recursive: true })
+          fs.rmSync(`${other}/etc/ssl/key`)
+          // the key that is sent, and the list that says so
+          assert.strictEqual((yield* session("-AX")).report.pages.needed, 2)
+          for (const at of hosts) assert.strictEqual(rsyncSays(at), "", at)
+        })
+      )
+  )
 })
 
 describe.skipIf(Lab.unavailable !== undefined).each(["auto", "datagram"] as const)(

@@ -1,7 +1,9 @@
 /** The manifest's bytes are total, and both ends understand them alike. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../../src/protocol/Limits.ts"
+import type { Attributes } from "../../src/tree/Attributes.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import { decode, encode } from "../../src/tree/Manifest.ts"
 import { display } from "../../src/tree/Names.ts"
@@ -149,6 +151,18 @@ describe("bytes", () => {
       ],
       `02000000 02000000 20000000 02 0100 6c ${plainHex} 0400 2e2e2f78 08000000 03 0100 68 07000000`
     ],
+    [
+      "attributes, once for all that share them [M-13]",
+      (() => {
+        const attributes = [{ name: "user.a", value: Uint8Array.of(7, 8, 9) }]
+        const own = { ...metadata, attributes }
+        return [
+          { _tag: "Directory", path: utf8("d"), metadata: own },
+          { _tag: "Fifo", path: utf8("p"), metadata: own }
+        ]
+      })(),
+      `02000000 02000000 2f000000 80 0100 64 ${plainHex} 00000000 0100 0600 757365722e61 03000000 070809 1e000000 84 0100 70 ${plainHex} 00000000`
+    ],
     ["a FIFO", [{ _tag: "Fifo", path: utf8("p"), metadata }], `02000000 01000000 1a000000 04 0100 70 ${plainHex}`],
     [
       "a socket and devices",
@@ -172,6 +186,41 @@ describe("bytes", () => {
       Buffer.from(encode([], { lost, more: 2, special: 3 })).toString("hex"),
       "02000000 00000000 03000000 02000000 01000000 01 0100 78 0200 6e6f".replaceAll(" ", "")
     )
+  })
+
+  it("of attributes that are none, out of order, too large, or of no set so far, are refused [M-13]", () => {
+    const value = Uint8Array.of(1)
+    const wrongOf = (attributes: Attributes) =>
+      Result.getFailure(decode(encode([{ _tag: "Fifo", path: utf8("p"), metadata: { ...metadata, attributes } }])))
+    for (const [attributes, reason] of [
+      [[{ name: "", value }], "out of order"],
+      [[{ name: "user.\0", value }], "out of order"],
+      [
+        [
+          { name: "user.b", value },
+          { name: "user.a", value }
+        ],
+        "out of order"
+      ],
+      [
+        [
+          { name: "user.a", value },
+          { name: "user.a", value }
+        ],
+        "out of order"
+      ],
+      [[{ name: "user.a", value: new Uint8Array(Limits.attributeBytes) }], "more than"],
+      [[{ name: "user.a".padEnd(256, "a"), value }], "of 256 bytes"]
+    ] as ReadonlyArray<readonly [Attributes, string]>)
+      assert.include(Option.getOrThrow(wrongOf(attributes)), reason)
+    const bytes = encode([{ _tag: "Fifo", path: utf8("p"), metadata: { ...metadata, attributes: [] } }])
+    const setAt = 8 + 4 + 1 + 3 + 22
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(setAt, 1, true)
+    assert.include(Option.getOrThrow(Result.getFailure(decode(bytes))), "attributes of number 1")
+    // a hard link is as its leader
+    const link = encode([{ _tag: "HardLink", path: utf8("h"), leader: 0 }])
+    link[12] |= 0x80
+    assert.isTrue(Result.isFailure(decode(link)))
   })
 
   it("of a count without entries take no memory for it", () => {

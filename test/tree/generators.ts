@@ -1,6 +1,7 @@
 /** Any entries, as the tests of the tree draw them. */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
+import type { Attributes } from "../../src/tree/Attributes.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import type { Metadata } from "../../src/tree/Metadata.ts"
 
@@ -10,13 +11,32 @@ export const whole = (minimum: number, maximum: number) =>
 export const data = (maxLength: number) =>
   Arbitrary.map(Arbitrary.array(whole(0, 255), { maxLength }), (bytes) => Uint8Array.from(bytes))
 
-const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.all({
-  mode: whole(0, 0o7777),
-  mtimeSeconds: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
-  mtimeNanos: whole(0, 999_999_999),
-  uid: whole(0, 0xffff_ffff),
-  gid: whole(0, 0xffff_ffff)
-})
+/** Sets of attributes, some of which are shared by many entries. */
+const sets: ReadonlyArray<Attributes | undefined> = [
+  ...[undefined, undefined, undefined],
+  [{ name: "user.a", value: Uint8Array.of(1, 2) }],
+  [
+    { name: "system.posix_acl_access", value: new Uint8Array(44) },
+    { name: "user.\xff", value: new Uint8Array(0) }
+  ]
+]
+
+const anyMetadata: Arbitrary.Arbitrary<Metadata> = Arbitrary.map(
+  Arbitrary.all({
+    set: whole(0, sets.length),
+
+    mode: whole(0, 0o7777),
+    mtimeSeconds: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    mtimeNanos: whole(0, 999_999_999),
+    uid: whole(0, 0xffff_ffff),
+    gid: whole(0, 0xffff_ffff)
+  }),
+  ({ set, ...metadata }) => {
+    const attributes =
+      set === sets.length ? [{ name: "user.own", value: Uint8Array.of(metadata.mode & 0xff) }] : sets[set]
+    return attributes === undefined ? metadata : { ...metadata, attributes }
+  }
+)
 
 const anyEntry: Arbitrary.Arbitrary<Entry> = Arbitrary.map(
   Arbitrary.all({

@@ -21,7 +21,7 @@ import { constants } from "node:os"
 import { isMainThread } from "node:worker_threads"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
-import type { Calls } from "../../system/Libc.ts"
+import type { Calls, Place } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
 import { display, keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
@@ -111,6 +111,9 @@ export const openToLook = (spot: Spot): number => fs.openSync(pathOf(spot), look
 
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
+
+/** Where the attributes of a directory are. */
+export const placeOf = ({ self }: Directory, { handles }: Tree): Place => ({ path: self, follow: handles })
 
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])

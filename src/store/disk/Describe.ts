@@ -1,5 +1,5 @@
 /**
- * Metadata on its way to the disk: owner, mode and time of each kind of entry, in the order in which none undoes another.
+ * Metadata on its way to the disk: owner, attributes, mode and time of each kind of entry, in the order in which none undoes another.
  * Only root gives files away; another user's files stay their own.
  *
  * The trap: a path may have become a link since it was looked at. So a mode or an owner is set through an open descriptor,
@@ -9,19 +9,23 @@
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
-import type { Calls } from "../../system/Libc.ts"
+import type { Calls, Place } from "../../system/Libc.ts"
 import type { Status } from "../../system/Status.ts"
+import { areCarried } from "../../tree/Attributes.ts"
 import * as Carried from "../../tree/Carried.ts"
 import type { Entry, Special } from "../../tree/Entry.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
+import { Attributer } from "./Attributes.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
 
 /** All but the bits that let a program run with its owner's or its group's rights. */
 const withoutSetId = 0o1777
 const setGroup = 0o2000
+/** Its owner may read and write it. */
+const ownersMode = 0o600
 /** An owner that is not set. */
 const asItIs = -1
 
@@ -38,11 +42,13 @@ export class Describe {
   /** What is not carried is not set. [Y-10] */
   policy: Policy = defaults
   private readonly isRoot: boolean
+  readonly attributes: Attributer
   private readonly mtime: Mtime.Setter
   private readonly umask = process.umask()
 
   constructor(isRoot: boolean, libc: Option.Option<Calls>) {
     this.isRoot = isRoot
+    this.attributes = new Attributer(isRoot, libc)
     this.mtime = Mtime.setter(libc)
   }
 
@@ -54,16 +60,22 @@ export class Describe {
   }
 
   /**
-   * An open file. When the owner is refused the rest is set all the same, and then the refusal is thrown. `own`: of what has the name;
-   * undefined: it is new.
+   * An open file. When its owner or an attribute is refused the rest is set all the same, and then the refusal is thrown. `own`: of what has
+   * the name; undefined: it is new.
    */
   file(fd: number, metadata: Metadata, own: Own | undefined): void {
     const owned = Result.try(() => this.own(metadata, (uid, gid) => fs.fchownSync(fd, uid, gid)))
+    const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
     const mode = this.modeOf("File", metadata, own?.mode)
     // A program that was to run with its owner's rights must not run with another's.
     fs.fchmodSync(fd, Result.isFailure(owned) || isGiven(fd, own) ? mode & withoutSetId : mode)
     if (Carried.hasTime(this.policy, "File")) this.mtime.file(fd, metadata)
     if (Result.isFailure(owned)) throw owned.failure
+    if (Result.isFailure(attributed)) throw attributed.failure
+  }
+
+  private attributed(place: Place, { attributes }: Metadata, open?: () => void): Result.Result<void, unknown> {
+    return Result.try(() => this.attributes.set(place, attributes, this.policy, open))
   }
 
   /** A file that stands there. */
@@ -80,8 +92,8 @@ export class Describe {
     return Carried.modeOf(this.policy, { tag, mode, own }, this.umask)
   }
 
-  /** Is it a directory that has that metadata already, as far as we may set it? */
-  isDescribed(own: Status | undefined, metadata: Metadata, before: number | undefined): boolean {
+  /** Is it a directory that has that metadata already, as far as we may set it? `place`: where its attributes are. */
+  isDescribed(own: Status | undefined, metadata: Metadata, before: number | undefined, place: () => Place): boolean {
     if (own?.kind !== "Directory") return false
     const isTimely = own.mtimeSeconds === metadata.mtimeSeconds && own.mtimeNanos === metadata.mtimeNanos
     if (Carried.hasTime(this.policy, "Directory") && !isTimely) return false
@@ -89,7 +101,8 @@ export class Describe {
     this.own(metadata, (uid, gid) => {
       isOwned = (uid === asItIs || uid === own.uid) && (gid === asItIs || gid === own.gid)
     })
-    return isOwned && own.mode === this.modeOf("Directory", metadata, before)
+    if (!isOwned || own.mode !== this.modeOf("Directory", metadata, before)) return false
+    return !areCarried(this.policy) || this.attributes.areAt(place(), metadata.attributes, this.policy)
   }
 
   /**
@@ -103,11 +116,13 @@ export class Describe {
     tree: Confinement.Tree
   ): void {
     this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
+    const attributed = this.attributed(Confinement.placeOf(directory, tree), metadata)
     if (Carried.hasTime(this.policy, "Directory")) this.mtime.path(directory.self, metadata, { follow: tree.handles })
     const mode = this.modeOf("Directory", metadata, before)
     // it has its group from the directory that it is in
     const inherited = this.policy.leavesMode && before === undefined ? fs.statSync(directory.self).mode & setGroup : 0
     fs.chmodSync(directory.self, mode | inherited)
+    if (Result.isFailure(attributed)) throw attributed.failure
   }
 
   /** Where groups are not carried, what is made in a directory has its group from there, or not: its mode says so beforehand. */
@@ -117,7 +132,9 @@ export class Describe {
 
   symlink(path: Buffer, metadata: Metadata): void {
     this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    const attributed = this.attributed({ path, follow: false }, metadata)
     if (Carried.hasTime(this.policy, "Symlink")) this.mtime.path(path, metadata, { follow: false })
+    if (Result.isFailure(attributed)) throw attributed.failure
   }
 
   /** A FIFO, a socket, a device, or a file of ours that we may not open. */
@@ -129,8 +146,12 @@ export class Describe {
     tree: Confinement.Tree
   ): void {
     this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    const attributed = this.attributed({ path, follow: false }, metadata, () =>
+      Confinement.chmod(tree, path, ownersMode)
+    )
     Confinement.chmod(tree, path, this.modeOf(tag, metadata, own))
     if (Carried.hasTime(this.policy, tag)) this.mtime.path(path, metadata, { follow: false })
+    if (Result.isFailure(attributed)) throw attributed.failure
   }
 }
 

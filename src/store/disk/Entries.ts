@@ -198,5 +198,7 @@ export const closeDirectory = (site: Site, { metadata, path }: Of<"Directory">):
   const key = keyOf(path)
   // one that the session did not have to open is as it was
   const before = site.modesBefore.has(key) ? site.modesBefore.get(key) : seen?.mode
-  if (!describe.isDescribed(seen, metadata, before)) describe.directory(tree.directory(key), metadata, before, tree)
+  const place = () => Confinement.placeOf(tree.directory(key), tree)
+  if (!describe.isDescribed(seen, metadata, before, place))
+    describe.directory(tree.directory(key), metadata, before, tree)
 }

@@ -6,14 +6,17 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import type { Place } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { keyOf, parentOf } from "../../tree/Names.ts"
+import { areCarried } from "../../tree/Attributes.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
 import { fail } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
 import * as Contents from "./Contents.ts"
 import type { Site } from "./Site.ts"
 
@@ -103,7 +106,8 @@ const changesOf = (
   status: Status.Status | undefined,
   policy: Policy
 ): number => {
-  if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(site, entry, status), policy, site.isRoot)
+  if (entry._tag !== "HardLink")
+    return Compare.changesOf(entry, foundOf(site, entry, status, policy), policy, site.isRoot)
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : looks.at(entry.leader)
   const link = {
@@ -114,13 +118,22 @@ const changesOf = (
   return Compare.linkChangesOf(link, policy, leader, site.isRoot)
 }
 
+/** `policy`: attributes are looked at where it carries them. */
 const foundOf = (
-  { destination }: Site,
+  { describe, destination }: Site,
   { _tag, path }: Entry,
-  status: Status.Status | undefined
+  status: Status.Status | undefined,
+  policy?: Policy
 ): Compare.Found | undefined => {
   if (status === undefined) return undefined
-  const found = Compare.foundOf(status)
+  const plain = Compare.foundOf(status)
+  const isLookedAt = policy !== undefined && areCarried(policy) && plain._tag === _tag
+  const { tree } = destination
+  const place = (): Place =>
+    path.length === 0 ? Confinement.placeOf(tree.root, tree) : { path: tree.below(path), follow: false }
+  const found = isLookedAt
+    ? { ...plain, metadata: { ...plain.metadata, attributes: describe.attributes.at(place(), policy) } }
+    : plain
   if (_tag !== "Symlink" || found._tag !== "Symlink") return found
   const read = Result.try(() => fs.readlinkSync(destination.tree.below(path), { encoding: "buffer" }))
   return Result.isFailure(read) ? found : { ...found, target: read.success }

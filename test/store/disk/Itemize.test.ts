@@ -18,6 +18,8 @@ import { load } from "../../../src/system/Libc.ts"
 import * as Itemize from "../../../src/tree/Itemize.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, disk, isRoot } from "../Sandbox.ts"
+import { accessAcl } from "../../../src/tree/Attributes.ts"
+import { acl } from "./acl.ts"
 import { resolve } from "./doubts.ts"
 
 const hasRsync = spawnSync("rsync", ["--version"]).status === 0
@@ -33,7 +35,26 @@ const source = (at: string): void => {
   }
   for (const name of ["p", "p2", "p3"]) execFileSync("mkfifo", [`${at}/${name}`])
   special(at)
+  attribute(at)
   execFileSync("find", [at, "-exec", "touch", "-h", "-d", "2020-02-03 04:05:06.789", "{}", "+"])
+}
+
+/** Extended attributes and ACLs. */
+const attribute = (at: string): void => {
+  const { set } = Option.getOrThrow(load()).attributes!
+  const path = (name: string) => ({ path: Buffer.from(`${at}/${name}`), follow: false })
+  for (const name of ["d/9", "d/10", "d/11", "d/sub"]) set(path(name), "user.a", Buffer.from(name))
+  set(path("d/11"), accessAcl, acl([1, 6], [2, 7, 1234], [4, 4], [16, 7], [32, 4]))
+}
+
+const changeAttributes = (at: string): void => {
+  const { remove, set } = Option.getOrThrow(load()).attributes!
+  const path = (name: string) => ({ path: Buffer.from(`${at}/${name}`), follow: false })
+  set(path("d/9"), "user.a", Buffer.from("other"))
+  remove(path("d/10"), "user.a")
+  set(path("d/7"), "user.b", Buffer.from("more"))
+  set(path("d/11"), accessAcl, acl([1, 6], [2, 6, 1234], [4, 4], [16, 7], [32, 4]))
+  set(path("d/sub"), "system.posix_acl_default", acl([1, 7], [4, 5], [32, 5]))
 }
 
 /** Sockets and devices, and further names of what is no file. */
@@ -68,6 +89,7 @@ const changeSpecial = (at: string): void => {
 
 const change = (at: string): void => {
   changeSpecial(at)
+  changeAttributes(at)
   const file = (i: number) => `${at}/d/${i}`
   fs.writeFileSync(file(0), "content x")
   fs.writeFileSync(file(1), "longer than that")
@@ -129,6 +151,9 @@ const options: ReadonlyArray<readonly [rsync: string, policy: Partial<Policy.Pol
   ["-aHni --no-times", { leavesTimes: true }],
   ["-aHniO", { leavesDirectoryTimes: true }],
   ["-aHniJ", { leavesLinkTimes: true }],
+  ["-aHXAni", { carriesAttributes: true, carriesAcls: true }],
+  ["-aHXni", { carriesAttributes: true }],
+  ["-aHAnic", { carriesAcls: true, compare: "Content" }],
   ["-aHniOJ --no-times --no-perms", { leavesTimes: true, leavesMode: true }]
 ]
 
@@ -156,7 +181,14 @@ describe.skipIf(!hasRsync)("in rsync's letters", () => {
       })
       const rules = rulesIn(args)
       const policy = { ...Policy.defaults, ...wished }
-      const choice = { ...everything, rules, ...(args.includes("max-size") ? { maxBytes: 10 } : {}) }
+      const { carriesAcls, carriesAttributes } = policy
+      const choice = {
+        ...everything,
+        carriesAcls,
+        carriesAttributes,
+        rules,
+        ...(args.includes("max-size") ? { maxBytes: 10 } : {})
+      }
       const found = Context.get(yield* Layer.build(DiskSource.layer([`${top}/source/`], choice)), Source)
       const scanned = yield* found.scan
       const store = yield* disk(`${top}/destination`)

@@ -25,7 +25,12 @@ export const sync = Effect.fnUntraced(function* (
   way: (typeof ways)[number] = ways[0]
 ) {
   const rules = Result.getOrThrow(Rules.decode(policy.rules))
-  const source = Context.get(yield* Layer.build(DiskSource.layer([`${from}/`], { ...everything, rules })), Source)
+  const { carriesAcls, carriesAttributes } = policy
+  const carrying = { carriesAcls, carriesAttributes }
+  const source = Context.get(
+    yield* Layer.build(DiskSource.layer([`${from}/`], { ...everything, ...carrying, rules })),
+    Source
+  )
   const { entries, spared } = yield* source.scan
   const { deletesExcluded } = policy
   const filter = Filter.make(rules, { side: "Receiver", root: "", deletesExcluded, sources })

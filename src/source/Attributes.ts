@@ -1,0 +1,83 @@
+/** Extended attributes of what is sent, and a notice of those that are not carried. [M-13] [Y-14] */
+
+import type * as Option from "effect/Option"
+import * as Opt from "effect/Option"
+import * as Result from "effect/Result"
+import * as Limits from "../protocol/Limits.ts"
+import type { Calls } from "../system/Libc.ts"
+import type { Status } from "../system/Status.ts"
+import * as Attributes from "../tree/Attributes.ts"
+import type { Uncarried } from "./Source.ts"
+
+/** Reads the attributes of one scan. */
+export class Reader {
+  uncarried: Uncarried | undefined
+  private readonly calls: Calls["attributes"]
+  private readonly wish: Attributes.Carrying
+  private readonly isCarried: (name: string) => boolean
+  /** Equal sets are one: of a system with labels there are few. */
+  private readonly sets = new Map<string, Attributes.Attributes>()
+  private bytes = 0
+
+  constructor(libc: Option.Option<Calls>, wish: Attributes.Carrying) {
+    this.calls = Opt.getOrUndefined(libc)?.attributes
+    this.wish = wish
+    this.isCarried = Attributes.carried(wish, process.geteuid?.() === 0)
+  }
+
+  /** Of what has a path, one character a byte; none: undefined. */
+  at(path: string): Attributes.Attributes | undefined {
+    if (!Attributes.areCarried(this.wish)) return undefined
+    const { calls } = this
+    if (calls === undefined) return undefined
+    const place = { path, follow: false }
+    const names = namesAt(() => calls.list(place)).filter(this.isCarried)
+    if (names.length === 0) return undefined
+    const all = names.toSorted().flatMap((name) => {
+      const value = calls.get(place, name)
+      return value === undefined ? [] : [{ name, value }]
+    })
+    return this.shared(all)
+  }
+
+  private shared(all: Attributes.Attributes): Attributes.Attributes {
+    const key = all.map(({ name, value }) => `${name}\0${Buffer.from(value).toString("latin1")}`).join("\0\0")
+    const known = this.sets.get(key)
+    if (known !== undefined) return known
+    this.bytes += Attributes.bytesOf(all)
+    const wrong = Attributes.wrong(all)
+    if (wrong !== undefined) throw tooMuch(`it has ${wrong}`)
+    if (this.bytes > Limits.allAttributeBytes)
+      throw tooMuch(`the tree has different attributes of more than ${Limits.allAttributeBytes} bytes`)
+    this.sets.set(key, all)
+    return all
+  }
+
+  /**
+   * Notes what has something that is not carried. It is looked at where that is likely, because each look costs as much as that of the
+   * walk: directories, and files that can be executed.
+   */
+  notice(path: string, relative: string, { kind, mode }: Status): void {
+    const { calls } = this
+    const { carriesAcls, carriesAttributes } = this.wish
+    const isLikely = kind === "Directory" || (kind === "File" && (mode & 0o111) !== 0)
+    if (calls === undefined || (carriesAcls && carriesAttributes) || !isLikely) return
+    const names = namesAt(() => calls.list({ path, follow: false }))
+    const acls = !carriesAcls && names.some(Attributes.isAcl)
+    const capabilities = !carriesAttributes && names.includes(Attributes.capability)
+    if (!acls && !capabilities) return
+    const { uncarried: before } = this
+    this.uncarried = {
+      count: (before?.count ?? 0) + 1,
+      first: before?.first ?? relative,
+      acls: acls || before?.acls === true,
+      capabilities: capabilities || before?.capabilities === true
+    }
+  }
+}
+
+const tooMuch = (words: string) => Object.assign(new Error(words), { code: "E2BIG" })
+
+/** None, also where the file system has none, or what has the path is gone: others find that. */
+const namesAt = (list: () => ReadonlyArray<string>): ReadonlyArray<string> =>
+  Result.getOrElse(Result.try(list), () => [])
