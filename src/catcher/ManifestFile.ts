@@ -20,7 +20,15 @@ import { BadManifest } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
 import type * as Answers from "../session/Answers.ts"
 import { displaySession } from "../session/Exchange.ts"
-import { type Deleted, type Deleting, type FileWriter, Store, StoreError } from "../store/Store.ts"
+import {
+  type Deleted,
+  type Deleting,
+  DestinationEscape,
+  type FileWriter,
+  reasonOf,
+  Store,
+  StoreError
+} from "../store/Store.ts"
 import * as Compare from "../tree/Compare.ts"
 import { counts, type Entry, isDevice, isLinkedFile } from "../tree/Entry.ts"
 import * as Hashes from "../tree/Hashes.ts"
@@ -30,6 +38,7 @@ import * as Names from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
 import { keeps, type Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
+import { refused } from "../tree/Validate.ts"
 import type { TransportError } from "../transport/Transport.ts"
 import type { Failure, Item, Itemize, Survey } from "../wire/Message.ts"
 import { type Attendance, isComplete } from "./Attendance.ts"
@@ -72,6 +81,13 @@ const foundOf = (changes: Uint16Array, entries: ReadonlyArray<Entry>, { sendsWho
     items: []
   }
 }
+
+/** The entries that every store refuses, which none says in a dry run. */
+const refusalsOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<Failure> =>
+  [...refused(entries)].map(([entry, reason]) => {
+    const escape = new DestinationEscape({ path: Names.display(entries[entry].path), reason })
+    return { entry, reason: reasonOf(escape) }
+  })
 
 const isWrong = (reason: string) => new StoreError({ code: "EPROTO", path: "", reason })
 
@@ -151,9 +167,8 @@ export class ManifestFile {
     { self: this },
     function* () {
       const { attendance } = this
-      const deleting = this.deleting(true)
-      if (deleting === undefined) return []
-      const { count, failures, vetoed } = yield* this.services.store.deleteOthers(deleting)
+      if (attendance.policy?.deletes !== true) return []
+      const { count, failures, vetoed } = yield* this.deleted(this.deleting(attendance.policy), true)
       attendance.deleted = { count, vetoes: vetoed }
       attendance.vetoedDeletions = failures.filter(({ isVetoed }) => isVetoed === true)
       return failures.filter(({ isVetoed }) => isVetoed !== true)
@@ -172,22 +187,31 @@ export class ManifestFile {
     return isEnd && !this.attendance.hasArrived() ? `not every file has arrived ${hint}` : undefined
   }
 
-  private deleting(isEnd: boolean): Deleting | undefined {
-    const { attendance } = this
-    const { lost } = attendance.leftOut
-    if (attendance.policy?.deletes !== true) return undefined
-    const why = this.whyKept(isEnd)
-    if (why !== undefined) {
-      this.services.progress.publish({ _tag: "Note", message: `nothing was deleted: ${why}` })
-      return undefined
-    }
-    const { mostDeleted, spared } = attendance.policy
+  private deleting({ mostDeleted, spared }: Policy): Deleting {
+    const { lost } = this.attendance.leftOut
     return {
       isDry: false,
       spared: [...spared, ...lost.map(({ path }) => path)],
       most: mostDeleted ?? Infinity,
       ...this.sparing
     }
+  }
+
+  /** [Y-6] Deletes; what must not be deleted now is one failure, at the topmost directory. */
+  private deleted(deleting: Deleting, isEnd: boolean): Effect.Effect<Deleted, StoreError> {
+    const { store } = this.services
+    const why = this.whyKept(isEnd)
+    if (why === undefined) return store.deleteOthers(deleting)
+    const { told: _, ...counting } = { ...deleting, isDry: true, most: Infinity }
+    return Effect.map(store.deleteOthers(counting), ({ count }) => ({
+      ...{ count: 0, vetoed: 0 },
+      failures: count === 0 ? [] : [this.keptFailure(count, why)]
+    }))
+  }
+
+  private keptFailure(count: number, why: string): Failure {
+    const entry = (this.attendance.entries ?? []).findIndex(({ _tag }) => _tag === "Directory")
+    return { entry, reason: `${count === 1 ? "1 name was" : `${count} names were`} not deleted: ${why}` }
   }
 
   /** What may go here. */
@@ -288,14 +312,12 @@ export class ManifestFile {
   }
 
   /** How many names would go; they become items where the policy itemizes. */
-  private foreseeDeletion(items: Array<Item>): Effect.Effect<Deleted, StoreError> {
-    const deleting = this.deleting(false)
-    if (deleting === undefined) return Effect.succeed({ count: 0, vetoed: 0, failures: [] })
-    const { itemizes } = this.attendance.policy ?? {}
+  private foreseeDeletion(policy: Policy, items: Array<Item>): Effect.Effect<Deleted, StoreError> {
+    if (!policy.deletes) return Effect.succeed({ count: 0, vetoed: 0, failures: [] })
     const told = (path: Uint8Array, isDirectory: boolean) => {
-      if (itemizes === true && items.length < Limits.itemized) items.push({ _tag: "Deletion", path, isDirectory })
+      if (policy.itemizes && items.length < Limits.itemized) items.push({ _tag: "Deletion", path, isDirectory })
     }
-    return this.services.store.deleteOthers({ ...deleting, isDry: true, told })
+    return this.deleted({ ...this.deleting(policy), isDry: true, told }, false)
   }
 
   /** The master asks what is lacked: it is answered as soon as that is known. [Y-1] */
@@ -340,14 +362,14 @@ export class ManifestFile {
         })
       }
       this.tellDevices(entries, changes, policy)
-      const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(items))
+      const { count, failures: kept, vetoed } = yield* this.ruin.ruining(this.foreseeDeletion(policy, items))
       const found = foundOf(changes, entries, policy)
       const vetoes = found.changes.vetoed + vetoed
       attendance.found = { ...found, items, changes: { ...found.changes, deleted: count, vetoed: vetoes } }
       attendance.veto(changes)
       attendance.vetoedDeletions = kept.filter(({ isVetoed }) => isVetoed === true)
       yield* answering
-      if (policy.isDryRun) return []
+      if (policy.isDryRun) return [...refusalsOf(entries), ...kept.filter(({ isVetoed }) => isVetoed !== true)]
       const failures = yield* store.prepare(entries, { policy, changes, ...this.sparing })
       attendance.refuse(failures)
       attendance.countStanding()

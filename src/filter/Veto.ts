@@ -50,6 +50,9 @@ export const limitOf = ({ mostDeleted }: Veto, mastersMost: number): Limit => {
   return { most: mostDeleted, isVetoed: true, words }
 }
 
+/** Why so many names more stay. */
+export const leftOf = (left: number, { words }: Limit): string => `${left} more were not deleted: ${words}`
+
 /** Does the veto name a path itself? Of a directory all that is in it is protected as well. */
 export const names = ({ filter }: Veto, key: string, isDirectory: boolean): boolean =>
   filter !== undefined && key !== "" && isExcluded(filter, key, isDirectory)

@@ -347,7 +347,10 @@ export class Checks implements Observer {
 
   private isComplete(host: Host, whose: string, { failures, state }: Report["catchers"][number]): void {
     const excused = this.excused()
-    const others = failures.filter((failure) => !excused.has(failure.path))
+    // [Y-6] where something is missing, nothing is deleted
+    const isKept = ({ reason }: { readonly reason: string }) =>
+      excused.size > 0 && /not deleted: (the|not)/.test(reason)
+    const others = failures.filter((failure) => !excused.has(failure.path) && !isKept(failure))
     if (state === "Lost" || others.length > 0 || (state === "Partial" && excused.size === 0))
       this.problem(host.name, `nothing has hit it, and ${whose} it is ${state}: ${JSON.stringify(others)}`)
   }

@@ -266,6 +266,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
   const { filter, isDry, spared, told } = deleting
   const limit = Veto.limitOf(veto, deleting.most)
   let count = 0
+  let left = 0
   const vetoed: Array<string> = []
   // files of rules in the destination are left to the disk
   const mayGo = (path: string, isDirectory: boolean, isDoomed: boolean) =>
@@ -286,6 +287,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
     if (!isEmpty) return false
     if (count >= limit.most) {
       if (limit.isVetoed) vetoed.push(key)
+      else left++
       return false
     }
     if (!isDry && Result.isFailure(Result.flatMap(site.keep(path, true), () => volume.unlink(path)))) return false
@@ -305,6 +307,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
   }
   const reason = `not deleted, because the owner refuses it: ${vetoed.join(", ")}`
   const failures: Array<Failure> = vetoed.length === 0 ? [] : [{ entry: 0, reason, isVetoed: true }]
+  if (left > 0) failures.push({ entry: 0, reason: Veto.leftOf(left, limit) })
   return { count, vetoed: vetoed.length, failures } as Deleted
 })
 

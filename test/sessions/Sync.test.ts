@@ -152,8 +152,36 @@ describe("a session with a policy", () => {
           reportOf(cautious.outcome.master).catchers.map(({ changes }) => changes?.[count]),
           [0, 1, 1]
         )
+      // which of them kept what was to go is told on both sides
+      const kept = [
+        {
+          path: ".",
+          reason: "1 name was not deleted: not every file has arrived (--ignore-errors deletes all the same)"
+        }
+      ]
+      const told = (report: Report) =>
+        report.catchers.map(({ failures }) => failures.filter(({ path }) => path === "."))
+      assert.deepStrictEqual(told(reportOf(cautious.outcome.master)), [kept, [], []])
+      assert.deepStrictEqual(told(reportOf(cautious.outcome.catchers[0])), [kept])
       const careless = { deletes: true, ignoresErrors: true }
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
+    })
+  )
+  it.effect("foresees what cannot be: paths that no store takes, and what is too much to delete [Y-7]", () =>
+    Effect.gen(function* () {
+      const strange = [...tree, Simulation.file("../out", 10)]
+      const extra = [...tree, Simulation.file("d/old", 10), Simulation.file("d/older", 10)]
+      const failuresOf = Effect.fnUntraced(function* (isDryRun: boolean) {
+        const policy = { deletes: true, mostDeleted: 1, isDryRun }
+        const { outcome } = yield* sync([extra], { tree: strange }, policy)
+        return reportOf(outcome.master).catchers.map(({ changes, failures }) => [changes?.deleted, failures])
+      })
+      const failures = [
+        { path: ".", reason: "1 more were not deleted: --max-delete 1" },
+        { path: "../out", reason: 'DestinationEscape: its path has a component ".."' }
+      ]
+      assert.deepStrictEqual(yield* failuresOf(true), [[1, failures]])
+      assert.deepStrictEqual(yield* failuresOf(false), [[1, failures]])
     })
   )
   it.effect("room is looked for after the comparison: for what is lacked, and one that has none sits out [M-10]", () =>

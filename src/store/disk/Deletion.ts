@@ -54,9 +54,10 @@ export const run = Effect.fn("Disk.delete")(function* (site: Site, deleting: Del
   yield* destination.inSteps(clearing())
   const vetoes = [
     ...(removal.protectedCount > 0 ? [protectedOf(removal)] : []),
-    ...(removal.left > 0 && limit.isVetoed ? [leftOf(removal, limit)] : [])
+    ...(removal.left > 0 && limit.isVetoed ? [Veto.leftOf(removal.left, limit)] : [])
   ]
-  if (removal.left > 0 && !limit.isVetoed) failures.push({ entry: directories[0], reason: leftOf(removal, limit) })
+  if (removal.left > 0 && !limit.isVetoed)
+    failures.push({ entry: directories[0], reason: Veto.leftOf(removal.left, limit) })
   if (vetoes.length > 0) failures.push({ entry: directories[0], reason: vetoes.join("; "), isVetoed: true })
   const vetoed = removal.protectedCount + (limit.isVetoed ? removal.left : 0)
   return { count: removal.count, vetoed, failures } as Deleted
@@ -67,8 +68,6 @@ const isOwn = (site: Site, index: number, isForeseen: boolean): boolean => {
   if (!isForeseen) return site.directories.has(index)
   return !site.mayBeTwin(index) || Result.isSuccess(Result.try(() => site.mustBeApart(index)))
 }
-
-const leftOf = ({ left }: Removal, { words }: Veto.Limit): string => `${left} more were not deleted: ${words}`
 
 const protectedOf = ({ protectedCount, protectedNames }: Removal): string =>
   `not deleted, protected by the owner of this catcher (catch --protect): ${protectedNames.join(", ")}${
