@@ -245,9 +245,9 @@ const scanAndGather = Effect.fnUntraced(function* <E, R, E2, R2>(
 })
 
 /** What is not carried, and how it would be. */
-const noticeOf = ({ acls, capabilities, count, first }: Uncarried): string => {
+const noticeOf = ({ acls, capabilities, count, first, needsRoot }: Uncarried): string => {
   const what = capabilities && acls ? "capabilities or ACLs" : capabilities ? "capabilities" : "ACLs"
-  const options = [...(capabilities ? ["-X"] : []), ...(acls ? ["-A"] : [])].join(" ")
+  const options = [...(capabilities ? [needsRoot ? "-X as root" : "-X"] : []), ...(acls ? ["-A"] : [])].join(" ")
   const [have, carry] = [
     count === 1 ? "1 entry has" : `${count} entries have`,
     capabilities && acls ? "carry" : "carries"

@@ -4,6 +4,7 @@ import type * as Option from "effect/Option"
 import * as Opt from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
+import * as Errno from "../system/Errno.ts"
 import type { Calls } from "../system/Libc.ts"
 import type { Status } from "../system/Status.ts"
 import * as Attributes from "../tree/Attributes.ts"
@@ -14,6 +15,7 @@ export class Reader {
   uncarried: Uncarried | undefined
   private readonly calls: Calls["attributes"]
   private readonly wish: Attributes.Carrying
+  private readonly carriesAll: boolean
   private readonly isCarried: (name: string) => boolean
   /** Equal sets are one: of a system with labels there are few. */
   private readonly sets = new Map<string, Attributes.Attributes>()
@@ -23,6 +25,7 @@ export class Reader {
     this.calls = Opt.getOrUndefined(libc)?.attributes
     this.wish = wish
     this.isCarried = Attributes.carried(wish, process.geteuid?.() === 0)
+    this.carriesAll = [Attributes.accessAcl, Attributes.capability].every(this.isCarried)
   }
 
   /** Of what has a path, one character a byte; none: undefined. */
@@ -31,7 +34,7 @@ export class Reader {
     const { calls } = this
     if (calls === undefined) return undefined
     const place = { path, follow: false }
-    const names = namesAt(() => calls.list(place)).filter(this.isCarried)
+    const names = namesAt(() => calls.list(place), true).filter(this.isCarried)
     if (names.length === 0) return undefined
     const all = names.toSorted().flatMap((name) => {
       const value = calls.get(place, name)
@@ -59,25 +62,31 @@ export class Reader {
    */
   notice(path: string, relative: string, { kind, mode }: Status): void {
     const { calls } = this
-    const { carriesAcls, carriesAttributes } = this.wish
     const isLikely = kind === "Directory" || (kind === "File" && (mode & 0o111) !== 0)
-    if (calls === undefined || (carriesAcls && carriesAttributes) || !isLikely) return
-    const names = namesAt(() => calls.list({ path, follow: false }))
-    const acls = !carriesAcls && names.some(Attributes.isAcl)
-    const capabilities = !carriesAttributes && names.includes(Attributes.capability)
+    if (calls === undefined || this.carriesAll || !isLikely) return
+    const names = namesAt(() => calls.list({ path, follow: false }), false).filter((name) => !this.isCarried(name))
+    const acls = names.some(Attributes.isAcl)
+    const capabilities = names.includes(Attributes.capability)
     if (!acls && !capabilities) return
     const { uncarried: before } = this
     this.uncarried = {
       count: (before?.count ?? 0) + 1,
       first: before?.first ?? relative,
       acls: acls || before?.acls === true,
-      capabilities: capabilities || before?.capabilities === true
+      capabilities: capabilities || before?.capabilities === true,
+      needsRoot: this.wish.carriesAttributes
     }
   }
 }
 
 const tooMuch = (words: string) => Object.assign(new Error(words), { code: "E2BIG" })
 
-/** None, also where the file system has none, or what has the path is gone: others find that. */
-const namesAt = (list: () => ReadonlyArray<string>): ReadonlyArray<string> =>
-  Result.getOrElse(Result.try(list), () => [])
+/** None where the file system has none. `isNeeded`: any other refusal is thrown. */
+const namesAt = (list: () => ReadonlyArray<string>, isNeeded: boolean): ReadonlyArray<string> => {
+  const names = Result.try(list)
+  if (Result.isSuccess(names)) return names.success
+  if (isNeeded && !without.has(Errno.codeOf(names.failure) ?? "")) throw names.failure
+  return []
+}
+
+const without: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP"])

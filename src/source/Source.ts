@@ -80,6 +80,8 @@ export interface Uncarried {
   readonly first: string
   readonly capabilities: boolean
   readonly acls: boolean
+  /** Capabilities are wished, and only root carries them. */
+  readonly needsRoot: boolean
 }
 
 /** What a scan has found. */

@@ -114,11 +114,12 @@ const survey = Effect.fn("Memory.survey")(function* (
     entries[index] === undefined ? undefined : site.volume.find(pathOf(entries[index]))
   const changeOf = (entry: Entry, index: number) => {
     const node = nodeOf(index)
-    if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, true)
+    if (entry._tag !== "HardLink") return Compare.changesOf(entry, foundOf(node), policy, isRoot)
     const leaders = nodeOf(entry.leader)
     const link = { found: foundOf(node), leaders: foundOf(leaders), isLeaders: node !== undefined && node === leaders }
-    return Compare.linkChangesOf(link, policy, entries[entry.leader], true)
+    return Compare.linkChangesOf(link, policy, entries[entry.leader], isRoot)
   }
+  const { isRoot = true } = site.options
   const changes = new Uint16Array(entries.length)
   const sharers = new Compare.Sharers<Node>()
   for (const [index, entry] of entries.entries()) {

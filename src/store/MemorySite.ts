@@ -37,6 +37,8 @@ export interface Options extends Faults {
   readonly volume?: Volume
   /** The content that a file is expected to have, by its path, so that many stores need not keep a copy each. */
   readonly known?: (path: string) => Uint8Array | undefined
+  /** May its user set owners, and make devices? (yes) */
+  readonly isRoot?: boolean
   /** What no master may do. */
   readonly veto?: Veto
   /** Goes before each change, each look of a survey, each file that is hashed, and each read of an older version: a slow disk sleeps, and between two changes a machine may crash. */

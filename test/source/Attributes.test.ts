@@ -10,6 +10,7 @@ import { Reader } from "../../src/source/Attributes.ts"
 import { type Choice, everything } from "../../src/source/Choice.ts"
 import * as DiskSource from "../../src/source/Disk.ts"
 import { Source } from "../../src/source/Source.ts"
+import * as Errno from "../../src/system/Errno.ts"
 import { type Calls, Libc, load } from "../../src/system/Libc.ts"
 import * as Acl from "../../src/tree/Acl.ts"
 import { accessAcl, capability } from "../../src/tree/Attributes.ts"
@@ -18,7 +19,7 @@ import { display } from "../../src/tree/Names.ts"
 import * as Owners from "../../src/tree/Owners.ts"
 import { asIs } from "../../src/tree/Wished.ts"
 import { acl } from "../store/disk/acl.ts"
-import { directory, isLinux, isRoot } from "../store/Sandbox.ts"
+import { asNobody, canSwitchUser, directory, isLinux, isRoot } from "../store/Sandbox.ts"
 
 const calls = () => Option.getOrThrow(load()).attributes!
 const set = (path: string, name: string, value: Uint8Array) =>
@@ -67,15 +68,20 @@ describe.skipIf(!isLinux)("attributes of a source", () => {
         fs.chmodSync(`${base}/d/${name}`, 0o755)
       }
       set(`${base}/d/plain`, accessAcl, acl([1, 6], [2, 4, 1234], [4, 4], [16, 4], [32, 4]))
-      const acls = { count: 2, first: "d/tool", acls: true, capabilities: false }
+      const acls = { count: 2, first: "d/tool", acls: true, capabilities: false, needsRoot: false }
       assert.deepStrictEqual((yield* scan(base, {})).uncarried, acls)
       assert.isUndefined((yield* scan(base, { carriesAcls: true })).uncarried)
       if (!isRoot) return
       set(`${base}/d/tool 2`, capability, Buffer.from("0100000200200000000000000000000000000000", "hex"))
       assert.deepStrictEqual((yield* scan(base, {})).uncarried, { ...acls, capabilities: true })
-      const capable = { count: 1, first: "d/tool 2", acls: false, capabilities: true }
+      const capable = { count: 1, first: "d/tool 2", acls: false, capabilities: true, needsRoot: false }
       assert.deepStrictEqual((yield* scan(base, { carriesAcls: true })).uncarried, capable)
-      assert.isUndefined((yield* scan(base, { carriesAcls: true, carriesAttributes: true })).uncarried)
+      const all = { carriesAcls: true, carriesAttributes: true }
+      assert.isUndefined((yield* scan(base, all)).uncarried)
+      // only root carries them
+      fs.chmodSync(base, 0o755)
+      if (canSwitchUser)
+        assert.deepStrictEqual((yield* asNobody(scan(base, all))).uncarried, { ...capable, needsRoot: true })
     })
   )
 
@@ -103,6 +109,38 @@ describe.skipIf(!isLinux)("attributes of a source", () => {
         skipped.map(({ at, kind, reason }) => [display(at!), kind, reason]),
         [["b", "Unreadable", "it has extended attributes of more than 1048576 bytes (E2BIG)"]]
       )
+    })
+  )
+
+  it.effect("a file that is taken anew has those that it has then [M-8]", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/f`, "before")
+      const layer = DiskSource.layer([`${base}/`], { ...everything, carriesAttributes: true })
+      const source = Context.get(yield* Layer.build(layer), Source)
+      yield* source.scan
+      fs.writeFileSync(`${base}/f`, "after")
+      set(`${base}/f`, "user.x", Buffer.from("after"))
+      const { retaken } = yield* source.retake([1])
+      assert.deepStrictEqual(retaken[0].metadata.attributes, [
+        { name: "user.x", value: new Uint8Array(Buffer.from("after")) }
+      ])
+    })
+  )
+
+  it.effect("those that cannot be read are a loss, and no tree without them", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/f`, "x")
+      const list = (of: unknown) => {
+        if (JSON.stringify(of).includes("/f")) throw Errno.toCause(7)
+        throw Errno.toCause(95)
+      }
+      const libc = Option.map(load(), (all) => ({ ...all, attributes: { ...calls(), list } }))
+      const layer = DiskSource.layer([`${base}/`], { ...everything, carriesAttributes: true })
+      const source = Layer.build(Layer.provide(layer, Layer.succeed(Libc, libc)))
+      const { entries, skipped } = yield* Context.get(yield* source, Source).scan
+      assert.deepStrictEqual([entries.length, skipped.map(({ kind }) => kind)], [1, ["Unreadable"]])
     })
   )
 

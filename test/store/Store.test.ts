@@ -17,7 +17,21 @@ import * as Compare from "../../src/tree/Compare.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import { plan, select } from "../../src/tree/Plan.ts"
 import * as Policy from "../../src/tree/Policy.ts"
-import { bundle, bytes, deliver, dir, disk, file, hardLink, names, none, single, symlink, ways } from "./Sandbox.ts"
+import {
+  bundle,
+  bytes,
+  deliver,
+  dir,
+  disk,
+  file,
+  hardLink,
+  isLinux,
+  names,
+  none,
+  single,
+  symlink,
+  ways
+} from "./Sandbox.ts"
 import { directory } from "./Sandbox.ts"
 
 const hex = (hash: Uint8Array | undefined) => hash && Buffer.from(hash).toString("hex")
@@ -45,6 +59,36 @@ const contract = (name: string, subject: Effect.Effect<Subject, StoreError, Scop
         assert.deepStrictEqual(yield* writer.commit(none), [])
         assert.deepStrictEqual(paths(), ["d", "d/f"])
         assert.strictEqual(content("d/f"), "helloworld")
+      })
+    )
+
+    it.effect("attributes that differ alone are found, and described without content [Y-14]", () =>
+      Effect.gen(function* () {
+        const { content, store } = yield* subject
+        if (!isLinux || name === "Disk without koffi") return
+        const policy = { ...Policy.defaults, carriesAttributes: true }
+        const having = (text: string): ReadonlyArray<Entry> => {
+          const plain = [dir("d"), file("d/f", 5)]
+          const attributes = [{ name: "user.a", value: bytes(text) }]
+          return plain.map((entry) => ({ ...entry, metadata: { ...entry.metadata, attributes } }))
+        }
+        const survey = (text: string, wished: Partial<Policy.Policy> = {}) =>
+          Effect.map(store.survey(having(text), { ...policy, ...wished }), (changes) => [...changes])
+        const first = having("one")
+        const changes = yield* store.survey(first, policy)
+        yield* store.prepare(first, { policy, changes })
+        yield* deliver(store, bundle(first), "hello")
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(yield* survey("one"), [0, 0])
+        const { Attribute } = Compare.change
+        assert.deepStrictEqual(yield* survey("other", { carriesAttributes: false }), [0, 0])
+        const other = having("other")
+        const differing = yield* store.survey(other, policy)
+        assert.deepStrictEqual([...differing], [Attribute, Attribute])
+        yield* store.prepare(other, { policy, changes: differing })
+        assert.deepStrictEqual(yield* store.finish, [])
+        assert.deepStrictEqual(yield* survey("other"), [0, 0])
+        assert.strictEqual(content("d/f"), "hello")
       })
     )
 
