@@ -20,9 +20,10 @@ import type { Change, Directory, File, Node, Volume } from "../store/Volume.ts"
 import type { Event } from "../transport/simulated/Network.ts"
 import type { Metadata } from "../tree/Metadata.ts"
 import { display } from "../tree/Names.ts"
+import type { Policy } from "../tree/Policy.ts"
 import { Changing } from "./Changing.ts"
 import type { Host, Observer, Outcome, Scenario } from "./Simulation.ts"
-import { Stood, type Wishes } from "./Stood.ts"
+import { attributesOf, Stood, type Wishes } from "./Stood.ts"
 import * as Tree from "./Tree.ts"
 
 interface Expectations {
@@ -240,7 +241,9 @@ export class Checks implements Observer {
     if (node._tag === "Symlink" && node.target !== new TextDecoder().decode((entry as { target: Uint8Array }).target))
       return "leads elsewhere"
     const metadata = node.entry !== undefined && "metadata" in node.entry ? node.entry.metadata : undefined
-    const isIt = this.source.versions(path).some(({ entry }) => agrees(metadata, entry))
+    const isIt = this.source
+      .versions(path)
+      .some(({ entry }) => agrees(metadata, entry, this.expectations.wishes?.policy))
     return isIt ? undefined : otherMetadata
   }
 
@@ -356,10 +359,11 @@ export class Checks implements Observer {
   }
 }
 
-const agrees = (metadata: Metadata | undefined, entry: Given["entry"]): boolean =>
-  metadata !== undefined && "metadata" in entry && agree(metadata, entry.metadata)
+const agrees = (metadata: Metadata | undefined, entry: Given["entry"], policy: Policy | undefined): boolean =>
+  metadata !== undefined && "metadata" in entry && agree(metadata, entry.metadata, policy)
 
-const agree = (a: Metadata, b: Metadata): boolean =>
+const agree = (a: Metadata, b: Metadata, policy: Policy | undefined): boolean =>
+  attributesOf(a, policy) === attributesOf(b, policy) &&
   a.mode === b.mode &&
   a.mtimeSeconds === b.mtimeSeconds &&
   a.mtimeNanos === b.mtimeNanos &&

@@ -307,7 +307,7 @@ const treeOf = (dice: Dice, seed: number, catchers: number, isDelta: boolean) =>
   dig(new Dice(seed ^ 0x3f84_d5b5), seed, tree)
   if (isDelta) tree.push(Tree.file("image", new Dice(seed ^ 0x3956_c25b).whole(1_048_576, 2_300_000), seed))
   tree.push(...Tree.devices(new Dice(seed ^ 0x5b1e_77c3), tree.length))
-  return { tree, refused }
+  return { tree: Tree.attributed(new Dice(seed ^ 0x2f6c_91a7), tree), refused }
 }
 
 /** Some of the files have holes, in some stories. */

@@ -84,10 +84,18 @@ const staysOf = (entry: Described, content: Uint8Array, node: Node | undefined, 
   const later = own === undefined ? -Infinity : laterBy(own, entry.metadata, policy)
   if (entry._tag === "File" && policy.keepsNewer && later > 0) return "Kept"
   if (!hasContent(entry, content, node, policy, later === 0)) return undefined
-  if (own !== undefined && later === 0 && isDescribed(own, entry)) return "Right"
+  const isAttributed = own !== undefined && attributesOf(own, policy) === attributesOf(entry.metadata, policy)
+  if (own !== undefined && later === 0 && isAttributed && isDescribed(own, entry)) return "Right"
   // a link or a FIFO that is to be described may be made anew
   return entry._tag === "File" || entry._tag === "Directory" ? "Described" : undefined
 }
+
+/** Those that a policy carries, as a text. */
+export const attributesOf = ({ attributes = [] }: Metadata, policy: Policy | undefined): string =>
+  attributes
+    .filter(({ name }) => (name.startsWith("system.") ? policy?.carriesAcls : policy?.carriesAttributes) === true)
+    .map(({ name, value }) => `${name}=${value.join()}`)
+    .join()
 
 // a link's own mode is not to be set
 const isDescribed = (own: Metadata, { _tag, metadata: { gid, mode, uid } }: Described): boolean =>

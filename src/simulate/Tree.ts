@@ -67,6 +67,21 @@ export const symlink = (path: string, target: string): Given => ({
 /** A FIFO. */
 export const fifo = (path: string): Given => ({ entry: { _tag: "Fifo", path: text.encode(path), metadata } })
 
+/** The tree with extended attributes of some entries, in some stories. */
+export const attributed = (dice: Dice, tree: ReadonlyArray<Given>): Array<Given> => {
+  if (!dice.hits(0.25)) return [...tree]
+  return tree.map((given): Given => (dice.hits(0.4) ? withAttributes(dice, given) : given))
+}
+
+/** An entry with others than it has. */
+export const withAttributes = (dice: Dice, given: Given): Given => {
+  const { entry } = given
+  if (entry._tag === "HardLink") return given
+  const names = ["security.capability", "system.posix_acl_access", "user.a"].filter(() => dice.hits(0.5))
+  const attributes = names.map((name) => ({ name, value: Uint8Array.of(dice.whole(0, 3)) }))
+  return { ...given, entry: { ...entry, metadata: { ...entry.metadata, attributes } } }
+}
+
 /** A device, and another name of it, in some stories; `at`: so many entries are before it. */
 export const devices = (dice: Dice, at: number): ReadonlyArray<Given> => {
   const path = text.encode("device")

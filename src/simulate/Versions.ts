@@ -32,13 +32,15 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     windowSeconds: own.pick(0, 0, 0, -1),
     rules: Buffer.from(rules),
     deletesExcluded: own.hits(0.2),
-    spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : []
+    spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : [],
+    ...carriedOf(new Dice(seed ^ 0x1d87_4e0b))
   }
   const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)
   const versionOf = (catcher: number) => {
     const alike = alikeOf(new Dice(seed * 47 + catcher), tree)
     const older = olderOf(new Dice(seed * 37 + catcher), new Dice(seed * 41 + catcher), alike)
-    return unclearOf(new Dice(seed * 43 + catcher), older, policy)
+    const unclear = unclearOf(new Dice(seed * 43 + catcher), older, policy)
+    return Tree.attributed(new Dice(seed * 53 + catcher), unclear)
   }
   return {
     wishes: { policy, protects },
@@ -46,6 +48,8 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     telling: `older versions stand at the catchers; the policy is ${JSON.stringify({ ...policy, rules, spared: policy.spared.map(display) })}`
   }
 }
+
+const carriedOf = (dice: Dice) => ({ carriesAttributes: dice.hits(0.5), carriesAcls: dice.hits(0.5) })
 
 /** [Y-13] Large files of which some parts are as the source has them, there or elsewhere. */
 const alikeOf = (dice: Dice, tree: ReadonlyArray<Given>): ReadonlyArray<Given> =>

@@ -1,4 +1,4 @@
-/** --fsync: of a catcher it is an option of its store, of a master a wish of its policy. */
+/** Wishes of a policy. --fsync: of a catcher it is an option of its store, of a master a wish of its policy. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -6,6 +6,27 @@ import { policyOf } from "../../src/cli/Send.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import { mrsync } from "./Rig.ts"
+
+describe("-X and -A", () => {
+  const policy = (wished: object) => policyOf({ windowSeconds: 0, ...wished } as Parameters<typeof policyOf>[0], [])
+  it.each([
+    [{}, [false, false]],
+    [{ xattrs: true }, [true, false]],
+    [{ acls: true }, [false, true]],
+    [{ archiveAll: true }, [true, true]]
+  ] as const)("%j", (wished, expected) => {
+    const { carriesAcls, carriesAttributes } = Result.getOrThrow(
+      policy({ xattrs: false, acls: false, archiveAll: false, ...wished })
+    )
+    assert.deepStrictEqual([carriesAttributes, carriesAcls], expected)
+  })
+
+  it("an ACL has the mode in it", () => {
+    for (const wished of [{ acls: true }, { archiveAll: true }])
+      assert.isTrue(Result.isFailure(policy({ ...wished, noPerms: true })))
+    assert.isTrue(Result.isSuccess(policy({ xattrs: true, noPerms: true })))
+  })
+})
 
 describe("--fsync", () => {
   it.effect.each([

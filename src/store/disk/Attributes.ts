@@ -89,8 +89,12 @@ const whenOpen = (change: () => void, open: () => void): void => {
 }
 
 const refusedAt = (name: string, cause: unknown) => {
-  const { code, reason } = Errno.fromCause(cause)
+  const { code, reason: told } = Errno.fromCause(cause)
+  // the system says it of sockets
+  const reason = without.has(code) ? `its file system has none like it (${code})` : told
   return new StoreError({ path: "", code, reason: `${named(name)} cannot be set: ${reason}` })
 }
+
+const without: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP"])
 
 const named = (name: string): string => (Attributes.isAcl(name) ? `its ACL (${name})` : `its attribute ${name}`)
