@@ -271,13 +271,14 @@ export class ManifestFile {
 
   private takeHashes(bytes: Uint8Array): Effect.Effect<void, StoreError> {
     const { entries = [] } = this.attendance
-    return Effect.mapBoth(Effect.fromResult(Hashes.decode(bytes, entries.length)), {
+    const taken = Result.flatMap(Hashes.decode(bytes, entries.length), (hashes) => {
+      const wrong = this.hashed.take(hashes)
+      return wrong === undefined ? Result.void : Result.fail(wrong)
+    })
+    return Effect.mapBoth(Effect.fromResult(taken), {
       onFailure: isWrong,
-      onSuccess: (hashes) => {
-        this.hashed.take(hashes)
-        // no file follows it
-        this.attendance.select([])
-      }
+      // no file follows it
+      onSuccess: () => this.attendance.select([])
     })
   }
 

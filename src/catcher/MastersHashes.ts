@@ -4,12 +4,15 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import { countOf, union } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 import { agree, type Hashes } from "../tree/Hashes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 
 export class MastersHashes {
   private lists: Array<Hashes> = []
+  /** The entries of all of them. */
+  private told: Runs = []
   /** What they are wanted for, as far as they have not come; undefined: that is not known yet. */
   private awaited: Runs | undefined
   private readonly complete = Latch.makeUnsafe(false)
@@ -22,10 +25,18 @@ export class MastersHashes {
     this.look()
   }
 
-  take(hashes: Hashes): void {
-    if (this.isComplete) return
+  /**
+   * Each entry's hash comes once, so that there are no more hashes than entries: answers what is
+   * wrong otherwise.
+   */
+  take(hashes: Hashes): string | undefined {
+    if (this.isComplete) return undefined
+    const told = union([this.told, hashes.runs])
+    if (countOf(told) < countOf(this.told) + countOf(hashes.runs)) return "the hash of an entry comes twice"
+    this.told = told
     this.lists.push(hashes)
     this.look()
+    return undefined
   }
 
   get isComplete(): boolean {
@@ -40,6 +51,7 @@ export class MastersHashes {
   /** No more are wanted. */
   forget(): void {
     this.lists = []
+    this.told = []
     this.awaited = []
   }
 

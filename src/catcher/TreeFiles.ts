@@ -57,6 +57,7 @@ export class TreeFiles {
       const { openList, prepared } = this.options
       const carried = yield* this.carriedOf(file, layout)
       if (isList(carried.kind)) {
+        yield* this.mustHaveRoom(carried)
         return openList(carried, layout, () =>
           Effect.sync(() => {
             this.keep(carried, [], new Map())
@@ -68,6 +69,15 @@ export class TreeFiles {
       const opened = yield* this.openAsDelta(carried, layout)
       return { ...opened, commit: (skip) => this.commit(carried, opened, skip) } as FileWriter
     })
+  }
+
+  /** [Y-12] A list of hashes is held until all of them have come. */
+  private mustHaveRoom({ kind, size }: CarriedFile): Effect.Effect<void, StoreError> {
+    const entries = this.attendance.entries?.length ?? 0
+    const most = Limits.hashListBytes(entries)
+    if (kind !== "Hashes" || size <= most) return Effect.void
+    const reason = `hashes of ${size} bytes are too many: ${entries} entries have ${most} bytes of them at most`
+    return Effect.fail(new StoreError({ code: "EFBIG", path: "", reason }))
   }
 
   /**

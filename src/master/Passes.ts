@@ -63,6 +63,32 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
   })
 })
 
+/**
+ * [Y-3] A survey lasts as long as contents are hashed. A catcher that comes meanwhile is sent the
+ * manifest at once, and compares while the others do.
+ */
+const tellingNewcomers = Effect.fnUntraced(function* <A, E, R>(
+  { audiences, ledger, repair }: Shared,
+  surveying: Effect.Effect<A, E, R>
+) {
+  const { changed } = yield* Members
+  let areThere = false
+  const telling = Effect.gen(function* () {
+    while (true) {
+      changed.closeUnsafe()
+      const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
+      areThere ||= without.length > 0
+      const holding = without.length > 0 ? yield* sendManifest(ledger, repair, without) : []
+      for (const slot of holding) audiences.holders.add(slot)
+      yield* changed.await
+    }
+  })
+  const surveyed = yield* Effect.raceFirst(surveying, telling)
+  // they are still to be asked
+  if (areThere) changed.openUnsafe()
+  return surveyed
+})
+
 /** Sends newcomers the manifest, and asks what they lack. Answers those that still compare. */
 const admit = Effect.fnUntraced(function* (shared: Shared) {
   const { audiences, ledger, repair } = shared
@@ -73,7 +99,7 @@ const admit = Effect.fnUntraced(function* (shared: Shared) {
   }
   const asked = audiences.newcomers().filter((slot) => audiences.holders.has(slot))
   for (const slot of asked) audiences.asked.add(slot)
-  const { comparing, surveyed } = yield* survey(shared, asked)
+  const { comparing, surveyed } = yield* tellingNewcomers(shared, survey(shared, asked))
   for (const slot of surveyed) audiences.prepared.add(slot)
   // a catcher that comes late learns why it will not get what was given up before
   yield* Effect.forEach(ledger.dropped(), ({ file, reason }) => Close.abort(file, reason, surveyed, awayMillis), {

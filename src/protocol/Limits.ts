@@ -175,6 +175,11 @@ export const allDataRuns = 4 * 1024 * 1024
 export const seenRuns = 16 * 1024
 /** A manifest is held in memory at both ends. */
 export const manifestBytes = 1024 * 1024 * 1024
+/**
+ * Hashes of contents that a catcher holds are of one entry each, with the run that it may be alone
+ * in: what a list of them has at most, for a manifest of so many entries. [Y-12]
+ */
+export const hashListBytes = (entries: number): number => entries * (hashBytes + 8)
 /** Entries of a manifest: what a program's memory holds of them. */
 export const manifestEntries = 10_000_000
 /**

@@ -20,6 +20,8 @@ export interface Given {
   readonly content?: Uint8Array
   /** "changed" (as one that is gone), "leased" (for now), or the system's code. */
   readonly fault?: string
+  /** How long a read takes of the file once it is opened; none where it is not given. */
+  readonly readMillis?: number
   /** Called when it is taken anew in vain. */
   readonly sought?: () => void
 }
@@ -131,15 +133,15 @@ const open = Effect.fn("MemorySource.open")(function* (files: Files, index: numb
   const carried = new Carried({ size, ...dataOf(file.entry) })
   const changed = changedAt(file.entry)
   return {
-    read: (offset, into) =>
-      Effect.suspend(() => {
-        const { content = empty } = file
-        for (const { at, bytes } of carried.pieces(offset, into)) {
-          if (!isInside(content.length, at, bytes.length)) return Effect.fail(changed)
-          bytes.set(content.subarray(at, at + bytes.length))
-        }
-        return isInside(carried.size, offset, into.length) ? Effect.void : Effect.fail(changed)
-      }),
+    read: Effect.fnUntraced(function* (offset, into) {
+      if (file.readMillis !== undefined) yield* Effect.sleep(file.readMillis)
+      const { content = empty } = file
+      for (const { at, bytes } of carried.pieces(offset, into)) {
+        if (!isInside(content.length, at, bytes.length)) return yield* Effect.fail(changed)
+        bytes.set(content.subarray(at, at + bytes.length))
+      }
+      if (!isInside(carried.size, offset, into.length)) return yield* Effect.fail(changed)
+    }),
     isUntouched: Effect.sync(() => stamp(file.entry) === opened),
     hasGrown: Effect.sync(() => {
       const { content = empty } = file

@@ -1,6 +1,7 @@
 /** Files of which only the content can tell whether a catcher has them: both sides hash them, and what is the same is not sent. [Y-12] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Host } from "../../src/simulate/Simulation.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import type { Change } from "../../src/store/Volume.ts"
@@ -167,6 +168,32 @@ describe("contents", () => {
         isWhole(synced)
         assert.isAbove(synced.outcome.millis, 13 * 9000)
         assert.strictEqual(done, count - 1)
+      })
+  )
+
+  it.effect(
+    "the master hashes for long: who comes meanwhile has the manifest at once, and compares as well [Y-3]",
+    () =>
+      Effect.gen(function* () {
+        const tree = treeOf().map((one) => (one.content?.length === 1_300_000 ? { ...one, readMillis: 4000 } : one))
+        let stages: ReadonlyArray<string> = []
+        const look = (_: unknown, hosts: ReadonlyArray<Host>) =>
+          Effect.delay(
+            Effect.sync(() => (stages = hosts.map(({ memory }) => memory.stage()))),
+            5000
+          )
+        const synced = yield* sync(
+          (tree) => [1, 2, 3].map((seconds) => other(tree, { seconds }, "d/large")),
+          {},
+          {
+            tree,
+            ...{ startMillis: (catcher) => 1800 * catcher, meanwhile: look, master: { catchers: 1 } }
+          }
+        )
+        isWhole(synced)
+        assert.deepStrictEqual(stages, ["Open", "Open", "Open"])
+        assert.isAbove(synced.outcome.millis, 8000)
+        assert.strictEqual(synced.report.pages.needed, 0)
       })
   )
 

@@ -1,0 +1,55 @@
+/** Lists of hashes as a master may send them that has the key and means harm: a catcher holds no more than its entries need. [Y-12] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { BlockPool } from "../../src/catcher/Assembly.ts"
+import { Attendance } from "../../src/catcher/Attendance.ts"
+import { MastersHashes } from "../../src/catcher/MastersHashes.ts"
+import { Ruin } from "../../src/catcher/Ruin.ts"
+import { TreeFiles } from "../../src/catcher/TreeFiles.ts"
+import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
+import * as Layout from "../../src/protocol/file/Layout.ts"
+import { Progress } from "../../src/report/Progress.ts"
+import * as Tree from "../../src/simulate/Tree.ts"
+import * as Memory from "../../src/store/Memory.ts"
+import { Hashes } from "../../src/tree/Hashes.ts"
+
+describe("lists of hashes", () => {
+  it("tell of each entry once", () => {
+    const hashes = new MastersHashes()
+    assert.isUndefined(hashes.take(new Hashes([0, 5])))
+    assert.isUndefined(hashes.take(new Hashes([5, 2, 9, 1])))
+    for (const runs of [
+      [0, 1],
+      [4, 3],
+      [8, 2],
+      [0, 20]
+    ])
+      assert.strictEqual(hashes.take(new Hashes(runs)), "the hash of an entry comes twice", String(runs))
+    // those that are no longer wanted are not held
+    hashes.expect([0, 3])
+    assert.isUndefined(hashes.take(new Hashes([0, 5])))
+  })
+
+  it.effect.each([
+    [160, undefined],
+    [161, "hashes of 161 bytes are too many: 4 entries have 160 bytes of them at most"],
+    [900_000_000, "hashes of 900000000 bytes are too many: 4 entries have 160 bytes of them at most"]
+  ] as const)("of %s bytes, for a manifest of four entries", ([size, reason]) =>
+    Effect.gen(function* () {
+      const attendance = new Attendance(0, new Wakefulness(() => 0))
+      attendance.entries = ["a", "b", "c", "d"].map((name) => Tree.file(name, 10).entry)
+      const files = yield* TreeFiles.make(attendance, yield* Ruin.make(attendance), {
+        ...{ id: "c1", pool: new BlockPool(1432), patienceMillis: 1000, prepared: Effect.void },
+        openList: (_carried, _layout, commit) => ({ write: () => Effect.void, read: () => Effect.void, commit })
+      })
+      attendance.expect({ _tag: "Open", file: 1, kind: "Hashes", size } as Parameters<Attendance["expect"]>[0])
+      const layout = Layout.make({ size, pageBytes: 1432 })
+      const opened = yield* Effect.match(files.open(1, layout), {
+        onFailure: (refusal) => ("reason" in refusal ? refusal.reason : String(refusal)),
+        onSuccess: () => undefined
+      })
+      assert.strictEqual(opened, reason)
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(Memory.layer(Memory.make()), Progress.layer)))
+  )
+})
