@@ -47,7 +47,7 @@ const deliver = (store, carried) =>
 const round = (at, syncs) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const layer = Disk.layer(join(at, "tree"), undefined, "AtOnce", undefined, syncs)
+      const layer = Disk.layer(join(at, "tree"), { syncs })
       const store = Context.get(yield* Layer.build(layer), Store)
       yield* store.prepare(entries)
       const times = []

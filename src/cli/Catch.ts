@@ -61,7 +61,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const layersOn = (network: Network, checked: Checked) =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
-      machine.store(input.destination, ownerOf(network), checked, veto, input.fsync),
+      machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync }),
       Layer.provideMerge(
         noticing((receiving) => (isReceiving = receiving)),
         Reporter.layer({

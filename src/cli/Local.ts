@@ -83,11 +83,11 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         Effect.map(source, (module) => module.layer(sources, choice))
       )
     ),
-  store: (destination, owner, checked, veto, syncs) =>
+  store: (destination, options) =>
     Layer.unwrap(
       Effect.andThen(
         Hashing.check((refusal) => new StoreError(refusal)),
-        Effect.map(disk, (module) => module.layer(destination, owner, checked, veto, syncs))
+        Effect.map(disk, (module) => module.layer(destination, options))
       )
     )
 })

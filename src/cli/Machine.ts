@@ -6,10 +6,10 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
-import type { Veto } from "../filter/Veto.ts"
 import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
-import type { Checked, Store, StoreError } from "../store/Store.ts"
+import type { Options as StoreOptions } from "../store/disk/Disk.ts"
+import type { Store, StoreError } from "../store/Store.ts"
 import type { InterfaceError } from "../system/Interfaces.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 
@@ -66,13 +66,6 @@ export class Machine extends Context.Service<
     }) => Layer.Layer<Transport, never, Transport>
     /** All of the sources, or what is chosen of them. */
     readonly source: (sources: ReadonlyArray<string>, choice?: Choice) => Layer.Layer<Source, SourceError>
-    /** `owner`, `checked`, `veto`, `syncs`: see Disk.layer. */
-    readonly store: (
-      destination: string,
-      owner?: string,
-      checked?: Checked,
-      veto?: Veto,
-      syncs?: boolean
-    ) => Layer.Layer<Store, StoreError>
+    readonly store: (destination: string, options?: StoreOptions) => Layer.Layer<Store, StoreError>
   }
 >()("mrsync/cli/Machine") {}

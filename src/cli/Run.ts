@@ -20,26 +20,18 @@ import { type Failure, UsageError } from "./Status.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
-// The library's own has the alias -v, which is --verbose here.
-const version = GlobalFlag.Action({
-  flag: Flag.Boolean("version").pipe(
-    Flag.withAlias("V"),
+const asked = (name: string, alias: string, description: string) =>
+  Flag.Boolean(name).pipe(
+    Flag.withAlias(alias),
     Flag.withoutNegation,
-    Flag.withDescription("Show the version"),
+    Flag.withDescription(description),
     Flag.withDefault(false)
-  ),
-  run: GlobalFlag.Version.run
-})
+  )
 
-const help = GlobalFlag.Action({
-  flag: Flag.Boolean("help").pipe(
-    Flag.withAlias("h"),
-    Flag.withoutNegation,
-    Flag.withDescription("Show this help"),
-    Flag.withDefault(false)
-  ),
-  run: GlobalFlag.Help.run
-})
+// The library's own has the alias -v, which is --verbose here.
+const version = GlobalFlag.Action({ flag: asked("version", "V", "Show the version"), run: GlobalFlag.Version.run })
+
+const help = GlobalFlag.Action({ flag: asked("help", "h", "Show this help"), run: GlobalFlag.Help.run })
 
 const completions = GlobalFlag.Action({
   flag: GlobalFlag.Completions.flag,

@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { mayDelete } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
+import * as Backup from "../tree/Backup.ts"
 import * as Compare from "../tree/Compare.ts"
 import { hash } from "../content/Hash.ts"
 import * as Blocks from "../delta/Blocks.ts"
@@ -33,7 +34,7 @@ import * as Metadata from "../tree/Metadata.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import { at, destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
+import { at, below, destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
 import { changedMeanwhile, failureOf } from "./Reasons.ts"
 import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
@@ -263,7 +264,6 @@ const finish = (site: MemorySite) =>
 /** Deletes what the manifest does not have. */
 const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting) {
   const { inventory, policy, veto, volume } = site
-  const home = keyOf(policy.backup?.directory ?? new Uint8Array(0))
   const { filter, isDry, spared, told } = deleting
   const limit = Veto.limitOf(veto, deleting.most)
   let count = 0
@@ -271,18 +271,18 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
   const vetoed: Array<string> = []
   // files of rules in the destination are left to the disk
   const mayGo = (path: string, isDirectory: boolean, isDoomed: boolean) =>
-    filter === undefined || mayDelete(filter, keyOf(bytesOf(path.slice(destination.length + 1))), isDirectory, isDoomed)
+    filter === undefined || mayDelete(filter, keyOf(below(path)), isDirectory, isDoomed)
   const unlink = (path: string, isDoomed = false): boolean => {
     const node = volume.find(path)
     const isDirectory = node?._tag === "Directory"
     if (!mayGo(path, isDirectory, isDoomed)) return false
-    const key = keyOf(bytesOf(path.slice(destination.length + 1)))
+    const key = keyOf(below(path))
     if (Veto.names(veto, key, isDirectory)) {
       vetoed.push(key)
       return false
     }
-    if (site.kept.has(path.slice(destination.length + 1))) return false
-    if (home !== "" && `${key}/`.startsWith(`${home}/`)) return false
+    if (site.kept.has(display(below(path)))) return false
+    if (policy.backup !== undefined && Backup.isIn(policy.backup, key)) return false
     const inside = isDirectory ? [...node.entries.keys()] : []
     const isEmpty = inside.map((name) => unlink(`${path}/${name}`, true)).every((isGone) => isGone)
     if (!isEmpty) return false
@@ -293,7 +293,7 @@ const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting
     }
     if (!isDry && Result.isFailure(Result.flatMap(site.keep(path, true), () => volume.unlink(path)))) return false
     count++
-    told?.(bytesOf(path.slice(destination.length + 1)), isDirectory)
+    told?.(below(path), isDirectory)
     return true
   }
   for (const [key, names] of Extraneous.staying(inventory.entries, spared)) {

@@ -11,7 +11,8 @@ import * as Carried from "../tree/Carried.ts"
 import { type Entry, metadataOf } from "../tree/Entry.ts"
 import * as Metadata from "../tree/Metadata.ts"
 import type { Hashes } from "../tree/Hashes.ts"
-import { display, keyOf } from "../tree/Names.ts"
+import * as Backup from "../tree/Backup.ts"
+import { bytesOf, display, keyOf, ofKey } from "../tree/Names.ts"
 import { defaults, type Policy } from "../tree/Policy.ts"
 import { Inventory } from "./Inventory.ts"
 import { notEmpty } from "./Reasons.ts"
@@ -54,6 +55,9 @@ export const destination = "destination"
 /** Where an entry stands on the volume. */
 export const pathOf = (entry: Entry) =>
   entry.path.length === 0 ? destination : `${destination}/${display(entry.path)}`
+
+/** What lies below the destination under a path of the volume, as an entry would name it. */
+export const below = (path: string): Uint8Array => bytesOf(path.slice(destination.length + 1))
 
 export class MemorySite {
   readonly options: Options
@@ -117,12 +121,11 @@ export class MemorySite {
   keep(path: string, isGoing = false): Refused {
     const { backup } = this.policy
     const node = this.volume.find(path)
-    const below = path.slice(destination.length + 1)
     if (backup === undefined || node === undefined || node._tag === "Directory" || this.placed.has(path))
       return Result.void
-    const [suffix, directory] = [keyOf(backup.suffix), keyOf(backup.directory)]
-    if (isGoing && directory === "" && path.endsWith(suffix)) return Result.void
-    const kept = `${directory === "" ? "" : `${directory}/`}${below}${suffix}`
+    const key = keyOf(below(path))
+    if (isGoing && Backup.isOne(backup, key)) return Result.void
+    const kept = display(ofKey(Backup.pathOf(backup, key)))
     if (this.inventory.entries.some((entry) => display(entry.path) === kept)) return Result.fail("EEXIST")
     const names = kept.split("/")
     for (let count = 1; count < names.length; count++) {

@@ -21,6 +21,10 @@ export const isSound = ({ directory, suffix }: Backup): boolean => {
 export const pathOf = ({ directory, suffix }: Backup, path: string): string =>
   `${directory.length === 0 ? "" : `${keyOf(directory)}/`}${path}${keyOf(suffix)}`
 
+/** Is it the directory of the backups, or in it? Nothing there is deleted. */
+export const isIn = ({ directory }: Backup, path: string): boolean =>
+  directory.length > 0 && `${path}/`.startsWith(`${keyOf(directory)}/`)
+
 /** Is it a backup itself, by its name? In a directory of their own none is looked for. */
 export const isOne = ({ directory, suffix }: Backup, path: string): boolean =>
   directory.length === 0 && path.endsWith(keyOf(suffix))

@@ -83,7 +83,7 @@ const machine = ({
       chosen(choice, sources)
       return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
     },
-    store: (_destination, _owner, _checked, veto = none, syncs) => {
+    store: (_destination, { syncs, veto = none } = {}) => {
       synced?.(syncs)
       vetoed?.(veto)
       return Memory.layer(memory ?? Memory.make())

@@ -50,7 +50,7 @@ export const disk = Effect.fnUntraced(function* (
   owner?: string,
   options: { readonly checked?: Checked; readonly veto?: Veto.Veto; readonly syncs?: boolean } = {}
 ) {
-  let layer = Disk.layer(destination, owner, options.checked, options.veto, options.syncs)
+  let layer = Disk.layer(destination, { owner, ...options })
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))
   if (!way.koffi) layer = Layer.provide(layer, Layer.succeed(Libc, Option.none()))
   return Context.get(yield* Layer.build(layer), Store)

@@ -67,8 +67,7 @@ export class Backups {
 
   /** Is it the directory of the backups, or in it? Nothing there is deleted. */
   areIn(key: string): boolean {
-    const home = keyOf(this.options.backup.directory)
-    return home !== "" && (key === home || key.startsWith(`${home}/`))
+    return Backup.isIn(this.options.backup, key)
   }
 
   /** Are backups beside what they are of? Then a directory in which something is kept is not empty. */

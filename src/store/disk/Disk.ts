@@ -33,34 +33,32 @@ import * as Survey from "./Survey.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 
+/** How a destination is used. */
+export interface Options {
+  /**
+   * A name that no other living user of this destination has. It marks the temporary files, so that those which a killed
+   * process of the same owner left are removed where files arrive again. Without it they stay.
+   */
+  readonly owner?: string | undefined
+  /** With "InSession" a destination that cannot be used fails each session instead of the layer; "AtOnce" where it is not given. */
+  readonly checked?: Checked | undefined
+  /** What no master may do to the destination; everything is allowed where it is not given. [Y-9] */
+  readonly veto?: Veto | undefined
+  /** All is on the disk before it is said to be there, also where the master does not ask for it. [F-9] */
+  readonly syncs?: boolean | undefined
+}
+
 /**
  * A store whose destination is created if it does not exist (its parent must). Building the layer creates nothing, and
  * fails when the destination could not be used. `prepare` creates and opens it, when a session begins: a directory that is
  * mounted or made there while a catcher waits is where the tree goes. Once it is open its path must go on to name it.
- *
- * `owner`: a name that no other living user of this destination has. It marks the temporary files, so that those which a
- * killed process of the same owner left are removed where files arrive again. Without it they stay.
- *
- * `checked`: with "InSession" a destination that cannot be used fails each session instead of the layer.
- *
- * `veto`: what no master may do to the destination. [Y-9]
- *
- * `syncs`: all is on the disk before it is said to be there, also where the master does not ask for it. [F-9]
  */
-export const layer = (
-  destination: string | Uint8Array,
-  owner?: string,
-  checked: Checked = "AtOnce",
-  veto: Veto = noVeto,
-  syncs: boolean = false
-): Layer.Layer<Store, StoreError> =>
-  Layer.effect(Store, make(Buffer.from(destination as string), owner, checked, { veto, syncs }))
+export const layer = (destination: string | Uint8Array, options: Options = {}): Layer.Layer<Store, StoreError> =>
+  Layer.effect(Store, make(Buffer.from(destination as string), options))
 
 const make = Effect.fn("Disk.make")(function* (
   path: Buffer,
-  owner: string | undefined,
-  checked: Checked,
-  { syncs, veto }: { readonly veto: Veto; readonly syncs: boolean }
+  { checked = "AtOnce", owner, syncs = false, veto = noVeto }: Options
 ) {
   const site = yield* Site.make(path, { owner, veto, syncs })
   const { destination, temporaries } = site
