@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as Catcher from "../catcher/Catcher.ts"
 import { Progress } from "../report/Progress.ts"
 import * as Exchange from "../session/Exchange.ts"
-import type { Checked } from "../store/Store.ts"
+import type { Checked, Where } from "../store/Store.ts"
 import * as Choosing from "./Choosing.ts"
 import * as Keyring from "./Keyring.ts"
 import * as LastLine from "./LastLine.ts"
@@ -29,11 +29,21 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing {
   readonly id: string | undefined
   readonly serve: boolean
   readonly fsync: boolean
+  readonly noPartial: boolean
+  readonly partialDir: string | undefined
   readonly waitMillis: number | undefined
   readonly destination: string
 }
 
 const usage = (reason: string) => new Status.UsageError({ command: "catch", reason })
+
+/** Where what has arrived of a large file is kept. */
+const partialsOf = ({ noPartial, partialDir }: Input): Effect.Effect<Where, Status.UsageError> => {
+  if (partialDir === undefined) return Effect.succeed(noPartial ? "Nowhere" : "Beside")
+  return noPartial
+    ? Effect.fail(usage("--no-partial and --partial-dir contradict each other: give one of them"))
+    : Effect.succeed({ directory: Buffer.from(partialDir) })
+}
 
 /** Between a session that failed and the next try, so that a lasting fault does not spin. */
 const pauseMillis = 1000
@@ -51,6 +61,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     ))
 
   const veto = yield* Choosing.vetoOf(input)
+  const partials = yield* partialsOf(input)
   const protection = yield* Keyring.forCatcher(input, input.json)
   yield* Session.logged(verbosity)(Session.warn(protection))
 
@@ -61,7 +72,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const layersOn = (network: Network, checked: Checked) =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
-      machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync }),
+      machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync, partials }),
       Layer.provideMerge(
         noticing((receiving) => (isReceiving = receiving)),
         Reporter.layer({
@@ -101,7 +112,10 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     Effect.suspend(() => (isReceiving ? Effect.interrupt : Effect.void))
   )
   return yield* Session.logged(verbosity)(
-    Effect.raceFirst(again(session("InSession"), input.json, input.waitMillis !== undefined), stopped)
+    Effect.raceFirst(
+      Effect.raceFirst(again(session("InSession"), input.json, input.waitMillis !== undefined), stopped),
+      machine.clearing(input.destination)
+    )
   )
 })
 

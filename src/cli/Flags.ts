@@ -331,6 +331,12 @@ export const catching = {
     parse: Parse.deletions
   }),
   fsync: given("fsync", "A file is there only when the disk has it, whatever the master asks for"),
+  noPartial: given("no-partial", "Keep nothing of a large file that has not arrived whole"),
+  partialDir: parsed("partial-dir", {
+    metavar: "DIR",
+    description: "Keep it in DIR, in each directory or, from / on, in one (beside its name, .NAME.mrsync-partial)",
+    parse: Parse.partialDirectory
+  }),
   serve: given("serve", "Stay for session after session, until interrupted"),
   waitMillis: parsed("wait", {
     metavar: "SECONDS",

@@ -53,7 +53,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     output
   ],
   catch: [
-    { title: "Sessions", names: ["serve", "wait", "id", "fsync"] },
+    { title: "Sessions", names: ["serve", "wait", "id", "fsync", "partial-dir", "no-partial"] },
     { title: "What no master may do", names: ["protect", "protect-from", "no-delete", "max-delete"] },
     network,
     keys,

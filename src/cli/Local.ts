@@ -22,6 +22,7 @@ const following = Effect.promise(() => import("../transport/Following.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../source/Disk.ts"))
+const stale = Effect.promise(() => import("../store/disk/Stale.ts"))
 const disk = Effect.promise(() => import("../store/disk/Disk.ts"))
 
 /** One end of the transport that was asked for, on the interface that was asked for, wherever that goes. */
@@ -89,7 +90,8 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
         Hashing.check((refusal) => new StoreError(refusal)),
         Effect.map(disk, (module) => module.layer(destination, options))
       )
-    )
+    ),
+  clearing: (destination) => Effect.flatMap(stale, (module) => module.clearing(Buffer.from(destination)))
 })
 
 /** Everything that the commands need; `packageDirectory` is where the program's package.json is. */

@@ -67,5 +67,7 @@ export class Machine extends Context.Service<
     /** All of the sources, or what is chosen of them. */
     readonly source: (sources: ReadonlyArray<string>, choice?: Choice) => Layer.Layer<Source, SourceError>
     readonly store: (destination: string, options?: StoreOptions) => Layer.Layer<Store, StoreError>
+    /** Clears a destination now and then of what is kept in part for too long. */
+    readonly clearing: (destination: string) => Effect.Effect<never>
   }
 >()("mrsync/cli/Machine") {}

@@ -93,6 +93,14 @@ export const backupDirectory = (text: string): Parsed<string> => {
     : Result.fail("expected a directory below DEST, such as .old or old/monday: a master names no path outside of it")
 }
 
+/** Where files are kept in part: in a directory below each directory, or in one for all. */
+export const partialDirectory = (text: string): Parsed<string> => {
+  const names = text.split("/").filter((name) => name !== "" && name !== ".")
+  return names.length > 0 && !names.includes("..") && !text.includes("\0")
+    ? Result.succeed(`${text.startsWith("/") ? "/" : ""}${names.join("/")}`)
+    : Result.fail("expected a directory such as .parts (in each directory) or /var/tmp/parts")
+}
+
 /** What a backup's name ends with. */
 export const suffix = (text: string): Parsed<string> =>
   /[/\0]/.test(text) ? Result.fail("expected a suffix without a slash, such as ~ or .old") : Result.succeed(text)

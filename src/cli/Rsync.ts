@@ -12,7 +12,7 @@ const idleLetters = "alptgoDHSshP4"
 /** Long options that do. */
 const idle: ReadonlySet<string> = new Set([
   ...["archive", "links", "perms", "times", "owner", "hard-links", "specials", "devices", "numeric-ids", "sparse"],
-  ...["secluded-args", "protect-args", "old-args", "human-readable", "progress", "stats", "no-motd", "ipv4"],
+  ...["secluded-args", "protect-args", "old-args", "human-readable", "progress", "partial", "stats", "no-motd", "ipv4"],
   ...["inc-recursive", "i-r", "no-inc-recursive", "no-i-r"]
 ])
 
@@ -24,7 +24,7 @@ const noDevices =
   "a device is sent as a device, and made by catchers that run as root; nothing is read from one or written to it"
 const wholeFiles =
   "a file is sent whole, and has its name when it is whole: until then what has the name stays as it is"
-const noPart = "nothing is kept of a file that has not arrived: it is sent once more"
+const keptThere = "what has arrived of a file is kept at each catcher: say it there, mrsync catch --partial-dir DIR"
 const telling = "-v, -i and --json say how much is told"
 const noShell = "no remote shell is used: start mrsync catch DEST on each machine that is to receive"
 const noPages = "pages are not compressed: they go over the network once, however many machines receive them"
@@ -72,8 +72,8 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "append-verify": ["", wholeFiles],
   "block-size": ["B", wholeFiles],
   "no-W": ["", wholeFiles],
-  partial: ["", `${noPart} (to go on with fewer catchers, say --at-least 1; to wait for less time, --at-most SECONDS)`],
-  "partial-dir": ["", noPart],
+  "partial-dir": ["", keptThere],
+  "no-partial": ["", keptThere],
   "temp-dir": ["T", "a file is written beside its name, and renamed when it is whole"],
   "delay-updates": ["", "each file has its name when it is whole, and what is to be deleted goes last"],
   preallocate: ["", "no room is reserved: whether the tree fits is looked at before, and holes stay holes"],

@@ -12,10 +12,12 @@ import * as Signature from "./Signature.ts"
 import * as Wasm from "./Wasm.ts"
 
 /** An older version. */
-interface Old {
+export interface Old {
   readonly size: number
   /** Fills `into` from an offset; fails where that cannot be read. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, unknown>
+  /** It is the file that is written: what is at its own place stays. */
+  readonly isOwn?: boolean
   /** Its blocks, if they were hashed before, and whether it is still what was hashed. */
   readonly known?: { readonly blocks: Blocks.Blocks; readonly isStill: Effect.Effect<boolean> }
 }
@@ -35,26 +37,27 @@ const vainBytes = 64 * 1024 * 1024
 const vainBlocks = 4
 
 /**
- * Writes what the older version has of the blocks; answers the bytes that are right then, as offset and length of each run. Where it
- * cannot be read, what follows has to come.
+ * Writes what the older versions have of the blocks; answers the bytes that are right then, as offset and length of each run. Where one
+ * cannot be read, what follows has to come. What was found of one is not looked for in the next.
  */
 export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
   { signature, told = () => {} }: Reusing,
-  version: Old,
+  versions: ReadonlyArray<Old>,
   write: Write<E>
 ) {
   const found = new Uint8Array(signature.weak.length)
-  const total = signature.size + Math.min(signature.size, version.size) + version.size
+  const totals = versions.map(({ size }) => Math.min(signature.size, size) + size)
+  const total = totals.reduce((sum, bytes) => sum + bytes, signature.size)
   let done = 0
   // where a step of the disk takes long, those of one turn may take longer than a master waits
   const counting =
     <E>(transfer: Old["read"] | Write<E>) =>
     (at: number, bytes: Uint8Array) =>
       Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), total)))
-  const old: Old = { ...version, read: counting(version.read) }
+  const olds = versions.map((version): Old => ({ ...version, read: counting(version.read) }))
   const counted = counting(write) as Write<E>
-  yield* knownInPlace(signature, old, counted, found)
-  yield* moved(signature, old, counted, found)
+  for (const old of olds) yield* knownInPlace(signature, old, counted, found)
+  for (const old of olds) yield* moved(signature, old, counted, found)
   return runsOf(signature, found)
 })
 
@@ -68,9 +71,10 @@ const knownInPlace = Effect.fnUntraced(function* <E>(
   found: Uint8Array
 ) {
   if (known?.blocks.blockBytes === signature.blockBytes && known.blocks.size === signature.size) {
+    const before = found.slice()
     yield* inPlace(signature, old, write, found, known.blocks)
     if (yield* known.isStill) return
-    found.fill(0)
+    found.set(before)
   }
   yield* inPlace(signature, old, write, found)
 })
@@ -90,25 +94,30 @@ const inPlace = Effect.fnUntraced(function* <E>(
     const part = piece.subarray(0, Math.min(piece.length, end - at))
     const first = at / blockBytes
     const last = first + Math.ceil(part.length / blockBytes)
-    if (known !== undefined) markAgreeing(signature, known, found, first, last)
-    else if (yield* isRead(old, at, part)) markFound(signature, part, found, first)
+    if (found.subarray(first, last).every((isFound) => isFound === 1)) continue
+    const own = new Uint8Array(last - first)
+    if (known !== undefined) markAgreeing(signature, known, own, first)
+    else if (yield* isRead(old, at, part)) markFound(signature, part, own, first)
     else return
-    for (const [from, to] of stretches(found, first, last)) {
-      const bytes = part.subarray(from * blockBytes - at, Math.min(to * blockBytes, size) - at)
-      if (known !== undefined && !(yield* isRead(old, from * blockBytes, bytes))) return void found.fill(0, from)
-      yield* write(from * blockBytes, bytes)
+    for (const block of own.keys()) if (found[first + block] === 1) own[block] = 0
+    for (const [from, to] of stretches(own, 0, own.length)) {
+      const begin = at + from * blockBytes
+      const bytes = part.subarray(from * blockBytes, Math.min(at + to * blockBytes, size) - at)
+      if (known !== undefined && !(yield* isRead(old, begin, bytes))) return
+      if (old.isOwn !== true) yield* write(begin, bytes)
+      found.fill(1, first + from, first + to)
     }
     yield* Effect.yieldNow
   }
 })
 
-/** Marks the blocks whose content this is, from `first` on. The old version may end within one. */
+/** Marks the blocks whose content this is, of those from `first` on. The old version may end within one. */
 const markFound = (signature: Signature.Signature, content: Uint8Array, found: Uint8Array, first: number): void => {
   const { blockBytes } = signature
   for (let block = first, at = 0; at < content.length; block++, at += blockBytes) {
     const length = Blocks.lengthOf(signature, block)
     const isWhole = at + length <= content.length
-    if (isWhole && Signature.isBlock(signature, block, content.subarray(at, at + length))) found[block] = 1
+    if (isWhole && Signature.isBlock(signature, block, content.subarray(at, at + length))) found[block - first] = 1
   }
 }
 
@@ -116,11 +125,10 @@ const markAgreeing = (
   signature: Signature.Signature,
   { strong }: Blocks.Blocks,
   found: Uint8Array,
-  first: number,
-  last: number
+  first: number
 ): void => {
-  for (let block = first; block < last; block++)
-    if (Blocks.agrees(signature, block, strong, block * Blocks.strongBytes)) found[block] = 1
+  for (const block of found.keys())
+    if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) found[block] = 1
 }
 
 const isRead = (old: Old, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))

@@ -134,6 +134,20 @@ export const openFiles = 32
 export const openDirectories = 64
 
 /**
+ * Of a file of which so many bytes have arrived they are kept when its session ends early: to send
+ * less than that once more takes a tenth of a second at 1 Gb/s, and a name that stays is more of a
+ * nuisance. [Y-15]
+ */
+export const partialBytes = 16 * 1024 * 1024
+/**
+ * What is kept so and not used for that long goes: a session that broke off is tried again within
+ * days, and after a fortnight nobody remembers what takes the room.
+ */
+export const partialMillis = 14 * 24 * 3600 * 1000
+/** How often a catcher that serves looks for it: the walk reads all directories. */
+export const partialsCheckedMillis = 24 * 3600 * 1000
+
+/**
  * Files whose content is waited for at one time with --fsync: as many as Node's pool has threads.
  * They share a flush of the disk.
  */

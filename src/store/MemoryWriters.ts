@@ -73,7 +73,7 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
       turn,
       Effect.sync(() => old.content.read(offset, into))
     )
-  const held = yield* reuse(reusing, { size: old.content.size, read }, writer.write)
+  const held = yield* reuse(reusing, [{ size: old.content.size, read }], writer.write)
   return { ...writer, held, isProven: true } as FileWriter
 })
 

@@ -114,6 +114,9 @@ export interface Deleted {
   readonly vetoed: number
 }
 
+/** Where what had arrived of a large file is kept: beside its name, in a directory (in each one, if it is relative), or nowhere. */
+export type Where = "Beside" | "Nowhere" | { readonly directory: Uint8Array }
+
 /** When a store looks whether its destination can be used: before a session is waited for, or when one begins. */
 export type Checked = "AtOnce" | "InSession"
 

@@ -47,21 +47,31 @@ export const change = {
   Doubt: 1024,
   Acl: 2048,
   /** Another extended attribute. */
-  Attribute: 4096
+  Attribute: 4096,
+  /** An earlier session has kept a part of it. The catcher alone knows of that. [Y-15] */
+  Partial: 8192
 } as const
 
 /** Has such an entry to be sent, or made anew? */
 export const isLacked = (word: number): boolean => (word & change.Content) !== 0
 
-/** Is it lacked, and a file of another content there? For an entry that is a file. */
-export const isOld = (word: number): boolean => isLacked(word) && (word & (change.New | change.Kind)) === 0
+/** Is it lacked, and a file of another content there, or a part of it? For an entry that is a file. */
+export const isOld = (word: number): boolean =>
+  isLacked(word) && ((word & change.Partial) !== 0 || (word & (change.New | change.Kind)) === 0)
+
+/** The same with a part of the file that an earlier session has kept, if it may be lacked. */
+export const withPart = (word: number, isKeptInPart: () => boolean): number =>
+  (isLacked(word) || isDoubted(word)) && isKeptInPart() ? word | change.Partial : word
+
+/** The change as it is told. */
+export const withoutPart = (word: number): number => word & ~change.Partial
 
 /** Can only its content tell whether it is lacked? */
 export const isDoubted = (word: number): boolean => (word & change.Doubt) !== 0
 
 /** The word of an entry once that is known. */
 export const resolved = (word: number, isSame: boolean): number =>
-  (word & ~change.Doubt) | (isSame ? 0 : change.Content)
+  isSame ? word & ~(change.Doubt | change.Partial) : (word & ~change.Doubt) | change.Content
 
 /** Is it left alone, though it differs? */
 export const isKept = (word: number): boolean => (word & (change.Kept | change.Vetoed)) !== 0

@@ -17,6 +17,7 @@ import * as Status from "../../src/cli/Status.ts"
 import type { Choice } from "../../src/source/Choice.ts"
 import { type Skipped, Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import type { Where } from "../../src/store/Store.ts"
 import { none, type Veto } from "../../src/filter/Veto.ts"
 import { InterfaceError } from "../../src/system/Interfaces.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -45,6 +46,8 @@ export interface Host {
   readonly vetoed?: (veto: Veto) => void
   /** Hears whether its store waits for the disk. */
   readonly synced?: (syncs: boolean | undefined) => void
+  /** Is told where a catcher keeps files in part. */
+  readonly kept?: (partials: Where | undefined) => void
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
   /** When it is told to end, as by SIGTERM. */
@@ -57,6 +60,7 @@ const machine = ({
   name = "a",
   network,
   skipped = [],
+  kept,
   synced,
   terminatedMillis,
   tree = [],
@@ -83,11 +87,13 @@ const machine = ({
       chosen(choice, sources)
       return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
     },
-    store: (_destination, { syncs, veto = none } = {}) => {
+    store: (_destination, { partials, syncs, veto = none } = {}) => {
       synced?.(syncs)
+      kept?.(partials)
       vetoed?.(veto)
       return Memory.layer(memory ?? Memory.make())
-    }
+    },
+    clearing: () => Effect.never
   })
 
 /** Runs `mrsync ...args`; what it prints is gathered. */

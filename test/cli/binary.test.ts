@@ -116,7 +116,10 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "--catchers", "1", "--catchers", "2", "x"], "--catchers is given more than once"],
     [["send", "--catchers", "2", "--hosts", "a,b", "x"], "--hosts and --catchers contradict each other"],
     [["send", "--hosts", "a,a", "x"], '--hosts "a,a": "a" is named twice'],
-    [["send", "--partial", "x"], "there is no option --partial: nothing is kept of a file that has not arrived"],
+    [
+      ["send", "--partial-dir", "d", "x"],
+      "there is no option --partial-dir: what has arrived of a file is kept at each catcher"
+    ],
     [
       ["send", "--catchers", "2", "--at-least", "3", "x"],
       "--at-least 3 is more than all: --catchers or --hosts say that 2 are"

@@ -116,7 +116,7 @@ const taken = (content: Uint8Array, old: Uint8Array, blockBytes: number, known?:
     read: (offset: number, into: Uint8Array) => Effect.sync(() => into.set(old.subarray(offset, offset + into.length)))
   }
   const write = (offset: number, part: Uint8Array) => Effect.sync(() => written.set(part, offset))
-  return Effect.map(reuse({ signature: signatureOf(content, blockBytes) }, version, write), (held) => ({
+  return Effect.map(reuse({ signature: signatureOf(content, blockBytes) }, [version], write), (held) => ({
     held,
     written
   }))
@@ -201,7 +201,7 @@ describe("what is taken from an old version [Y-13]", () => {
         size: 50_000_000,
         read: (_: number, into: Uint8Array) => Effect.sync(() => void (hashed += into.length))
       }
-      const held = yield* reuse({ signature }, old, () => Effect.void)
+      const held = yield* reuse({ signature }, [old], () => Effect.void)
       assert.deepStrictEqual(held, [])
       assert.isBelow(hashed, 5_000_000)
     })
@@ -218,7 +218,7 @@ describe("what is taken from an old version [Y-13]", () => {
           })
       }
       assert.deepStrictEqual(
-        yield* reuse({ signature: signatureOf(random(100_000, 5), 1000) }, old, () => Effect.void),
+        yield* reuse({ signature: signatureOf(random(100_000, 5), 1000) }, [old], () => Effect.void),
         []
       )
       assert.isBelow(read, 80_000_000)
@@ -248,7 +248,7 @@ describe("how far it is", () => {
         assert.isAtLeast(done, told.at(-1) ?? 0)
         told.push(done)
       }
-      yield* reuse({ signature, told: tell }, { size: old.length, read }, () => step)
+      yield* reuse({ signature, told: tell }, [{ size: old.length, read }], () => step)
       assert.strictEqual(told.length, steps)
     })
   )

@@ -195,6 +195,8 @@ export const rsyncSays = (source: string, destination: string, ...options: Reado
     maxBuffer: 1 << 26
   })
 
-/** Temporary files that were left. */
+/** Temporary files that were left; what is kept in part is none. */
 export const litter = (folder: string): ReadonlyArray<string> =>
-  readdirSync(folder, { recursive: true, encoding: "latin1" }).filter((name) => name.includes(".mrsync-"))
+  readdirSync(folder, { recursive: true, encoding: "latin1" }).filter(
+    (name) => name.includes(".mrsync-") && !name.endsWith(".mrsync-partial")
+  )

@@ -16,7 +16,7 @@ import { rulesOf } from "../../src/filter/Options.ts"
 import * as Veto from "../../src/filter/Veto.ts"
 import * as Confinement from "../../src/store/disk/Confinement.ts"
 import * as Disk from "../../src/store/disk/Disk.ts"
-import { type Checked, Store } from "../../src/store/Store.ts"
+import { type Checked, Store, type Where } from "../../src/store/Store.ts"
 import { Libc } from "../../src/system/Libc.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import type { Metadata } from "../../src/tree/Metadata.ts"
@@ -48,7 +48,12 @@ export const disk = Effect.fnUntraced(function* (
   destination: string | Uint8Array,
   way: { readonly handles: boolean; readonly koffi: boolean } = ways[0],
   owner?: string,
-  options: { readonly checked?: Checked; readonly veto?: Veto.Veto; readonly syncs?: boolean } = {}
+  options: {
+    readonly checked?: Checked
+    readonly veto?: Veto.Veto
+    readonly syncs?: boolean
+    readonly partials?: Where
+  } = {}
 ) {
   let layer = Disk.layer(destination, { owner, ...options })
   if (!way.handles) layer = Layer.provide(layer, Layer.succeed(Confinement.Handles, false))

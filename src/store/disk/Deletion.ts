@@ -75,7 +75,7 @@ const protectedOf = ({ protectedCount, protectedNames }: Removal): string =>
   }`
 
 function* clear(
-  { destination, guard }: Site,
+  { destination, guard, partials }: Site,
   key: string,
   staying: ReadonlySet<string>,
   removal: Removal,
@@ -94,7 +94,7 @@ function* clear(
   const inodes = yield* inodesOf(destination, key, own.length < staying.size ? [...staying] : [])
   const going: Array<Buffer> = []
   for (const name of listed) {
-    if (staying.has(name.toString("latin1")) || isTemporary(name)) continue
+    if (staying.has(name.toString("latin1")) || isTemporary(name) || partials.isOwn(name)) continue
     if (inodes.size > 0) {
       yield
       if (inodes.has(inodeAt(destination, key, name))) continue

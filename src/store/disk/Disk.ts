@@ -18,7 +18,7 @@ import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notKept } from "../Reasons.ts"
-import type { Checked, StoreError, Surveyed } from "../Store.ts"
+import type { Checked, StoreError, Surveyed, Where } from "../Store.ts"
 import { Store } from "../Store.ts"
 import { forEntry } from "./Attempt.ts"
 import * as Bundle from "./Bundle.ts"
@@ -46,6 +46,8 @@ export interface Options {
   readonly veto?: Veto | undefined
   /** All is on the disk before it is said to be there, also where the master does not ask for it. [F-9] */
   readonly syncs?: boolean | undefined
+  /** Where what had arrived of a large file is kept when its session ends early; beside its name where it is not given. [Y-15] */
+  readonly partials?: Where | undefined
 }
 
 /**
@@ -58,10 +60,10 @@ export const layer = (destination: string | Uint8Array, options: Options = {}): 
 
 const make = Effect.fn("Disk.make")(function* (
   path: Buffer,
-  { checked = "AtOnce", owner, syncs = false, veto = noVeto }: Options
+  { checked = "AtOnce", owner, partials: where = "Beside", syncs = false, veto = noVeto }: Options
 ) {
-  const site = yield* Site.make(path, { owner, veto, syncs })
-  const { destination, temporaries } = site
+  const site = yield* Site.make(path, { owner, veto, syncs, partials: where })
+  const { destination, partials, temporaries } = site
   const bundles = Bundles.make()
   if (checked === "AtOnce") yield* destination.admissible
 
@@ -70,11 +72,12 @@ const make = Effect.fn("Disk.make")(function* (
     const vetoed = entriesOf(veto, entries)
     return vetoed.size === 0 ? entries : entries.filter((_, index) => !vetoed.has(index))
   }
+  const leftoverBytes = (directory: Buffer) => temporaries.leftoverBytes(directory) + partials.bytesIn(directory)
   const shortage = (entries: ReadonlyArray<Entry>) =>
     Effect.matchEffect(destination.admitted, {
       // `prepare` says why it cannot be used.
       onFailure: () => Effect.succeedNone,
-      onSuccess: () => DiskRoom.shortage(path, admitted(entries), (directory) => temporaries.leftoverBytes(directory))
+      onSuccess: () => DiskRoom.shortage(path, admitted(entries), leftoverBytes)
     })
 
   const open = Effect.fn("Disk.open")(function* (carried: CarriedFile, reusing?: Reusing) {

@@ -17,7 +17,7 @@ const entriesPerTurn = 128
 /** File systems that keep content as it is, by the number that statfs gives them: ext, XFS, tmpfs, FAT, exFAT. */
 const plainTypes: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x0102_1994, 0x4d44, 0x2011_bab0])
 
-/** `leftoverBytes` says how much the files take in a directory that are removed when the tree comes. */
+/** `leftoverBytes` says how much the files take in a directory that are removed, or used, when the tree comes. */
 export const shortage = Effect.fn("DiskRoom.shortage")(function* (
   destination: Buffer,
   entries: ReadonlyArray<Entry>,

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
-import { reuse, type Reusing } from "../../delta/Reuse.ts"
-import type { Runs } from "../../protocol/Words.ts"
+import { hasBlocks } from "../../delta/Blocks.ts"
+import { type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Status from "../../system/Status.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
@@ -36,6 +36,8 @@ interface Opened {
   /** The tree that keeps its directory open. */
   readonly tree: Confinement.Tree
   isCommitted: boolean
+  /** Is it what was kept of an earlier session? */
+  readonly isResumed: boolean
 }
 
 export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
@@ -44,7 +46,9 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   const index = member.entry
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
   const file = yield* Effect.acquireRelease(
-    attempt(path, () => site.destination.persistently(() => create(site, index, fileBytes(member)))),
+    attempt(path, () =>
+      site.destination.persistently(() => create(site, index, fileBytes(member), reusing !== undefined))
+    ),
     (file) =>
       Effect.andThen(
         file.descriptor.close,
@@ -60,7 +64,9 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     write: (offset, bytes) =>
       Effect.suspend(() => {
         if (!isInside(size, offset, bytes.length)) return Effect.fail(failed(outside()))
-        return sparse.leavesOut(offset, bytes) ? Effect.void : Effect.mapError(write(offset, bytes), failed)
+        // what was kept of it may be anything
+        const isHole = !file.isResumed && sparse.leavesOut(offset, bytes)
+        return isHole ? Effect.void : Effect.mapError(write(offset, bytes), failed)
       }),
     read: (offset, into) =>
       Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
@@ -78,7 +84,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     })
   }
   if (reusing === undefined) return writer
-  return { ...writer, held: yield* heldOf(site, index, reusing, writer), isProven: true } as FileWriter
+  return { ...writer, held: yield* heldOf(site, file, reusing, writer), isProven: true } as FileWriter
 })
 
 /** Reads and writes what is carried of a file where it lies in it. */
@@ -92,31 +98,41 @@ const throughHoles = (
   })
 })
 
-/** [Y-13] What the file that stands under its name has of it is written first. */
-const heldOf = (site: Site, index: number, reusing: Reusing, { write }: FileWriter) =>
+/** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has of it is written first. */
+const heldOf = (site: Site, { descriptor, index, isResumed }: Opened, reusing: Reusing, { write }: FileWriter) =>
   Effect.acquireUseRelease(
     Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, index)))),
-    (old) => (old === undefined ? Effect.succeed<Runs>([]) : reuse(reusing, old, write)),
+    (old) => {
+      const own = isResumed ? [{ ...oldOf(descriptor), isOwn: true }] : []
+      return reuse(reusing, [...own, ...(old === undefined ? [] : [old])], write)
+    },
     (old) => old?.close ?? Effect.void
   )
 
-const standing = ({ contents, destination, inventory }: Site, index: number) => {
-  const entry = inventory.file(index)
-  const fd = fs.openSync(Confinement.pathOf(destination.spot(entry.path)), Confinement.lookFlags)
-  const { close, read } = Descriptor.make(fd)
+const oldOf = ({ fd, read }: Descriptor.Descriptor): Old => {
   const stats = fs.fstatSync(fd)
-  const readPart = (offset: number, into: Uint8Array) =>
-    Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
-  const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
-  const blocks = now()
-  const isStill = Effect.sync(() => now() !== undefined)
   return {
-    ...{ size: stats.isFile() ? stats.size : 0, read: readPart, close },
-    ...(blocks && { known: { blocks, isStill } })
+    size: stats.isFile() ? stats.size : 0,
+    read: (offset, into) =>
+      Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
   }
 }
 
-const create = ({ destination, forcing, inventory, temporaries }: Site, index: number, size: number): Opened => {
+const standing = ({ contents, destination, inventory }: Site, index: number) => {
+  const entry = inventory.file(index)
+  const descriptor = Descriptor.make(
+    fs.openSync(Confinement.pathOf(destination.spot(entry.path)), Confinement.lookFlags)
+  )
+  const { close, fd } = descriptor
+  const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
+  const blocks = now()
+  const isStill = Effect.sync(() => now() !== undefined)
+  return { ...oldOf(descriptor), close, ...(blocks && { known: { blocks, isStill } }) }
+}
+
+/** `reuses`: what was kept of it is taken up. */
+const create = (site: Site, index: number, size: number, reuses: boolean): Opened => {
+  const { destination, forcing, inventory, partials, temporaries } = site
   const entry = inventory.file(index)
   const refused = inventory.refusal(index)
   if (refused !== undefined) throw refused
@@ -126,17 +142,28 @@ const create = ({ destination, forcing, inventory, temporaries }: Site, index: n
   // Better said now than after the content has come.
   const own = Confinement.pathOf(spot)
   if (forcing === undefined && Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
-  const { at: temporary, made: fd } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
-  orClean(
-    () => fs.ftruncateSync(fd, size),
+  const { at: temporary, made } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
+  tree.hold(spot.directory)
+  let fd = made
+  const kept = orClean(
+    () => {
+      const kept = reuses ? partials.takeBack(spot, temporary) : partials.makeRoom(spot, size)
+      if (kept !== undefined) {
+        fs.closeSync(made)
+        fd = kept
+      }
+      fs.ftruncateSync(fd, size)
+      return kept
+    },
     () => {
       fs.closeSync(fd)
       fs.unlinkSync(Confinement.pathOf(temporary))
+      tree.release(spot.directory)
     }
   )
-  tree.hold(spot.directory)
   temporaries.keep(temporary)
-  return { index, entry, spot, temporary, descriptor: Descriptor.make(fd), tree, isCommitted: false }
+  const isResumed = kept !== undefined
+  return { index, entry, spot, temporary, descriptor: Descriptor.make(fd), tree, isCommitted: false, isResumed }
 }
 
 const isEmpty = (path: Buffer): boolean => {
@@ -163,13 +190,17 @@ const commit = ({ changes, describe, destination, inventory }: Site, file: Opene
   if (Result.isFailure(described)) throw described.failure
 }
 
-/** Removes what has not been committed. A failure has nobody left to be told. */
-const discard = ({ destination, temporaries }: Site, { isCommitted, spot, temporary, tree }: Opened): void => {
-  const remove = () => {
+/** Removes what has not been committed, or keeps it for another session. A failure has nobody left to be told. */
+const discard = ({ destination, partials, temporaries }: Site, file: Opened): void => {
+  const { entry, isCommitted, spot, temporary, tree } = file
+  const isLarge = hasBlocks(entry)
+  const done = () => {
     const directory = destination.tree.handles ? spot.directory : destination.tree.directory(spot.directory.key)
-    fs.unlinkSync(Confinement.at(directory, temporary.name))
+    const [from, own] = [temporary.name, spot.name].map((name) => ({ directory, name }))
+    if (!isCommitted && !(isLarge && partials.keep(from, own))) fs.unlinkSync(Confinement.pathOf(from))
+    if (isCommitted && isLarge) partials.clear(own)
   }
-  if (!isCommitted) Result.try(remove)
+  Result.try(done)
   temporaries.letGo(temporary)
   tree.release(spot.directory)
 }

@@ -16,7 +16,7 @@ import { keyOf } from "../../tree/Names.ts"
 import { defaults } from "../../tree/Policy.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
-import type { Surveyed } from "../Store.ts"
+import type { Surveyed, Where } from "../Store.ts"
 import { Backups } from "./Backups.ts"
 import type { Contents } from "./Contents.ts"
 import { Changes } from "./Changes.ts"
@@ -24,12 +24,14 @@ import * as Confinement from "./Confinement.ts"
 import { Describe, openUp } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
 import { Guard } from "./Guard.ts"
+import { isPartial, Partials } from "./Partials.ts"
 import { Temporaries } from "./Temporaries.ts"
 import type { Forcing } from "./Way.ts"
 
 export class Site {
   readonly destination: Destination
   readonly temporaries: Temporaries
+  readonly partials: Partials
   readonly changes: Changes
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
@@ -55,6 +57,8 @@ export class Site {
   hasTwins = false
   /** What is protected as it stands there. */
   guard: Guard
+  /** Paths of the tree that look like what is kept in part, once they are asked for. */
+  private partNames: ReadonlySet<string> | undefined
 
   constructor(
     destination: Destination,
@@ -65,6 +69,7 @@ export class Site {
       readonly programs: string
       readonly veto: Veto
       readonly syncs: boolean
+      readonly partials: Where
     }
   ) {
     this.user = process.geteuid?.() ?? 0
@@ -75,7 +80,11 @@ export class Site {
     this.syncsAlways = options.syncs
     this.inventory = new Inventory([], this.veto)
     this.guard = new Guard(destination, this.veto)
-    this.temporaries = new Temporaries(options.owner, this.user, options.random)
+    const { user, veto } = this
+    this.partials = new Partials({ destination, user, veto, where: options.partials }, () => this.session)
+    this.temporaries = new Temporaries(options.owner, user, options.random, (temporary, spot) =>
+      this.partials.keep(temporary, spot)
+    )
     this.changes = new Changes(destination, this.temporaries)
     this.describe = new Describe(this.isRoot, options.libc)
   }
@@ -91,12 +100,21 @@ export class Site {
     return (this.syncsAlways || policy.syncs) && !policy.isDryRun
   }
 
+  /** What has to be left alone of what is kept in part. */
+  private get session() {
+    const names = (this.partNames ??= new Set(
+      this.inventory.entries.flatMap(({ path }) => (isPartial(path) ? [keyOf(path)] : []))
+    ))
+    return { guard: this.guard, isTaken: (key: string) => names.has(key) }
+  }
+
   /** A session begins with these entries. */
   begin(entries: ReadonlyArray<Entry>): void {
     this.inventory = new Inventory(entries, this.veto)
     this.contents = undefined
     this.alike = undefined
     this.hasTwins = false
+    this.partNames = undefined
     this.guard = new Guard(this.destination, this.veto)
     this.forcing = undefined
     this.changes.backups = undefined
@@ -166,7 +184,12 @@ export class Site {
 /** A site whose destination is closed with the scope. */
 export const make = Effect.fnUntraced(function* (
   path: Buffer,
-  options: { readonly owner: string | undefined; readonly veto: Veto; readonly syncs: boolean }
+  options: {
+    readonly owner: string | undefined
+    readonly veto: Veto
+    readonly syncs: boolean
+    readonly partials: Where
+  }
 ) {
   const libc = yield* Libc
   const random = yield* Random.Random

@@ -3,10 +3,13 @@
  * changed. What cannot be looked at is taken for lacking: when it comes, its failure is told.
  */
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Place } from "../../system/Libc.ts"
+import * as Limits from "../../protocol/Limits.ts"
+import { hasBlocks } from "../../delta/Blocks.ts"
 import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
 import type { Entry } from "../../tree/Entry.ts"
@@ -19,6 +22,7 @@ import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Contents from "./Contents.ts"
 import type { Site } from "./Site.ts"
+import * as Stale from "./Stale.ts"
 
 /** Entries looked at between two turns of the event loop: a millisecond. */
 const looksPerTurn = 256
@@ -31,12 +35,14 @@ export const survey = Effect.fn("Disk.survey")(function* (
   looked: (entries: number) => void = () => {}
 ) {
   const changes = new Uint16Array(entries.length)
+  const before = (yield* Clock.currentTimeMillis) - Limits.partialMillis
   const looks = new Looks(site)
   const inodes = new Set<number>()
   const sharers = new Compare.Sharers<string>()
   const look = (entry: Entry, index: number) => {
     const status = looks.at(index)
-    const change = changesOf(site, looks, entry, status, policy)
+    const found = changesOf(site, looks, entry, status, policy)
+    const change = hasBlocks(entry) ? Compare.withPart(found, () => hasPart(site, index, policy, before)) : found
     // a file with more names may well have two of the tree's
     if (status?.kind === "Directory" || status?.links === 1) {
       // that of another file system may be the same
@@ -53,6 +59,23 @@ export const survey = Effect.fn("Disk.survey")(function* (
   sharers.part(changes)
   return changes
 })
+
+/** Is a part of the file kept? What a killed process left of it is so from now on, and what is too old goes. [Y-15] */
+const hasPart = (
+  { destination, inventory, partials, temporaries }: Site,
+  index: number,
+  policy: Policy,
+  beforeMillis: number
+): boolean => {
+  if (inventory.refusal(index) !== undefined || policy.isDryRun) return false
+  const found = Result.try(() => {
+    const { path } = inventory.entries[index]
+    const { directory } = destination.spot(path)
+    if (temporaries.clear(directory)) Stale.clearIn(directory, beforeMillis)
+    return partials.has(destination.spot(path))
+  })
+  return Result.getOrElse(found, () => false)
+}
 
 /** The change of each entry where there is no destination. */
 export const ofNothing = (

@@ -19,6 +19,8 @@ const nameAttempts = 100
 /** Characters at the end of a temporary name, and how many of them are the owner's mark. */
 const endChars = 6
 const markChars = 4
+/** Bytes of a UTF-8 character. */
+const longestChar = 4
 
 /** Makes something at a spot. */
 export type Create<A> = (at: Spot) => A
@@ -32,7 +34,16 @@ export class Temporaries {
   /** Directories where those of an earlier process were looked for. */
   private cleared = new Set<string>()
 
-  constructor(owner: string | undefined, user: number, random: typeof Random.Random.Service) {
+  /** Keeps what had arrived of a file for another session; answers whether it did. */
+  private readonly keepPart: (temporary: Spot, spot: Spot) => boolean
+
+  constructor(
+    owner: string | undefined,
+    user: number,
+    random: typeof Random.Random.Service,
+    keepPart: (temporary: Spot, spot: Spot) => boolean
+  ) {
+    this.keepPart = keepPart
     this.mark = owner === undefined ? "" : markOf(owner)
     this.user = user
     this.random = random
@@ -69,16 +80,20 @@ export class Temporaries {
   }
 
   /**
-   * Removes the files that an earlier process of this owner left in a directory. Only files carried alone leave something:
-   * members of a bundle are made and named at once.
+   * Removes the files that an earlier process of this owner left in a directory, or keeps what had arrived of a large one. Only
+   * files carried alone leave something: members of a bundle are made and named at once. Answers whether it was not cleared before.
    */
-  clear(directory: Directory): void {
-    if (this.cleared.has(directory.key)) return
+  clear(directory: Directory): boolean {
+    if (this.cleared.has(directory.key)) return false
     this.cleared.add(directory.key)
     for (const { name, path } of this.leftovers(directory.self)) {
       // A file that cannot be removed stays; nothing of this session needs its name.
-      if (!this.open.has(keyOf({ directory, name }))) Result.try(() => fs.unlinkSync(path))
+      if (this.open.has(keyOf({ directory, name }))) continue
+      const final = finalOf(name)
+      const isKept = final !== undefined && this.keepPart({ directory, name }, { directory, name: final })
+      if (!isKept) Result.try(() => fs.unlinkSync(path))
     }
+    return true
   }
 
   /** The bytes that temporary files of this owner take in a directory. */
@@ -114,6 +129,10 @@ export class Temporaries {
 /** Is it the name of a temporary file, of whatever owner? */
 export const isTemporary = (name: Buffer): boolean =>
   name[0] === dot && name.subarray(-endChars - suffix.length, -endChars).toString("latin1") === suffix
+
+/** The final name; undefined where it may have been longer. */
+const finalOf = (name: Buffer): Buffer | undefined =>
+  name.length < nameBytes - longestChar ? name.subarray(1, -endChars - suffix.length) : undefined
 
 const keyOf = ({ directory, name }: Spot): string => Confinement.join(directory.key, name)
 

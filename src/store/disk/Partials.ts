@@ -1,0 +1,208 @@
+/**
+ * What had arrived of a large file whose session ended before it was whole: it is kept beside the file's own name, as `.NAME.mrsync-partial`,
+ * or in another directory under that name. The next session takes it for an older version of the file. Nothing says which of its
+ * blocks are right, and after a loss of power they may be anything: each is hashed before it is used. [Y-15]
+ */
+
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { hash } from "../../content/Hash.ts"
+import * as Veto from "../../filter/Veto.ts"
+import * as Limits from "../../protocol/Limits.ts"
+import { keyOf } from "../../tree/Names.ts"
+import { refusal, vetoed } from "../Reasons.ts"
+import type { Where } from "../Store.ts"
+import type { Spot } from "./Confinement.ts"
+import * as Confinement from "./Confinement.ts"
+import type { Destination } from "./Destination.ts"
+import type { Guard } from "./Guard.ts"
+
+const end = ".mrsync-partial"
+/** Longest name on nearly every file system. */
+const nameBytes = 255
+
+/** Is it the name of something that is kept beside a file? */
+export const isPartial = (name: Uint8Array): boolean =>
+  name[0] === 0x2e && name.length > end.length && keyOf(name.subarray(-end.length)) === end
+
+/** Has so much of it arrived that it is kept? */
+const isWorth = (stats: fs.BigIntStats): boolean => Number(stats.blocks) * 512 >= Limits.partialBytes
+
+/** One name has one such place, also where it is too long for it. */
+const besideOf = ({ directory, name }: Spot): Spot => {
+  const fits = name.length + end.length < nameBytes
+  const short = () => Buffer.from(hash(name).subarray(0, 16)).toString("hex")
+  return { directory, name: Buffer.from(`.${fits ? name.toString("latin1") : short()}${end}`, "latin1") }
+}
+
+interface Options {
+  readonly destination: Destination
+  readonly user: number
+  readonly veto: Veto.Veto
+  readonly where: Where
+}
+
+interface Session {
+  readonly guard: Guard
+  /** Does the tree have that path, one character a byte? */
+  readonly isTaken: (key: string) => boolean
+}
+
+export class Partials {
+  private readonly options: Options
+  private readonly session: () => Session
+
+  constructor(options: Options, session: () => Session) {
+    this.options = options
+    this.session = session
+  }
+
+  /** Is something kept of the file that is to have this name? */
+  has(spot: Spot): boolean {
+    return this.find(spot) !== undefined
+  }
+
+  /** Renames a temporary file, if that is worth it and no more is kept already; answers whether it has another name now. */
+  keep(temporary: Spot, spot: Spot): boolean {
+    const { destination, where } = this.options
+    const kept = Result.try(() => {
+      const now = Confinement.look(Confinement.pathOf(temporary))
+      if (where === "Nowhere" || now?.isFile() !== true || !isWorth(now)) return false
+      return destination.holding(spot.directory, () => {
+        const place = this.placeOf(spot, true)
+        this.mustBeFree(place)
+        const before = Confinement.look(Confinement.pathOf(place))
+        if (before !== undefined && (!this.isOurs(before) || before.blocks > now.blocks)) return false
+        fs.renameSync(Confinement.pathOf(temporary), Confinement.pathOf(place))
+        return true
+      })
+    })
+    return Result.getOrElse(kept, () => false)
+  }
+
+  /**
+   * What is kept takes the place of a new temporary file, so that it needs no room twice; answers its descriptor, or undefined where
+   * nothing is kept.
+   */
+  takeBack(spot: Spot, temporary: Spot): number | undefined {
+    return this.options.destination.holding(spot.directory, () => {
+      const found = this.find(spot)
+      if (found === undefined) return undefined
+      fs.renameSync(Confinement.pathOf(found.place), Confinement.pathOf(temporary))
+      this.tidy(spot)
+      const fd = fs.openSync(Confinement.pathOf(temporary), fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
+      if (Confinement.isSameFile(fs.fstatSync(fd, { bigint: true }), found.stats)) return fd
+      fs.closeSync(fd)
+      throw refusal("ESTALE", "what was kept of it was replaced meanwhile")
+    })
+  }
+
+  /** What is kept goes where it leaves too little room for the file as a whole. */
+  makeRoom(spot: Spot, bytes: number): undefined {
+    if (bytes < Limits.deltaBytes) return
+    const space = fs.statfsSync(spot.directory.self)
+    if (space.blocks > 0 && space.bavail * space.bsize < bytes) this.clear(spot)
+  }
+
+  /** The file is whole now, or there is no room for both. */
+  clear(spot: Spot): void {
+    Result.try(() =>
+      this.options.destination.holding(spot.directory, () => {
+        const found = this.find(spot)
+        if (found === undefined) return
+        fs.unlinkSync(Confinement.pathOf(found.place))
+        this.tidy(spot)
+      })
+    )
+  }
+
+  /** Is it the name of what is kept in part, or of a directory for that? It is spared where names are deleted. */
+  isOwn(name: Uint8Array): boolean {
+    const { where } = this.options
+    if (isPartial(name)) return true
+    return (
+      typeof where !== "string" && !isAbsolute(where.directory) && keyOf(name) === keyOf(where.directory).split("/")[0]
+    )
+  }
+
+  /** The bytes that they take in a directory. */
+  bytesIn(directory: Buffer): number {
+    const { where } = this.options
+    if (typeof where !== "string" && isAbsolute(where.directory)) return 0
+    const within = typeof where === "string" ? directory : Buffer.concat([directory, slash, where.directory])
+    const names = Result.try(() => fs.readdirSync(within, { encoding: "buffer" }))
+    return Result.getOrElse(names, () => []).reduce((sum, name) => {
+      if (typeof where === "string" && !isPartial(name)) return sum
+      const stats = Result.getOrUndefined(Result.try(() => Confinement.look(Buffer.concat([within, slash, name]))))
+      return stats !== undefined && this.isOurs(stats) ? sum + Number(stats.blocks) * 512 : sum
+    }, 0)
+  }
+
+  private find(spot: Spot) {
+    return Result.getOrUndefined(
+      Result.try(() => {
+        const place = this.placeOf(spot, false)
+        const stats = Confinement.look(Confinement.pathOf(place))
+        if (stats === undefined || !this.isOurs(stats)) return undefined
+        this.mustBeFree(place)
+        return { place, stats }
+      })
+    )
+  }
+
+  /** Throws where a directory on the way is missing and is not to be made. */
+  private placeOf(spot: Spot, makes: boolean): Spot {
+    const { destination, where } = this.options
+    if (typeof where === "string") return besideOf(spot)
+    const { name } = spot
+    const path = Buffer.from(where.directory)
+    if (isAbsolute(path)) {
+      const prefix = Buffer.concat([path, slash])
+      return { directory: { key: outside, self: path, prefix }, name }
+    }
+    let { key } = spot.directory
+    for (const part of keyOf(path)
+      .split("/")
+      .map((part) => Buffer.from(part, "latin1"))) {
+      const within = destination.tree.directory(key)
+      key = Confinement.join(key, part)
+      if (makes) Result.try(() => fs.mkdirSync(Confinement.at(within, part), 0o700))
+    }
+    return { directory: destination.tree.directory(key), name }
+  }
+
+  /** Throws where the tree has that name, or no master may touch it. */
+  private mustBeFree({ directory, name }: Spot): void {
+    if (directory.key === outside) return
+    const { guard, isTaken } = this.session()
+    const key = Confinement.join(directory.key, name)
+    guard.check(key)
+    if (Veto.names(this.options.veto, key, false)) throw vetoed()
+    if (isTaken(key)) throw refusal("EEXIST", "the tree has that name")
+  }
+
+  /** A directory in which nothing is kept any more goes. */
+  private tidy(spot: Spot): void {
+    const { destination, where } = this.options
+    if (typeof where === "string" || isAbsolute(where.directory)) return
+    const parts = keyOf(where.directory)
+      .split("/")
+      .map((part) => Buffer.from(part, "latin1"))
+    const above = (depth: number) => parts.slice(0, depth).reduce(Confinement.join, spot.directory.key)
+    for (let depth = parts.length - 1; depth >= 0; depth--) {
+      const path = Confinement.at(destination.tree.directory(above(depth)), parts[depth])
+      if (Result.isFailure(Result.try(() => fs.rmdirSync(path)))) return
+    }
+  }
+
+  /** What others have another name of, or may write to, is none of ours. */
+  private isOurs(stats: fs.BigIntStats): boolean {
+    return stats.isFile() && stats.nlink === 1n && stats.uid === BigInt(this.options.user)
+  }
+}
+
+/** No path below the destination. */
+const outside = "/"
+const slash = Buffer.from("/")
+
+const isAbsolute = (path: Uint8Array): boolean => path[0] === 0x2f

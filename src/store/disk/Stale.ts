@@ -1,0 +1,68 @@
+/**
+ * What is kept of large files in part, and was not used for too long: it is removed. Only files of the name `.NAME.mrsync-partial` are;
+ * in a directory of --partial-dir there may be others.
+ */
+
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Limits from "../../protocol/Limits.ts"
+import { Libc } from "../../system/Libc.ts"
+import * as Confinement from "./Confinement.ts"
+import { isPartial } from "./Partials.ts"
+
+/** Directories that wait to be read: of a tree with more, some are left to the next time. */
+const waitingDirectories = 1_000_000
+
+/** Clears a destination at once, and then day after day. What cannot be read or removed stays. */
+export const clearing = Effect.fn("Stale.clearing")(function* (destination: Buffer) {
+  for (;;) {
+    yield* Effect.ignore(clear(destination))
+    yield* Effect.sleep(Limits.partialsCheckedMillis)
+  }
+})
+
+/** Clears it once; answers how many files are gone. */
+export const clear = Effect.fn("Stale.clear")(function* (destination: Buffer) {
+  const before = (yield* Clock.currentTimeMillis) - Limits.partialMillis
+  const handles = yield* Confinement.Handles
+  const libc = yield* Libc
+  const tree = yield* Effect.acquireRelease(
+    Effect.try({ try: () => Confinement.make(destination, handles, libc), catch: (cause) => cause }),
+    (tree) => Effect.sync(() => tree.close())
+  )
+  const waiting = [""]
+  let count = 0
+  for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
+    const directory = Result.getOrUndefined(Result.try(() => tree.directory(key)))
+    if (directory !== undefined) {
+      const { cleared, directories } = clearIn(directory, before)
+      count += cleared
+      if (waiting.length < waitingDirectories) waiting.push(...directories)
+    }
+    yield* Effect.yieldNow
+  }
+  return count
+}, Effect.scoped)
+
+/** Clears a directory; answers how many files are gone, and the directories in it. */
+export const clearIn = ({ key, prefix, self }: Confinement.Directory, beforeMillis: number) => {
+  const listed = Result.try(() => fs.readdirSync(self, { encoding: "buffer", withFileTypes: true }))
+  let cleared = 0
+  const directories: Array<string> = []
+  for (const one of Result.getOrElse(listed, () => [])) {
+    if (one.isDirectory()) directories.push(Confinement.join(key, one.name))
+    if (!one.isFile() || !isPartial(one.name)) continue
+    if (Result.isSuccess(Result.try(() => remove(Buffer.concat([prefix, one.name]), beforeMillis)))) cleared++
+  }
+  return { cleared, directories }
+}
+
+/** Throws where it is not too old, or not ours. */
+const remove = (path: Buffer, beforeMillis: number): void => {
+  const stats = Confinement.look(path)
+  const isOld = stats !== undefined && Number(stats.mtimeMs) < beforeMillis
+  if (!isOld || stats.uid !== BigInt(process.geteuid?.() ?? 0)) throw new Error("it stays")
+  fs.unlinkSync(path)
+}

@@ -1,0 +1,60 @@
+/** A large file whose session broke off: the same commands again send what has not arrived. [Y-15] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import { join } from "node:path"
+import * as Lab from "./Lab.ts"
+
+const megabyte = 1024 * 1024
+/** By hand with more of them: both are run then, and the pages told. */
+const megabytes = process.env["RESUME_MB"]
+const size = Number(megabytes ?? 32) * megabyte
+const pageBytes = 1400
+
+const random = (path: string) => execFileSync("sh", ["-c", `head -c ${size} /dev/urandom > "${path}"`])
+
+/** A hundred stretches, 1 % of all, are others. */
+const changeInPlace = (path: string) => {
+  const file = fs.openSync(path, "r+")
+  const length = Math.floor(size / 10_000)
+  for (let i = 0; i < 100; i++)
+    fs.writeSync(file, new Uint8Array(length).fill(i), 0, length, Math.floor((i * size) / 100))
+  fs.closeSync(file)
+}
+
+describe.skipIf(Lab.unavailable !== undefined)("a session that is killed at 80 % of a large file [Y-15]", () => {
+  for (const isChanged of megabytes === undefined ? [true] : [false, true]) {
+    it.live(`and begun again${isChanged ? " with a changed source" : ""}: at most a quarter is sent`, () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const lab = yield* Lab.make(2)
+          const source = join(lab.folder, "source")
+          fs.mkdirSync(source)
+          const image = join(source, "image")
+          random(image)
+          const args = ["--json", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
+          const first = yield* lab.catchers(2)
+          const broken = lab.mrsync("m", "send", "--bwlimit", "600mbit", ...args)
+          yield* broken.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > 0.8 * size)
+          for (const running of [broken, ...first]) yield* running.kill("SIGKILL")
+          for (const running of [broken, ...first]) yield* running.ended
+          for (const i of [1, 2]) assert.isFalse(fs.existsSync(join(lab.destination(i), "image")))
+          if (isChanged) changeInPlace(image)
+          const catchers = yield* lab.catchers(2)
+          const master = yield* lab.mrsync("m", "send", ...args).ended
+          assert.strictEqual(master.status, 0, master.err)
+          for (const [i, catcher] of catchers.entries()) {
+            assert.strictEqual((yield* catcher.ended).status, 0)
+            const at = lab.destination(i + 1)
+            execFileSync("cmp", [image, join(at, "image")])
+            assert.deepStrictEqual(fs.readdirSync(at), ["image"])
+          }
+          const { needed, repaired } = master.report.pages
+          if (megabytes !== undefined) console.warn({ needed, repaired, pages: size / pageBytes })
+          assert.isBelow(needed + repaired, 0.25 * (size / pageBytes))
+        })
+      )
+    )
+  }
+})

@@ -1,0 +1,260 @@
+/** What had arrived of a large file stays when its session ends early, is used by the next, and goes when the file is whole. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as fs from "node:fs"
+import * as Blocks from "../../../src/delta/Blocks.ts"
+import * as Signature from "../../../src/delta/Signature.ts"
+import { sumOf } from "../../../src/delta/Weak.ts"
+import * as Limits from "../../../src/protocol/Limits.ts"
+import * as Policy from "../../../src/tree/Policy.ts"
+import * as Stale from "../../../src/store/disk/Stale.ts"
+import { Libc } from "../../../src/system/Libc.ts"
+import * as Compare from "../../../src/tree/Compare.ts"
+import type { Store } from "../../../src/store/Store.ts"
+import { deliver, dir, directory, disk, file, names, single, veto, ways } from "../Sandbox.ts"
+
+const size = Limits.partialBytes + 3_000_000
+const entries = [dir(""), file("large", size)]
+const kept = ".large.mrsync-partial"
+
+const random = (length: number, seed: number): Uint8Array => {
+  let state = seed
+  return Uint8Array.from({ length }, () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 24)
+}
+const content = random(size, 1)
+/** So much arrives before the session ends. */
+const arrives = Limits.partialBytes + 1_000_000
+
+const signatureOf = (content: Uint8Array): Signature.Signature => {
+  const blocks = Blocks.ofContent(content, Blocks.bytesOf(content.length, 1400))
+  const weak = Uint32Array.from({ length: Blocks.countOf(blocks) }, (_, i) =>
+    sumOf(content, i * blocks.blockBytes, Blocks.lengthOf(blocks, i))
+  )
+  return { ...blocks, weak, entry: 1 }
+}
+const { blockBytes } = signatureOf(content)
+
+const surveyed = (store: Store["Service"], tree: typeof entries) =>
+  Effect.gen(function* () {
+    const changes = yield* store.survey(tree, Policy.defaults)
+    yield* store.prepare(tree, { policy: Policy.defaults, changes })
+    return changes
+  })
+
+/** Opens the large file and writes to it. */
+const begin = (store: Store["Service"], tree: typeof entries, bytes = arrives) =>
+  Effect.tap(store.open(single(tree)), (writer) => writer.write(0, content.subarray(0, bytes)))
+
+describe.each(ways)("$name", (way) => {
+  const interrupted = Effect.fnUntraced(function* (
+    tree: typeof entries,
+    options: Parameters<typeof disk>[3] = {},
+    bytes = arrives
+  ) {
+    const at = `${yield* directory}/tree`
+    const store = yield* disk(at, way, "me", options)
+    yield* surveyed(store, tree)
+    yield* Effect.scoped(begin(store, tree, bytes))
+    return { at, store }
+  })
+
+  it.effect("stays beside its name, is not deleted, and is the old version in the next session", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      assert.deepStrictEqual(names(at), [kept])
+      const [, change] = yield* surveyed(store, entries)
+      assert.strictEqual(change, Compare.change.Content | Compare.change.New | Compare.change.Partial)
+      assert.isTrue(Compare.isOld(change))
+      yield* store.deleteOthers({ isDry: false, spared: [], most: Infinity })
+      assert.deepStrictEqual(names(at), [kept])
+      const inode = fs.statSync(`${at}/${kept}`).ino
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
+          assert.deepStrictEqual(writer.held, [0, Math.floor(arrives / blockBytes) * blockBytes])
+          // it needs no room twice
+          assert.deepStrictEqual(names(at).length, 1)
+          assert.notInclude(names(at), kept)
+          const from = writer.held![1]
+          yield* writer.write(from, content.subarray(from))
+          assert.deepStrictEqual(yield* writer.commit(() => false), [])
+        })
+      )
+      assert.deepStrictEqual(names(at), ["large"])
+      assert.strictEqual(fs.statSync(`${at}/large`).ino, inode)
+      assert.strictEqual(Buffer.compare(fs.readFileSync(`${at}/large`), content), 0)
+    })
+  )
+
+  it.effect("is trusted in nothing: what is not of the content comes, zeros as well", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      yield* surveyed(store, entries)
+      const garbage = fs.openSync(`${at}/${kept}`, "r+")
+      fs.writeSync(garbage, new Uint8Array(blockBytes).fill(1), 0, blockBytes, 3 * blockBytes)
+      fs.closeSync(garbage)
+      // the source has changed as well: but for one byte it has zeros there
+      const changed = content.slice().fill(0, 3 * blockBytes, 4 * blockBytes)
+      changed[3 * blockBytes] = 1
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(entries), { signature: signatureOf(changed) })
+          const whole = Math.floor(arrives / blockBytes)
+          assert.deepStrictEqual(writer.held, [0, 3 * blockBytes, 4 * blockBytes, (whole - 4) * blockBytes])
+          yield* writer.write(3 * blockBytes + 1, changed.subarray(3 * blockBytes + 1, 4 * blockBytes))
+          yield* writer.write(3 * blockBytes, changed.subarray(3 * blockBytes, 3 * blockBytes + 1))
+          yield* writer.write(whole * blockBytes, changed.subarray(whole * blockBytes))
+          yield* writer.commit(() => false)
+        })
+      )
+      assert.strictEqual(Buffer.compare(fs.readFileSync(`${at}/large`), changed), 0)
+    })
+  )
+
+  it.effect("and an older version beside it are both used", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      fs.writeFileSync(`${at}/large`, Buffer.concat([new Uint8Array(blockBytes), content.subarray(blockBytes, -5)]))
+      yield* surveyed(store, entries)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
+          const whole = Math.floor((size - 5) / blockBytes) * blockBytes
+          assert.deepStrictEqual(writer.held, [0, whole])
+          yield* writer.write(whole, content.subarray(whole))
+          yield* writer.commit(() => false)
+        })
+      )
+      assert.deepStrictEqual(names(at), ["large"])
+      assert.strictEqual(Buffer.compare(fs.readFileSync(`${at}/large`), content), 0)
+    })
+  )
+
+  it.effect("goes when the file came whole without it", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      yield* surveyed(store, entries)
+      yield* deliver(store, single(entries), content)
+      assert.deepStrictEqual(names(at), ["large"])
+    })
+  )
+
+  it.effect("gives way to what is more, and not to less", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      yield* Effect.scoped(begin(store, entries, Limits.partialBytes + 8192))
+      assert.isAbove(fs.statSync(`${at}/${kept}`).blocks * 512, arrives - 1)
+      yield* Effect.scoped(begin(store, entries, size))
+      assert.isAbove(fs.statSync(`${at}/${kept}`).blocks * 512, size - 1)
+      assert.deepStrictEqual(names(at), [kept])
+    })
+  )
+
+  it.effect("what a killed process left of it is kept in the next session, and not by a dry run", () =>
+    Effect.gen(function* () {
+      const at = `${yield* directory}/tree`
+      const dead = yield* disk(at, way, "me")
+      yield* surveyed(dead, entries)
+      const scope = yield* Scope.make()
+      yield* Scope.provide(begin(dead, entries), scope)
+      const [temporary] = names(at)
+      const next = yield* disk(at, way, "me")
+      yield* next.survey(entries, { ...Policy.defaults, isDryRun: true })
+      assert.deepStrictEqual(names(at), [temporary])
+      const [, change] = yield* surveyed(next, entries)
+      assert.isTrue(Compare.isOld(change))
+      assert.deepStrictEqual(names(at), [kept])
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
+  it.effect("is not kept where that is not wanted, where less has arrived, or where the owner refuses it", () =>
+    Effect.gen(function* () {
+      const none = yield* interrupted(entries, { partials: "Nowhere" })
+      assert.deepStrictEqual(names(none.at), [])
+      const less = yield* interrupted(entries, {}, 1_000_000)
+      assert.deepStrictEqual(names(less.at), [])
+      const refused = yield* interrupted(entries, { veto: veto(["*-partial"]) })
+      assert.deepStrictEqual(names(refused.at), [])
+    })
+  )
+
+  it.effect("neither takes a name that the tree has, nor is taken for it", () =>
+    Effect.gen(function* () {
+      const tree = [...entries, file(kept, 1)]
+      const { at, store } = yield* interrupted(tree)
+      assert.deepStrictEqual(names(at), [])
+      fs.writeFileSync(`${at}/${kept}`, "x")
+      const [, change] = yield* surveyed(store, tree)
+      assert.strictEqual(change & Compare.change.Partial, 0)
+      yield* deliver(store, single(tree), content)
+      assert.deepStrictEqual(names(at), [kept, "large"])
+    })
+  )
+
+  it.effect("is no link, and has no other name", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      fs.linkSync(`${at}/${kept}`, `${at}/other`)
+      assert.strictEqual((yield* surveyed(store, entries))[1] & Compare.change.Partial, 0)
+      fs.rmSync(`${at}/${kept}`)
+      fs.symlinkSync("other", `${at}/${kept}`)
+      assert.strictEqual((yield* surveyed(store, entries))[1] & Compare.change.Partial, 0)
+      yield* Effect.scoped(begin(store, entries))
+      assert.isTrue(fs.lstatSync(`${at}/${kept}`).isSymbolicLink())
+    })
+  )
+
+  it.effect(
+    "goes when it was not used for long: in the directory of a file that comes, and in all by a catcher that serves",
+    () =>
+      Effect.gen(function* () {
+        const { at, store } = yield* interrupted(entries)
+        fs.mkdirSync(`${at}/a/b`, { recursive: true })
+        const other = `${at}/a/b/.other.mrsync-partial`
+        const young = `${at}/a/.young.mrsync-partial`
+        const mine = `${at}/a/b/mine`
+        for (const path of [other, young, mine]) fs.writeFileSync(path, "x")
+        const nowMillis = Date.now()
+        yield* TestClock.setTime(nowMillis)
+        const old = (nowMillis - Limits.partialMillis) / 1000 - 60
+        for (const path of [`${at}/${kept}`, other, mine]) fs.utimesSync(path, old, old)
+        fs.utimesSync(young, old + 120, old + 120)
+        fs.symlinkSync("b", `${at}/a/link`)
+        assert.strictEqual((yield* surveyed(store, entries))[1] & Compare.change.Partial, 0)
+        assert.isFalse(fs.existsSync(`${at}/${kept}`))
+        assert.isTrue(fs.existsSync(other))
+        assert.strictEqual(yield* Effect.provide(Stale.clear(Buffer.from(at)), Layer.succeed(Libc, Option.none())), 1)
+        assert.deepStrictEqual(names(at), ["a", "a/.young.mrsync-partial", "a/b", "a/b/mine", "a/link"])
+      })
+  )
+
+  it.effect("is in a directory of its own below each directory, or elsewhere", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* directory
+      for (const partials of [".parts", elsewhere]) {
+        const { at, store } = yield* interrupted(entries, { partials: { directory: Buffer.from(partials) } })
+        const path = partials === elsewhere ? `${elsewhere}/large` : `${at}/.parts/large`
+        assert.isTrue(fs.existsSync(path))
+        assert.isTrue(Compare.isOld((yield* surveyed(store, entries))[1]))
+        yield* store.deleteOthers({ isDry: false, spared: [], most: Infinity })
+        assert.isTrue(fs.existsSync(path))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
+            assert.strictEqual(writer.held?.length, 2)
+            assert.isFalse(fs.existsSync(`${at}/.parts`))
+            yield* writer.write(0, content)
+            yield* writer.commit(() => false)
+          })
+        )
+        assert.deepStrictEqual(names(at), ["large"])
+      }
+    })
+  )
+})
