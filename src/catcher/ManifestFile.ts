@@ -359,7 +359,7 @@ export class ManifestFile {
       const items: Array<Item> = []
       if (policy.itemizes) {
         changes.forEach((change, entry) => {
-          if (change !== 0) items.push({ _tag: "Change", entry, change: Compare.withoutPart(change) })
+          if (change !== 0) items.push({ _tag: "Change", entry, change: Compare.asTold(change) })
         })
       }
       this.tellDevices(entries, changes, policy)

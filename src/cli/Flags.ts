@@ -221,6 +221,7 @@ const comparison = {
   ignoreTimes: given("ignore-times", "Send every file, also what a catcher has with the same size and time", "I"),
   sizeOnly: given("size-only", "A file of the same size is taken for the same, whatever its time"),
   wholeFile: given("whole-file", "Send large files whole, also where a catcher has an older version", "W"),
+  fuzzy: given("fuzzy", "Of a large file that is not there, a similar one beside it may be an older version", "y"),
   windowSeconds: parsed("modify-window", {
     alias: "@",
     metavar: "SECONDS",

@@ -27,7 +27,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     {
       title: "What is compared, and what stays",
       names: [
-        ...["checksum", "size-only", "ignore-times", "modify-window", "whole-file"],
+        ...["checksum", "size-only", "ignore-times", "modify-window", "whole-file", "fuzzy"],
         ...["update", "existing", "ignore-existing", "fsync"]
       ]
     },

@@ -33,6 +33,7 @@ interface Comparison
   readonly checksum: boolean
   readonly ignoreTimes: boolean
   readonly wholeFile: boolean
+  readonly fuzzy: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
   readonly update: boolean
@@ -179,6 +180,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     mostDeleted: input.maxDelete,
     deletesExcluded: input.deleteExcluded,
     sendsWhole: input.wholeFile,
+    isFuzzy: input.fuzzy,
     ...leftOf(input),
     ...Choosing.carryingOf(input),
     syncs: input.fsync,

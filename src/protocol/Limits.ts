@@ -360,6 +360,11 @@ export const listingCatchers = 8
  * smaller one the signature and the questions would cost as much as the pages they save. [Y-13]
  */
 export const deltaBytes = 1024 * 1024
+/**
+ * So many files of a directory are looked at for one that is like a large file that is lacked: some
+ * milliseconds for each directory, and less than one for each file. [Y-16]
+ */
+export const similarNames = 2048
 /** Of the signatures of one list: 3.4 million blocks, a file of 11 TB. */
 export const signatureBytes = 64 * 1024 * 1024
 /** Questions about spans of a delta that are asked ahead of its page stream. */

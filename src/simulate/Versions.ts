@@ -5,7 +5,7 @@
 import { hasBlocks } from "../delta/Blocks.ts"
 import { destination, type Given } from "../store/Memory.ts"
 import type { Volume } from "../store/Volume.ts"
-import { display } from "../tree/Names.ts"
+import { display, keyOf, parentOf as directoryOf } from "../tree/Names.ts"
 import * as Policy from "../tree/Policy.ts"
 import { Dice } from "./Dice.ts"
 import type { Wishes } from "./Stood.ts"
@@ -33,13 +33,15 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     rules: Buffer.from(rules),
     deletesExcluded: own.hits(0.2),
     spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : [],
+    isFuzzy: new Dice(seed ^ 0x3c6e_f372).hits(0.5),
     ...carriedOf(new Dice(seed ^ 0x1d87_4e0b))
   }
   const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)
   const versionOf = (catcher: number) => {
     const alike = alikeOf(new Dice(seed * 47 + catcher), tree)
     const older = olderOf(new Dice(seed * 37 + catcher), new Dice(seed * 41 + catcher), alike)
-    const unclear = unclearOf(new Dice(seed * 43 + catcher), older, policy)
+    const named = policy.isFuzzy ? renamedOf(new Dice(seed * 59 + catcher), older) : older
+    const unclear = unclearOf(new Dice(seed * 43 + catcher), named, policy)
     return Tree.attributed(new Dice(seed * 53 + catcher), unclear)
   }
   return {
@@ -86,6 +88,16 @@ const alikeContent = (dice: Dice, content: Uint8Array): Uint8Array => {
     case "Touched":
       return content
   }
+}
+
+/** [Y-16] Large files that stand under another name beside their own, in directories in which names are deleted. */
+const renamedOf = (dice: Dice, version: ReadonlyArray<Given>): ReadonlyArray<Given> => {
+  const directories = new Set(version.flatMap(({ entry }) => (entry._tag === "Directory" ? [keyOf(entry.path)] : [])))
+  return version.map((given) => {
+    const { entry } = given
+    if (!hasBlocks(entry) || !directories.has(directoryOf(keyOf(entry.path))) || dice.hits(0.5)) return given
+    return { ...given, entry: { ...entry, path: Buffer.concat([entry.path, Buffer.from(".1")]) } }
+  })
 }
 
 /** Most of it is as the source is, because that is the daily job. `own`: dice of what was added later. */

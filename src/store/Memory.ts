@@ -23,14 +23,16 @@ import * as Backup from "../tree/Backup.ts"
 import * as Compare from "../tree/Compare.ts"
 import { hash } from "../content/Hash.ts"
 import * as Blocks from "../delta/Blocks.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry, Special } from "../tree/Entry.ts"
 import * as Extraneous from "../tree/Extraneous.ts"
 import { Hashes } from "../tree/Hashes.ts"
 import { carriedOf } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
-import { bytesOf, display, keyOf, ofKey } from "../tree/Names.ts"
+import { bytesOf, display, keyOf, ofKey, parentOf } from "../tree/Names.ts"
 import * as Metadata from "../tree/Metadata.ts"
+import * as Similar from "../tree/Similar.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -132,9 +134,33 @@ const survey = Effect.fn("Memory.survey")(function* (
     looked(index + 1)
   }
   sharers.part(changes)
+  if (policy.isFuzzy && !policy.sendsWhole) findSimilar(site, entries, changes)
   yield* Effect.yieldNow
   return changes
 })
+
+/** [Y-16] Older versions of large files that stand under other names. */
+const findSimilar = ({ similar, veto, volume }: MemorySite, entries: ReadonlyArray<Entry>, changes: Uint16Array) => {
+  for (const [index, entry] of entries.entries()) {
+    if (entry._tag !== "File" || !Compare.isNew(changes[index]) || !Blocks.hasBlocks(entry)) continue
+    const parent = parentOf(keyOf(entry.path))
+    const at = parent === "" ? destination : `${destination}/${display(ofKey(parent))}`
+    const directory = volume.find(at)
+    if (directory?._tag !== "Directory") continue
+    const best = Similar.best(
+      entry,
+      [...directory.entries].flatMap(([name, node]) => {
+        const isIn = node._tag === "File" && node.content.size >= Limits.deltaBytes && !name.includes(".mrsync-")
+        if (!isIn || Veto.names(veto, `${parent === "" ? "" : `${parent}/`}${keyOf(bytesOf(name))}`, false)) return []
+        const { mtimeSeconds } = foundOf(node)?.metadata ?? Metadata.unset
+        return [{ name, size: node.content.size, mtimeSeconds }]
+      })
+    )
+    if (best === undefined) continue
+    similar.set(index, `${at}/${best.name}`)
+    changes[index] |= Compare.change.Similar
+  }
+}
 
 const hashAll = Effect.fn("Memory.hash")(function* (
   site: MemorySite,

@@ -71,6 +71,8 @@ export class MemorySite {
   readonly kept = new Set<string>()
   /** Files whose content was looked at, and the entries as they were then. */
   contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry>; readonly pageBytes: number } | undefined
+  /** Where older versions of large files are that have another name, by entry. */
+  readonly similar = new Map<number, string>()
   stage: Stage = "Waiting"
   /** Files that are open to be written now. */
   writers = 0
@@ -100,6 +102,7 @@ export class MemorySite {
     this.top = this.volume.find(destination)
     this.stage = "Open"
     this.contents = undefined
+    this.similar.clear()
     this.inventory = new Inventory(entries, this.veto)
     this.policy = defaults
     this.placed.clear()

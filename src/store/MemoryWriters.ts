@@ -65,7 +65,7 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
         : Effect.fail(at(entry, outside())),
     commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
   }
-  const old = volume.find(pathOf(entry))
+  const old = volume.find(site.similar.get(index) ?? pathOf(entry))
   if (reusing === undefined || old?._tag !== "File") return writer
   const turn = Effect.suspend(() => site.options.turn?.("reuse") ?? Effect.void)
   const read = (offset: number, into: Uint8Array) =>

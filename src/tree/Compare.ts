@@ -49,22 +49,30 @@ export const change = {
   /** Another extended attribute. */
   Attribute: 4096,
   /** An earlier session has kept a part of it. The catcher alone knows of that. [Y-15] */
-  Partial: 8192
+  Partial: 8192,
+  /** Nothing has its name, and an older version of it may be there under another. The catcher alone knows of that, too. [Y-16] */
+  Similar: 16384
 } as const
 
 /** Has such an entry to be sent, or made anew? */
 export const isLacked = (word: number): boolean => (word & change.Content) !== 0
 
-/** Is it lacked, and a file of another content there, or a part of it? For an entry that is a file. */
+/** Is it lacked, and a file of another content there, or a part of it, or one that is like it? For an entry that is a file. */
 export const isOld = (word: number): boolean =>
-  isLacked(word) && ((word & change.Partial) !== 0 || (word & (change.New | change.Kind)) === 0)
+  isLacked(word) && ((word & ownKnowledge) !== 0 || (word & (change.New | change.Kind)) === 0)
+
+/** Is it lacked, and nothing there that has its name? */
+export const isNew = (word: number): boolean => isLacked(word) && (word & change.New) !== 0
 
 /** The same with a part of the file that an earlier session has kept, if it may be lacked. */
 export const withPart = (word: number, isKeptInPart: () => boolean): number =>
   (isLacked(word) || isDoubted(word)) && isKeptInPart() ? word | change.Partial : word
 
+/** What a catcher alone knows. */
+const ownKnowledge = change.Partial | change.Similar
+
 /** The change as it is told. */
-export const withoutPart = (word: number): number => word & ~change.Partial
+export const asTold = (word: number): number => word & ~ownKnowledge
 
 /** Can only its content tell whether it is lacked? */
 export const isDoubted = (word: number): boolean => (word & change.Doubt) !== 0

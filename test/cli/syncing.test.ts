@@ -55,3 +55,21 @@ describe("--fsync", () => {
     })
   )
 })
+
+describe("a wish that has an option", () => {
+  it.effect.each([
+    ["--fuzzy", "fuzzy", "isFuzzy"],
+    ["-y", "fuzzy", "isFuzzy"]
+  ] as const)("send %s", ([option, name, wish]) =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      let isChosen = false
+      yield* mrsync({ network, chosen: () => void (isChosen = true) }, "send", "--insecure", option, "s/")
+      assert.isTrue(isChosen)
+      for (const isGiven of [false, true]) {
+        const input = { windowSeconds: 0, [name]: isGiven } as Parameters<typeof policyOf>[0]
+        assert.strictEqual(Result.getOrThrow(policyOf(input, []))[wish], isGiven)
+      }
+    })
+  )
+})

@@ -162,6 +162,23 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
       assert.isAtLeast(pages.needed, Math.ceil(size / pageBytes))
     })
   )
+  it.effect("is under another name at each: its blocks are used where that is asked for [Y-16]", () =>
+    Effect.gen(function* () {
+      const renamed = (name: string, place: number) =>
+        older(otherAt(place)).map((given): Given => {
+          const { entry } = given
+          return entry._tag === "File" && entry.size === size
+            ? { ...given, entry: { ...entry, path: Buffer.from(name) } }
+            : given
+        })
+      const outcome = yield* sync([renamed("large.1", 10), renamed("larger", 3_000_000)], {
+        master: { policy: { ...Policy.defaults, deletes: true, isFuzzy: true } }
+      })
+      const { pages } = isWhole(outcome)
+      assert.strictEqual(pages.needed, selectionPages + pagesOf(10, 3_000_000))
+      for (const { tree } of outcome.memories) assert.sameMembers([...tree.keys()], [".", "large", "small"])
+    })
+  )
   it.effect("nobody has a version: no signature is sent", () =>
     Effect.gen(function* () {
       const outcome = yield* sync([[], []])

@@ -98,7 +98,7 @@ const throughHoles = (
   })
 })
 
-/** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has of it is written first. */
+/** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is written first. */
 const heldOf = (site: Site, { descriptor, index, isResumed }: Opened, reusing: Reusing, { write }: FileWriter) =>
   Effect.acquireUseRelease(
     Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, index)))),
@@ -118,11 +118,10 @@ const oldOf = ({ fd, read }: Descriptor.Descriptor): Old => {
   }
 }
 
-const standing = ({ contents, destination, inventory }: Site, index: number) => {
+const standing = ({ contents, destination, inventory, similar }: Site, index: number) => {
   const entry = inventory.file(index)
-  const descriptor = Descriptor.make(
-    fs.openSync(Confinement.pathOf(destination.spot(entry.path)), Confinement.lookFlags)
-  )
+  const { directory, name } = destination.spot(entry.path)
+  const descriptor = Descriptor.make(Confinement.openToLook({ directory, name: similar.get(index) ?? name }))
   const { close, fd } = descriptor
   const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
   const blocks = now()

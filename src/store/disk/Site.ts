@@ -47,6 +47,8 @@ export class Site {
   forcing: Forcing | undefined
   /** Files whose content was looked at. */
   contents: Contents | undefined
+  /** Names that older versions of large files have where nothing has their own, by entry. */
+  readonly similar = new Map<number, Buffer>()
   /** Directories that are there, and get their metadata at the end. */
   directories = new Set<number>()
   /** Of directories that the session opened up, by their keys: their modes before; undefined: it made them. */
@@ -112,6 +114,7 @@ export class Site {
   begin(entries: ReadonlyArray<Entry>): void {
     this.inventory = new Inventory(entries, this.veto)
     this.contents = undefined
+    this.similar.clear()
     this.alike = undefined
     this.hasTwins = false
     this.partNames = undefined

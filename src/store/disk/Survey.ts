@@ -21,6 +21,7 @@ import { changedMeanwhile } from "../Reasons.ts"
 import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Contents from "./Contents.ts"
+import * as Similar from "./Similar.ts"
 import type { Site } from "./Site.ts"
 import * as Stale from "./Stale.ts"
 
@@ -57,6 +58,7 @@ export const survey = Effect.fn("Disk.survey")(function* (
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
   sharers.part(changes)
+  yield* Similar.find(site, entries, changes, policy)
   return changes
 })
 
