@@ -60,6 +60,21 @@ export class Inventory {
     return isLeaders ? Compare.change.Vetoed : Compare.vetoed(change)
   }
 
+  /**
+   * What a survey tells once each entry was compared: of entries that are one file at the catcher, and of hard links. One that is
+   * its leader's file is so no more when that is made anew, and differs from its entry as the leader does. As rsync has it, that
+   * the leader's content alone comes changes nothing of it.
+   */
+  settle(changes: Uint16Array, sharers: Pick<Compare.Sharers<never>, "part">): void {
+    sharers.part(changes)
+    this.entries.forEach((entry, index) => {
+      if (entry._tag !== "HardLink" || changes[index] !== 0) return
+      const leaders = changes[entry.leader] ?? 0
+      const isOther = Compare.isLacked(leaders) && leaders !== Compare.change.Content
+      if (isOther) changes[index] = this.told(index, leaders, changes)
+    })
+  }
+
   /** Why an entry may not be made, as an error; undefined: it may. */
   refusal(index: number): DestinationEscape | StoreError | undefined {
     const reason = this.refusals.get(index)

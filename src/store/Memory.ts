@@ -133,7 +133,7 @@ const survey = Effect.fn("Memory.survey")(function* (
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
-  sharers.part(changes)
+  site.inventory.settle(changes, sharers)
   if (policy.isFuzzy && !policy.sendsWhole) findSimilar(site, entries, changes)
   yield* Effect.yieldNow
   return changes

@@ -138,7 +138,7 @@ export class Sharers<K> {
   part(words: Uint16Array): void {
     for (const those of this.entries.values()) {
       const described = those.filter((entry) => isDescribed(words[entry]))
-      const stays = those.some((entry) => words[entry] === 0 || isKept(words[entry]))
+      const stays = those.some((entry) => words[entry] === 0 || isKept(words[entry]) || isVetoed(words[entry]))
       for (const entry of stays ? described : described.slice(1)) words[entry] = resolved(words[entry], false)
     }
   }

@@ -116,6 +116,50 @@ describe("a session with a policy", () => {
       assert.isFalse([...second.tree.keys()].some((path) => path.startsWith("old")))
     })
   )
+  it.effect("a hard link of a file that is made anew is updated as well, as rsync has it", () =>
+    Effect.gen(function* () {
+      const smaller = tree.map((one, i) => (i === 2 ? Simulation.file("d/large", 299_999) : one))
+      const report = reportOf((yield* sync([smaller, tree])).outcome.master)
+      assert.deepStrictEqual(
+        report.catchers.map(({ changes, files, state }) => [changes?.updated, files, state]),
+        [
+          [2, 23, "Complete"],
+          [0, 23, "Complete"]
+        ]
+      )
+    })
+  )
+  it.effect("files that are one at a catcher: a hard link of that which is parted is told with it [Y-2]", () =>
+    Effect.gen(function* () {
+      const metadata = { mode: 0o600, mtimeSeconds: 1, mtimeNanos: 0, uid: 0, gid: 0 }
+      const mode = (path: string) => ({
+        ...Simulation.file(path, 10),
+        entry: { ...Simulation.file(path, 10).entry, metadata }
+      })
+      const apart = [
+        Simulation.directory(""),
+        mode("a"),
+        mode("b"),
+        Simulation.hardLink("c", 2)
+      ] as ReadonlyArray<Given>
+      // all three are one file of another mode
+      const before = (_: number, volume: Parameters<typeof SimulatedTree.stand>[0]) => {
+        SimulatedTree.stand(volume, [
+          Simulation.directory(""),
+          {
+            ...Simulation.file("a", 10),
+            entry: { ...Simulation.file("a", 10).entry, metadata: { ...metadata, mode: 0o644 } }
+          },
+          Simulation.hardLink("b", 1),
+          Simulation.hardLink("c", 1)
+        ] as ReadonlyArray<Given>)
+      }
+      const { outcome } = yield* sync([[]], { tree: apart, before })
+      const [{ changes, state }] = reportOf(outcome.master).catchers
+      assert.deepStrictEqual([state, changes?.described, changes?.updated], ["Complete", 1, 2])
+      assert.deepStrictEqual(Simulation.differences(apart, outcome.memories[0]), [])
+    })
+  )
   it.effect("sends the union, and leaves alone what is right", () =>
     Effect.gen(function* () {
       const { changed, outcome } = yield* sync([older(tree, "d/small 3"), older(tree, "d/small 4", "d/small 5"), tree])

@@ -57,7 +57,9 @@ export const survey = Effect.fn("Disk.survey")(function* (
     looked(index + 1)
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
-  sharers.part(changes)
+  if (site.hasTwins)
+    yield* site.destination.inTurns(entries, (_, index) => addTwin(site, looks, sharers, index), looksPerTurn)
+  site.inventory.settle(changes, sharers)
   yield* Similar.find(site, entries, changes, policy)
   return changes
 })
@@ -77,6 +79,13 @@ const hasPart = (
     return partials.has(destination.spot(path))
   })
   return Result.getOrElse(found, () => false)
+}
+
+/** Some file systems say of each of a file's names that it is the only one. Names that are alike are told when they are made. */
+const addTwin = (site: Site, looks: Looks, sharers: Compare.Sharers<string>, index: number): void => {
+  if (site.inventory.entries[index]._tag !== "File" || site.mayBeTwin(index)) return
+  const status = looks.at(index)
+  if (status?.kind === "File" && status.links === 1) sharers.add(Status.identityOf(status), index)
 }
 
 /** The change of each entry where there is no destination. */
