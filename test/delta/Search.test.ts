@@ -206,6 +206,34 @@ describe("what is taken from an old version [Y-13]", () => {
       assert.isBelow(hashed, 5_000_000)
     })
   )
+  it.effect("of two versions the second brings what the first has not, and spoils nothing of it", () =>
+    Effect.gen(function* () {
+      const content = random(10_000, 1)
+      const first = content.slice(0, 5000)
+      const reading = (old: Uint8Array) => ({
+        size: old.length,
+        read: (offset: number, into: Uint8Array) =>
+          Effect.sync(() => into.set(old.subarray(offset, offset + into.length)))
+      })
+      for (const isOwn of [false, true]) {
+        const written = new Uint8Array(content.length)
+        if (isOwn) written.set(first)
+        // it was what it should be, and has become something else since
+        const changed = content.slice().fill(9, 1000, 3000)
+        const known = { blocks: Blocks.ofContent(content, 1000), isStill: Effect.succeed(false) }
+        const held = yield* reuse(
+          { signature: signatureOf(content, 1000) },
+          [
+            { ...reading(isOwn ? written : first), isOwn },
+            { ...reading(changed), known }
+          ],
+          (offset, part) => Effect.sync(() => written.set(part, offset))
+        )
+        assert.deepStrictEqual(held, [0, content.length])
+        assert.strictEqual(Buffer.compare(written, content), 0)
+      }
+    })
+  )
   it.effect("ends early where nothing is found", () =>
     Effect.gen(function* () {
       let read = 0
