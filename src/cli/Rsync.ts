@@ -76,7 +76,6 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "no-partial": ["", keptThere],
   "temp-dir": ["T", "a file is written beside its name, and renamed when it is whole"],
   "delay-updates": ["", "each file has its name when it is whole, and what is to be deleted goes last"],
-  preallocate: ["", "no room is reserved: whether the tree fits is looked at before, and holes stay holes"],
   "compare-dest": ["", onlyDest],
   "copy-dest": ["", onlyDest],
   "link-dest": ["", onlyDest],

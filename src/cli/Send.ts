@@ -34,6 +34,7 @@ interface Comparison
   readonly ignoreTimes: boolean
   readonly wholeFile: boolean
   readonly fuzzy: boolean
+  readonly preallocate: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
   readonly update: boolean
@@ -181,6 +182,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     deletesExcluded: input.deleteExcluded,
     sendsWhole: input.wholeFile,
     isFuzzy: input.fuzzy,
+    preallocates: input.preallocate,
     ...leftOf(input),
     ...Choosing.carryingOf(input),
     syncs: input.fsync,

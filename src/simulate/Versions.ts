@@ -34,6 +34,7 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     deletesExcluded: own.hits(0.2),
     spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : [],
     isFuzzy: new Dice(seed ^ 0x3c6e_f372).hits(0.5),
+    preallocates: new Dice(seed ^ 0x9b05_688c).hits(0.2),
     ...carriedOf(new Dice(seed ^ 0x1d87_4e0b))
   }
   const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)

@@ -43,6 +43,7 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
   yield* site.check("open", entry)
   yield* site.makeWay("open", entry)
   const { file, temporary } = yield* create(site, "open", entry, fileBytes(member))
+  if (site.policy.preallocates) yield* site.step("open", entry, () => volume.reserve(file))
   const writer: FileWriter = {
     write: (offset, bytes) =>
       isInside(size, offset, bytes.length)

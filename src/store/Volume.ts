@@ -13,7 +13,7 @@ export class Content {
   readonly size: number
   /** The content that is likely to be written; pieces that agree with it have no bytes of their own. */
   readonly expected: Uint8Array | undefined
-  /** The end of the last byte that is not zero. So much does the file take of its volume. */
+  /** The end of the last byte that is not zero, or of what is reserved. So much does the file take of its volume. */
   usedBytes = 0
   private pieces: Array<Piece> = []
 
@@ -297,14 +297,25 @@ export class Volume {
     return Result.map(this.add(path, file, "create"), () => file)
   }
 
-  write(file: File, offset: number, bytes: Uint8Array): Refused {
-    if (offset < 0 || offset + bytes.length > file.content.size) return Result.fail("EINVAL")
-    const growth = Math.max(0, usedBytesOf(offset, bytes) - file.content.usedBytes)
-    if (this.usedBytes + growth > this.capacityBytes) {
+  /** Takes the room for all of a file. */
+  reserve(file: File): Refused {
+    const { content } = file
+    return Result.map(this.grow(content.size - content.usedBytes), () => void (content.usedBytes = content.size))
+  }
+
+  private grow(bytes: number): Refused {
+    if (this.usedBytes + bytes > this.capacityBytes) {
       this.wasFull = true
       return Result.fail("ENOSPC")
     }
-    this.usedBytes += growth
+    this.usedBytes += bytes
+    return Result.void
+  }
+
+  write(file: File, offset: number, bytes: Uint8Array): Refused {
+    if (offset < 0 || offset + bytes.length > file.content.size) return Result.fail("EINVAL")
+    const grown = this.grow(Math.max(0, usedBytesOf(offset, bytes) - file.content.usedBytes))
+    if (Result.isFailure(grown)) return grown
     file.content.write(offset, bytes)
     for (const path of file.names) this.observe?.({ operation: "write", path, node: file })
     return Result.void

@@ -36,6 +36,8 @@ export interface Calls {
   readonly attributes: AttributeCalls | undefined
   /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
   readonly syncfs: ((fd: number, done: Done) => void) | undefined
+  /** Takes room on the disk for so many bytes of an open file, in the thread pool. Absent where the system has it not. */
+  readonly fallocate: ((fd: number, bytes: number, done: Done) => void) | undefined
 }
 
 /** What attributes are of: an open file, what a path leads to, or a path itself. */
@@ -133,7 +135,8 @@ const bind = (system: System): Calls => {
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
     attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
-    syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined
+    syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined,
+    fallocate: process.platform === "linux" ? bindAllocation(koffi, library) : undefined
   }
 }
 
@@ -191,6 +194,18 @@ const bindAttributes = (
         set: (of, name, value) => void set(of, names.of(name), value, value.length, 0),
         remove: (of, name) => void remove(of, names.of(name))
       }
+    })
+  )
+
+/** Not `posix_fallocate`, which writes to each block where the file system cannot. */
+const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").LibraryHandle) =>
+  Result.getOrUndefined(
+    Result.try((): NonNullable<Calls["fallocate"]> => {
+      const fallocate = library.func("int fallocate(int, int, int64_t, int64_t)")
+      return (fd, bytes, done) =>
+        fallocate.async(fd, 0, 0, bytes, (_: unknown, status: number) =>
+          done(status === 0 ? null : Errno.toCause(koffi.errno()))
+        )
     })
   )
 

@@ -59,7 +59,8 @@ describe("--fsync", () => {
 describe("a wish that has an option", () => {
   it.effect.each([
     ["--fuzzy", "fuzzy", "isFuzzy"],
-    ["-y", "fuzzy", "isFuzzy"]
+    ["-y", "fuzzy", "isFuzzy"],
+    ["--preallocate", "preallocate", "preallocates"]
   ] as const)("send %s", ([option, name, wish]) =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
@@ -67,8 +68,8 @@ describe("a wish that has an option", () => {
       yield* mrsync({ network, chosen: () => void (isChosen = true) }, "send", "--insecure", option, "s/")
       assert.isTrue(isChosen)
       for (const isGiven of [false, true]) {
-        const input = { windowSeconds: 0, [name]: isGiven } as Parameters<typeof policyOf>[0]
-        assert.strictEqual(Result.getOrThrow(policyOf(input, []))[wish], isGiven)
+        const input: Partial<Parameters<typeof policyOf>[0]> = { windowSeconds: 0, [name]: isGiven }
+        assert.strictEqual(Result.getOrThrow(policyOf(input as Parameters<typeof policyOf>[0], []))[wish], isGiven)
       }
     })
   )

@@ -10,6 +10,7 @@ import * as Descriptor from "../../system/Descriptor.ts"
 import { hasBlocks } from "../../delta/Blocks.ts"
 import { type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Status from "../../system/Status.ts"
+import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { Carried } from "../../tree/Holes.ts"
@@ -20,6 +21,7 @@ import type { FileWriter } from "../Store.ts"
 import { attempt, fail, forEntry, orClean, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
+import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
 import * as Sync from "./Sync.ts"
@@ -36,6 +38,8 @@ interface Opened {
   /** The tree that keeps its directory open. */
   readonly tree: Confinement.Tree
   isCommitted: boolean
+  /** Bytes that were written to it; its room on the disk may be reserved. */
+  writtenBytes: number
   /** Is it what was kept of an earlier session? */
   readonly isResumed: boolean
 }
@@ -57,6 +61,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   )
   const { descriptor } = file
   const failed = storeError(path)
+  yield* Effect.mapError(reserve(site, descriptor.fd, fileBytes(member)), failed)
   const sparse = new Sparse(size)
   const { read, write } =
     member.extent === undefined ? descriptor : throughHoles(descriptor, new Carried(member.extent))
@@ -64,6 +69,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     write: (offset, bytes) =>
       Effect.suspend(() => {
         if (!isInside(size, offset, bytes.length)) return Effect.fail(failed(outside()))
+        file.writtenBytes += bytes.length
         // what was kept of it may be anything
         const isHole = !file.isResumed && sparse.leavesOut(offset, bytes)
         return isHole ? Effect.void : Effect.mapError(write(offset, bytes), failed)
@@ -162,7 +168,17 @@ const create = (site: Site, index: number, size: number, reuses: boolean): Opene
   )
   temporaries.keep(temporary)
   const isResumed = kept !== undefined
-  return { index, entry, spot, temporary, descriptor: Descriptor.make(fd), tree, isCommitted: false, isResumed }
+  return {
+    index,
+    entry,
+    spot,
+    temporary,
+    descriptor: Descriptor.make(fd),
+    tree,
+    isCommitted: false,
+    writtenBytes: 0,
+    isResumed
+  }
 }
 
 const isEmpty = (path: Buffer): boolean => {
@@ -191,12 +207,13 @@ const commit = ({ changes, describe, destination, inventory }: Site, file: Opene
 
 /** Removes what has not been committed, or keeps it for another session. A failure has nobody left to be told. */
 const discard = ({ destination, partials, temporaries }: Site, file: Opened): void => {
-  const { entry, isCommitted, spot, temporary, tree } = file
+  const { entry, isCommitted, isResumed, spot, temporary, tree, writtenBytes } = file
   const isLarge = hasBlocks(entry)
+  const isWorth = isLarge && (isResumed || writtenBytes >= Limits.partialBytes)
   const done = () => {
     const directory = destination.tree.handles ? spot.directory : destination.tree.directory(spot.directory.key)
     const [from, own] = [temporary.name, spot.name].map((name) => ({ directory, name }))
-    if (!isCommitted && !(isLarge && partials.keep(from, own))) fs.unlinkSync(Confinement.pathOf(from))
+    if (!isCommitted && !(isWorth && partials.keep(from, own))) fs.unlinkSync(Confinement.pathOf(from))
     if (isCommitted && isLarge) partials.clear(own)
   }
   Result.try(done)

@@ -11,6 +11,7 @@ import type { Store } from "../../../src/store/Store.ts"
 import * as Descriptor from "../../../src/system/Descriptor.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
+import { plan } from "../../../src/tree/Plan.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import {
   asNobody,
@@ -146,6 +147,42 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       ])
       assert.deepStrictEqual(names(mount), ["a", "c"])
     })
+  )
+
+  it.effect(
+    "is found to be full when a file is opened whose room is taken before, and the others have theirs [F-10]",
+    () =>
+      Effect.gen(function* () {
+        const mount = yield* tmpfs(1024 * 1024)
+        const size = 800_000
+        const entries: ReadonlyArray<Entry> = [
+          { ...file("holes", size), data: [0, 10] },
+          file("b", size),
+          file("c", 10)
+        ]
+        const policy = { ...Policy.defaults, preallocates: true }
+        const store = yield* disk(mount)
+        yield* store.prepare(entries, { policy, changes: yield* store.survey(entries, policy) })
+        const open = (entry: number) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const carried =
+                [...plan(entries)].find(({ members: [member] }) => member.entry === entry) ?? single(entries)
+              const writer = yield* store.open(carried)
+              yield* writer.write(0, new Uint8Array(10).fill(1))
+              return yield* writer.commit(none)
+            })
+          )
+        assert.deepStrictEqual(yield* open(0), [])
+        assert.strictEqual((yield* Effect.flip(open(1))).message, "b: no space left on device (ENOSPC)")
+        assert.deepStrictEqual(yield* open(2), [])
+        assert.deepStrictEqual(names(mount), ["c", "holes"])
+        // nothing of it is a hole
+        assert.isAtLeast(fs.statSync(`${mount}/holes`).blocks * 512, size)
+        assert.isTrue(
+          fs.readFileSync(`${mount}/holes`).equals(Buffer.concat([Buffer.alloc(10, 1), Buffer.alloc(size - 10)]))
+        )
+      })
   )
 
   const lacks = (store: Store["Service"], ...entries: ReadonlyArray<Entry>) =>
