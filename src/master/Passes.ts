@@ -72,20 +72,23 @@ const tellingNewcomers = Effect.fnUntraced(function* <A, E, R>(
   surveying: Effect.Effect<A, E, R>
 ) {
   const { changed } = yield* Members
-  let areThere = false
+  const over = Deferred.makeUnsafe<void>()
+  // what is begun is ended: a catcher that holds a manifest is not sent it again
   const telling = Effect.gen(function* () {
-    while (true) {
+    while (!Deferred.isDoneUnsafe(over)) {
       changed.closeUnsafe()
       const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
-      areThere ||= without.length > 0
       const holding = without.length > 0 ? yield* sendManifest(ledger, repair, without) : []
       for (const slot of holding) audiences.holders.add(slot)
-      yield* changed.await
+      if (!Deferred.isDoneUnsafe(over)) yield* changed.await
     }
   })
-  const surveyed = yield* Effect.raceFirst(surveying, telling)
-  // they are still to be asked
-  if (areThere) changed.openUnsafe()
+  // and those that came are still to be asked
+  const end = Effect.sync(() => {
+    Deferred.doneUnsafe(over, Effect.void)
+    changed.openUnsafe()
+  })
+  const [surveyed] = yield* Effect.all([Effect.ensuring(surveying, end), telling], { concurrency: 2 })
   return surveyed
 })
 
