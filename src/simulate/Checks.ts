@@ -127,6 +127,11 @@ export class Checks implements Observer {
       if (operation === "create" && isAgain) this.problem(host.name, `${own} is begun again`)
       return
     }
+    if (Tree.partName.test(name)) {
+      const own = name.replace(Tree.partName, "$1$2")
+      if (!this.isOfTree(own)) this.problem(host.name, `${operation} of ${name}, whose own name is not in the tree`)
+      return this.mayChange(host, own, operation)
+    }
     this.mayChange(host, name, operation)
     if (operation === "unlink" && !this.isOfTree(name)) this.mayDelete(host, name)
     if (operation === "rename") {
@@ -250,7 +255,9 @@ export class Checks implements Observer {
   private extraneous(host: Host): ReadonlyArray<string> {
     const top = host.volume.find(destination)
     const names = top?._tag === "Directory" ? [...host.volume.walk(top)].map(([name]) => name) : []
-    return names.filter((name) => !this.isOfTree(name) && this.staying(host, name) === undefined)
+    return names.filter(
+      (name) => !this.isOfTree(name) && !Tree.partName.test(name) && this.staying(host, name) === undefined
+    )
   }
 
   private countStanding(volume: Volume): number {

@@ -49,7 +49,7 @@ export class Stood {
     const spared = new Set(policy.spared.map((path) => display(path)))
     const top = volume.find(destination)
     for (const [name, node] of top?._tag === "Directory" ? volume.walk(top) : []) {
-      if (ofTree.has(name)) continue
+      if (ofTree.has(name) || Tree.partName.test(name)) continue
       const names = upwards(name).filter((one) => !ofTree.has(one))
       const isKept = protects && (name.endsWith(`/${Tree.kept}`) || name === Tree.kept)
       // all in a spared directory of the tree stays

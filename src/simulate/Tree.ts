@@ -103,6 +103,9 @@ export const contents = (tree: ReadonlyArray<Given>): ReadonlyMap<string, Uint8A
     )
   )
 
+/** The name of what is kept of a file in part. */
+export const partName = /(^|\/)\.([^/]*)\.mrsync-partial$/
+
 /** A name that only older versions of a tree have. */
 export const extraneous = "extraneous"
 

@@ -2,8 +2,10 @@
  * Older versions of the tree, as they stand at catchers before a session with a policy: another at each, with names that the
  * tree does not have.
  */
+import * as Result from "effect/Result"
 import { hasBlocks } from "../delta/Blocks.ts"
 import { destination, type Given } from "../store/Memory.ts"
+import { placeOfPart } from "../store/MemorySite.ts"
 import type { Volume } from "../store/Volume.ts"
 import { display, keyOf, parentOf as directoryOf } from "../tree/Names.ts"
 import * as Policy from "../tree/Policy.ts"
@@ -47,7 +49,10 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
   }
   return {
     wishes: { policy, protects },
-    stand: (catcher, volume) => Tree.stand(volume, versionOf(catcher)),
+    stand: (catcher, volume) => {
+      Tree.stand(volume, versionOf(catcher))
+      standParts(new Dice(seed * 59 + catcher), volume, tree)
+    },
     telling: `older versions stand at the catchers; the policy is ${JSON.stringify({ ...policy, rules, spared: policy.spared.map(display) })}`
   }
 }
@@ -99,6 +104,22 @@ const renamedOf = (dice: Dice, version: ReadonlyArray<Given>): ReadonlyArray<Giv
     if (!hasBlocks(entry) || !directories.has(directoryOf(keyOf(entry.path))) || dice.hits(0.5)) return given
     return { ...given, entry: { ...entry, path: Buffer.concat([entry.path, Buffer.from(".1")]) } }
   })
+}
+
+/** [Y-15] What an earlier session has kept of large files: the rest of it may be anything. */
+const standParts = (dice: Dice, volume: Volume, tree: ReadonlyArray<Given>): void => {
+  for (const { content, entry } of tree) {
+    const path = placeOfPart(`${destination}/${display(entry.path)}`)
+    if (content === undefined || !hasBlocks(entry) || dice.hits(0.5) || volume.capacityBytes < Infinity) continue
+    if (volume.find(parentOf(path))?._tag !== "Directory") continue
+    const part = content.slice()
+    part.set(dice.hits(0.5) ? Tree.bytes(100_000, 81) : new Uint8Array(100_000), dice.whole(0, part.length - 100_000))
+    const arrived = part.subarray(0, dice.hits(0.3) ? part.length : dice.whole(0, part.length))
+    Result.map(volume.create(path, part.length), (file) => {
+      volume.write(file, 0, arrived)
+      volume.close(file)
+    })
+  }
 }
 
 /** Most of it is as the source is, because that is the daily job. `own`: dice of what was added later. */

@@ -36,7 +36,7 @@ import * as Similar from "../tree/Similar.ts"
 import type { Policy } from "../tree/Policy.ts"
 import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
-import { at, below, destination, MemorySite, type Options, pathOf, put, type Stage } from "./MemorySite.ts"
+import { at, below, destination, MemorySite, type Options, pathOf, placeOfPart, put, type Stage } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
 import { changedMeanwhile, failureOf } from "./Reasons.ts"
 import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
@@ -130,7 +130,9 @@ const survey = Effect.fn("Memory.survey")(function* (
     const node = entry._tag === "File" ? nodeOf(index) : undefined
     if (node !== undefined) sharers.add(node, index)
     const change = changeOf(entry, index)
-    changes[index] = site.inventory.told(index, change, changes)
+    const isKept = () => !policy.isDryRun && site.volume.find(placeOfPart(pathOf(entry)))?._tag === "File"
+    const own = Blocks.hasBlocks(entry) ? Compare.withPart(change, isKept) : change
+    changes[index] = site.inventory.told(index, own, changes)
     looked(index + 1)
   }
   site.inventory.settle(changes, sharers)

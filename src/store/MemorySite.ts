@@ -56,6 +56,9 @@ export const destination = "destination"
 export const pathOf = (entry: Entry) =>
   entry.path.length === 0 ? destination : `${destination}/${display(entry.path)}`
 
+/** Where what has arrived of a file is kept when its session ends early. [Y-15] */
+export const placeOfPart = (path: string): string => path.replace(/([^/]*)$/, ".$1.mrsync-partial")
+
 /** What lies below the destination under a path of the volume, as an entry would name it. */
 export const below = (path: string): Uint8Array => bytesOf(path.slice(destination.length + 1))
 

@@ -5,7 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { hasBlocks } from "../delta/Blocks.ts"
 import { reuse, type Reusing } from "../delta/Reuse.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -13,7 +15,7 @@ import { Carried, carriedOf } from "../tree/Holes.ts"
 import { fileBytes, inFile, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
-import { at, type MemorySite, type Operation, pathOf } from "./MemorySite.ts"
+import { at, type MemorySite, type Operation, pathOf, placeOfPart } from "./MemorySite.ts"
 import { failureOf, notKept, outside, vetoed } from "./Reasons.ts"
 import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
@@ -66,15 +68,21 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
         : Effect.fail(at(entry, outside())),
     commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
   }
-  const old = volume.find(site.similar.get(index) ?? pathOf(entry))
-  if (reusing === undefined || old?._tag !== "File") return writer
+  const olds = [placeOfPart(pathOf(entry)), site.similar.get(index) ?? pathOf(entry)].flatMap((path) => {
+    const node = volume.find(path)
+    return node?._tag === "File" ? [node.content] : []
+  })
+  if (reusing === undefined || olds.length === 0) return writer
   const turn = Effect.suspend(() => site.options.turn?.("reuse") ?? Effect.void)
-  const read = (offset: number, into: Uint8Array) =>
-    Effect.andThen(
-      turn,
-      Effect.sync(() => old.content.read(offset, into))
-    )
-  const held = yield* reuse(reusing, [{ size: old.content.size, read }], writer.write)
+  const versions = olds.map((old) => ({
+    size: old.size,
+    read: (offset: number, into: Uint8Array) =>
+      Effect.andThen(
+        turn,
+        Effect.sync(() => old.read(offset, into))
+      )
+  }))
+  const held = yield* reuse(reusing, versions, writer.write)
   return { ...writer, held, isProven: true } as FileWriter
 })
 
@@ -100,7 +108,9 @@ const create = Effect.fnUntraced(function* (site: MemorySite, operation: Operati
     (file) =>
       Effect.sync(() => {
         volume.close(file)
-        volume.unlink(temporary)
+        const isKept = hasBlocks(entry) && file.content.usedBytes >= Limits.partialBytes
+        if (isKept && volume.find(temporary) !== undefined) volume.rename(temporary, placeOfPart(pathOf(entry)))
+        else volume.unlink(temporary)
       })
   )
   return { file, temporary }
@@ -114,6 +124,7 @@ const rename = Effect.fnUntraced(function* (site: MemorySite, index: number, fil
   volume.setMetadata(file, site.described(entry))
   yield* site.step("commit", entry, () => site.replace(temporary, entry))
   inventory.arrive(index)
+  if (hasBlocks(entry)) volume.unlink(placeOfPart(pathOf(entry)))
 })
 
 /** Commits member by member; the failures are those of single entries. */
