@@ -256,6 +256,7 @@ const comparison = {
     description: "The suffix of --backup (~, and none with --backup-dir)",
     parse: Parse.suffix
   }),
+  inplace: given("inplace", "Write a large file where it stands at a catcher: no room is needed twice"),
   preallocate: given("preallocate", "At catchers take the room of a whole large file before its content comes"),
   fsync: given("fsync", "At catchers a file is there only when the disk has it (slower)"),
   force: given("force", "A file may take the place of a directory that is not empty (--delete implies it)")

@@ -28,7 +28,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
       title: "What is compared, and what stays",
       names: [
         ...["checksum", "size-only", "ignore-times", "modify-window", "whole-file", "fuzzy"],
-        ...["update", "existing", "ignore-existing", "preallocate", "fsync"]
+        ...["update", "existing", "ignore-existing", "inplace", "preallocate", "fsync"]
       ]
     },
     {

@@ -67,7 +67,6 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "old-d": ["", fewer],
   "list-only": ["", "-n with a catcher tells what it lacks; nothing is listed without one"],
   mkpath: ["", "catch DEST makes DEST in a directory that is there: make that first"],
-  inplace: ["", wholeFiles],
   append: ["", wholeFiles],
   "append-verify": ["", wholeFiles],
   "block-size": ["B", wholeFiles],

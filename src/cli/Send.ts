@@ -35,6 +35,7 @@ interface Comparison
   readonly wholeFile: boolean
   readonly fuzzy: boolean
   readonly preallocate: boolean
+  readonly inplace: boolean
   readonly sizeOnly: boolean
   readonly windowSeconds: number
   readonly update: boolean
@@ -183,6 +184,7 @@ export const policyOf = (input: Comparison, rules: ReadonlyArray<Rule>): Result.
     sendsWhole: input.wholeFile,
     isFuzzy: input.fuzzy,
     preallocates: input.preallocate,
+    isInPlace: input.inplace,
     ...leftOf(input),
     ...Choosing.carryingOf(input),
     syncs: input.fsync,

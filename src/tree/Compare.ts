@@ -131,6 +131,11 @@ export class Sharers<K> {
     else those.push(entry)
   }
 
+  /** Those of which others have the same file. */
+  shared(): ReadonlySet<number> {
+    return new Set([...this.entries.values()].filter((those) => those.length > 1).flat())
+  }
+
   /**
    * What one of them is given the others would have as well. So one at most is described, and that only where none of the others
    * stays as it is; the rest is made anew. `words`: of all entries.

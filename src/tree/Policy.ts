@@ -14,7 +14,7 @@ export const compares = ["Time", "Size", "Nothing", "Content"] as const
 /**
  * What a policy may ask for, as `rsync` has it: --update, --existing, --ignore-existing, --dry-run, --delete,
  * --ignore-errors, --force, --itemize-changes, --delete-excluded; and what of the metadata is not carried: --no-owner, --no-group,
- * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability; --whole-file, --fuzzy; --preallocate; that it is on the disk: --fsync; and what else is carried: --xattrs,
+ * --no-perms, --no-times, --omit-dir-times, --omit-link-times, --executability; --whole-file, --fuzzy; --preallocate, --inplace; that it is on the disk: --fsync; and what else is carried: --xattrs,
  * --acls.
  */
 export const wishes = [
@@ -22,7 +22,7 @@ export const wishes = [
   ...(["deletes", "ignoresErrors", "forces", "itemizes", "deletesExcluded"] as const),
   ...(["leavesOwner", "leavesGroup", "leavesMode", "leavesTimes"] as const),
   ...(["leavesDirectoryTimes", "leavesLinkTimes", "carriesExecutability"] as const),
-  ...(["syncs", "sendsWhole", "carriesAttributes", "carriesAcls", "isFuzzy", "preallocates"] as const)
+  ...(["syncs", "sendsWhole", "carriesAttributes", "carriesAcls", "isFuzzy", "preallocates", "isInPlace"] as const)
 ] as const
 
 type Wish = (typeof wishes)[number]
@@ -65,7 +65,8 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
   carriesAttributes: false,
   carriesAcls: false,
   isFuzzy: false,
-  preallocates: false
+  preallocates: false,
+  isInPlace: false
 }
 
 /** May it leave alone what is not as the source has it? Then a catcher lacks what its survey has found, and no more. [Y-5] */

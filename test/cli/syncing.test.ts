@@ -60,7 +60,8 @@ describe("a wish that has an option", () => {
   it.effect.each([
     ["--fuzzy", "fuzzy", "isFuzzy"],
     ["-y", "fuzzy", "isFuzzy"],
-    ["--preallocate", "preallocate", "preallocates"]
+    ["--preallocate", "preallocate", "preallocates"],
+    ["--inplace", "inplace", "isInPlace"]
   ] as const)("send %s", ([option, name, wish]) =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })

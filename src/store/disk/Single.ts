@@ -21,9 +21,11 @@ import type { FileWriter } from "../Store.ts"
 import { attempt, fail, forEntry, orClean, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
+import * as InPlace from "./InPlace.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
+import { throughHoles } from "./Through.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 
@@ -45,6 +47,11 @@ interface Opened {
 }
 
 export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
+  const inPlace = yield* InPlace.open(site, carried, reusing)
+  return inPlace ?? (yield* openBeside(site, carried, reusing))
+})
+
+const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
   const { members, size } = carried
   const [member] = members
   const index = member.entry
@@ -91,17 +98,6 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   }
   if (reusing === undefined) return writer
   return { ...writer, held: yield* heldOf(site, file, reusing, writer), isProven: true } as FileWriter
-})
-
-/** Reads and writes what is carried of a file where it lies in it. */
-const throughHoles = (
-  { read, write }: Descriptor.Descriptor,
-  carried: Carried
-): Pick<Descriptor.Descriptor, "read" | "write"> => ({
-  read: (offset, into) => Descriptor.readPieces(read, carried.pieces(offset, into)),
-  write: Effect.fnUntraced(function* (offset, bytes) {
-    for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
-  })
 })
 
 /** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is written first. */

@@ -47,6 +47,8 @@ export class Site {
   forcing: Forcing | undefined
   /** Files whose content was looked at. */
   contents: Contents | undefined
+  /** Entries whose files the survey has found to be one. */
+  shared: ReadonlySet<number> = new Set()
   /** Names that older versions of large files have where nothing has their own, by entry. */
   readonly similar = new Map<number, Buffer>()
   /** Directories that are there, and get their metadata at the end. */
@@ -115,6 +117,7 @@ export class Site {
     this.inventory = new Inventory(entries, this.veto)
     this.contents = undefined
     this.similar.clear()
+    this.shared = new Set()
     this.alike = undefined
     this.hasTwins = false
     this.partNames = undefined

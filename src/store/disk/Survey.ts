@@ -60,6 +60,7 @@ export const survey = Effect.fn("Disk.survey")(function* (
   if (site.hasTwins)
     yield* site.destination.inTurns(entries, (_, index) => addTwin(site, looks, sharers, index), looksPerTurn)
   site.inventory.settle(changes, sharers)
+  site.shared = sharers.shared()
   yield* Similar.find(site, entries, changes, policy)
   return changes
 })

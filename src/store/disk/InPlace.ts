@@ -1,0 +1,126 @@
+/**
+ * A large file that is written where it stands: it needs no room twice, and all its names change. Until it is whole it is of mixed
+ * content, and the next session mends it. [F-11]
+ */
+
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import { reuse, type Reusing } from "../../delta/Reuse.ts"
+import * as Descriptor from "../../system/Descriptor.ts"
+import * as Errno from "../../system/Errno.ts"
+import { Carried } from "../../tree/Holes.ts"
+import { fileBytes, isInside } from "../../tree/Members.ts"
+import type { CarriedFile } from "../../tree/Plan.ts"
+import type { Failure } from "../../wire/Message.ts"
+import { outside, refusal } from "../Reasons.ts"
+import type { FileWriter } from "../Store.ts"
+import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
+import * as Confinement from "./Confinement.ts"
+import { reserve } from "./Reserve.ts"
+import type { Site } from "./Site.ts"
+import * as Sync from "./Sync.ts"
+import { throughHoles } from "./Through.ts"
+
+const flags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+/** The file that stands there, opened to be written; undefined: it is to be made anew beside its name. */
+const openStanding = (site: Site, index: number) => {
+  const { describe, destination, inventory } = site
+  const { policy } = describe
+  // what is kept of the old one needs its room anyway
+  if (!policy.isInPlace || policy.backup !== undefined || site.shared.has(index)) return undefined
+  const refused = inventory.refusal(index)
+  if (refused !== undefined) throw refused
+  const spot = destination.spot(inventory.file(index).path)
+  if (Confinement.look(Confinement.pathOf(spot))?.isFile() !== true) return undefined
+  site.mustBeApart(index)
+  const opened = Result.try(() => fs.openSync(Confinement.pathOf(spot), flags))
+  if (Result.isFailure(opened)) {
+    if (isElse.has(Errno.codeOf(opened.failure) ?? "")) return undefined
+    throw opened.failure
+  }
+  const stats = fs.fstatSync(opened.success)
+  // another name of it may be protected
+  if (!stats.isFile() || (stats.nlink > 1 && site.veto.filter !== undefined)) {
+    fs.closeSync(opened.success)
+    return undefined
+  }
+  const { tree } = destination
+  tree.hold(spot.directory)
+  return { descriptor: Descriptor.make(opened.success), spot, stats, tree }
+}
+
+/** Something else has the name by now. */
+const isElse: ReadonlySet<string> = new Set(["ENOENT", "ELOOP", "ENXIO"])
+
+type Standing = NonNullable<ReturnType<typeof openStanding>>
+
+/** Writes a file where it stands; undefined: it is to be made anew. */
+export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
+  const [member] = carried.members
+  const index = member.entry
+  const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
+  const file = yield* Effect.acquireRelease(
+    attempt(path, () => site.destination.persistently(() => openStanding(site, index))),
+    (file) =>
+      file === undefined
+        ? Effect.void
+        : Effect.andThen(
+            file.descriptor.close,
+            Effect.sync(() => file.tree.release(file.spot.directory))
+          )
+  )
+  if (file === undefined) return undefined
+  const { descriptor, stats } = file
+  const failed = storeError(path)
+  const size = fileBytes(member)
+  // where the source has holes there are zeros from now on
+  if (member.extent !== undefined) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, 0))
+  if (member.extent !== undefined || stats.size < size)
+    yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
+  yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
+  const { read, write } =
+    member.extent === undefined ? descriptor : throughHoles(descriptor, new Carried(member.extent))
+  const writer: FileWriter = {
+    write: (offset, bytes) =>
+      isInside(carried.size, offset, bytes.length)
+        ? Effect.mapError(write(offset, bytes), failed)
+        : Effect.fail(failed(outside())),
+    read: (offset, into) =>
+      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
+        count === into.length ? Effect.void : Effect.fail(failed(outside()))
+      ),
+    commit: Effect.fnUntraced(function* (skip) {
+      const failures: Array<Failure> = []
+      yield* site.destination.stands
+      if (skip(0)) return failures
+      const cut = Result.try(() => fs.ftruncateSync(descriptor.fd, size))
+      const synced =
+        site.syncs && Result.isSuccess(cut) ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
+      if (Result.isFailure(cut)) fail(failures, index, path, cut.failure)
+      else if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
+      else forEntry(failures, index, path, () => site.place(index, () => commit(site, index, file)))
+      return failures
+    })
+  }
+  if (reusing === undefined) return writer
+  const readPart = (offset: number, into: Uint8Array) =>
+    Effect.flatMap(descriptor.read(offset, into), (count) =>
+      count < into.length ? Effect.fail(outside()) : Effect.void
+    )
+  const held = yield* reuse(reusing, [{ size: stats.size, read: readPart, isOwn: true }], writer.write)
+  return { ...writer, held, isProven: true } as FileWriter
+})
+
+/** It is whole: it gets its metadata. */
+const commit = ({ describe, destination, inventory, partials }: Site, index: number, file: Standing): void => {
+  const { descriptor, spot } = file
+  const own = { directory: destination.still(spot.directory), name: spot.name }
+  const named = Confinement.look(Confinement.pathOf(own))
+  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true })))
+    throw refusal("ESTALE", "it was replaced while it was received")
+  inventory.arrive(index)
+  partials.clear(own)
+  describe.standing(descriptor.fd, inventory.file(index).metadata)
+}

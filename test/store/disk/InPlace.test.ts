@@ -1,0 +1,169 @@
+/** Large files that are written where they stand. [F-11] */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import { countOf } from "../../../src/protocol/Runs.ts"
+import * as Tree from "../../../src/simulate/Tree.ts"
+import type { Store } from "../../../src/store/Store.ts"
+import * as Compare from "../../../src/tree/Compare.ts"
+import type { Entry } from "../../../src/tree/Entry.ts"
+import { plan } from "../../../src/tree/Plan.ts"
+import * as Policy from "../../../src/tree/Policy.ts"
+import { directory, disk, file, modeOf, names, nanos, nanosOf, none, single, veto, ways } from "../Sandbox.ts"
+import { blockBytesOf, reusing } from "../reusing.ts"
+
+const size = 1_100_000
+const content = Tree.bytes(size, 1)
+const block = blockBytesOf(size)
+/** The first block is another, and it is longer. */
+const older = Buffer.concat([Tree.bytes(block, 2), content.subarray(block), Buffer.from("more")])
+const entry = file("f", size, { mode: 0o640 })
+const inPlace = { ...Policy.defaults, isInPlace: true }
+
+const prepare = Effect.fnUntraced(function* (store: Store["Service"], tree: ReadonlyArray<Entry>, policy = inPlace) {
+  const changes = yield* store.survey(tree, policy)
+  assert.deepStrictEqual(yield* store.prepare(tree, { policy, changes }), [])
+  return changes
+})
+
+const inode = (path: string) => fs.lstatSync(path).ino
+
+/** What is held of the old version, and the first block, which is sent. */
+const deliver = Effect.fnUntraced(function* (store: Store["Service"], then = () => {}) {
+  const writer = yield* store.open(single([entry]), reusing(0, content))
+  const held = countOf(writer.held ?? [])
+  yield* writer.write(0, content.subarray(0, block))
+  then()
+  return { held, failures: yield* writer.commit(none) }
+}, Effect.scoped)
+
+describe.each(ways)("$name", (way) => {
+  const made = Effect.fnUntraced(function* (policy: Policy.Policy = inPlace, own = veto([])) {
+    const top = yield* directory
+    fs.writeFileSync(`${top}/f`, older)
+    fs.linkSync(`${top}/f`, `${top}/other name`)
+    const store = yield* disk(top, way, undefined, { veto: own })
+    yield* prepare(store, [entry], policy)
+    return { top, store, before: inode(`${top}/f`) }
+  })
+
+  it.effect("what is right stays, what comes is written there, under all its names", () =>
+    Effect.gen(function* () {
+      const { before, store, top } = yield* made({ ...inPlace, syncs: true })
+      const during: Array<ReadonlyArray<string>> = []
+      assert.deepStrictEqual(yield* deliver(store, () => during.push(names(top))), {
+        held: size - block,
+        failures: []
+      })
+      assert.deepStrictEqual(during, [["f", "other name"]])
+      for (const name of during[0]) {
+        assert.strictEqual(inode(`${top}/${name}`), before)
+        assert.isTrue(fs.readFileSync(`${top}/${name}`).equals(content))
+      }
+      assert.strictEqual(nanos(`${top}/f`) / 1000n, nanosOf(entry.metadata) / 1000n)
+      assert.strictEqual(modeOf(`${top}/f`), 0o640)
+      assert.deepStrictEqual(yield* store.finish, [])
+    })
+  )
+  it.effect("not where nobody asks for it, and not where the old one is kept as a backup [Y-11]", () =>
+    Effect.gen(function* () {
+      for (const policy of [
+        Policy.defaults,
+        { ...inPlace, backup: { suffix: Buffer.from("~"), directory: Buffer.from("") } }
+      ]) {
+        const { before, store, top } = yield* made(policy)
+        assert.deepStrictEqual((yield* deliver(store)).failures, [])
+        assert.notStrictEqual(inode(`${top}/f`), before)
+        assert.isTrue(fs.readFileSync(`${top}/other name`).equals(older))
+        if (policy.backup !== undefined) assert.strictEqual(inode(`${top}/f~`), before)
+      }
+    })
+  )
+  it.effect("one that was broken off is of mixed content, and the next session mends it", () =>
+    Effect.gen(function* () {
+      const { before, store, top } = yield* made()
+      yield* Effect.scoped(
+        Effect.flatMap(store.open(single([entry]), reusing(0, content)), (writer) =>
+          writer.write(0, content.subarray(0, 100))
+        )
+      )
+      assert.deepStrictEqual(names(top), ["f", "other name"])
+      assert.isTrue(fs.readFileSync(`${top}/f`).subarray(0, 100).equals(content.subarray(0, 100)))
+      assert.isTrue(Compare.isOld((yield* prepare(store, [entry]))[0]))
+      assert.deepStrictEqual((yield* deliver(store)).failures, [])
+      assert.strictEqual(inode(`${top}/f`), before)
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(content))
+    })
+  )
+  it.effect("holes of the source are zeros [M-12]", () =>
+    Effect.gen(function* () {
+      const tree: ReadonlyArray<Entry> = [{ ...file("f", size), data: [5, 3, size - 2, 2] }]
+      const { before, store, top } = yield* made()
+      yield* prepare(store, tree)
+      const [carried] = plan(tree)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(carried)
+          yield* writer.write(0, Buffer.from("abcde"))
+          assert.deepStrictEqual(yield* writer.commit(none), [])
+        })
+      )
+      const expected = Buffer.alloc(size)
+      expected.write("abc", 5)
+      expected.write("de", size - 2)
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(expected))
+      assert.strictEqual(inode(`${top}/f`), before)
+    })
+  )
+  it.effect("no link is followed, and what takes its place meanwhile is left alone", () =>
+    Effect.gen(function* () {
+      const { store, top } = yield* made()
+      fs.rmSync(`${top}/f`)
+      fs.symlinkSync("other name", `${top}/f`)
+      yield* prepare(store, [entry])
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single([entry]))
+          yield* writer.write(0, content)
+          assert.deepStrictEqual(yield* writer.commit(none), [])
+        })
+      )
+      assert.isTrue(fs.lstatSync(`${top}/f`).isFile())
+      assert.isTrue(fs.readFileSync(`${top}/other name`).equals(older))
+      const { failures } = yield* deliver(store, () => {
+        fs.renameSync(`${top}/f`, `${top}/aside`)
+        fs.writeFileSync(`${top}/f`, "mine")
+      })
+      assert.match(failures[0].reason, /it was replaced while it was received/)
+      assert.strictEqual(fs.readFileSync(`${top}/f`, "utf8"), "mine")
+    })
+  )
+  it.effect("what is protected is not touched [Y-9]", () =>
+    Effect.gen(function* () {
+      const { store, top } = yield* made(inPlace, veto(["/f"]))
+      const error = yield* Effect.flip(deliver(store))
+      assert.include(error.message, "protected by the owner")
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(older))
+      // nor under another name
+      const linked = yield* made(inPlace, veto(["/d/*"]))
+      fs.mkdirSync(`${linked.top}/d`)
+      fs.linkSync(`${linked.top}/f`, `${linked.top}/d/third name`)
+      assert.deepStrictEqual((yield* deliver(linked.store)).failures, [])
+      assert.isTrue(fs.readFileSync(`${linked.top}/f`).equals(content))
+      assert.isTrue(fs.readFileSync(`${linked.top}/d/third name`).equals(older))
+    })
+  )
+  it.effect("two files of the tree that are one here become two", () =>
+    Effect.gen(function* () {
+      const { store, top } = yield* made()
+      const tree = [entry, file("other name", older.length, { mtimeSeconds: 5, mtimeNanos: 0 })]
+      fs.utimesSync(`${top}/f`, 5, 5)
+      fs.chmodSync(`${top}/f`, 0o644)
+      assert.strictEqual((yield* prepare(store, tree))[1], 0)
+      assert.deepStrictEqual((yield* deliver(store)).failures, [])
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(content))
+      assert.isTrue(fs.readFileSync(`${top}/other name`).equals(older))
+      assert.deepStrictEqual(yield* store.finish, [])
+    })
+  )
+})
