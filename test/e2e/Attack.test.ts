@@ -42,7 +42,7 @@ const snapshot = (folder: string) =>
 
 describe.skipIf(Lab.unavailable !== undefined)("an attacker on real hosts", () => {
   // only what a catcher lacks can be put in
-  for (const loss of ["0", "2"])
+  for (const loss of Lab.losses("0", "2"))
     test(
       `pages injected as the master's, 1,000 a second, at ${loss} % loss: all complete, in twice the time at most [C-8] [E-4]`,
       3,

@@ -36,7 +36,7 @@ const insert = (content: Buffer, count: number): Buffer => {
 }
 
 describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", () => {
-  for (const loss of [0, 2]) {
+  for (const loss of Lab.losses(0, 2)) {
     it.live(`a file that differs by 1 % at each, elsewhere; ${loss} % loss`, () =>
       Effect.scoped(
         Effect.gen(function* () {

@@ -195,6 +195,10 @@ export const rsyncSays = (source: string, destination: string, ...options: Reado
     maxBuffer: 1 << 26
   })
 
+/** Only the last of several losses, but at night. */
+export const losses = <Loss>(...all: ReadonlyArray<Loss>): ReadonlyArray<Loss> =>
+  process.env.MRSYNC_ALL_LOSSES === undefined ? all.slice(-1) : all
+
 /** Temporary files that were left; what is kept in part is none. */
 export const litter = (folder: string): ReadonlyArray<string> =>
   readdirSync(folder, { recursive: true, encoding: "latin1" }).filter(

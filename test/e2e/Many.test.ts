@@ -8,7 +8,7 @@ import * as Trees from "./Trees.ts"
 /** Pages sent over pages needed, at most: parity mends what each lost elsewhere; sending again would cost 1.28. */
 const mostSent = 1.12
 /** Content sent to the sixteen; 256 is what the aim says, and takes minutes (`.ci/nightly`). */
-const largeBytes = Number(process.env.MRSYNC_TEST_MIB ?? 24) * 1024 * 1024
+const largeBytes = Number(process.env.MRSYNC_TEST_MIB ?? 14) * 1024 * 1024
 
 describe.skipIf(Lab.unavailable !== undefined)("many real hosts", () => {
   it.live("16 catchers that lose 2 % each are all Complete, and little is sent twice", () =>

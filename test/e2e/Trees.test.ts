@@ -73,7 +73,7 @@ describe.skipIf(Lab.unavailable !== undefined || !hasAcls || process.geteuid?.()
 describe.skipIf(Lab.unavailable !== undefined).each(["auto", "datagram"] as const)(
   "on real hosts, transport %s",
   (transport) => {
-    for (const loss of [0, 5, 20]) {
+    for (const loss of Lab.losses(0, 5, 20)) {
       it.live(`a tree of awkward names arrives at ${loss} % loss`, () =>
         Effect.scoped(
           Effect.gen(function* () {
@@ -99,7 +99,7 @@ describe.skipIf(Lab.unavailable !== undefined).each(["auto", "datagram"] as cons
     )
 
     // many once: how they travel is the same for both
-    const files = transport === "auto" ? 4000 : 1000
+    const files = transport === "auto" ? 2500 : 700
     it.live(`${files} small files arrive at 1 % loss`, () =>
       Effect.scoped(
         Effect.gen(function* () {
