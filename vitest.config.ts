@@ -34,6 +34,11 @@ const program = [
   "test/e2e/**/*.test.ts"
 ]
 const nightly = ["test/nightly/**/*.test.ts"]
+/** At night only: minutes of one core, and what they show seldom changes. */
+const seldom =
+  process.env["MRSYNC_ALL_LOSSES"] === undefined
+    ? ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"]
+    : []
 const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
 
 interface Files {
@@ -72,7 +77,7 @@ export default defineConfig({
     projects: isNight
       ? [onProgram("nightly", 0, 1, { include: nightly })]
       : [
-          inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...apart, ...nightly] }),
+          inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...apart, ...nightly, ...seldom] }),
           onProgram("program", 1, availableParallelism(), { include: [...program, ...apart], exclude: alone }),
           onProgram("alone", 2, 1, { include: alone })
         ]
