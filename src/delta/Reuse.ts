@@ -94,12 +94,12 @@ const inPlace = Effect.fnUntraced(function* <E>(
     const part = piece.subarray(0, Math.min(piece.length, end - at))
     const first = at / blockBytes
     const last = first + Math.ceil(part.length / blockBytes)
-    if (found.subarray(first, last).every((isFound) => isFound === 1)) continue
     const own = new Uint8Array(last - first)
-    if (known !== undefined) markAgreeing(signature, known, own, first)
-    else if (yield* isRead(old, at, part)) markFound(signature, part, own, first)
+    const wanted = [...own.keys()].filter((block) => found[first + block] === 0)
+    if (wanted.length === 0) continue
+    if (known !== undefined) markAgreeing(signature, known, { own, wanted, first })
+    else if (yield* isRead(old, at, part)) markFound(signature, part, { own, wanted, first })
     else return
-    for (const block of own.keys()) if (found[first + block] === 1) own[block] = 0
     for (const [from, to] of stretches(own, 0, own.length)) {
       const begin = at + from * blockBytes
       const bytes = part.subarray(from * blockBytes, Math.min(at + to * blockBytes, size) - at)
@@ -111,24 +111,30 @@ const inPlace = Effect.fnUntraced(function* <E>(
   }
 })
 
-/** Marks the blocks whose content this is, of those from `first` on. The old version may end within one. */
-const markFound = (signature: Signature.Signature, content: Uint8Array, found: Uint8Array, first: number): void => {
-  const { blockBytes } = signature
-  for (let block = first, at = 0; at < content.length; block++, at += blockBytes) {
-    const length = Blocks.lengthOf(signature, block)
+/** Blocks from `first` on: those that are wanted are marked in `own` where they are found. */
+interface Marking {
+  readonly own: Uint8Array
+  readonly wanted: ReadonlyArray<number>
+  readonly first: number
+}
+
+/** Marks the blocks whose content this is. The old version may end within one. */
+const markFound = (signature: Signature.Signature, content: Uint8Array, { first, own, wanted }: Marking): void => {
+  for (const block of wanted) {
+    const at = block * signature.blockBytes
+    const length = Blocks.lengthOf(signature, first + block)
     const isWhole = at + length <= content.length
-    if (isWhole && Signature.isBlock(signature, block, content.subarray(at, at + length))) found[block - first] = 1
+    if (isWhole && Signature.isBlock(signature, first + block, content.subarray(at, at + length))) own[block] = 1
   }
 }
 
 const markAgreeing = (
   signature: Signature.Signature,
   { strong }: Blocks.Blocks,
-  found: Uint8Array,
-  first: number
+  { first, own, wanted }: Marking
 ): void => {
-  for (const block of found.keys())
-    if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) found[block] = 1
+  for (const block of wanted)
+    if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) own[block] = 1
 }
 
 const isRead = (old: Old, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))

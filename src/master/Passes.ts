@@ -63,23 +63,25 @@ const heedSitOuts = Effect.fnUntraced(function* (ledger: Ledger) {
   })
 })
 
+/** Sends newcomers the manifest. */
+const tellNewcomers = Effect.fnUntraced(function* ({ audiences, ledger, repair }: Shared) {
+  const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
+  if (without.length === 0) return
+  for (const slot of yield* sendManifest(ledger, repair, without)) audiences.holders.add(slot)
+})
+
 /**
  * [Y-3] A survey lasts as long as contents are hashed. A catcher that comes meanwhile is sent the
  * manifest at once, and compares while the others do.
  */
-const tellingNewcomers = Effect.fnUntraced(function* <A, E, R>(
-  { audiences, ledger, repair }: Shared,
-  surveying: Effect.Effect<A, E, R>
-) {
+const tellingNewcomers = Effect.fnUntraced(function* <A, E, R>(shared: Shared, surveying: Effect.Effect<A, E, R>) {
   const { changed } = yield* Members
   const over = Deferred.makeUnsafe<void>()
   // what is begun is ended: a catcher that holds a manifest is not sent it again
   const telling = Effect.gen(function* () {
     while (!Deferred.isDoneUnsafe(over)) {
       changed.closeUnsafe()
-      const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
-      const holding = without.length > 0 ? yield* sendManifest(ledger, repair, without) : []
-      for (const slot of holding) audiences.holders.add(slot)
+      yield* tellNewcomers(shared)
       if (!Deferred.isDoneUnsafe(over)) yield* changed.await
     }
   })
@@ -94,12 +96,9 @@ const tellingNewcomers = Effect.fnUntraced(function* <A, E, R>(
 
 /** Sends newcomers the manifest, and asks what they lack. Answers those that still compare. */
 const admit = Effect.fnUntraced(function* (shared: Shared) {
-  const { audiences, ledger, repair } = shared
+  const { audiences, ledger } = shared
   const { awayMillis } = yield* Silence
-  const without = audiences.newcomers().filter((slot) => !audiences.holders.has(slot))
-  if (without.length > 0) {
-    for (const slot of yield* sendManifest(ledger, repair, without)) audiences.holders.add(slot)
-  }
+  yield* tellNewcomers(shared)
   const asked = audiences.newcomers().filter((slot) => audiences.holders.has(slot))
   for (const slot of asked) audiences.asked.add(slot)
   const { comparing, surveyed } = yield* tellingNewcomers(shared, survey(shared, asked))

@@ -119,11 +119,22 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
   const { changed, layout } = content
   if (changed === undefined || (yield* content.isUntouched)) return
   if (!(yield* content.hasGrown)) return yield* changed
+  yield* eachBlock(content, 0, layout.blocks, (block, bytes) => confirm(content, block, bytes))
+})
+
+/** Reads blocks one after the other, with turns for others in between. */
+const eachBlock = Effect.fnUntraced(function* <E, R>(
+  content: Content,
+  from: number,
+  end: number,
+  use: (block: number, bytes: Uint8Array) => Effect.Effect<void, E, R>
+) {
+  const { layout } = content
   const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
-  for (let block = 0; block < layout.blocks; block++) {
+  for (let block = from; block < end; block++) {
     const part = piece.subarray(0, Layout.blockBytes(layout, block))
     yield* content.read(block * piece.length, part)
-    yield* confirm(content, block, part)
+    yield* use(block, part)
     yield* Effect.yieldNow
   }
 })
@@ -134,14 +145,10 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
  */
 export const hashSpan = Effect.fn("PageStream.hashSpan")(function* (content: Content, [first, count]: Span) {
   const { layout, trailer } = content
-  const piece = new Uint8Array(Math.min(layout.size, layout.blockPages * layout.pageBytes))
   const [from, end] = Layout.blocksOf(layout, first, count)
-  for (let block = from; block < Math.min(end, layout.blocks); block++) {
-    const part = piece.subarray(0, Layout.blockBytes(layout, block))
-    yield* content.read(block * piece.length, part)
-    trailer.set(hash(part), Trailer.hashAt(block))
-    yield* Effect.yieldNow
-  }
+  yield* eachBlock(content, from, end, (block, bytes) =>
+    Effect.sync(() => trailer.set(hash(bytes), Trailer.hashAt(block)))
+  )
 })
 
 // A block that is another now must not go out under its old hash: it would be wrong forever.

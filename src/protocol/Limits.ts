@@ -146,6 +146,8 @@ export const partialBytes = 16 * 1024 * 1024
 export const partialMillis = 14 * 24 * 3600 * 1000
 /** How often a catcher that serves looks for it: the walk reads all directories. */
 export const partialsCheckedMillis = 24 * 3600 * 1000
+/** Directories that wait to be read in it: of a tree with more, some are left to the next time. */
+export const waitingDirectories = 1_000_000
 
 /**
  * Files whose content is waited for at one time with --fsync: as many as Node's pool has threads.

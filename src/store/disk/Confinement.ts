@@ -115,6 +115,10 @@ export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.i
 /** Where the attributes of a directory are. */
 export const placeOf = ({ self }: Directory, { handles }: Tree): Place => ({ path: self, follow: handles })
 
+/** Is it a file of that user's without another name? Nobody else can have it open under one, or change it so. */
+export const isOwn = (stats: fs.BigIntStats | undefined, user: number): stats is fs.BigIntStats =>
+  stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(user)
+
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
 

@@ -19,10 +19,11 @@ import * as Status from "../../system/Status.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { Hashes } from "../../tree/Hashes.ts"
 import * as Lacks from "../../tree/Lacks.ts"
-import { Carried } from "../../tree/Holes.ts"
+import { carriedBytes } from "../../tree/Holes.ts"
 import * as Confinement from "./Confinement.ts"
 import { entriesPerTurn } from "./Destination.ts"
 import type { Site } from "./Site.ts"
+import { throughHoles, whole } from "./Through.ts"
 import * as Zeros from "./Zeros.ts"
 
 /** What was hashed, and by what each of the files is known. */
@@ -193,17 +194,13 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
     Effect.try({ try: () => Descriptor.make(opened(site, index)), catch: () => undefined }),
     (descriptor) =>
       Effect.gen(function* () {
-        const { fd, read } = descriptor
+        const { fd } = descriptor
         const extent = site.inventory.file(index)
         const before = statsOf(site, index, fd)
         if (before === undefined) return undefined
         // what is no zero there is no content of the source's
         if (!(yield* Zeros.between(site.libc, descriptor, extent, piece))) return undefined
-        const carried = new Carried(extent)
-        const readPart = (offset: number, part: Uint8Array) =>
-          Effect.flatMap(Descriptor.readPieces(read, carried.pieces(offset, part)), (done) =>
-            done < part.length ? Effect.fail(undefined) : Effect.void
-          )
+        const readPart = whole(throughHoles(descriptor, { extent }).read)
         const { contents } = site
         if (contents !== undefined && Blocks.hasBlocks(extent)) {
           const own = Blocks.make(extent.size, Blocks.bytesOf(extent.size, contents.pageBytes))
@@ -211,7 +208,7 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
           const hashed = hashedOf(Blocks.hashOf(blocks), before, statsOf(site, index, fd))
           return hashed && { ...hashed, blocks }
         }
-        const hash = yield* hashPieces(carried.size, piece, readPart, count)
+        const hash = yield* hashPieces(carriedBytes(extent), piece, readPart, count)
         return hashedOf(hash, before, statsOf(site, index, fd))
       }),
     ({ close }) => close

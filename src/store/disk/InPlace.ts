@@ -9,7 +9,6 @@ import * as fs from "node:fs"
 import { reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import * as Errno from "../../system/Errno.ts"
-import { Carried } from "../../tree/Holes.ts"
 import { fileBytes, isInside } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -20,7 +19,7 @@ import * as Confinement from "./Confinement.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import * as Sync from "./Sync.ts"
-import { throughHoles } from "./Through.ts"
+import { throughHoles, whole } from "./Through.ts"
 
 const flags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
@@ -80,17 +79,13 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   if (member.extent !== undefined || stats.size < size)
     yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
   yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
-  const { read, write } =
-    member.extent === undefined ? descriptor : throughHoles(descriptor, new Carried(member.extent))
+  const { read, write } = throughHoles(descriptor, member)
   const writer: FileWriter = {
     write: (offset, bytes) =>
       isInside(carried.size, offset, bytes.length)
         ? Effect.mapError(write(offset, bytes), failed)
         : Effect.fail(failed(outside())),
-    read: (offset, into) =>
-      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
-        count === into.length ? Effect.void : Effect.fail(failed(outside()))
-      ),
+    read: (offset, into) => Effect.mapError(whole(read)(offset, into), failed),
     commit: Effect.fnUntraced(function* (skip) {
       const failures: Array<Failure> = []
       yield* site.destination.stands
@@ -105,11 +100,8 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     })
   }
   if (reusing === undefined) return writer
-  const readPart = (offset: number, into: Uint8Array) =>
-    Effect.flatMap(descriptor.read(offset, into), (count) =>
-      count < into.length ? Effect.fail(outside()) : Effect.void
-    )
-  const held = yield* reuse(reusing, [{ size: stats.size, read: readPart, isOwn: true }], writer.write)
+  const old = { size: stats.size, read: whole(descriptor.read), isOwn: true }
+  const held = yield* reuse(reusing, [old], writer.write)
   return { ...writer, held, isProven: true } as FileWriter
 })
 

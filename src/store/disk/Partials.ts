@@ -9,7 +9,7 @@ import * as fs from "node:fs"
 import { hash } from "../../content/Hash.ts"
 import * as Veto from "../../filter/Veto.ts"
 import * as Limits from "../../protocol/Limits.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { keyOf, ofKey } from "../../tree/Names.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import type { Where } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
@@ -64,7 +64,7 @@ export class Partials {
 
   /** Renames a temporary file, if that is worth it and no more is kept already; answers whether it has another name now. */
   keep(temporary: Spot, spot: Spot): boolean {
-    const { destination, where } = this.options
+    const { destination, user, where } = this.options
     const kept = Result.try(() => {
       const now = Confinement.look(Confinement.pathOf(temporary))
       if (where === "Nowhere" || now?.isFile() !== true || !isWorth(now)) return false
@@ -72,7 +72,7 @@ export class Partials {
         const place = this.placeOf(spot, true)
         this.mustBeFree(place)
         const before = Confinement.look(Confinement.pathOf(place))
-        if (before !== undefined && (!this.isOurs(before) || before.blocks > now.blocks)) return false
+        if (before !== undefined && (!Confinement.isOwn(before, user) || before.blocks > now.blocks)) return false
         fs.renameSync(Confinement.pathOf(temporary), Confinement.pathOf(place))
         return true
       })
@@ -127,14 +127,14 @@ export class Partials {
 
   /** The bytes that they take in a directory. */
   bytesIn(directory: Buffer): number {
-    const { where } = this.options
+    const { user, where } = this.options
     if (typeof where !== "string" && isAbsolute(where.directory)) return 0
     const within = typeof where === "string" ? directory : Buffer.concat([directory, slash, where.directory])
     const names = Result.try(() => fs.readdirSync(within, { encoding: "buffer" }))
     return Result.getOrElse(names, () => []).reduce((sum, name) => {
       if (typeof where === "string" && !isPartial(name)) return sum
       const stats = Result.getOrUndefined(Result.try(() => Confinement.look(Buffer.concat([within, slash, name]))))
-      return stats !== undefined && this.isOurs(stats) ? sum + Number(stats.blocks) * 512 : sum
+      return Confinement.isOwn(stats, user) ? sum + Number(stats.blocks) * 512 : sum
     }, 0)
   }
 
@@ -143,7 +143,7 @@ export class Partials {
       Result.try(() => {
         const place = this.placeOf(spot, false)
         const stats = Confinement.look(Confinement.pathOf(place))
-        if (stats === undefined || !this.isOurs(stats)) return undefined
+        if (!Confinement.isOwn(stats, this.options.user)) return undefined
         this.mustBeFree(place)
         return { place, stats }
       })
@@ -161,9 +161,7 @@ export class Partials {
       return { directory: { key: outside, self: path, prefix }, name }
     }
     let { key } = spot.directory
-    for (const part of keyOf(path)
-      .split("/")
-      .map((part) => Buffer.from(part, "latin1"))) {
+    for (const part of partsOf(path)) {
       const within = destination.tree.directory(key)
       key = Confinement.join(key, part)
       if (makes) Result.try(() => fs.mkdirSync(Confinement.at(within, part), 0o700))
@@ -185,24 +183,20 @@ export class Partials {
   private tidy(spot: Spot): void {
     const { destination, where } = this.options
     if (typeof where === "string" || isAbsolute(where.directory)) return
-    const parts = keyOf(where.directory)
-      .split("/")
-      .map((part) => Buffer.from(part, "latin1"))
+    const parts = partsOf(where.directory)
     const above = (depth: number) => parts.slice(0, depth).reduce(Confinement.join, spot.directory.key)
     for (let depth = parts.length - 1; depth >= 0; depth--) {
       const path = Confinement.at(destination.tree.directory(above(depth)), parts[depth])
       if (Result.isFailure(Result.try(() => fs.rmdirSync(path)))) return
     }
   }
-
-  /** What others have another name of, or may write to, is none of ours. */
-  private isOurs(stats: fs.BigIntStats): boolean {
-    return stats.isFile() && stats.nlink === 1n && stats.uid === BigInt(this.options.user)
-  }
 }
 
 /** No path below the destination. */
 const outside = "/"
 const slash = Buffer.from("/")
+
+/** The directories of a relative path, one below the other. */
+const partsOf = (path: Uint8Array): ReadonlyArray<Buffer> => keyOf(path).split("/").map(ofKey)
 
 const isAbsolute = (path: Uint8Array): boolean => path[0] === 0x2f

@@ -13,7 +13,6 @@ import * as Status from "../../system/Status.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
-import { Carried } from "../../tree/Holes.ts"
 import { fileBytes, isInside } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
@@ -25,7 +24,7 @@ import * as InPlace from "./InPlace.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
-import { throughHoles } from "./Through.ts"
+import { throughHoles, whole } from "./Through.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 
@@ -70,8 +69,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
   const failed = storeError(path)
   yield* Effect.mapError(reserve(site, descriptor.fd, fileBytes(member)), failed)
   const sparse = new Sparse(size)
-  const { read, write } =
-    member.extent === undefined ? descriptor : throughHoles(descriptor, new Carried(member.extent))
+  const { read, write } = throughHoles(descriptor, member)
   const writer: FileWriter = {
     write: (offset, bytes) =>
       Effect.suspend(() => {
@@ -81,10 +79,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
         const isHole = !file.isResumed && sparse.leavesOut(offset, bytes)
         return isHole ? Effect.void : Effect.mapError(write(offset, bytes), failed)
       }),
-    read: (offset, into) =>
-      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
-        count === into.length ? Effect.void : Effect.fail(failed(outside()))
-      ),
+    read: (offset, into) => Effect.mapError(whole(read)(offset, into), failed),
     commit: Effect.fnUntraced(function* (skip) {
       const failures: Array<Failure> = []
       yield* site.destination.stands
@@ -113,11 +108,7 @@ const heldOf = (site: Site, { descriptor, index, isResumed }: Opened, reusing: R
 
 const oldOf = ({ fd, read }: Descriptor.Descriptor): Old => {
   const stats = fs.fstatSync(fd)
-  return {
-    size: stats.isFile() ? stats.size : 0,
-    read: (offset, into) =>
-      Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
-  }
+  return { size: stats.isFile() ? stats.size : 0, read: whole(read) }
 }
 
 const standing = ({ contents, destination, inventory, similar }: Site, index: number) => {

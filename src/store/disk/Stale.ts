@@ -12,9 +12,6 @@ import { Libc } from "../../system/Libc.ts"
 import * as Confinement from "./Confinement.ts"
 import { isPartial } from "./Partials.ts"
 
-/** Directories that wait to be read: of a tree with more, some are left to the next time. */
-const waitingDirectories = 1_000_000
-
 /** Clears a destination at once, and then day after day. What cannot be read or removed stays. */
 export const clearing = Effect.fn("Stale.clearing")(function* (destination: Buffer) {
   for (;;) {
@@ -39,7 +36,7 @@ export const clear = Effect.fn("Stale.clear")(function* (destination: Buffer) {
     if (directory !== undefined) {
       const { cleared, directories } = clearIn(directory, before)
       count += cleared
-      if (waiting.length < waitingDirectories) waiting.push(...directories)
+      if (waiting.length < Limits.waitingDirectories) waiting.push(...directories)
     }
     yield* Effect.yieldNow
   }
@@ -54,15 +51,16 @@ export const clearIn = ({ key, prefix, self }: Confinement.Directory, beforeMill
   for (const one of Result.getOrElse(listed, () => [])) {
     if (one.isDirectory()) directories.push(Confinement.join(key, one.name))
     if (!one.isFile() || !isPartial(one.name)) continue
-    if (Result.isSuccess(Result.try(() => remove(Buffer.concat([prefix, one.name]), beforeMillis)))) cleared++
+    const removed = Result.try(() => removeOld(Buffer.concat([prefix, one.name]), beforeMillis))
+    if (Result.isSuccess(removed) && removed.success) cleared++
   }
   return { cleared, directories }
 }
 
-/** Throws where it is not too old, or not ours. */
-const remove = (path: Buffer, beforeMillis: number): void => {
+/** Removes it if it is ours, and too old; answers whether it was. */
+const removeOld = (path: Buffer, beforeMillis: number): boolean => {
   const stats = Confinement.look(path)
-  const isOld = stats !== undefined && Number(stats.mtimeMs) < beforeMillis
-  if (!isOld || stats.uid !== BigInt(process.geteuid?.() ?? 0)) throw new Error("it stays")
+  if (!Confinement.isOwn(stats, process.geteuid?.() ?? 0) || Number(stats.mtimeMs) >= beforeMillis) return false
   fs.unlinkSync(path)
+  return true
 }

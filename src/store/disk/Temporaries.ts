@@ -109,8 +109,7 @@ export class Temporaries {
       if (!isMarked || !isTemporary(name)) return []
       const path = Buffer.concat([directory, slash, name])
       const stats = Result.getOrUndefined(Result.try(() => Confinement.look(path)))
-      const isOurs = stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(this.user)
-      return isOurs ? [{ name, path, bytes: Number(stats.blocks) * 512 }] : []
+      return Confinement.isOwn(stats, this.user) ? [{ name, path, bytes: Number(stats.blocks) * 512 }] : []
     })
   }
 

@@ -1,16 +1,29 @@
-/** An open file, read and written through its holes. [M-12] */
+/** The content of an open file: through its holes [M-12], and whole or not at all. */
 
 import * as Effect from "effect/Effect"
 import * as Descriptor from "../../system/Descriptor.ts"
-import type { Carried } from "../../tree/Holes.ts"
+import { Carried } from "../../tree/Holes.ts"
+import type { Member } from "../../tree/Members.ts"
+import { outside } from "../Reasons.ts"
 
 /** Reads and writes what is carried of a file where it lies in it. */
 export const throughHoles = (
-  { read, write }: Descriptor.Descriptor,
-  carried: Carried
-): Pick<Descriptor.Descriptor, "read" | "write"> => ({
-  read: (offset, into) => Descriptor.readPieces(read, carried.pieces(offset, into)),
-  write: Effect.fnUntraced(function* (offset, bytes) {
-    for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
-  })
-})
+  descriptor: Descriptor.Descriptor,
+  { extent }: Pick<Member, "extent">
+): Pick<Descriptor.Descriptor, "read" | "write"> => {
+  if (extent === undefined) return descriptor
+  const carried = new Carried(extent)
+  const { read, write } = descriptor
+  return {
+    read: (offset, into) => Descriptor.readPieces(read, carried.pieces(offset, into)),
+    write: Effect.fnUntraced(function* (offset, bytes) {
+      for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
+    })
+  }
+}
+
+/** Fills memory from an offset; fails where the file ends before. */
+export const whole =
+  (read: Descriptor.Descriptor["read"]) =>
+  (offset: number, into: Uint8Array): Effect.Effect<void, NodeJS.ErrnoException> =>
+    Effect.flatMap(read(offset, into), (count) => (count < into.length ? Effect.fail(outside()) : Effect.void))
