@@ -9,7 +9,7 @@ import * as fs from "node:fs"
 import { hash } from "../../content/Hash.ts"
 import * as Veto from "../../filter/Veto.ts"
 import * as Limits from "../../protocol/Limits.ts"
-import { keyOf, ofKey } from "../../tree/Names.ts"
+import { keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import type { Where } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
@@ -123,6 +123,14 @@ export class Partials {
     return (
       typeof where !== "string" && !isAbsolute(where.directory) && keyOf(name) === keyOf(where.directory).split("/")[0]
     )
+  }
+
+  /** May such a place have that path, one character a byte? */
+  mayHave(key: string): boolean {
+    const { where } = this.options
+    if (typeof where === "string") return isPartial(nameOf(key))
+    if (isAbsolute(where.directory)) return false
+    return `/${parentOf(key)}`.endsWith(`/${keyOf(where.directory)}`)
   }
 
   /** The bytes that they take in a directory. */

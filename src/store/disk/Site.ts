@@ -24,7 +24,7 @@ import * as Confinement from "./Confinement.ts"
 import { Describe, openUp } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
 import { Guard } from "./Guard.ts"
-import { isPartial, Partials } from "./Partials.ts"
+import { Partials } from "./Partials.ts"
 import { Temporaries } from "./Temporaries.ts"
 import type { Forcing } from "./Way.ts"
 
@@ -61,7 +61,7 @@ export class Site {
   hasTwins = false
   /** What is protected as it stands there. */
   guard: Guard
-  /** Paths of the tree that look like what is kept in part, once they are asked for. */
+  /** Paths of the tree that may be places of what is kept in part, once they are asked for. */
   private partNames: ReadonlySet<string> | undefined
 
   constructor(
@@ -107,7 +107,7 @@ export class Site {
   /** What has to be left alone of what is kept in part. */
   private get session() {
     const names = (this.partNames ??= new Set(
-      this.inventory.entries.flatMap(({ path }) => (isPartial(path) ? [keyOf(path)] : []))
+      this.inventory.entries.map(({ path }) => keyOf(path)).filter((key) => this.partials.mayHave(key))
     ))
     return { guard: this.guard, isTaken: (key: string) => names.has(key) }
   }

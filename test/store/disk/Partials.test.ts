@@ -16,6 +16,7 @@ import * as Stale from "../../../src/store/disk/Stale.ts"
 import { Libc } from "../../../src/system/Libc.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Store } from "../../../src/store/Store.ts"
+import type { Entry } from "../../../src/tree/Entry.ts"
 import { deliver, dir, directory, disk, file, names, single, veto, ways } from "../Sandbox.ts"
 
 const size = Limits.partialBytes + 3_000_000
@@ -39,7 +40,7 @@ const signatureOf = (content: Uint8Array): Signature.Signature => {
 }
 const { blockBytes } = signatureOf(content)
 
-const surveyed = (store: Store["Service"], tree: typeof entries) =>
+const surveyed = (store: Store["Service"], tree: ReadonlyArray<Entry>) =>
   Effect.gen(function* () {
     const changes = yield* store.survey(tree, Policy.defaults)
     yield* store.prepare(tree, { policy: Policy.defaults, changes })
@@ -47,12 +48,12 @@ const surveyed = (store: Store["Service"], tree: typeof entries) =>
   })
 
 /** Opens the large file and writes to it. */
-const begin = (store: Store["Service"], tree: typeof entries, bytes = arrives) =>
+const begin = (store: Store["Service"], tree: ReadonlyArray<Entry>, bytes = arrives) =>
   Effect.tap(store.open(single(tree)), (writer) => writer.write(0, content.subarray(0, bytes)))
 
 describe.each(ways)("$name", (way) => {
   const interrupted = Effect.fnUntraced(function* (
-    tree: typeof entries,
+    tree: ReadonlyArray<Entry>,
     options: Parameters<typeof disk>[3] = {},
     bytes = arrives
   ) {
@@ -184,16 +185,24 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
-  it.effect("neither takes a name that the tree has, nor is taken for it", () =>
+  it.effect.each([
+    ["beside", "large", kept, "Beside"],
+    ["beside, in a directory", "in/large", `in/${kept}`, "Beside"],
+    ["in a directory for parts", "large", ".parts/large", { directory: Buffer.from(".parts") }],
+    ["in one for parts, in a directory", "in/large", "in/.parts/large", { directory: Buffer.from(".parts") }]
+  ] as const)("%s neither takes a name that the tree has, nor is taken for it", ([, large, own, partials]) =>
     Effect.gen(function* () {
-      const tree = [...entries, file(kept, 1)]
-      const { at, store } = yield* interrupted(tree)
-      assert.deepStrictEqual(names(at), [])
-      fs.writeFileSync(`${at}/${kept}`, "x")
-      const [, change] = yield* surveyed(store, tree)
-      assert.strictEqual(change & Compare.change.Partial, 0)
+      const parentsOf = (path: string) => [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index))
+      const directories = new Set(["", ...parentsOf(large), ...parentsOf(own)])
+      const tree = [...[...directories].map((path) => dir(path)), file(large, size), file(own, 1)]
+      const { at, store } = yield* interrupted(tree, { partials })
+      assert.isFalse(fs.existsSync(`${at}/${own}`))
+      fs.writeFileSync(`${at}/${own}`, "x")
+      const changes = yield* surveyed(store, tree)
+      assert.strictEqual(changes[tree.length - 2] & Compare.change.Partial, 0)
       yield* deliver(store, single(tree), content)
-      assert.deepStrictEqual(names(at), [kept, "large"])
+      assert.strictEqual(fs.readFileSync(`${at}/${own}`, "utf8"), "x")
+      assert.strictEqual(fs.statSync(`${at}/${large}`).size, size)
     })
   )
 
