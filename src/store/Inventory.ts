@@ -139,10 +139,13 @@ export class Inventory {
     return this.entries.flatMap((entry, index) => (test(entry, index) ? [index] : []))
   }
 
-  /** Hard links that may be made: also those that were right, because their leader may have come anew. */
+  /** Hard links that may be made: also those that were right, because their leader may have come anew. One that is kept does not. */
   hardLinks(): ReadonlyArray<number> {
     const isKept = (index: number) => Compare.isKept(this.changeOf(index))
-    return this.indices((entry, index) => entry._tag === "HardLink" && !this.isBarred(index) && !isKept(index))
+    return this.indices((entry, index) => {
+      if (entry._tag !== "HardLink" || this.isBarred(index) || isKept(index)) return false
+      return this.changeOf(index) !== 0 || !isKept(entry.leader)
+    })
   }
 
   /** Directories of the tree that may have names beyond it. */
