@@ -5,7 +5,7 @@ import * as Opt from "effect/Option"
 import * as Result from "effect/Result"
 import * as Limits from "../protocol/Limits.ts"
 import * as Errno from "../system/Errno.ts"
-import type { Calls } from "../system/Libc.ts"
+import { type Calls, valuesAt } from "../system/Libc.ts"
 import type { Status } from "../system/Status.ts"
 import * as Attributes from "../tree/Attributes.ts"
 import type { Uncarried } from "./Source.ts"
@@ -36,11 +36,7 @@ export class Reader {
     const place = { path, follow: false }
     const names = namesAt(() => calls.list(place), true).filter(this.isCarried)
     if (names.length === 0) return undefined
-    const all = names.toSorted().flatMap((name) => {
-      const value = calls.get(place, name)
-      return value === undefined ? [] : [{ name, value }]
-    })
-    return this.shared(all)
+    return this.shared(valuesAt(calls, place, names.toSorted()))
   }
 
   private shared(all: Attributes.Attributes): Attributes.Attributes {

@@ -52,6 +52,13 @@ export interface AttributeCalls {
   readonly remove: (of: Place, name: string) => void
 }
 
+/** The values of those of a place's attributes; what is gone by now is left out. */
+export const valuesAt = ({ get }: AttributeCalls, place: Place, names: ReadonlyArray<string>) =>
+  names.flatMap((name) => {
+    const value = get(place, name)
+    return value === undefined ? [] : [{ name, value }]
+  })
+
 /** What `mknod` makes. */
 type NodeKind = "Fifo" | "Socket" | "CharacterDevice" | "BlockDevice"
 

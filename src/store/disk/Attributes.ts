@@ -8,7 +8,7 @@
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Errno from "../../system/Errno.ts"
-import type { AttributeCalls, Calls, Place } from "../../system/Libc.ts"
+import { type AttributeCalls, type Calls, type Place, valuesAt } from "../../system/Libc.ts"
 import * as Attributes from "../../tree/Attributes.ts"
 import { refusal } from "../Reasons.ts"
 import { StoreError } from "../Store.ts"
@@ -27,15 +27,7 @@ export class Attributer {
     const { calls } = this
     if (calls === undefined || !Attributes.areCarried(policy)) return []
     const isCarried = Attributes.carried(policy, this.isRoot)
-    const read = Result.try(() =>
-      calls
-        .list(place)
-        .filter(isCarried)
-        .flatMap((name) => {
-          const value = calls.get(place, name)
-          return value === undefined ? [] : [{ name, value }]
-        })
-    )
+    const read = Result.try(() => valuesAt(calls, place, calls.list(place).filter(isCarried)))
     return Result.getOrElse(read, () => [])
   }
 
