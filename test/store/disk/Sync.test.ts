@@ -24,7 +24,7 @@ const thinDisk = Effect.gen(function* () {
     )
   fs.mkdirSync(at)
   fs.mkdirSync(`${base}/below`)
-  yield* mounted(`${base}/below`, "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+  yield* mounted(`${base}/below`, "-t", "tmpfs", "-o", "size=1200k", "tmpfs")
   fs.writeFileSync(`${base}/below/image`, "")
   fs.truncateSync(`${base}/below/image`, 64 * mebibyte)
   run("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "nodiscard", `${base}/below/image`)
@@ -76,6 +76,8 @@ describe.skipIf(!canMount).each(ways)("a disk that refuses write-back, $name", (
       const policy = { ...Policy.defaults, syncs: true }
       yield* store.prepare(small, { policy, changes: yield* store.survey(small, policy) })
       const failures = yield* deliver(store, bundle(small), content.subarray(0, 4 * mebibyte))
+      // The disk has room for two of the eight at most. What the others have in the end is not compared: a loop device takes a write
+      // of which its full file took a part for a whole one, and nobody is told of the rest.
       assert.isAtLeast(failures.length, 4)
       const failed = new Set(failures.map(({ entry }) => `${entry - 2}`))
       const whole = ["0", "1", "2", "3", "4", "5", "6", "7"].filter((name) => !failed.has(name))
