@@ -19,7 +19,8 @@ import {
   rmSync,
   statSync,
   utimesSync,
-  writeFileSync
+  writeFileSync,
+  writeSync
 } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -161,7 +162,8 @@ const mrsync =
     return { ...run, catcherKiB: Math.max(...ended.map((one) => one.peakKiB)) }
   }
 
-const rsync = async (source, count, stand) => {
+/** rsync to its own daemon on each host, all at once. `-W` of the flags: without its delta. */
+const rsyncWith = (flags) => async (source, count, stand) => {
   fresh(count, stand)
   const daemons = hosts(count).map((i) => {
     const config = join(work, `rsyncd-${i}.conf`)
@@ -174,7 +176,7 @@ const rsync = async (source, count, stand) => {
   await sleep(500)
   const run = await timed(async () => {
     const ended = await Promise.all(
-      hosts(count).map((i) => on("m", "rsync", "-aHW", source, `rsync://10.77.0.${i + 1}:8730/d/`).ended)
+      hosts(count).map((i) => on("m", "rsync", flags, source, `rsync://10.77.0.${i + 1}:8730/d/`).ended)
     )
     if (ended.some((one) => one.status !== 0)) throw new Error(`rsync: ${ended[0].err}`)
     return {}
@@ -183,6 +185,7 @@ const rsync = async (source, count, stand) => {
   await Promise.all(daemons.map((one) => one.ended))
   return run
 }
+const rsync = rsyncWith("-aHW")
 
 /** A key of the lab's ssh, and its hosts' own. */
 const sshFolder = () => {
@@ -335,6 +338,7 @@ const peers = (source, count, names) => {
     "rsync, ssh with aes128-gcm": ["/usr/sbin/sshd", rsyncOverSsh("aes128-gcm@openssh.com")],
     "rsync, ssh with chacha20": ["/usr/sbin/sshd", rsyncOverSsh("chacha20-poly1305@openssh.com")],
     rsync: ["rsync", rsync],
+    "rsync, its delta": ["rsync", rsyncWith("-aH")],
     udpcast: ["udp-sender", udpcast],
     uftp: ["uftp", uftp(2_000_000)]
   }
@@ -401,6 +405,7 @@ const main = async () => {
   }
   await race("modules-4", [["mrsync", mrsync(), modules, 4], ...peers(modules, 4, ["rsync"])])
   await syncs()
+  await deltas()
   await race("4GiB-1-memory", [["mrsync", mrsync(), () => random(4096), 1]], 1)
 
   if (wants("version")) {
@@ -470,6 +475,29 @@ const syncs = async () => {
     ["other", (i) => [10 * i, 10]]
   ])
     await sync(`sync-percent-4-${name}`, large, 4, standing(large, lacks), [["rsync to ONE", "rsync", 1]])
+}
+
+/** One large file, of which each catcher has an older version of its own. */
+const deltas = async () => {
+  const large = () => random(1024)
+  /** Another hundredth of the bytes is changed in place at each catcher, 4 KiB at a time, as in an image or a database. */
+  const changed = (at, i) => {
+    const path = join(at, basename(large()))
+    execFileSync("cp", [large(), path])
+    const file = openSync(path, "r+")
+    const [piece, size] = [Buffer.alloc(4096, i), 1024 * MiB]
+    const count = size / 100 / piece.length
+    for (let n = 0; n < count; n++) writeSync(file, piece, 0, piece.length, Math.floor((n + i / 8) * (size / count)))
+    closeSync(file)
+    utimesSync(path, 1, 1)
+  }
+  for (const count of [1, 4]) {
+    const one = peers(large, 1, ["rsync, its delta"]).map(([, run]) => run)
+    await race(`delta-${count}`, [
+      ["mrsync", mrsync(), large, count, () => {}, changed],
+      ...one.map((run) => ["rsync to ONE, its delta", run, large, 1, () => {}, changed])
+    ])
+  }
 }
 
 /** The reducer and the codecs alone, in this process. */
