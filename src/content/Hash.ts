@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { createRequire } from "node:module"
+import * as Native from "../native/Native.ts"
 import * as Limits from "../protocol/Limits.ts"
 
 export const packageName = "@napi-rs/blake-hash"
@@ -25,12 +25,10 @@ interface Both {
   readonly stream: () => Stream
 }
 
-const require = createRequire(import.meta.url)
-
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 const loadNative = (): Both => {
-  const { blake3, Blake3Hasher } = require(packageName) as typeof import("@napi-rs/blake-hash")
+  const { blake3, Blake3Hasher } = Native.load(packageName) as typeof import("@napi-rs/blake-hash")
   return {
     hash: (bytes) => blake3(asBuffer(bytes)),
     stream: () => {
@@ -41,7 +39,7 @@ const loadNative = (): Both => {
 }
 
 export const loadStandIn = (): Both => {
-  const { blake3 } = require(`${standInName}/blake3.js`) as typeof import("@noble/hashes/blake3.js")
+  const { blake3 } = Native.load(`${standInName}/blake3.js`) as typeof import("@noble/hashes/blake3.js")
   return {
     hash: (bytes) => blake3(bytes),
     stream: () => {

@@ -2,8 +2,7 @@
  * The kernel of parity as WebAssembly SIMD: assembly/parity.ts, built into dist/parity.wasm. Nothing is read or compiled
  * before the first `kernel()`; where there is no file or no SIMD, that is the reference.
  */
-import * as Result from "effect/Result"
-import { readFileSync } from "node:fs"
+import * as Native from "../native/Native.ts"
 import type { Kernel } from "./Code.ts"
 import { pagesOf, reference } from "./Code.ts"
 import * as Field from "./Field.ts"
@@ -15,18 +14,12 @@ export const kernel = (): Kernel => (loaded ??= load() ?? reference)
 
 /** A kernel of its own memory, or undefined. */
 export const load = (): Kernel | undefined => {
-  for (const place of places) {
-    const kernel = Result.try(() => bind(readFileSync(new URL(place, import.meta.url))))
-    if (Result.isSuccess(kernel)) return kernel.success
-  }
-  return undefined
+  const instance = Native.wasm<Exports>("parity.wasm")
+  return instance === undefined ? undefined : bind(instance())
 }
 
-// From src/parity, dist/parity and the program's parts in dist/bin; and from dist/bin.js itself.
-const places = ["../../dist/parity.wasm", "./parity.wasm"]
-
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
+  readonly memory: Native.Memory
   /** See assembly/parity.ts; places in memory and sizes, in bytes, rows and columns. */
   readonly multiply: (
     tables: number,
@@ -40,27 +33,17 @@ interface Exports {
   ) => void
 }
 
-// Neither the language's library nor Node's types have WebAssembly.
-const { WebAssembly } = globalThis as unknown as {
-  readonly WebAssembly: {
-    readonly Module: new (bytes: Uint8Array) => object
-    readonly Instance: new (module: object) => { readonly exports: Exports }
-  }
-}
-
 // Memory: tables of 32 bytes for each coefficient, the matrix, rows, pages.
 const matrixAt = 256 * 32
 const rowsAt = matrixAt + 256 * 256
-const growBytes = 65_536
 /** The loop takes 32 bytes at a time. */
 const slackBytes = 32
 
-const bind = (file: Uint8Array): Kernel => {
-  const { memory, multiply } = new WebAssembly.Instance(new WebAssembly.Module(file)).exports
+const bind = ({ memory, multiply }: Exports): Kernel => {
   let bytes = new Uint8Array(memory.buffer)
   const reserve = (length: number) => {
     if (length <= bytes.length) return
-    memory.grow(Math.ceil((length - bytes.length) / growBytes))
+    Native.reserve(memory, length)
     bytes = new Uint8Array(memory.buffer)
   }
   reserve(rowsAt)

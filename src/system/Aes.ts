@@ -10,7 +10,7 @@
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createCipheriv } from "node:crypto"
-import { createRequire } from "node:module"
+import * as Native from "../native/Native.ts"
 
 /** The key streams of one key: `apply` adds one to bytes, which enciphers and deciphers. */
 interface Cipher {
@@ -57,7 +57,7 @@ export const portable: Make = (key) => {
 }
 
 /** By the OpenSSL that is in this process; none where it cannot be reached. */
-export const load = (require: (name: string) => unknown = createRequire(import.meta.url)): Option.Option<Make> =>
+export const load = (require: (name: string) => unknown = Native.load): Option.Option<Make> =>
   Result.getSuccess(Result.try(() => bind(require("koffi") as typeof import("koffi"))))
 
 const bind = (koffi: typeof import("koffi")): Make => {

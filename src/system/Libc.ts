@@ -7,9 +7,9 @@
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { createRequire } from "node:module"
 import { constants as files } from "node:fs"
 import { constants } from "node:os"
+import * as Native from "../native/Native.ts"
 import type { Done } from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
 import * as Status from "./Status.ts"
@@ -98,7 +98,7 @@ interface System {
 const wide = new Set<string>(["x64", "arm64", "riscv64", "loong64", "ppc64", "s390x"])
 
 const bind = (system: System): Calls => {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi")
+  const koffi = Native.load("koffi") as typeof import("koffi")
   const library = koffi.load(null)
   const utimensat = library.func("int utimensat(int, const void *, const void *, int)")
   const futimens = library.func("int futimens(int, const void *)")

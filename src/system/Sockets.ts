@@ -8,8 +8,8 @@
  */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { createRequire } from "node:module"
 import * as Os from "node:os"
+import * as Native from "../native/Native.ts"
 import * as Addresses from "../protocol/Address.ts"
 import type { Address } from "../protocol/Address.ts"
 
@@ -109,7 +109,7 @@ const nameBytes = 16
 /** What to ask for; without privileges net.core.rmem_max and wmem_max cut it. */
 const wantedBufferBytes = 32 * 1024 * 1024
 
-const bindLibrary = (): Kernel => new Library(createRequire(import.meta.url)("koffi") as Koffi)
+const bindLibrary = (): Kernel => new Library(Native.load("koffi") as Koffi)
 
 type Koffi = typeof import("koffi")
 
