@@ -19,7 +19,7 @@ const atMostMillis = 30_000
 const run = async (args) => {
   const Compiled = await import("../dist/bin/compiled.js")
   const code = Compiled.codeOf(program, args[0])
-  const { exports, script } = Compiled.run(program, code)
+  const { exports, script } = Compiled.run(Compiled.read(program, code))
   process.on("exit", (status) => {
     if (status !== 0) return
     writeFileSync(`${code}.tmp`, script.createCachedData())

@@ -8,24 +8,37 @@ import Module, { createRequire } from "node:module"
 import { dirname } from "node:path"
 import { Script } from "node:vm"
 
+/** A script's text, and V8's code of it, where there is any. `file` is where it stands, for stack traces and for what it requires. */
+export interface Source {
+  readonly file: string
+  readonly text: string
+  readonly code?: Uint8Array | undefined
+}
+
 /** A script that has run. */
 interface Compiled {
   readonly exports: object
   readonly script: Script
 }
 
-/** The file of a script's code as it is after a command has run: its functions are in it. */
-export const codeOf = (file: string, command: string): string =>
-  `${file}.${command}-${process.version}-${process.platform}-${process.arch}`
+/** The name of a script's code as it is after a command has run: its functions are in it. */
+export const codeOf = (script: string, command: string): string =>
+  `${script}.${command}-${process.version}-${process.platform}-${process.arch}`
 
-/** Runs the script of a file, with the code in another where that is there. */
-export const run = (file: string, code: string): Compiled => {
-  const source = Module.wrap(readFileSync(file, "utf8"))
-  const script = new Script(source, {
-    filename: file,
-    ...(existsSync(code) ? { cachedData: readFileSync(code) } : {})
-  })
+/** A script in a file, with the code in another where that is there. */
+export const read = (file: string, code: string): Source => ({
+  file,
+  text: readFileSync(file, "utf8"),
+  code: existsSync(code) ? readFileSync(code) : undefined
+})
+
+/** Runs a script, with another `require` than its file's if one is given. */
+export const run = (
+  { code, file, text }: Source,
+  require: (name: string) => unknown = createRequire(file)
+): Compiled => {
+  const script = new Script(Module.wrap(text), { filename: file, ...(code === undefined ? {} : { cachedData: code }) })
   const module = { exports: {} }
-  script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file))
+  script.runInThisContext()(module.exports, require, module, file, dirname(file))
   return { exports: module.exports, script }
 }

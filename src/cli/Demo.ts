@@ -150,10 +150,14 @@ const theTree = Effect.fnUntraced(function* (directory: Option.Option<string>) {
       reason: `DIR "${Format.safe(directory.value)}" is no directory that can be read: expected a tree to send`
     })
   }
-  const around = Path.dirname(packageDirectory)
+  if (Option.isNone(packageDirectory)) {
+    const reason = "this binary has no files beside it to send: give a tree of yours, as in mrsync demo ~/photos"
+    return yield* new UsageError({ command: "demo", reason })
+  }
+  const around = Path.dirname(packageDirectory.value)
   if (Path.basename(around) === "node_modules") return around
-  const inside = Path.join(packageDirectory, "node_modules")
-  return (yield* isDirectory(inside)) ? inside : packageDirectory
+  const inside = Path.join(packageDirectory.value, "node_modules")
+  return (yield* isDirectory(inside)) ? inside : packageDirectory.value
 })
 
 const sizeOf = Effect.fnUntraced(function* (tree: string) {

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Os from "node:os"
 import { SourceError } from "../source/Source.ts"
 import { StoreError } from "../store/Store.ts"
@@ -52,7 +53,7 @@ const transport = Effect.fnUntraced(function* (kind: TransportKind) {
   return yield* datagram
 })
 
-const machine = (packageDirectory: string): Machine["Service"] => ({
+const machine = (packageDirectory: Option.Option<string>): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
   temporaryDirectory: Os.tmpdir(),
@@ -94,8 +95,8 @@ const machine = (packageDirectory: string): Machine["Service"] => ({
   clearing: (destination) => Effect.flatMap(stale, (module) => module.clearing(Buffer.from(destination)))
 })
 
-/** Everything that the commands need; `packageDirectory` is where the program's package.json is. */
-export const layer = (packageDirectory: string) =>
+/** Everything that the commands need; `packageDirectory` is where the program's package.json is, for a single binary nowhere. */
+export const layer = (packageDirectory: Option.Option<string>) =>
   Layer.mergeAll(
     NodeServices.layer,
     SecureRandom.layerWebCrypto,

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
@@ -43,8 +44,8 @@ export class Machine extends Context.Service<
   Machine,
   {
     readonly hostName: string
-    /** Where the program is installed, with its node_modules in it or around it. */
-    readonly packageDirectory: string
+    /** Where the program is installed, with its node_modules in it or around it; a single binary has none. */
+    readonly packageDirectory: Option.Option<string>
     readonly temporaryDirectory: string
     readonly homeDirectory: string
     /** The settings of all users. */

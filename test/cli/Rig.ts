@@ -9,6 +9,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Run from "../../src/cli/Run.ts"
 import { Machine } from "../../src/cli/Machine.ts"
@@ -68,7 +69,7 @@ const machine = ({
 }: Host) =>
   Machine.of({
     hostName: name,
-    packageDirectory: "/",
+    packageDirectory: Option.some("/"),
     temporaryDirectory: "/",
     homeDirectory: "/nonexistent",
     settingsDirectory: "/nonexistent",

@@ -11,8 +11,8 @@ const script = fileURLToPath(new URL("../../dist/bin/program.cjs", import.meta.u
 
 describe("the program's script", () => {
   it.each(["send", "catch"])("has code for %s, which V8 takes", (command) => {
-    const run = `import { codeOf, run } from ${JSON.stringify(fileURLToPath(new URL("../../dist/bin/compiled.js", import.meta.url)))}
-      console.log(run(${JSON.stringify(script)}, codeOf(${JSON.stringify(script)}, "${command}")).script.cachedDataRejected)`
+    const run = `import { codeOf, read, run } from ${JSON.stringify(fileURLToPath(new URL("../../dist/bin/compiled.js", import.meta.url)))}
+      console.log(run(read(${JSON.stringify(script)}, codeOf(${JSON.stringify(script)}, "${command}"))).script.cachedDataRejected)`
     const { stderr, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", run], { encoding: "utf8" })
     assert.strictEqual(stdout, "false\n", stderr)
   })
@@ -23,10 +23,10 @@ describe("the program's script", () => {
       const file = join(directory, "script.cjs")
       writeFileSync(file, "exports.answer = () => 6 * 7\n")
       const answer = (name: string) => {
-        const { exports } = Compiled.run(file, join(directory, name))
+        const { exports } = Compiled.run(Compiled.read(file, join(directory, name)))
         return (exports as { readonly answer: () => number }).answer()
       }
-      const code = Compiled.run(file, "/none").script.createCachedData()
+      const code = Compiled.run(Compiled.read(file, "/none")).script.createCachedData()
       for (const [name, bytes] of [
         ["own", code],
         ["cut", code.subarray(0, code.length / 2)],
