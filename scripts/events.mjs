@@ -100,7 +100,7 @@ const text = [
   "have more fields and more kinds of lines: a reader should pass over what it does not know. `Line.decode` of the library reads",
   "a line.",
   "",
-  "The last line says how it ended: `Report`, `Simulation`, `Ended` or `Error`, with the exit `status`.",
+  "The last line says how it ended: `Report`, `Diagnosis`, `Simulation`, `Ended` or `Error`, with the exit `status`.",
   "",
   ...lines.filter((line) => line.properties._tag.enum[0] !== "Error").flatMap(sectionOf),
   "## Error",

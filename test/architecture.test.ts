@@ -31,7 +31,7 @@ interface Import {
 /** From below to above: docs/architecture.md says what is in each. */
 const rooms = [
   ...["native", "parity", "protocol", "tree", "filter", "wire", "system", "transport", "content", "delta", "seal"],
-  ...["source", "store", "report", "session", "phase", "catcher", "master", "simulate", "cli", "index.ts"],
+  ...["source", "store", "report", "session", "phase", "catcher", "master", "simulate", "ops", "cli", "index.ts"],
   ...["bin.ts", "binary.ts"]
 ]
 const heightOf = (room: string) => rooms.indexOf(room)

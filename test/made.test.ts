@@ -13,7 +13,8 @@ const check = (script: string, at = root) =>
 const made = [
   { script: "changelog.mjs", file: "CHANGELOG.md", parts: ["changes"] },
   { script: "rules.mjs", file: "docs/rules.md", parts: ["docs", "src", "test"] },
-  { script: "events.mjs", file: "docs/events.md", parts: ["docs", "src"] }
+  { script: "events.mjs", file: "docs/events.md", parts: ["docs", "src"] },
+  { script: "doctor.mjs", file: "docs/doctor.md", parts: ["docs", "src", "test"] }
 ]
 
 describe.for(made)("$file", ({ file, parts, script }) => {

@@ -96,7 +96,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       Catcher.run(options).pipe(
         Effect.provideService(Exchange.CatcherProtection, protection),
         Effect.provide(layersOn(found, checked), { local: true }),
-        Session.located(input.group, found)
+        Session.located(input, found, "Catcher")
       )
     ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
   if (!input.serve) return yield* Session.logged(verbosity)(session("AtOnce"))

@@ -119,11 +119,27 @@ const simulate = Command.make("simulate", Flags.simulate, (input) =>
   ])
 )
 
+const doctor = Command.make("doctor", Flags.doctor, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Doctor.ts")),
+    (module) => module.doctor(input)
+  ).pipe(LastLine.ending(input.json))
+).pipe(
+  Command.withDescription(
+    "Looks for what would keep a session from working: at this machine's interface, firewall, buffers and offload, and whether another session has the group. Changes nothing. Each finding says what was seen, what that means and what mends it (docs/doctor.md); exits with 0 when nothing would stop a session."
+  ),
+  Command.withShortDescription("Find out why nobody joins"),
+  Command.withExamples([
+    { command: "mrsync doctor", description: "This machine; as root it reads the firewall as well" },
+    { command: "mrsync doctor --interface eth1 --json", description: "Another interface, for a script" }
+  ])
+)
+
 export const root = Command.make("mrsync").pipe(
   Command.withDescription("Sends a tree of files to many machines at once over UDP multicast."),
   Command.withExamples([
     { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
     { command: "mrsync send --catchers 12 photos/", description: "On the machine that has the files, for 12 of them" }
   ]),
-  Command.withSubcommands([send, catching, keygen, demo, simulate])
+  Command.withSubcommands([send, catching, doctor, keygen, demo, simulate])
 )

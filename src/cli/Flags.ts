@@ -369,6 +369,11 @@ export const keygen = {
   )
 }
 
+export const doctor = {
+  ...place,
+  json: talk.json
+}
+
 export const demo = {
   loss: parsed("loss", {
     metavar: "PERCENT",

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Line from "../report/Line.ts"
+import type { Diagnosis } from "../report/Diagnosis.ts"
 import type { Report } from "../report/Report.ts"
 import { pathAt } from "../tree/Names.ts"
 import { Screen } from "./Screen.ts"
@@ -18,7 +19,7 @@ import * as Status from "./Status.ts"
 type Of<Tag extends Line.Line["_tag"]> = Extract<Line.Line, { readonly _tag: Tag }>
 
 /** A report, or what stands in its place; how it ended is added. */
-export type Last = Report | Omit<Of<"Simulation">, "time" | "status" | "reason">
+export type Last = Report | Diagnosis | Omit<Of<"Simulation">, "time" | "status" | "reason">
 
 /** Takes the last object of what runs now, and keeps it until it is known how that ended. */
 export const Keeper = Context.Reference<(last: Last) => void>("mrsync/cli/LastLine", {

@@ -19,6 +19,8 @@ import * as Start from "./Start.ts"
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
 const offload = Effect.promise(() => import("../transport/Offload.ts"))
 const interfaces = Effect.promise(() => import("../system/Interfaces.ts"))
+const link = Effect.promise(() => import("../system/Link.ts"))
+const ruleset = Effect.promise(() => import("../system/Ruleset.ts"))
 const following = Effect.promise(() => import("../transport/Following.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
 const header = Effect.promise(() => import("../wire/Header.ts"))
@@ -53,6 +55,13 @@ const transport = Effect.fnUntraced(function* (kind: TransportKind) {
   return yield* datagram
 })
 
+const surroundings = Effect.fnUntraced(function* (name: string) {
+  const { look } = yield* link
+  const { read } = yield* ruleset
+  const { whyNot } = yield* offload
+  return { link: yield* look(name), ruleset: yield* read, offload: yield* whyNot }
+})
+
 const machine = (packageDirectory: Option.Option<string>): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
@@ -67,6 +76,7 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
     return Effect.sync(() => process.off("SIGTERM", onSignal))
   }),
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
+  surroundings,
   master: (options) => Layer.unwrap(end("layerMaster", options)),
   catcher: (options) => Layer.unwrap(end("layerCatcher", options)),
   lossy: (options) =>

@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
+import type { Surroundings } from "../ops/Observing.ts"
 import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
 import type { Options as StoreOptions } from "../store/disk/Disk.ts"
@@ -58,6 +59,8 @@ export class Machine extends Context.Service<
     readonly terminated: Effect.Effect<void>
     /** The interface of a name or an address, or that of the default route. */
     readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
+    /** What the system says of an interface, of its firewall, and of segmentation offload. */
+    readonly surroundings: (name: string) => Effect.Effect<Surroundings>
     readonly master: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
     readonly catcher: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
     /** Loses a part of what arrives, the same part for the same seed. */

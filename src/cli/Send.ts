@@ -122,7 +122,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
       )
     ),
     Effect.catchTag("SourceError", (error) => Effect.fail(withHint(error, input.sources))),
-    Session.located(input.group, network),
+    Session.located(input, network, "Master"),
     Session.logged(verbosity)
   )
   yield* Session.settle(report)

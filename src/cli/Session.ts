@@ -6,11 +6,12 @@ import * as References from "effect/References"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AnnounceTimeout, MasterTimeout } from "../report/Errors.ts"
+import { type Here, sentenceOf } from "../report/Diagnosis.ts"
 import type { Report } from "../report/Report.ts"
 import { exitStatusOf } from "../report/Report.ts"
 import type { Protection } from "../seal/Keys.ts"
 import * as Format from "./Format.ts"
-import type { Network } from "./Machine.ts"
+import { Machine, type Network, type TransportKind } from "./Machine.ts"
 import type * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
 import { type Failure, Incomplete, reportReason, UsageError } from "./Status.ts"
@@ -31,20 +32,51 @@ export const verbosityOf = (command: string, talk: Talk): Result.Result<Verbosit
 export const whereOf = (group: Parse.Group, network: Network): string =>
   `${group.group}:${group.port} (${network.name === network.address ? network.name : `${network.name}, ${network.address}`})`
 
-/** A wait in vain is told with its place, and with the others: it may be the wrong network. */
+/** Where a session is to be, as the command line says it. */
+export interface Place {
+  readonly group: Parse.Group
+  readonly network: string | undefined
+  readonly transport: TransportKind
+}
+
+/** Looks at this machine, as it is for a session there. */
+export const observe = Effect.fnUntraced(function* (place: Place, network: Network, role: Here["role"]) {
+  const machine = yield* Machine
+  const { group, port } = place.group
+  const options = { group, port, transport: place.transport, network, ttl: 0 }
+  const { observe } = yield* Effect.promise(() => import("../ops/Observing.ts"))
+  return yield* observe({
+    ...{ role, group, port, network, isAsked: place.network !== undefined },
+    surroundings: yield* machine.surroundings(network.name),
+    master: machine.master(options),
+    catcher: machine.catcher(options)
+  })
+})
+
+/**
+ * A wait in vain is told with its place, and with the others: it may be the wrong network. Where nobody was heard, this machine is
+ * looked at.
+ */
 export const located =
-  (group: Parse.Group, network: Network) =>
+  (place: Place, network: Network, role: Here["role"]) =>
   <A, E extends Failure, R>(
     effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | AnnounceTimeout | MasterTimeout, R> => {
-    const place = { where: whereOf(group, network), others: network.others ?? [] }
-    return Effect.mapError(effect, (error) =>
-      error._tag === "AnnounceTimeout"
-        ? new AnnounceTimeout({ ...error, ...place })
-        : error._tag === "MasterTimeout"
-          ? new MasterTimeout({ ...error, ...place })
-          : error
-    )
+  ): Effect.Effect<A, E | AnnounceTimeout | MasterTimeout, R | Machine> => {
+    const where = { where: whereOf(place.group, network), others: network.others ?? [] }
+    const why = Effect.gen(function* () {
+      const { causes } = yield* Effect.promise(() => import("../ops/Findings.ts"))
+      return causes(yield* observe(place, network, role)).map(sentenceOf)
+    })
+    const causesOf = (error: { readonly isUnheard: boolean }) =>
+      error.isUnheard ? Effect.orElseSucceed(why, () => []) : Effect.succeed([])
+    return Effect.catch(effect, (error): Effect.Effect<never, E | AnnounceTimeout | MasterTimeout, Machine> => {
+      if (error._tag === "AnnounceTimeout")
+        return Effect.flatMap(causesOf(error), (causes) =>
+          Effect.fail(new AnnounceTimeout({ ...error, ...where, causes }))
+        )
+      if (error._tag !== "MasterTimeout") return Effect.fail(error)
+      return Effect.flatMap(causesOf(error), (causes) => Effect.fail(new MasterTimeout({ ...error, ...where, causes })))
+    })
   }
 
 const logLevels = { error: "Error", warn: "Warn", debug: "Debug", trace: "Trace" } as const

@@ -173,7 +173,7 @@ const wordsOf = (error: Failure): string => {
     error._tag !== "ShowHelp"
       ? error.message
       : error.errors.length === 0
-        ? "expected a command: send, catch, keygen, demo or simulate"
+        ? "expected a command: send, catch, doctor, keygen, demo or simulate"
         : error.errors.map(Usage.explain).join("; ")
   return text.split("\n").map(Format.safe).join("\n")
 }

@@ -30,7 +30,10 @@ const OtherMaster = Schema.Struct({
 const place = {
   unsent: Fields.maybe(Fields.text("why the system sends nothing of ours, where it sent nothing at the end")),
   where: Fields.maybe(Fields.text("the group, and the interface used")),
-  others: Fields.maybe(Fields.list(Schema.String, "the machine's other interfaces"))
+  others: Fields.maybe(Fields.list(Schema.String, "the machine's other interfaces")),
+  causes: Fields.maybe(
+    Fields.list(Schema.String, "what `mrsync doctor` finds on this machine that would be the reason")
+  )
 }
 
 /** Names in a sentence. */
@@ -46,6 +49,10 @@ const stuck = (reason: string): string => `: nothing leaves this machine: ${reas
 
 const elsewhere = ({ others = [] }: { readonly others?: ReadonlyArray<string> | undefined }): string =>
   others.length === 0 ? "" : `. Other interfaces of this machine, for --interface: ${some(others, (one) => one)}`
+
+/** What the doctor found, where nobody was heard at all. */
+const found = ({ causes = [] }: { readonly causes?: ReadonlyArray<string> | undefined }): string =>
+  causes.length === 0 ? `. "mrsync doctor" looks for the reason` : `. On this machine ${causes.join(". And ")}`
 
 /** Announce: too few catchers joined in time. */
 export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("AnnounceTimeout", {
@@ -79,7 +86,12 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
     // with nobody at all there is nothing to go on with
     const without = joined > 0 ? `, or go on without them with --at-least ${joined}` : ""
     const wall = local === undefined ? "" : `. They answer by UDP to ${local}: a firewall here must let that in`
-    return `${[what + place, ...seen].join("; ")}: start "mrsync catch DEST" on those that are missing, on the same group and network, or wait longer with --wait${without}${wall}${elsewhere(this)}`
+    return `${[what + place, ...seen].join("; ")}: start "mrsync catch DEST" on those that are missing, on the same group and network, or wait longer with --wait${without}${wall}${elsewhere(this)}${this.isUnheard ? found(this) : ""}`
+  }
+  /** Did nobody come at all? Then the reason may lie here. */
+  get isUnheard() {
+    const { joined, lost = [], refused = [], strangers = [], unsent } = this
+    return joined + lost.length + refused.length + strangers.length === 0 && unsent === undefined
   }
 }
 
@@ -162,7 +174,12 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
     if (before !== undefined) return `no session began within ${seconds} s: ${before}`
     const met = [...heard.map(unanswered), ...strangers]
     if (met.length > 0) return `no session began within ${seconds} s${place}: ${some(met, (words) => words)}`
-    return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}`
+    return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}${found(this)}`
+  }
+  /** Was no master heard at all? Then the reason may lie here. */
+  get isUnheard() {
+    const { before, heard = [], master, strangers = [], unsent } = this
+    return [master, before, unsent].every((one) => one === undefined) && heard.length + strangers.length === 0
   }
 }
 

@@ -15,6 +15,7 @@ import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { KeyError } from "../seal/Keys.ts"
 import { InterfaceError } from "../system/Interfaces.ts"
+import { Diagnosis } from "./Diagnosis.ts"
 import * as Errors from "./Errors.ts"
 import * as Event from "./Event.ts"
 import * as Fields from "./Fields.ts"
@@ -52,6 +53,9 @@ const simulation = Schema.Struct({
   ...RollOut.Counted.fields,
   failures: Fields.list(UnsentReport, "as in a report")
 }).annotate({ description: "The outcome of `mrsync simulate`." })
+
+const { _tag: diagnosisTag, ...diagnosisFields } = Diagnosis.fields
+const diagnosis = Schema.Struct({ _tag: diagnosisTag, ...outcome, ...diagnosisFields }).annotate(described(Diagnosis))
 
 const endedWell = Schema.Struct({ _tag: Schema.tag("Ended"), time, status }).annotate({
   description: "`catch --serve` was told to stop between two sessions."
@@ -129,6 +133,7 @@ export const Line = Schema.Union([
   told(Event.Note),
   report,
   simulation,
+  diagnosis,
   endedWell,
   ...errors.members
 ])

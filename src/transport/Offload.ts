@@ -17,12 +17,19 @@ import * as Kernel from "../system/Sockets.ts"
 import { type Address, type Batch, type Received, Transport, TransportError } from "./Transport.ts"
 import { checkGroup, closed, explain, losses, type Losses, type Options, Refusals, unicastLosses } from "./Udp.ts"
 
-/** Are the library and both socket options there? One socket is opened on the loopback interface to see. */
-export const supported: Effect.Effect<boolean> = Effect.sync(() => {
-  const probed = Option.map(kernel(), (kernel) =>
-    Result.try(() => kernel.open({ address: "127.0.0.1", port: 0, interface: "127.0.0.1", ttl: 0 }).close())
-  )
-  return Option.isSome(probed) && Result.isSuccess(probed.value)
+/** Are the library and both socket options there? */
+export const supported: Effect.Effect<boolean> = Effect.suspend(() => Effect.map(whyNot, (why) => why === undefined))
+
+/** Why there is no offload; undefined: there is. One socket is opened on the loopback interface to see. */
+export const whyNot: Effect.Effect<string | undefined> = Effect.sync(() => {
+  if (process.platform !== "linux") return "this is not Linux"
+  const found = kernel()
+  if (Option.isNone(found)) return "koffi cannot be loaded"
+  const probe = () => found.value.open({ address: "127.0.0.1", port: 0, interface: "127.0.0.1", ttl: 0 }).close()
+  return Result.match(Result.try(probe), {
+    onFailure: (cause) => `the kernel refuses it: ${cause instanceof Error ? cause.message : String(cause)}`,
+    onSuccess: () => undefined
+  })
 })
 
 let loaded: Option.Option<Kernel.Kernel> | undefined

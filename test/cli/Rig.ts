@@ -1,9 +1,12 @@
 /** The program as it is called, on a network, a disk and a screen in memory. */
 // the commands load these when they begin: were that to happen under virtual time, it would pass meanwhile
 import "../../src/cli/Catch.ts"
+import "../../src/cli/Doctor.ts"
 import "../../src/cli/Send.ts"
 import "../../src/cli/Simulate.ts"
 import "../../src/content/Hash.ts"
+import "../../src/ops/Findings.ts"
+import "../../src/ops/Observing.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -15,6 +18,7 @@ import * as Run from "../../src/cli/Run.ts"
 import { Machine } from "../../src/cli/Machine.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 import * as Status from "../../src/cli/Status.ts"
+import type { Surroundings } from "../../src/ops/Observing.ts"
 import type { Choice } from "../../src/source/Choice.ts"
 import { type Skipped, Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
@@ -49,10 +53,19 @@ export interface Host {
   readonly synced?: (syncs: boolean | undefined) => void
   /** Is told where a catcher keeps files in part. */
   readonly kept?: (partials: Where | undefined) => void
+  /** What the system says of the machine. */
+  readonly surroundings?: Surroundings
   /** When it is interrupted, as a signal does. */
   readonly stopMillis?: number
   /** When it is told to end, as by SIGTERM. */
   readonly terminatedMillis?: number
+}
+
+/** A machine on which all is well. */
+export const well: Surroundings = {
+  link: { hasCarrier: true, multicasts: true, isWireless: false, reversePath: "Loose", bridge: undefined },
+  ruleset: { nft: undefined, iptables: undefined, unread: "it is in memory" },
+  offload: undefined
 }
 
 const machine = ({
@@ -62,6 +75,7 @@ const machine = ({
   network,
   skipped = [],
   kept,
+  surroundings = well,
   synced,
   terminatedMillis,
   tree = [],
@@ -80,6 +94,7 @@ const machine = ({
       wanted === "nope0"
         ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
         : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500, others: ["eth1 (10.1.0.1)"] }),
+    surroundings: () => Effect.succeed(surroundings),
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),
     lossy: () => network.layerMaster,

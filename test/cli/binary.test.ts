@@ -98,8 +98,11 @@ describe("mrsync", () => {
 
 describe("a mistake on the command line: 1, what was wrong, and what would be right", () => {
   it.each([
-    [[], "expected a command: send, catch, keygen, demo or simulate"],
-    [["sned", "x"], 'there is no command "sned": expected send, catch, keygen, demo or simulate; did you mean send?'],
+    [[], "expected a command: send, catch, doctor, keygen, demo or simulate"],
+    [
+      ["sned", "x"],
+      'there is no command "sned": expected send, catch, doctor, keygen, demo or simulate; did you mean send?'
+    ],
     [["send"], 'SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"'],
     [["catch"], "DEST is missing"],
     [["catch", "a", "b"], 'too many arguments: "b"'],

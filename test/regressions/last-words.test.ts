@@ -116,7 +116,7 @@ describe("a catcher that finds no session", () => {
       const { err } = yield* inTime(mrsync({ network }, "catch", "--wait", "1", "x"))
       assert.match(
         err.join("\n"),
-        /no master was heard within 1 s on 239.*\(eth0, 10\.0\.0\.1\).*eth1 \(10\.1\.0\.1\)$/
+        /no master was heard within 1 s on 239.*\(eth0, 10\.0\.0\.1\).*eth1 \(10\.1\.0\.1\)\. "mrsync doctor" looks for the reason$/
       )
     })
   )

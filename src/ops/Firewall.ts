@@ -1,0 +1,338 @@
+/**
+ * What the rules of a firewall do to one datagram. Pure. What a rule asks that cannot be known here is neither true nor false: such
+ * a rule may decide, and the verdict is "MayDrop" where it would decide otherwise than the rules that are known.
+ */
+import * as Result from "effect/Result"
+import * as Addresses from "../protocol/Address.ts"
+import type { Firewall } from "../report/Diagnosis.ts"
+
+/** A datagram of UDP; what is left out is unknown. */
+export interface Packet {
+  readonly hook: "input" | "output"
+  readonly interface: string
+  readonly from?: string
+  readonly to: string
+  readonly toPort: number
+  readonly isMulticast: boolean
+}
+
+/** A statement of a rule, in nft's JSON. */
+type Statement = Readonly<Record<string, unknown>>
+
+interface Chain {
+  readonly table: string
+  readonly name: string
+  /** Of a base chain. */
+  readonly hook: string | undefined
+  readonly priority: number
+  readonly policy: string
+  readonly rules: Array<ReadonlyArray<Statement>>
+}
+
+/** All chains of a firewall, and its named sets. */
+export interface Rules {
+  readonly chains: ReadonlyMap<string, Chain>
+  readonly sets: ReadonlyMap<string, unknown>
+}
+
+const keyOf = (table: string, name: string): string => `${table} ${name}`
+
+// ---- reading ----
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const none: Rules = { chains: new Map(), sets: new Map() }
+
+/** Families whose chains see IPv4. */
+const families: ReadonlyArray<unknown> = ["ip", "inet"]
+
+/** What `nft -j list ruleset` has printed. Tables that iptables has made are left to `ofIptables`, which prints what nft cannot. */
+export const ofNft = (printed: string): Rules => {
+  const parsed = Result.getOrElse(
+    Result.try(() => JSON.parse(printed) as unknown),
+    () => undefined
+  )
+  const objects = isObject(parsed) && Array.isArray(parsed["nftables"]) ? parsed["nftables"].filter(isObject) : []
+  const chains = new Map<string, Chain>()
+  const sets = new Map<string, unknown>()
+  const foreign = new Set<string>()
+  for (const object of objects) {
+    const [[kind, of] = ["", undefined]] = Object.entries(object)
+    if (!isObject(of) || !families.includes(of["family"])) continue
+    const table = `${String(of["family"])} ${String(of["table"])}`
+    const name = String(of["name"])
+    if (kind === "chain") {
+      const hook = of["type"] === "filter" ? String(of["hook"]) : undefined
+      const policy = String(of["policy"] ?? "accept")
+      chains.set(keyOf(table, name), { table, name, hook, priority: Number(of["prio"] ?? 0), policy, rules: [] })
+    }
+    if (kind === "set" || kind === "map") sets.set(keyOf(table, `@${name}`), of["elem"])
+    if (kind === "rule" && Array.isArray(of["expr"])) {
+      const statements = of["expr"].filter(isObject)
+      if (statements.some((one) => "xt" in one)) foreign.add(table)
+      chains.get(keyOf(table, String(of["chain"])))?.rules.push(statements)
+    }
+  }
+  for (const [key, { table }] of chains) if (foreign.has(table)) chains.delete(key)
+  return { chains, sets }
+}
+
+const hooks: Readonly<Record<string, string>> = { INPUT: "input", OUTPUT: "output" }
+const iptablesTable = "iptables filter"
+
+/** What `iptables-save -t filter` has printed. */
+export const ofIptables = (printed: string): Rules => {
+  const chains = new Map<string, Chain>()
+  for (const line of printed.split("\n")) {
+    const [, declared, policy = ""] = /^:(\S+) (\S+)/.exec(line) ?? []
+    if (declared !== undefined) {
+      const hook = hooks[declared]
+      const chain = { table: iptablesTable, name: declared, hook, priority: 0, policy: policy.toLowerCase(), rules: [] }
+      chains.set(keyOf(iptablesTable, declared), chain)
+    }
+    const [, name, rest = ""] = /^-A (\S+) ?(.*)$/.exec(line) ?? []
+    if (name !== undefined) chains.get(keyOf(iptablesTable, name))?.rules.push(statementsOf(rest))
+  }
+  return { chains, sets: new Map() }
+}
+
+const match = (left: Statement, right: unknown, isNot: boolean): Statement => ({
+  match: { op: isNot ? "!=" : "==", left, right }
+})
+const payload = (protocol: string, field: string): Statement => ({ payload: { protocol, field } })
+const listed = (value: string) => ({ set: value.split(",").map(ranged) })
+const ranged = (value: string): unknown =>
+  value.includes(":") ? { range: value.split(":").map(Number) } : Number(value)
+const network = (value: string): unknown => {
+  const [addr, length] = value.split("/")
+  return length === undefined ? addr : { prefix: { addr, len: Number(length) } }
+}
+
+/** Options of iptables that ask something, as statements of nft's. */
+const options: Readonly<Record<string, (value: string, isNot: boolean) => Statement>> = {
+  "-i": (value, isNot) => match({ meta: { key: "iifname" } }, value, isNot),
+  "-o": (value, isNot) => match({ meta: { key: "oifname" } }, value, isNot),
+  "-p": (value, isNot) => match({ meta: { key: "l4proto" } }, value, isNot),
+  "-s": (value, isNot) => match(payload("ip", "saddr"), network(value), isNot),
+  "-d": (value, isNot) => match(payload("ip", "daddr"), network(value), isNot),
+  "--dport": (value, isNot) => match(payload("udp", "dport"), ranged(value), isNot),
+  "--dports": (value, isNot) => match(payload("udp", "dport"), listed(value), isNot),
+  "--state": (value, isNot) => match({ ct: { key: "state" } }, value.toLowerCase().split(","), isNot),
+  "--ctstate": (value, isNot) => match({ ct: { key: "state" } }, value.toLowerCase().split(","), isNot),
+  "--pkt-type": (value, isNot) => match({ meta: { key: "pkttype" } }, value, isNot)
+}
+const targets: Readonly<Record<string, Statement>> = {
+  ...{ ACCEPT: { accept: null }, DROP: { drop: null }, REJECT: { reject: null }, RETURN: { return: null } },
+  ...{ LOG: { log: null }, NFLOG: { log: null } }
+}
+
+const statementsOf = (rule: string): ReadonlyArray<Statement> => {
+  const words = rule.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []
+  const statements: Array<Statement> = []
+  let isNot = false
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]
+    if (word === "!") {
+      isNot = true
+      continue
+    }
+    const value = words[i + 1] ?? ""
+    const asks = options[word]
+    if (asks !== undefined) statements.push(asks(value, isNot))
+    else if (word === "-j") statements.push(targets[value] ?? { jump: { target: value } })
+    else if (word === "-g") statements.push({ goto: { target: value } })
+    // -m only names what the options after it are of
+    else if (word.startsWith("-") && word !== "-m" && word !== "--comment") statements.push({ unknown: null })
+    if (word.startsWith("-")) i++
+    isNot = false
+  }
+  return statements
+}
+
+// ---- judging ----
+
+type Truth = "Yes" | "No" | "Unknown"
+
+const truth = (is: boolean): Truth => (is ? "Yes" : "No")
+const not = (is: Truth): Truth => (is === "Unknown" ? is : truth(is === "No"))
+
+/** What the packet has where a rule looks; undefined: unknown; a `Truth`: whatever it is compared with. */
+const fieldOf = (packet: Packet, left: unknown): string | number | undefined | { readonly is: Truth } => {
+  if (!isObject(left)) return undefined
+  const key = (of: unknown) => (isObject(of) ? String(of["key"]) : "")
+  if ("ct" in left) return key(left["ct"]) === "state" ? "new" : undefined
+  if ("fib" in left) {
+    const { flags, result } = left["fib"] as { flags?: unknown; result?: unknown }
+    const isOfTarget = result === "type" && String(flags) === "daddr"
+    return isOfTarget ? (packet.isMulticast ? "multicast" : "local") : undefined
+  }
+  if ("meta" in left) {
+    const isIn = packet.hook === "input"
+    switch (key(left["meta"])) {
+      case "iif":
+      case "iifname":
+        return isIn ? packet.interface : ""
+      case "oif":
+      case "oifname":
+        return isIn ? "" : packet.interface
+      case "l4proto":
+        return "udp"
+      case "nfproto":
+        return "ipv4"
+      case "pkttype":
+        return packet.isMulticast ? "multicast" : "host"
+      default:
+        return undefined
+    }
+  }
+  if (!("payload" in left) || !isObject(left["payload"])) return undefined
+  const { field, protocol } = left["payload"]
+  if (protocol === "udp" || protocol === "th") return field === "dport" ? packet.toPort : undefined
+  // what another protocol's header says is asked of its packets alone
+  if (protocol !== "ip") return { is: "No" }
+  return field === "saddr" ? packet.from : field === "daddr" ? packet.to : field === "protocol" ? "udp" : undefined
+}
+
+const numberOf = (ip: string): number | undefined => {
+  const parsed = Addresses.parseIp(ip)
+  if (parsed === undefined || !Addresses.isIp4(parsed)) return undefined
+  return [...parsed.bytes.subarray(0, 4)].reduce((number, byte) => number * 256 + byte, 0)
+}
+
+/** Protocols that nft and iptables also say as numbers. */
+const synonyms: Readonly<Record<string, ReadonlyArray<unknown>>> = { udp: [17, "17"], host: ["unicast"] }
+
+const isOf = (value: string | number, right: unknown, sets: (name: string) => unknown): Truth => {
+  if (Array.isArray(right)) return anyOf(right.map((one) => isOf(value, one, sets)))
+  if (typeof right === "string" && right.startsWith("@")) return isOf(value, sets(right) ?? [], sets)
+  // iptables' "eth+" and nft's "eth*" are any name that begins so
+  if (typeof right === "string" && /[+*]$/.test(right)) return truth(String(value).startsWith(right.slice(0, -1)))
+  if (!isObject(right)) {
+    return truth(right === value || String(right) === String(value) || (synonyms[value] ?? []).includes(right))
+  }
+  if ("set" in right) return isOf(value, right["set"], sets)
+  if ("elem" in right && isObject(right["elem"])) return isOf(value, right["elem"]["val"], sets)
+  if ("range" in right && Array.isArray(right["range"])) {
+    const [least, most] = right["range"].map((end) => (typeof end === "string" ? numberOf(end) : Number(end)))
+    const number = typeof value === "string" ? numberOf(value) : value
+    if (number === undefined || least === undefined || most === undefined) return "Unknown"
+    return truth(number >= least && number <= most)
+  }
+  if ("prefix" in right && isObject(right["prefix"])) {
+    const { addr, len } = right["prefix"]
+    const [number, base] = [numberOf(String(value)), numberOf(String(addr))]
+    if (number === undefined || base === undefined) return "Unknown"
+    const size = 2 ** (32 - Number(len))
+    return truth(Math.floor(number / size) === Math.floor(base / size))
+  }
+  return "Unknown"
+}
+
+const anyOf = (all: ReadonlyArray<Truth>): Truth =>
+  all.includes("Yes") ? "Yes" : all.includes("Unknown") ? "Unknown" : "No"
+
+const verdicts = ["accept", "drop", "reject", "return", "jump", "goto", "queue"] as const
+/** Statements that ask nothing, and let everything pass on. */
+const idle: ReadonlyArray<string> = ["counter", "log", "comment", "notrack", "mangle"]
+
+interface Outcome {
+  /** Undefined: the chain says nothing, or returns. */
+  readonly verdict: "accept" | "drop" | undefined
+  /** Verdicts that rules would give of which it is not known whether they match. */
+  readonly perhaps: ReadonlySet<"accept" | "drop">
+}
+
+class Judge {
+  private readonly packet: Packet
+  private readonly rules: Rules
+
+  constructor(packet: Packet, rules: Rules) {
+    this.packet = packet
+    this.rules = rules
+  }
+
+  /** Does the statement's question hold of the packet? */
+  private holds(statement: Statement, table: string): Truth {
+    const [[kind, of] = ["", undefined]] = Object.entries(statement)
+    if (idle.includes(kind)) return "Yes"
+    if (kind !== "match" || !isObject(of)) return "Unknown"
+    const value = fieldOf(this.packet, of["left"])
+    if (value === undefined) return "Unknown"
+    if (typeof value === "object") return value.is
+    const is = isOf(value, of["right"], (name) => this.rules.sets.get(keyOf(table, name)))
+    return of["op"] === "!=" ? not(is) : of["op"] === "==" || of["op"] === "in" ? is : "Unknown"
+  }
+
+  /** The verdicts of one rule that come into question, each with whether it does. */
+  private actionsOf(rule: ReadonlyArray<Statement>, table: string): ReadonlyArray<readonly [Truth, Statement]> {
+    let is: Truth = "Yes"
+    for (const statement of rule) {
+      const [[kind, of] = ["", undefined]] = Object.entries(statement)
+      if (verdicts.some((verdict) => verdict === kind)) return [[is, statement]]
+      if (kind === "vmap" && isObject(of)) return this.mapped(of, table, is)
+      const holds = this.holds(statement, table)
+      if (holds === "No") return []
+      if (holds === "Unknown") is = "Unknown"
+    }
+    return []
+  }
+
+  private mapped(map: Readonly<Record<string, unknown>>, table: string, before: Truth) {
+    const { data, key } = map
+    const elements = isObject(data) && Array.isArray(data["set"]) ? data["set"] : []
+    return elements.flatMap((element): ReadonlyArray<readonly [Truth, Statement]> => {
+      if (!Array.isArray(element) || !isObject(element[1])) return []
+      const is = this.holds({ match: { op: "==", left: key, right: element[0] } }, table)
+      return is === "No" ? [] : [[is === "Unknown" ? is : before, element[1]]]
+    })
+  }
+
+  /** `depth`: how many chains have called this one; the kernel allows no loops. */
+  walk(chain: Chain, depth = 0): Outcome {
+    const perhaps = new Set<"accept" | "drop">()
+    for (const rule of chain.rules) {
+      for (const [is, action] of this.actionsOf(rule, chain.table)) {
+        const [[kind, of] = ["", undefined]] = Object.entries(action)
+        if (kind === "return" && is === "Yes") return { verdict: undefined, perhaps }
+        const called = this.rules.chains.get(keyOf(chain.table, isObject(of) ? String(of["target"]) : ""))
+        const outcome = called === undefined || depth > 16 ? own(kind) : this.walk(called, depth + 1)
+        for (const verdict of outcome.perhaps) perhaps.add(verdict)
+        if (outcome.verdict !== undefined && is === "Yes") return { verdict: outcome.verdict, perhaps }
+        if (outcome.verdict !== undefined) perhaps.add(outcome.verdict)
+        if (kind === "goto" && is === "Yes") return { verdict: undefined, perhaps }
+      }
+    }
+    return { verdict: undefined, perhaps }
+  }
+}
+
+const own = (kind: string): Outcome => ({
+  verdict: kind === "accept" ? "accept" : kind === "drop" || kind === "reject" ? "drop" : undefined,
+  perhaps: new Set()
+})
+
+/** What all rules together do to the packet: a base chain that drops it is the last one that it meets. */
+export const judge = (packet: Packet, ...all: ReadonlyArray<Rules>): Firewall => {
+  let may: Firewall = { verdict: "Passes", where: "" }
+  for (const rules of all) {
+    const judging = new Judge(packet, rules)
+    const bases = [...rules.chains.values()].filter(({ hook }) => hook === packet.hook)
+    for (const chain of bases.sort((a, b) => a.priority - b.priority)) {
+      const { perhaps, verdict = chain.policy } = judging.walk(chain)
+      const where = `chain ${chain.name} of table ${chain.table}`
+      if (verdict === "drop" && !perhaps.has("accept")) return { verdict: "Drops", where }
+      if ((verdict === "drop" || perhaps.has("drop")) && may.verdict === "Passes") may = { verdict: "MayDrop", where }
+    }
+  }
+  return may
+}
+
+/** The rules that were read, in both forms. */
+export const rulesOf = (ruleset: {
+  readonly nft: string | undefined
+  readonly iptables: string | undefined
+}): ReadonlyArray<Rules> => [
+  ruleset.nft === undefined ? none : ofNft(ruleset.nft),
+  ruleset.iptables === undefined ? none : ofIptables(ruleset.iptables)
+]

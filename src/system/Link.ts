@@ -1,0 +1,57 @@
+/** What Linux says of an interface beside its address; elsewhere nothing is known. It only reads. */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+
+/** An interface, as /sys and /proc show it; undefined is unknown. */
+export interface Link {
+  readonly hasCarrier: boolean | undefined
+  /** Its flag MULTICAST. */
+  readonly multicasts: boolean | undefined
+  readonly isWireless: boolean
+  readonly reversePath: "Strict" | "Loose" | "Off" | undefined
+  /** Where it is a bridge of this machine: does it snoop IGMP, and query? */
+  readonly bridge: { readonly snoops: boolean; readonly queries: boolean } | undefined
+}
+
+/** Reads a file; undefined where it cannot be read. */
+export type Read = (path: string) => string | undefined
+
+/** The interface of that name. */
+export const look = (name: string): Effect.Effect<Link> => Effect.sync(() => describe(name, readFile))
+
+// linux/if.h
+const multicastFlag = 0x1000
+
+const filters = ["Off", "Strict", "Loose"] as const
+
+/** The interface, by what the system's files say. */
+export const describe = (name: string, read: Read): Link => {
+  // "eth0:1" is a label of an address of eth0
+  const [device] = name.split(":")
+  const of = (file: string) => read(`/sys/class/net/${device}/${file}`)?.trim()
+  const flags = of("flags")
+  const carrier = of("carrier")
+  const snooping = of("bridge/multicast_snooping")
+  return {
+    hasCarrier: carrier === undefined ? undefined : carrier === "1",
+    multicasts: flags === undefined ? undefined : (Number(flags) & multicastFlag) !== 0,
+    isWireless: (read("/proc/net/wireless") ?? "").split("\n").some((line) => line.trim().startsWith(`${device}:`)),
+    reversePath: filterOf(device, read),
+    bridge:
+      snooping === undefined ? undefined : { snoops: snooping === "1", queries: of("bridge/multicast_querier") === "1" }
+  }
+}
+
+/** The stricter of all interfaces' and its own holds: but loose (2) is a higher number than strict (1). */
+const filterOf = (device: string, read: Read): Link["reversePath"] => {
+  const numbers = ["all", device].map((one) => Number(read(`/proc/sys/net/ipv4/conf/${one}/rp_filter`) ?? Number.NaN))
+  return numbers.some(Number.isNaN) ? undefined : filters[Math.max(...numbers)]
+}
+
+const readFile: Read = (path) => {
+  try {
+    return Fs.readFileSync(path, "utf8")
+  } catch {
+    return undefined
+  }
+}
