@@ -33,7 +33,7 @@ export const whereOf = (group: Parse.Group, network: Network): string =>
   `${group.group}:${group.port} (${network.name === network.address ? network.name : `${network.name}, ${network.address}`})`
 
 /** Where a session is to be, as the command line says it. */
-export interface Place {
+interface Place {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind

@@ -227,8 +227,8 @@ export const ofHere = (here: Here): ReadonlyArray<Finding> =>
   )
 
 /** These only slow a session, or are told by the time-out itself. */
-const noCauses: ReadonlyArray<string> = ["small-buffer", "no-offload", "wireless", "bridge", "busy", "unsent"]
+const noCauses: ReadonlySet<string> = new Set(["small-buffer", "no-offload", "wireless", "bridge", "busy", "unsent"])
 
 /** Why nobody joined, or no master was heard, as far as this machine shows it. */
 export const causes = (here: Here): ReadonlyArray<Finding> =>
-  ofHere(here).filter(({ id, severity }) => severity !== "Note" && !noCauses.includes(id))
+  ofHere(here).filter(({ id, severity }) => severity !== "Note" && !noCauses.has(id))

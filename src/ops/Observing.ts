@@ -41,7 +41,7 @@ export interface Options {
 /** Copies of what is sent to the group, and how long each is waited for: another master calls in less than all of it. */
 const copies = 3
 const waitMillis = 100
-/** A length that no datagram of ours has: whoever hears it ignores it. */
+/** A length that no datagram of a session has: each program that hears it ignores it. */
 const nonceBytes = 12
 /** Of the ports that the system gives a socket which asks for none. */
 const anyOwnPort = 46_000

@@ -46,6 +46,6 @@ const run = (path: string, program: string, ...args: ReadonlyArray<string>): Run
   if (error !== undefined)
     return "code" in error && error.code === "ENOENT" ? {} : { why: `${program}: ${error.message}` }
   if (status === 0) return { printed: stdout }
-  const [first = ""] = stderr.split("\n").filter((line) => line.trim() !== "")
+  const first = stderr.split("\n").find((line) => line.trim() !== "") ?? ""
   return { why: `${program}: ${first.trim() || `it ended with ${status}`}` }
 }

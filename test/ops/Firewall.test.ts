@@ -1,6 +1,9 @@
 /** What nft and iptables-save print, and what becomes of the datagrams of a session by it. */
 import { assert, describe, it } from "@effect/vitest"
-import { ofIptables, ofNft, judge, type Packet, rulesOf } from "../../src/ops/Firewall.ts"
+import { judge, rulesOf } from "../../src/ops/Firewall.ts"
+import { ofIptables, ofNft } from "../../src/ops/Rules.ts"
+
+type Packet = Parameters<typeof judge>[0]
 
 const group: Packet = { hook: "input", interface: "eth0", to: "239.255.67.92", toPort: 8888, isMulticast: true }
 const answer: Packet = { hook: "input", interface: "eth0", to: "10.0.0.1", toPort: 46_000, isMulticast: false }
