@@ -138,6 +138,7 @@ export class Delivery<E, R, E2, R2> {
       const repairs = new MissingRounds.Repairs(content.layout, repair ?? "auto", wants)
       const sending = { content, repairs, opened }
       this.sending = sending
+      ledger.deltas.begin(carried, ledger.policy)
       const lanes = lanesOf(yield* Lanes, carried, opened.every(isExcluded))
       yield* this.becomes("Streaming")
       yield* Effect.scoped(

@@ -8,6 +8,7 @@ import { countOf, union } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
+import type { Policy } from "../tree/Policy.ts"
 
 export class Deltas {
   /** Entries of which some catcher has an older version. */
@@ -22,6 +23,24 @@ export class Deltas {
   /** A catcher has older versions of these. */
   add(olds: Runs): void {
     this.olds = union([this.olds, olds])
+  }
+
+  /** [Y-15] A file goes on the air: a catcher that has to give it up keeps what has arrived. */
+  begin({ kind, members, size }: CarriedFile, policy: Policy | undefined): void {
+    const isKept = kind === "Single" && size >= Limits.partialBytes
+    if (isKept && policy?.sendsWhole === false) this.add([members[0].entry, 1])
+  }
+
+  isOld(entry: number): boolean {
+    return Lacks.has(this.olds, entry)
+  }
+
+  /** These files are taken anew, and no signature of theirs holds any more. */
+  revise(entries: ReadonlyArray<number>): void {
+    for (const entry of entries) {
+      this.signed.delete(entry)
+      this.hashed.delete(entry)
+    }
   }
 
   /**

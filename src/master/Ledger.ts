@@ -277,9 +277,10 @@ export class Ledger {
   isSelectable(entry: number): boolean {
     return this.entries[entry]?._tag === "File" && !this.refused.has(entry) && !Lacks.has(this.selected, entry)
   }
-  addSignatures(signatures: ReadonlyArray<Signature.Signature>): void {
+  /** Answers the list. */
+  addSignatures(signatures: ReadonlyArray<Signature.Signature>): CarriedFile {
     this.deltas.sign(signatures)
-    this.addList("Signatures", this.plan.length + 1, Signature.encode(signatures), [])
+    return this.addList("Signatures", this.plan.length + 1, Signature.encode(signatures), [])
   }
 
   // ---- what changed while it was sent [M-8] ----
@@ -315,8 +316,8 @@ export class Ledger {
     this.droppedFiles.set(file, error.reason)
     return file
   }
-  /** Files that were taken anew become files of the plan. */
-  revise(retaken: ReadonlyArray<Retaken>): void {
+  /** Files that were taken anew become files of the plan. Answers their list, and them. */
+  revise(retaken: ReadonlyArray<Retaken>): { readonly list: CarriedFile; readonly files: ReadonlyArray<CarriedFile> } {
     const file = this.plan.length + 1
     const revision = retaken.map(({ entry, ...now }): Entry => {
       const { path } = this.entries[entry]
@@ -331,20 +332,23 @@ export class Ledger {
       this.revised.set(entry, file)
       this.aged.delete(entry)
     }
+    this.deltas.revise(revised)
     this.entries = entries
     this.unchecked = revised
-    this.addList("Revision", file, bytes, plan)
+    return { list: this.addList("Revision", file, bytes, plan), files: plan }
   }
-  private addList(kind: ListKind, file: number, bytes: Uint8Array, plan: ReadonlyArray<CarriedFile>): void {
+  private addList(kind: ListKind, file: number, bytes: Uint8Array, plan: ReadonlyArray<CarriedFile>): CarriedFile {
+    const list = listFile(kind, file, bytes.length)
     this.lists.set(file, bytes)
-    this.plan.push(listFile(kind, file, bytes.length), ...plan)
+    this.plan.push(list, ...plan)
     this.planBytes += bytes.length + sizeOf(plan)
     // what is revised is lacked by all, but where the policy keeps anything [Y-5]
-    if (kind === "Revision" && !keeps(this.policy)) return
+    if (kind === "Revision" && !keeps(this.policy)) return list
     for (const carried of plan) {
       this.passable.add(carried.file)
       for (const account of this.accounts.values()) this.passOver(account, carried)
     }
+    return list
   }
   /** The content of a revision or a selection. */
   list(file: number): Uint8Array {

@@ -5,16 +5,17 @@
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
 import { Progress } from "../report/Progress.ts"
-import { Silence } from "../session/Session.ts"
+import { Paths, Silence } from "../session/Session.ts"
 import { Source } from "../source/Source.ts"
 import { display, pathAt } from "../tree/Names.ts"
 import type { Audience } from "../wire/Message.ts"
 import { agedReason } from "./Account.ts"
 import type { Ledger } from "./Ledger.ts"
+import { signRevised } from "./Signing.ts"
 
 /**
  * [M-8] What changed before it was sent whole is taken as it is now. Answers what there is to be
- * sent for it: the revision, and then, to those that hold it, what it lists.
+ * sent for it, one after the other: the revision, the signatures of large files, and what it lists.
  */
 export const revise = Effect.fn("Master.revise")(function* (ledger: Ledger, audience: Audience) {
   const { awayMillis } = yield* Silence
@@ -28,9 +29,13 @@ export const revise = Effect.fn("Master.revise")(function* (ledger: Ledger, audi
     // it was put off, and now it is given up
     if (file !== undefined && audience.length > 0) yield* Close.abort(file, error.reason, audience, awayMillis)
   }
-  const first = ledger.plan.length
-  if (retaken.length > 0) ledger.revise(retaken)
-  return [ledger.plan.slice(first, first + 1), ledger.plan.slice(first + 1)] as const
+  if (retaken.length === 0) return []
+  const { files, list } = ledger.revise(retaken)
+  // [Y-13] before the files, which come before it in the plan
+  const signatures = yield* signRevised(ledger, (yield* Paths).announcedBytes(), files)
+  const signed = signatures.length === 0 ? [] : [ledger.addSignatures(signatures)]
+  ledger.deltas.select(files)
+  return [[list], signed, files]
 })
 
 /** Of files that were sent from a copy: is that what the source still holds? */

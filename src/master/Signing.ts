@@ -6,18 +6,34 @@ import * as Wasm from "../delta/Wasm.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Source } from "../source/Source.ts"
 import * as Lacks from "../tree/Lacks.ts"
+import type { CarriedFile } from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
+
+/** Of the files that are to be selected. */
+export const sign = (ledger: Ledger, pageBytes: number) => {
+  const isWanted = (entry: number) => ledger.isSelectable(entry) && ledger.isHashable(entry)
+  return signAll(ledger, pageBytes, Lacks.each(ledger.deltas.toSign(isWanted)))
+}
+
+/** Of files that were taken anew: what a log has grown by is all that has to be sent of it. */
+export const signRevised = (ledger: Ledger, pageBytes: number, files: ReadonlyArray<CarriedFile>) => {
+  const entries = files.flatMap(({ kind, members }) => (kind === "Single" ? [members[0].entry] : []))
+  return signAll(
+    ledger,
+    pageBytes,
+    entries.filter((entry) => ledger.deltas.isOld(entry))
+  )
+}
 
 /**
  * Of what cannot be read, or has changed since the scan, there is none, nor of what is beyond a
  * list's limit: it is sent whole.
  */
-export const sign = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: number) {
-  const isWanted = (entry: number) =>
-    Blocks.hasBlocks(ledger.entries[entry]) && ledger.isSelectable(entry) && ledger.isHashable(entry)
+const signAll = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: number, entries: Iterable<number>) {
   const signatures: Array<Signature.Signature> = []
   let bytes = 0
-  for (const entry of Lacks.each(ledger.deltas.toSign(isWanted))) {
+  for (const entry of entries) {
+    if (!Blocks.hasBlocks(ledger.entries[entry])) continue
     const signature = ledger.deltas.kept(entry) ?? (yield* signed(ledger, entry, { pageBytes }))
     if (signature === undefined) continue
     bytes += Signature.bytesOf(signature.size, signature.blockBytes)
@@ -38,9 +54,9 @@ export const signed = Effect.fnUntraced(
       signature.weak[block] = sumOf(at, length)
       Blocks.put(signature, block, window.subarray(at, at + length))
     }
-    const { isUntouched, read } = yield* (yield* Source).open(entry)
+    const { hasGrown, isUntouched, read } = yield* (yield* Source).open(entry)
     yield* Blocks.each(signature, window, read, take, told)
-    return (yield* isUntouched) ? signature : undefined
+    return (yield* isUntouched) || (yield* hasGrown) ? signature : undefined
   },
   Effect.scoped,
   (signing) => Effect.orElseSucceed(signing, () => undefined)

@@ -1,6 +1,7 @@
 /** Large files of which real hosts have other versions: what has changed anywhere goes over the network, once. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { join } from "node:path"
@@ -95,6 +96,41 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
         const lastPages = Math.ceil((size % blockBytes) / pageBytes)
         assert.strictEqual(yield* needed(), 1 + 50 * pagesOfBlock + lastPages)
         assert.strictEqual(yield* needed("-W"), 1 + Math.ceil(size / pageBytes))
+      })
+    )
+  )
+
+  it.live("a log that grows all the time costs what it grew [M-8]", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(2)
+        const source = join(lab.folder, "source")
+        fs.mkdirSync(source)
+        const content = random(size, 1)
+        const log = join(source, "log")
+        fs.writeFileSync(log, content)
+        for (const i of [1, 2]) {
+          fs.mkdirSync(lab.destination(i), { recursive: true })
+          fs.writeFileSync(join(lab.destination(i), "log"), content.subarray(0, size - i * 100_000))
+        }
+        const catchers = yield* lab.catchers(2)
+        const grow = () => fs.appendFileSync(log, random(10_000, fs.statSync(log).size))
+        const growing = yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sync(grow), Effect.sleep(3))))
+        const args = ["--json", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
+        const master = yield* lab.mrsync("m", "send", ...args).ended
+        yield* Fiber.interrupt(growing)
+        assert.strictEqual(master.status, 0, master.err)
+        const now = fs.readFileSync(log)
+        for (const [i, catcher] of catchers.entries()) {
+          assert.strictEqual((yield* catcher.ended).status, 0)
+          const arrived = fs.readFileSync(join(lab.destination(i + 1), "log"))
+          // it grew after it was scanned
+          assert.isAbove(arrived.length, size)
+          assert.strictEqual(Buffer.compare(arrived, now.subarray(0, arrived.length)), 0)
+          const grownPages = Math.ceil((arrived.length - size + 200_000) / pageBytes)
+          // blocks at both ends of that are of both, and there are lists
+          assert.isAtMost(master.report.pages.needed, grownPages + 2 * pagesOfBlock + 2)
+        }
       })
     )
   )

@@ -3,13 +3,17 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Report } from "../../src/report/Report.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
+import * as MemorySource from "../../src/source/Memory.ts"
 import type * as Memory from "../../src/store/Memory.ts"
 import type { Given } from "../../src/store/Memory.ts"
+import type { Entry } from "../../src/tree/Entry.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Simulation from "./Simulation.ts"
+
+type FileEntry = Extract<Entry, { readonly _tag: "File" }>
 
 const pageBytes = 512
 const size = 9_000_000
@@ -177,6 +181,72 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
       const { pages } = isWhole(outcome)
       assert.strictEqual(pages.needed, selectionPages + pagesOf(10, 3_000_000))
       for (const { tree } of outcome.memories) assert.sameMembers([...tree.keys()], [".", "large", "small"])
+    })
+  )
+  /** A log of which the first bytes are there, and that grows from now on. */
+  const all = Simulation.file("log", size + 1_000_000).content ?? new Uint8Array(0)
+  const log = (bytes: number): Given => ({ ...Simulation.file("log", bytes), content: all.slice(0, bytes) })
+  const growing = (millis: number, bytes: number) => {
+    const given = log(size)
+    const grow = Effect.gen(function* () {
+      for (let times = 0; times < 20; times++) {
+        yield* Effect.sleep(millis)
+        MemorySource.rewrite(given, log((given.content?.length ?? 0) + bytes))
+      }
+    })
+    return { given, grow }
+  }
+  const endsAsLog = (outcome: Simulation.Outcome, { content = new Uint8Array(0) }: Given) => {
+    if (outcome.master._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+    for (const { failures, state } of outcome.master.value.catchers)
+      assert.deepStrictEqual([state, failures], ["Complete", []])
+    for (const { tree } of outcome.memories) {
+      const arrived = tree.get("log")?.content ?? new Uint8Array(0)
+      assert.isAbove(arrived.length, size)
+      assert.deepStrictEqual(Buffer.compare(arrived, content.subarray(0, arrived.length)), 0)
+    }
+    return outcome.master.value
+  }
+  it.effect("grows all the time: it costs what it grew, of whatever length the old ones are [M-8]", () =>
+    Effect.gen(function* () {
+      const { given, grow } = growing(20, 1000)
+      const outcome = yield* Simulation.run({
+        ...{ seed: 1, catchers: 2, tree: [Simulation.directory(""), given] },
+        master: { policy: Policy.defaults },
+        before: (catcher, volume) =>
+          SimulatedTree.stand(volume, [Simulation.directory(""), log(size - (catcher === 0 ? 50_000 : 1))]),
+        meanwhile: () => grow
+      })
+      const { pages } = endsAsLog(outcome, given)
+      const grown = given.content!.length - size + 50_000
+      // blocks at both ends of that are of both; a selection and a revision are a page each
+      assert.isAtMost(pages.needed, Math.ceil((grown + 2 * blockBytes) / pageBytes) + 2)
+    })
+  )
+  it.effect("is written anew in a place while it is sent for the first time: what has arrived is kept [Y-15]", () =>
+    Effect.gen(function* () {
+      const bytes = 20_000_000
+      const given: Given = { ...Simulation.file("image", bytes), readMillis: 1 }
+      const now = Uint8Array.from(given.content ?? []).fill(7, 1_000_000, 1_001_000)
+      const { entry } = Simulation.file("image", bytes)
+      const touched = { ...entry, metadata: { ...(entry as FileEntry).metadata, mtimeSeconds: 5 } } as FileEntry
+      const outcome = yield* Simulation.run({
+        ...{ seed: 1, catchers: 2, tree: [Simulation.directory(""), given], master: { policy: Policy.defaults } },
+        meanwhile: () =>
+          Effect.andThen(
+            Effect.sleep(100),
+            Effect.sync(() => MemorySource.rewrite(given, { entry: touched, content: now }))
+          )
+      })
+      if (outcome.master._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+      const { catchers, pages } = outcome.master.value
+      assert.deepStrictEqual(
+        catchers.map(({ state }) => state),
+        ["Complete", "Complete"]
+      )
+      for (const { tree } of outcome.memories)
+        assert.strictEqual(Buffer.compare(tree.get("image")?.content ?? new Uint8Array(0), now), 0)
+      assert.isBelow(pages.sent, 1.02 * Math.ceil(bytes / pageBytes))
     })
   )
   it.effect("nobody has a version: no signature is sent", () =>
