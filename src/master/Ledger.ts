@@ -323,7 +323,6 @@ export class Ledger {
       const { path } = this.entries[entry]
       return { _tag: "File", path, ...now }
     })
-    const bytes = encode(revision)
     const { entries, plan, revised } = Result.getOrThrow(revise(this.entries, revision, file))
     for (const entry of revised) this.keepCount(entry)
     for (const entry of revised) {
@@ -335,7 +334,7 @@ export class Ledger {
     this.deltas.revise(revised)
     this.entries = entries
     this.unchecked = revised
-    return { list: this.addList("Revision", file, bytes, plan), files: plan }
+    return { list: this.addList("Revision", file, encode(revision), plan), files: plan }
   }
   private addList(kind: ListKind, file: number, bytes: Uint8Array, plan: ReadonlyArray<CarriedFile>): CarriedFile {
     const list = listFile(kind, file, bytes.length)
