@@ -90,11 +90,12 @@ function* clear(
   })
   if (typeof opened === "boolean") return
   const listed = yield* removal.namesOf(opened.reading)
-  const own = listed.filter((name) => staying.has(name.toString("latin1")))
-  const inodes = yield* inodesOf(destination, key, own.length < staying.size ? [...staying] : [])
+  const seen = new Set(listed.map(keyOf))
+  const unseen = [...staying].filter((name) => !seen.has(name))
+  const inodes = yield* inodesOf(destination, key, unseen)
   const going: Array<Buffer> = []
   for (const name of listed) {
-    if (staying.has(name.toString("latin1")) || isTemporary(name) || partials.isOwn(name)) continue
+    if (staying.has(keyOf(name)) || isTemporary(name) || partials.isOwn(name)) continue
     if (inodes.size > 0) {
       yield
       if (inodes.has(inodeAt(destination, key, name))) continue

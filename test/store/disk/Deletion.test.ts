@@ -8,7 +8,20 @@ import * as Filter from "../../../src/filter/Filter.ts"
 import * as Rules from "../../../src/filter/Text.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { bundle, deliver, dir, directory, disk, file, isLinux, isRoot, names, symlink, ways } from "../Sandbox.ts"
+import {
+  bundle,
+  deliver,
+  dir,
+  directory,
+  disk,
+  file,
+  hardLink,
+  isLinux,
+  isRoot,
+  names,
+  symlink,
+  ways
+} from "../Sandbox.ts"
 
 const all = { isDry: false, spared: [], most: Infinity }
 /** A receiver's filter of one rule. */
@@ -67,6 +80,20 @@ describe.each(ways)("$name", (way) => {
       yield* store.survey([dir(""), file("f", 1)], { ...Policy.defaults, isDryRun: true, deletes: true })
       assert.deepStrictEqual(yield* store.deleteOthers({ ...all, isDry: true }), { count: 0, vetoed: 0, failures: [] })
       assert.isFalse(fs.existsSync(at))
+    })
+  )
+
+  it.effect("another name of a file that is still to be made anew goes", () =>
+    Effect.gen(function* () {
+      const at = `${yield* directory}/destination`
+      fs.mkdirSync(at)
+      fs.writeFileSync(`${at}/a`, "old")
+      for (const name of ["b", "other"]) fs.linkSync(`${at}/a`, `${at}/${name}`)
+      const store = yield* disk(at, way)
+      const entries = [dir(""), file("a", 1), hardLink("b", 1), hardLink("missing", 1)]
+      yield* store.prepare(entries)
+      assert.deepStrictEqual(yield* store.deleteOthers(all), { count: 1, vetoed: 0, failures: [] })
+      assert.deepStrictEqual(names(at), ["a", "b"])
     })
   )
 
