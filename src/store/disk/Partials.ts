@@ -177,6 +177,11 @@ export class Partials {
     return { directory: destination.tree.directory(key), name }
   }
 
+  /** Is that name neither the tree's nor protected? */
+  isFree(place: Spot): boolean {
+    return Result.isSuccess(Result.try(() => this.mustBeFree(place)))
+  }
+
   /** Throws where the tree has that name, or no master may touch it. */
   private mustBeFree({ directory, name }: Spot): void {
     if (directory.key === outside) return

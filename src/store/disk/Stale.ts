@@ -43,14 +43,19 @@ export const clear = Effect.fn("Stale.clear")(function* (destination: Buffer) {
   return count
 }, Effect.scoped)
 
-/** Clears a directory; answers how many files are gone, and the directories in it. */
-export const clearIn = ({ key, prefix, self }: Confinement.Directory, beforeMillis: number) => {
+/** Clears a directory, but for what is not free to go; answers how many files are gone, and the directories in it. */
+export const clearIn = (
+  directory: Confinement.Directory,
+  beforeMillis: number,
+  isFree: (spot: Confinement.Spot) => boolean = () => true
+) => {
+  const { key, prefix, self } = directory
   const listed = Result.try(() => fs.readdirSync(self, { encoding: "buffer", withFileTypes: true }))
   let cleared = 0
   const directories: Array<string> = []
   for (const one of Result.getOrElse(listed, () => [])) {
     if (one.isDirectory()) directories.push(Confinement.join(key, one.name))
-    if (!one.isFile() || !isPartial(one.name)) continue
+    if (!one.isFile() || !isPartial(one.name) || !isFree({ directory, name: one.name })) continue
     const removed = Result.try(() => removeOld(Buffer.concat([prefix, one.name]), beforeMillis))
     if (Result.isSuccess(removed) && removed.success) cleared++
   }

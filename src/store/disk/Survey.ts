@@ -76,7 +76,7 @@ const hasPart = (
   const found = Result.try(() => {
     const { path } = inventory.entries[index]
     const { directory } = destination.spot(path)
-    if (temporaries.clear(directory)) Stale.clearIn(directory, beforeMillis)
+    if (temporaries.clear(directory)) Stale.clearIn(directory, beforeMillis, (spot) => partials.isFree(spot))
     return partials.has(destination.spot(path))
   })
   return Result.getOrElse(found, () => false)

@@ -185,6 +185,20 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("a file of the tree that has the name of an old part stays", () =>
+    Effect.gen(function* () {
+      const tree = [...entries, file(".other.mrsync-partial", 1)]
+      const { at, store } = yield* interrupted(tree)
+      yield* TestClock.setTime(Date.parse("2030-01-01"))
+      fs.writeFileSync(`${at}/.other.mrsync-partial`, "x")
+      fs.writeFileSync(`${at}/.gone.mrsync-partial`, "x")
+      const old = new Date("2029-12-01")
+      for (const name of names(at)) fs.utimesSync(`${at}/${name}`, old, old)
+      yield* surveyed(store, tree)
+      assert.deepStrictEqual(names(at), [".other.mrsync-partial"])
+    })
+  )
+
   it.effect.each([
     ["beside", "large", kept, "Beside"],
     ["beside, in a directory", "in/large", `in/${kept}`, "Beside"],
