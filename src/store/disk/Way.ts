@@ -73,6 +73,7 @@ function* emptyOut(site: Site, forcing: Forcing, index: number): Steps<unknown> 
 const whyNot = ({ limit }: Forcing, { left, protectedCount, refused }: Removal): unknown => {
   if (refused !== undefined) return refused
   if (protectedCount > 0) return vetoed("what is in the directory in its place is protected (catch --protect)")
-  if (left > 0 && limit.isVetoed) return vetoed(`a directory is in its place: ${limit.words}`)
+  const limited = `a directory is in its place: ${limit.words}`
+  if (left > 0) return limit.isVetoed ? vetoed(limited) : refusal("ENOTEMPTY", limited)
   return refusal("ENOTEMPTY", "a directory is in its place in which something must stay")
 }
