@@ -337,7 +337,8 @@ export const catching = {
   noPartial: given("no-partial", "Keep nothing of a large file that has not arrived whole"),
   partialDir: parsed("partial-dir", {
     metavar: "DIR",
-    description: "Keep it in DIR, in each directory or, from / on, in one (beside its name, .NAME.mrsync-partial)",
+    description:
+      "Keep what has arrived of a large file in DIR, in each directory or, from / on, in one (beside it, .NAME.mrsync-partial)",
     parse: Parse.partialDirectory
   }),
   serve: given("serve", "Stay for session after session, until interrupted"),

@@ -22,8 +22,8 @@ const off = new Set(["human-readable", "h", "secluded-args", "s", "old-args", "P
 const notYet = "is not there yet"
 const noDevices =
   "a device is sent as a device, and made by catchers that run as root; nothing is read from one or written to it"
-const wholeFiles =
-  "a file is sent whole, and has its name when it is whole: until then what has the name stays as it is"
+const lackedOnly =
+  "of a large file that has grown or changed no more than catchers lack is sent anyway, and it has its name when it is whole"
 const keptThere = "what has arrived of a file is kept at each catcher: say it there, mrsync catch --partial-dir DIR"
 const telling = "-v, -i and --json say how much is told"
 const noShell = "no remote shell is used: start mrsync catch DEST on each machine that is to receive"
@@ -67,10 +67,9 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "old-d": ["", fewer],
   "list-only": ["", "-n with a catcher tells what it lacks; nothing is listed without one"],
   mkpath: ["", "catch DEST makes DEST in a directory that is there: make that first"],
-  append: ["", wholeFiles],
-  "append-verify": ["", wholeFiles],
-  "block-size": ["B", wholeFiles],
-  "no-W": ["", wholeFiles],
+  append: ["", lackedOnly],
+  "append-verify": ["", lackedOnly],
+  "block-size": ["B", "blocks of a large file that has changed are as long as its size asks for"],
   "partial-dir": ["", keptThere],
   "no-partial": ["", keptThere],
   "temp-dir": ["T", "a file is written beside its name, and renamed when it is whole"],
