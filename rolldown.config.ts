@@ -4,6 +4,7 @@
  */
 import { chmodSync } from "node:fs"
 import { defineConfig, type InputOptions, type OutputOptions } from "rolldown"
+import { compressed, makePage } from "./scripts/page.ts"
 
 const shared = {
   platform: "node",
@@ -14,6 +15,8 @@ const shared = {
 
 // Readable: a stack trace in a report must say something.
 const readable = { minify: "dce-only", comments: false } satisfies OutputOptions
+
+const page = compressed(await makePage()).toString("base64")
 
 export default defineConfig([
   {
@@ -36,7 +39,7 @@ export default defineConfig([
   {
     ...shared,
     // Effect asks for variables there, which Node has in `process.env`.
-    transform: { ...shared.transform, define: { "import.meta.env": "undefined" } },
+    transform: { ...shared.transform, define: { "import.meta.env": "undefined", MRSYNC_PAGE: JSON.stringify(page) } },
     input: "src/cli/Program.ts",
     output: { ...readable, file: "dist/bin/program.cjs", format: "cjs", codeSplitting: false }
   },

@@ -31,7 +31,20 @@ interface Import {
 /** From below to above: docs/architecture.md says what is in each. */
 const rooms = [
   ...["native", "parity", "protocol", "tree", "filter", "wire", "system", "transport", "content", "delta", "seal"],
-  ...["source", "store", "report", "session", "phase", "catcher", "master", "simulate", "ops", "cli", "index.ts"],
+  ...[
+    "source",
+    "store",
+    "report",
+    "web",
+    "session",
+    "phase",
+    "catcher",
+    "master",
+    "simulate",
+    "ops",
+    "cli",
+    "index.ts"
+  ],
   ...["bin.ts", "binary.ts"]
 ]
 const heightOf = (room: string) => rooms.indexOf(room)
@@ -285,6 +298,28 @@ const checks: ReadonlyArray<Check> = [
     breaks: [["report/ExitStatus.ts", 'import { Report } from "./Report.ts"']]
   },
   {
+    rule: "the page imports what is told, as pure functions, and two packages; nothing imports the page",
+    broken: imports(
+      (it) =>
+        (it.room === "web" &&
+          !it.isType &&
+          !reaches(it, "web") &&
+          !["report/Format.ts", "report/Summary.ts", "report/Watched.ts", "report/Words.ts"].includes(it.what) &&
+          !["lit-html", "uplot"].includes(it.what)) ||
+        (["report/Format.ts", "report/Summary.ts", "report/Watched.ts", "report/Words.ts"].includes(it.file) &&
+          !it.isType &&
+          !(it.isOurs && reaches(it, "report"))) ||
+        (it.room !== "web" && reaches(it, "web"))
+    ),
+    breaks: [
+      ["web/Page.ts", 'import * as Line from "../report/Line.ts"'],
+      ["web/Page.ts", 'import * as Effect from "effect/Effect"'],
+      ["report/Words.ts", 'import * as Effect from "effect/Effect"'],
+      ["report/Watched.ts", 'import * as Limits from "../protocol/Limits.ts"'],
+      ["cli/Send.ts", 'import * as Rows from "../web/Rows.ts"']
+    ]
+  },
+  {
     rule: "transport knows nothing of the protocol but its limits and its addresses",
     broken: imports(
       (it) =>
@@ -377,11 +412,12 @@ const checks: ReadonlyArray<Check> = [
     ]
   },
   {
-    // nobody may guess a key: Keys takes its bytes from Effect's SecureRandom, a handshake from the system
+    // nobody may guess a key or a token: Keys and LivePage take their bytes from Effect's SecureRandom, a handshake from the system
     rule: "chance comes from Random, or from a seed",
     broken: words(/\bMath\.random\b|\brandomBytes\b|\brandomUUID\b|\bgetRandomValues\b/, [
       "seal/Keys.ts",
-      "seal/Primitives.ts"
+      "seal/Primitives.ts",
+      "ops/LivePage.ts"
     ]),
     breaks: [["master/Master.ts", "const id = Math.random()"]]
   },

@@ -29,7 +29,7 @@ export const normal = (
   const options = end < 0 ? words : words.slice(0, end)
   let out: Array<string> = []
   for (let at = 0; at < options.length; at++) {
-    const word = known?.name === "catch" ? protecting(options[at]) : options[at]
+    const word = known?.name === "catch" ? protecting(options[at]) : withoutValue(options[at])
     const off = known?.name === "send" ? turnedOff(word, flags) : undefined
     if (off !== undefined) {
       out = out.filter((one) => !off.includes(one))
@@ -74,6 +74,9 @@ const isMasters = (
 
 /** To a catcher --exclude is --protect, as it is to rsync's daemon. */
 const protecting = (word: string): string => word.replace(/^--exclude(?=$|=|-from(?:$|=))/, "--protect")
+
+/** Its value is said with "=" alone: what follows `--web` is a SOURCE. */
+const withoutValue = (word: string): string => (word === "--web" ? "--web=localhost" : word)
 
 /** Options of which any word may be the value. */
 const anything: ReadonlySet<string> = new Set([

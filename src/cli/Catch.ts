@@ -20,8 +20,9 @@ import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import type { Failure } from "./Status.ts"
 import * as Status from "./Status.ts"
+import * as Watching from "./Watching.ts"
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing, Pick<Watching.Input, "metrics"> {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -45,6 +46,13 @@ const partialsOf = ({ noPartial, partialDir }: Input): Effect.Effect<Where, Stat
     : Effect.succeed({ directory: Buffer.from(partialDir) })
 }
 
+const ownName = (hostName: string): Effect.Effect<string, Status.UsageError> =>
+  Effect.fromResult(
+    Result.mapError(Parse.name(hostName), (reason) =>
+      usage(`the host's name "${hostName}" cannot be used, ${reason}: choose another with --id NAME`)
+    )
+  )
+
 /** Between a session that failed and the next try, so that a lasting fault does not spin. */
 const pauseMillis = 1000
 
@@ -52,14 +60,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const machine = yield* Machine
   const verbosity = yield* Effect.fromResult(Session.verbosityOf("catch", input))
   if (input.destination === "") return yield* usage('DEST is empty: to receive into the directory you are in, say "."')
-  const id =
-    input.id ??
-    (yield* Effect.fromResult(
-      Result.mapError(Parse.name(machine.hostName), (reason) =>
-        usage(`the host's name "${machine.hostName}" cannot be used, ${reason}: choose another with --id NAME`)
-      )
-    ))
-
+  const id = input.id ?? (yield* ownName(machine.hostName))
   const veto = yield* Choosing.vetoOf(input)
   const partials = yield* partialsOf(input)
   const protection = yield* Keyring.forCatcher(input, input.json)
@@ -74,7 +75,10 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync, partials }),
       Layer.provideMerge(
-        noticing((receiving) => (isReceiving = receiving)),
+        Layer.mergeAll(
+          noticing((receiving) => (isReceiving = receiving)),
+          Watching.counted(input)
+        ),
         Reporter.layer({
           role: "Catch",
           where: Session.whereOf(input.group, network),
@@ -99,6 +103,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
         Session.located(input, found, "Catcher")
       )
     ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
+  yield* Watching.figuresOfAll(input, input)
   if (!input.serve) return yield* Session.logged(verbosity)(session("AtOnce"))
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not, and the masters
@@ -117,7 +122,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       machine.clearing(input.destination)
     )
   )
-})
+}, Effect.scoped)
 
 /** Notices when a session begins here, and when it is over. */
 const noticing = (notice: (isReceiving: boolean) => void) =>

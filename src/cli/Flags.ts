@@ -64,6 +64,22 @@ const talk = {
   noProgress: given("no-progress", "No live view on a terminal, lines only")
 }
 
+/** The page to watch, and the figures; an option without a value is one with an empty one (see Arguments). */
+const web = parsed("web", {
+  metavar: "[ADDR:PORT]",
+  description:
+    "Serve a page to watch it: --web or --web=ADDR:PORT (this machine alone, a free port; the address is told)",
+  parse: Parse.listening
+})
+const metrics = parsed("metrics", {
+  metavar: "ADDR:PORT",
+  description: "Serve figures for Prometheus at http://ADDR:PORT/metrics, to everybody",
+  parse: Parse.listening
+})
+
+/** Options of commands that can be watched. */
+const watching = { web, metrics }
+
 /** The network, for send and catch alike. */
 const place = {
   group: parsed("group", {
@@ -307,6 +323,7 @@ export const send = {
     parse: Parse.ttl
   }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
   ...talk,
+  ...watching,
   sources: Argument.String("SOURCE").pipe(
     Argument.withDescription('What to send; "DIR/" is what is in DIR, "DIR" is DIR itself'),
     Argument.variadic({ min: 1 })
@@ -351,6 +368,7 @@ export const catching = {
     `Silence of the master after which it ends, or with --serve looks for another (${defaultTimeout})`
   ),
   ...talk,
+  metrics,
   destination: Argument.String("DEST").pipe(
     Argument.withDescription("Directory to receive into; made when it is not there")
   )
@@ -446,6 +464,12 @@ export const simulate = {
     parse: Parse.rate
   }),
   repair,
+  web,
+  speed: parsed("speed", {
+    metavar: "N",
+    description: `With --web: so many times as fast as it would be (${Parse.speeds.least} to ${Parse.speeds.most}; 1)`,
+    parse: Parse.speed
+  }),
   crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
   verbose: given("verbose", "List every catcher", "v"),
   json: given("json", "Print one JSON object, all catchers in it")

@@ -12,6 +12,7 @@ import { Transport } from "../transport/Transport.ts"
 import * as Hashing from "./Hashing.ts"
 import { Machine, type TransportKind, type TransportOptions } from "./Machine.ts"
 import * as Output from "./Output.ts"
+import { page } from "./Page.ts"
 import { Screen } from "./Screen.ts"
 import * as Start from "./Start.ts"
 
@@ -27,6 +28,7 @@ const header = Effect.promise(() => import("../wire/Header.ts"))
 const source = Effect.promise(() => import("../source/Disk.ts"))
 const stale = Effect.promise(() => import("../store/disk/Stale.ts"))
 const disk = Effect.promise(() => import("../store/disk/Disk.ts"))
+const http = Effect.promise(() => import("./Http.ts"))
 
 /** One end of the transport that was asked for, on the interface that was asked for, wherever that goes. */
 const end = Effect.fnUntraced(function* (layerOf: "layerMaster" | "layerCatcher", options: TransportOptions) {
@@ -102,6 +104,8 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
         Effect.map(disk, (module) => module.layer(destination, options))
       )
     ),
+  httpServer: (option, at) => Layer.unwrap(Effect.map(http, (module) => module.layer(option, at))),
+  page,
   clearing: (destination) => Effect.flatMap(stale, (module) => module.clearing(Buffer.from(destination)))
 })
 

@@ -3,17 +3,20 @@
  * behind it are chosen at the program's edge, so that the commands run on a simulated network as well.
  */
 import * as Context from "effect/Context"
+import type { HttpServer } from "effect/http/HttpServer"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Surroundings } from "../ops/Observing.ts"
+import type { ServerError } from "../report/Errors.ts"
 import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
 import type { Options as StoreOptions } from "../store/disk/Disk.ts"
 import type { Store, StoreError } from "../store/Store.ts"
 import type { InterfaceError } from "../system/Interfaces.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
+import type * as Parse from "./Parse.ts"
 
 export interface Network {
   readonly name: string
@@ -71,6 +74,10 @@ export class Machine extends Context.Service<
     /** All of the sources, or what is chosen of them. */
     readonly source: (sources: ReadonlyArray<string>, choice?: Choice) => Layer.Layer<Source, SourceError>
     readonly store: (destination: string, options?: StoreOptions) => Layer.Layer<Store, StoreError>
+    /** An HTTP server; the option says what it is for. */
+    readonly httpServer: (option: string, at: Parse.Listening) => Layer.Layer<HttpServer, ServerError>
+    /** The page to watch a session: HTML, compressed by gzip. */
+    readonly page: Uint8Array
     /** Clears a destination now and then of what is kept in part for too long. */
     readonly clearing: (destination: string) => Effect.Effect<never>
   }

@@ -36,6 +36,36 @@ export const group = (text: string): Parsed<Group> => {
     : Result.succeed({ group: Address.printIp(ip), port })
 }
 
+/** Where a server listens; a port of 0 is any that is free. */
+export interface Listening {
+  readonly host: string
+  readonly port: number
+}
+
+/** [ADDR][:PORT], or a port alone: of this machine alone and any free port, where nothing else is said. */
+export const listening = (text: string): Parsed<Listening> => {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(/^\d+$/.test(text) ? `:${text}` : text)
+  const [, address = "none", port = "0"] = match ?? []
+  const host = address.replace(/^\[|\]$/g, "").replace(/^(localhost)?$/, "127.0.0.1")
+  const ip = Address.parseIp(host)
+  const isPort = port === "0" || Address.parsePort(port) !== undefined
+  return ip !== undefined && isPort && Address.kindOf(ip) !== "Multicast"
+    ? Result.succeed({ host, port: Number(port) })
+    : Result.fail(
+        "expected an address of this machine and a port, for example 127.0.0.1:8080, 8080 (this machine alone) or 0.0.0.0:8080 (all networks)"
+      )
+}
+
+/** How fast a simulation may be shown, as times of its own time. */
+export const speeds = { least: 0.1, most: 1000 } as const
+
+export const speed = (text: string): Parsed<number> => {
+  const value = /^(\d+(\.\d+)?|\.\d+)x?$/.test(text) ? Number.parseFloat(text) : Number.NaN
+  return value >= speeds.least && value <= speeds.most
+    ? Result.succeed(value)
+    : Result.fail(`expected a number from ${speeds.least} to ${speeds.most}, for example 10 (ten times as fast)`)
+}
+
 const prefixes: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
 
 /** The lowest rate at which questions still get their answers within the usual time-outs. */

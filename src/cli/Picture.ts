@@ -3,6 +3,7 @@
  * does not fit is left out, the least important first; how long it takes yet stays. Pure.
  */
 import type * as Progress from "../report/Progress.ts"
+import * as Words from "../report/Words.ts"
 import * as Format from "./Format.ts"
 import { numberOf, type Of, type Step, type View } from "./View.ts"
 
@@ -10,8 +11,6 @@ import { numberOf, type Of, type Step, type View } from "./View.ts"
 const catcherLines = 10
 const barColumns = 30
 const leastBarColumns = 8
-/** Catchers behind the others that one line names. */
-const namedBehind = 3
 
 export const picture = (
   view: View,
@@ -22,7 +21,7 @@ export const picture = (
   const lines =
     view.tick === undefined
       ? [firstThatFits(before(view), columns), ...whoIsMissing(view, columns)]
-      : [bar(view, view.tick, columns), ...catchers(view.tick, slowest)]
+      : [bar(view, view.tick, columns), paceOf(view.tick), ...catchers(view.tick, slowest)]
   // One row stays for the cursor: a picture taller than the terminal could not be drawn over.
   return lines
     .filter((line) => line !== "")
@@ -40,7 +39,12 @@ export const beat = (view: View): Step => {
   const isForever = view.started === undefined && view.waiting !== undefined && view.waiting.untilMillis === undefined
   if (isForever) return [view, []]
   if (view.nowMillis - view.saidMillis < saysEvery(passedMillis)) return [view, []]
-  const text = view.tick === undefined ? before(view)[0] : [howFar(view, view.tick), behind(view.tick)].join("")
+  const text =
+    view.tick === undefined
+      ? before(view)[0]
+      : [howFar(view, view.tick), Words.behind(view.tick), Words.pace(view.tick)]
+          .filter((part) => part !== "")
+          .join("; ")
   const missing = view.tick === undefined ? missingOf(view) : ""
   const line = [text, missing].filter((part) => part !== "").join("; ")
   return [{ ...view, saidMillis: view.nowMillis }, line === "" ? [] : [{ to: "out", text: line }]]
@@ -94,18 +98,7 @@ const growth = ({ recent }: View, of: "bytes" | "sentBytes"): number | undefined
 /** Bytes of pages per second on the air (a catcher: received). */
 export const rateOf = (view: View): number | undefined => growth(view, "sentBytes")
 
-const hashedOf = ({ hashed }: Of<"Tick">): string =>
-  hashed === undefined ? "" : `, ${Format.bytes(hashed.bytes)} of ${Format.bytes(hashed.total)} hashed`
-
-const leftOf = (view: View, tick: Of<"Tick">): string => {
-  if (tick.phase === "Comparing") return `comparing${hashedOf(tick)}`
-  if (tick.phase === "Finished") return "complete"
-  if (tick.phase === "Finishing") return "finishing"
-  // What stands still now goes on some time, and has come so far on the average.
-  const rate = growth(view, "bytes") || (tick.seconds > 0 ? tick.bytes / tick.seconds : 0)
-  const left = rate === 0 ? "-:--" : Format.clock((tick.total - tick.bytes) / rate)
-  return `${left} left${tick.phase === "Repairing" ? ", repairing" : ""}`
-}
+const leftOf = (view: View, tick: Of<"Tick">): string => Words.left(tick, growth(view, "bytes"))
 
 const percentOf = (tick: Of<"Tick">): string => `${String(Format.percent(tick.bytes, tick.total)).padStart(3)} %`
 
@@ -117,17 +110,6 @@ const speedOf = (view: View): string => {
 const howFar = (view: View, tick: Of<"Tick">): string => {
   const much = `${Format.bytes(tick.bytes)} of ${Format.bytes(tick.total)}`
   return `${percentOf(tick).trim()}: ${much}${speedOf(view).replace(/^ +/, ", ")}, ${leftOf(view, tick)}`
-}
-
-const behind = (tick: Of<"Tick">): string => {
-  const slow = tick.catchers.filter((one) => one.state === "Slow").sort((a, b) => a.bytes - b.bytes)
-  if (slow.length === 0) return ""
-  const names = slow.slice(0, namedBehind).map((one) => {
-    const why = one.straggled === undefined ? "" : `, ${one.straggled}`
-    return `${Format.name(one.id)} (${Format.percent(one.bytes, tick.total)} %${why})`
-  })
-  if (slow.length > names.length) names.push("...")
-  return `; ${Format.count(slow.length)} behind: ${names.join(", ")}`
 }
 
 const bar = (view: View, tick: Of<"Tick">, columns: number): string => {
@@ -148,20 +130,17 @@ const bar = (view: View, tick: Of<"Tick">, columns: number): string => {
   return `${percent} [${"=".repeat(full)}${" ".repeat(cells - full)}]${numbers}`
 }
 
-// ---- catchers ----
+/** What sets the pace. */
+const paceOf = (tick: Of<"Tick">): string => {
+  const words = Words.pace(tick)
+  return words === "" ? "" : `  ${words}`
+}
 
-const stateWords = {
-  Receiving: "receiving",
-  Slow: "behind",
-  Complete: "complete",
-  Limited: "limited",
-  Partial: "partial",
-  Lost: "lost"
-} as const
+// ---- catchers ----
 
 const catchers = (tick: Of<"Tick">, rows: number): ReadonlyArray<string> => {
   if (tick.catchers.length <= catcherLines) return tick.catchers.map(line(tick.catchers, tick.total))
-  const counts = Object.entries(stateWords)
+  const counts = Object.entries(Words.stateWords)
     .map(([state, word]) => [tick.catchers.filter((one) => one.state === state).length, word] as const)
     .filter(([n]) => n > 0)
     .map(([n, word]) => `${Format.count(n)} ${word}`)
@@ -183,7 +162,7 @@ const line = (all: ReadonlyArray<Progress.CatcherView>, total: number) => {
     const id = Format.pad(Format.fit(Format.name(one.id), widest), widest)
     const percent = `${Format.percent(one.bytes, total)} %`.padStart(5)
     const why = one.straggled === undefined ? "" : `: ${one.straggled}`
-    const state = `${stateWords[one.state]}${why}`.padEnd(9)
+    const state = `${Words.stateWords[one.state]}${why}`.padEnd(9)
     return `  ${id}  ${percent}  ${state}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
   }
 }

@@ -26,6 +26,7 @@ import * as Reporter from "./Reporter.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Status.ts"
+import * as Watching from "./Watching.ts"
 
 /** What shows that a catcher has a file. */
 interface Comparison
@@ -54,7 +55,7 @@ interface Comparison
   readonly suffix: string | undefined
 }
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison {
+export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison, Watching.Input {
   readonly group: Parse.Group
   readonly network: string | undefined
   readonly transport: TransportKind
@@ -91,6 +92,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
 
   const gathering = yield* Effect.fromResult(gatheringOf(input, hosts))
   const screen = yield* Screen
+  const where = Session.whereOf(input.group, network)
   const options: Master.Options = {
     ...gathering,
     go: Stream.tap(machine.starts, (start) => Effect.sync(() => start === "Enter" && screen.entered())),
@@ -111,14 +113,17 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
       Layer.mergeAll(
         machine.master({ ...input.group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
         machine.source(input.sources, choice),
-        Reporter.layer({
-          role: "Send",
-          where: Session.whereOf(input.group, network),
-          verbosity,
-          hasKeys: machine.hasKeys,
-          json: input.json,
-          live: !input.noProgress
-        })
+        Layer.provideMerge(
+          Watching.layer(input, { role: "Send", where }),
+          Reporter.layer({
+            role: "Send",
+            where,
+            verbosity,
+            hasKeys: machine.hasKeys,
+            json: input.json,
+            live: !input.noProgress
+          })
+        )
       )
     ),
     Effect.catchTag("SourceError", (error) => Effect.fail(withHint(error, input.sources))),

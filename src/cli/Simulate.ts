@@ -1,5 +1,8 @@
 /** `mrsync simulate`: the real master and catchers on a network in memory, under virtual time, and what a roll-out costs. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Progress } from "../report/Progress.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import type { Report } from "../report/Report.ts"
 import type { Fate } from "../report/RollOut.ts"
@@ -14,6 +17,7 @@ import * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
 import * as Session from "./Session.ts"
 import { Incomplete, UsageError } from "./Status.ts"
+import * as Watching from "./Watching.ts"
 
 export interface Input {
   readonly catchers: number
@@ -29,6 +33,8 @@ export interface Input {
   readonly slowBytesPerSecond: number | undefined
   readonly crash: number
   readonly repair: Repair
+  readonly web: Parse.Listening | undefined
+  readonly speed: number | undefined
   readonly verbose: boolean
   readonly json: boolean
 }
@@ -50,13 +56,19 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
       reason: "--slow-rate and --slow-loss are of bad links, and there are none: give --slow K"
     })
   }
+  if (input.web === undefined && input.speed !== undefined) {
+    return yield* new UsageError({
+      command: "simulate",
+      reason: "--speed is how fast --web shows it: without a page it takes as long as it must"
+    })
+  }
   yield* Session.logged("Normal")(Hashing.check((refusal) => new SourceError(refusal)))
   const screen = yield* Screen
   if (!input.json) for (const line of heading(input)) screen.print("out", line)
-  const forecast = yield* Effect.raceFirst(
-    Forecast.make({ ...input, loss: input.lossPercent / 100, slowLoss: badLossPercent(input) / 100 }),
-    telling(screen, input)
-  )
+  const options = { ...input, loss: input.lossPercent / 100, slowLoss: badLossPercent(input) / 100 }
+  const forecast = yield* input.web === undefined
+    ? Effect.raceFirst(Forecast.make(options), telling(screen, input))
+    : watched(options, input)
   const keep = yield* LastLine.Keeper
   if (input.json) keep(summary(input, forecast))
   else for (const line of lines(input, forecast)) screen.print("out", line)
@@ -69,6 +81,27 @@ export const simulate = Effect.fn("cli.simulate")(function* (input: Input) {
   if (forecast.master?._tag === "Failure") return yield* forecast.master
   if (forecast.report !== undefined) return yield* Session.settle(forecast.report)
 })
+
+/** The same for a page to watch: it begins when one is open, and goes on at the speed that was asked for. */
+const watched = (options: Forecast.Options, input: Input) =>
+  Effect.suspend(() => {
+    const isOpen = Deferred.makeUnsafe<void>()
+    const about = {
+      role: "Send",
+      where: heading(input).join("; "),
+      onWatched: () => void Deferred.doneUnsafe(isOpen, Effect.void)
+    } as const
+    const page = Watching.layer({ web: input.web, metrics: undefined }, about)
+    const simulating = Effect.gen(function* () {
+      const progress = yield* Progress
+      yield* Deferred.await(isOpen)
+      return yield* Forecast.make({ ...options, watched: { speed: input.speed ?? 1, tell: progress.publish } })
+    })
+    return Effect.provide(
+      simulating,
+      Layer.provideMerge(page, Layer.provideMerge(Watching.told(input.json), Layer.fresh(Progress.layer)))
+    )
+  })
 
 /** What a page that arrives costs, and a catcher that hears another one join: seconds of a core, measured. */
 const pageSeconds = 3.3e-6
@@ -174,7 +207,7 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string
 }
 
 const summary = (input: Input, forecast: Forecast.Forecast): LastLine.Last => {
-  const { json: _json, verbose: _verbose, ...options } = input
+  const { json: _json, speed: _speed, verbose: _verbose, web: _web, ...options } = input
   const { master: _master, report, ...counted } = forecast
   const failures: Report["failures"] = report?.failures ?? []
   const slowLossPercent = input.slow > 0 ? badLossPercent(input) : undefined

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Catcher from "../catcher/Catcher.ts"
 import type * as Master from "../master/Master.ts"
+import type { ServerError } from "../report/Errors.ts"
 import { isWell } from "../report/ExitStatus.ts"
 import type { CatcherReport, Report } from "../report/Report.ts"
 import { exitStatus } from "../report/Report.ts"
@@ -97,6 +98,7 @@ export type Failure =
   | KeyError
   | CliError.CliError
   | UsageError
+  | ServerError
   | Incomplete
   | DemoError
 
@@ -105,6 +107,7 @@ const usage = () => exitStatus.usage
 const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } = {
   TransportError: () => exitStatus.socket,
   InterfaceError: () => exitStatus.socket,
+  ServerError: () => exitStatus.socket,
   StoreError: () => exitStatus.file,
   SourceError: () => exitStatus.file,
   KeyError: ({ code }) => (code === undefined ? exitStatus.key : exitStatus.file),

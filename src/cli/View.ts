@@ -4,9 +4,10 @@
  */
 import type * as Progress from "../report/Progress.ts"
 import * as Format from "./Format.ts"
-import * as Summary from "./Summary.ts"
+import * as Summary from "../report/Summary.ts"
+import * as Words from "../report/Words.ts"
 
-export type Role = "Send" | "Catch"
+export type Role = Words.Role
 export type Verbosity = "Quiet" | "Normal" | "Verbose"
 
 export interface Line {
@@ -82,14 +83,10 @@ export const at = (view: View, nowMillis: number): View =>
 
 export type Step = readonly [View, ReadonlyArray<Line>]
 
-/** A change, as rsync has it, after the catcher's name. */
-const itemized = ({ catcher, changes, path, to }: Extract<Progress.Event, { readonly _tag: "Itemized" }>): string => {
-  const linked = to === undefined ? "" : ` ${changes.startsWith("h") ? "=>" : "->"} ${Format.safe(to)}`
-  return `${Format.name(catcher)} ${changes.padEnd(11)} ${Format.safe(path)}${linked}`
-}
-
 export const step = (view: View, event: Progress.Event): Step => {
   switch (event._tag) {
+    case "Served":
+      return [view, served(event)]
     case "Scanned":
       return say(view, `${contents(event)} to send`)
     case "Waiting": {
@@ -102,16 +99,13 @@ export const step = (view: View, event: Progress.Event): Step => {
         : say(next, `waiting on ${view.where} for a master`)
     }
     case "Joined": {
-      const who = whoIs(event)
-      const text =
-        view.role === "Send"
-          ? `joined: ${who}${event.joined <= (event.wanted ?? Infinity) ? `, ${numberOf(event)}` : ""}`
-          : `joined the session of ${who}`
+      const isCounted = view.role === "Send" && event.joined <= (event.wanted ?? Infinity)
+      const text = `${Words.sentence(event, view.role)}${isCounted ? `, ${numberOf(event)}` : ""}`
       const waiting = view.waiting && { ...view.waiting, joined: event.joined }
       return many({ ...view, waiting }, "Joined", "out", text)
     }
     case "Refused":
-      return many(view, "Refused", "err", `refused: ${whoIs(event)}: ${Format.safe(event.reason)}`)
+      return many(view, "Refused", "err", Words.sentence(event, view.role))
     case "Started": {
       const next = { ...view, started: event }
       // Its files are those on the air, bundles among them: a number that nobody else knows.
@@ -135,24 +129,27 @@ export const step = (view: View, event: Progress.Event): Step => {
     case "FileCompleted":
       return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Format.safe(event.path) }] : []]
     case "Itemized":
-      return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text: itemized(event) }]]
+      return [view, view.verbosity === "Quiet" ? [] : [{ to: "out", text: Words.sentence(event, view.role) }]]
     case "Foreseen":
       // the summary has it
       return [view, []]
     case "Completed":
-      return [view, view.verbosity === "Verbose" ? [{ to: "out", text: `complete: ${Format.name(event.id)}` }] : []]
+      return [view, view.verbosity === "Verbose" ? [{ to: "out", text: Words.sentence(event, view.role) }] : []]
     case "Lost":
-      return many(view, "Lost", "err", `lost: ${whoIs(event)}: ${Format.safe(event.reason)}`)
-    case "Failed": {
-      const where = event.catcher === undefined ? "" : `${Format.name(event.catcher)}: `
-      return many(view, "Failed", "err", `failed: ${where}${Format.safe(event.path)}: ${Format.safe(event.reason)}`)
-    }
+    case "Failed":
+      return many(view, event._tag, "err", Words.sentence(event, view.role))
     case "Note":
-      return view.verbosity === "Quiet" ? [view, []] : many(view, "Note", "err", `note: ${Format.safe(event.message)}`)
+      return view.verbosity === "Quiet" ? [view, []] : many(view, "Note", "err", Words.sentence(event, view.role))
     case "Report":
       return reported(view, event)
   }
 }
+
+/** Asked for, so that it is told with -q as well: nobody can guess the token. */
+export const served = ({ metrics, page }: Of<"Served">): ReadonlyArray<Line> => [
+  ...(page === undefined ? [] : [{ to: "err", text: `watch it at ${page}` } as const]),
+  ...(metrics === undefined ? [] : [{ to: "err", text: `figures for Prometheus at ${metrics}` } as const])
+]
 
 const reported = (view: View, report: Extract<Progress.Event, { readonly _tag: "Report" }>): Step => {
   // A session that never began ends with an error that says it all.
@@ -187,8 +184,3 @@ export const numberOf = ({
 
 const wantedOf = ({ wanted }: { readonly wanted?: number }): string =>
   wanted === undefined ? "catchers" : Format.plural(wanted, "catcher")
-
-const whoIs = (who: { readonly id: string; readonly address: string }): string =>
-  who.id === "" || who.id === who.address
-    ? Format.safe(who.address)
-    : `${Format.name(who.id)} (${Format.safe(who.address)})`

@@ -17,9 +17,7 @@ import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Ledger } from "./Ledger.ts"
-
-/** "Waiting": nobody but stragglers waits for the file any more. */
-type State = "Opening" | "Streaming" | "Finishing" | "Closing" | "Waiting" | "Done"
+import type { State } from "./UnderWay.ts"
 
 interface Options<E, R, E2, R2> {
   readonly ledger: Ledger
@@ -61,6 +59,7 @@ export class Delivery<E, R, E2, R2> {
   private becomes(state: State): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = state
+      this.options.ledger.underWay.becomes(this.options.carried, state)
       return Effect.logTrace(`file ${this.options.carried.file}: ${state}`)
     })
   }

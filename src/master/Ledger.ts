@@ -26,6 +26,7 @@ import * as Signature from "../delta/Signature.ts"
 import { Deltas } from "./Deltas.ts"
 import { Doubts } from "./Doubts.ts"
 import { type Totals, totalsOf } from "./Totals.ts"
+import { UnderWay } from "./UnderWay.ts"
 
 /** Why a catcher fell behind, if it did. */
 type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
@@ -63,6 +64,7 @@ export class Ledger {
   private readonly aged = new Set<number>()
   readonly doubts = new Doubts()
   readonly deltas = new Deltas()
+  readonly underWay = new UnderWay()
   private readonly accounts = new Map<number, Account>()
   /** Entries that nobody gets. */
   private readonly unsent = new Map<number, Withheld>()
@@ -449,8 +451,8 @@ export class Ledger {
     return members.filter(({ entry }) => !this.unsent.has(entry)).map(({ entry }) => display(this.entries[entry].path))
   }
 
-  /** Regular files committed so far at a catcher, and their bytes. */
-  progress(slot: number): { readonly files: number; readonly bytes: number } {
+  /** Regular files committed so far at a catcher, their bytes, and pages that it has missed. */
+  progress(slot: number): { readonly files: number; readonly bytes: number; readonly missingPages: number } {
     return this.account(slot)
   }
 

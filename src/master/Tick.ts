@@ -7,26 +7,36 @@ import * as Effect from "effect/Effect"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Exclusion from "../protocol/pace/Exclusion.ts"
+import { limiting, type Waits } from "../protocol/pace/Limiting.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import * as Metrics from "../report/Metrics.ts"
+import type { Limit } from "../report/Event.ts"
 import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
 import * as Monotonic from "../session/Monotonic.ts"
-import { Members, Sender, Standing } from "../session/Session.ts"
+import { Asking, Members, Sender, Standing } from "../session/Session.ts"
 import { Transport } from "../transport/Transport.ts"
 import type { Ledger } from "./Ledger.ts"
 
 type Tick = Extract<Event, { readonly _tag: "Tick" }>
 
 const tickMillis = 250
+/** What sets the pace is told of the time since so many ticks ago. */
+const limitTicks = 8
+/** An answer that is owed for so long is waited for: others have come meanwhile. */
+const owedMillis = 500
+/** Catchers that are named when it is told. */
+const limitNames = 3
 
 /** Tells how far the session is until interrupted. */
 export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMillis: number) {
   const progress = yield* Progress
-  const session = { members: yield* Members, sender: yield* Sender, standing: yield* Standing }
+  const session = yield* looked
   const now = yield* Monotonic.millis
-  const tick = Effect.map(Clock.currentTimeMillis, (nowMillis) =>
-    tickOf(ledger, session, seconds(nowMillis - startedMillis), now())
-  )
+  const limit = limits(ledger, session, now())
+  const tick = Effect.map(Clock.currentTimeMillis, (nowMillis) => ({
+    ...tickOf(ledger, session, seconds(nowMillis - startedMillis), now()),
+    limit: limit(now())
+  }))
   const count = yield* counted(session)
   const telling = Effect.gen(function* () {
     yield* Effect.sleep(tickMillis)
@@ -38,12 +48,38 @@ export const ticking = Effect.fnUntraced(function* (ledger: Ledger, startedMilli
   return yield* Effect.ensuring(Effect.forever(telling), Effect.flatMap(tick, count))
 })
 
-/** The parts that are looked at. */
-interface Session {
-  readonly members: Members["Service"]
-  readonly sender: Sender["Service"]
-  readonly standing: Standing["Service"]
+type Session = Effect.Success<typeof looked>
+
+/** What sets the pace, each time since a few ticks ago. */
+const limits = (ledger: Ledger, { asking, members, sender, standing }: Session, sinceMillis: number) => {
+  const readings: Array<{ readonly atMillis: number; readonly waits: Waits }> = [
+    { atMillis: sinceMillis, waits: sender.waits() }
+  ]
+  return (nowMillis: number): Limit => {
+    const waits = sender.waits()
+    readings.push({ atMillis: nowMillis, waits })
+    if (readings.length > limitTicks) readings.shift()
+    const [before] = readings
+    const now = { window: sender.window(), nowMillis }
+    const limit = limiting(before.waits, waits, nowMillis - before.atMillis, now)
+    const { by, share } = limit
+    const slots = by === "Work" ? asking.owing(owedMillis) : limit.slots
+    const { members: known } = members.roster()
+    const why = slots.length === 0 ? undefined : ledger.whyBehind(slots[0], true, standing.whyBehind)
+    return {
+      by,
+      share: Math.round(share * 100) / 100,
+      catchers: slots.slice(0, limitNames).map((slot) => known[slot].name),
+      more: Math.max(0, slots.length - limitNames),
+      ...(why === undefined ? {} : { why })
+    }
+  }
 }
+
+/** The parts of the session that are looked at. */
+const looked = Effect.gen(function* () {
+  return { asking: yield* Asking, members: yield* Members, sender: yield* Sender, standing: yield* Standing }
+})
 
 /** The metrics of the session. */
 const counted = Effect.fnUntraced(function* ({ sender }: Session) {
@@ -58,7 +94,7 @@ const counted = Effect.fnUntraced(function* ({ sender }: Session) {
 
 const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: number): Tick => {
   const members = Roster.participants(session.members.roster())
-  const { bytes, repaired } = session.sender.totals()
+  const { bytes, pages, repaired } = session.sender.totals()
   const { total } = ledger
   const held = (slot: number) => Math.min(total, Math.max(session.standing.held(slot), ledger.progress(slot).bytes))
   const rest = (slot: number) => ledger.rest(slot, session.standing.held(slot))
@@ -80,6 +116,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
       state: ledger.stateOf(member) ?? (isSlow || straggled !== undefined ? "Slow" : "Receiving"),
       ...(straggled === undefined ? {} : { straggled }),
       files: done.files,
+      missingPages: done.missingPages,
       bytes: member.lost !== undefined ? done.bytes : held(slot)
     }
   })
@@ -97,6 +134,8 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
     ...(hashed === undefined ? {} : { hashed }),
     phase: ledger.isComparing ? "Comparing" : ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
     repairedPages: repaired,
+    pages,
+    underWay: ledger.underWay.tell(ledger.entries),
     catchers
   }
 }

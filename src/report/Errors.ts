@@ -226,3 +226,17 @@ export class BadManifest extends Schema.TaggedError<BadManifest>()("BadManifest"
     return `the master's manifest cannot be read: ${this.reason}; use the same version of mrsync on both sides`
   }
 }
+
+/** A page or figures cannot be served where they were asked for. */
+export class ServerError extends Schema.TaggedError<ServerError>()("ServerError", {
+  option: Fields.text("the option that asked for it"),
+  host: Fields.text("the address"),
+  port: Fields.count("the port"),
+  code: Fields.text("as the system names it"),
+  reason: Schema.String
+}) {
+  override get message() {
+    const { host, option, port, reason } = this
+    return `${option}: nothing can be served at ${host}:${port}: ${reason}; say another address of this machine, or another port (0: any that is free)`
+  }
+}

@@ -21,10 +21,18 @@ export const CatcherView = Schema.Struct({
   ),
   straggled: Schema.optionalKey(straggled),
   files: Fields.count("files committed there"),
-  bytes: Fields.count("bytes held there by its own answers, committed or not")
+  bytes: Fields.count("bytes held there by its own answers, committed or not"),
+  missingPages: Schema.optionalKey(Fields.count("pages that it was found to lack so far, round by round"))
 })
 /** One catcher as the master sees it. */
 export type CatcherView = typeof CatcherView.Type
+
+/** Where the session can be watched. */
+export const Served = Schema.Struct({
+  _tag: Schema.tag("Served"),
+  page: Schema.optionalKey(Fields.text("the address of the page, with its token: keep it to yourself")),
+  metrics: Schema.optionalKey(Fields.text("the address of the figures for Prometheus"))
+}).annotate({ description: "Both, with --web or --metrics: where the session can be watched." })
 
 /** The tree was read. */
 export const Scanned = Schema.Struct({ _tag: Schema.tag("Scanned"), ...counts }).annotate({
@@ -70,6 +78,33 @@ export const Started = Schema.Struct({
   bytes: Fields.count("their bytes")
 }).annotate({ description: "Both: the session runs." })
 
+/** What sets the pace of a session. */
+export const Limit = Schema.Struct({
+  by: Fields.oneOf(
+    ["Rate", "Catchers", "Network", "Work", "Master"],
+    "Rate: --bwlimit. Catchers: those that are slower than the network. Network: what it carries to all, or to `catchers`. Work: nothing waits to be sent, because the source is read or catchers answer questions. Master: its own machine"
+  ),
+  share: Fields.number("share of the time that is waited for it, 0 to 1"),
+  catchers: Fields.list(Schema.String, "the first names of the catchers that it is about"),
+  more: Fields.count("so many more than these"),
+  why: Schema.optionalKey(straggled)
+})
+/** What sets the pace of a session. */
+export type Limit = typeof Limit.Type
+
+/** A file on its way. */
+export const UnderWay = Schema.Struct({
+  path: Fields.text("its path as it is shown; of a bundle that of its first file; empty: a list of the session's own"),
+  files: Fields.count("files in it: small ones travel together"),
+  bytes: Fields.count("their bytes"),
+  state: Fields.oneOf(
+    ["Opening", "Streaming", "Finishing", "Closing", "Waiting"],
+    "Opening: catchers open it. Streaming: its pages go out. Finishing: what is missing goes out again. Closing: it gets its names. Waiting: only catchers behind the others lack it"
+  )
+})
+/** A file on its way. */
+export type UnderWay = typeof UnderWay.Type
+
 /** How far the session is. */
 export const Tick = Schema.Struct({
   _tag: Schema.tag("Tick"),
@@ -92,8 +127,13 @@ export const Tick = Schema.Struct({
     "Comparing: it is found out what is lacked. Sending: pages go out for the first time. Repairing: all were sent once, and some catcher lacks some. Finishing: all pages are there, and files get their names. Finished: all is done here, and other catchers are waited for (catcher)"
   ),
   repairedPages: Fields.count("pages sent again, and parity (catcher: pages asked for again)"),
+  pages: Schema.optionalKey(Fields.count("page datagrams sent, repairs and parity included (master)")),
+  limit: Schema.optionalKey(Limit.annotateKey({ description: "what sets the pace, in the last seconds (master)" })),
+  underWay: Schema.optionalKey(Fields.list(UnderWay, "the first of the files that are on their way (master)")),
   catchers: Fields.list(CatcherView, "every catcher (master); empty at a catcher")
 }).annotate({ description: "Both: how far the session is, some times a second." })
+/** How far the session is. */
+export type Tick = typeof Tick.Type
 
 /** A file is complete. */
 export const FileCompleted = Schema.Struct({
@@ -156,6 +196,7 @@ export const Note = Schema.Struct({
 
 /** Something that happened in a session. The last is the report. */
 export const Event = Schema.Union([
+  Served,
   Scanned,
   Waiting,
   Joined,

@@ -94,6 +94,11 @@ const errors = Schema.Union([
     "The command line is wrong."
   ),
   error("InterfaceError", known(InterfaceError.fields), "No network interface can be used."),
+  error(
+    "ServerError",
+    known(Errors.ServerError.fields),
+    "A page or figures cannot be served where they were asked for."
+  ),
   error("TransportError", known(Errors.TransportError.fields), "The network failed."),
   error("SourceError", { ...known(Errors.SourceError.fields), ...bytes }, "A source, or the file of --hosts, failed."),
   error("StoreError", { ...known(Errors.StoreError.fields), ...bytes }, "The destination failed."),
@@ -118,6 +123,7 @@ const errors = Schema.Union([
 
 /** A line of `--json`. */
 export const Line = Schema.Union([
+  told(Event.Served),
   told(Event.Scanned),
   told(Event.Waiting),
   told(Event.Joined),

@@ -17,6 +17,7 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Stats } from "../transport/Transport.ts"
+import type { Event } from "./Event.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -62,3 +63,49 @@ export const counting = (role: "master" | "catcher", before: Stats) =>
       counted = totals
     }
   })
+
+// ---- how a session stands ----
+
+/** Sessions that run now. */
+export const sessions = Metric.gauge("mrsync_sessions", { description: "sessions that run now" })
+/** Catchers, by `state`, at a master; of a session that is over those of its report. */
+export const catchers = Metric.gauge("mrsync_catchers", { description: "catchers in that state (master)" })
+/** Bytes that can be sent. */
+export const totalBytes = Metric.gauge("mrsync_total_bytes", { description: "bytes that the session can send" })
+/** Bytes of these that are there: at the master, at the catcher that lacks most. */
+export const heldBytes = Metric.gauge("mrsync_held_bytes", {
+  description: "bytes of these held here, or by the catcher that lacks most"
+})
+/** Seconds since the session began. */
+export const seconds = Metric.gauge("mrsync_session_seconds", { description: "seconds since the session began" })
+/** Entries that did not arrive somewhere. */
+export const failures = counter("mrsync_failures", "entries that did not arrive, each time that one was told")
+
+const states = ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost", "Absent"] as const
+
+/** Shows how a session stands; to be told of its events. */
+export const standing = Effect.map(Effect.context(), (context) => {
+  const set = (gauge: Metric.Gauge<number>, value: number) => gauge.updateUnsafe(value, context)
+  const byState = states.map((state) => [state, Metric.withAttributes(catchers, { state })] as const)
+  const count = (all: ReadonlyArray<{ readonly state: string }>) => {
+    for (const [state, gauge] of byState) set(gauge, all.filter((one) => one.state === state).length)
+  }
+  return (event: Event): void => {
+    switch (event._tag) {
+      case "Started":
+        set(sessions, 1)
+        return set(seconds, 0)
+      case "Tick":
+        set(totalBytes, event.total)
+        set(heldBytes, event.bytes)
+        set(seconds, event.seconds)
+        return count(event.catchers)
+      case "Failed":
+        return failures.updateUnsafe(1, context)
+      case "Report":
+        set(sessions, 0)
+        set(seconds, event.seconds)
+        return count(event.catchers)
+    }
+  }
+})

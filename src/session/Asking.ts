@@ -148,6 +148,8 @@ export class Asking extends Context.Service<
      * Tells of every catcher that sits the file out, also unasked [O-7], until the scope closes.
      */
     readonly onSitOut: (file: number, heed: Heed) => Effect.Effect<void, never, Scope.Scope>
+    /** Catchers that have owed an answer for so many milliseconds, the longest first. */
+    readonly owing: (millis: number) => Message.Audience
   }
 >()("mrsync/session/Asking") {}
 
@@ -165,7 +167,23 @@ export class Questions {
   }
 
   service(): Asking["Service"] {
-    return { ask: (question) => this.ask(question), onSitOut: (file, heed) => this.onSitOut(file, heed) }
+    return {
+      ask: (question) => this.ask(question),
+      onSitOut: (file, heed) => this.onSitOut(file, heed),
+      owing: (millis) => this.owing(millis)
+    }
+  }
+
+  private owing(millis: number): Message.Audience {
+    const latest = this.options.now() - millis
+    const since = new Map<number, number>()
+    for (const { firstAsked, owing } of this.pending) {
+      for (const slot of owing) {
+        const asked = firstAsked.get(slot) ?? Infinity
+        if (asked <= latest) since.set(slot, Math.min(asked, since.get(slot) ?? Infinity))
+      }
+    }
+    return [...since].sort((a, b) => a[1] - b[1] || a[0] - b[0]).map(([slot]) => slot)
   }
 
   /** So many answers at once have room in the receive buffer. */

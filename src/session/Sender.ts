@@ -16,12 +16,14 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Limits from "../protocol/Limits.ts"
 import * as Exclusion from "../protocol/pace/Exclusion.ts"
+import type { Waits } from "../protocol/pace/Limiting.ts"
 import * as Polls from "../protocol/pace/Polls.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import { type Refused, Transport, type TransportError } from "../transport/Transport.ts"
 import type { Audience } from "../wire/Message.ts"
 import { MasterExchange } from "./Exchange.ts"
 import * as Monotonic from "./Monotonic.ts"
+import { Waiting } from "./Waits.ts"
 
 /** Glued page datagrams in a lane's slab; `bytes` is the part that is filled. */
 export interface PageBatch {
@@ -96,6 +98,8 @@ export class Sender extends Context.Service<
     readonly totals: () => Totals
     /** As of now. */
     readonly window: () => Window.Window
+    /** How long it has waited, and for what. */
+    readonly waits: () => Waits
   }
 >()("mrsync/session/Sender") {}
 
@@ -161,7 +165,8 @@ export const make = (options: Options): Effect.Effect<Made, never, Transport | M
     }
     const serving: Sender["Service"]["serving"] = (audience) => pacer.serving(audience)
     const isExcluded = (slot: number) => pacer.isExcluded(slot)
-    return { lanes, sender: { ...told, serving, isExcluded }, pace, run: sending.run }
+    const waits = sending.waits.read
+    return { lanes, sender: { ...told, serving, isExcluded, waits }, pace, run: sending.run }
   })
 
 interface Options {
@@ -250,6 +255,7 @@ interface Parts {
 /** Empties the lanes. */
 class Sending {
   totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
+  readonly waits: Waiting
   private dueMillis = 0
   private readonly options: Options
   private readonly parts: Parts
@@ -257,6 +263,7 @@ class Sending {
   constructor(options: Options, parts: Parts) {
     this.options = options
     this.parts = parts
+    this.waits = new Waiting(parts.now)
   }
 
   readonly run: Effect.Effect<never, TransportError> = Effect.gen({ self: this }, function* () {
@@ -269,7 +276,9 @@ class Sending {
       if (next !== undefined) yield* this.sendNext(next, lane)
       else if (repair.queued.length === 0) {
         work.closeUnsafe()
+        this.waits.begin("Work")
         yield* work.await
+        this.waits.end()
       }
     }
   })
@@ -357,7 +366,9 @@ class Sending {
       const slow = lane === straggler ? [] : pacer.holders(batchBytes)
       if (Polls.sinceLastPoll(pacer.window) > 0) yield* this.poll(lane)
       pacer.room.closeUnsafe()
+      this.waits.begin(slow.length > 0 ? "Catchers" : "Network", slow)
       const answer = yield* Effect.timeoutOption(pacer.room.await, Polls.pauseMillis(pacer.window, now()))
+      this.waits.end()
       pacer.window = Exclusion.waited(pacer.window, slow, fromMillis, now())
       if (answer._tag === "None") yield* this.poll(lane)
     }
@@ -387,7 +398,9 @@ class Sending {
       const { now } = this.parts
       this.dueMillis = Math.max(now(), this.dueMillis) + (bytes / bytesPerSecond) * 1000
       const ahead = this.dueMillis - now()
-      return ahead > burstMillis ? Effect.sleep(ahead) : Effect.void
+      if (ahead <= burstMillis) return Effect.void
+      this.waits.begin("Rate")
+      return Effect.map(Effect.sleep(ahead), () => this.waits.end())
     })
   }
 }

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Master from "../master/Master.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
-import { seconds } from "../report/Progress.ts"
+import { type Event, seconds } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import type { Counted, Fate } from "../report/RollOut.ts"
 import type { Change } from "../store/Volume.ts"
@@ -38,6 +38,8 @@ export interface Options {
   readonly crash: number
   /** How what is lost is made good. */
   readonly repair: Repair
+  /** To be watched: it hears what the master tells, and no more than so many times as fast as it would be. */
+  readonly watched?: { readonly speed: number; readonly tell: (event: Event) => void } | undefined
 }
 
 /** The outcome of the simulated roll-out. */
@@ -62,18 +64,8 @@ const patienceTimes = 50
 
 /** Simulates the roll-out. A hundred catchers and 32 MiB take some seconds of real time. */
 export const make = Effect.fn("Forecast.make")(function* (options: Options) {
-  const {
-    bytesPerSecond,
-    catchers,
-    delayMillis,
-    loss,
-    pageBytes,
-    seed,
-    sizeBytes,
-    slow,
-    slowBytesPerSecond,
-    slowLoss
-  } = options
+  const { bytesPerSecond, catchers, delayMillis, loss, pageBytes, seed, sizeBytes, slow, watched } = options
+  const { slowBytesPerSecond, slowLoss } = options
   const narrow = slowBytesPerSecond === undefined ? undefined : { bytesPerSecond: slowBytesPerSecond, queueBytes }
   const slowest = slow > 0 ? Math.min(bytesPerSecond, slowBytesPerSecond ?? Infinity) : bytesPerSecond
   const sendMillis = (sizeBytes / slowest) * 1000
@@ -103,7 +95,8 @@ export const make = Effect.fn("Forecast.make")(function* (options: Options) {
     network: { loss, delayMillis, bytesPerSecond, glued: true },
     master: { pageBytes, repair: options.repair },
     assemblingBlocks,
-    observer: { network, changed },
+    observer: { network, changed, ...(watched === undefined ? {} : { masterTells: watched.tell }) },
+    ...(watched === undefined ? {} : { speed: watched.speed }),
     limitMillis: patienceMillis + patienceTimes * sendMillis,
     meanwhile: ({ hosts, network, now: clock }) =>
       Effect.gen(function* () {

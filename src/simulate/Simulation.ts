@@ -38,6 +38,8 @@ export interface Observer {
   readonly changed?: (host: Host, change: Change) => void
   /** Datagrams were sent. */
   readonly network?: (event: Simulated.Event) => void
+  /** The master tells what happens, but for files that are complete. */
+  readonly masterTells?: (event: Event) => void
   /** The master has told how it ended. */
   readonly masterReports?: (report: Report) => void
   /** A catcher has. */
@@ -71,6 +73,8 @@ export interface Scenario {
   /** Runs beside the session, and is interrupted soon after that has ended. */
   readonly meanwhile?: (world: World) => Effect.Effect<void>
   readonly observer?: Observer
+  /** No more than so many times as fast as the Clock's time; as fast as can be, where it is left out. */
+  readonly speed?: number
   /** Virtual milliseconds after which the session counts as stuck. */
   readonly limitMillis?: number
 }
@@ -219,7 +223,8 @@ export class Host extends Machine<Report, Catcher.Error> {
 }
 
 /** Runs a scenario to its end. */
-export const run = (scenario: Scenario): Effect.Effect<Outcome> => VirtualTime.run((time) => direct(scenario, time))
+export const run = (scenario: Scenario): Effect.Effect<Outcome> =>
+  VirtualTime.run((time) => direct(scenario, time), scenario.speed)
 
 /** How long a program that failed is left alone before it is started again. */
 const restartMillis = 300
@@ -334,7 +339,10 @@ class Cast {
     const { catchers, isSealed, master, observer, seed, tree } = this.scenario
     // the policy's own are what the source has found
     const source = Memory.sourceLayer(tree, [], master?.policy?.spared)
-    const told = listening((event) => (event._tag === "Report" ? observer?.masterReports?.(event) : undefined))
+    const told = listening((event) => {
+      observer?.masterTells?.(event)
+      if (event._tag === "Report") observer?.masterReports?.(event)
+    })
     return Master.run({ ...defaults, catchers, timeoutMillis: this.timeoutMillis, ...master }).pipe(
       Effect.provide(Layer.mergeAll(this.network.layerMaster, source, told)),
       Effect.provideService(MasterProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),

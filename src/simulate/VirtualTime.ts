@@ -64,9 +64,18 @@ export class VirtualTime {
     return () => void (timer.task = undefined)
   }
 
-  /** Takes so many turns at most, or until it is done; false when there is nothing left to do, ever. */
-  run(turns: number, isDone: () => boolean): boolean {
+  /** Is there nothing to do before that time? */
+  isAheadOf(millis: number): boolean {
+    return this.at === this.tasks.length && this.timers.size > 0 && this.timers.first.atMillis > millis
+  }
+
+  /**
+   * Takes so many turns at most, until it is done, or until there is nothing to do before a time; false when there is nothing left
+   * to do, ever.
+   */
+  run(turns: number, isDone: () => boolean, untilMillis = Infinity): boolean {
     for (let turn = 0; turn < turns && !isDone(); turn++) {
+      if (this.isAheadOf(untilMillis)) return true
       if (this.at === this.tasks.length && !this.nextTimer()) return false
       const process = this.processes[this.at]
       const task = this.tasks[this.at++]
@@ -190,21 +199,31 @@ const clockOf = (process: Process, time: VirtualTime): Clock.Clock => {
 /** Turns between two of the real world's, so that it can interrupt. */
 const turnsAtOnce = 2000
 
-/** Runs a program under virtual time, in a process of its own, until it ends. It dies when there is nothing left to wait for. */
-export const run = <A, E>(program: (time: VirtualTime) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.suspend(() => {
+/** Where virtual time is held back, it is looked at so often. */
+const paceMillis = 20
+
+/**
+ * Runs a program under virtual time, in a process of its own, until it ends. It dies when there is nothing left to wait for.
+ * `speed`: virtual time is no more than so many times as fast as the Clock's; as fast as can be, where it is left out.
+ */
+export const run = <A, E>(program: (time: VirtualTime) => Effect.Effect<A, E>, speed = Infinity): Effect.Effect<A, E> =>
+  Effect.flatMap(Clock.Clock, (clock) => {
     const time = new VirtualTime()
+    const beganMillis = clock.currentTimeMillisUnsafe()
+    const most = () => (speed === Infinity ? Infinity : (clock.currentTimeMillisUnsafe() - beganMillis) * speed)
     let exit: Exit.Exit<A, E> | undefined
     time.process().fork(program(time), (ended) => void (exit = ended))
     const drive: Effect.Effect<A, E> = Effect.suspend(() => {
-      const goesOn = time.run(turnsAtOnce, () => exit !== undefined)
+      const untilMillis = most()
+      const goesOn = time.run(turnsAtOnce, () => exit !== undefined, untilMillis)
       if (exit !== undefined) return exit
       if (time.turnsAtNow > maxTurnsAtOneTime)
         return Effect.die(
           new Error(`at ${time.nowMillis} virtual ms something goes round and round, and time stands still`)
         )
+      const pause = time.isAheadOf(untilMillis) ? Effect.sleep(paceMillis) : Effect.yieldNow
       return goesOn
-        ? Effect.andThen(Effect.yieldNow, drive)
+        ? Effect.andThen(pause, drive)
         : Effect.die(new Error(`after ${time.nowMillis} virtual ms everybody waits, and nothing can happen any more`))
     })
     return drive

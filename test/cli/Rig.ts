@@ -10,6 +10,7 @@ import "../../src/ops/Observing.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
+import { HttpServer } from "effect/http/HttpServer"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -109,7 +110,9 @@ const machine = ({
       vetoed?.(veto)
       return Memory.layer(memory ?? Memory.make())
     },
-    clearing: () => Effect.never
+    clearing: () => Effect.never,
+    httpServer: () => Layer.effect(HttpServer, Effect.never),
+    page: new Uint8Array(0)
   })
 
 /** Runs `mrsync ...args`; what it prints is gathered. */

@@ -36,6 +36,37 @@ describe("group", () => {
   ])("refuses %s", (text, expected) => assert.match(bad(Parse.group(text)), expected))
 })
 
+describe("where a page is served", () => {
+  it.each([
+    ["", { host: "127.0.0.1", port: 0 }],
+    ["localhost", { host: "127.0.0.1", port: 0 }],
+    ["8080", { host: "127.0.0.1", port: 8080 }],
+    [":8080", { host: "127.0.0.1", port: 8080 }],
+    ["localhost:8080", { host: "127.0.0.1", port: 8080 }],
+    ["0.0.0.0:80", { host: "0.0.0.0", port: 80 }],
+    ["10.0.0.1", { host: "10.0.0.1", port: 0 }],
+    ["10.0.0.1:0", { host: "10.0.0.1", port: 0 }],
+    ["[::1]:8080", { host: "::1", port: 8080 }]
+  ])("%s", (text, expected) => assert.deepStrictEqual(good(Parse.listening(text)), expected))
+
+  it.each(["somewhere", "10.0.0.1:", "10.0.0.1:65536", "10.0.0.1:x", "239.1.2.3:80", "::1:80", "1.2.3.4:5:6", "site/"])(
+    "refuses %s",
+    (text) => assert.match(bad(Parse.listening(text)), /^expected an address of this machine and a port, for example/)
+  )
+})
+
+describe("speed", () => {
+  it.each([
+    ["1", 1],
+    ["0.5", 0.5],
+    ["10x", 10]
+  ])("%s", (text, expected) => assert.strictEqual(good(Parse.speed(text)), expected))
+
+  it.each(["0", "-1", "fast", "1001", ""])("refuses %s", (text) =>
+    assert.match(bad(Parse.speed(text)), /^expected a number from 0.1 to 1000/)
+  )
+})
+
 describe("rate", () => {
   it.each([
     ["500mbit", 62_500_000],

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Format from "../../src/cli/Format.ts"
 import * as Picture from "../../src/cli/Picture.ts"
-import * as Summary from "../../src/cli/Summary.ts"
+import * as Summary from "../../src/report/Summary.ts"
 import * as View from "../../src/cli/View.ts"
 import type * as Progress from "../../src/report/Progress.ts"
 import type { CatcherReport, Report } from "../../src/report/Report.ts"

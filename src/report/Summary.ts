@@ -1,6 +1,6 @@
 /** A report as a person reads it, in a few lines. Pure. */
-import { isWell } from "../report/ExitStatus.ts"
-import type { CatcherReport, Report } from "../report/Report.ts"
+import { isWell } from "./ExitStatus.ts"
+import type { CatcherReport, Report } from "./Report.ts"
 import * as Format from "./Format.ts"
 
 /** Catchers, and failures of one catcher, before the rest is only counted (all with -v). */
