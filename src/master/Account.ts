@@ -1,5 +1,9 @@
 /** What became of everything at one catcher. */
 import type { Changes, Runs, SitOutReason } from "../protocol/Words.ts"
+import type { CatcherReport } from "../report/Report.ts"
+
+/** Why a catcher fell behind, if it did. */
+export type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
 
 export interface Account {
   readonly committed: Set<number>

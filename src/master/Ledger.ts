@@ -21,15 +21,12 @@ import { keeps, type Policy } from "../tree/Policy.ts"
 import { refused } from "../tree/Validate.ts"
 import type { Changes, Done, ListKind, Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
-import { type Account, agedReason, joined, newAccount } from "./Account.ts"
+import { type Account, agedReason, joined, newAccount, type WhyBehind } from "./Account.ts"
 import * as Signature from "../delta/Signature.ts"
 import { Deltas } from "./Deltas.ts"
 import { Doubts } from "./Doubts.ts"
 import { type Totals, totalsOf } from "./Totals.ts"
 import { UnderWay } from "./UnderWay.ts"
-
-/** Why a catcher fell behind, if it did. */
-type WhyBehind = (slot: number, isLate: boolean, missedPages: number) => CatcherReport["straggled"]
 
 /** Why nobody gets an entry, and which file was to carry it. */
 interface Withheld {
