@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { hash } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 
 /** The last block may be shorter than the others. */
 export interface Blocks {
@@ -26,9 +27,9 @@ export interface Hashing {
 /** So many bytes of a hash: two contents that agree in them are made by nobody. */
 export const strongBytes = 16
 
-/** Is it large enough? One with holes is not: its content is not the file's bytes one after the other. */
+/** Is it large enough? Of a file with holes the blocks are those of what is carried of it. [M-12] */
 export const hasBlocks = (entry: Entry | undefined): boolean =>
-  entry?._tag === "File" && entry.data === undefined && entry.size >= Limits.deltaBytes
+  entry?._tag === "File" && carriedBytes(entry) >= Limits.deltaBytes
 
 /**
  * Bytes of a block: about the square root of the size, as rsync has it (Tridgell, "Efficient algorithms for sorting and

@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import { hash } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 import * as Blocks from "./Blocks.ts"
 
 /** Of one file. */
@@ -73,7 +74,7 @@ export const decode = (
     const blockBytes = view.getUint32(at + 4, true)
     const size = Number(view.getBigUint64(at + 8, true))
     const file = entries[entry]
-    if (file?._tag !== "File" || file.size !== size || blockBytes === 0)
+    if (file?._tag !== "File" || carriedBytes(file) !== size || blockBytes === 0)
       return Result.fail(`a signature of entry ${entry} with ${size} bytes in blocks of ${blockBytes}`)
     if (at + bytesOf(size, blockBytes) > bytes.length)
       return Result.fail(`signatures that end after ${bytes.length} bytes`)

@@ -5,6 +5,7 @@ import * as Signature from "../delta/Signature.ts"
 import * as Wasm from "../delta/Wasm.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Source } from "../source/Source.ts"
+import { carriedBytes } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -48,7 +49,8 @@ export const signed = Effect.fnUntraced(
   function* (ledger: Ledger, entry: number, { pageBytes, told = () => {} }: Blocks.Hashing) {
     const file = ledger.entries[entry]
     if (file?._tag !== "File") return undefined
-    const signature = Signature.make(entry, file.size, Blocks.bytesOf(file.size, pageBytes))
+    const bytes = carriedBytes(file)
+    const signature = Signature.make(entry, bytes, Blocks.bytesOf(bytes, pageBytes))
     const { sumOf, window } = Wasm.summer(Blocks.turnBytesOf(signature.blockBytes))
     const take = (block: number, at: number, length: number) => {
       signature.weak[block] = sumOf(at, length)

@@ -75,11 +75,13 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
   if (reusing === undefined || olds.length === 0) return writer
   const turn = Effect.suspend(() => site.options.turn?.("reuse") ?? Effect.void)
   const versions = olds.map((old) => ({
-    size: old.size,
+    size: holes.before(old.size),
     read: (offset: number, into: Uint8Array) =>
       Effect.andThen(
         turn,
-        Effect.sync(() => old.read(offset, into))
+        Effect.sync(() => {
+          for (const { at, bytes } of holes.pieces(offset, into)) old.read(at, bytes)
+        })
       )
   }))
   const held = yield* reuse(reusing, versions, writer.write)

@@ -38,6 +38,8 @@ export interface Calls {
   readonly syncfs: ((fd: number, done: Done) => void) | undefined
   /** Takes room on the disk for so many bytes of an open file, in the thread pool. Absent where the system has it not. */
   readonly fallocate: ((fd: number, bytes: number, done: Done) => void) | undefined
+  /** Makes a hole of so many bytes of an open file from an offset on, in the thread pool. Absent where the system has it not. */
+  readonly punch: ((fd: number, offset: number, bytes: number, done: Done) => void) | undefined
 }
 
 /** What attributes are of: an open file, what a path leads to, or a path itself. */
@@ -143,7 +145,7 @@ const bind = (system: System): Calls => {
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
     attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
     syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined,
-    fallocate: process.platform === "linux" ? bindAllocation(koffi, library) : undefined
+    ...((process.platform === "linux" ? bindAllocation(koffi, library) : undefined) ?? noAllocation)
   }
 }
 
@@ -204,15 +206,22 @@ const bindAttributes = (
     })
   )
 
+/** FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE. */
+const keepSize = 1
+const punchHole = 2
+
+const noAllocation = { fallocate: undefined, punch: undefined }
+
 /** Not `posix_fallocate`, which writes to each block where the file system cannot. */
 const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").LibraryHandle) =>
   Result.getOrUndefined(
-    Result.try((): NonNullable<Calls["fallocate"]> => {
+    Result.try((): Pick<Calls, "fallocate" | "punch"> => {
       const fallocate = library.func("int fallocate(int, int, int64_t, int64_t)")
-      return (fd, bytes, done) =>
-        fallocate.async(fd, 0, 0, bytes, (_: unknown, status: number) =>
+      const allocate = (mode: number) => (fd: number, offset: number, bytes: number, done: Done) =>
+        fallocate.async(fd, mode, offset, bytes, (_: unknown, status: number) =>
           done(status === 0 ? null : Errno.toCause(koffi.errno()))
         )
+      return { fallocate: (fd, bytes, done) => allocate(0)(fd, 0, bytes, done), punch: allocate(keepSize | punchHole) }
     })
   )
 

@@ -115,6 +115,12 @@ export class Carried {
     }
   }
 
+  /** Bytes of the carried content that lie before an offset of the file. */
+  before(offset: number): number {
+    const run = this.data.findIndex((at, i) => i % 2 === 0 && at + this.data[i + 1] > offset)
+    return run < 0 ? this.size : this.starts[run / 2] + Math.max(0, offset - this.data[run])
+  }
+
   /** The last run that begins at an offset, or before it. */
   private runAt(offset: number): number {
     let low = 0

@@ -9,6 +9,7 @@ import type { Given } from "../../src/store/Memory.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import * as Blocks from "../../src/delta/Blocks.ts"
+import { countOf } from "../../src/protocol/Runs.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Simulation from "./Simulation.ts"
@@ -148,6 +149,37 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
       const states = outcome.master.value.catchers.map(({ state }) => state).toSorted()
       assert.deepStrictEqual(states, [...Array.from({ length: count - 1 }, () => "Complete"), "Lost"])
     })
+  )
+  it.effect.each([Policy.defaults, { ...Policy.defaults, compare: "Content" as const }])(
+    "has holes: of its data what has changed is sent, and holes are zeros again [M-12] (%#)",
+    (policy) =>
+      Effect.gen(function* () {
+        const image = SimulatedTree.withHoles(Simulation.file("image", size), 3)
+        const { content = new Uint8Array(0), entry } = image
+        const { data = [], metadata } = entry as FileEntry
+        const bytes = countOf(data)
+        assert.isAbove(bytes, 1_500_000)
+        /** The first byte of a run, and one in a hole, are others; and the end is missing, or there is more. */
+        const standing = (run: number, cut: number): Given => {
+          const old = cut < 0 ? Buffer.concat([content, new Uint8Array(-cut).fill(1)]) : content.slice(0, size - cut)
+          old[data[2 * run]] ^= 1
+          old[data[2 * run] + data[2 * run + 1]] ^= 1
+          return {
+            entry: { ...entry, size: old.length, metadata: { ...metadata, mtimeSeconds: 5 } } as FileEntry,
+            content: old
+          }
+        }
+        const holed = [Simulation.directory(""), image]
+        const outcome = yield* sync([[standing(0, 0)], [standing(20, 100)], [standing(90, -5000)]], {
+          tree: holed,
+          master: { policy }
+        })
+        if (outcome.master._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+        for (const memory of outcome.memories) assert.deepStrictEqual(Simulation.differences(holed, memory), [])
+        // one block each, and what is cut off may be of two
+        const most = 5 * Math.ceil(Blocks.bytesOf(bytes, pageBytes) / pageBytes)
+        assert.isAtMost(outcome.master.value.pages.needed, selectionPages + most)
+      })
   )
   it.effect("is sent whole to a catcher that has none, and once", () =>
     Effect.gen(function* () {

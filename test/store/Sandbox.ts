@@ -21,6 +21,7 @@ import { Libc } from "../../src/system/Libc.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import type { Metadata } from "../../src/tree/Metadata.ts"
 import type { CarriedFile } from "../../src/tree/Plan.ts"
+import { memberOf } from "../../src/tree/Members.ts"
 
 export const isRoot = process.geteuid?.() === 0
 export const isLinux = process.platform === "linux"
@@ -126,8 +127,8 @@ export const hardLink = (path: Path, leader: number): Entry => ({ _tag: "HardLin
 
 /** One file carried alone, however small. */
 export const single = (entries: ReadonlyArray<Entry>, entry = entries.findIndex(isFile)): CarriedFile => {
-  const { size } = entries[entry] as Entry & { _tag: "File" }
-  return { file: 1, kind: "Single", size, members: [{ entry, offset: 0, size }] }
+  const member = memberOf(entry, 0, entries[entry] as Entry & { _tag: "File" })
+  return { file: 1, kind: "Single", size: member.size, members: [member] }
 }
 
 /** Every file of the entries in one bundle. */

@@ -104,6 +104,14 @@ describe("runs of data [M-12]", () => {
     }
   )
 
+  it.prop("of a shorter file: so much of what is carried lies in it", [Steps, int(1, 99), int(0, 500_000)], (given) => {
+    const [steps, tail, bytes] = given
+    const { runs, size } = runsOf(steps, tail)
+    const content = contentOf(size, runs)
+    const count = content.subarray(0, bytes).filter((byte) => byte !== 0).length
+    assert.strictEqual(new Holes.Carried({ size, data: runs }).before(bytes), count)
+  })
+
   const sparse = (size: number, data: ReadonlyArray<number>): Entry => ({ ...file("f", size), usedBytes: 0, data })
 
   for (const [what, data, reason] of [

@@ -203,7 +203,8 @@ const large = (site: Site, index: number, piece: Uint8Array, count: (bytes: numb
         const readPart = whole(throughHoles(descriptor, { extent }).read)
         const { contents } = site
         if (contents !== undefined && Blocks.hasBlocks(extent)) {
-          const own = Blocks.make(extent.size, Blocks.bytesOf(extent.size, contents.pageBytes))
+          const bytes = carriedBytes(extent)
+          const own = Blocks.make(bytes, Blocks.bytesOf(bytes, contents.pageBytes))
           const blocks = yield* Blocks.hashed(own, readPart, count)
           const hashed = hashedOf(Blocks.hashOf(blocks), before, statsOf(site, index, fd))
           return hashed && { ...hashed, blocks }

@@ -19,7 +19,8 @@ import * as Confinement from "./Confinement.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import * as Sync from "./Sync.ts"
-import { throughHoles, whole } from "./Through.ts"
+import { oldOf, throughHoles, whole } from "./Through.ts"
+import * as Zeros from "./Zeros.ts"
 
 const flags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
@@ -74,10 +75,11 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   const { descriptor, stats } = file
   const failed = storeError(path)
   const size = fileBytes(member)
+  const canClear = Zeros.canClear(site.libc, member.extent)
+  if (!canClear) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, 0))
+  if (!canClear || stats.size < size) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
   // where the source has holes there are zeros from now on
-  if (member.extent !== undefined) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, 0))
-  if (member.extent !== undefined || stats.size < size)
-    yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
+  if (canClear) yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
   yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
   const { read, write } = throughHoles(descriptor, member)
   const writer: FileWriter = {
@@ -100,7 +102,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     })
   }
   if (reusing === undefined) return writer
-  const old = { size: stats.size, read: whole(descriptor.read), isOwn: true }
+  const old = { ...oldOf(descriptor, canClear ? stats.size : 0, member), isOwn: true }
   const held = yield* reuse(reusing, [old], writer.write)
   return { ...writer, held, isProven: true } as FileWriter
 })

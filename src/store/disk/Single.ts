@@ -8,12 +8,12 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { hasBlocks } from "../../delta/Blocks.ts"
-import { type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
+import { reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Status from "../../system/Status.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
-import { fileBytes, isInside } from "../../tree/Members.ts"
+import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
@@ -24,9 +24,10 @@ import * as InPlace from "./InPlace.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
-import { throughHoles, whole } from "./Through.ts"
+import { oldOf, throughHoles, whole } from "./Through.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
+import * as Zeros from "./Zeros.ts"
 
 /** A file under its temporary name. */
 interface Opened {
@@ -56,9 +57,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
   const index = member.entry
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
   const file = yield* Effect.acquireRelease(
-    attempt(path, () =>
-      site.destination.persistently(() => create(site, index, fileBytes(member), reusing !== undefined))
-    ),
+    attempt(path, () => site.destination.persistently(() => create(site, member, reusing !== undefined))),
     (file) =>
       Effect.andThen(
         file.descriptor.close,
@@ -67,6 +66,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
   )
   const { descriptor } = file
   const failed = storeError(path)
+  if (file.isResumed) yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
   yield* Effect.mapError(reserve(site, descriptor.fd, fileBytes(member)), failed)
   const sparse = new Sparse(size)
   const { read, write } = throughHoles(descriptor, member)
@@ -92,26 +92,28 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
     })
   }
   if (reusing === undefined) return writer
-  return { ...writer, held: yield* heldOf(site, file, reusing, writer), isProven: true } as FileWriter
+  return { ...writer, held: yield* heldOf(site, file, member, reusing, writer), isProven: true } as FileWriter
 })
 
 /** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is written first. */
-const heldOf = (site: Site, { descriptor, index, isResumed }: Opened, reusing: Reusing, { write }: FileWriter) =>
+const heldOf = (
+  site: Site,
+  { descriptor, isResumed }: Opened,
+  member: Member,
+  reusing: Reusing,
+  { write }: FileWriter
+) =>
   Effect.acquireUseRelease(
-    Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, index)))),
+    Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, member)))),
     (old) => {
-      const own = isResumed ? [{ ...oldOf(descriptor), isOwn: true }] : []
+      const own = isResumed ? [{ ...oldOf(descriptor, fileBytes(member), member), isOwn: true }] : []
       return reuse(reusing, [...own, ...(old === undefined ? [] : [old])], write)
     },
     (old) => old?.close ?? Effect.void
   )
 
-const oldOf = ({ fd, read }: Descriptor.Descriptor): Old => {
-  const stats = fs.fstatSync(fd)
-  return { size: stats.isFile() ? stats.size : 0, read: whole(read) }
-}
-
-const standing = ({ contents, destination, inventory, similar }: Site, index: number) => {
+const standing = ({ contents, destination, inventory, similar }: Site, member: Member) => {
+  const index = member.entry
   const entry = inventory.file(index)
   const { directory, name } = destination.spot(entry.path)
   const descriptor = Descriptor.make(Confinement.openToLook({ directory, name: similar.get(index) ?? name }))
@@ -119,12 +121,15 @@ const standing = ({ contents, destination, inventory, similar }: Site, index: nu
   const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
   const blocks = now()
   const isStill = Effect.sync(() => now() !== undefined)
-  return { ...oldOf(descriptor), close, ...(blocks && { known: { blocks, isStill } }) }
+  const stats = fs.fstatSync(fd)
+  const old = oldOf(descriptor, stats.isFile() ? stats.size : 0, member)
+  return { ...old, close, ...(blocks && { known: { blocks, isStill } }) }
 }
 
 /** `reuses`: what was kept of it is taken up. */
-const create = (site: Site, index: number, size: number, reuses: boolean): Opened => {
-  const { destination, forcing, inventory, partials, temporaries } = site
+const create = (site: Site, member: Member, reuses: boolean): Opened => {
+  const { destination, forcing, inventory, libc, partials, temporaries } = site
+  const index = member.entry
   const entry = inventory.file(index)
   const refused = inventory.refusal(index)
   if (refused !== undefined) throw refused
@@ -139,12 +144,13 @@ const create = (site: Site, index: number, size: number, reuses: boolean): Opene
   let fd = made
   const kept = orClean(
     () => {
-      const kept = reuses ? partials.takeBack(spot, temporary) : partials.makeRoom(spot, size)
+      const isUsed = reuses && Zeros.canClear(libc, member.extent)
+      const kept = isUsed ? partials.takeBack(spot, temporary) : partials.makeRoom(spot, member.size)
       if (kept !== undefined) {
         fs.closeSync(made)
         fd = kept
       }
-      fs.ftruncateSync(fd, size)
+      fs.ftruncateSync(fd, fileBytes(member))
       return kept
     },
     () => {

@@ -1,6 +1,7 @@
 /** The content of an open file: through its holes [M-12], and whole or not at all. */
 
 import * as Effect from "effect/Effect"
+import type { Old } from "../../delta/Reuse.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { Carried } from "../../tree/Holes.ts"
 import type { Member } from "../../tree/Members.ts"
@@ -20,6 +21,12 @@ export const throughHoles = (
       for (const piece of carried.pieces(offset, bytes)) yield* write(piece.at, piece.bytes)
     })
   }
+}
+
+/** An older version of a file, of which there is so much: it is looked through where the new one has data. [Y-13] */
+export const oldOf = (descriptor: Descriptor.Descriptor, bytes: number, member: Pick<Member, "extent">): Old => {
+  const size = member.extent === undefined ? bytes : new Carried(member.extent).before(bytes)
+  return { size, read: whole(throughHoles(descriptor, member).read) }
 }
 
 /** Fills memory from an offset; fails where the file ends before. */

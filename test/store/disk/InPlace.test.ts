@@ -7,7 +7,6 @@ import * as Tree from "../../../src/simulate/Tree.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
-import { plan } from "../../../src/tree/Plan.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import { directory, disk, file, modeOf, names, nanos, nanosOf, none, single, veto, ways } from "../Sandbox.ts"
 import { blockBytesOf, reusing } from "../reusing.ts"
@@ -100,10 +99,9 @@ describe.each(ways)("$name", (way) => {
       const tree: ReadonlyArray<Entry> = [{ ...file("f", size), data: [5, 3, size - 2, 2] }]
       const { before, store, top } = yield* made()
       yield* prepare(store, tree)
-      const [carried] = plan(tree)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const writer = yield* store.open(carried)
+          const writer = yield* store.open(single(tree))
           yield* writer.write(0, Buffer.from("abcde"))
           assert.deepStrictEqual(yield* writer.commit(none), [])
         })
@@ -113,6 +111,39 @@ describe.each(ways)("$name", (way) => {
       expected.write("de", size - 2)
       assert.isTrue(fs.readFileSync(`${top}/f`).equals(expected))
       assert.strictEqual(inode(`${top}/f`), before)
+    })
+  )
+  it.effect("of one with holes what is right stays, and what is data where the source has none goes [M-12]", () =>
+    Effect.gen(function* () {
+      const bytes = 4_000_000
+      const data = [4096, size, bytes - 8192, 8192]
+      const carriedBytes = size + 8192
+      const carried = Tree.bytes(carriedBytes, 1)
+      const expected = Buffer.alloc(bytes)
+      expected.set(carried.subarray(0, size), data[0])
+      expected.set(carried.subarray(size), data[2])
+      const tree: ReadonlyArray<Entry> = [{ ...file("f", bytes), data }]
+      const old = Buffer.from(expected)
+      old.fill(1, 0, 4096)
+      old.fill(2, size + 4096, size + 2_000_000)
+      old[5000] ^= 1
+      const { store, top } = yield* made()
+      fs.writeFileSync(`${top}/f`, Buffer.concat([old, Buffer.from("more")]))
+      const before = inode(`${top}/f`)
+      yield* prepare(store, tree)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(tree), reusing(0, carried))
+          const own = blockBytesOf(carriedBytes)
+          // without koffi nobody says where data is, and nothing of it stays
+          assert.deepStrictEqual(writer.held, way.koffi ? [own, carriedBytes - own] : [])
+          yield* writer.write(0, carried.subarray(0, way.koffi ? own : carriedBytes))
+          assert.deepStrictEqual(yield* writer.commit(none), [])
+        })
+      )
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(expected))
+      assert.strictEqual(inode(`${top}/f`), before)
+      assert.isBelow(fs.statSync(`${top}/f`).blocks * 512, carriedBytes + 64 * 1024)
     })
   )
   it.effect("no link is followed, and what takes its place meanwhile is left alone", () =>

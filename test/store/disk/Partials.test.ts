@@ -117,6 +117,36 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("of a file with holes: what is data where the source has none goes [M-12]", () =>
+    Effect.gen(function* () {
+      const bytes = size + 5_000_000
+      const holed = [dir(""), { ...file("large", bytes), data: [1_000_000, size] }]
+      const { at, store } = yield* interrupted(holed)
+      assert.deepStrictEqual(names(at), [kept])
+      const garbage = fs.openSync(`${at}/${kept}`, "r+")
+      fs.writeSync(garbage, new Uint8Array(100_000).fill(1), 0, 100_000, 500_000)
+      fs.writeSync(garbage, new Uint8Array(100).fill(1), 0, 100, bytes + 1000)
+      fs.closeSync(garbage)
+      const changes = yield* surveyed(store, holed)
+      assert.isTrue(Compare.isOld(changes[1]))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(holed), { signature: signatureOf(content) })
+          // without koffi nobody says where data is, and it is not used
+          const from = way.koffi ? Math.floor(arrives / blockBytes) * blockBytes : 0
+          assert.deepStrictEqual(writer.held, from === 0 ? [] : [0, from])
+          yield* writer.write(from, content.subarray(from))
+          assert.deepStrictEqual(yield* writer.commit(() => false), [])
+        })
+      )
+      const expected = Buffer.alloc(bytes)
+      expected.set(content, 1_000_000)
+      assert.isTrue(fs.readFileSync(`${at}/large`).equals(expected))
+      assert.isBelow(fs.statSync(`${at}/large`).blocks * 512, size + 64 * 1024)
+      assert.deepStrictEqual(names(at), ["large"])
+    })
+  )
+
   it.effect("and an older version beside it are both used", () =>
     Effect.gen(function* () {
       const { at, store } = yield* interrupted(entries)
