@@ -9,7 +9,7 @@ import * as Veto from "../filter/Veto.ts"
 import * as Delay from "../protocol/group/Delay.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { type Changes, type Done, isList } from "../protocol/Words.ts"
-import type { BadManifest } from "../report/Errors.ts"
+import type { BadManifest, HookFailed } from "../report/Errors.ts"
 import { seconds } from "../report/Progress.ts"
 import type { CatcherReport, Protected, Report } from "../report/Report.ts"
 import { displaySession } from "../session/Exchange.ts"
@@ -60,10 +60,10 @@ export class Attendance {
   /** Bytes of the whole tree. */
   total = 0
   /**
-   * Why the tree as a whole cannot be here: its manifest cannot be read, or its destination is not
-   * to be used.
+   * Why the tree as a whole cannot be here: its manifest cannot be read, its destination is not to
+   * be used, or the owner's hook has failed.
    */
-  ruin: BadManifest | StoreError | undefined
+  ruin: BadManifest | HookFailed | StoreError | undefined
   /** Why nothing of the tree is taken: there is no room for it. */
   noRoom: string | undefined
   leftOut = nothingLeftOut
@@ -111,6 +111,8 @@ export class Attendance {
   hasEnded = false
   /** The tree is committed. */
   done = false
+  /** And the master may be told. [F-12] */
+  isConcluded = false
   /** When the first page came: before it a master waits for others. */
   startedMillis: number | undefined
   heardMillis: number

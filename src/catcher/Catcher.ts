@@ -31,6 +31,7 @@ import type { Digests, FromMaster, Itemize, Poll, Probe, Survey } from "../wire/
 import { BlockPool } from "./Assembly.ts"
 import { Attendance, reportOf } from "./Attendance.ts"
 import * as CatchFiles from "./Files.ts"
+import { type Hooks, SessionHooks } from "./Hooks.ts"
 import { ManifestFile } from "./ManifestFile.ts"
 import { ReplayedInbox } from "./ReplayedInbox.ts"
 import { Ruin } from "./Ruin.ts"
@@ -53,6 +54,8 @@ export interface Options {
    * catchers share one memory.
    */
   readonly assemblingBlocks?: number
+  /** What its owner has done around each session. */
+  readonly hooks?: Hooks
 }
 
 /**
@@ -73,6 +76,7 @@ export type Error =
   | Errors.JoinRefused
   | Errors.SessionAborted
   | Errors.BadManifest
+  | Errors.HookFailed
   | Errors.TransportError
   | Errors.StoreError
 
@@ -120,19 +124,28 @@ interface Services {
   readonly progress: Progress["Service"]
   readonly now: () => number
   readonly wakefulness: Wakefulness
+  readonly hooks: SessionHooks
+  readonly reportOf: (attendance: Attendance) => Report
 }
 
 const attend = Effect.fnUntraced(function* (options: Options) {
   const now = yield* Monotonic.millis
   const wakefulness = yield* Wakefulness.make(now)
   const exchange = yield* CatcherExchange
-  const services = { transport: yield* Transport, exchange, progress: yield* Progress, now, wakefulness }
+  const transport = yield* Transport
+  const progress = yield* Progress
+  const reportHere = (attendance: Attendance) =>
+    reportOf({ id: options.id, ...exchange.protection }, transport.local, attendance, now())
+  const hooks = new SessionHooks(options.hooks ?? {}, { progress, scope: yield* Effect.scope, reportOf: reportHere })
+  const services = { transport, exchange, progress, now, wakefulness, hooks, reportOf: reportHere }
   yield* Effect.forkScoped(Unsent.telling)
   const visitor = new Visitor(options, services, yield* pullOf(exchange.receive))
   const report = Effect.sync(() => visitor.report())
   return yield* visitor.visits.pipe(
     // [J-8] a master need not wait for a catcher that is stopped
     Effect.onInterrupt(() => visitor.leave),
+    // [F-12] also when the session breaks off
+    Effect.onExit(() => hooks.conclude),
     Effect.onError(() => (visitor.attendance.membership === undefined ? Effect.void : report)),
     Effect.andThen(report)
   )
@@ -161,15 +174,14 @@ class Visitor {
   }
 
   report(): Report {
-    const { exchange, now, progress, transport } = this.services
-    const report = reportOf({ id: this.options.id, ...exchange.protection }, transport.local, this.attendance, now())
-    progress.publish(report)
+    const report = this.services.reportOf(this.attendance)
+    this.services.progress.publish(report)
     return report
   }
 
   readonly leave = Effect.suspend(() => {
-    const { done, membership } = this.attendance
-    if (membership === undefined || done) return Effect.void
+    const { isConcluded, membership } = this.attendance
+    if (membership === undefined || isConcluded) return Effect.void
     const { incarnation, master, session, slot } = membership
     return this.services.exchange.tell(master, { _tag: "Aborted", session, slot, incarnation, file: undefined })
   })
@@ -240,7 +252,7 @@ class Visitor {
       const attendance = new Attendance(now(), wakefulness)
       this.attendance = attendance
       attendance.joins(membership)
-      const files = yield* filesOf(membership, attendance, options)
+      const files = yield* filesOf(membership, attendance, options, this.services.hooks)
       yield* Effect.forkScoped(Tick.ticking(attendance, now))
       yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, files.comparing, now))
       const received = PageReceiver.events(replayed.inbox, membership, attendance.received)
@@ -314,7 +326,9 @@ const watch = Effect.fnUntraced(function* (
   now: () => number
 ) {
   while (true) {
-    const patience = attendance.done ? Math.min(Limits.lingerMillis, options.timeoutMillis) : options.timeoutMillis
+    const patience = attendance.isConcluded
+      ? Math.min(Limits.lingerMillis, options.timeoutMillis)
+      : options.timeoutMillis
     const before = now()
     yield* Effect.sleep(patience / 4)
     // we stood still, and what was said meanwhile is still to be read
@@ -434,7 +448,8 @@ const answerTo = Effect.fnUntraced(function* (
 const filesOf = Effect.fnUntraced(function* (
   membership: Announce.Membership,
   attendance: Attendance,
-  { assemblingBlocks, id }: Options
+  { assemblingBlocks, id }: Options,
+  hooks: SessionHooks
 ) {
   const answering = yield* answeringOf(membership, attendance)
   const pool = new BlockPool(membership.blockPages * membership.pageBytes, assemblingBlocks)
@@ -446,7 +461,8 @@ const filesOf = Effect.fnUntraced(function* (
     tell: (question, found) => exchange.answer(membership.master, Answers.toSurvey(question, found, membership)),
     tellComparing: (question) =>
       exchange.answer(membership.master, Answers.comparing(question, attendance.comparison, membership)),
-    refuse: (reason) => answering(0, { _tag: "SitOut", reason, about: "Tree" })
+    refuse: (reason) => answering(0, { _tag: "SitOut", reason, about: "Tree" }),
+    hooks
   })
   const tree = yield* TreeFiles.make(attendance, ruin, {
     id,

@@ -43,6 +43,7 @@ import type { TransportError } from "../transport/Transport.ts"
 import type { Failure, Item, Itemize, Survey } from "../wire/Message.ts"
 import { type Attendance, isComplete } from "./Attendance.ts"
 import { MastersHashes } from "./MastersHashes.ts"
+import type { SessionHooks } from "./Hooks.ts"
 import type { Ruin } from "./Ruin.ts"
 
 interface Options {
@@ -55,6 +56,8 @@ interface Options {
   readonly tellComparing: (question: Survey) => Effect.Effect<void, TransportError>
   /** Answers it where nothing of the tree can be here. */
   readonly refuse: (reason: string) => Effect.Effect<void, TransportError>
+  /** What the owner has done around the session. */
+  readonly hooks: Pick<SessionHooks, "begin" | "conclude">
 }
 
 /**
@@ -143,9 +146,10 @@ export class ManifestFile {
         })
       }
       const finish = Effect.gen({ self: this }, function* () {
-        if (attendance.policy?.isDryRun === true) return this.finish([])
-        const others = yield* this.deleteOthers
-        return this.finish([...others, ...(yield* store.finish)])
+        const isDryRun = attendance.policy?.isDryRun === true
+        this.settle(isDryRun ? [] : [...(yield* this.deleteOthers), ...(yield* store.finish)])
+        yield* this.options.hooks.conclude
+        return this.conclude()
       })
       return this.inMemory(0, layout, () => Effect.andThen(this.prepared, ruin.ruining(finish)))
     })
@@ -219,8 +223,8 @@ export class ManifestFile {
     return this.filter === undefined ? {} : { filter: this.filter }
   }
 
-  /** The tree is committed: the failures that the answers to earlier questions have not said. */
-  private finish(failures: ReadonlyArray<Failure>): ReadonlyArray<Failure> {
+  /** The tree is committed: its outcome is known. */
+  private settle(failures: ReadonlyArray<Failure>): void {
     const { attendance } = this
     // given up before we came, while we were away, or because we missed pages for too long: nobody
     // has told us
@@ -236,6 +240,12 @@ export class ManifestFile {
     attendance.entries?.forEach((entry, index, entries) => {
       if (isLinkedFile(entry, entries) && !attendance.isAmiss(index)) attendance.files++
     })
+  }
+
+  /** The failures that the answers to earlier questions have not said. */
+  private conclude(): ReadonlyArray<Failure> {
+    const { attendance } = this
+    attendance.isConcluded = true
     if (isComplete(attendance)) this.services.progress.publish({ _tag: "Completed", id: this.options.id })
     const failed = [...attendance.failures]
       .filter(([entry]) => !attendance.said.has(entry))
@@ -354,7 +364,8 @@ export class ManifestFile {
       const surveying = Effect.tap(this.ruin.ruining(store.survey(entries, policy, looked)), (changes) =>
         this.makeSureOfRoom(entries, policy, (entry) => Compare.isLacked(changes[entry]))
       )
-      const changes = yield* Effect.onError(surveying, () => answering)
+      const begun = policy.isDryRun ? Effect.void : this.begin
+      const changes = yield* Effect.onError(Effect.andThen(begun, surveying), () => answering)
       yield* this.resolve(entries, changes, policy)
       const items: Array<Item> = []
       if (policy.itemizes) {
@@ -377,6 +388,11 @@ export class ManifestFile {
       return failures
     })
   }
+
+  /** [F-12] Nothing of the tree is touched before. */
+  private readonly begin: Effect.Effect<void, StoreError> = Effect.suspend(() =>
+    this.ruin.requiring(this.options.hooks.begin(this.attendance))
+  )
 
   /** A catcher that does not run as root leaves devices out, and says so. */
   private tellDevices(entries: ReadonlyArray<Entry>, changes: Uint16Array, policy: Policy): void {
@@ -451,7 +467,7 @@ export class ManifestFile {
     // no count of them would be exact
     if (bytes > Number.MAX_SAFE_INTEGER) return yield* this.isBad(`its files have ${bytes} bytes together`)
     // with a policy the survey says first what has to come
-    if (policy === undefined) yield* this.makeSureOfRoom(entries)
+    if (policy === undefined) yield* Effect.andThen(this.begin, this.makeSureOfRoom(entries))
     const preparing = policy === undefined ? store.prepare(entries) : this.prepareFor(entries, policy)
     attendance.policy = policy
     // without a policy every file is sent: the plan is known at once

@@ -3,8 +3,9 @@
  * is told once.
  */
 import * as Effect from "effect/Effect"
+import type { HookFailed } from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
-import { isVeto, reasonOf, Store, type StoreError } from "../store/Store.ts"
+import { isVeto, reasonOf, Store, StoreError } from "../store/Store.ts"
 import * as Names from "../tree/Names.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Attendance } from "./Attendance.ts"
@@ -33,7 +34,15 @@ export class Ruin {
     return Effect.tapError(effect, (error) => Effect.sync(() => this.spoil(error)))
   }
 
-  private spoil(error: StoreError): void {
+  /** [F-12] What must go well before anything of the tree is touched. */
+  requiring(hook: Effect.Effect<void, HookFailed>): Effect.Effect<void, StoreError> {
+    return Effect.mapError(hook, (error) => {
+      this.spoil(error)
+      return new StoreError({ code: "ECANCELED", path: "", reason: error.message })
+    })
+  }
+
+  private spoil(error: StoreError | HookFailed): void {
     const { attendance, files, progress } = this
     if (attendance.ruin !== undefined) return
     // [M-10] a destination without room is of use, and the want of room has been told
@@ -41,7 +50,7 @@ export class Ruin {
       attendance.ruin = error
       progress.publish({ _tag: "Failed", path: Names.display(new Uint8Array(0)), reason: error.message })
     }
-    files?.fail(error.reason)
+    files?.fail(error._tag === "StoreError" ? error.reason : error.message)
   }
 
   private stands(): Effect.Effect<void, StoreError> {

@@ -29,6 +29,8 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing, Pi
   readonly timeoutMillis: number
   readonly id: string | undefined
   readonly serve: boolean
+  readonly onStart: string | undefined
+  readonly onComplete: string | undefined
   readonly fsync: boolean
   readonly noPartial: boolean
   readonly partialDir: string | undefined
@@ -52,6 +54,15 @@ const ownName = (hostName: string): Effect.Effect<string, Status.UsageError> =>
       usage(`the host's name "${hostName}" cannot be used, ${reason}: choose another with --id NAME`)
     )
   )
+
+/** Loaded where there are any. */
+const hooksOf = (commands: Input, id: string) =>
+  commands.onStart === undefined && commands.onComplete === undefined
+    ? Effect.succeed({})
+    : Effect.flatMap(
+        Effect.promise(() => import("../ops/Hooks.ts")),
+        ({ make }) => make({ ...commands, id })
+      )
 
 /** Between a session that failed and the next try, so that a lasting fault does not spin. */
 const pauseMillis = 1000
@@ -93,7 +104,8 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const options: Catcher.Options = {
     id,
     waitMillis: input.waitMillis ?? (input.serve ? undefined : Catcher.defaults.waitMillis),
-    timeoutMillis: input.timeoutMillis
+    timeoutMillis: input.timeoutMillis,
+    hooks: yield* hooksOf(input, id)
   }
   const session = (checked: Checked) =>
     Effect.flatMap(network, (found) =>

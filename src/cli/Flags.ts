@@ -359,6 +359,18 @@ export const catching = {
     parse: Parse.partialDirectory
   }),
   serve: given("serve", "Stay for session after session, until interrupted"),
+  onStart: parsed("on-start", {
+    metavar: "COMMAND",
+    description:
+      "Run by sh before a session changes anything in DEST; when it fails, nothing of that session is done here",
+    parse: Parse.command
+  }),
+  onComplete: parsed("on-complete", {
+    metavar: "COMMAND",
+    description:
+      "Run by sh when the outcome is known (MRSYNC_STATE), before the master is told; its failure is reported",
+    parse: Parse.command
+  }),
   waitMillis: parsed("wait", {
     metavar: "SECONDS",
     description: `How long to wait for a master before it ends (${defaultWait}; with --serve forever)`,

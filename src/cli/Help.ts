@@ -53,7 +53,10 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     output
   ],
   catch: [
-    { title: "Sessions", names: ["serve", "wait", "id", "fsync", "partial-dir", "no-partial"] },
+    {
+      title: "Sessions",
+      names: ["serve", "wait", "id", "on-start", "on-complete", "fsync", "partial-dir", "no-partial"]
+    },
     { title: "What no master may do", names: ["protect", "protect-from", "no-delete", "max-delete"] },
     network,
     keys,

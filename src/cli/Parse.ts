@@ -19,6 +19,12 @@ export const badLossPercent = 20
 
 type Parsed<A> = Result.Result<A, string>
 
+/** A command for the shell. */
+export const command = (text: string): Parsed<string> =>
+  text.trim() === ""
+    ? Result.fail('that is none: expected a command, for example "systemctl restart site"')
+    : Result.succeed(text)
+
 /** ADDR[:PORT]. */
 export const group = (text: string): Parsed<Group> => {
   const example = "for example 239.255.67.92:8888"

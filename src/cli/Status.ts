@@ -114,6 +114,7 @@ const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } =
   GroupBusy: () => exitStatus.protocol,
   JoinRefused: () => exitStatus.protocol,
   BadManifest: () => exitStatus.protocol,
+  HookFailed: () => exitStatus.file,
   SessionAborted: () => exitStatus.interrupted,
   AnnounceTimeout: () => exitStatus.timeout,
   MasterTimeout: () => exitStatus.timeout,

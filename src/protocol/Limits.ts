@@ -476,6 +476,11 @@ export const questionTimeouts = 12
  */
 export const recognitionTimeouts = 6
 /**
+ * What a catcher's owner has done around a session may take this many time-outs: half of what a
+ * question waits, since the commit of the tree is in the same answer. [F-12]
+ */
+export const hookTimeouts = 6
+/**
  * How long the rounds of a span, while later pages stream, wait for an answer; the last rounds wait
  * for it longer.
  */

@@ -218,6 +218,16 @@ export class SessionAborted extends Schema.TaggedError<SessionAborted>()("Sessio
   }
 }
 
+/** What a catcher's owner has done around a session went wrong. [F-12] */
+export class HookFailed extends Schema.TaggedError<HookFailed>()("HookFailed", {
+  hook: Fields.oneOf(["on-start", "on-complete"], "before anything was changed, or when the outcome was known"),
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.hook} failed: ${this.reason}`
+  }
+}
+
 /** What the master sent as manifest is none. */
 export class BadManifest extends Schema.TaggedError<BadManifest>()("BadManifest", {
   reason: Schema.String

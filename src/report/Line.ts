@@ -112,6 +112,7 @@ const errors = Schema.Union([
   error("MasterTimeout", known(Errors.MasterTimeout.fields), "Catcher: no master was heard, or it fell silent."),
   error("JoinRefused", known(Errors.JoinRefused.fields), "Catcher: the master refused it."),
   error("SessionAborted", known(Errors.SessionAborted.fields), "Catcher: the master ended the session early."),
+  error("HookFailed", known(Errors.HookFailed.fields), "Catcher: what its owner has done before a session went wrong."),
   error("BadManifest", known(Errors.BadManifest.fields), "Catcher: the master's manifest cannot be read."),
   error(
     "DemoError",

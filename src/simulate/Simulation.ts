@@ -17,6 +17,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Catcher from "../catcher/Catcher.ts"
+import type { Hooks } from "../catcher/Hooks.ts"
 import * as Master from "../master/Master.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { type Event, Progress } from "../report/Progress.ts"
@@ -68,6 +69,8 @@ export interface Scenario {
   readonly before?: (catcher: number, volume: Volume) => void
   /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
   readonly assemblingBlocks?: number
+  /** What a catcher's owner has done around a session, by the catcher's number from 0. */
+  readonly hooks?: (catcher: number) => Hooks
   /** Is the session under a seal? */
   readonly isSealed?: boolean
   /** Runs beside the session, and is interrupted soon after that has ended. */
@@ -305,7 +308,7 @@ class Cast {
       `c${i + 1}`,
       this.time,
       this.network,
-      (life) => Effect.suspend(() => this.catcherProgram(host, life)),
+      (life) => Effect.suspend(() => this.catcherProgram(host, i, life)),
       () => this.onHostEnded(host)
     )
     before?.(i, host.volume)
@@ -315,8 +318,8 @@ class Cast {
     return host
   }
 
-  private catcherProgram(host: Host, life: number) {
-    const { assemblingBlocks, isSealed, observer, seed } = this.scenario
+  private catcherProgram(host: Host, i: number, life: number) {
+    const { assemblingBlocks, hooks, isSealed, observer, seed } = this.scenario
     const { disk, name, volume } = host
     host.memory = Memory.make({ ...disk, volume, known: (path) => this.known.get(path) })
     const told = listening((event) => {
@@ -327,7 +330,8 @@ class Cast {
       id: name,
       waitMillis: catcherWaitMillis,
       timeoutMillis: this.timeoutMillis,
-      ...(assemblingBlocks === undefined ? {} : { assemblingBlocks })
+      ...(assemblingBlocks === undefined ? {} : { assemblingBlocks }),
+      ...(hooks === undefined ? {} : { hooks: hooks(i) })
     }).pipe(
       Effect.provide(Layer.mergeAll(this.network.layerCatcher(name), Memory.layer(host.memory), told)),
       Effect.provideService(CatcherProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),

@@ -11,7 +11,8 @@ import type * as Simulated from "../../src/transport/simulated/Network.ts"
 export { directory, file, hardLink, symlink } from "../../src/simulate/Tree.ts"
 
 export type Scenario = Omit<Engine.Scenario, "network" | "disk" | "meanwhile"> &
-  Simulated.Impairments & {
+  Simulated.Impairments &
+  Pick<Simulated.Options, "bytesPerSecond"> & {
     readonly receiveBufferBytes?: number
     /** Faults of the store, by catcher. */
     readonly faults?: (catcher: number) => Engine.Disk
