@@ -161,7 +161,7 @@ export const lacked = Effect.fn("MissingRounds.lacked")(function* (
   const patienceMillis = Limits.spanPatienceMillis
   const about = { content, repairs, audience, lane: repair, first, count, root: undefined, patienceMillis }
   const asked = audience.filter(repairs.wants)
-  const answers = yield* askRound(about, asked, false, true)
+  const answers = yield* askRound(about, asked, false, { wantsLists: true })
   const missing = [...answers.values()].flatMap((answer) => (answer._tag === "Missing" ? [answer.runs] : []))
   // they may lack what no other does
   if (missing.length < asked.length) yield* PageStream.hashSpan(content, [first, count])
@@ -221,7 +221,12 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     owing = owing.filter(repairs.wants)
     if (owing.length === 0) break
     if (root !== undefined) repairs.lastRounds++
-    const answers = yield* askRound(options, owing, isAlone)
+    let rest: Audience = []
+    const answers = yield* askRound(options, owing, isAlone, {
+      leavesRest: (slots) => {
+        rest = slots
+      }
+    })
     const missing = tally.take(answers, root !== undefined)
     for (const [slot, answer] of missing) {
       judge(trials, content.layout, slot, answer, before.get(slot))
@@ -245,13 +250,14 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       }
       isAlone = false
       // others have answered: nobody waits for those that have not
-      const silent = owing.filter((slot) => !answers.has(slot))
+      const silent = owing.filter((slot) => !answers.has(slot) && !rest.includes(slot))
       leaveOut(silent)
       if (answers.size > 0) for (const slot of silent) late.add(slot)
     }
-    owing = [...missing.keys()].filter((slot) => !late.has(slot))
+    const lackers = [...missing.keys()].filter((slot) => !late.has(slot))
+    owing = [...lackers, ...rest]
     if (owing.length === 0) break
-    const wanted = owing.map((slot) => portion(trials, slot, missing.get(slot)!))
+    const wanted = lackers.map((slot) => portion(trials, slot, missing.get(slot)!))
     yield* send(options, wanted, demand(owing, repairs.wants))
     yield* lane.drained
     if (owing.every(trials.isOnTrial)) {
@@ -321,11 +327,17 @@ const send = Effect.fnUntraced(function* (
   }
 })
 
+/** What a round asks for, and whom it may leave to the next one. */
+interface Asks {
+  readonly wantsLists?: boolean
+  readonly leavesRest?: (rest: Audience) => void
+}
+
 const askRound = Effect.fnUntraced(function* (
   options: Rounds,
   audience: Audience,
   isAlone: boolean,
-  wantsLists = false
+  { leavesRest, wantsLists = false }: Asks
 ) {
   const { content, count, first, patienceMillis, repairs, root } = options
   const { ask } = yield* Asking
@@ -336,6 +348,7 @@ const askRound = Effect.fnUntraced(function* (
     file: content.file,
     audience,
     ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
+    ...(leavesRest === undefined ? {} : { leavesRest }),
     message: (audience) => ({
       _tag: "Eof",
       file: content.file,

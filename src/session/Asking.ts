@@ -58,6 +58,11 @@ export interface Question {
   readonly leavesOutMute?: boolean
   /** One whose answers are lost is waited for as any other. */
   readonly awaitsUnheard?: boolean
+  /**
+   * [Q-16] When nearly all have answered, the rest is left to the next question, and told so:
+   * slots.
+   */
+  readonly leavesRest?: (rest: Message.Audience) => void
 }
 
 interface Options {
@@ -76,22 +81,29 @@ class Asked {
   readonly question: Question
   readonly owing: Set<number>
   readonly answered: Array<number> = []
+  /** All of the slice have answered that must. */
   readonly sliceAnswered = Latch.makeUnsafe(false)
+  /** Nearly all of the slice have answered: what the rest said is probably lost. */
+  readonly mostAnswered = Latch.makeUnsafe(false)
   /** When each was asked for the first time. */
   readonly firstAsked = new Map<number, number>()
   /** When one of them was further last. */
   furtherMillis = -Infinity
   private readonly losesAnswers: (slot: number) => boolean
+  private readonly asked: number
   private slice = new Set<number>()
+  private sliceAsked = 0
 
   constructor(question: Question, audience: Message.Audience, losesAnswers: (slot: number) => boolean) {
     this.question = question
     this.owing = new Set(audience)
+    this.asked = audience.length
     this.losesAnswers = losesAnswers
   }
   nextSlice(slots: number, nowMillis: number): Message.Audience {
     const slice = [...this.owing].slice(0, slots)
     this.slice = new Set(slice)
+    this.sliceAsked = slice.length
     for (const slot of slice) {
       // asked again after all others have been, so that the silent hold up nobody
       this.owing.delete(slot)
@@ -100,10 +112,17 @@ class Asked {
     }
     slice.sort((a, b) => a - b)
     this.sliceAnswered.closeUnsafe()
+    this.mostAnswered.closeUnsafe()
     return slice
   }
   owingOfSlice(): number {
     return this.slice.size
+  }
+  /** Has one of them not been asked yet? */
+  hasUnasked(): boolean {
+    // those that were asked stand behind the others
+    for (const slot of this.owing) return !this.firstAsked.has(slot)
+    return false
   }
   /** Is it an answer to this question? */
   hear(slot: number, answer: FileAnswer, nowMillis: number): boolean {
@@ -116,7 +135,11 @@ class Asked {
     this.owing.delete(slot)
     this.slice.delete(slot)
     this.answered.push(slot)
-    if (!this.isAwaited(this.slice)) this.sliceAnswered.openUnsafe()
+    if (isNearlyNobody(this.slice.size, this.sliceAsked)) this.mostAnswered.openUnsafe()
+    if (!this.isAwaited(this.slice)) {
+      this.sliceAnswered.openUnsafe()
+      this.mostAnswered.openUnsafe()
+    }
     return true
   }
   /**
@@ -131,9 +154,18 @@ class Asked {
     return false
   }
   isOpen(): boolean {
-    return this.isAwaited(this.owing)
+    return this.isAwaited(this.owing) && !this.leavesRest()
+  }
+  private leavesRest(): boolean {
+    return this.question.leavesRest !== undefined && isNearlyNobody(this.owing.size, this.asked)
+  }
+  /** It is asked no more. */
+  end(): void {
+    if (this.owing.size > 0 && this.leavesRest()) this.question.leavesRest?.([...this.owing])
   }
 }
+
+const isNearlyNobody = (owing: number, asked: number): boolean => owing <= asked * Limits.mostOwing
 
 /** The one way to ask the group something. */
 export class Asking extends Context.Service<
@@ -251,6 +283,7 @@ export class Questions {
         // a catcher that works on an answer (commits a thousand files) still answers polls
         yield* silence.areYouThere(quiet)
       }
+      asked.end()
       if (question.patienceMillis === undefined && asked.isOpen()) {
         for (const slot of owing) yield* members.lose(slot, mute, Roster.loseMute)
       }
@@ -269,9 +302,25 @@ export class Questions {
       const slice = asked.nextSlice(this.slices.slots, askedMillis)
       yield* this.say(asked.question, slice)
       yield* this.sayMore(asked.question, slice)
-      yield* Effect.timeoutOption(asked.sliceAnswered.await, pauseMillis)
+      yield* this.awaitSlice(asked, pauseMillis)
       this.slices = Slices.asked(this.slices, slice.length, asked.owingOfSlice())
       return now() - askedMillis - pauseMillis
+    })
+  }
+
+  /**
+   * [Q-16] When nearly all of a slice have answered, the rest is not waited for: others can be asked
+   * meanwhile. Where all have been asked, it has as much time again.
+   */
+  private awaitSlice(asked: Asked, pauseMillis: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { now } = this.options
+      const askedMillis = now()
+      yield* Effect.timeoutOption(asked.mostAnswered.await, pauseMillis)
+      if (asked.hasUnasked() || !asked.isOpen()) return
+      const passedMillis = now() - askedMillis
+      const leftMillis = Math.min(pauseMillis - passedMillis, passedMillis + Limits.restMillis)
+      if (leftMillis > 0) yield* Effect.timeoutOption(asked.sliceAnswered.await, leftMillis)
     })
   }
 

@@ -95,6 +95,55 @@ describe("Session.ask", () => {
     })
   )
 
+  it.effect("asks the next slice, and again, when nearly all have answered, and waits for nobody else [Q-16]", () =>
+    Effect.gen(function* () {
+      const [fits, delayMillis] = [64, 5]
+      const receiveBufferBytes = fits * Limits.answerBytes
+      const network = yield* Simulated.make({ seed: 1, receiveBufferBytes, delayMillis })
+      const { session } = yield* master(network, { wanted: 2 * fits })
+      // in each slice one is deaf for the first time
+      const deaf = new Set([0, fits])
+      yield* crowd(network, 2 * fits, (message, slots) => {
+        if (message._tag !== "Open") return []
+        const heard = slots.filter(({ slot }) => !(message.audience.includes(slot) && deaf.delete(slot)))
+        return okFrom(message, heard)
+      })
+      const slots = yield* joined(session, 2 * fits)
+      const { answered, asked } = question(session, slots)
+      const { exit, millis } = yield* timed(answered)
+      assert.strictEqual((yield* exit).length, 2 * fits)
+      assert.deepStrictEqual(asked, [slots.slice(0, fits), slots.slice(fits), [0, fits]])
+      // a round trip each, and as much again for the last that are late
+      assert.isBelow(millis, 4 * 2 * delayMillis + Limits.restMillis)
+    })
+  )
+
+  it.effect("a question that leaves the rest ends when nearly all have answered, and tells who has not [Q-16]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1, delayMillis: 5 })
+      const { session } = yield* master(network, { wanted: 32 })
+      const deaf = new Set([4, 17])
+      yield* crowd(network, 32, (message, slots) =>
+        okFrom(
+          message,
+          slots.filter(({ slot }) => !deaf.has(slot))
+        )
+      )
+      const slots = yield* joined(session, 32)
+      const rests: Array<ReadonlyArray<number>> = []
+      const few = question(session, slots, { leavesRest: (rest) => void rests.push(rest) })
+      assert.strictEqual((yield* inTime(few.answered)).length, 30)
+      assert.deepStrictEqual([few.asked.length, rests], [1, [[4, 17]]])
+      // a third one is more than a sixteenth
+      deaf.add(9)
+      const many = question(session, slots, { leavesRest: (rest) => void rests.push(rest), patienceMillis: 100 })
+      assert.strictEqual((yield* inTime(many.answered)).length, 29)
+      assert.isAbove(many.asked.length, 1)
+      assert.strictEqual(rests.length, 1)
+      assert.deepStrictEqual(Roster.present(session.roster()).length, 32)
+    })
+  )
+
   it.effect("loses who is silent for the time-out, and nobody else [Q-2]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
