@@ -161,7 +161,7 @@ export const lacked = Effect.fn("MissingRounds.lacked")(function* (
   const patienceMillis = Limits.spanPatienceMillis
   const about = { content, repairs, audience, lane: repair, first, count, root: undefined, patienceMillis }
   const asked = audience.filter(repairs.wants)
-  const answers = yield* askRound(about, asked, false, { wantsLists: true })
+  const { answers } = yield* askRound(about, asked, false, true)
   const missing = [...answers.values()].flatMap((answer) => (answer._tag === "Missing" ? [answer.runs] : []))
   // they may lack what no other does
   if (missing.length < asked.length) yield* PageStream.hashSpan(content, [first, count])
@@ -221,12 +221,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     owing = owing.filter(repairs.wants)
     if (owing.length === 0) break
     if (root !== undefined) repairs.lastRounds++
-    let rest: Audience = []
-    const answers = yield* askRound(options, owing, isAlone, {
-      leavesRest: (slots) => {
-        rest = slots
-      }
-    })
+    const { answers, rest } = yield* askRound(options, owing, isAlone)
     const missing = tally.take(answers, root !== undefined)
     for (const [slot, answer] of missing) {
       judge(trials, content.layout, slot, answer, before.get(slot))
@@ -327,28 +322,30 @@ const send = Effect.fnUntraced(function* (
   }
 })
 
-/** What a round asks for, and whom it may leave to the next one. [Q-16] */
-interface Asks {
-  readonly wantsLists?: boolean
-  readonly leavesRest?: (rest: Audience) => void
-}
-
+/**
+ * The answers of a round, and `rest`: catchers that are left to the next one. [Q-16] Nobody is
+ * where lists are wanted.
+ */
 const askRound = Effect.fnUntraced(function* (
   options: Rounds,
   audience: Audience,
   isAlone: boolean,
-  { leavesRest, wantsLists = false }: Asks
+  wantsLists = false
 ) {
   const { content, count, first, patienceMillis, repairs, root } = options
   const { ask } = yield* Asking
   const round = repairs.nextRound()
   const counts = !wantsLists && repairs.asksCounts(audience.length)
   const answers = new Map<number, FileAnswer>()
+  let rest: Audience = []
+  const leavesRest = (slots: Audience) => {
+    rest = slots
+  }
   yield* ask({
     file: content.file,
     audience,
     ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
-    ...(leavesRest === undefined ? {} : { leavesRest }),
+    ...(wantsLists ? {} : { leavesRest }),
     message: (audience) => ({
       _tag: "Eof",
       file: content.file,
@@ -373,7 +370,7 @@ const askRound = Effect.fnUntraced(function* (
       return ours
     }
   })
-  return answers
+  return { answers, rest }
 })
 
 /** Is it about whole blocks of this file, and does no block lack more pages than it has? */

@@ -309,8 +309,8 @@ export class Questions {
   }
 
   /**
-   * [Q-16] When nearly all of a slice have answered, the rest is not waited for: others can be asked
-   * meanwhile. Where all have been asked, it has as much time again.
+   * [Q-16] When nearly all of a slice have answered, the rest is not waited for: others can be
+   * asked meanwhile. Where all have been asked, it has as much time again.
    */
   private awaitSlice(asked: Asked, pauseMillis: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
