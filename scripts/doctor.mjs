@@ -2,7 +2,7 @@
  * node scripts/doctor.mjs [--check]
  *
  * Makes the findings of docs/doctor.md, from "## Findings" on, each of an example (test/ops/examples.ts) by the function that the
- * doctor uses (src/ops/Findings.ts). `--check` writes nothing; the exit status is 1 when the file differs.
+ * doctor uses (src/ops/Findings.ts, src/ops/CrowdFindings.ts). `--check` writes nothing; the exit status is 1 when the file differs.
  */
 import { readFileSync } from "node:fs"
 import { rolldown } from "rolldown"
@@ -27,7 +27,7 @@ const quotes = async () => {
 
 const file = `${root}docs/doctor.md`
 const [head] = readFileSync(file, "utf8").split("\n## Findings\n")
-const sections = (await quotes()).flatMap(({ findings, title }) => [`## ${title}`, ...findings])
+const sections = (await quotes()).flatMap(({ findings, title }) => [`### ${title}`, ...findings])
 Options.put(
   file,
   `${[`${head}\n## Findings`, "The texts are those of an example; names and figures are that one's.", ...sections].join("\n\n")}\n`,

@@ -120,6 +120,7 @@ const forTests: ReadonlyArray<string> = [
   "cli/Status.ts incompleteReason",
   "parity/Code.ts parityPages",
   "delta/Wasm.ts load",
+  "ops/CrowdFindings.ts rules",
   "parity/Wasm.ts load",
   "simulate/Sweep.ts judge",
   "simulate/Sweep.ts run",

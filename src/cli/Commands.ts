@@ -1,6 +1,7 @@
 /** The commands: what they are called, what --help says of them, and where the work is, loaded when it is wanted. */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as DoctorFlags from "./DoctorFlags.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
 
@@ -119,18 +120,26 @@ const simulate = Command.make("simulate", Flags.simulate, (input) =>
   ])
 )
 
-const doctor = Command.make("doctor", Flags.doctor, (input) =>
+const doctor = Command.make("doctor", DoctorFlags.doctor, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Doctor.ts")),
     (module) => module.doctor(input)
   ).pipe(LastLine.ending(input.json))
 ).pipe(
   Command.withDescription(
-    "Looks for what would keep a session from working: at this machine's interface, firewall, buffers and offload, and whether another session has the group. Changes nothing. Each finding says what was seen, what that means and what mends it (docs/doctor.md); exits with 0 when nothing would stop a session."
+    "Looks for what would keep a session from working: at this machine's interface, firewall, buffers and offload, and whether another session has the group; then, with --catchers, --hosts or --wait, at the way to each catcher that joins and back. Catchers are ordinary ones: nothing is written there, and they go on waiting for a master. Each finding says what was seen, what that means and what mends it (docs/doctor.md); exits with 0 when a session would work."
   ),
-  Command.withShortDescription("Find out why nobody joins"),
+  Command.withShortDescription("Find out why nobody joins, or why it is slow"),
   Command.withExamples([
     { command: "mrsync doctor", description: "This machine; as root it reads the firewall as well" },
+    {
+      command: "mrsync doctor --catchers 12",
+      description: "And the way to 12 catchers that were started with mrsync catch"
+    },
+    {
+      command: "mrsync doctor --hosts @hosts.txt --watch 300",
+      description: "To these; and for five minutes whether the switch goes on forwarding"
+    },
     { command: "mrsync doctor --interface eth1 --json", description: "Another interface, for a script" }
   ])
 )

@@ -17,7 +17,7 @@ const settle = <A>(option: string, value: string, parsed: Result.Result<A, strin
   })
 
 /** An option with a value, parsed by one of Parse's functions; undefined when it is not given. */
-const parsed = <A>(
+export const parsed = <A>(
   name: string,
   options: {
     readonly alias?: string
@@ -57,7 +57,7 @@ const each = (name: string, metavar: string, description: string, alias?: string
 }
 
 /** Options of how a command talks. */
-const talk = {
+export const talk = {
   verbose: given("verbose", "Tell more", "v"),
   quiet: given("quiet", "Tell errors only (with --json: the last line only)", "q"),
   json: given("json", "Print one JSON object a line on standard output; the last says how it ended"),
@@ -81,7 +81,7 @@ const metrics = parsed("metrics", {
 const watching = { web, metrics }
 
 /** The network, for send and catch alike. */
-const place = {
+export const place = {
   group: parsed("group", {
     metavar: "ADDR[:PORT]",
     description: `Multicast group and port (${Parse.defaultGroup.group}:${Parse.defaultGroup.port})`,
@@ -100,7 +100,7 @@ const place = {
 }
 
 /** How a session is protected; `file` is the key file that is looked for. */
-const protection = (file: string) => ({
+export const protection = (file: string) => ({
   key: Flag.String("key").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
@@ -127,7 +127,7 @@ const pageRange = `${Limits.minPageBytes} to ${Limits.maxPageBytes}; ${Limits.de
 const catchersRange = `1 to ${Limits.slots}`
 const lossRange = `0 to ${Parse.maxLossPercent}`
 
-const hosts = Flag.String("hosts").pipe(
+export const hosts = Flag.String("hosts").pipe(
   Flag.withMetavar("a,b,c|@FILE"),
   Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
   Flag.mapEffect((text): Effect.Effect<Parse.Hosts, CliError.CliError> =>
@@ -141,6 +141,12 @@ const repair = Flag.Literals("repair", repairs).pipe(
   Flag.withDescription("How lost pages are made good: resend, parity, or auto: what is cheaper (auto)"),
   Flag.withDefault("auto")
 )
+
+export const ttl = parsed("ttl", {
+  metavar: "N",
+  description: "Routers that datagrams may pass, plus one (0: this machine; 1: this network; 1)",
+  parse: Parse.ttl
+}).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl))
 
 /** What of the sources is sent, with rsync's names and meaning. */
 const chosen = {
@@ -317,11 +323,7 @@ export const send = {
     description: `Content per datagram, fixed (${pageRange}, or less where a path is narrower)`,
     parse: Parse.pageBytes
   }),
-  ttl: parsed("ttl", {
-    metavar: "N",
-    description: "Routers that datagrams may pass, plus one (0: this machine; 1: this network; 1)",
-    parse: Parse.ttl
-  }).pipe(Flag.map((ttl) => ttl ?? Limits.defaultTtl)),
+  ttl,
   ...talk,
   ...watching,
   sources: Argument.String("SOURCE").pipe(
@@ -398,11 +400,6 @@ export const keygen = {
     Argument.withDescription("Where the files go; made when it is not there (~/.config/mrsync)"),
     Argument.optional
   )
-}
-
-export const doctor = {
-  ...place,
-  json: talk.json
 }
 
 export const demo = {

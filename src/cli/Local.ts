@@ -20,6 +20,7 @@ import * as Start from "./Start.ts"
 const datagram = Effect.promise(() => import("../transport/Datagram.ts"))
 const offload = Effect.promise(() => import("../transport/Offload.ts"))
 const interfaces = Effect.promise(() => import("../system/Interfaces.ts"))
+const igmp = Effect.promise(() => import("../system/Igmp.ts"))
 const link = Effect.promise(() => import("../system/Link.ts"))
 const ruleset = Effect.promise(() => import("../system/Ruleset.ts"))
 const following = Effect.promise(() => import("../transport/Following.ts"))
@@ -79,6 +80,7 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
   }),
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
   surroundings,
+  queries: (name) => Effect.flatMap(igmp, ({ listen }) => listen(name)),
   master: (options) => Layer.unwrap(end("layerMaster", options)),
   catcher: (options) => Layer.unwrap(end("layerCatcher", options)),
   lossy: (options) =>

@@ -7,6 +7,7 @@ import type { HttpServer } from "effect/http/HttpServer"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Surroundings } from "../ops/Observing.ts"
 import type { ServerError } from "../report/Errors.ts"
@@ -14,6 +15,7 @@ import type { Choice } from "../source/Choice.ts"
 import type { Source, SourceError } from "../source/Source.ts"
 import type { Options as StoreOptions } from "../store/disk/Disk.ts"
 import type { Store, StoreError } from "../store/Store.ts"
+import type { Heard } from "../system/Igmp.ts"
 import type { InterfaceError } from "../system/Interfaces.ts"
 import type { Transport, TransportError } from "../transport/Transport.ts"
 import type * as Parse from "./Parse.ts"
@@ -64,6 +66,8 @@ export class Machine extends Context.Service<
     readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
     /** What the system says of an interface, of its firewall, and of segmentation offload. */
     readonly surroundings: (name: string) => Effect.Effect<Surroundings>
+    /** Hears queries of IGMP on an interface until the scope closes; fails with the reason where it cannot. */
+    readonly queries: (name: string) => Effect.Effect<Heard, string, Scope.Scope>
     readonly master: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
     readonly catcher: (options: TransportOptions) => Layer.Layer<Transport, TransportError>
     /** Loses a part of what arrives, the same part for the same seed. */

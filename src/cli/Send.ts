@@ -143,7 +143,11 @@ const withHint = (error: SourceError, sources: ReadonlyArray<string>): SourceErr
 }
 
 /** The one place where a phrase is shown, and for a person only: whatever else is quiet, its catchers need it. */
-const tellPhrase = Effect.fnUntraced(function* (phrase: Redacted.Redacted, { group }: Input, waitMillis: number) {
+export const tellPhrase = Effect.fnUntraced(function* (
+  phrase: Redacted.Redacted,
+  { group }: Pick<Input, "group">,
+  waitMillis: number
+) {
   const screen = yield* Screen
   const words = Redacted.value(phrase)
   const isUsual = group.group === Parse.defaultGroup.group && group.port === Parse.defaultGroup.port
@@ -247,7 +251,8 @@ export const gatheringOf = (
   })
 }
 
-const hostsOf = Effect.fnUntraced(function* (hosts: Parse.Hosts | undefined) {
+/** The names of --hosts, also of its file. */
+export const hostsOf = Effect.fnUntraced(function* (hosts: Parse.Hosts | undefined) {
   if (hosts === undefined || !("file" in hosts)) return hosts
   const name = `@${hosts.file}`
   const content = yield* Effect.tryPromise({

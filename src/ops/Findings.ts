@@ -11,7 +11,8 @@ export type Said = Pick<Finding, "severity" | "seen" | "means" | "mend">
 /** A finding of this machine, where there is something to find. */
 type Rule = (here: Here) => Said | undefined
 
-const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`
+/** A buffer's length, for a person. */
+export const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`
 
 const isAsCatcher = ({ role }: Here): boolean => role !== "Master"
 const isAsMaster = ({ role }: Here): boolean => role !== "Catcher"
@@ -208,7 +209,7 @@ const why = {
 const drops = { Drops: "drops", MayDrop: "may drop" } as const
 
 /** A larger buffer helps no catcher that loses more than this. */
-const ampleBufferBytes = 1024 * 1024
+export const ampleBufferBytes = 1024 * 1024
 const ethernetBytes = 1500
 
 const severities: ReadonlyArray<Finding["severity"]> = ["Stops", "Hinders", "Note"]

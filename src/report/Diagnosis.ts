@@ -49,6 +49,74 @@ export const Here = Schema.Struct({
 /** This machine and its place in the network, as far as the system tells. */
 export type Here = typeof Here.Type
 
+/** Datagrams that were sent at one rate, and what became of them at one catcher. */
+export const Step = Schema.Struct({
+  bytesPerSecond: Fields.number("the rate at which they were sent"),
+  sent: Fields.count("how many"),
+  arrived: Fields.maybe(Fields.count("how many arrived; left out where the catcher did not answer"))
+})
+/** Datagrams that were sent at one rate, and what became of them at one catcher. */
+export type Step = typeof Step.Type
+
+/** A long look at one catcher, second by second. */
+export const Clock = Schema.Struct({
+  seconds: Fields.count("how long it was looked at"),
+  sent: Fields.count("datagrams sent to it"),
+  arrived: Fields.count("those that arrived"),
+  worstSecond: Fields.count("the second in which most were lost"),
+  worstLost: Fields.number("the part of them that was lost then, from 0 to 1"),
+  silentFromSecond: Fields.maybe(Fields.count("the second from which on it answered no more"))
+})
+/** A long look at one catcher, second by second. */
+export type Clock = typeof Clock.Type
+
+/** A catcher, and the way to it and back. */
+export const There = Schema.Struct({
+  id: Fields.text("the catcher's name"),
+  address: Fields.text("its address and port"),
+  receiveBufferBytes: Fields.count("its receive buffer, in bytes"),
+  wantedPacketBytes: Fields.count("the packet of the largest page that this machine's interface sends whole"),
+  packetBytes: Fields.count("the longest that was tried and arrived, or is taken to"),
+  takesGlued: Fields.maybe(Fields.flag("datagrams arrive that the kernel here glued together")),
+  steps: Fields.list(Step, "what arrived at one rate after the other"),
+  asked: Fields.count("questions that it was asked"),
+  answered: Fields.count("those whose answer came back"),
+  dropped: Fields.count("datagrams lost in its own buffers"),
+  clock: Fields.maybe(Clock.annotateKey({ description: "with --watch" }))
+})
+/** A catcher, and the way to it and back. */
+export type There = typeof There.Type
+
+/** A catcher that is not there, and why. */
+export const Away = Schema.Struct({
+  id: Fields.text("the catcher's name"),
+  address: Fields.maybe(Fields.text("its address and port, where it was heard")),
+  reason: Fields.text("why")
+})
+/** A catcher that is not there, and why. */
+export type Away = typeof Away.Type
+
+/** Questions of IGMP that came to this machine. */
+export const Queries = Schema.Struct({
+  seconds: Fields.number("how long they were listened for"),
+  count: Fields.count("how many came"),
+  from: Fields.maybe(Fields.text("the address of the last that asked"))
+})
+/** Questions of IGMP that came to this machine. */
+export type Queries = typeof Queries.Type
+
+/** All that was seen of the catchers. */
+export const Crowd = Schema.Struct({
+  wanted: Fields.maybe(Fields.count("catchers that were waited for; left out where as many as came were")),
+  waitedMillis: Fields.number("milliseconds waited for them"),
+  catchers: Fields.list(There, "those that came"),
+  away: Fields.list(Away, "those that did not come, were refused, or cannot join"),
+  queries: Fields.maybe(Queries.annotateKey({ description: "left out where they cannot be heard" })),
+  unheardQueries: Fields.maybe(Fields.text("why they cannot be heard"))
+})
+/** All that was seen of the catchers. */
+export type Crowd = typeof Crowd.Type
+
 /** What was found. */
 export const Finding = Schema.Struct({
   id: Fields.text("its name in docs/doctor.md"),
@@ -74,6 +142,7 @@ export const sentenceOf = ({ means, mend, seen }: Pick<Finding, "seen" | "means"
 export const Diagnosis = Schema.Struct({
   _tag: Schema.tag("Diagnosis"),
   here: Here.annotateKey({ description: "this machine" }),
+  crowd: Fields.maybe(Crowd.annotateKey({ description: "the catchers, where it was waited for them" })),
   findings: Fields.list(Finding, "what was found, the worst first")
 }).annotate({ description: "The outcome of `mrsync doctor`." })
 /** What the doctor has to say in the end; `Line` adds the time and how it ended. */

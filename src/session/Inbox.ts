@@ -89,7 +89,7 @@ export class Inbox {
     from: Address,
     message: Exclude<Message.FromCatcher, Message.Join | Message.Decline>
   ): Effect.Effect<void> | "Ignored" | undefined {
-    const { asking, members, probing, sending, silence } = this.parts
+    const { asking, measuring, members, probing, sending, silence } = this.parts
     const { incarnation, slot } = message
     const member = Roster.memberOf(members.roster, slot, incarnation)
     // [J-7] one that was lost is told, so that it joins anew
@@ -102,8 +102,10 @@ export class Inbox {
     silence.isBack(slot)
     silence.said(slot, message)
     if (message._tag === "PollOk") sending.pace.onAnswer(message)
-    else if (message._tag === "ProbeOk") probing.onAnswer(message)
-    else if (message.file === undefined) return members.lose(slot, "it was stopped there")
+    else if (message._tag === "ProbeOk") {
+      probing.onAnswer(message)
+      measuring.onAnswer(message)
+    } else if (message.file === undefined) return members.lose(slot, "it was stopped there")
     else asking.onAnswer(slot, message)
     return undefined
   }

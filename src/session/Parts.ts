@@ -8,6 +8,7 @@ import { Progress } from "../report/Progress.ts"
 import { Transport } from "../transport/Transport.ts"
 import { Questions } from "./Asking.ts"
 import { MasterExchange } from "./Exchange.ts"
+import { Measurer } from "./Measuring.ts"
 import { MemberList } from "./Members.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { OtherMaster } from "./OtherMaster.ts"
@@ -55,6 +56,9 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     asked: (slots, train) => silence.losses.onAsked(slots, "probes", train, now()),
     note: (message) => progress.publish({ _tag: "Note", message })
   })
+  const measuring = new Measurer({
+    ...{ session: exchange.session, now, send: exchange.sendProbe, nextProbing: () => probing.next() }
+  })
   const sending = yield* Sender.make({
     bytesPerSecond,
     isGlued: () => probing.isGlued(),
@@ -82,5 +86,5 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const scope = yield* Effect.scope
   const asking: Questions = new Questions({ timeoutMillis, now, exchange, members, silence, receiveBufferBytes, scope })
   const other = new OtherMaster(now, members.changed)
-  return { exchange, transport, now, startedMillis, probing, sending, members, silence, asking, other }
+  return { exchange, transport, now, startedMillis, probing, measuring, sending, members, silence, asking, other }
 })

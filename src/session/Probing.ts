@@ -56,6 +56,11 @@ export class Paths extends Context.Service<
     readonly isKnown: (slot: number) => boolean
     /** Why nothing is sent to the catcher any more. */
     readonly whyOut: (slot: number) => string | undefined
+    /**
+     * The largest page that reaches the catcher, and whether it does glued to others; undefined:
+     * unknown so far.
+     */
+    readonly reached: (slot: number) => { readonly pageBytes: number; readonly isGlued: boolean } | undefined
     /** Is that page too large for the path to the catcher? */
     readonly isTooLarge: (slot: number, pageBytes: number) => boolean
   }
@@ -88,6 +93,8 @@ export interface Probing {
   readonly onJoined: (slot: number) => void
   /** An answer to probes. */
   readonly onAnswer: (answer: ProbeOk) => void
+  /** Begins a probing for a measurement; paths that are looked into begin anew in it. */
+  readonly next: () => number
   /** Sends probes until it is interrupted. */
   readonly run: Effect.Effect<never, TransportError>
 }
@@ -137,6 +144,10 @@ class Prober implements Probing {
     announcedBytes: () => this.options.pageBytes,
     isKnown: (slot) => this.reached.has(slot),
     whyOut: (slot) => this.out.get(slot),
+    reached: (slot) => {
+      const pageBytes = this.reached.get(slot)
+      return pageBytes === undefined ? undefined : { pageBytes, isGlued: !this.unglued.has(slot) }
+    },
     isTooLarge: (slot, page) => (this.reached.get(slot) ?? Infinity) < page
   }
 
@@ -189,6 +200,12 @@ class Prober implements Probing {
     this.answers++
     this.look(answer.slot, subject)
     if (this.subjects.size === 0) this.answered.openUnsafe()
+  }
+
+  next(): number {
+    this.probing++
+    for (const [slot, { sinceMillis, wanted }] of this.subjects) this.begin(slot, wanted, sinceMillis)
+    return this.probing
   }
 
   private judge(slot: number, hasGained: boolean, were: "Streamed" | "SentAlone"): void {

@@ -15,6 +15,7 @@ import { Asking } from "./Asking.ts"
 import { MasterExchange, type MasterProtection } from "./Exchange.ts"
 import { Inbox } from "./Inbox.ts"
 import { Members } from "./Members.ts"
+import { Measuring } from "./Measuring.ts"
 import * as Parts from "./Parts.ts"
 import { Paths, Trials } from "./Probing.ts"
 import * as Unsent from "./Unsent.ts"
@@ -23,6 +24,7 @@ import { Silence, Standing, type Watched } from "./Silence.ts"
 
 export { Announcing } from "./Announcing.ts"
 export { Asking, type FileAnswer, type Question } from "./Asking.ts"
+export { Measuring } from "./Measuring.ts"
 export { Members, type Turned } from "./Members.ts"
 export type { Options } from "./Parts.ts"
 export { Paths, Trials } from "./Probing.ts"
@@ -42,6 +44,7 @@ export type Services =
   | Lanes
   | Paths
   | Trials
+  | Measuring
 
 /** Runs beside the phases: nothing is heard or said while `run` does not run. */
 export class Session extends Context.Service<
@@ -64,7 +67,7 @@ export class Session extends Context.Service<
 
 const make = Effect.fnUntraced(function* (options: Parts.Options) {
   const parts = yield* Parts.make(options)
-  const { asking, members, probing, sending, silence } = parts
+  const { asking, measuring, members, probing, sending, silence } = parts
   const announcer = new Announcer(parts, options)
   return Context.make(Session, yield* running(parts, announcer)).pipe(
     Context.add(Members, members.service()),
@@ -75,7 +78,8 @@ const make = Effect.fnUntraced(function* (options: Parts.Options) {
     Context.add(Sender, sending.sender),
     Context.add(Lanes, sending.lanes),
     Context.add(Paths, probing.paths),
-    Context.add(Trials, probing.trials)
+    Context.add(Trials, probing.trials),
+    Context.add(Measuring, measuring.service())
   )
 })
 

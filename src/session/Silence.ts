@@ -66,6 +66,8 @@ export class Standing extends Context.Service<
   {
     /** Bytes of content that a catcher holds, as it answered last. */
     readonly held: (slot: number) => number
+    /** Datagrams lost in the catcher's own buffers, as it answered last. */
+    readonly dropped: (slot: number) => number
     /** Asks a few of those that have not said so for a while. */
     readonly askHeld: Effect.Effect<void, TransportError>
     /**
@@ -130,6 +132,7 @@ export class SilenceWatch {
   standing(): Standing["Service"] {
     return {
       held: (slot) => this.held[slot] ?? 0,
+      dropped: (slot) => this.dropped[slot] ?? 0,
       askHeld: this.askHeld,
       whyBehind: (slot, isLate, missedPages) => this.whyBehind(slot, isLate, missedPages)
     }

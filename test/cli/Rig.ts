@@ -5,6 +5,7 @@ import "../../src/cli/Doctor.ts"
 import "../../src/cli/Send.ts"
 import "../../src/cli/Simulate.ts"
 import "../../src/content/Hash.ts"
+import "../../src/ops/Examining.ts"
 import "../../src/ops/Findings.ts"
 import "../../src/ops/Observing.ts"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -95,6 +96,7 @@ const machine = ({
       wanted === "nope0"
         ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
         : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500, others: ["eth1 (10.1.0.1)"] }),
+    queries: () => Effect.fail("it is in memory"),
     surroundings: () => Effect.succeed(surroundings),
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),
