@@ -30,11 +30,11 @@ export const sentence = (event: Told, role: Role): string => {
     case "Refused":
       return `refused: ${whoIs(event)}: ${Format.safe(event.reason)}`
     case "Completed":
-      return `complete: ${Format.name(event.id)}`
+      return `complete: ${nameOf(event.id)}`
     case "Lost":
       return `lost: ${whoIs(event)}: ${Format.safe(event.reason)}`
     case "Failed": {
-      const where = event.catcher === undefined ? "" : `${Format.name(event.catcher)}: `
+      const where = event.catcher === undefined ? "" : `${nameOf(event.catcher)}: `
       return `failed: ${where}${Format.safe(event.path)}: ${Format.safe(event.reason)}`
     }
     case "Note":
@@ -42,15 +42,21 @@ export const sentence = (event: Told, role: Role): string => {
     case "Itemized": {
       const linked =
         event.to === undefined ? "" : ` ${event.changes.startsWith("h") ? "=>" : "->"} ${Format.safe(event.to)}`
-      return `${Format.name(event.catcher)} ${event.changes.padEnd(11)} ${Format.safe(event.path)}${linked}`
+      return `${nameOf(event.catcher)} ${event.changes.padEnd(11)} ${Format.safe(event.path)}${linked}`
     }
   }
 }
 
+const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
+
+/** A catcher's name inside of a sentence, which it does not turn round where it is written from right to left. */
+const nameOf = (id: string): string => {
+  const name = Format.name(id)
+  return rightToLeft.test(name) ? `\u2068${name}\u2069` : name
+}
+
 const whoIs = (one: { readonly id: string; readonly address: string }): string =>
-  one.id === "" || one.id === one.address
-    ? Format.safe(one.address)
-    : `${Format.name(one.id)} (${Format.safe(one.address)})`
+  one.id === "" || one.id === one.address ? Format.safe(one.address) : `${nameOf(one.id)} (${Format.safe(one.address)})`
 
 /** How long it takes yet, or what is done instead of sending; `bytesPerSecond`: what the last seconds have brought. */
 export const left = (tick: Tick, bytesPerSecond: number | undefined): string => {
@@ -93,7 +99,7 @@ export const pace = ({ limit, phase }: Pick<Tick, "limit" | "phase">): string =>
 }
 
 const named = ({ catchers, more }: Limit): string =>
-  [...catchers.map(Format.name), ...(more > 0 ? [`${Format.count(more)} more`] : [])].join(", ")
+  [...catchers.map(nameOf), ...(more > 0 ? [`${Format.count(more)} more`] : [])].join(", ")
 
 const because = ({ why }: Limit): string => (why === undefined ? "" : `: ${why}`)
 
@@ -101,9 +107,7 @@ const because = ({ why }: Limit): string => (why === undefined ? "" : `: ${why}`
 export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "bytes">, tick: Tick): string => {
   switch (one.state) {
     case "Slow":
-      return one.straggled === undefined
-        ? "behind: what it lacks is sent after the others"
-        : `${one.straggled}: what it lacks is sent after the others`
+      return one.straggled === undefined ? "is served after the others" : `${one.straggled}: is served after the others`
     case "Receiving":
       if (tick.phase === "Comparing") return "compares with the source"
       if (one.bytes >= tick.total) return "waits for the end of the files"
@@ -148,7 +152,7 @@ export const behind = (tick: Tick): string => {
   if (slow.length === 0) return ""
   const names = slow.slice(0, namedBehind).map((one) => {
     const why = one.straggled === undefined ? "" : `, ${one.straggled}`
-    return `${Format.name(one.id)} (${Format.percent(one.bytes, tick.total)} %${why})`
+    return `${nameOf(one.id)} (${Format.percent(one.bytes, tick.total)} %${why})`
   })
   if (slow.length > names.length) names.push("...")
   return `${Format.count(slow.length)} behind: ${names.join(", ")}`

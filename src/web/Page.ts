@@ -136,7 +136,8 @@ const pace = ({ report, rows, started, tick, waiting }: Watched): TemplateResult
   const told = sentences.filter((sentence) => sentence !== "")
   return told.length === 0
     ? html``
-    : html`<section class="panel pace" aria-label="What sets the pace">
+    : html`<section class="panel pace" aria-labelledby="pace-title">
+        <h2 id="pace-title">${tick === undefined ? "Not there yet" : "What sets the pace"}</h2>
         ${told.map((sentence) => html`<p><bdi>${sentence}</bdi></p>`)}
       </section>`
 }

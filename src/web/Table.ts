@@ -32,8 +32,12 @@ const columns: ReadonlyArray<readonly [by: Rows.Order["by"], title: string]> = [
 ]
 
 /** A state in a word, also those that only a report has. */
-const stateWord = (state: Row["state"]): string =>
-  state in Words.stateWords ? Words.stateWords[state as keyof typeof Words.stateWords] : state.toLowerCase()
+const stateWord = (state: Row["state"], { report, tick }: Watched): string =>
+  tick === undefined && report === undefined && state === "Receiving"
+    ? "joined"
+    : state in Words.stateWords
+      ? Words.stateWords[state as keyof typeof Words.stateWords]
+      : state.toLowerCase()
 
 /** For what it waits, or why it does not any more. */
 const waitsFor = (row: Row, { report, started, tick }: Watched): string => {
@@ -59,7 +63,7 @@ const line = (row: Row, at: number, state: Watched): TemplateResult => {
     <span role="rowheader" class="name" title=${`${Format.name(row.id)} (${Format.safe(row.address)})`}
       ><bdi>${Format.name(row.id)}</bdi></span
     >
-    <span role="cell" class="state"><i aria-hidden="true"></i>${stateWord(row.state)}</span>
+    <span role="cell" class="state"><i aria-hidden="true"></i>${stateWord(row.state, state)}</span>
     <span role="cell" class="has" title=${`${Format.count(row.bytes)} bytes, ${Format.plural(row.files, "file")}`}
       ><span class="bar" aria-hidden="true"><span .style=${`width:${percent}%`}></span></span>${percent} %</span
     >
@@ -71,7 +75,7 @@ const line = (row: Row, at: number, state: Watched): TemplateResult => {
   </div>`
 }
 
-const heading = ({ order }: Rows.Choice, sort: (by: Rows.Order["by"]) => void): TemplateResult =>
+const heading = ({ report }: Watched, { order }: Rows.Choice, sort: (by: Rows.Order["by"]) => void): TemplateResult =>
   html`<div role="row" class="row head" aria-rowindex="1">
     ${columns.map(
       ([by, title]) =>
@@ -83,14 +87,14 @@ const heading = ({ order }: Rows.Choice, sort: (by: Rows.Order["by"]) => void): 
             ${title}<span aria-hidden="true">${order.by === by ? (order.isDown ? " ↓" : " ↑") : ""}</span>
           </button></span
         >`
-    )}<span role="columnheader" class="why">Waits for</span>
+    )}<span role="columnheader" class="why">${report === undefined ? "Waits for" : "Remarks"}</span>
   </div>`
 
 const states: ReadonlyArray<Row["state"]> = ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost", "Absent"]
 
 /** What the table tells of the user. */
 export interface Chosen {
-  readonly choose: (choice: Partial<Rows.Choice>) => void
+  readonly choose: (to: (before: Rows.Choice) => Partial<Rows.Choice>) => void
   readonly scroll: (element: HTMLElement) => void
 }
 
@@ -105,7 +109,7 @@ const tools = (state: Watched, choice: Rows.Choice, shown: number, { choose }: C
       autocomplete="off"
       spellcheck="false"
       .value=${choice.text}
-      @input=${(event: Event) => choose({ text: (event.target as HTMLInputElement).value })}
+      @input=${(event: Event) => choose(() => ({ text: (event.target as HTMLInputElement).value }))}
     />
     <div class="chips" role="group" aria-label="Show catchers that are">
       ${counts
@@ -116,9 +120,9 @@ const tools = (state: Watched, choice: Rows.Choice, shown: number, { choose }: C
               type="button"
               class="chip ${one}"
               aria-pressed=${choice.state === one}
-              @click=${() => choose({ state: choice.state === one ? "" : one })}
+              @click=${() => choose((before) => ({ state: before.state === one ? "" : one }))}
             >
-              <i aria-hidden="true"></i>${Format.count(count)} ${stateWord(one)}
+              <i aria-hidden="true"></i>${Format.count(count)} ${stateWord(one, state)}
             </button>`
         )}
     </div>
@@ -134,10 +138,11 @@ export const section = (state: Watched, table: Table, chosen: Chosen): TemplateR
   const rows = Rows.chosen(state.rows, choice)
   const pixels = isNarrow ? rowPixels.narrow : rowPixels.wide
   const { from, to } = Rows.visible({ count: rows.length, rowPixels: pixels, topPixels, heightPixels })
+  // two clicks may come before it is drawn again
   const sort = (by: Rows.Order["by"]) =>
-    chosen.choose({
-      order: { by, isDown: choice.order.by === by ? !choice.order.isDown : by === "rate" || by === "loss" }
-    })
+    chosen.choose(({ order }) => ({
+      order: { by, isDown: order.by === by ? !order.isDown : by === "rate" || by === "loss" }
+    }))
   return html`<section class="panel catchers" aria-labelledby="catchers-title">
     <h2 id="catchers-title">${Format.plural(state.rows.length, "catcher")}</h2>
     ${tools(state, choice, rows.length, chosen)}
@@ -149,7 +154,7 @@ export const section = (state: Watched, table: Table, chosen: Chosen): TemplateR
         aria-label="Catchers; arrow keys scroll"
         @scroll=${(event: Event) => chosen.scroll(event.target as HTMLElement)}
       >
-        ${heading(choice, sort)}
+        ${heading(state, choice, sort)}
         <div role="presentation" .style=${`height:${rows.length * pixels}px`}>
           <div role="presentation" .style=${`transform:translateY(${from * pixels}px)`}>
             ${rows.slice(from, to).map((row, at) => line(row, from + at, state))}

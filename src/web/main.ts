@@ -14,10 +14,10 @@ let shown: Page.Shown | undefined
 let isDrawn = true
 
 const deeds: Page.Deeds = {
-  choose: (choice) => {
+  choose: (to) => {
     // what is found begins at the top
     byId("below").querySelector(".rows")?.scrollTo({ top: 0 })
-    change((before) => ({ table: { ...before.table, topPixels: 0, choice: { ...before.table.choice, ...choice } } }))
+    change(({ table }) => ({ table: { ...table, topPixels: 0, choice: { ...table.choice, ...to(table.choice) } } }))
   },
   scroll: ({ clientHeight, scrollTop }) =>
     change(({ table }) => ({ table: { ...table, topPixels: scrollTop, heightPixels: clientHeight } })),
@@ -71,7 +71,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !isTyping) {
     event.preventDefault()
     find.focus()
-  } else if (event.key === "Escape" && event.target === find) deeds.choose({ text: "" })
+  } else if (event.key === "Escape" && event.target === find) deeds.choose(() => ({ text: "" }))
 })
 
 const urlOf = (report: object): string =>

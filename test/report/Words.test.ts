@@ -55,7 +55,7 @@ describe("a catcher", () => {
   it.each([
     [{ state: "Receiving", bytes: 500 }, "waits for pages"],
     [{ state: "Receiving", bytes: 1000 }, "waits for the end of the files"],
-    [{ state: "Slow", bytes: 1, straggled: "slow link" }, "slow link: what it lacks is sent after the others"],
+    [{ state: "Slow", bytes: 1, straggled: "slow link" }, "slow link: is served after the others"],
     [{ state: "Complete", bytes: 1000 }, "has everything"]
   ] as const)("%j", (one, words) => assert.strictEqual(Words.waitsFor(one, tick), words))
 })
@@ -66,3 +66,9 @@ it("a file on its way", () => {
   assert.strictEqual(Words.underWay({ ...file, files: 12 }).what, "a\\x0ab and 11 more, 2.00 kB")
   assert.strictEqual(Words.underWay({ ...file, path: "" }).what, "the list of files, 2.00 kB")
 })
+
+it("a name that is written from right to left turns no sentence round", () =>
+  assert.strictEqual(
+    Words.sentence({ _tag: "Joined", id: "שרת", address: "10.0.0.1:1", joined: 1 }, "Send"),
+    "joined: \u2068שרת\u2069 (10.0.0.1:1)"
+  ))
