@@ -110,6 +110,8 @@ export class ManifestFile {
   private readonly arriving = new Map<number, Claimed>()
   /** The contents at the master, as far as they are needed. */
   private readonly hashed = new MastersHashes()
+  /** Bytes of signatures that are taken yet. */
+  private signaturesLeft = Limits.signatureBytes
   /** A question about the survey that is not answered yet. */
   private asked: Survey | Itemize | undefined
   /** What may be deleted here, by the master's rules; undefined: everything. */
@@ -294,7 +296,9 @@ export class ManifestFile {
 
   private takeSignatures(bytes: Uint8Array): Effect.Effect<void, StoreError> {
     const { attendance } = this
-    return Effect.mapBoth(Effect.fromResult(Signature.decode(bytes, attendance.entries ?? [])), {
+    const decoded = Signature.decode(bytes, attendance.entries ?? [], this.signaturesLeft)
+    this.signaturesLeft -= bytes.length
+    return Effect.mapBoth(Effect.fromResult(decoded), {
       onFailure: isWrong,
       onSuccess: (signatures) => {
         for (const signature of signatures) attendance.signatures.set(signature.entry, signature)

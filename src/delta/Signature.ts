@@ -60,12 +60,13 @@ export const encode = (signatures: ReadonlyArray<Signature>): Uint8Array => {
   return bytes
 }
 
-/** Those of files of a manifest, or what is wrong with the bytes. */
+/** Those of files of a manifest, or what is wrong with the bytes. `most`: so many bytes are taken. */
 export const decode = (
   bytes: Uint8Array,
-  entries: ReadonlyArray<Entry>
+  entries: ReadonlyArray<Entry>,
+  most = Limits.signatureBytes
 ): Result.Result<ReadonlyArray<Signature>, string> => {
-  if (bytes.length > Limits.signatureBytes) return Result.fail(`signatures of ${bytes.length} bytes`)
+  if (bytes.length > most) return Result.fail(`signatures of ${bytes.length} bytes, where ${most} have room`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const signatures: Array<Signature> = []
   for (let at = 0; at < bytes.length;) {

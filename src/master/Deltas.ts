@@ -14,6 +14,8 @@ export class Deltas {
   /** Entries of which some catcher has an older version. */
   private olds: Runs = []
   private readonly signed = new Set<number>()
+  /** Bytes of signatures for which the lists of the session have room. */
+  private leftBytes = Limits.signatureBytes
   /** Signatures of files that were hashed, until a list has them. */
   private readonly hashed = new Map<number, Signature>()
   private hashedBytes = 0
@@ -59,6 +61,14 @@ export class Deltas {
   /** Those of them that pass a test, and have no signature yet. */
   toSign(test: (entry: number) => boolean): Runs {
     return Lacks.only(this.olds, (entry) => !this.signed.has(entry) && test(entry))
+  }
+
+  /** Has a list room for it? Then it takes that. */
+  hasRoom({ blockBytes, size }: Signature): boolean {
+    const bytes = bytesOf(size, blockBytes)
+    const fits = bytes <= this.leftBytes
+    if (fits) this.leftBytes -= bytes
+    return fits
   }
 
   sign(signatures: ReadonlyArray<Signature>): void {

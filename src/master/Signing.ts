@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Blocks from "../delta/Blocks.ts"
 import * as Signature from "../delta/Signature.ts"
 import * as Wasm from "../delta/Wasm.ts"
-import * as Limits from "../protocol/Limits.ts"
 import { Source } from "../source/Source.ts"
 import { carriedBytes } from "../tree/Holes.ts"
 import * as Lacks from "../tree/Lacks.ts"
@@ -28,17 +27,15 @@ export const signRevised = (ledger: Ledger, pageBytes: number, files: ReadonlyAr
 
 /**
  * Of what cannot be read, or has changed since the scan, there is none, nor of what is beyond a
- * list's limit: it is sent whole.
+ * lists' limit: it is sent whole.
  */
 const signAll = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: number, entries: Iterable<number>) {
   const signatures: Array<Signature.Signature> = []
-  let bytes = 0
   for (const entry of entries) {
     if (!Blocks.hasBlocks(ledger.entries[entry])) continue
     const signature = ledger.deltas.kept(entry) ?? (yield* signed(ledger, entry, { pageBytes }))
     if (signature === undefined) continue
-    bytes += Signature.bytesOf(signature.size, signature.blockBytes)
-    if (bytes > Limits.signatureBytes) break
+    if (!ledger.deltas.hasRoom(signature)) break
     signatures.push(signature)
   }
   return signatures

@@ -367,7 +367,10 @@ export const deltaBytes = 1024 * 1024
  * milliseconds for each directory, and less than one for each file. [Y-16]
  */
 export const similarNames = 2048
-/** Of the signatures of one list: 3.4 million blocks, a file of 11 TB. */
+/**
+ * Of the signatures of a session: 3.4 million blocks, a file of 11 TB or 1000 files of 11 MB. A
+ * catcher keeps them in memory, and a hostile master may send any number of lists. [Y-13]
+ */
 export const signatureBytes = 64 * 1024 * 1024
 /** Questions about spans of a delta that are asked ahead of its page stream. */
 export const spansAsked = 4

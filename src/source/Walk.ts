@@ -13,7 +13,7 @@ import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
-import { display, keyOf, ofKey } from "../tree/Names.ts"
+import { display, keyOf, ofKey, isUnfinished } from "../tree/Names.ts"
 import type * as Holes from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
 import type * as Attributes from "./Attributes.ts"
@@ -315,7 +315,7 @@ export class Walk {
   private list({ path, relative }: Visit): ReadonlyArray<string> | undefined {
     const listed = Result.try(() => fs.readdirSync(ofKey(path), { encoding: "latin1" }))
     // by their bytes
-    if (Result.isSuccess(listed)) return listed.success.sort()
+    if (Result.isSuccess(listed)) return listed.success.filter((name) => !isUnfinished(name)).sort()
     this.lose(path, relative, listed.failure)
     return isGone(listed.failure) ? undefined : []
   }

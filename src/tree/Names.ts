@@ -31,6 +31,15 @@ export const bytesOf = (shown: string): Uint8Array => {
   return Buffer.concat([...parts, encoder.encode(shown.slice(at))])
 }
 
+/**
+ * Is it the name of what a catcher has not finished: of a temporary file, or of what is kept of a large one? One character a byte.
+ * No master sends these.
+ */
+export const isUnfinished = (name: string): boolean =>
+  name.charCodeAt(0) === dot && /\.mrsync-(?:partial|[0-9A-Za-z]{6})$/.test(name)
+
+const dot = ".".charCodeAt(0)
+
 /** A shown path in base64 where it is not UTF-8, so that a program need not know the escapes. */
 export const base64Of = (shown: string): string | undefined => {
   if (!shown.includes("\\x")) return undefined

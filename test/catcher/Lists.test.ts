@@ -1,18 +1,47 @@
-/** Lists of hashes as a master may send them that has the key and means harm: a catcher holds no more than its entries need. [Y-12] */
+/** Lists of hashes and signatures as a master may send them that has the key and means harm: a catcher holds no more than its entries need. [Y-12] [Y-13] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { BlockPool } from "../../src/catcher/Assembly.ts"
 import { Attendance } from "../../src/catcher/Attendance.ts"
+import { ManifestFile } from "../../src/catcher/ManifestFile.ts"
 import { MastersHashes } from "../../src/catcher/MastersHashes.ts"
 import { Ruin } from "../../src/catcher/Ruin.ts"
 import { TreeFiles } from "../../src/catcher/TreeFiles.ts"
 import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
+import * as Signature from "../../src/delta/Signature.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import { Hashes } from "../../src/tree/Hashes.ts"
+import type { Open } from "../../src/wire/Message.ts"
+
+it.effect("lists of signatures have a limit in all [Y-13]", () =>
+  Effect.gen(function* () {
+    const attendance = new Attendance(0, new Wakefulness(() => 0))
+    const bytes = 1_700_000
+    attendance.entries = [Tree.file("a", bytes).entry]
+    const options = { id: "c1" } as Parameters<typeof ManifestFile.make>[2]
+    const manifest = yield* ManifestFile.make(attendance, yield* Ruin.make(attendance), options)
+    // with blocks of a byte, so that one takes half of the room
+    const list = Signature.encode([Signature.make(0, bytes, 1)])
+    assert.isAbove(2 * list.length, Limits.signatureBytes)
+    const take = Effect.fnUntraced(function* (file: number) {
+      attendance.expect({ _tag: "Open", file, kind: "Signatures", size: list.length } as Open)
+      const layout = Layout.make({ size: list.length, pageBytes: 1432 })
+      yield* manifest.inMemory(file, layout, () => Effect.succeed([])).write(0, list)
+      return yield* Effect.match(manifest.takeList(file), {
+        onFailure: ({ reason }) => reason,
+        onSuccess: () => undefined
+      })
+    })
+    assert.isUndefined(yield* take(1))
+    const left = Limits.signatureBytes - list.length
+    assert.strictEqual(yield* take(2), `signatures of ${list.length} bytes, where ${left} have room`)
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(Memory.layer(Memory.make()), Progress.layer)))
+)
 
 describe("lists of hashes", () => {
   it("tell of each entry once", () => {

@@ -26,6 +26,56 @@ const changeInPlace = (path: string) => {
   fs.closeSync(file)
 }
 
+/** An older version of an image: its data is another, and there is some where the image has a hole. */
+const older = (image: string, path: string) => {
+  const content = fs.readFileSync(image)
+  fs.writeFileSync(path, content.fill(1, 0, 32 * megabyte))
+  fs.utimesSync(path, 1, 1)
+}
+
+describe.skipIf(Lab.unavailable !== undefined)("a session with --inplace that is killed [F-11]", () => {
+  it.live("and begun again: the file is mended where it stands, also where it has holes", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(2)
+        const source = join(lab.folder, "source")
+        fs.mkdirSync(source)
+        const image = join(source, "image")
+        execFileSync("sh", ["-c", `head -c ${16 * megabyte} /dev/urandom > "${image}"`])
+        fs.truncateSync(image, 64 * megabyte)
+        fs.appendFileSync(image, "end")
+        const paths = [1, 2].map((i) => join(lab.destination(i), "image"))
+        for (const path of paths) {
+          fs.mkdirSync(join(path, ".."), { recursive: true })
+          older(image, path)
+        }
+        const before = paths.map((path) => fs.statSync(path).ino)
+        const args = ["--json", "--inplace", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
+        const first = yield* lab.catchers(2)
+        const broken = lab.mrsync("m", "send", "--bwlimit", "50mbit", ...args)
+        yield* broken.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > 8 * megabyte)
+        for (const running of [broken, ...first]) yield* running.kill("SIGKILL")
+        for (const running of [broken, ...first]) yield* running.ended
+        for (const path of paths) assert.notStrictEqual(Lab.rsyncSays(`${source}/`, `${join(path, "..")}/`), "")
+        const catchers = yield* lab.catchers(2)
+        const master = yield* lab.mrsync("m", "send", ...args).ended
+        assert.strictEqual(master.status, 0, master.err)
+        for (const [i, catcher] of catchers.entries()) {
+          assert.strictEqual((yield* catcher.ended).status, 0)
+          const at = lab.destination(i + 1)
+          assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "")
+          assert.deepStrictEqual(fs.readdirSync(at), ["image"])
+          assert.strictEqual(fs.statSync(paths[i]).ino, before[i])
+          assert.isAtMost(fs.statSync(paths[i]).blocks, fs.statSync(image).blocks)
+        }
+        // half of it had arrived
+        const { needed, repaired } = master.report.pages
+        assert.isBelow(needed + repaired, (9 * megabyte) / pageBytes)
+      })
+    )
+  )
+})
+
 describe.skipIf(Lab.unavailable !== undefined)("a session that is killed at 80 % of a large file [Y-15]", () => {
   for (const isChanged of megabytes === undefined ? [true] : [false, true]) {
     it.live(`and begun again${isChanged ? " with a changed source" : ""}: at most a quarter is sent`, () =>

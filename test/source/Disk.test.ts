@@ -70,6 +70,21 @@ const tree = Effect.gen(function* () {
   return base
 })
 
+it.effect("what a catcher has not finished in a directory of the source is left out", () =>
+  Effect.gen(function* () {
+    const base = yield* tree
+    const others = [".a.mrsync-", ".a.mrsync-12345", "a.mrsync-123456", ".b.mrsync-partially"]
+    for (const name of [".a.mrsync-partial", ".a.mrsync-Ab3456", ...others])
+      fs.writeFileSync(`${base}/tree/d/${name}`, "")
+    const { entries } = yield* (yield* source(`${base}/tree/d/`)).scan
+    const found = entries.map(({ path }) => display(path))
+    assert.sameMembers(found, [".", "b", "e", ...others])
+    // one that is named itself is sent
+    const named = yield* (yield* source(`${base}/tree/d/.a.mrsync-partial`)).scan
+    assert.strictEqual(named.entries.length, 1)
+  })
+)
+
 describe("holes", () => {
   it.effect("of a large file are known: what it takes here is less than its size [M-10]", () =>
     Effect.gen(function* () {

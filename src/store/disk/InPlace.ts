@@ -9,12 +9,13 @@ import * as fs from "node:fs"
 import { reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import * as Errno from "../../system/Errno.ts"
-import { fileBytes, isInside } from "../../tree/Members.ts"
+import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
 import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
+import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
@@ -103,9 +104,21 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   }
   if (reusing === undefined) return writer
   const old = { ...oldOf(descriptor, canClear ? stats.size : 0, member), isOwn: true }
-  const held = yield* reuse(reusing, [old], writer.write)
+  const held = yield* Effect.acquireUseRelease(
+    Effect.sync(() => Result.getOrUndefined(Result.try(() => keptOf(site, file.spot, member)))),
+    (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write),
+    (kept) => kept?.close ?? Effect.void
+  )
   return { ...writer, held, isProven: true } as FileWriter
 })
+
+/** What a session that was not in place has kept of it. [Y-15] */
+const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {
+  const fd = partials.openToRead(spot)
+  if (fd === undefined) return undefined
+  const descriptor = Descriptor.make(fd)
+  return { ...oldOf(descriptor, fs.fstatSync(fd).size, member), close: descriptor.close }
+}
 
 /** It is whole: it gets its metadata. */
 const commit = ({ describe, destination, inventory, partials }: Site, index: number, file: Standing): void => {

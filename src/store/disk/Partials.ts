@@ -97,6 +97,14 @@ export class Partials {
     })
   }
 
+  /** What is kept, opened to be read: where the file is written as it stands, it is one more version. [F-11] */
+  openToRead(spot: Spot): number | undefined {
+    return this.options.destination.holding(spot.directory, () => {
+      const found = this.find(spot)
+      return found === undefined ? undefined : Confinement.openToLook(found.place)
+    })
+  }
+
   /** What is kept goes where it leaves too little room for the file as a whole. */
   makeRoom(spot: Spot, bytes: number): undefined {
     if (bytes < Limits.deltaBytes) return

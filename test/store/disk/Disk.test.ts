@@ -213,6 +213,12 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       assert.isUndefined(yield* lacks(store, file("e", pages(56))))
       const other = yield* disk(mount, undefined, "other")
       assert.deepStrictEqual(yield* lacks(other, file("e", pages(56))), ["bytes", pages(56), pages(6), true])
+      // and so does what is kept of a large file [Y-15], but what is kept elsewhere
+      fs.writeFileSync(`${mount}/.f.mrsync-partial`, new Uint8Array(pages(4)))
+      assert.isUndefined(yield* lacks(other, file("e", pages(6))))
+      assert.deepStrictEqual(yield* lacks(other, file("e", pages(7))), ["bytes", pages(7), pages(6), true])
+      const elsewhere = yield* disk(mount, undefined, "other", { partials: { directory: Buffer.from("/elsewhere") } })
+      assert.deepStrictEqual(yield* lacks(elsewhere, file("e", pages(6))), ["bytes", pages(6), pages(2), true])
     })
   )
 

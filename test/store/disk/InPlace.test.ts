@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import { countOf } from "../../../src/protocol/Runs.ts"
+import * as Limits from "../../../src/protocol/Limits.ts"
 import * as Tree from "../../../src/simulate/Tree.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
@@ -92,6 +93,35 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual((yield* deliver(store)).failures, [])
       assert.strictEqual(inode(`${top}/f`), before)
       assert.isTrue(fs.readFileSync(`${top}/f`).equals(content))
+    })
+  )
+  it.effect("what a session beside it has kept is used as well, and goes [Y-15]", () =>
+    Effect.gen(function* () {
+      const large = Tree.bytes(Limits.partialBytes + 2_000_000, 3)
+      const tree = [file("f", large.length)]
+      const top = yield* directory
+      fs.writeFileSync(`${top}/f`, older)
+      const store = yield* disk(top, way)
+      yield* prepare(store, tree, Policy.defaults)
+      const own = blockBytesOf(large.length)
+      const arrived = Math.ceil((Limits.partialBytes + 1) / own) * own
+      yield* Effect.scoped(
+        Effect.flatMap(store.open(single(tree)), (writer) => writer.write(0, large.subarray(0, arrived)))
+      )
+      assert.deepStrictEqual(names(top), [".f.mrsync-partial", "f"])
+      const before = inode(`${top}/f`)
+      yield* prepare(store, tree)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(tree), reusing(0, large))
+          assert.deepStrictEqual(writer.held, [0, arrived])
+          yield* writer.write(arrived, large.subarray(arrived))
+          assert.deepStrictEqual(yield* writer.commit(none), [])
+        })
+      )
+      assert.deepStrictEqual(names(top), ["f"])
+      assert.strictEqual(inode(`${top}/f`), before)
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(large))
     })
   )
   it.effect("holes of the source are zeros [M-12]", () =>

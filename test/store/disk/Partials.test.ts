@@ -1,7 +1,9 @@
 /** What had arrived of a large file stays when its session ends early, is used by the next, and goes when the file is whole. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -285,6 +287,32 @@ describe.each(ways)("$name", (way) => {
         assert.strictEqual(yield* Effect.provide(Stale.clear(Buffer.from(at)), Layer.succeed(Libc, Option.none())), 1)
         assert.deepStrictEqual(names(at), ["a", "a/.young.mrsync-partial", "a/b", "a/b/mine", "a/link"])
       })
+  )
+
+  it.effect("a catcher that serves looks for what is old at once, and each day", () =>
+    Effect.gen(function* () {
+      const at = yield* directory
+      const make = Effect.fnUntraced(function* (name: string) {
+        const old = ((yield* Clock.currentTimeMillis) - Limits.partialMillis) / 1000 - 60
+        fs.writeFileSync(`${at}/${name}`, "x")
+        fs.utimesSync(`${at}/${name}`, old, old)
+      })
+      const first = ".first.mrsync-partial"
+      const second = ".second.mrsync-partial"
+      yield* TestClock.setTime(Date.now())
+      yield* make(first)
+      const clearing = yield* Effect.forkChild(
+        Effect.provide(Stale.clearing(Buffer.from(at)), Layer.succeed(Libc, Option.none()))
+      )
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(names(at), [])
+      yield* make(second)
+      yield* TestClock.adjust(Limits.partialsCheckedMillis - 10)
+      assert.deepStrictEqual(names(at), [second])
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(names(at), [])
+      yield* Fiber.interrupt(clearing)
+    })
   )
 
   it.effect("is in a directory of its own below each directory, or elsewhere", () =>
