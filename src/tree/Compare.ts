@@ -119,7 +119,8 @@ const apart = (
   return content | timeBit(entry._tag, times, policy) | metadataOf(entry, found, policy, givesAway)
 }
 
-const isDescribed = (word: number): boolean => word !== 0 && !isLacked(word) && !isKept(word)
+/** Has its metadata to be put right, whatever its content is? */
+const isDescribed = (word: number): boolean => resolved(word, true) !== 0 && !isLacked(word) && !isKept(word)
 
 /** Entries whose files are one file here, for all that names a file by `K`. */
 export class Sharers<K> {
@@ -143,7 +144,7 @@ export class Sharers<K> {
   part(words: Uint16Array): void {
     for (const those of this.entries.values()) {
       const described = those.filter((entry) => isDescribed(words[entry]))
-      const stays = those.some((entry) => words[entry] === 0 || isKept(words[entry]) || isVetoed(words[entry]))
+      const stays = those.some((entry) => resolved(words[entry], true) === 0 || isKept(words[entry]))
       for (const entry of stays ? described : described.slice(1)) words[entry] = resolved(words[entry], false)
     }
   }

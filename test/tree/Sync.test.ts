@@ -30,12 +30,14 @@ const at = (entry: Exclude<Entry, { readonly _tag: "HardLink" }>, seconds: numbe
   found(entry, { metadata: { ...entry.metadata, mtimeSeconds: 1_600_000_000 + seconds, mtimeNanos: nanos } })
 
 describe("files that are one file at a catcher [Y-2]", () => {
-  const { Content, Doubt, Kept, Mode } = change
+  const { Content, Doubt, Kept, Mode, Time } = change
   it.for<[string, ReadonlyArray<number>, ReadonlyArray<number>]>([
     ["one is described", [Mode, Mode, Mode], [Mode, Mode | Content, Mode | Content]],
     ["none where another is right", [0, Mode], [0, Mode | Content]],
     ["nor where another is kept", [Mode, Kept], [Mode | Content, Kept]],
-    ["what may have to be described is in doubt no more", [Mode, Doubt], [Mode, Content]],
+    ["nor where another may be right", [Mode, Doubt], [Mode | Content, Doubt]],
+    ["what only its content can tell of is no change yet", [Doubt, Doubt], [Doubt, Doubt]],
+    ["one is described, if its content is right", [Doubt | Time, Doubt | Time], [Doubt | Time, Content | Time]],
     ["what comes anew takes part in nothing", [Content, Mode], [Content, Mode]],
     ["what is right stays", [0, 0], [0, 0]]
   ])("%s", ([, words, expected]) => {
