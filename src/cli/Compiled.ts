@@ -25,10 +25,10 @@ interface Compiled {
 export const codeOf = (script: string, command: string): string =>
   `${script}.${command}-${process.version}-${process.platform}-${process.arch}`
 
-/** A script in a file, with the code in another where that is there. */
+/** A script in a file, of ASCII characters alone, with the code in another where that is there. */
 export const read = (file: string, code: string): Source => ({
   file,
-  text: readFileSync(file, "utf8"),
+  text: readFileSync(file, "latin1"),
   code: existsSync(code) ? readFileSync(code) : undefined
 })
 

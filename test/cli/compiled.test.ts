@@ -17,6 +17,8 @@ describe("the program's script", () => {
     assert.strictEqual(stdout, "false\n", stderr)
   })
 
+  it("is ASCII, and so may be read as Latin-1", () => assert.isTrue(readFileSync(script).every((byte) => byte < 0x80)))
+
   it("runs without code, and with code that is cut off, of another script, or none at all", () => {
     const directory = mkdtempSync(join(tmpdir(), "mrsync-compiled-"))
     try {
