@@ -19,7 +19,6 @@ const idle: ReadonlySet<string> = new Set([
 /** Options without which rsync is as we are: they may be turned off. */
 const off = new Set(["human-readable", "h", "secluded-args", "s", "old-args", "P", "ipv4", "4"])
 
-const notYet = "is not there yet"
 const noDevices =
   "a device is sent as a device, and made by catchers that run as root; nothing is read from one or written to it"
 const lackedOnly =
@@ -54,7 +53,7 @@ const refused: Readonly<Record<string, readonly [letter: string, instead: string
   "rsync-path": ["", noShell],
   "blocking-io": ["", noShell],
   "remote-option": ["M", `${noShell}, with its own options`],
-  "fake-super": ["", `--fake-super ${notYet}; ${rootSets}`],
+  "fake-super": ["", `no attributes stand for owners, modes and devices; ${rootSets}`],
   super: ["", rootSets],
   "copy-as": ["", `start mrsync catch as the user that is to own the files; ${rootSets}`],
   atimes: ["U", "access times are not carried"],

@@ -368,7 +368,7 @@ export const deltaBytes = 1024 * 1024
  */
 export const similarNames = 2048
 /**
- * Of the signatures of a session: 3.4 million blocks, a file of 11 TB or 1000 files of 11 MB. A
+ * Of the signatures of a session: 3.4 million blocks, a file of 11 TB or 800 files of 11 MB. A
  * catcher keeps them in memory, and a hostile master may send any number of lists. [Y-13]
  */
 export const signatureBytes = 64 * 1024 * 1024

@@ -76,11 +76,9 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   const { descriptor, stats } = file
   const failed = storeError(path)
   const size = fileBytes(member)
-  const canClear = Zeros.canClear(site.libc, member.extent)
-  if (!canClear) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, 0))
-  if (!canClear || stats.size < size) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
+  if (stats.size < size) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
   // where the source has holes there are zeros from now on
-  if (canClear) yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
+  yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
   yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
   const { read, write } = throughHoles(descriptor, member)
   const writer: FileWriter = {
@@ -103,7 +101,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     })
   }
   if (reusing === undefined) return writer
-  const old = { ...oldOf(descriptor, canClear ? stats.size : 0, member), isOwn: true }
+  const old = { ...oldOf(descriptor, stats.size, member), isOwn: true }
   const held = yield* Effect.acquireUseRelease(
     Effect.sync(() => Result.getOrUndefined(Result.try(() => keptOf(site, file.spot, member)))),
     (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write),

@@ -128,7 +128,7 @@ const standing = ({ contents, destination, inventory, similar }: Site, member: M
 
 /** `reuses`: what was kept of it is taken up. */
 const create = (site: Site, member: Member, reuses: boolean): Opened => {
-  const { destination, forcing, inventory, libc, partials, temporaries } = site
+  const { destination, forcing, inventory, partials, temporaries } = site
   const index = member.entry
   const entry = inventory.file(index)
   const refused = inventory.refusal(index)
@@ -144,8 +144,7 @@ const create = (site: Site, member: Member, reuses: boolean): Opened => {
   let fd = made
   const kept = orClean(
     () => {
-      const isUsed = reuses && Zeros.canClear(libc, member.extent)
-      const kept = isUsed ? partials.takeBack(spot, temporary) : partials.makeRoom(spot, member.size)
+      const kept = reuses ? partials.takeBack(spot, temporary) : partials.makeRoom(spot, member.size)
       if (kept !== undefined) {
         fs.closeSync(made)
         fd = kept

@@ -5,6 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as fs from "node:fs"
 import * as DataRuns from "../../system/DataRuns.ts"
 import { type Descriptor, waited } from "../../system/Descriptor.ts"
 import type { Calls } from "../../system/Libc.ts"
@@ -33,38 +34,36 @@ export const between = Effect.fnUntraced(function* (
   return true
 })
 
-/** Can a file that is written where it is get holes? Where the system does not say what is data, all of it would be written. */
-export const canClear = (libc: Option.Option<Calls>, extent: Holes.Extent | undefined): boolean =>
-  extent === undefined || Option.isSome(libc)
-
-/** Makes holes between the runs of data of an extent, or writes zeros where the file system makes none. */
+/**
+ * Makes holes between the runs of data of an extent. Where the file system makes none, nothing of the file stays: to write zeros
+ * to all that may be a hole could fill the disk.
+ */
 export const clear = Effect.fnUntraced(function* (
   libc: Option.Option<Calls>,
-  { fd, write }: Descriptor,
+  { fd }: Descriptor,
   extent: Holes.Extent | undefined
 ) {
-  const gaps = extent === undefined ? [] : Holes.gaps(extent)
+  if (extent === undefined) return
+  const punch = Option.getOrUndefined(libc)?.punch
+  const gaps = Holes.gaps(extent)
   for (let gap = 0; gap < gaps.length; gap += 2) {
     const seen = yield* dataIn(libc, fd, gaps[gap], gaps[gap] + gaps[gap + 1])
     for (let run = 0; run < seen.length; run += 2) {
-      if (yield* punch(libc, fd, seen[run], seen[run + 1])) continue
-      const end = seen[run] + seen[run + 1]
-      for (let at = seen[run]; at < end; at += zeros.length) {
-        yield* write(at, zeros.subarray(0, Math.min(zeros.length, end - at)))
-        yield* Effect.yieldNow
-      }
+      const isPunched =
+        punch !== undefined && (yield* Effect.isSuccess(waited((done) => punch(fd, seen[run], seen[run + 1], done))))
+      if (!isPunched) return yield* empty(fd, extent.size)
     }
   }
 })
 
-const zeros = new Uint8Array(1024 * 1024)
-
-/** Answers whether it is a hole now. */
-const punch = (libc: Option.Option<Calls>, fd: number, at: number, bytes: number) => {
-  const call = Option.getOrUndefined(libc)?.punch
-  if (call === undefined) return Effect.succeed(false)
-  return Effect.isSuccess(waited((done) => call(fd, at, bytes, done)))
-}
+const empty = (fd: number, size: number) =>
+  Effect.try({
+    try: () => {
+      fs.ftruncateSync(fd, 0)
+      fs.ftruncateSync(fd, size)
+    },
+    catch: (cause) => cause as NodeJS.ErrnoException
+  })
 
 /** All of it, where the system does not say. */
 const dataIn = (libc: Option.Option<Calls>, fd: number, from: number, to: number) =>
