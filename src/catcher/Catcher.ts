@@ -56,6 +56,19 @@ export interface Options {
   readonly assemblingBlocks?: number
   /** What its owner has done around each session. */
   readonly hooks?: Hooks
+  /** Is told that it lives. */
+  readonly beat?: Beat
+}
+
+/** A sign of life. */
+export interface Beat {
+  /** Milliseconds from one to the next. */
+  readonly everyMillis: number
+  /**
+   * Called while the catcher goes on, and not once it has worked on one thing for a time-out.
+   * `isAttending`: it is in a session.
+   */
+  readonly tell: (isAttending: boolean) => void
 }
 
 /**
@@ -140,6 +153,7 @@ const attend = Effect.fnUntraced(function* (options: Options) {
   const services = { transport, exchange, progress, now, wakefulness, hooks, reportOf: reportHere }
   yield* Effect.forkScoped(Unsent.telling)
   const visitor = new Visitor(options, services, yield* pullOf(exchange.receive))
+  if (options.beat !== undefined) yield* Effect.forkScoped(visitor.beating(options.beat))
   const report = Effect.sync(() => visitor.report())
   return yield* visitor.visits.pipe(
     // [J-8] a master need not wait for a catcher that is stopped
@@ -179,6 +193,15 @@ class Visitor {
     return report
   }
 
+  /** Signs of life, as long as what it does gets on. */
+  beating({ everyMillis, tell }: Beat): Effect.Effect<never> {
+    const beat = Effect.sync(() => {
+      const isStuck = this.attendance.stuckMillis(this.services.now()) >= this.options.timeoutMillis
+      if (!isStuck) tell(this.isIn)
+    })
+    return Effect.forever(Effect.andThen(beat, Effect.sleep(everyMillis)))
+  }
+
   readonly leave = Effect.suspend(() => {
     const { isConcluded, membership } = this.attendance
     if (membership === undefined || isConcluded) return Effect.void
@@ -197,6 +220,8 @@ class Visitor {
     let otherwise: Error | undefined
     while (true) {
       const visited = yield* Effect.result(Effect.scoped(this.visit(waitMillis)))
+      // nothing is worked on any more
+      this.attendance.listens(this.services.now())
       if (visited._tag === "Success") return
       const error = visited.failure
       if (!this.isIn) return yield* error._tag === "MasterTimeout" ? (otherwise ?? error) : error

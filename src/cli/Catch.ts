@@ -1,24 +1,17 @@
 /** `mrsync catch`: a catcher over this machine's network and disk, for one session or for session after session. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Catcher from "../catcher/Catcher.ts"
-import { Progress } from "../report/Progress.ts"
 import * as Exchange from "../session/Exchange.ts"
 import type { Checked, Where } from "../store/Store.ts"
 import * as Choosing from "./Choosing.ts"
 import * as Keyring from "./Keyring.ts"
-import * as LastLine from "./LastLine.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
 import * as Parse from "./Parse.ts"
 import * as Reporter from "./Reporter.ts"
-import { Screen } from "./Screen.ts"
+import * as Serve from "./Serve.ts"
 import * as Session from "./Session.ts"
-import type { Failure } from "./Status.ts"
 import * as Status from "./Status.ts"
 import * as Watching from "./Watching.ts"
 
@@ -37,6 +30,9 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing, Pi
   readonly waitMillis: number | undefined
   readonly destination: string
 }
+
+/** What an effect that is made so needs. */
+type Needs<F extends (...args: never) => Effect.Effect<unknown, unknown, unknown>> = Effect.Services<ReturnType<F>>
 
 const usage = (reason: string) => new Status.UsageError({ command: "catch", reason })
 
@@ -64,9 +60,6 @@ const hooksOf = (commands: Input, id: string) =>
         ({ make }) => make({ ...commands, id })
       )
 
-/** Between a session that failed and the next try, so that a lasting fault does not spin. */
-const pauseMillis = 1000
-
 export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const machine = yield* Machine
   const verbosity = yield* Effect.fromResult(Session.verbosityOf("catch", input))
@@ -77,7 +70,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
   const protection = yield* Keyring.forCatcher(input, input.json)
   yield* Session.logged(verbosity)(Session.warn(protection))
 
-  let isReceiving = false
+  const stage = yield* Session.logged(verbosity)(Serve.stage)
   // of two catchers with one name, on one group of one network, only one is taken in
   const ownerOf = ({ address }: Network) => `${id} ${input.group.group}:${input.group.port} ${address}`
   // Layers of its own for every session: nothing of one is left in the next.
@@ -86,10 +79,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
       machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync, partials }),
       Layer.provideMerge(
-        Layer.mergeAll(
-          noticing((receiving) => (isReceiving = receiving)),
-          Watching.counted(input)
-        ),
+        Layer.mergeAll(stage.layer, Watching.counted(input)),
         Reporter.layer({
           role: "Catch",
           where: Session.whereOf(input.group, network),
@@ -105,82 +95,27 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input) {
     id,
     waitMillis: input.waitMillis ?? (input.serve ? undefined : Catcher.defaults.waitMillis),
     timeoutMillis: input.timeoutMillis,
-    hooks: yield* hooksOf(input, id)
+    hooks: yield* hooksOf(input, id),
+    beat: stage.beat
   }
-  const session = (checked: Checked) =>
+  const session = (keys: typeof protection, checked: Checked) =>
     Effect.flatMap(network, (found) =>
       Catcher.run(options).pipe(
-        Effect.provideService(Exchange.CatcherProtection, protection),
+        Effect.provideService(Exchange.CatcherProtection, keys),
         Effect.provide(layersOn(found, checked), { local: true }),
         Session.located(input, found, "Catcher")
       )
     ).pipe(Effect.flatMap((report) => Session.settle(report, "Catch")))
   yield* Watching.figuresOfAll(input, input)
-  if (!input.serve) return yield* Session.logged(verbosity)(session("AtOnce"))
+  if (!input.serve) return yield* Session.logged(verbosity)(session(protection, "AtOnce"))
 
   // A socket or a destination that cannot be had at all ends the program; what goes wrong later does not, and the masters
   // of the sessions in which it does are told.
-  yield* Session.logged(verbosity)(
-    Effect.flatMap(network, (found) => Effect.scoped(Layer.build(layersOn(found, "AtOnce"))))
-  )
-  // Told to end while it waits for a master, it has served; in the midst of a session that is interrupted.
-  const stopped = Effect.andThen(
-    machine.terminated,
-    Effect.suspend(() => (isReceiving ? Effect.interrupt : Effect.void))
-  )
-  return yield* Session.logged(verbosity)(
-    Effect.raceFirst(
-      Effect.raceFirst(again(session("InSession"), input.json, input.waitMillis !== undefined), stopped),
-      machine.clearing(input.destination)
-    )
-  )
+  const checked = Effect.flatMap(network, (found) => Effect.scoped(Layer.build(layersOn(found, "AtOnce"))))
+  const serving: Serve.Serving<Needs<typeof session>> = {
+    ...{ json: input.json, destination: input.destination, given: input, protection },
+    isLimited: input.waitMillis !== undefined,
+    session: (keys) => session(keys, "InSession")
+  }
+  return yield* Session.logged(verbosity)(Effect.andThen(checked, Serve.serve(stage, serving)))
 }, Effect.scoped)
-
-/** Notices when a session begins here, and when it is over. */
-const noticing = (notice: (isReceiving: boolean) => void) =>
-  Layer.effectDiscard(
-    Effect.flatMap(Progress, (progress) =>
-      progress.add({
-        name: "mrsync catch",
-        take: ({ _tag }) => {
-          if (_tag === "Started" || _tag === "Report") notice(_tag === "Started")
-        },
-        ignores: ["FileCompleted"]
-      })
-    )
-  )
-
-/** Session after session. With a limit to the waiting, hearing no master within it is the end. */
-const again = Effect.fnUntraced(function* <R>(
-  session: Effect.Effect<void, Failure, R>,
-  json: boolean,
-  limited: boolean
-) {
-  const isEnd = (error: Failure) => limited && error._tag === "MasterTimeout" && error.master === undefined
-  const endsAll = (exit: Exit.Exit<unknown, Failure>) =>
-    Exit.isFailure(exit) &&
-    (Cause.hasInterruptsOnly(exit.cause) || Option.exists(Cause.findErrorOption(exit.cause), isEnd))
-  const screen = yield* Screen
-  const said = yield* Ref.make("")
-  // The same fault again and again (a full disk, a master that refuses us) is told once.
-  const tell = (error: Failure) =>
-    Effect.flatMap(Ref.getAndSet(said, error.message), (last) =>
-      last === error.message ? Effect.void : Effect.sync(() => screen.print("err", Status.describe(error)))
-    )
-  const once = session.pipe(
-    LastLine.endingOne(json, endsAll),
-    Effect.tap(() => Ref.set(said, "")),
-    Effect.catch((error) =>
-      isEnd(error)
-        ? Effect.fail(error)
-        : Effect.andThen(tell(error), error._tag === "Incomplete" ? Effect.void : Effect.sleep(pauseMillis))
-    ),
-    Effect.catchDefect((defect) =>
-      Effect.andThen(
-        Effect.sync(() => screen.print("err", `mrsync: a fault in mrsync itself: ${Cause.pretty(Cause.die(defect))}`)),
-        Effect.sleep(pauseMillis)
-      )
-    )
-  )
-  return yield* Effect.forever(once)
-})

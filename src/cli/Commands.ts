@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as DoctorFlags from "./DoctorFlags.ts"
 import * as Flags from "./Flags.ts"
 import * as LastLine from "./LastLine.ts"
+import * as Log from "./Log.ts"
 
 const send = Command.make("send", Flags.send, (input) =>
   Effect.flatMap(
@@ -46,7 +47,7 @@ const catching = Command.make("catch", Flags.catching, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("./Catch.ts")),
     (module) => module.catching(input)
-  ).pipe(LastLine.ending(input.json))
+  ).pipe(LastLine.ending(input.json), Log.logged(input.logFile))
 ).pipe(
   Command.withDescription(
     "A catcher: waits for a master, receives its files into DEST, verifies them, and exits when they are complete; or with status 30 when it hears no master within --wait, or the master no more for --timeout."

@@ -14,6 +14,7 @@ const offers: { readonly [name: string]: Offer["_tag"] } = {
   hosts: "Hosts",
   show: "Files",
   key: "Files",
+  "log-file": "Files",
   "exclude-from": "Files",
   "include-from": "Files",
   "files-from": "Files",

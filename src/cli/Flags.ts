@@ -361,6 +361,11 @@ export const catching = {
     parse: Parse.partialDirectory
   }),
   serve: given("serve", "Stay for session after session, until interrupted"),
+  logFile: parsed("log-file", {
+    metavar: "FILE",
+    description: "Append to FILE what is said, too; SIGHUP opens it anew",
+    parse: Parse.file
+  }),
   onStart: parsed("on-start", {
     metavar: "COMMAND",
     description:

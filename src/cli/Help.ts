@@ -14,7 +14,10 @@ const network: Group = {
   names: ["group", "interface", "bwlimit", "timeout", "repair", "page-size", "ttl", "transport"]
 }
 const keys: Group = { title: "Keys", names: ["key", "phrase", "insecure"] }
-const output: Group = { title: "Output", names: ["verbose", "quiet", "json", "no-progress", "web", "metrics"] }
+const output: Group = {
+  title: "Output",
+  names: ["verbose", "quiet", "json", "no-progress", "log-file", "web", "metrics"]
+}
 
 const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
   send: [

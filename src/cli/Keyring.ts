@@ -48,6 +48,12 @@ export const forCatcher = Effect.fn("Keyring.forCatcher")(function* (given: Give
   return yield* sealed(found.path, Keys.catcherOf(found.key))
 })
 
+/** For `catch`, while it serves: the keys that are there now; undefined where they came in a way that comes once. */
+export const again = (given: Given) =>
+  given.key === fromInput || (given.phrase !== undefined && Redacted.value(given.phrase) === fromInput)
+    ? Effect.undefined
+    : forCatcher(given, true)
+
 const sealed = <Of>(path: string, keys: Result.Result<Of, string>) =>
   Result.match(keys, {
     onFailure: (reason) => Effect.fail(new Keys.KeyError({ path, reason })),

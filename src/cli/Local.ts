@@ -10,6 +10,7 @@ import { SourceError } from "../source/Source.ts"
 import { StoreError } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
 import * as Hashing from "./Hashing.ts"
+import * as Journal from "./Journal.ts"
 import { Machine, type TransportKind, type TransportOptions } from "./Machine.ts"
 import * as Output from "./Output.ts"
 import { page } from "./Page.ts"
@@ -22,6 +23,7 @@ const offload = Effect.promise(() => import("../transport/Offload.ts"))
 const interfaces = Effect.promise(() => import("../system/Interfaces.ts"))
 const igmp = Effect.promise(() => import("../system/Igmp.ts"))
 const link = Effect.promise(() => import("../system/Link.ts"))
+const notify = Effect.promise(() => import("../system/Notify.ts"))
 const ruleset = Effect.promise(() => import("../system/Ruleset.ts"))
 const following = Effect.promise(() => import("../transport/Following.ts"))
 const lossy = Effect.promise(() => import("../transport/Lossy.ts"))
@@ -65,6 +67,19 @@ const surroundings = Effect.fnUntraced(function* (name: string) {
   return { link: yield* look(name), ruleset: yield* read, offload: yield* whyNot }
 })
 
+/** As systemd says it to the services that it starts. */
+const manager = Effect.gen(function* () {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_PID: watched = String(process.pid), WATCHDOG_USEC: micros } = process.env
+  if (socket === undefined) return Option.none()
+  const { open } = yield* notify
+  const tell = open(socket)
+  if (Option.isNone(tell)) {
+    yield* Effect.logWarning(`the manager of services cannot be told anything at ${socket}: that needs Linux and koffi`)
+  }
+  const watchdogMillis = micros === undefined || watched !== String(process.pid) ? undefined : Number(micros) / 1000
+  return Option.map(tell, (tell) => ({ tell, watchdogMillis }))
+})
+
 const machine = (packageDirectory: Option.Option<string>): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
@@ -78,6 +93,8 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
     process.on("SIGTERM", onSignal)
     return Effect.sync(() => process.off("SIGTERM", onSignal))
   }),
+  reloads: Start.reloads,
+  manager,
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
   surroundings,
   queries: (name) => Effect.flatMap(igmp, ({ listen }) => listen(name)),
@@ -120,6 +137,10 @@ export const layer = (packageDirectory: Option.Option<string>) =>
     Screen.layer({
       out: process.stdout,
       err: process.stderr,
+      isJournal: {
+        out: Journal.isJournal(process.stdout.fd, process.env["JOURNAL_STREAM"]),
+        err: Journal.isJournal(process.stderr.fd, process.env["JOURNAL_STREAM"])
+      },
       term: process.env["TERM"],
       forProgram: Output.forProgram,
       atExit: (restore) => process.once("exit", restore)

@@ -9,6 +9,7 @@ import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { Manager } from "../ops/Service.ts"
 import type { Surroundings } from "../ops/Observing.ts"
 import type { ServerError } from "../report/Errors.ts"
 import type { Choice } from "../source/Choice.ts"
@@ -62,6 +63,10 @@ export class Machine extends Context.Service<
     readonly starts: Stream.Stream<Start>
     /** Completes when this process is told to end (SIGTERM); while somebody waits for it, that interrupts nothing. */
     readonly terminated: Effect.Effect<void>
+    /** Each time this process is told to read its settings anew (SIGHUP, without a terminal that could be closed). */
+    readonly reloads: Stream.Stream<void>
+    /** The manager of services that has started it, if one has. */
+    readonly manager: Effect.Effect<Option.Option<Manager>>
     /** The interface of a name or an address, or that of the default route. */
     readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
     /** What the system says of an interface, of its firewall, and of segmentation offload. */

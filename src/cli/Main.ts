@@ -10,6 +10,7 @@ import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Tty from "node:tty"
 import { exitStatus } from "../report/ExitStatus.ts"
+import * as Journal from "./Journal.ts"
 import * as Output from "./Output.ts"
 import * as Status from "./Status.ts"
 
@@ -44,7 +45,8 @@ export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>):
   fiber.addObserver((exit: Exit<void, E>) => {
     clearInterval(awake)
     const words = Status.message(exit)
-    if (words !== undefined) process.stderr.write(`${words}\n`)
+    const isJournal = Journal.isJournal(process.stderr.fd, process.env["JOURNAL_STREAM"])
+    if (words !== undefined) process.stderr.write(`${isJournal ? Journal.lead("Error", words) : words}\n`)
     Output.exit(Status.of(exit))
   })
 }

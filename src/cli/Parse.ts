@@ -19,6 +19,10 @@ export const badLossPercent = 20
 
 type Parsed<A> = Result.Result<A, string>
 
+/** A file's path. */
+export const file = (text: string): Parsed<string> =>
+  text === "" ? Result.fail("that is none: expected a file") : Result.succeed(text)
+
 /** A command for the shell. */
 export const command = (text: string): Parsed<string> =>
   text.trim() === ""

@@ -13,6 +13,8 @@ import * as Progress from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import * as Format from "./Format.ts"
+import * as Journal from "./Journal.ts"
+import type { Level } from "./Journal.ts"
 import * as LastLine from "./LastLine.ts"
 import * as Picture from "./Picture.ts"
 import { Screen } from "./Screen.ts"
@@ -49,6 +51,7 @@ const json = Effect.fnUntraced(function* (verbosity: View.Verbosity) {
   const keep = yield* LastLine.Keeper
   let missed = 0
   const print = (event: Exclude<Event, Report>): void => {
+    const level = Journal.levelOf(event._tag)
     const time = DateTime.makeUnsafe(clock.currentTimeMillisUnsafe())
     // a line that cannot be made is no reason to say nothing more
     const unmade = () => Line.encode({ _tag: "Note", message: `a line of ${event._tag} could not be made`, time })
@@ -57,7 +60,8 @@ const json = Effect.fnUntraced(function* (verbosity: View.Verbosity) {
       Result.getOrElse(
         Result.try(() => Line.encode({ ...event, time })),
         unmade
-      )
+      ),
+      level
     )
   }
   const tellMissed = () => {
@@ -87,17 +91,17 @@ const sight = Effect.fnUntraced(function* (options: Options) {
   let missed = 0
   const isQuiet = options.verbosity === "Quiet"
   const isLive = options.live && screen.drawable && !isQuiet
-  const print = ({ text, to }: View.Line) => {
-    if (to === "err") return screen.print("err", text)
+  const print = ({ text, to }: View.Line, level: Level) => {
+    if (to === "err") return screen.print("err", text, level)
     // The summary is never left out.
     if (!isOver && screen.isBehind()) return void missed++
     if (missed > 0) screen.print("out", missing(missed))
     missed = 0
-    screen.print("out", text)
+    screen.print("out", text, level)
   }
-  const show = ([next, lines]: View.Step) => {
+  const show = ([next, lines]: View.Step, level: Level = "Info") => {
     view = next
-    lines.forEach(print)
+    for (const line of lines) print(line, level)
     if (isLive && !isOver) screen.draw(Picture.picture(view, screen.size()))
   }
   const beat = Effect.sync(() => {
@@ -109,6 +113,6 @@ const sight = Effect.fnUntraced(function* (options: Options) {
   return (event: Event): void => {
     isOver = event._tag === "Report"
     if (isOver) screen.erase()
-    show(View.step(View.at(view, now()), event))
+    show(View.step(View.at(view, now()), event), Journal.levelOf(event._tag))
   }
 })

@@ -6,6 +6,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Format from "./Format.ts"
+import * as Journal from "./Journal.ts"
+import type { Level } from "./Journal.ts"
 
 /** The part of a Node stream that is used here. */
 interface Sink {
@@ -20,6 +22,8 @@ interface Sink {
 interface Options {
   readonly out: Sink
   readonly err: Sink
+  /** Which of them lead to the journal. */
+  readonly isJournal?: { readonly out: boolean; readonly err: boolean }
   /** The environment's TERM. */
   readonly term: string | undefined
   /** Called when a program is to read standard output, and counts on all of it. */
@@ -45,8 +49,8 @@ const eraseBelow = "\r\x1b[J"
 export class Screen extends Context.Service<
   Screen,
   {
-    /** `json`: on standard output, for a program. */
-    readonly print: (to: To, line: string) => void
+    /** `json`: on standard output, for a program. What goes to standard error is a warning, where nothing is said. */
+    readonly print: (to: To, line: string, level?: Level) => void
     /** Is standard output's reader so far behind that lines should be left out? */
     readonly isBehind: () => boolean
     /** A terminal that can draw. */
@@ -67,7 +71,7 @@ export class Screen extends Context.Service<
     )
 }
 
-const make = ({ atExit, err, forProgram, out, term }: Options) =>
+const make = ({ atExit, err, forProgram, isJournal, out, term }: Options) =>
   Effect.sync(() => {
     const drawable = out.isTTY === true && term !== "dumb"
     let picture: ReadonlyArray<string> = []
@@ -96,9 +100,10 @@ const make = ({ atExit, err, forProgram, out, term }: Options) =>
     return {
       drawable,
       size,
-      print: (to: To, line: string) => {
+      print: (to: To, said: string, level: Level = to === "err" ? "Warning" : "Info") => {
         if (to === "json") forProgram?.()
         const sink = to === "err" ? err : out
+        const line = isJournal?.[to === "err" ? "err" : "out"] === true ? Journal.lead(level, said) : said
         if (picture.length === 0) return void sink.write(`${line}\n`)
         if (sink.isTTY === true) return void out.write(`${back()}${line}\n${text(picture)}`)
         sink.write(`${line}\n`)

@@ -11,6 +11,7 @@ import type { Report } from "../report/Report.ts"
 import { exitStatusOf } from "../report/Report.ts"
 import type { Protection } from "../seal/Keys.ts"
 import * as Format from "./Format.ts"
+import type { Level } from "./Journal.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
 import type * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
@@ -89,6 +90,14 @@ const levelOf = (verbosity: Verbosity) =>
     Option.match(named, { onNone: () => levels[verbosity], onSome: (name) => logLevels[name] })
   )
 
+const importance: { readonly [level: string]: Level } = {
+  Fatal: "Error",
+  Error: "Error",
+  Info: "Info",
+  Debug: "Debug",
+  Trace: "Debug"
+}
+
 /** Log lines go to standard error, above the picture if there is one. */
 export const logged =
   (verbosity: Verbosity) =>
@@ -100,7 +109,7 @@ export const logged =
         const text = (Array.isArray(message) ? message : [message])
           .map((part) => (typeof part === "string" ? part : (JSON.stringify(part) ?? String(part))))
           .join(" ")
-        screen.print("err", `mrsync: ${logLevel.toLowerCase()}: ${Format.safe(text)}`)
+        screen.print("err", `mrsync: ${logLevel.toLowerCase()}: ${Format.safe(text)}`, importance[logLevel])
       })
       return yield* effect.pipe(
         Effect.provideService(Logger.CurrentLoggers, new Set([logger])),

@@ -27,6 +27,22 @@ export const starts: Stream.Stream<Start> = Stream.callback<Start>(
   { bufferSize: 1, strategy: "sliding" }
 )
 
+/** Every SIGHUP from the moment of running on; where a terminal can be closed, that is what it means. */
+export const reloads: Stream.Stream<void> = [0, 1, 2].some(Tty.isatty)
+  ? Stream.never
+  : Stream.callback<void>(
+      (queue) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const onSignal = () => void Queue.offerUnsafe(queue, undefined)
+            process.on("SIGHUP", onSignal)
+            return onSignal
+          }),
+          (onSignal) => Effect.sync(() => process.off("SIGHUP", onSignal))
+        ),
+      { bufferSize: 1, strategy: "sliding" }
+    )
+
 const hearSignal = (say: (start: Start) => void): (() => void) => {
   const onSignal = () => say("Signal")
   process.on("SIGUSR1", onSignal)

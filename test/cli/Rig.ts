@@ -91,6 +91,8 @@ const machine = ({
     settingsDirectory: "/nonexistent",
     hasKeys: false,
     starts: Stream.never,
+    reloads: Stream.never,
+    manager: Effect.succeedNone,
     terminated: terminatedMillis === undefined ? Effect.never : Effect.sleep(terminatedMillis),
     network: (wanted) =>
       wanted === "nope0"

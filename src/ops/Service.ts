@@ -1,0 +1,98 @@
+/**
+ * What a manager of services is told of a catcher (systemd's sd_notify): that it listens, what it does in words, that it lives, and
+ * that it reloads or stops.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Event } from "../report/Event.ts"
+
+/** The manager that has started this process. */
+export interface Manager {
+  /** Throws where it cannot be told. */
+  readonly tell: (text: string) => void
+  /** It ends a service that says nothing for so long; undefined: never. */
+  readonly watchdogMillis: number | undefined
+}
+
+/** Signs of life within the time of the watchdog: some may come late. */
+const signs = 4
+
+/** A service under a manager; without one nobody is told anything. */
+export class Service {
+  /** How often it has to say that it lives; undefined: never. */
+  readonly beatMillis: number | undefined
+  private readonly manager: Manager | undefined
+  private isReady = false
+  private status = ""
+
+  constructor(manager: Manager | undefined) {
+    this.manager = manager
+    this.beatMillis = manager?.watchdogMillis === undefined ? undefined : manager.watchdogMillis / signs
+  }
+
+  /** Something has happened in a session, or between two. */
+  take(event: Event): void {
+    const status = statusOf(event)
+    if (status !== undefined && status !== this.status) {
+      this.status = status
+      this.tell(`STATUS=${status}`)
+    }
+    // it listens
+    if (event._tag === "Waiting" && !this.isReady) {
+      this.isReady = true
+      this.tell("READY=1")
+    }
+  }
+
+  /** It lives. */
+  beats(): void {
+    if (this.beatMillis !== undefined) this.tell("WATCHDOG=1")
+  }
+
+  /** It is told to end. */
+  readonly stopping: Effect.Effect<void> = Effect.sync(() => this.tell("STOPPING=1"))
+
+  /** Tells when a reload begins, and when it is done. */
+  reloading<A, E, R>(reload: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.gen({ self: this }, function* () {
+      const nanos = yield* Clock.monotonicTimeNanos
+      this.tell(`RELOADING=1\nMONOTONIC_USEC=${nanos / 1000n}`)
+      return yield* Effect.ensuring(
+        reload,
+        Effect.sync(() => this.tell("READY=1"))
+      )
+    })
+  }
+
+  // a manager that does not hear is no reason to end
+  private tell(text: string): void {
+    Result.try(() => this.manager?.tell(text))
+  }
+}
+
+/** What is going on, in a few words; undefined: what was said holds. */
+export const statusOf = (event: Event): string | undefined => {
+  switch (event._tag) {
+    case "Waiting":
+      return "waiting for a master"
+    case "Started":
+      return `session ${event.session}: it begins`
+    case "Tick": {
+      const percent = event.total === 0 ? 100 : Math.floor((event.bytes / event.total) * 100)
+      return `${phases[event.phase]}: ${percent} %`
+    }
+    case "Report":
+      return `session ${event.session} has ended: ${event.catchers[0]?.state ?? "without catchers"}`
+    default:
+      return undefined
+  }
+}
+
+const phases: Readonly<Record<Extract<Event, { readonly _tag: "Tick" }>["phase"], string>> = {
+  Comparing: "comparing what is here",
+  Sending: "receiving",
+  Repairing: "receiving",
+  Finishing: "putting in place",
+  Finished: "all is here"
+}

@@ -1,0 +1,61 @@
+/** What a manager of services is told. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Service, statusOf } from "../../src/ops/Service.ts"
+import type { Event } from "../../src/report/Event.ts"
+import { open } from "../../src/system/Notify.ts"
+
+const tick = (bytes: number): Event => ({
+  ...{ _tag: "Tick", seconds: 1, bytes, total: 1000, files: 0, sentBytes: 0, repairedPages: 0, catchers: [] },
+  phase: "Sending"
+})
+
+const service = (watchdogMillis: number | undefined = 60_000) => {
+  const told: Array<string> = []
+  return { told, it: new Service({ tell: (text) => void told.push(text), watchdogMillis }) }
+}
+
+describe("a manager of services", () => {
+  it("is told once that the catcher listens, and what it does when that is another thing", () => {
+    const { it, told } = service()
+    const waiting: Event = { _tag: "Waiting", leftSeconds: undefined }
+    for (const event of [waiting, tick(100), tick(101), tick(500), waiting]) it.take(event)
+    assert.deepStrictEqual(told, [
+      "STATUS=waiting for a master",
+      "READY=1",
+      "STATUS=receiving: 10 %",
+      "STATUS=receiving: 50 %",
+      "STATUS=waiting for a master"
+    ])
+    assert.isUndefined(statusOf({ _tag: "Note", message: "x" }))
+  })
+  it("hears signs of life where it has asked for them, several within its time", () => {
+    const { it, told } = service()
+    assert.strictEqual(it.beatMillis, 15_000)
+    it.beats()
+    assert.deepStrictEqual(told, ["WATCHDOG=1"])
+    const unwatched = new Service({ tell: (text) => void told.push(text), watchdogMillis: undefined })
+    unwatched.beats()
+    assert.strictEqual(told.length, 1)
+    new Service(undefined).beats()
+  })
+  it.effect("that cannot be told ends nothing, and hears of a reload from its beginning to its end", () =>
+    Effect.gen(function* () {
+      const { it, told } = service()
+      yield* Effect.exit(it.reloading(Effect.fail("x")))
+      assert.deepStrictEqual(told, ["RELOADING=1\nMONOTONIC_USEC=0", "READY=1"])
+      const deaf = new Service({
+        tell: () => {
+          throw new Error("gone")
+        },
+        watchdogMillis: 1000
+      })
+      deaf.beats()
+      yield* deaf.stopping
+    })
+  )
+  it("has no address that is neither a path nor an abstract name, or too long", () => {
+    assert.strictEqual(open("vsock:2:1")._tag, "None")
+    assert.strictEqual(open(`/${"a".repeat(107)}`)._tag, "None")
+  })
+})
