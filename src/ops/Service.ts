@@ -72,7 +72,7 @@ export class Service {
 }
 
 /** What is going on, in a few words; undefined: what was said holds. */
-export const statusOf = (event: Event): string | undefined => {
+const statusOf = (event: Event): string | undefined => {
   switch (event._tag) {
     case "Waiting":
       return "waiting for a master"

@@ -73,7 +73,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
         assert.strictEqual(status, 0, JSON.stringify(report))
         yield* catcher.kill("SIGTERM")
         const { err, status: served } = yield* catcher.ended
-        assert.deepStrictEqual({ err, served }, { err: "", served: 0 })
+        assert.deepStrictEqual({ err, served }, { err: "mrsync: read anew: keys and log\n", served: 0 })
 
         mkdirSync(join(lab.folder, "again"))
         const again = lab.mrsync("c1", "catch", "--serve", "--json", join(lab.folder, "again"))
