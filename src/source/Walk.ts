@@ -315,9 +315,16 @@ export class Walk {
   private list({ path, relative }: Visit): ReadonlyArray<string> | undefined {
     const listed = Result.try(() => fs.readdirSync(ofKey(path), { encoding: "latin1" }))
     // by their bytes
-    if (Result.isSuccess(listed)) return listed.success.filter((name) => !isUnfinished(name)).sort()
+    if (Result.isSuccess(listed)) return listed.success.filter((name) => !this.isLeftover(path, name)).sort()
     this.lose(path, relative, listed.failure)
     return isGone(listed.failure) ? undefined : []
+  }
+
+  /** Is it what a catcher has not finished? No directory is, nor a link; what is gone by now was. */
+  private isLeftover(path: string, name: string): boolean {
+    if (!isUnfinished(name)) return false
+    const looked = Result.try(() => this.look(below(path, name)))
+    return Result.isFailure(looked) || looked.success.kind === "File"
   }
 
   /** Takes an entry in; answers whether to descend. */

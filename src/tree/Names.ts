@@ -33,7 +33,7 @@ export const bytesOf = (shown: string): Uint8Array => {
 
 /**
  * Is it the name of what a catcher has not finished: of a temporary file, or of what is kept of a large one? One character a byte.
- * No master sends these.
+ * No master sends a file of such a name.
  */
 export const isUnfinished = (name: string): boolean =>
   name.charCodeAt(0) === dot && /\.mrsync-(?:partial|[0-9A-Za-z]{6})$/.test(name)

@@ -76,9 +76,13 @@ it.effect("what a catcher has not finished in a directory of the source is left 
     const others = [".a.mrsync-", ".a.mrsync-12345", "a.mrsync-123456", ".b.mrsync-partially"]
     for (const name of [".a.mrsync-partial", ".a.mrsync-Ab3456", ...others])
       fs.writeFileSync(`${base}/tree/d/${name}`, "")
+    // what is no file no catcher has left
+    const noFiles = [".d.mrsync-partial", ".d.mrsync-Ab3456", ".l.mrsync-partial"]
+    for (const name of noFiles.slice(0, 2)) fs.mkdirSync(`${base}/tree/d/${name}`)
+    fs.symlinkSync("b", `${base}/tree/d/${noFiles[2]}`)
     const { entries } = yield* (yield* source(`${base}/tree/d/`)).scan
     const found = entries.map(({ path }) => display(path))
-    assert.sameMembers(found, [".", "b", "e", ...others])
+    assert.sameMembers(found, [".", "b", "e", ...others, ...noFiles])
     // one that is named itself is sent
     const named = yield* (yield* source(`${base}/tree/d/.a.mrsync-partial`)).scan
     assert.strictEqual(named.entries.length, 1)
