@@ -79,8 +79,6 @@ class Frames {
 
   take(event: Event): void {
     this.pending = Watched.gathered(this.pending, event)
-    // the process may end with it
-    if (event._tag === "Report") this.flush()
   }
 
   /** What has gathered becomes a frame. */

@@ -181,6 +181,14 @@ describe("the picture", () => {
     assert.deepStrictEqual(Picture.picture(joined, size), ["joined: the master waits for more catchers"])
   })
 
+  it("says what sets the pace, where that is known, and so does a line now and then", () => {
+    const limit = { by: "Rate", share: 0.9, catchers: [], more: 0 } as const
+    const state = fold([started, { ...tick(1, 1_000_000), limit } as Progress.Event])[0]
+    assert.strictEqual(Picture.picture(state, size)[1], "  --bwlimit sets the pace (90 % of the time)")
+    const [, lines] = Picture.beat(View.at(View.at(state, 0), 20_000))
+    assert.include(lines[0]?.text, "; --bwlimit sets the pace (90 % of the time)")
+  })
+
   it("has a bar with rate and time left, and a line for every catcher", () => {
     const catchers = [view("anna", 1_500_000), view("b\u001bt", 600_000, "Slow"), view("clara", 0, "Lost")]
     const [state] = fold([started, tick(1, 500_000, catchers), tick(2, 1_500_000, catchers)])

@@ -110,7 +110,7 @@ it.effect("where nothing happens a page is told now and then that it is still th
   )
 )
 
-it.effect("the report does not wait for the next frame, and the end waits for pages to take it, but not for long", () =>
+it.effect("the end does not wait for the next frame; it waits for pages to take what is left, but not for long", () =>
   withFeed(
     Effect.fnUntraced(function* (feed, progress) {
       const quick = yield* watching(feed)
