@@ -18,6 +18,8 @@ export interface Old {
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, unknown>
   /** It is the file that is written: what is at its own place stays. */
   readonly isOwn?: boolean
+  /** Reads the same where nothing is written over it, if there is such a file. */
+  readonly elsewhere?: Old["read"]
   /** Its blocks, if they were hashed before, and whether it is still what was hashed. */
   readonly known?: { readonly blocks: Blocks.Blocks; readonly isStill: Effect.Effect<boolean> }
 }
@@ -54,7 +56,10 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
     <E>(transfer: Old["read"] | Write<E>) =>
     (at: number, bytes: Uint8Array) =>
       Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), total)))
-  const olds = versions.map((version): Old => ({ ...version, read: counting(version.read) }))
+  const olds = versions.map(({ elsewhere, ...version }): Old => ({
+    ...{ ...version, read: counting(version.read) },
+    ...(elsewhere && { elsewhere: counting(elsewhere) })
+  }))
   const counted = counting(write) as Write<E>
   for (const old of olds) yield* knownInPlace(signature, old, counted, found)
   for (const old of olds) yield* moved(signature, old, counted, found)
@@ -103,8 +108,10 @@ const inPlace = Effect.fnUntraced(function* <E>(
     for (const [from, to] of stretches(own, 0, own.length)) {
       const begin = at + from * blockBytes
       const bytes = part.subarray(from * blockBytes, Math.min(at + to * blockBytes, size) - at)
-      if (known !== undefined && !(yield* isRead(old, begin, bytes))) return
-      if (old.isOwn !== true) yield* write(begin, bytes)
+      if (old.isOwn !== true) {
+        if (known !== undefined && !(yield* isRead(old, begin, bytes))) return
+        yield* write(begin, bytes)
+      }
       found.fill(1, first + from, first + to)
     }
     yield* Effect.yieldNow
@@ -137,7 +144,7 @@ const markAgreeing = (
     if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) own[block] = 1
 }
 
-const isRead = (old: Old, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))
+const isRead = (old: Pick<Old, "read">, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))
 
 /** Blocks that were found, from `first` to before `last`: where each stretch begins, and where it ends. */
 function* stretches(found: Uint8Array, first: number, last: number): Generator<readonly [from: number, to: number]> {
@@ -199,10 +206,11 @@ const moved = Effect.fnUntraced(function* <E>(
   const windowBytes = turnBytes + blockBytes
   const searcher = Wasm.searcher(index, windowBytes)
   const searching: Searching<E> = { signature, write, found, index, searcher, vainBytes: 0, vainBlocks: 0 }
+  const { elsewhere: read = old.read } = old
   for (const [from, end] of unlike(signature, old, found)) {
     for (let at = from; at + blockBytes <= end;) {
       const length = Math.min(windowBytes, end - at)
-      if (!(yield* isRead(old, at, searcher.window.subarray(0, length)))) return
+      if (!(yield* isRead({ read }, at, searcher.window.subarray(0, length)))) return
       at += yield* searchIn(searching, length)
       if (isInVain(searching)) return
       yield* Effect.yieldNow

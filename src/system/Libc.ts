@@ -36,6 +36,11 @@ export interface Calls {
   readonly attributes: AttributeCalls | undefined
   /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
   readonly syncfs: ((fd: number, done: Done) => void) | undefined
+  /**
+   * Gives an open file the content of another by sharing its blocks, in the thread pool. Fails where the file system cannot, and between
+   * two of them. Absent where the system has it not.
+   */
+  readonly clone: ((from: number, to: number, done: Done) => void) | undefined
   /** Takes room on the disk for so many bytes of an open file, in the thread pool. Absent where the system has it not. */
   readonly fallocate: ((fd: number, bytes: number, done: Done) => void) | undefined
   /** Makes a hole of so many bytes of an open file from an offset on, in the thread pool. Absent where the system has it not. */
@@ -144,10 +149,26 @@ const bind = (system: System): Calls => {
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
     attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
+    clone: process.platform === "linux" && process.arch !== "ppc64" ? bindClone(koffi, library) : undefined,
     syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined,
     ...((process.platform === "linux" ? bindAllocation(koffi, library) : undefined) ?? noAllocation)
   }
 }
+
+// FICLONE, Linux's number but for PowerPC.
+const cloneRequest = 0x40049409
+
+const bindClone = (koffi: typeof import("koffi"), library: import("koffi").LibraryHandle) =>
+  Result.getOrUndefined(
+    Result.try((): NonNullable<Calls["clone"]> => {
+      // its last argument is a variable one, which Linux passes like any other
+      const ioctl = library.func("int ioctl(int, unsigned long, int)")
+      return (from, to, done) =>
+        ioctl.async(to, cloneRequest, from, (_: unknown, status: number) =>
+          done(status === 0 ? null : Errno.toCause(koffi.errno()))
+        )
+    })
+  )
 
 const bindSync = (koffi: typeof import("koffi"), library: import("koffi").LibraryHandle) =>
   Result.getOrUndefined(

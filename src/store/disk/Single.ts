@@ -4,11 +4,12 @@
  */
 
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { hasBlocks } from "../../delta/Blocks.ts"
-import { reuse, type Reusing } from "../../delta/Reuse.ts"
+import { type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Status from "../../system/Status.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
@@ -44,6 +45,8 @@ interface Opened {
   writtenBytes: number
   /** Is it what was kept of an earlier session? */
   readonly isResumed: boolean
+  /** Has it content that nothing was written for: what was kept, or what an older version has? */
+  hasContent: boolean
 }
 
 export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
@@ -75,8 +78,8 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
       Effect.suspend(() => {
         if (!isInside(size, offset, bytes.length)) return Effect.fail(failed(outside()))
         file.writtenBytes += bytes.length
-        // what was kept of it may be anything
-        const isHole = !file.isResumed && sparse.leavesOut(offset, bytes)
+        // what it has already may be anything
+        const isHole = !file.hasContent && sparse.leavesOut(offset, bytes)
         return isHole ? Effect.void : Effect.mapError(write(offset, bytes), failed)
       }),
     read: (offset, into) => Effect.mapError(whole(read)(offset, into), failed),
@@ -95,22 +98,36 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
   return { ...writer, held: yield* heldOf(site, file, member, reusing, writer), isProven: true } as FileWriter
 })
 
-/** [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is written first. */
-const heldOf = (
-  site: Site,
-  { descriptor, isResumed }: Opened,
-  member: Member,
-  reusing: Reusing,
-  { write }: FileWriter
-) =>
+/**
+ * [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is
+ * written first. Where the file system lets the two share their blocks, nothing is written for what is at its own place.
+ */
+const heldOf = (site: Site, file: Opened, member: Member, reusing: Reusing, { write }: FileWriter) =>
   Effect.acquireUseRelease(
     Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, member)))),
-    (old) => {
-      const own = isResumed ? [{ ...oldOf(descriptor, fileBytes(member), member), isOwn: true }] : []
-      return reuse(reusing, [...own, ...(old === undefined ? [] : [old])], write)
-    },
+    (old) =>
+      Effect.gen(function* () {
+        const own: Old = { ...oldOf(file.descriptor, fileBytes(member), member), isOwn: true }
+        if (old === undefined) return yield* reuse(reusing, file.isResumed ? [own] : [], write)
+        if (file.isResumed) return yield* reuse(reusing, [own, old], write)
+        if (!(yield* shares(site, old.fd, file, member))) return yield* reuse(reusing, [old], write)
+        return yield* reuse(reusing, [{ ...old, isOwn: true, read: own.read, elsewhere: old.read }], write)
+      }),
     (old) => old?.close ?? Effect.void
   )
+
+/** Gives a file the blocks of an older version; false where that cannot be, and nothing has changed then. */
+const shares = Effect.fnUntraced(function* ({ describe, libc }: Site, old: number, file: Opened, member: Member) {
+  const clone = Option.getOrUndefined(libc)?.clone
+  // room that was taken would be given back
+  if (clone === undefined || describe.policy.preallocates) return false
+  const { fd } = file.descriptor
+  if (!(yield* Effect.isSuccess(Descriptor.waited((done) => clone(old, fd, done))))) return false
+  file.hasContent = true
+  yield* attempt(file.entry.path, () => fs.ftruncateSync(fd, fileBytes(member)))
+  yield* Effect.mapError(Zeros.clear(libc, file.descriptor, member.extent), storeError(file.entry.path))
+  return true
+})
 
 const standing = ({ contents, destination, inventory, similar }: Site, member: Member) => {
   const index = member.entry
@@ -123,7 +140,7 @@ const standing = ({ contents, destination, inventory, similar }: Site, member: M
   const isStill = Effect.sync(() => now() !== undefined)
   const stats = fs.fstatSync(fd)
   const old = oldOf(descriptor, stats.isFile() ? stats.size : 0, member)
-  return { ...old, close, ...(blocks && { known: { blocks, isStill } }) }
+  return { ...old, fd, close, ...(blocks && { known: { blocks, isStill } }) }
 }
 
 /** `reuses`: what was kept of it is taken up. */
@@ -169,7 +186,8 @@ const create = (site: Site, member: Member, reuses: boolean): Opened => {
     tree,
     isCommitted: false,
     writtenBytes: 0,
-    isResumed
+    isResumed,
+    hasContent: isResumed
   }
 }
 
