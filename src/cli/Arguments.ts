@@ -27,10 +27,11 @@ export const normal = (
   const flags = known?.flags ?? root.subcommands.flatMap(({ flags }) => flags)
   const end = words.indexOf("--")
   const options = end < 0 ? words : words.slice(0, end)
+  const isSend = known !== undefined && masters.has(known.name)
   let out: Array<string> = []
   for (let at = 0; at < options.length; at++) {
     const word = known?.name === "catch" ? protecting(options[at]) : withoutValue(options[at])
-    const off = known?.name === "send" ? turnedOff(word, flags) : undefined
+    const off = isSend ? turnedOff(word, flags) : undefined
     if (off !== undefined) {
       out = out.filter((one) => !off.includes(one))
       continue
@@ -38,7 +39,6 @@ export const normal = (
     if (known?.name === "catch" && isMasters(word, flags, root))
       return Result.fail({ command: "catch", reason: `there is no option ${word.split("=")[0]}: ${masterSays}` })
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
-    const isSend = known?.name === "send"
     const isLetters =
       /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) || (isSend && /^-[a-z468]$/i.test(word) && word !== "-h")
     const split = isLetters ? letters(word, flags, isSend) : long(word, flags, isSend)
@@ -54,6 +54,9 @@ export const normal = (
   return Result.succeed(command !== undefined && known === undefined ? out.filter((word) => !isHelp(word)) : out)
 }
 
+/** Commands that take rsync's letters. */
+const masters: ReadonlySet<string> = new Set(["send", "push"])
+
 const masterSays = "it is for the master: say it to mrsync send on the machine that has the files"
 
 /** Does a word ask a catcher for what the master's command line says, in rsync's letters or in full? */
@@ -67,8 +70,8 @@ const isMasters = (
   if (name === "" || (!isLong && [...flags.flatMap(({ aliases }) => aliases), ...others].includes(name[0])))
     return false
   if (flags.some((flag) => flag.name === name)) return false
-  const masters = root.subcommands.find(({ name }) => name === "send")?.flags ?? []
-  if (masters.some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
+  const sending = root.subcommands.find(({ name }) => name === "send")?.flags ?? []
+  if (sending.some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
   return (isLong ? Rsync.long(word) : Rsync.letter(name[0])) !== undefined
 }
 

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Catcher from "../catcher/Catcher.ts"
 import * as Exchange from "../session/Exchange.ts"
+import type * as Keys from "../seal/Keys.ts"
 import type { Checked, Where } from "../store/Store.ts"
 import * as Choosing from "./Choosing.ts"
 import * as Keyring from "./Keyring.ts"
@@ -60,14 +61,15 @@ const hooksOf = (commands: Input, id: string) =>
         ({ make }) => make({ ...commands, id })
       )
 
-export const catching = Effect.fn("cli.catch")(function* (input: Input) {
+/** `given`: what protects the session, where the command line does not say it. */
+export const catching = Effect.fn("cli.catch")(function* (input: Input, given?: Keys.Protection<Keys.CatcherKeys>) {
   const machine = yield* Machine
   const verbosity = yield* Effect.fromResult(Session.verbosityOf("catch", input))
   if (input.destination === "") return yield* usage('DEST is empty: to receive into the directory you are in, say "."')
   const id = input.id ?? (yield* ownName(machine.hostName))
   const veto = yield* Choosing.vetoOf(input)
   const partials = yield* partialsOf(input)
-  const protection = yield* Keyring.forCatcher(input, input.json)
+  const protection = given ?? (yield* Keyring.forCatcher(input, input.json))
   yield* Session.logged(verbosity)(Session.warn(protection))
 
   const stage = yield* Session.logged(verbosity)(Serve.stage)

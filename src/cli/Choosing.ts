@@ -50,7 +50,7 @@ export interface Chosen {
 
 interface Input extends Chosen, Describing.Described {
   readonly sources: ReadonlyArray<string>
-  readonly key: string | undefined
+  readonly key?: string | undefined
 }
 
 const usage = (reason: string) => new UsageError({ command: "send", reason })

@@ -3,6 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as DoctorFlags from "./DoctorFlags.ts"
 import * as Flags from "./Flags.ts"
+import * as PushFlags from "./PushFlags.ts"
 import * as LastLine from "./LastLine.ts"
 import * as Log from "./Log.ts"
 
@@ -62,6 +63,29 @@ const catching = Command.make("catch", Flags.catching, (input) =>
     {
       command: "mrsync catch --id rack7 --interface eth1 --json /srv/data",
       description: "Under another name, on one interface, for a script"
+    }
+  ])
+)
+
+const push = Command.make("push", PushFlags.push, (input) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Push.ts")),
+    (module) => module.push(input)
+  ).pipe(LastLine.ending(input.json))
+).pipe(
+  Command.withDescription(
+    "The master, and its catchers: starts one on each host over ssh, with a key for this session alone, sends to all at once, and ends them. Hosts that cannot be reached are told, and the others go on."
+  ),
+  Command.withShortDescription("Start catchers on hosts over ssh, and send to all"),
+  Command.withExamples([
+    {
+      command: "mrsync push --delete site/ 'web[01-40],admin@cache1:/srv/www/'",
+      description: "Make /srv/www on 41 hosts equal to what is in site"
+    },
+    { command: "mrsync push -n --delete site/ @hosts.txt:/srv/www/", description: "Only tell what would be done" },
+    {
+      command: "mrsync push -e 'ssh -p 2222' --remote-program 'sudo mrsync' etc/ 'db[1-3]:/etc/app'",
+      description: "Over another port, and as root there"
     }
   ])
 )
@@ -151,5 +175,5 @@ export const root = Command.make("mrsync").pipe(
     { command: "mrsync catch /srv/data", description: "On every machine that is to receive" },
     { command: "mrsync send --catchers 12 photos/", description: "On the machine that has the files, for 12 of them" }
   ]),
-  Command.withSubcommands([send, catching, doctor, keygen, demo, simulate])
+  Command.withSubcommands([send, catching, push, doctor, keygen, demo, simulate])
 )

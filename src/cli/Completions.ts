@@ -19,6 +19,7 @@ const offers: { readonly [name: string]: Offer["_tag"] } = {
   "include-from": "Files",
   "files-from": "Files",
   SOURCE: "Files",
+  "SOURCE... HOSTS:DEST": "Files",
   DEST: "Directories",
   DIR: "Directories"
 }

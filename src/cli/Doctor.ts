@@ -13,6 +13,7 @@ import { exitStatus } from "../report/ExitStatus.ts"
 import * as Exchange from "../session/Exchange.ts"
 import type { Heard } from "../system/Igmp.ts"
 import * as Diagnosed from "./Diagnosed.ts"
+import * as HostList from "./HostList.ts"
 import * as Keyring from "./Keyring.ts"
 import * as LastLine from "./LastLine.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
@@ -28,7 +29,7 @@ export interface Input extends Keyring.Given {
   readonly network: string | undefined
   readonly transport: TransportKind
   readonly catchers: number | undefined
-  readonly hosts: Parse.Hosts | undefined
+  readonly hosts: string | undefined
   readonly waitMillis: number | undefined
   readonly watchMillis: number
   readonly bwlimit: number | undefined
@@ -97,7 +98,7 @@ const examined = Effect.fnUntraced(function* (input: Input, network: Network) {
   const machine = yield* Machine
   const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
   yield* Session.warn(protection)
-  const hosts = yield* Send.hostsOf(input.hosts)
+  const hosts = input.hosts === undefined ? undefined : yield* HostList.names("doctor", input.hosts)
   const waitMillis = input.waitMillis ?? Limits.defaultWaitMillis
   if (fresh !== undefined) yield* Send.tellPhrase(fresh, input, waitMillis)
   const isCounted = input.catchers !== undefined || hosts !== undefined

@@ -34,11 +34,11 @@ export const parsed = <A>(
   return orUndefined(options.alias === undefined ? flag : Flag.withAlias(flag, options.alias))
 }
 
-const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
+export const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined))
 
 /** An option without a value; giving it twice changes nothing. */
-const given = (name: string, description: string, alias?: string): Flag.Flag<boolean> =>
+export const given = (name: string, description: string, alias?: string): Flag.Flag<boolean> =>
   Flag.map(counted(name, description, alias), (times) => times > 0)
 
 /** How often an option without a value is given. */
@@ -121,17 +121,16 @@ const timeoutMillis = (description: string) =>
     Flag.map((millis) => millis ?? Limits.defaultTimeoutMillis)
   )
 
-const defaultWait = Limits.defaultWaitMillis / 1000
+export const defaultWait = Limits.defaultWaitMillis / 1000
 const defaultTimeout = Limits.defaultTimeoutMillis / 1000
 const pageRange = `${Limits.minPageBytes} to ${Limits.maxPageBytes}; ${Limits.defaultPageBytes}`
 const catchersRange = `1 to ${Limits.slots}`
 const lossRange = `0 to ${Parse.maxLossPercent}`
 
 export const hosts = Flag.String("hosts").pipe(
-  Flag.withMetavar("a,b,c|@FILE"),
-  Flag.withDescription("Begin when exactly these catchers have joined, refuse others (@FILE: one name a line)"),
-  Flag.mapEffect((text): Effect.Effect<Parse.Hosts, CliError.CliError> =>
-    text.startsWith("@") ? Effect.succeed({ file: text.slice(1) }) : settle("hosts", text, Parse.hosts(text))
+  Flag.withMetavar("LIST|@FILE"),
+  Flag.withDescription(
+    "Begin when exactly these catchers have joined, refuse others: a,node[01-64] (@FILE: a list a line)"
   ),
   orUndefined
 )

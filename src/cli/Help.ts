@@ -19,40 +19,52 @@ const output: Group = {
   names: ["verbose", "quiet", "json", "no-progress", "log-file", "web", "metrics"]
 }
 
+/** What is sent, and how catchers become like it. */
+const sending: ReadonlyArray<Group> = [
+  { title: "A look at it first", names: ["dry-run", "itemize-changes"] },
+  {
+    title: "Deletion",
+    names: ["delete", "max-delete", "delete-excluded", "ignore-errors", "force", "backup", "backup-dir", "suffix"]
+  },
+  {
+    title: "What is compared, and what stays",
+    names: [
+      ...["checksum", "size-only", "ignore-times", "modify-window", "whole-file", "fuzzy"],
+      ...["update", "existing", "ignore-existing", "inplace", "preallocate", "fsync"]
+    ]
+  },
+  {
+    title: "Choosing files",
+    names: [
+      ...["exclude", "include", "filter", "exclude-from", "include-from", "rsync-filter", "cvs-exclude"],
+      ...["files-from", "recursive", "from0", "max-size", "min-size", "one-file-system", "prune-empty-dirs"],
+      ...["copy-links", "copy-unsafe-links", "safe-links", "no-links", "no-specials", "no-devices"],
+      ...["no-D", "no-hard-links"]
+    ]
+  },
+  {
+    title: "Modes, owners and times",
+    names: [
+      ...["xattrs", "acls", "archive-all"],
+      ...["chmod", "chown", "usermap", "groupmap", "no-perms", "executability", "no-owner", "no-group"],
+      ...["no-times", "omit-dir-times", "omit-link-times"]
+    ]
+  }
+]
+
 const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
   send: [
     { title: "Catchers", names: ["catchers", "hosts", "wait", "at-least", "at-most"] },
-    { title: "A look at it first", names: ["dry-run", "itemize-changes"] },
-    {
-      title: "Deletion",
-      names: ["delete", "max-delete", "delete-excluded", "ignore-errors", "force", "backup", "backup-dir", "suffix"]
-    },
-    {
-      title: "What is compared, and what stays",
-      names: [
-        ...["checksum", "size-only", "ignore-times", "modify-window", "whole-file", "fuzzy"],
-        ...["update", "existing", "ignore-existing", "inplace", "preallocate", "fsync"]
-      ]
-    },
-    {
-      title: "Choosing files",
-      names: [
-        ...["exclude", "include", "filter", "exclude-from", "include-from", "rsync-filter", "cvs-exclude"],
-        ...["files-from", "recursive", "from0", "max-size", "min-size", "one-file-system", "prune-empty-dirs"],
-        ...["copy-links", "copy-unsafe-links", "safe-links", "no-links", "no-specials", "no-devices"],
-        ...["no-D", "no-hard-links"]
-      ]
-    },
-    {
-      title: "Modes, owners and times",
-      names: [
-        ...["xattrs", "acls", "archive-all"],
-        ...["chmod", "chown", "usermap", "groupmap", "no-perms", "executability", "no-owner", "no-group"],
-        ...["no-times", "omit-dir-times", "omit-link-times"]
-      ]
-    },
+    ...sending,
     network,
     keys,
+    output
+  ],
+  push: [
+    { title: "Hosts", names: ["rsh", "remote-program", "hosts", "fanout", "connect-timeout"] },
+    { title: "How many", names: ["all", "wait", "at-least", "at-most"] },
+    ...sending,
+    network,
     output
   ],
   catch: [
@@ -90,11 +102,18 @@ const grouped = (
 const leftColumns = 31
 const columnsRange = { least: 50, most: 110 }
 
+/** Of an argument that is several words and a last one, the library says that there are several of those. */
+const severalThen = /(\.\.\. \S+)\.\.\./
+
 /** The whole text. `bold` marks a heading. */
 export const text = (doc: HelpDoc, columns = 80, bold: (heading: string) => string = (heading) => heading): string => {
   const width = Math.min(columnsRange.most, Math.max(columnsRange.least, columns))
   const command = doc.commandPath?.at(-1) ?? ""
-  const usage = doc.usage.replace("<subcommand>", "COMMAND").replace("[flags]", "[options]").replace(/[<>]/g, "")
+  const usage = doc.usage
+    .replace("<subcommand>", "COMMAND")
+    .replace("[flags]", "[options]")
+    .replace(/[<>]/g, "")
+    .replace(severalThen, "$1")
   const out = [usage, "", ...wrapped(doc.description, width)]
   const section = (title: string, rows: ReadonlyArray<readonly [left: string, right: string]>) => {
     if (rows.length > 0) out.push("", bold(title), ...rows.flatMap(([left, right]) => row(left, right, width)))
@@ -103,7 +122,7 @@ export const text = (doc: HelpDoc, columns = 80, bold: (heading: string) => stri
   section(
     "Arguments",
     (doc.args ?? []).map(({ description, name, variadic }) => [
-      `  ${name}${variadic ? "..." : ""}`,
+      `  ${name}${variadic ? "..." : ""}`.replace(severalThen, "$1"),
       Option.getOrElse(description, () => "")
     ])
   )

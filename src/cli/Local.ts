@@ -96,6 +96,7 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
   reloads: Start.reloads,
   manager,
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),
+  towards: (address) => Effect.flatMap(interfaces, (module) => module.towards(address)),
   surroundings,
   queries: (name) => Effect.flatMap(igmp, ({ listen }) => listen(name)),
   master: (options) => Layer.unwrap(end("layerMaster", options)),

@@ -69,6 +69,8 @@ export class Machine extends Context.Service<
     readonly manager: Effect.Effect<Option.Option<Manager>>
     /** The interface of a name or an address, or that of the default route. */
     readonly network: (nameOrAddress: string | undefined) => Effect.Effect<Network, InterfaceError>
+    /** The address of this machine from which datagrams go to another one; undefined: no route leads there. */
+    readonly towards: (address: string) => Effect.Effect<string | undefined>
     /** What the system says of an interface, of its firewall, and of segmentation offload. */
     readonly surroundings: (name: string) => Effect.Effect<Surroundings>
     /** Hears queries of IGMP on an interface until the scope closes; fails with the reason where it cannot. */

@@ -145,7 +145,7 @@ export const partialDirectory = (text: string): Parsed<string> => {
 export const suffix = (text: string): Parsed<string> =>
   /[/\0]/.test(text) ? Result.fail("expected a suffix without a slash, such as ~ or .old") : Result.succeed(text)
 
-/** A catcher's name: what can stand in a list of hosts and fits into a datagram. */
+/** A catcher's name: what fits into a datagram, and can stand in a list. */
 export const name = (text: string): Parsed<string> => {
   if (text === "") return Result.fail("expected a name, and it is empty")
   if (/[\s,\p{Cc}]/u.test(text)) return Result.fail(`expected a name without spaces, commas and control characters`)
@@ -153,35 +153,6 @@ export const name = (text: string): Parsed<string> => {
     ? Result.fail(`expected a name of at most ${Limits.nameBytes} bytes`)
     : Result.succeed(text)
 }
-
-const distinct = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> => {
-  if (names.length === 0) return Result.fail("expected at least one name, for example a,b,c")
-  if (names.length > Limits.slots) return Result.fail(`expected at most ${Limits.slots} names`)
-  const seen = new Set<string>()
-  for (const one of names) {
-    const parsed = name(one)
-    if (Result.isFailure(parsed)) return Result.fail(`in the name "${one}": ${parsed.failure}`)
-    if (seen.has(one)) return Result.fail(`"${one}" is named twice: expected every name once`)
-    seen.add(one)
-  }
-  return Result.succeed(names)
-}
-
-/** Names, or where they are. */
-export type Hosts = ReadonlyArray<string> | { readonly file: string }
-
-/** "a,b,c". */
-export const hosts = (text: string): Parsed<ReadonlyArray<string>> =>
-  distinct(text.split(",").map((part) => part.trim()))
-
-/** The content of a file of names: one a line, comments from # on, blank lines. */
-export const hostsFile = (content: string): Parsed<ReadonlyArray<string>> =>
-  distinct(
-    content
-      .split(/\r?\n/)
-      .map((line) => line.replace(/#.*$/, "").trim())
-      .filter((line) => line !== "")
-  )
 
 /** Timers take 2^31 milliseconds at most; this is a good deal less, and still eleven days. */
 const maxSeconds = 1_000_000
@@ -229,6 +200,8 @@ export const delay = (text: string): Parsed<number> => {
     ? Result.succeed(value)
     : Result.fail(`expected milliseconds from 0 to ${maxDelayMillis}, for example 1 or 0.2`)
 }
+
+export const fanout = whole("a number of hosts", 1, Limits.slots)
 
 export const maxSeed = 0xffff_ffff
 export const seed = whole("a whole number", 0, maxSeed)

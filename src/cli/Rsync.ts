@@ -25,7 +25,7 @@ const lackedOnly =
   "of a large file that has grown or changed no more than catchers lack is sent anyway, and it has its name when it is whole"
 const keptThere = "what has arrived of a file is kept at each catcher: say it there, mrsync catch --partial-dir DIR"
 const telling = "-v, -i and --json say how much is told"
-const noShell = "no remote shell is used: start mrsync catch DEST on each machine that is to receive"
+const noShell = "send uses no remote shell: mrsync push does, and starts the catchers itself"
 const noPages = "pages are not compressed: they go over the network once, however many machines receive them"
 const noLinks = "no symbolic link at a catcher is followed, and none leads out of DEST"
 const onlyDest = "a catcher compares with what is in its DEST, and with nothing else"

@@ -56,6 +56,17 @@ const asksForJson = (args: ReadonlyArray<string>): boolean => {
 export const run = (
   args: ReadonlyArray<string>,
   options: { readonly colors: boolean; readonly columns?: number | undefined }
+) => (isPushed(args) ? Effect.flatMap(pushed, (module) => module.pushed) : parsed(args, options))
+
+/** What push starts on a host is no command for people. */
+const isPushed = ([command, option, ...others]: ReadonlyArray<string>): boolean =>
+  command === "catch" && option === "--pushed" && others.length === 0
+
+const pushed = Effect.promise(() => import("./Pushed.ts"))
+
+const parsed = (
+  args: ReadonlyArray<string>,
+  options: { readonly colors: boolean; readonly columns?: number | undefined }
 ) =>
   Effect.fromResult(Arguments.normal(args, Library.fromCommand(root))).pipe(
     Effect.mapError(({ command, reason }) => new UsageError({ command, reason })),

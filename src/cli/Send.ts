@@ -4,13 +4,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as Fs from "node:fs/promises"
 import * as Master from "../master/Master.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { SourceError } from "../report/Errors.ts"
+import type * as Keys from "../seal/Keys.ts"
 import * as Exchange from "../session/Exchange.ts"
-import * as Errno from "../system/Errno.ts"
 import * as Choosing from "./Choosing.ts"
 import { type Described, leftOf } from "./Describing.ts"
 import { plain, type Rule } from "../filter/Rule.ts"
@@ -18,7 +17,8 @@ import * as Rules from "../filter/Text.ts"
 import type { Backup } from "../tree/Backup.ts"
 import { keyOf } from "../tree/Names.ts"
 import type { Policy } from "../tree/Policy.ts"
-import { Machine, type TransportKind } from "./Machine.ts"
+import { Machine, type Network, type TransportKind } from "./Machine.ts"
+import * as HostList from "./HostList.ts"
 import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
 import { Remark } from "./Remark.ts"
@@ -55,13 +55,11 @@ interface Comparison
   readonly suffix: string | undefined
 }
 
-export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Comparison, Watching.Input {
-  readonly group: Parse.Group
+/** What is sent, and how: what `send` and `push` are told alike. */
+export interface Sending extends Session.Talk, Choosing.Chosen, Comparison, Watching.Input {
   readonly network: string | undefined
   readonly transport: TransportKind
   readonly timeoutMillis: number
-  readonly catchers: number | undefined
-  readonly hosts: Parse.Hosts | undefined
   readonly waitMillis: number | undefined
   readonly atLeast: number | undefined
   readonly atMostMillis: number | undefined
@@ -72,6 +70,12 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Chosen, Com
   readonly sources: ReadonlyArray<string>
 }
 
+export interface Input extends Sending, Keyring.Given {
+  readonly group: Parse.Group
+  readonly catchers: number | undefined
+  readonly hosts: string | undefined
+}
+
 const usage = (reason: string) => new UsageError({ command: "send", reason })
 
 export const send = Effect.fn("cli.send")(function* (input: Input) {
@@ -80,19 +84,56 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   if (input.hosts !== undefined && input.catchers !== undefined) {
     return yield* usage("--hosts and --catchers contradict each other: a list of hosts is also their number")
   }
+  const prepared = yield* prepare(input)
+  const hosts = input.hosts === undefined ? undefined : yield* HostList.names("send", input.hosts)
+  const network = yield* machine.network(input.network)
+  const gathering = yield* Effect.fromResult(gatheringOf(input, hosts))
+  const pageBytes = yield* pageOf(input, network)
+  const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
+  yield* Session.logged(verbosity)(Session.warn(protection))
+  // a source that is not there is told before anybody types the phrase
+  const telling = fresh === undefined ? Effect.void : tellPhrase(fresh, input, gathering.waitMillis)
+  const session = { ...prepared, gathering, network, pageBytes, protection, group: input.group }
+  yield* conduct(input, session, telling)
+})
+
+/** What is sent, as far as the command line says it, and what is wrong with that. */
+export const prepare = Effect.fnUntraced(function* (input: Sending) {
   if (input.sources.includes("")) return yield* usage('SOURCE is empty: to send the directory you are in, say "."')
+  const verbosity = yield* Effect.fromResult(Session.verbosityOf("send", input))
   const remark = yield* Remark
   if (remark !== undefined) yield* Session.logged(verbosity)(Effect.logWarning(remark))
   const choice = yield* Choosing.choiceOf(input)
-  const hosts = yield* hostsOf(input.hosts)
-  const network = yield* machine.network(input.network)
-  const pageBytes = yield* Effect.fromResult(
+  return { verbosity, choice, policy: yield* Effect.fromResult(policyOf(input, choice.rules)) }
+})
+
+/** The page of a session on that network. */
+export const pageOf = (input: Sending, network: Network) =>
+  Effect.fromResult(
     Result.mapError(Parse.pageFor(input.pageBytes, network), (reason) => usage(`--page-size: ${reason}`))
   )
 
-  const gathering = yield* Effect.fromResult(gatheringOf(input, hosts))
+/** A session, ready to begin. */
+interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
+  readonly gathering: Gathering
+  readonly group: Parse.Group
+  readonly network: Network
+  readonly pageBytes: number
+  readonly protection: Keys.Protection<Keys.MasterKeys>
+  /** Hosts whose catchers come no more, or have gone. */
+  readonly unreached?: NonNullable<Master.Options["unreached"]>
+}
+
+/** The session itself; `first` comes when its sources are there. */
+export const conduct = Effect.fnUntraced(function* (
+  input: Sending,
+  session: Prepared,
+  first: Effect.Effect<void, never, Screen>
+) {
+  const machine = yield* Machine
   const screen = yield* Screen
-  const where = Session.whereOf(input.group, network)
+  const { choice, gathering, group, network, pageBytes, policy, protection, unreached, verbosity } = session
+  const where = Session.whereOf(group, network)
   const options: Master.Options = {
     ...gathering,
     go: Stream.tap(machine.starts, (start) => Effect.sync(() => start === "Enter" && screen.entered())),
@@ -100,18 +141,15 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     pageBytes,
     isPageFixed: input.pageBytes !== undefined,
     repair: input.repair,
-    policy: yield* Effect.fromResult(policyOf(input, choice.rules)),
+    policy,
+    ...(unreached === undefined ? {} : { unreached }),
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
-  const { fresh, protection } = yield* Keyring.forMaster(input, input.json)
-  yield* Session.logged(verbosity)(Session.warn(protection))
-  // a source that is not there is told before anybody types the phrase
-  const telling = fresh === undefined ? Effect.void : tellPhrase(fresh, input, options.waitMillis)
-  const report = yield* Effect.andThen(telling, Master.run(options)).pipe(
+  const report = yield* Effect.andThen(first, Master.run(options)).pipe(
     Effect.provideService(Exchange.MasterProtection, protection),
     Effect.provide(
       Layer.mergeAll(
-        machine.master({ ...input.group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
+        machine.master({ ...group, transport: input.transport, network, follows: input.network, ttl: input.ttl }),
         machine.source(input.sources, choice),
         Layer.provideMerge(
           Watching.layer(input, { role: "Send", where }),
@@ -127,7 +165,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
       )
     ),
     Effect.catchTag("SourceError", (error) => Effect.fail(withHint(error, input.sources))),
-    Session.located(input, network, "Master"),
+    Session.located({ ...input, group }, network, "Master"),
     Session.logged(verbosity)
   )
   yield* Session.settle(report)
@@ -138,7 +176,8 @@ const withHint = (error: SourceError, sources: ReadonlyArray<string>): SourceErr
   const isRemote = /^[^/]+:/.test(error.path)
   if (error.code !== "ENOENT" || !sources.includes(error.path)) return error
   if (!isRemote && (sources.length === 1 || error.path !== sources.at(-1))) return error
-  const hint = "each argument is a SOURCE on this machine: say DEST to mrsync catch on each machine that is to receive"
+  const hint =
+    "each argument is a SOURCE on this machine: say DEST to mrsync catch on each machine that is to receive, or HOST:DEST to mrsync push"
   return new SourceError({ path: error.path, code: error.code, reason: `${error.reason}; ${hint}` })
 }
 
@@ -228,11 +267,13 @@ const keptBy = ({ suffix }: Backup): Rule => ({
   isNegated: false
 })
 
+type Gathering = Omit<Master.Options, "timeoutMillis" | "pageBytes">
+
 /** How many catchers are waited for, and how long. */
 export const gatheringOf = (
   { atLeast, atMostMillis, catchers, waitMillis }: Pick<Input, "atLeast" | "atMostMillis" | "catchers" | "waitMillis">,
   hosts: ReadonlyArray<string> | undefined
-): Result.Result<Omit<Master.Options, "timeoutMillis" | "pageBytes">, UsageError> => {
+): Result.Result<Gathering, UsageError> => {
   // Without a number, and with a time: as many as come.
   const wanted = hosts?.length ?? catchers ?? (atMostMillis === undefined ? 1 : Limits.slots)
   if (atLeast !== undefined && atLeast > wanted) {
@@ -250,16 +291,3 @@ export const gatheringOf = (
     ...(atMostMillis === undefined ? {} : { atMostMillis })
   })
 }
-
-/** The names of --hosts, also of its file. */
-export const hostsOf = Effect.fnUntraced(function* (hosts: Parse.Hosts | undefined) {
-  if (hosts === undefined || !("file" in hosts)) return hosts
-  const name = `@${hosts.file}`
-  const content = yield* Effect.tryPromise({
-    try: () => Fs.readFile(hosts.file, "utf8"),
-    catch: (cause) => new SourceError({ path: name, ...Errno.fromCause(cause) })
-  })
-  return yield* Effect.fromResult(
-    Result.mapError(Parse.hostsFile(content), (reason) => usage(`--hosts "${name}": ${reason}`))
-  )
-})

@@ -117,6 +117,7 @@ const statuses: { readonly [E in Failure as E["_tag"]]: (error: E) => number } =
   HookFailed: () => exitStatus.file,
   SessionAborted: () => exitStatus.interrupted,
   AnnounceTimeout: () => exitStatus.timeout,
+  HostsUnreachable: () => exitStatus.partial,
   MasterTimeout: () => exitStatus.timeout,
   Incomplete: (error) => error.status,
   DemoError: (error) =>
@@ -177,7 +178,7 @@ const wordsOf = (error: Failure): string => {
     error._tag !== "ShowHelp"
       ? error.message
       : error.errors.length === 0
-        ? "expected a command: send, catch, doctor, keygen, demo or simulate"
+        ? "expected a command: send, catch, push, doctor, keygen, demo or simulate"
         : error.errors.map(Usage.explain).join("; ")
   return text.split("\n").map(Format.safe).join("\n")
 }

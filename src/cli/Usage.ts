@@ -19,7 +19,7 @@ export const presenter = (options: { readonly colors: boolean; readonly columns?
           return event.reason === "Requested"
             ? Console.log(Help.text(event.helpDoc, options.columns, bold))
             : Console.error(
-                `mrsync: expected a command: send, catch, doctor, keygen, demo or simulate\n${hint(event.commandPath)}`
+                `mrsync: expected a command: send, catch, push, doctor, keygen, demo or simulate\n${hint(event.commandPath)}`
               )
         case "InvalidInvocation":
           return Effect.forEach(
@@ -36,6 +36,7 @@ export const presenter = (options: { readonly colors: boolean; readonly columns?
 const hint = (commandPath: ReadonlyArray<string>): string => `Try "${commandPath.join(" ")} --help".`
 
 const missing: Record<string, string> = {
+  "SOURCE... HOSTS:DEST": `SOURCE and HOSTS:DEST are missing: say what to send, and where to, for example "mrsync push DIRECTORY web[01-40]:/srv"`,
   SOURCE: `SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"`,
   DEST: `DEST is missing: say where to put it, for example "mrsync catch DIRECTORY"`
 }
@@ -75,7 +76,7 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
       return `too many arguments: ${error.arguments.map((one) => JSON.stringify(one)).join(", ")}`
     case "UnknownSubcommand": {
       const near = error.suggestions.length > 0 ? `; did you mean ${error.suggestions.join(" or ")}?` : ""
-      return `there is no command "${error.subcommand}": expected send, catch, doctor, keygen, demo or simulate${near}`
+      return `there is no command "${error.subcommand}": expected send, catch, push, doctor, keygen, demo or simulate${near}`
     }
     case "DuplicateOption":
     case "ValidationError":

@@ -17,7 +17,7 @@ export interface Line {
 
 export type Of<Tag extends Progress.Event["_tag"]> = Extract<Progress.Event, { readonly _tag: Tag }>
 /** Kinds of lines that could come by the thousand. */
-type Many = "Joined" | "Refused" | "Lost" | "Failed" | "Note"
+type Many = "Joined" | "Refused" | "Unreachable" | "Lost" | "Failed" | "Note"
 
 export interface View {
   readonly role: Role
@@ -64,7 +64,7 @@ export const initial = (options: {
   started: undefined,
   tick: undefined,
   recent: [],
-  told: { Joined: 0, Refused: 0, Lost: 0, Failed: 0, Note: 0 },
+  told: { Joined: 0, Refused: 0, Unreachable: 0, Lost: 0, Failed: 0, Note: 0 },
   tenths: 0
 })
 
@@ -106,6 +106,8 @@ export const step = (view: View, event: Progress.Event): Step => {
     }
     case "Refused":
       return many(view, "Refused", "err", Words.sentence(event, view.role))
+    case "Unreachable":
+      return many(view, "Unreachable", "err", Words.sentence(event, view.role))
     case "Started": {
       const next = { ...view, started: event }
       // Its files are those on the air, bundles among them: a number that nobody else knows.

@@ -4,7 +4,7 @@
  */
 import { union } from "../protocol/Runs.ts"
 import * as Result from "effect/Result"
-import type { Member } from "../protocol/group/Roster.ts"
+import type { Member, Roster } from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { absent, type CatcherReport, type FailureReport, type Protected, type Report } from "../report/Report.ts"
 import { type Retaken, SourceChanged, type SourceError } from "../source/Source.ts"
@@ -454,7 +454,7 @@ export class Ledger {
   }
 
   /** Undefined: it is still at it. */
-  stateOf(member: Member): Exclude<CatcherReport["state"], "Absent"> | undefined {
+  stateOf(member: Member): Exclude<CatcherReport["state"], "Absent" | "Unreachable"> | undefined {
     const account = this.account(member.slot)
     // it takes no part, and may go
     if (account.satOut.has(0)) return "Partial"
@@ -525,7 +525,7 @@ export class Ledger {
     readonly seconds: number
     readonly members: ReadonlyArray<Member>
     /** Awaited by name. */
-    readonly hosts: ReadonlySet<string> | undefined
+    readonly awaited: Pick<Roster, "hosts" | "unreachable">
     readonly whyBehind: WhyBehind
     readonly pages: Report["pages"]
   }): Report {
@@ -556,7 +556,7 @@ export class Ledger {
               member.lost === undefined || !all.slice(at + 1).some(({ name }) => name === member.name)
           )
           .map((member) => this.catcherReport(member, options.whyBehind)),
-        ...absent(new Set(options.members.map(({ name }) => name)), options.hosts)
+        ...absent(new Set(options.members.map(({ name }) => name)), options.awaited)
       ],
       skipped: this.leftOut.special,
       failures: [...failures, ...aged]

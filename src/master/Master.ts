@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as Announce from "../phase/Announce.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Roster from "../protocol/group/Roster.ts"
@@ -43,6 +44,10 @@ export interface Options extends Announce.Patience {
   readonly catchers: number
   /** Begin when catchers of exactly these names have joined; others are refused. */
   readonly hosts?: ReadonlyArray<string>
+  /**
+   * Each element is one of `hosts` that comes no more, or has gone: it is not waited for, or lost.
+   */
+  readonly unreached?: Stream.Stream<{ readonly name: string; readonly reason: string }>
   /** Milliseconds of silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
   /**
@@ -85,6 +90,7 @@ export const defaults = {
  */
 export type Error =
   | Errors.AnnounceTimeout
+  | Errors.HostsUnreachable
   | Errors.GroupBusy
   | Errors.TransportError
   | Errors.SourceError
@@ -146,6 +152,9 @@ const conduct = Effect.fnUntraced(function* (options: Options) {
 const passes = (options: Options, state: State) =>
   Effect.gen(function* () {
     const { lastWords } = yield* Announcing
+    const { unreached } = yield* Members
+    const failing = options.unreached ?? Stream.empty
+    yield* Effect.forkScoped(Stream.runForEach(failing, ({ name, reason }) => unreached(name, reason)))
     yield* scanAndGather(
       yield* scanning(state, options.policy),
       Announce.gather({ ...options, wanted: wantedOf(options) })
@@ -209,7 +218,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
     protection,
     seconds: seconds(nowMillis - startedMillis),
     members: Roster.participants(roster()),
-    hosts: roster().hosts,
+    awaited: roster(),
     whyBehind,
     pages: { needed, sent: pages, repaired, parity }
   })

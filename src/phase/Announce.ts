@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import * as Delay from "../protocol/group/Delay.ts"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { AnnounceTimeout, GroupBusy, JoinRefused, MasterTimeout } from "../report/Errors.ts"
+import { AnnounceTimeout, GroupBusy, HostsUnreachable, JoinRefused, MasterTimeout } from "../report/Errors.ts"
 import { Progress, seconds } from "../report/Progress.ts"
 import type { Membership } from "../session/Answers.ts"
 import { CatcherExchange, MasterExchange, opened } from "../session/Exchange.ts"
@@ -94,7 +94,7 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherM
  * reaches each of them.
  */
 const awaitCatchers = Effect.fnUntraced(function* (
-  enough: () => number,
+  enough: () => Effect.Effect<number, HostsUnreachable>,
   tell: (roster: Roster.Roster) => void,
   others: OtherMasters
 ) {
@@ -105,7 +105,7 @@ const awaitCatchers = Effect.fnUntraced(function* (
     const known = otherMaster()
     if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
     const present = Roster.present(roster())
-    if (present.length >= enough() && present.every(({ slot }) => isKnown(slot))) return
+    if (present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))) return
     tell(roster())
     changed.closeUnsafe()
     yield* changed.await
@@ -115,6 +115,17 @@ const awaitCatchers = Effect.fnUntraced(function* (
 /** Of the catchers that are wanted, so many are enough when the wait ends. */
 const leastOf = ({ atLeast, atMostMillis, wanted }: GatherOptions): number =>
   Math.min(wanted, atLeast ?? (atMostMillis === undefined ? wanted : 1))
+
+/** Less are enough the more hosts cannot be reached, unless so many are asked for. */
+const reachable = (options: GatherOptions, roster: Roster.Roster): Effect.Effect<number, HostsUnreachable> => {
+  const unreachable = Roster.unreachable(roster)
+  const [hosts, least] = [options.wanted, Math.max(1, leastOf(options))]
+  return hosts - unreachable.length >= least
+    ? Effect.succeed(hosts - unreachable.length)
+    : Effect.fail(
+        new HostsUnreachable({ hosts, least, unreachable: unreachable.map(([id, reason]) => ({ id, reason })) })
+      )
+}
 
 /** Why a master gives up: another one has the group, or too few catchers have joined. */
 const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: OtherMasters) {
@@ -189,7 +200,8 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     Effect.gen(function* () {
       yield* transport.listen
       yield* Effect.sleep(Limits.listenMillis)
-      yield* awaitCatchers(() => enough, tell, others)
+      const wanted = () => Effect.map(reachable(options, roster()), (most) => Math.min(enough, most))
+      yield* awaitCatchers(wanted, tell, others)
     })
   )
   tell(roster())
@@ -206,16 +218,17 @@ const teller = Effect.fnUntraced(function* (options: GatherOptions) {
   const now = yield* Monotonic.millis
   const { atMostMillis = options.waitMillis, wanted, waitMillis } = options
   const startedMillis = now()
-  let told: number | undefined
+  let told: string | undefined
   return (roster: Roster.Roster) => {
     const joined = Roster.present(roster).length
-    if (joined === told) return
-    told = joined
+    const unreachable = Roster.unreachable(roster).length
+    if (`${joined} ${unreachable}` === told) return
+    told = `${joined} ${unreachable}`
     const passedMillis = now() - startedMillis
     const endMillis = passedMillis < atMostMillis ? atMostMillis : waitMillis
     const leftSeconds = seconds(Math.max(0, endMillis - passedMillis))
     const absent = Roster.absent(roster).slice(0, Limits.absentNames)
-    progress.publish({ _tag: "Waiting", joined, ...Roster.numberWanted(wanted), absent, leftSeconds })
+    progress.publish({ _tag: "Waiting", joined, ...Roster.numberWanted(wanted - unreachable), absent, leftSeconds })
   }
 })
 

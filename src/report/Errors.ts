@@ -98,6 +98,25 @@ export class AnnounceTimeout extends Schema.TaggedError<AnnounceTimeout>()("Anno
 /** Seconds, to a tenth. */
 const tenths = (millis: number): number => Math.round(millis / 100) / 10
 
+/** Announce: on too few hosts a catcher could be started, and no more can come. */
+export class HostsUnreachable extends Schema.TaggedError<HostsUnreachable>()("HostsUnreachable", {
+  hosts: Fields.count("hosts of the list"),
+  least: Fields.count("hosts that were to take part at least"),
+  unreachable: Fields.list(
+    Schema.Struct({ id: Turned.fields.id, reason: Turned.fields.reason }),
+    "hosts on which none could be started, and why"
+  )
+}) {
+  override get message() {
+    const { hosts, least, unreachable } = this
+    const reasons = some(unreachable, ({ id, reason }) => `${id}: ${reason}`)
+    if (unreachable.length === hosts)
+      return `${hosts === 1 ? "the host cannot" : `none of ${hosts} hosts can`} be reached: ${reasons}`
+    const wanted = least === hosts ? "all are asked for (--all)" : `${least} are asked for (--at-least)`
+    return `${unreachable.length} of ${hosts} hosts cannot be reached, and ${wanted}: nothing was sent: ${reasons}`
+  }
+}
+
 /** Announce: another master uses the group, and has not ended when the wait did. */
 export class GroupBusy extends Schema.TaggedError<GroupBusy>()("GroupBusy", {
   address: Fields.text("the other master's address and port"),

@@ -69,6 +69,11 @@ export const Refused = Schema.Struct({ _tag: Schema.tag("Refused"), id, address,
   description: "Master: a catcher was refused. Catcher: the master at `address` refused it."
 })
 
+/** A catcher could not be started. */
+export const Unreachable = Schema.Struct({ _tag: Schema.tag("Unreachable"), id, reason }).annotate({
+  description: "Master, `push`: a host's catcher could not be started, or ended before it joined; the others go on."
+})
+
 /** The session runs. */
 export const Started = Schema.Struct({
   _tag: Schema.tag("Started"),
@@ -201,6 +206,7 @@ export const Event = Schema.Union([
   Waiting,
   Joined,
   Refused,
+  Unreachable,
   Started,
   Tick,
   FileCompleted,

@@ -109,6 +109,11 @@ const errors = Schema.Union([
   ),
   error("GroupBusy", known(Errors.GroupBusy.fields), "Another master uses the group."),
   error("AnnounceTimeout", known(Errors.AnnounceTimeout.fields), "Master: too few catchers joined in time."),
+  error(
+    "HostsUnreachable",
+    known(Errors.HostsUnreachable.fields),
+    "Master, `push`: on too few hosts a catcher could be started."
+  ),
   error("MasterTimeout", known(Errors.MasterTimeout.fields), "Catcher: no master was heard, or it fell silent."),
   error("JoinRefused", known(Errors.JoinRefused.fields), "Catcher: the master refused it."),
   error("SessionAborted", known(Errors.SessionAborted.fields), "Catcher: the master ended the session early."),
@@ -129,6 +134,7 @@ export const Line = Schema.Union([
   told(Event.Waiting),
   told(Event.Joined),
   told(Event.Refused),
+  told(Event.Unreachable),
   told(Event.Started),
   told(Event.Tick),
   told(Event.FileCompleted),

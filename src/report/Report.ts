@@ -66,10 +66,10 @@ export type Changes = typeof Changes.Type
 /** The outcome at one catcher. */
 export const CatcherReport = Schema.Struct({
   id: Fields.text("the catcher's name"),
-  address: Fields.text("its last address and port; empty where it is Absent"),
+  address: Fields.text("its last address and port; empty where it is Absent or Unreachable"),
   state: Fields.oneOf(
-    ["Complete", "Limited", "Partial", "Lost", "Absent"],
-    "Limited: all is there but what the catcher's owner refuses (`vetoed`), and that is no failure. Absent: it is on the list of --hosts, and never came"
+    ["Complete", "Limited", "Partial", "Lost", "Absent", "Unreachable"],
+    "Limited: all is there but what the catcher's owner refuses (`vetoed`), and that is no failure. Absent: it is on the list of --hosts, and never came. Unreachable: `push` could not start it on its host"
   ),
   files: Fields.count("regular files, hard links included, that stand under their final names"),
   bytes: Fields.count("their bytes"),
@@ -91,17 +91,23 @@ export const CatcherReport = Schema.Struct({
 /** The outcome at one catcher. */
 export type CatcherReport = typeof CatcherReport.Type
 
-/** Catchers that were awaited by name and never came: those of `hosts` that are not among the names. */
+/** The names that were awaited, and of those whose catchers could not be started the reason. */
+interface Awaited {
+  readonly hosts: ReadonlySet<string> | undefined
+  readonly unreachable: ReadonlyMap<string, string>
+}
+
+/** Catchers that were awaited by name and never came: those that are not among the names. */
 export const absent = (
   names: ReadonlySet<string>,
-  hosts: ReadonlySet<string> = new Set()
+  { hosts = new Set(), unreachable }: Awaited
 ): ReadonlyArray<CatcherReport> =>
   [...hosts]
     .filter((id) => !names.has(id))
     .map((id) => ({
       ...{ id, address: "", files: 0, bytes: 0, missingPages: 0 },
-      state: "Absent",
-      failures: [{ path: "", reason: "it did not join" }]
+      state: unreachable.has(id) ? "Unreachable" : "Absent",
+      failures: [{ path: "", reason: unreachable.get(id) ?? "it did not join" }]
     }))
 
 /** Page datagrams of a session. */

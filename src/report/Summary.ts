@@ -158,7 +158,7 @@ const arrivedOf = (report: Report): { readonly files: number; readonly bytes: nu
 }
 
 const states = (report: Report): string =>
-  (["Complete", "Limited", "Partial", "Lost", "Absent"] as const)
+  (["Complete", "Limited", "Partial", "Lost", "Absent", "Unreachable"] as const)
     .map((state) => [report.catchers.filter((one) => one.state === state).length, state] as const)
     .filter(([n]) => n > 0)
     .map(
@@ -171,7 +171,7 @@ const states = (report: Report): string =>
 const have = (n: number): string => `${n === 1 ? "has" : "have"} all that could be sent`
 
 const catcher = (one: CatcherReport, report: Report, role: "Send" | "Catch"): string => {
-  if (one.state === "Absent") return `absent: ${Format.name(one.id)}`
+  if (one.state === "Absent" || one.state === "Unreachable") return `${one.state.toLowerCase()}: ${Format.name(one.id)}`
   const who = role === "Catch" ? "" : ` ${Format.name(one.id)} (${Format.safe(one.address)})`
   return `${one.state.toLowerCase()}:${who} has ${Format.count(one.files)} of ${Format.plural(report.files, "file")}`
 }

@@ -141,6 +141,7 @@ const onEvent = (state: Watched, event: Event): Watched => {
       return told(next, true, Words.sentence(event, state.role))
     }
     case "Refused":
+    case "Unreachable":
     case "Note":
       return told(state, true, Words.sentence(event, state.role))
     case "Completed":

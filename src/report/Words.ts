@@ -10,7 +10,7 @@ export type Role = "Send" | "Catch"
 
 type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
 /** An event that is a sentence by itself. */
-type Told = Of<"Joined" | "Refused" | "Completed" | "Lost" | "Failed" | "Note" | "Itemized">
+type Told = Of<"Joined" | "Refused" | "Unreachable" | "Completed" | "Lost" | "Failed" | "Note" | "Itemized">
 
 /** A state of a catcher, in a word. */
 export const stateWords = {
@@ -29,6 +29,8 @@ export const sentence = (event: Told, role: Role): string => {
       return role === "Send" ? `joined: ${whoIs(event)}` : `joined the session of ${whoIs(event)}`
     case "Refused":
       return `refused: ${whoIs(event)}: ${Format.safe(event.reason)}`
+    case "Unreachable":
+      return `unreachable: ${Format.name(event.id)}: ${Format.safe(event.reason)}`
     case "Completed":
       return `complete: ${nameOf(event.id)}`
     case "Lost":

@@ -73,6 +73,11 @@ export class Members extends Context.Service<
     /** Gives a catcher up. */
     readonly lose: (slot: number, reason: string) => Effect.Effect<void>
     /**
+     * A catcher on the list of hosts could not be started, or has ended there: it is lost, or not
+     * waited for.
+     */
+    readonly unreached: (name: string, reason: string) => Effect.Effect<void>
+    /**
      * Pages that catchers missed lately, by slot: those that missed most are to clock the window.
      */
     readonly missed: (pages: ReadonlyMap<number, number>) => Effect.Effect<void>
@@ -121,6 +126,7 @@ export class MemberList {
       turnedAway: () => this.turnedAway(),
       hasRetrying: () => this.hasRetrying(),
       lose: (slot, reason) => this.lose(slot, reason),
+      unreached: (name, reason) => this.unreached(name, reason),
       missed: (pages) => this.missed(pages)
     }
   }
@@ -193,6 +199,22 @@ export class MemberList {
     })
   }
 
+  private unreached(name: string, reason: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const before = this.roster
+      this.roster = Roster.giveUp(before, name, reason)
+      if (this.isOver || this.roster === before) return Effect.void
+      this.changed.openUnsafe()
+      const known = before.members.filter((member) => member.name === name)
+      const joined = known.filter(({ isNew }) => !isNew)
+      // one that is there is told to be lost
+      if (joined.length === 0) this.options.progress.publish({ _tag: "Unreachable", id: name, reason })
+      else if (joined.every(({ lost }) => lost !== undefined))
+        this.options.progress.publish({ _tag: "Note", message: `${name}: ${reason}` })
+      return Effect.forEach(known, ({ slot }) => this.lose(slot, reason), { discard: true })
+    })
+  }
+
   /** [J-7] It is told that it was given up, so that it joins anew. */
   tellGivenUp(incarnation: number): void {
     this.welcomes.push({ incarnation, refusal: "Started" })
@@ -260,7 +282,7 @@ export class MemberList {
       if (proved._tag === "Refused") return Effect.sync(() => this.tellGivenUp(incarnation))
       this.options.proved(slot)
       this.knocks.delete(name)
-      const wanted = Roster.numberWanted(this.options.wanted)
+      const wanted = Roster.numberWanted(this.options.wanted - Roster.unreachable(this.roster).length)
       this.options.progress.publish({ _tag: "Joined", id: name, address, joined: this.present().length, ...wanted })
       return Effect.tap(this.acknowledge, () => Effect.sync(() => this.changed.openUnsafe()))
     })

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Dgram from "node:dgram"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Limits from "../protocol/Limits.ts"
@@ -100,6 +101,21 @@ export const selectNext = (
   if (found === undefined) return still
   return still !== undefined && found.name === before.name ? still : { ...found, index: numberOf(found.name) }
 }
+
+/** The address of this machine from which datagrams go to another one; undefined: no route leads there. Nothing is sent. */
+export const towards = (address: string): Effect.Effect<string | undefined> =>
+  Effect.callback((resume) => {
+    const socket = Dgram.createSocket("udp4")
+    const end = (own: string | undefined) => {
+      socket.close()
+      resume(Effect.succeed(own))
+    }
+    socket.once("error", () => end(undefined))
+    socket.connect(anyPort, address, () => end(socket.address().address))
+  })
+
+/** The port of the service that throws away what comes. */
+const anyPort = 9
 
 /** The choice itself, apart from the machine that it is made on. */
 export const select = (wanted: string | undefined, inventory: Inventory): Result.Result<Interface, InterfaceError> => {

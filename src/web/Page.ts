@@ -3,6 +3,7 @@ import { html, type TemplateResult } from "lit-html"
 import * as Format from "../report/Format.ts"
 import * as Summary from "../report/Summary.ts"
 import type { Watched } from "../report/Watched.ts"
+import { isNotThere } from "./Rows.ts"
 import * as Words from "../report/Words.ts"
 import type { Link } from "./Connection.ts"
 import * as Curves from "./Curves.ts"
@@ -145,7 +146,7 @@ const pace = ({ report, rows, started, tick, waiting }: Watched): TemplateResult
 type Tick = NonNullable<Watched["tick"]>
 const catchersOf = (tick: Tick, rows: Watched["rows"]): Tick => ({
   ...tick,
-  catchers: rows.flatMap((row) => (row.state === "Absent" ? [] : [{ ...row, state: row.state }]))
+  catchers: rows.flatMap((row) => (isNotThere(row.state) ? [] : [{ ...row, state: row.state }]))
 })
 
 const chart = ({ pointed, state }: Shown): TemplateResult => {

@@ -18,7 +18,20 @@ export interface Choice {
 }
 
 /** Those that need a look come first. */
-const urgency: ReadonlyArray<Row["state"]> = ["Lost", "Absent", "Partial", "Slow", "Receiving", "Limited", "Complete"]
+const urgency: ReadonlyArray<Row["state"]> = [
+  "Lost",
+  "Unreachable",
+  "Absent",
+  "Partial",
+  "Slow",
+  "Receiving",
+  "Limited",
+  "Complete"
+]
+
+/** The state of a catcher that never came: only a report has it. */
+export const isNotThere = (state: Row["state"]): state is "Absent" | "Unreachable" =>
+  state === "Absent" || state === "Unreachable"
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" })
 

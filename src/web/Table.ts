@@ -41,12 +41,12 @@ const stateWord = (state: Row["state"], { report, tick }: Watched): string =>
 
 /** For what it waits, or why it does not any more. */
 const waitsFor = (row: Row, { report, started, tick }: Watched): string => {
-  if (row.state === "Lost" || row.state === "Absent" || row.state === "Partial") {
+  if (Rows.isNotThere(row.state) || row.state === "Lost" || row.state === "Partial") {
     if (row.reason !== undefined) return Format.safe(row.reason)
   }
   if (report !== undefined) return row.straggled === undefined ? "" : `was behind: ${row.straggled}`
   if (tick === undefined) return started === undefined ? "waits for the session" : "takes the list of files"
-  return row.state === "Absent" ? "" : Words.waitsFor({ ...row, state: row.state }, tick)
+  return Rows.isNotThere(row.state) ? "" : Words.waitsFor({ ...row, state: row.state }, tick)
 }
 
 const share = (row: Row, total: number): number => {
@@ -90,7 +90,16 @@ const heading = ({ report }: Watched, { order }: Rows.Choice, sort: (by: Rows.Or
     )}<span role="columnheader" class="why">${report === undefined ? "Waits for" : "Remarks"}</span>
   </div>`
 
-const states: ReadonlyArray<Row["state"]> = ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost", "Absent"]
+const states: ReadonlyArray<Row["state"]> = [
+  "Receiving",
+  "Slow",
+  "Complete",
+  "Limited",
+  "Partial",
+  "Lost",
+  "Absent",
+  "Unreachable"
+]
 
 /** What the table tells of the user. */
 export interface Chosen {

@@ -99,6 +99,7 @@ const machine = ({
         ? Effect.fail(new InterfaceError({ reason: "no interface has the name", usable: ["eth0 (10.0.0.1)"] }))
         : Effect.succeed({ name: "eth0", address: "10.0.0.1", mtuBytes: 1500, others: ["eth1 (10.1.0.1)"] }),
     queries: () => Effect.fail("it is in memory"),
+    towards: () => Effect.succeed(undefined),
     surroundings: () => Effect.succeed(surroundings),
     master: () => network.layerMaster,
     catcher: () => network.layerCatcher(name),

@@ -51,7 +51,7 @@ describe("mrsync", () => {
         "--interface NAME|ADDR",
         "--catchers N",
         "(1 to 4096; 1)",
-        "--hosts a,b,c|@FILE",
+        "--hosts LIST|@FILE",
         "--wait SECONDS",
         "--at-least N",
         "--at-most SECONDS",
@@ -98,10 +98,10 @@ describe("mrsync", () => {
 
 describe("a mistake on the command line: 1, what was wrong, and what would be right", () => {
   it.each([
-    [[], "expected a command: send, catch, doctor, keygen, demo or simulate"],
+    [[], "expected a command: send, catch, push, doctor, keygen, demo or simulate"],
     [
       ["sned", "x"],
-      'there is no command "sned": expected send, catch, doctor, keygen, demo or simulate; did you mean send?'
+      'there is no command "sned": expected send, catch, push, doctor, keygen, demo or simulate; did you mean send?'
     ],
     [["send"], 'SOURCE is missing: say what to send, for example "mrsync send DIRECTORY"'],
     [["catch"], "DEST is missing"],

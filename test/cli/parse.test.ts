@@ -103,28 +103,6 @@ describe("rate", () => {
   ])("refuses %s", (text, expected) => assert.match(bad(Parse.rate(text)), expected))
 })
 
-describe("hosts", () => {
-  it("a list", () => assert.deepStrictEqual(good(Parse.hosts("a, b,c.example")), ["a", "b", "c.example"]))
-
-  it("a file: one a line, comments, blank lines", () =>
-    assert.deepStrictEqual(good(Parse.hostsFile("# ours\na\n\n  b  # the old one\r\nc\n")), ["a", "b", "c"]))
-
-  it.each([
-    ["", /in the name "".*empty/],
-    ["a,,b", /empty/],
-    ["a,b,a", /"a" is named twice/],
-    ["a b", /without spaces/],
-    ["é".repeat(65), /at most 128 bytes/],
-    ["a\u001bb", /control characters/]
-  ])("refuses %j", (text, expected) => assert.match(bad(Parse.hosts(text)), expected))
-
-  it("refuses a file without names, and one with too many", () => {
-    assert.match(bad(Parse.hostsFile("# nobody\n\n")), /at least one name/)
-    const many = Array.from({ length: Limits.slots + 1 }, (_, i) => `h${i}`).join("\n")
-    assert.match(bad(Parse.hostsFile(many)), /at most 4096 names/)
-  })
-})
-
 describe("numbers", () => {
   it.each([
     ["30", 30_000],

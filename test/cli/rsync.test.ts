@@ -78,7 +78,7 @@ describe("options of rsync", () => {
   it.effect.each([
     [["-avH", "--delete-after"], undefined],
     [["-avhP", "--info=progress2"], /^mrsync: there is no option --info: -v, -i and --json/],
-    [["--rsh=ssh"], /^mrsync: there is no option --rsh: no remote shell is used/],
+    [["--rsh=ssh"], /^mrsync: there is no option --rsh: send uses no remote shell: mrsync push does/],
     [["-az"], /^mrsync: -z: pages are not compressed/],
     [["--no-z", "--no-whole-file", "--no-W"], undefined],
     [["-4", "--no-D", "--no-v", "-v", "-q", "--no-verbose"], undefined],

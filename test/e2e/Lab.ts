@@ -56,6 +56,8 @@ export interface Lab {
   /** A folder of this lab, removed with it. */
   readonly folder: string
   readonly lab: (...args: ReadonlyArray<string>) => void
+  /** The processes of a host. */
+  readonly pids: (host: string) => ReadonlyArray<number>
   readonly exec: (host: string, ...command: ReadonlyArray<string>) => Running
   /** A command of mrsync (send, catch) on a host, with the lab's transport. */
   readonly mrsync: (host: string, command: string, ...args: ReadonlyArray<string>) => Running
@@ -88,11 +90,16 @@ export const make = (count: number, transport: Transport = "auto"): Effect.Effec
         running.add(started)
         return started
       }
+      const pids = (host: string) =>
+        execFileSync("ip", ["netns", "pids", `${prefix}-${host}`], { encoding: "utf8" })
+          .split("\n")
+          .filter((line) => line !== "")
+          .map(Number)
       const mrsync = (host: string, command: string, ...args: ReadonlyArray<string>) =>
         exec(host, process.execPath, program, command, "--transport", transport, ...args)
       const destination = (catcher: number) => join(folder, `c${catcher}`)
       return {
-        ...{ folder, lab, exec, mrsync, destination, running },
+        ...{ folder, lab, pids, exec, mrsync, destination, running },
         mount: (catcher, size) => {
           mkdirSync(destination(catcher))
           execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", destination(catcher)])

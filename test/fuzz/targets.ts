@@ -7,6 +7,7 @@ import * as Filter from "../../src/filter/Filter.ts"
 import * as FilterParse from "../../src/filter/Parse.ts"
 import { ruleFile } from "../../src/filter/Rule.ts"
 import * as FilterText from "../../src/filter/Text.ts"
+import * as Hosts from "../../src/ops/Hosts.ts"
 import * as FileState from "../../src/protocol/file/FileState.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Roster from "../../src/protocol/group/Roster.ts"
@@ -384,10 +385,7 @@ const text: Target = {
     const numbers = [Parse.rate(text), Parse.size(text), Parse.seconds(text), Parse.delay(text), Parse.loss(text)]
     for (const parsed of [...numbers, Parse.catchers(text), Parse.seed(text)])
       assert.ok(parsed._tag === "Failure" || (Number.isFinite(parsed.success) && parsed.success >= 0))
-    const lists = [Parse.hosts(text), Parse.hostsFile(text)]
-    for (const parsed of lists) {
-      if (parsed._tag === "Success") assert.deepStrictEqual(Parse.hosts(parsed.success.join(",")), parsed)
-    }
+    const lists = [Hosts.parse(text), Hosts.split(text), Hosts.ofFile(text)]
     const routes = Interfaces.defaultRoutes(text)
     assert.ok(typeof Interfaces.numberIn(text, "eth0") === "number")
     return [parsed, ...numbers, ...lists].map(({ _tag }) => _tag[0]).join("") + size(routes.length)

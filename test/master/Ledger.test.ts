@@ -111,7 +111,7 @@ describe("a catcher that sits out the manifest", () => {
       protection: { sealed: false },
       seconds: 1,
       members,
-      hosts: undefined,
+      awaited: { hosts: undefined, unreachable: new Map() },
       whyBehind,
       pages
     }

@@ -49,6 +49,8 @@ export interface Roster {
   readonly members: ReadonlyArray<Member>
   /** The names that are awaited, when there is a list. */
   readonly hosts: ReadonlySet<string> | undefined
+  /** Awaited names that are not waited for any more: their hosts cannot be reached, and why. */
+  readonly unreachable: ReadonlyMap<string, string>
   /** Slots of newcomers that were lost, and of catchers that were let go. */
   readonly free: ReadonlyArray<number>
   /** Joins that were taken in. */
@@ -62,6 +64,7 @@ export interface Roster {
 export const make = (hosts?: ReadonlyArray<string>): Roster => ({
   members: [],
   hosts: hosts === undefined ? undefined : new Set(hosts),
+  unreachable: new Map(),
   free: [],
   joins: 0,
   byIncarnation: Table.empty,
@@ -246,8 +249,25 @@ export const ackers = (self: Roster, missed: ReadonlyMap<number, number>): Reado
 /** How many are wanted, as it is told: as many as come are no number. */
 export const numberWanted = (wanted: number): { readonly wanted?: number } => (wanted < Limits.slots ? { wanted } : {})
 
-/** Awaited names that are not present. */
+/** Awaited names that are neither present nor unreachable. */
 export const absent = (self: Roster): ReadonlyArray<string> => {
   const names = new Set(present(self).map((member) => member.name))
-  return self.hosts === undefined ? [] : [...self.hosts].filter((name) => !names.has(name))
+  return [...(self.hosts ?? [])].filter((name) => !names.has(name) && !self.unreachable.has(name))
+}
+
+/** An awaited catcher comes no more; the first reason stays. Where it is lost already, this is a part of why. */
+export const giveUp = (self: Roster, name: string, reason: string): Roster => {
+  if (self.hosts?.has(name) !== true || self.unreachable.has(name)) return self
+  const unreachable = new Map([...self.unreachable, [name, reason]])
+  const last = self.members[Table.get(self.byName, name)?.at(-1) ?? -1]
+  if (last?.lost === undefined) return { ...self, unreachable }
+  const members = replaced(self.members, last.slot, { ...last, lost: `${last.lost}; ${reason}` })
+  return { ...self, members, unreachable }
+}
+
+/** Awaited names of which nobody is there, nor comes any more, and why. */
+export const unreachable = (self: Roster): ReadonlyArray<readonly [name: string, reason: string]> => {
+  if (self.unreachable.size === 0) return []
+  const names = new Set(present(self).map((member) => member.name))
+  return [...self.unreachable].filter(([name]) => !names.has(name))
 }

@@ -206,6 +206,19 @@ describe("Roster", () => {
     assert.deepStrictEqual(Roster.absent(Roster.lose(roster, 0, "silent")), ["a", "b"])
   })
 
+  it("an awaited catcher that comes no more is not absent, and why is known; one that is lost already has both reasons", () => {
+    let roster = joined(Roster.make(["a", "b", "c"]), guest(1, "a"))
+    roster = Roster.giveUp(Roster.giveUp(roster, "b", "no route"), "b", "later")
+    assert.deepStrictEqual(Roster.absent(roster), ["c"])
+    assert.deepStrictEqual(Roster.unreachable(roster), [["b", "no route"]])
+    assert.strictEqual(Roster.giveUp(roster, "x", "unknown"), roster)
+    const living = Roster.giveUp(roster, "a", "closed")
+    assert.isUndefined(living.members[0].lost)
+    assert.deepStrictEqual(Roster.unreachable(living), [["b", "no route"]])
+    const lost = Roster.giveUp(Roster.lose(roster, 0, "stopped"), "a", "closed")
+    assert.strictEqual(lost.members[0].lost, "stopped; closed")
+  })
+
   it("is full at its limit, and the first reason to be lost stays", () => {
     const roster = joined(Roster.make(), ...Array.from({ length: Limits.slots }, (_, i) => guest(i)))
     assert.deepStrictEqual(Roster.join(roster, guest(Limits.slots)), { _tag: "Refused", refusal: "Full" })

@@ -1,0 +1,135 @@
+/** `mrsync push`: starts a catcher on each host over ssh, with a key for this session alone, and sends. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import type * as Handover from "../ops/Handover.ts"
+import * as Hosts from "../ops/Hosts.ts"
+import * as Launch from "../ops/Launch.ts"
+import * as RemoteShell from "../ops/RemoteShell.ts"
+import * as Limits from "../protocol/Limits.ts"
+import { HostsUnreachable } from "../report/Errors.ts"
+import * as Keys from "../seal/Keys.ts"
+import * as Header from "../wire/Header.ts"
+import * as HostList from "./HostList.ts"
+import { Machine } from "./Machine.ts"
+import * as Parse from "./Parse.ts"
+import * as Send from "./Send.ts"
+import { UsageError } from "./Status.ts"
+import * as Version from "./Version.ts"
+
+export interface Input extends Send.Sending {
+  readonly group: Parse.Group | undefined
+  readonly hosts: string | undefined
+  readonly all: boolean
+  readonly rsh: string
+  readonly fanout: number
+  readonly connectMillis: number
+  readonly remoteProgram: string
+}
+
+const usage = (reason: string) => new UsageError({ command: "push", reason })
+
+export const push = Effect.fn("cli.push")(function* (input: Input) {
+  const { destination, hosts, sources } = yield* aimOf(input)
+  const shell = yield* Effect.fromResult(
+    Result.mapError(RemoteShell.parse(input.rsh), (reason) => usage(`--rsh "${input.rsh}": ${reason}`))
+  )
+  const [why] = hosts.flatMap((host) => Hosts.whyUnreachable(host) ?? RemoteShell.whyNot(shell, host) ?? [])
+  if (why !== undefined) return yield* usage(why)
+  if (input.all && (input.atLeast !== undefined || input.atMostMillis !== undefined))
+    return yield* usage("--all contradicts --at-least and --at-most: with it every host is waited for")
+  const prepared = yield* Send.prepare({ ...input, sources })
+  const gathering = yield* Effect.fromResult(Send.gatheringOf(patienceOf(input, hosts.length), namesOf(hosts)))
+  const group = input.group ?? (yield* anyGroup)
+  const keys = yield* Keys.generate
+  const { stdinIsTerminal } = yield* Stdio.Stdio
+  const asks = hosts.length === 1 && (yield* stdinIsTerminal)
+  const { connectMillis, fanout, remoteProgram: program, timeoutMillis, transport } = input
+  const here = { version: Version.version, protocol: Header.version }
+
+  const session = Effect.gen(function* () {
+    const fleet = yield* Launch.launch(hosts, { shell, program, connectMillis, asks, fanout, here })
+    const hello = yield* fleet.first
+    if (hello === undefined) return yield* allFailed(fleet, hosts.length, gathering.atLeast)
+    const network = yield* networkOf(input.network, hello, hosts.length)
+    const pageBytes = yield* Send.pageOf(input, network)
+    const patience = yield* waitFrom(gathering.waitMillis)
+    const key = Redacted.make(Keys.printCatcher(Keys.forCatchers(keys)))
+    const shared = { key, ...group, transport, destination, master: network.address, timeoutMillis }
+    yield* fleet.tell((name) => ({ ...shared, name, waitMillis: patience() }))
+    const protection = { _tag: "Sealed", keys } as const
+    const ready = { ...prepared, gathering, group, network, pageBytes, protection, unreached: fleet.failures }
+    const outcome = yield* Effect.result(Send.conduct({ ...input, sources }, ready, Effect.void))
+    // after a session they have heard how it ended, and end by themselves
+    const isOver = Result.isSuccess(outcome) || outcome.failure._tag === "Incomplete"
+    if (isOver) yield* Effect.timeoutOption(fleet.ended, timeoutMillis)
+    yield* Effect.fromResult(outcome)
+  })
+  return yield* Effect.scoped(session)
+})
+
+/** What is to be sent, and where. */
+const aimOf = Effect.fnUntraced(function* ({ hosts: list, sources: words }: Input) {
+  const [aim = "", ...sources] = words.toReversed()
+  if (sources.length === 0)
+    return yield* usage(
+      `HOSTS:DEST is missing: say where to put it, for example "mrsync push DIRECTORY web[01-40]:/srv"`
+    )
+  const { destination, items } = yield* HostList.refusing("push", `HOSTS:DEST "${aim}"`, Hosts.split(aim))
+  const named = yield* HostList.gathered("push", `HOSTS:DEST "${aim}"`, items)
+  const listed = list === undefined ? [] : yield* HostList.listed("push", list)
+  const distinct = yield* HostList.refusing("push", "hosts", Hosts.distinct([...named, ...listed]))
+  return { destination, hosts: Hosts.named(distinct), sources: sources.toReversed() }
+})
+
+const namesOf = (hosts: ReadonlyArray<Launch.Named>): ReadonlyArray<string> => hosts.map(({ name }) => name)
+
+/** Those that can be reached are enough, unless more are asked for; many hosts take longer to reach. */
+const patienceOf = (input: Input, count: number) => ({
+  catchers: undefined,
+  atLeast: input.all ? count : (input.atLeast ?? 1),
+  atMostMillis: input.atMostMillis,
+  waitMillis: input.waitMillis ?? Limits.defaultWaitMillis + Math.ceil(count / input.fanout) * input.connectMillis
+})
+
+/** How long a catcher waits that is told now: it gives up before its master does, so that its words are in the report. */
+const waitFrom = Effect.fnUntraced(function* (waitMillis: number) {
+  const clock = yield* Clock.Clock
+  const beganMillis = clock.currentTimeMillisUnsafe()
+  return () => Math.max(leastMillis, waitMillis - (clock.currentTimeMillisUnsafe() - beganMillis) - earlierMillis)
+})
+
+const earlierMillis = 2000
+const leastMillis = 1000
+
+// ---- the network ----
+
+/** Ports of drawn groups: few, so that one rule of a firewall lets them pass. */
+export const ports = { first: 8889, last: 8952 } as const
+
+/** A group of this site's own (RFC 2365), that most probably nobody else uses. */
+const anyGroup = Effect.gen(function* () {
+  const [third, fourth] = [yield* Random.nextIntBetween(0, 255), yield* Random.nextIntBetween(1, 254)]
+  const port = yield* Random.nextIntBetween(ports.first, ports.last)
+  return { group: `239.255.${third}.${fourth}`, port } satisfies Parse.Group
+})
+
+/** The interface that was asked for, or that from which the first host was reached. Loopback reaches only this machine. */
+const networkOf = Effect.fnUntraced(function* (asked: string | undefined, { from }: Handover.Hello, hosts: number) {
+  const machine = yield* Machine
+  const isUsable = from !== undefined && (hosts === 1 || !from.startsWith("127."))
+  if (asked !== undefined || !isUsable) return yield* machine.network(asked)
+  return yield* Effect.catch(machine.network(from), () => machine.network(undefined))
+})
+
+// ---- ends ----
+
+const allFailed = Effect.fnUntraced(function* (fleet: Launch.Fleet, hosts: number, least = 1) {
+  const failures = yield* Stream.runCollect(fleet.failures)
+  const unreachable = failures.map(({ name, reason }) => ({ id: name, reason }))
+  return yield* new HostsUnreachable({ hosts, least, unreachable })
+})

@@ -1,0 +1,201 @@
+/**
+ * Starts a catcher on each host through a command such as ssh, so many at a time, hands each what it needs, and hears of those that
+ * fail. A catcher lives as long as its standard input is open: when the scope closes, or this program is gone, it ends.
+ */
+import type * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as ChildProcess from "effect/process/ChildProcess"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Line from "../report/Line.ts"
+import * as Handover from "./Handover.ts"
+import type { Host } from "./Hosts.ts"
+import * as RemoteShell from "./RemoteShell.ts"
+
+/** A host, and the name by which its catcher joins. */
+export interface Named extends Host {
+  readonly name: string
+}
+
+/** How catchers are started. */
+interface Options extends RemoteShell.Start {
+  readonly shell: RemoteShell.RemoteShell
+  /** Hosts that are being reached at one time. */
+  readonly fanout: number
+  /** This program, which has to be there as well. */
+  readonly here: Pick<Handover.Hello, "version" | "protocol">
+}
+
+/** A host whose catcher could not be started, or has ended before its session did. */
+interface Failure {
+  readonly name: string
+  readonly reason: string
+}
+
+/** Catchers that are being started. */
+export interface Fleet {
+  /** What the first one said that answered; undefined: all have failed. */
+  readonly first: Effect.Effect<Handover.Hello | undefined>
+  /** Says what each is handed, as soon as it has answered. Once. */
+  readonly tell: (handoverOf: (name: string) => Handover.Handover) => Effect.Effect<void>
+  /** Ends when all catchers have ended. */
+  readonly failures: Stream.Stream<Failure>
+  /** All catchers have ended. */
+  readonly ended: Effect.Effect<void>
+}
+
+/** A login shell, and the start of a program on a slow machine, take no longer. */
+const answerMillis = 20_000
+/** A person finds a password. */
+const personMillis = 300_000
+/** A catcher whose standard input has ended is gone after this, or its connection is cut. */
+const graceMillis = 3000
+/** A command that ignores SIGTERM. */
+const killMillis = 1000
+/** What is kept of a command's standard error. */
+const errorBytes = 4096
+/** A catcher's last line has its report. */
+const lineBytes = 1 << 20
+/** What has been said is read when a command has ended, unless something else holds its streams open. */
+const drainMillis = 500
+
+/** Starts a catcher on each host; they live as long as the scope. */
+export const launch = Effect.fn("Launch.launch")(function* (
+  hosts: ReadonlyArray<Named>,
+  options: Options
+): Effect.fn.Return<Fleet, never, ChildProcessSpawner | Scope.Scope> {
+  const permits = yield* Semaphore.make(options.fanout)
+  const first = yield* Deferred.make<Handover.Hello | undefined>()
+  const told = yield* Deferred.make<(name: string) => Handover.Handover>()
+  // each host fails once
+  const failures = yield* Queue.bounded<Failure, Cause.Done>(hosts.length)
+  const one = Effect.fnUntraced(function* (host: Named) {
+    const answered = yield* Deferred.make<void>()
+    const onHello = (hello: Handover.Hello) =>
+      Effect.andThen(Deferred.succeed(first, hello), Deferred.succeed(answered, undefined))
+    const life = Effect.scoped(connection(host, options, onHello, Deferred.await(told)))
+    const started = Effect.tap(Effect.forkChild(Effect.ensuring(life, Deferred.succeed(answered, undefined))), () =>
+      Deferred.await(answered)
+    )
+    const reason = yield* Fiber.join(yield* permits.withPermit(started))
+    if (reason !== undefined) yield* Queue.offer(failures, { name: host.name, reason })
+  })
+  const all = Effect.forEach(hosts, one, { concurrency: "unbounded", discard: true }).pipe(
+    Effect.ensuring(Effect.andThen(Queue.end(failures), Deferred.succeed(first, undefined)))
+  )
+  const running = yield* Effect.forkScoped(all)
+  return {
+    first: Deferred.await(first),
+    tell: (handoverOf) => Deferred.succeed(told, handoverOf),
+    failures: Stream.fromQueue(failures),
+    ended: Effect.asVoid(Fiber.await(running))
+  }
+})
+
+/** From the start of a command to its end; why there is no catcher, unless its session came to an end. */
+const connection = Effect.fnUntraced(function* (
+  host: Named,
+  options: Options,
+  onHello: (hello: Handover.Hello) => Effect.Effect<unknown>,
+  told: Effect.Effect<(name: string) => Handover.Handover>
+) {
+  const started = yield* Effect.result(start(RemoteShell.commandOf(options.shell, host, options), !options.asks))
+  if (Result.isFailure(started)) return `${options.shell.words[0]} cannot be started: ${started.failure.message}`
+  const { ended, errors, hello, last, say } = started.success
+  const failed = (hasAnswered: boolean) =>
+    Effect.map(ended, (status) => {
+      const own = last()
+      if (own?._tag === "Report" && statusesOfAnEnd.has(own.status)) return undefined
+      if (own?.reason !== undefined) return own.reason
+      return RemoteShell.reasonOf(options.shell, options.program, { status, errors: errors(), hasAnswered })
+    })
+  const patienceMillis = options.connectMillis + (options.asks ? personMillis : answerMillis)
+  const answer = yield* Effect.timeoutOption(Effect.raceFirst(hello, failed(false)), patienceMillis)
+  if (Option.isNone(answer)) return silence(patienceMillis, errors())
+  if (answer.value === undefined || typeof answer.value === "string") return answer.value
+  const why = Handover.whyOther(answer.value, options.here)
+  if (why !== undefined) return why
+  yield* onHello(answer.value)
+  const handoverOf = yield* Effect.raceFirst(told, failed(true))
+  if (typeof handoverOf !== "function") return handoverOf
+  yield* say(Handover.print(handoverOf(host.name)))
+  return yield* failed(true)
+})
+
+const silence = (patienceMillis: number, errors: string): string => {
+  const said = RemoteShell.lastOf(errors)
+  return `no answer within ${patienceMillis / 1000} s${said === undefined ? "" : `: ${said}`}`
+}
+
+/** A line of a catcher that ends a session, and says how. */
+type Last = Extract<Line.Line, { readonly _tag: "Report" | "Error" }>
+
+/** A session that came to its end, whatever it has brought. */
+const statusesOfAnEnd: ReadonlySet<number> = new Set([0, 23, 24])
+
+const lastIn = (line: string): Last | undefined => {
+  const decoded = Line.decode(line)
+  if (Result.isFailure(decoded)) return undefined
+  const said = decoded.success
+  if (said._tag === "Report") return said
+  return said._tag === "Error" ? said : undefined
+}
+
+/**
+ * Starts a command, whose standard input stays open until the scope closes. `isApart`: a terminal's Ctrl-C does not reach it, nor
+ * can it ask there.
+ */
+const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<string>, isApart: boolean) {
+  const closing = yield* Deferred.make<void>()
+  const said = yield* Deferred.make<Uint8Array>()
+  const hello = yield* Deferred.make<Handover.Hello>()
+  const input = Stream.concat(Stream.fromEffect(Deferred.await(said)), Stream.never).pipe(
+    Stream.interruptWhen(Deferred.await(closing))
+  )
+  const child = yield* ChildProcess.make(command, args, {
+    stdin: { stream: input },
+    detached: isApart,
+    forceKillAfter: killMillis
+  })
+  const lines = new Handover.Lines(lineBytes)
+  const errors = new Handover.Tail(errorBytes)
+  let last: string | undefined
+  const hear = (line: string) => {
+    const heard = Handover.readHello(line)
+    if (heard === undefined) last = line
+    else Deferred.doneUnsafe(hello, Effect.succeed(heard))
+  }
+  const reading = yield* Effect.forkScoped(
+    Effect.ignore(
+      Effect.all(
+        [
+          Stream.runForEach(child.stdout, (piece) => Effect.sync(() => lines.push(piece).forEach(hear))),
+          Stream.runForEach(child.stderr, (piece) => Effect.sync(() => errors.push(piece)))
+        ],
+        { concurrency: 2 }
+      )
+    )
+  )
+  const exit = Effect.option(child.exitCode)
+  // A command that has ended may have left another one behind, which keeps its streams open.
+  const ended = yield* Effect.forkScoped(
+    Effect.tap(exit, () => Effect.timeoutOption(Fiber.await(reading), drainMillis))
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Deferred.succeed(closing, undefined), Effect.timeoutOption(Effect.interruptible(exit), graceMillis))
+  )
+  return {
+    hello: Deferred.await(hello),
+    say: (line: string) => Deferred.succeed(said, Buffer.from(line)),
+    errors: () => errors.text(),
+    ended: Effect.map(Fiber.join(ended), Option.getOrUndefined),
+    last: () => (last === undefined ? undefined : lastIn(last))
+  }
+})
