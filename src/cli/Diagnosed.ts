@@ -19,7 +19,6 @@ const fact = (name: string, value: string): string => `  ${Format.pad(name, name
 
 const facts = (here: Here): ReadonlyArray<string> => [
   fact("MTU", `${here.mtuBytes} bytes`),
-  fact("carrier", word(here.hasCarrier, "yes", "no")),
   fact("multicast flag", word(here.multicasts, "set", "not set")),
   fact("hears itself", word(here.hearsItself, "yes", "no")),
   fact("receive buffer", kib(here.receiveBufferBytes)),

@@ -145,18 +145,22 @@ const climb = Effect.fnUntraced(function* (
 ) {
   const { measure } = yield* Measuring
   const slots = subjects.map(({ slot }) => slot)
-  for (const [i, bytesPerSecond] of Rates.rates(most).entries()) {
-    const count = Rates.countAt(bytesPerSecond, Limits.headerBytes + pageBytes, i === 0)
-    const measured = yield* measure({ slots, pageBytes, count, bytesPerSecond, isGlued })
+  for (const [i, wanted] of Rates.rates(most).entries()) {
+    const count = Rates.countAt(wanted, Limits.headerBytes + pageBytes, i === 0)
+    const { bySlot, bytesPerSecond } = yield* measure({ slots, pageBytes, count, bytesPerSecond: wanted, isGlued })
     for (const subject of subjects) {
-      const { answered = 0, arrived, asked = 0 } = measured.get(subject.slot) ?? {}
-      subject.steps.push({ bytesPerSecond, sent: count, arrived })
+      const { answered = 0, arrived, asked = 0 } = bySlot.get(subject.slot) ?? {}
+      subject.steps.push({ bytesPerSecond: Math.round(bytesPerSecond), sent: count, arrived })
       subject.asked += asked
       subject.answered += answered
     }
-    if (Rates.isTooMuch(subjects.map(({ steps }) => steps.at(-1)))) return
+    // nobody takes more, or this machine sends no faster
+    if (Rates.isTooMuch(subjects.map(({ steps }) => steps.at(-1))) || bytesPerSecond < sentShare * wanted) return
   }
 })
+
+/** A machine that sends less than this share of what it was asked for is at its end. */
+const sentShare = 0.7
 
 const beatMillis = 1000
 /** Datagrams of one second of the watch, and their rate. */
@@ -170,9 +174,10 @@ const watch = Effect.fnUntraced(function* (subjects: ReadonlyArray<Subject>, pag
   const startedMillis = now()
   const slots = subjects.map(({ slot }) => slot)
   for (let second = 1; now() - startedMillis < watchMillis; second++) {
-    const measured = yield* measure({ slots, pageBytes, count: beatCount, bytesPerSecond: beatRate, isGlued: false })
+    const trial = { slots, pageBytes, count: beatCount, bytesPerSecond: beatRate, isGlued: false }
+    const { bySlot } = yield* measure(trial)
     for (const subject of subjects) {
-      const { arrived } = measured.get(subject.slot) ?? {}
+      const { arrived } = bySlot.get(subject.slot) ?? {}
       // when nobody answers a beat takes longer than a second
       const at = Math.max(second, Math.round((now() - startedMillis) / 1000))
       subject.clock = ticked(subject.clock, at, arrived)

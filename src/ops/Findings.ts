@@ -39,15 +39,6 @@ const portIn = ({ group }: Here): number => portOf(group as Address)
 
 /** The findings of this machine, in the order in which they are told. */
 export const rules = {
-  "no-carrier": (here) =>
-    here.hasCarrier === false
-      ? {
-          severity: "Stops",
-          seen: `the interface ${here.interface} has no carrier`,
-          means: "its cable is unplugged, or the port at the other end is off, so nothing leaves or arrives",
-          mend: `Plug it in, or choose another interface with --interface; "ip link show ${here.interface}" says when it is up`
-        }
-      : undefined,
   loopback: (here) =>
     here.isLoopback
       ? {

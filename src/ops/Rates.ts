@@ -34,8 +34,8 @@ export const taken = (steps: ReadonlyArray<Step>): Taken | undefined => {
   return { lost, bytesPerSecond, isAll: false }
 }
 
-/** The rates that are tried, in bytes per second, each for a kind of network: 10, 30, 100, 300 and 1000 Mbit/s. */
-const ladder: ReadonlyArray<number> = [10, 30, 100, 300, 1000].map((megabits) => (megabits * 1e6) / 8)
+/** The rates that are tried, in bytes per second, each for a kind of network: 3, 10, 30, 100, 300 and 1000 Mbit/s. */
+const ladder: ReadonlyArray<number> = [3, 10, 30, 100, 300, 1000].map((megabits) => (megabits * 1e6) / 8)
 
 /** Those of them that are allowed; one at least. */
 export const rates = (mostBytesPerSecond: number): ReadonlyArray<number> => {
@@ -47,7 +47,7 @@ export const rates = (mostBytesPerSecond: number): ReadonlyArray<number> => {
 const trySeconds = 0.2
 const least = 50
 /** The first step shows what is lost at any rate: 1 % of so many is seen. */
-const leastOfFirst = 400
+const leastOfFirst = 250
 const most = 40_000
 
 /** How many datagrams of that length are sent at a rate. */

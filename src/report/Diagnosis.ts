@@ -25,7 +25,6 @@ export const Here = Schema.Struct({
   mtuBytes: Fields.count("the longest packet that the interface sends whole, in bytes"),
   isLoopback: Fields.flag("nothing leaves this machine"),
   isWireless: Fields.flag("it is Wi-Fi"),
-  hasCarrier: Fields.maybe(Fields.flag("something is at the other end of its cable")),
   multicasts: Fields.maybe(Fields.flag("it has the flag MULTICAST")),
   reversePath: Fields.maybe(
     Fields.oneOf(["Strict", "Loose", "Off"], "which senders the system's reverse path filter lets through")

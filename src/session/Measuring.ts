@@ -30,12 +30,19 @@ interface Measured {
   readonly answered: number
 }
 
+/** The outcome of a trial. */
+interface Outcome {
+  /** The rate that came of it: a busy machine sends more slowly than it was asked to. */
+  readonly bytesPerSecond: number
+  readonly bySlot: ReadonlyMap<number, Measured>
+}
+
 /** Measures the way to catchers. */
 export class Measuring extends Context.Service<
   Measuring,
   {
-    /** Sends the datagrams of a trial, and asks what arrived; by slot. One trial at a time. */
-    readonly measure: (trial: Trial) => Effect.Effect<ReadonlyMap<number, Measured>, TransportError>
+    /** Sends the datagrams of a trial, and asks what arrived. One trial at a time. */
+    readonly measure: (trial: Trial) => Effect.Effect<Outcome, TransportError>
   }
 >()("mrsync/session/Measuring") {}
 
@@ -86,15 +93,16 @@ export class Measurer {
     this.answered.openUnsafe()
   }
 
-  private measure(trial: Trial): Effect.Effect<ReadonlyMap<number, Measured>, TransportError> {
+  private measure(trial: Trial): Effect.Effect<Outcome, TransportError> {
     return Effect.gen({ self: this }, function* () {
       this.probing = this.options.nextProbing()
       this.train = 0
       this.pageBytes = trial.pageBytes
       this.heard = new Map()
-      yield* this.flood(trial)
+      const bytesPerSecond = yield* this.flood(trial)
       const asked = yield* this.ask(trial.slots)
-      return new Map(trial.slots.map((slot) => [slot, this.measured(trial, asked.get(slot) ?? 0, slot)]))
+      const measured = trial.slots.map((slot) => [slot, this.measured(trial, asked.get(slot) ?? 0, slot)] as const)
+      return { bytesPerSecond, bySlot: new Map(measured) }
     })
   }
 
@@ -111,7 +119,7 @@ export class Measurer {
     return options.send({ _tag: "Probe", session: options.session, probing, train, isGlued: false, ...probe }, copies)
   }
 
-  /** Sends the datagrams, none before its time. */
+  /** Sends the datagrams, none before its time; the rate that came of it. */
   private flood({ bytesPerSecond, count, isGlued, pageBytes }: Trial) {
     return Effect.gen({ self: this }, function* () {
       const { now } = this.options
@@ -126,6 +134,8 @@ export class Measurer {
         const leftMillis = Math.floor(dueMillis - now())
         yield* leftMillis > 0 ? Effect.sleep(leftMillis) : Effect.yieldNow
       }
+      const seconds = (now() - startedMillis) / 1000
+      return Math.min(bytesPerSecond, (count * datagramBytes) / Math.max(seconds, 0.001))
     })
   }
 

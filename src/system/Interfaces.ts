@@ -31,6 +31,8 @@ export interface Inventory {
   readonly interfaces: ReadonlyArray<Interface & { readonly loopback: boolean }>
   /** Every interface, also those without an IPv4 address. */
   readonly names: ReadonlyArray<string>
+  /** Of these, those at whose cable's other end there is nothing: their addresses are not told. */
+  readonly unplugged?: ReadonlyArray<string>
   /** The interfaces of default routes; undefined where the system does not tell. */
   readonly defaults: ReadonlyArray<string> | undefined
 }
@@ -123,13 +125,18 @@ export const select = (wanted: string | undefined, inventory: Inventory): Result
   const usable = interfaces.map((one) => `${one.name} (${one.address})`)
   const none = usable.length === 0 ? "; this machine has no interface that is up and has an IPv4 address" : ""
   const fail = (reason: string) => Result.fail(new InterfaceError({ reason: `${reason}${none}`, usable }))
+  const isUnplugged = (name: string) => inventory.unplugged?.includes(name) === true
+  const useless = (name: string) =>
+    isUnplugged(name)
+      ? "has no carrier: its cable is unplugged, or the port at the other end is off"
+      : "has no IPv4 address, or is down"
   const take = ({ name, address, mtuBytes }: Interface) => Result.succeed({ name, address, mtuBytes })
 
   if (wanted !== undefined) {
     const found = interfaces.find((one) => one.name === wanted || one.address === wanted)
     if (found !== undefined) return take(found)
     return names.includes(wanted)
-      ? fail(`the interface ${wanted} has no IPv4 address, or is down`)
+      ? fail(`the interface ${wanted} ${useless(wanted)}`)
       : fail(`no interface has the name or the IPv4 address ${wanted}`)
   }
 
@@ -141,9 +148,7 @@ export const select = (wanted: string | undefined, inventory: Inventory): Result
   const [way] = ways
   if (way === undefined) return fail("there is no default route that would tell the interface")
   const found = outward.find((one) => one.name === way)
-  return found === undefined
-    ? fail(`the default route's interface ${way} has no IPv4 address, or is down`)
-    : take(found)
+  return found === undefined ? fail(`the default route's interface ${way} ${useless(way)}`) : take(found)
 }
 
 /** Looks at this machine. */
@@ -163,9 +168,13 @@ const look = (): Inventory => {
     }
   }
   const routes = read("/proc/net/route")
+  const names = [...new Set([...Object.keys(system), ...list("/sys/class/net")])]
   return {
     interfaces,
-    names: [...new Set([...Object.keys(system), ...list("/sys/class/net")])],
+    names,
+    get unplugged() {
+      return names.filter((name) => read(`/sys/class/net/${name}/carrier`)?.trim() === "0")
+    },
     defaults: routes === undefined ? undefined : defaultRoutes(routes)
   }
 }

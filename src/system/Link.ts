@@ -4,7 +4,6 @@ import * as Fs from "node:fs"
 
 /** An interface, as /sys and /proc show it; undefined is unknown. */
 export interface Link {
-  readonly hasCarrier: boolean | undefined
   /** Its flag MULTICAST. */
   readonly multicasts: boolean | undefined
   readonly isWireless: boolean
@@ -30,10 +29,8 @@ export const describe = (name: string, read: Read): Link => {
   const [device] = name.split(":")
   const of = (file: string) => read(`/sys/class/net/${device}/${file}`)?.trim()
   const flags = of("flags")
-  const carrier = of("carrier")
   const snooping = of("bridge/multicast_snooping")
   return {
-    hasCarrier: carrier === undefined ? undefined : carrier === "1",
     multicasts: flags === undefined ? undefined : (Number(flags) & multicastFlag) !== 0,
     isWireless: (read("/proc/net/wireless") ?? "").split("\n").some((line) => line.trim().startsWith(`${device}:`)),
     reversePath: filterOf(device, read),

@@ -65,7 +65,7 @@ export interface Host {
 
 /** A machine on which all is well. */
 export const well: Surroundings = {
-  link: { hasCarrier: true, multicasts: true, isWireless: false, reversePath: "Loose", bridge: undefined },
+  link: { multicasts: true, isWireless: false, reversePath: "Loose", bridge: undefined },
   ruleset: { nft: undefined, iptables: undefined, unread: "it is in memory" },
   offload: undefined
 }

@@ -5,7 +5,6 @@ import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import { type Host, mrsync, well } from "./Rig.ts"
 
-const unplugged: Host["surroundings"] = { ...well, link: { ...well.link, hasCarrier: false } }
 const walled: Host["surroundings"] = {
   ...well,
   ruleset: { nft: undefined, iptables: "*filter\n:INPUT DROP [0:0]\nCOMMIT\n", unread: undefined }
@@ -28,10 +27,13 @@ describe("mrsync doctor", () => {
 
   it.effect("what stops a session is named, with what mends it: 10", () =>
     Effect.gen(function* () {
-      const { err, out, status } = yield* run({ surroundings: unplugged }, "doctor")
+      const { err, out, status } = yield* run({ surroundings: walled }, "doctor")
       assert.strictEqual(status, 10)
-      assert.match(out.join("\n"), /STOPS {4}the interface eth0 has no carrier\n.*\n +-> Plug it in/)
-      assert.include(err.join("\n"), "no session would work: the interface eth0 has no carrier")
+      assert.match(
+        out.join("\n"),
+        /STOPS {4}the firewall's chain INPUT of table iptables filter drops UDP to the group.*\n.*\n +-> As root/
+      )
+      assert.include(err.join("\n"), "no session would work: the firewall's chain INPUT")
     })
   )
 
@@ -161,11 +163,12 @@ describe("a time-out that heard nobody", () => {
       yield* network.impairLink("a", "Answers", { loss: 1 })
       const sides = [
         mrsync({ network, name: "m" }, "send", "--insecure", "--wait", "3", "x"),
-        mrsync({ network, surroundings: walled }, "catch", "--insecure", "--wait", "2", "x")
+        mrsync({ network, surroundings: walled }, "catch", "--json", "--insecure", "--wait", "2", "x")
       ]
       const [, catcher] = yield* inTime(Effect.all(sides, { concurrency: 2 }))
       assert.strictEqual(catcher.status, 30)
-      assert.notInclude(catcher.err.join("\n"), "On this machine")
+      assert.deepStrictEqual(catcher.last.causes, [])
+      assert.notInclude(catcher.last.reason, "On this machine")
     })
   )
 })

@@ -117,6 +117,49 @@ describe("a network that is well", () => {
   )
 })
 
+describe("catchers do not disturb each other's figures", () => {
+  it.effect("one narrow path of many, probed at one time: the others are tried with whole packets", () =>
+    Effect.gen(function* () {
+      const { crowd } = yield* inTime(
+        examined({
+          ...{ catchers: 6, options: { catchers: 6, waitMillis: 5000 }, network: { delayMillis: 100 } },
+          // known before the others have answered
+          meanwhile: (network) =>
+            Effect.andThen(
+              network.impairLink("c2", "Group", { mtuBytes: 700, delayMillis: 1 }),
+              network.impairLink("c2", "Answers", { delayMillis: 1 })
+            )
+        })
+      )
+      assert.deepStrictEqual(
+        crowd.catchers.map(({ packetBytes }) => packetBytes < 1484),
+        [false, true, false, false, false, false]
+      )
+    })
+  )
+
+  it.effect("one that comes in the midst of it is not taken in", () =>
+    Effect.gen(function* () {
+      const joined: Array<string> = []
+      const session = Effect.gen(function* () {
+        const { air, ends, waiting } = yield* world({})
+        const late = Layer.mergeAll(
+          ...[air.layerCatcher("late"), Memory.layer(Memory.make()), Progress.layerNone, CatcherProtection.insecure]
+        )
+        const coming = Effect.provide(Catcher.run({ id: "late", waitMillis: 3000, timeoutMillis: 10_000 }), late, {
+          local: true
+        })
+        const fiber = yield* Effect.forkChild(Effect.exit(at(1200, Effect.asVoid(Effect.ignore(coming)))))
+        const told = Progress.layerTo((event) => void (event._tag === "Joined" && joined.push(event.id)))
+        yield* Effect.provide(Examining.examine({ ...options, catchers: 2 }), Layer.mergeAll(ends, told))
+        yield* Fiber.interruptAll([...waiting, fiber])
+      })
+      yield* inTime(session)
+      assert.deepStrictEqual(joined.toSorted(), ["c1", "c2"])
+    })
+  )
+})
+
 describe("findings of a network", () => {
   const path = (impairments: Simulated.Impairments, name = "c2", direction: Simulated.Direction = "Group") => ({
     meanwhile: (network: Simulated.Network) => network.impairLink(name, direction, impairments)

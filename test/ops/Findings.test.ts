@@ -23,7 +23,12 @@ describe("findings of this machine", () => {
   })
 
   it("what stops a session comes first", () => {
-    const all = Findings.ofHere({ ...Examples.well, mtuBytes: 1400, receiveBufferBytes: 1, hasCarrier: false })
+    const all = Findings.ofHere({
+      ...Examples.well,
+      mtuBytes: 1400,
+      receiveBufferBytes: 1,
+      unsent: "no route leads there"
+    })
     assert.deepStrictEqual(
       all.map((finding) => finding.severity),
       ["Stops", "Hinders", "Note"]
@@ -40,10 +45,7 @@ describe("findings of this machine", () => {
   })
 
   it("what is not known is no finding", () =>
-    assert.deepStrictEqual(
-      ids({ hasCarrier: undefined, multicasts: undefined, reversePath: undefined, hearsItself: undefined }),
-      []
-    ))
+    assert.deepStrictEqual(ids({ multicasts: undefined, reversePath: undefined, hearsItself: undefined }), []))
 
   it("reasons for a wait in vain are those that keep others from being heard", () => {
     const causes = (here: Partial<Here>) => Findings.causes({ ...Examples.well, ...here }).map(({ id }) => id)
@@ -111,8 +113,8 @@ describe("what a catcher takes", () => {
   })
 
   it("rates end at the cap, and one is tried in any case", () => {
-    assert.deepStrictEqual(Rates.rates(Infinity).length, 5)
-    assert.deepStrictEqual(Rates.rates(13e6), [1.25e6, 3.75e6, 12.5e6])
+    assert.deepStrictEqual(Rates.rates(Infinity).length, 6)
+    assert.deepStrictEqual(Rates.rates(13e6), [0.375e6, 1.25e6, 3.75e6, 12.5e6])
     assert.deepStrictEqual(Rates.rates(5000), [5000])
   })
 })

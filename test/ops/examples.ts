@@ -15,7 +15,7 @@ export const well: Here = {
     why: "OnlyOne",
     others: []
   },
-  ...{ mtuBytes: 1500, isLoopback: false, isWireless: false, hasCarrier: true, multicasts: true },
+  ...{ mtuBytes: 1500, isLoopback: false, isWireless: false, multicasts: true },
   ...{ reversePath: "Loose", receiveBufferBytes: 32 * 1024 * 1024, hearsItself: true },
   ...{ groupIn: passes, answersIn: passes, groupOut: passes }
 }
@@ -24,7 +24,6 @@ const input = "chain input of table inet filter"
 
 /** What differs from a machine where all is well, by the finding's id. */
 export const here: Readonly<Record<string, Partial<Here>>> = {
-  "no-carrier": { hasCarrier: false },
   loopback: { interface: "lo", address: "127.0.0.1", isLoopback: true, multicasts: false },
   "no-multicast": { interface: "tun0", multicasts: false },
   "other-interfaces": { why: "DefaultRoute", others: ["eth1 (10.1.0.1)"] },

@@ -136,3 +136,12 @@ describe("Interfaces", () => {
     })
   )
 })
+
+describe("an interface whose cable is unplugged", () => {
+  const some = { interfaces: [lo, wifi], unplugged: ["eth0"] }
+  it("is told as such, where it was asked for and where the default route leads to it", () => {
+    for (const wanted of ["eth0", undefined])
+      assert.include(refused(wanted, some).reason, "eth0 has no carrier: its cable is unplugged")
+    assert.include(refused("tun0", some).reason, "has no IPv4 address, or is down")
+  })
+})
