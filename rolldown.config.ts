@@ -30,6 +30,19 @@ const asciiOnly = {
 const escaped = (code: string) =>
   code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
+/**
+ * Modules of Node that only a page to watch needs take 8 ms to load. The bundler would load them at each start; as modules of their own
+ * they are loaded where those are that import them.
+ */
+const lateOnes = ["node:http", "node:tls"]
+const late = {
+  name: "late modules of Node",
+  resolveId: (id: string, importer: string | undefined) =>
+    lateOnes.includes(id) && !importer?.startsWith("\0late:") ? `\0late:${id}` : undefined,
+  load: (id: string) =>
+    id.startsWith("\0late:") ? `module.exports = require(${JSON.stringify(id.slice("\0late:".length))})` : undefined
+}
+
 const page = compressed(await makePage()).toString("base64")
 
 export default defineConfig([
@@ -56,7 +69,7 @@ export default defineConfig([
     transform: { ...shared.transform, define: { "import.meta.env": "undefined", MRSYNC_PAGE: JSON.stringify(page) } },
     input: "src/cli/Program.ts",
     output: { ...readable, file: "dist/bin/program.cjs", format: "cjs", codeSplitting: false },
-    plugins: [asciiOnly]
+    plugins: [late, asciiOnly]
   },
   { ...shared, input: "src/cli/Compiled.ts", output: { ...readable, file: "dist/bin/compiled.js", format: "esm" } }
 ])

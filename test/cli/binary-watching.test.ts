@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url"
 
 const program = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
 const port = 20_000 + (process.pid % 30_000)
-const place = ["--group", `239.255.67.78:${port}`, "--interface", "lo", "--insecure", "--wait", "30"]
+const network = ["--group", `239.255.67.78:${port}`, "--interface", "lo", "--insecure"]
+const place = [...network, "--wait", "30"]
 
 const inFolder = async (test: (folder: string) => Promise<void>) => {
   const folder = mkdtempSync(join(tmpdir(), "mrsync-watching-"))
@@ -94,6 +95,25 @@ it.each([
   assert.strictEqual(status, 1)
   assert.include(stderr, expected)
 })
+
+it("a session that is not watched loads no HTTP", () =>
+  inFolder(async (folder) => {
+    const look = join(folder, "look.cjs")
+    writeFileSync(
+      look,
+      `process.on("exit", () => console.log("loaded", process.moduleLoadList.includes("NativeModule http")))`
+    )
+    const loaded = (...args: ReadonlyArray<string>) => {
+      const options = { encoding: "utf8", timeout: 60_000 } as const
+      const { status, stdout } = spawnSync(process.execPath, ["-r", look, program, ...args], options)
+      return [status, /^loaded (\w+)$/m.exec(stdout)?.[1]]
+    }
+    const brief = [...network, "--wait", "0.1"]
+    assert.deepStrictEqual(loaded("simulate", "--catchers", "1", "--size", "1"), [0, "false"])
+    assert.deepStrictEqual(loaded("send", ...brief, "--ttl", "0", join(folder, "file")), [30, "false"])
+    assert.deepStrictEqual(loaded("catch", ...brief, join(folder, "to")), [30, "false"])
+    assert.deepStrictEqual(loaded("catch", ...brief, "--metrics", "0", join(folder, "to")), [30, "true"])
+  }))
 
 it("--speed without a page is a mistake", () => {
   const { status, stderr } = spawnSync(process.execPath, [program, "simulate", "--speed", "2"], { encoding: "utf8" })
