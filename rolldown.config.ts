@@ -34,11 +34,11 @@ const escaped = (code: string) =>
  * Modules of Node that only a page to watch needs take 8 ms to load. The bundler would load them at each start; as modules of their own
  * they are loaded where those are that import them.
  */
-const lateOnes = ["node:http", "node:tls"]
+const lateOnes: ReadonlySet<string> = new Set(["node:http", "node:tls"])
 const late = {
   name: "late modules of Node",
   resolveId: (id: string, importer: string | undefined) =>
-    lateOnes.includes(id) && !importer?.startsWith("\0late:") ? `\0late:${id}` : undefined,
+    lateOnes.has(id) && !importer?.startsWith("\0late:") ? `\0late:${id}` : undefined,
   load: (id: string) =>
     id.startsWith("\0late:") ? `module.exports = require(${JSON.stringify(id.slice("\0late:".length))})` : undefined
 }
