@@ -16,7 +16,14 @@ const some = (all: ReadonlyArray<string>): string => {
 }
 const names = (catchers: ReadonlyArray<There>): string => some(catchers.map(({ id }) => id))
 
+/** "1 of 3 catchers", "1 catcher". */
+const joined = ({ length }: ReadonlyArray<There>, wanted: number | undefined): string =>
+  wanted === undefined
+    ? `${length} ${length === 1 ? "catcher" : "catchers"}`
+    : `${length} of ${wanted} ${wanted === 1 ? "catcher" : "catchers"}`
+
 const percent = (part: number): string => `${Math.round(part * 1000) / 10} %`
+const seconds = (millis: number): string => `${Math.round(millis / 100) / 10} s`
 const rate = (bytesPerSecond: number): string => `${Math.round((bytesPerSecond * 8) / 1e5) / 10} Mbit/s`
 
 /** One finding for all catchers of which it holds; none where it holds of none. */
@@ -98,7 +105,7 @@ export const rules = {
       : [
           {
             severity: "Stops",
-            seen: `no catcher joined within ${waitedMillis / 1000} s`,
+            seen: `no catcher joined within ${seconds(waitedMillis)}`,
             means: "none is started, or it does not hear this machine, or this machine does not hear it",
             mend: `Start "mrsync catch DEST" on a machine, with the same keys, group and network; where that waits in vain, "mrsync doctor" there says why`
           }
@@ -108,8 +115,9 @@ export const rules = {
       ? []
       : [
           {
-            severity: "Stops",
-            seen: `${catchers.length}${wanted === undefined ? "" : ` of ${wanted}`} catchers joined within ${waitedMillis / 1000} s; of the others: ${some(
+            // those that were not waited for stop nothing
+            severity: catchers.length < (wanted ?? 0) ? "Stops" : "Hinders",
+            seen: `${joined(catchers, wanted)} joined within ${seconds(waitedMillis)}; of the others: ${some(
               away.map(({ address, id, reason }) =>
                 [id === "" ? [] : [`${id}${address === undefined ? "" : ` (${address})`}`], reason].flat().join(": ")
               )
@@ -124,7 +132,7 @@ export const rules = {
       : [
           {
             severity: "Stops",
-            seen: `${catchers.length} of ${wanted} catchers joined within ${waitedMillis / 1000} s`,
+            seen: `${joined(catchers, wanted)} joined within ${seconds(waitedMillis)}`,
             means: "a session would wait for the others",
             mend: `Start "mrsync catch DEST" on them, or wait longer with --wait`
           }

@@ -69,6 +69,12 @@ describe("findings of a network", () => {
       )
   })
 
+  it("one that was not waited for stops nothing", () => {
+    const { away = [] } = Examples.crowd["away"]
+    const severities = [4, 2, undefined].map((wanted) => of({ wanted, away })[0].severity)
+    assert.deepStrictEqual(severities, ["Stops", "Hinders", "Hinders"])
+  })
+
   it("slow, because its own buffers lost datagrams: that is said, and of no link", () => {
     const { catchers = [] } = Examples.crowd["slow"]
     const [finding] = of({ catchers: [catchers[0], { ...catchers[1], dropped: 812 }] })
