@@ -61,7 +61,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
     output
   ],
   push: [
-    { title: "Hosts", names: ["rsh", "remote-program", "hosts", "fanout", "connect-timeout"] },
+    { title: "Hosts", names: ["rsh", "remote-program", "install", "hosts", "fanout", "connect-timeout"] },
     { title: "How many", names: ["all", "wait", "at-least", "at-most"] },
     ...sending,
     network,

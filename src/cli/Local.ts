@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Os from "node:os"
+import * as Path from "node:path"
 import { SourceError } from "../source/Source.ts"
 import { StoreError } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
@@ -83,6 +84,10 @@ const manager = Effect.gen(function* () {
 const machine = (packageDirectory: Option.Option<string>): Machine["Service"] => ({
   hostName: Os.hostname(),
   packageDirectory,
+  singleFile: Option.match(packageDirectory, {
+    onNone: () => process.execPath,
+    onSome: (directory) => Path.join(directory, "dist/binary/mrsync")
+  }),
   temporaryDirectory: Os.tmpdir(),
   homeDirectory: Os.homedir(),
   settingsDirectory: "/etc",

@@ -53,6 +53,8 @@ export class Machine extends Context.Service<
     readonly hostName: string
     /** Where the program is installed, with its node_modules in it or around it; a single binary has none. */
     readonly packageDirectory: Option.Option<string>
+    /** The program as one file that needs nothing else, if it was built. */
+    readonly singleFile: string
     readonly temporaryDirectory: string
     readonly homeDirectory: string
     /** The settings of all users. */

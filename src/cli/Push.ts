@@ -8,6 +8,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type * as Handover from "../ops/Handover.ts"
 import * as Hosts from "../ops/Hosts.ts"
+import * as Install from "../ops/Install.ts"
 import * as Launch from "../ops/Launch.ts"
 import * as RemoteShell from "../ops/RemoteShell.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -28,7 +29,8 @@ export interface Input extends Send.Sending {
   readonly rsh: string
   readonly fanout: number
   readonly connectMillis: number
-  readonly remoteProgram: string
+  readonly remoteProgram: string | undefined
+  readonly install: boolean
 }
 
 const usage = (reason: string) => new UsageError({ command: "push", reason })
@@ -42,17 +44,20 @@ export const push = Effect.fn("cli.push")(function* (input: Input) {
   if (why !== undefined) return yield* usage(why)
   if (input.all && (input.atLeast !== undefined || input.atMostMillis !== undefined))
     return yield* usage("--all contradicts --at-least and --at-most: with it every host is waited for")
+  if (input.install && input.remoteProgram !== undefined)
+    return yield* usage("--install contradicts --remote-program: it brings the program, and knows where that is")
   const prepared = yield* Send.prepare({ ...input, sources })
   const gathering = yield* Effect.fromResult(Send.gatheringOf(patienceOf(input, hosts.length), namesOf(hosts)))
   const group = input.group ?? (yield* anyGroup)
   const keys = yield* Keys.generate
   const { stdinIsTerminal } = yield* Stdio.Stdio
   const asks = hosts.length === 1 && (yield* stdinIsTerminal)
-  const { connectMillis, fanout, remoteProgram: program, timeoutMillis, transport } = input
+  const { connectMillis, fanout, timeoutMillis, transport } = input
+  const started = input.install ? yield* installed : { program: input.remoteProgram ?? "mrsync" }
   const here = { version: Version.version, protocol: Header.version }
 
   const session = Effect.gen(function* () {
-    const fleet = yield* Launch.launch(hosts, { shell, program, connectMillis, asks, fanout, here })
+    const fleet = yield* Launch.launch(hosts, { ...started, shell, connectMillis, asks, fanout, here })
     const hello = yield* fleet.first
     if (hello === undefined) return yield* allFailed(fleet, hosts.length, gathering.atLeast)
     const network = yield* networkOf(input.network, hello, hosts.length)
@@ -105,6 +110,17 @@ const waitFrom = Effect.fnUntraced(function* (waitMillis: number) {
 
 const earlierMillis = 2000
 const leastMillis = 1000
+
+// ---- the program there ----
+
+/** The command that brings the program where it is missing, and what it brings. */
+const installed = Effect.gen(function* () {
+  const { singleFile } = yield* Machine
+  const install = yield* Effect.mapError(Install.programIn(singleFile), ({ message }) =>
+    usage(`--install brings the program as one file, which "npm run build:binary" makes: ${message}`)
+  )
+  return { install, program: Install.commandOf(install, Version.version) }
+})
 
 // ---- the network ----
 

@@ -41,7 +41,11 @@ export const push = {
   remoteProgram: Flag.String("remote-program").pipe(
     Flag.withMetavar("PATH"),
     Flag.withDescription("The program on the hosts, as their shell takes it: 'sudo mrsync' (mrsync)"),
-    Flag.withDefault("mrsync")
+    Flags.orUndefined
+  ),
+  install: Flags.given(
+    "install",
+    "Bring the program to hosts that do not have it, as one file below ~/.cache/mrsync, once (needs npm run build:binary)"
   ),
   waitMillis: Flags.parsed("wait", {
     metavar: "SECONDS",

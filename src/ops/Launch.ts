@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import * as Line from "../report/Line.ts"
 import * as Handover from "./Handover.ts"
 import type { Host } from "./Hosts.ts"
+import * as Install from "./Install.ts"
 import * as RemoteShell from "./RemoteShell.ts"
 
 /** A host, and the name by which its catcher joins. */
@@ -29,6 +30,8 @@ interface Options extends RemoteShell.Start {
   readonly shell: RemoteShell.RemoteShell
   /** Hosts that are being reached at one time. */
   readonly fanout: number
+  /** The program for hosts that ask for it. */
+  readonly install?: Install.Program
   /** This program, which has to be there as well. */
   readonly here: Pick<Handover.Hello, "version" | "protocol">
 }
@@ -53,6 +56,8 @@ export interface Fleet {
 
 /** A login shell, and the start of a program on a slow machine, take no longer. */
 const answerMillis = 20_000
+/** The program reaches a host over a slow line. */
+const installMillis = 600_000
 /** A person finds a password. */
 const personMillis = 300_000
 /** A catcher whose standard input has ended is gone after this, or its connection is cut. */
@@ -108,26 +113,46 @@ const connection = Effect.fnUntraced(function* (
 ) {
   const started = yield* Effect.result(start(RemoteShell.commandOf(options.shell, host, options), !options.asks))
   if (Result.isFailure(started)) return `${options.shell.words[0]} cannot be started: ${started.failure.message}`
-  const { ended, errors, hello, last, say } = started.success
+  const { ended, errors, hello, last, say, wanted } = started.success
   const failed = (hasAnswered: boolean) =>
     Effect.map(ended, (status) => {
       const own = last()
       if (own?._tag === "Report" && statusesOfAnEnd.has(own.status)) return undefined
       if (own?.reason !== undefined) return own.reason
-      return RemoteShell.reasonOf(options.shell, options.program, { status, errors: errors(), hasAnswered })
+      return RemoteShell.reasonOf(options.shell, options.install === undefined ? options.program : "sh", {
+        status,
+        errors: errors(),
+        hasAnswered
+      })
     })
+  const bring = Effect.flatMap(wanted, (kind) => brought(options.install, kind, say))
   const patienceMillis = options.connectMillis + (options.asks ? personMillis : answerMillis)
-  const answer = yield* Effect.timeoutOption(Effect.raceFirst(hello, failed(false)), patienceMillis)
+  const opening = Effect.raceFirst(hello, failed(false))
+  let answer = yield* Effect.timeoutOption(Effect.raceFirst(opening, bring), patienceMillis)
+  if (Option.isSome(answer) && answer.value === underWay) answer = yield* Effect.timeoutOption(opening, installMillis)
   if (Option.isNone(answer)) return silence(patienceMillis, errors())
-  if (answer.value === undefined || typeof answer.value === "string") return answer.value
+  if (typeof answer.value !== "object") return typeof answer.value === "symbol" ? undefined : answer.value
   const why = Handover.whyOther(answer.value, options.here)
   if (why !== undefined) return why
   yield* onHello(answer.value)
   const handoverOf = yield* Effect.raceFirst(told, failed(true))
   if (typeof handoverOf !== "function") return handoverOf
-  yield* say(Handover.print(handoverOf(host.name)))
+  yield* say(Stream.succeed(Buffer.from(Handover.print(handoverOf(host.name)))))
   return yield* failed(true)
 })
+
+/** The program is on its way to the host. */
+const underWay = Symbol("under way")
+
+/** Sends the program to a host that asks for it; or why not. */
+const brought = (
+  program: Install.Program | undefined,
+  kind: string,
+  say: (content: Install.Program["content"]) => Effect.Effect<unknown>
+): Effect.Effect<string | typeof underWay> =>
+  program?.kind === kind
+    ? Effect.as(say(program.content), underWay)
+    : Effect.succeed(`the host is a machine of another kind, ${kind}, than the program to install, ${program?.kind}`)
 
 const silence = (patienceMillis: number, errors: string): string => {
   const said = RemoteShell.lastOf(errors)
@@ -154,11 +179,10 @@ const lastIn = (line: string): Last | undefined => {
  */
 const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<string>, isApart: boolean) {
   const closing = yield* Deferred.make<void>()
-  const said = yield* Deferred.make<Uint8Array>()
+  const said = yield* Queue.unbounded<Install.Program["content"]>()
+  const wanted = yield* Deferred.make<string>()
   const hello = yield* Deferred.make<Handover.Hello>()
-  const input = Stream.concat(Stream.fromEffect(Deferred.await(said)), Stream.never).pipe(
-    Stream.interruptWhen(Deferred.await(closing))
-  )
+  const input = Stream.flatten(Stream.fromQueue(said)).pipe(Stream.interruptWhen(Deferred.await(closing)))
   const child = yield* ChildProcess.make(command, args, {
     stdin: { stream: input },
     detached: isApart,
@@ -169,8 +193,10 @@ const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<str
   let last: string | undefined
   const hear = (line: string) => {
     const heard = Handover.readHello(line)
-    if (heard === undefined) last = line
-    else Deferred.doneUnsafe(hello, Effect.succeed(heard))
+    const kind = Install.kindIn(line)
+    if (heard !== undefined) Deferred.doneUnsafe(hello, Effect.succeed(heard))
+    else if (kind !== undefined) Deferred.doneUnsafe(wanted, Effect.succeed(kind))
+    else last = line
   }
   const reading = yield* Effect.forkScoped(
     Effect.ignore(
@@ -193,7 +219,9 @@ const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<str
   )
   return {
     hello: Deferred.await(hello),
-    say: (line: string) => Deferred.succeed(said, Buffer.from(line)),
+    wanted: Deferred.await(wanted),
+    /** What its standard input is told next: twice at most. */
+    say: (content: Install.Program["content"]) => Queue.offer(said, content),
     errors: () => errors.text(),
     ended: Effect.map(Fiber.join(ended), Option.getOrUndefined),
     last: () => (last === undefined ? undefined : lastIn(last))

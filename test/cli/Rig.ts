@@ -86,6 +86,7 @@ const machine = ({
   Machine.of({
     hostName: name,
     packageDirectory: Option.some("/"),
+    singleFile: "/nonexistent",
     temporaryDirectory: "/",
     homeDirectory: "/nonexistent",
     settingsDirectory: "/nonexistent",

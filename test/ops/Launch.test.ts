@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type * as ChildProcess from "effect/process/ChildProcess"
 import * as Handover from "../../src/ops/Handover.ts"
+import * as Install from "../../src/ops/Install.ts"
 import * as Launch from "../../src/ops/Launch.ts"
 import * as RemoteShell from "../../src/ops/RemoteShell.ts"
 
@@ -103,11 +104,14 @@ const settled = Effect.repeat(
 )
 
 /** Launches at these hosts; the scope closes with `close`. */
-const launched = Effect.fnUntraced(function* (names: ReadonlyArray<string>, fanout = 9) {
+const launched = Effect.fnUntraced(function* (names: ReadonlyArray<string>, fanout = 9, install?: Install.Program) {
   const { commands, layer, most } = shell()
   const scope = yield* Scope.make()
   const failures: Array<Failed> = []
-  const fleet = yield* Launch.launch(named(...names), options(fanout)).pipe(Scope.provide(scope), Effect.provide(layer))
+  const fleet = yield* Launch.launch(named(...names), {
+    ...options(fanout),
+    ...(install === undefined ? {} : { install })
+  }).pipe(Scope.provide(scope), Effect.provide(layer))
   yield* Effect.forkIn(
     Stream.runForEach(fleet.failures, (failure) => Effect.sync(() => failures.push(failure))),
     scope
@@ -200,6 +204,33 @@ describe("Launch", () => {
       yield* TestClock.adjust(600)
       yield* fleet.ended
       assert.deepStrictEqual(failures, [{ name: "a", reason: "no master was heard" }])
+    })
+  )
+
+  it.effect("brings the program to hosts that ask for it, before all else, and to none of another kind", () =>
+    Effect.gen(function* () {
+      const content = Stream.make(Buffer.from("the "), Buffer.from("program"))
+      const install = { bytes: 11, hash: "0", kind: "Linux x86_64", content }
+      const { commands, failures, fleet } = yield* launched(["a", "b", "c"], 9, install)
+      yield* fleet.tell(handoverOf)
+      commands[0].out("\nmrsync-wanted Linux x86_64\n")
+      commands[1].out("\nmrsync-wanted Linux aarch64\n")
+      commands[2].out(hello)
+      yield* settled
+      assert.strictEqual(commands[0].told(), "the program")
+      assert.match(commands[2].told(), /^\{/)
+      // it may take longer than an answer
+      yield* TestClock.adjust(60_000)
+      assert.deepStrictEqual(failures, [
+        {
+          name: "b",
+          reason: "the host is a machine of another kind, Linux aarch64, than the program to install, Linux x86_64"
+        }
+      ])
+      assert.strictEqual(commands[1].told(), "")
+      commands[0].out(hello)
+      yield* settled
+      assert.match(commands[0].told(), /^the program\{.*"name":"a"/)
     })
   )
 
