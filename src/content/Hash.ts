@@ -27,8 +27,15 @@ interface Both {
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
+/** Linux's addon itself, where it is: its package asks Node for a report to find it, which takes longer than all else of loading it. */
+const loadAddon = () => {
+  const addon = Result.try(() => Native.load(`${packageName}-linux-${process.arch}-gnu`))
+  const loaded = Result.isSuccess(addon) ? addon.success : Native.load(packageName)
+  return loaded as typeof import("@napi-rs/blake-hash")
+}
+
 const loadNative = (): Both => {
-  const { blake3, Blake3Hasher } = Native.load(packageName) as typeof import("@napi-rs/blake-hash")
+  const { blake3, Blake3Hasher } = loadAddon()
   return {
     hash: (bytes) => blake3(asBuffer(bytes)),
     stream: () => {
