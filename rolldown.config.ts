@@ -43,6 +43,23 @@ const late = {
     id.startsWith("\0late:") ? `module.exports = require(${JSON.stringify(id.slice("\0late:".length))})` : undefined
 }
 
+/**
+ * Effect's command line makes a segmenter of text when it is loaded, which takes 7 ms, and uses it in a table of help alone. So it is made
+ * when it is used.
+ */
+const lateSegmenter = {
+  name: "late segmenter",
+  transform: (code: string, id: string) => {
+    if (!id.endsWith("/effect/dist/cli/CliOutput.js")) return undefined
+    const late = code.replace(
+      /new Intl\.Segmenter\(([^)]*)\)/,
+      "((made) => ({ segment: (text) => (made ??= new Intl.Segmenter($1)).segment(text) }))()"
+    )
+    if (late === code) throw new Error("effect/cli makes no segmenter when it is loaded: this plugin can go")
+    return late
+  }
+}
+
 const page = compressed(await makePage()).toString("base64")
 
 export default defineConfig([
@@ -69,7 +86,7 @@ export default defineConfig([
     transform: { ...shared.transform, define: { "import.meta.env": "undefined", MRSYNC_PAGE: JSON.stringify(page) } },
     input: "src/cli/Program.ts",
     output: { ...readable, file: "dist/bin/program.cjs", format: "cjs", codeSplitting: false },
-    plugins: [late, asciiOnly]
+    plugins: [late, lateSegmenter, asciiOnly]
   },
   { ...shared, input: "src/cli/Compiled.ts", output: { ...readable, file: "dist/bin/compiled.js", format: "esm" } }
 ])

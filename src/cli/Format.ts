@@ -3,7 +3,10 @@ import * as CliOutput from "effect/cli/CliOutput"
 
 export { bytes, clock, count, name, percent, plural, rate, safe, seconds } from "../report/Format.ts"
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
+// To make one takes milliseconds, and most commands need none.
+let segmenter: Intl.Segmenter | undefined
+const graphemesOf = (text: string) =>
+  (segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" })).segment(text)
 
 /** How many terminal cells a text takes. */
 export const width = CliOutput.displayWidth
@@ -13,7 +16,7 @@ export const fit = (text: string, columns: number): string => {
   if (width(text) <= columns) return text
   let out = ""
   let used = 0
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const cells = width(segment)
     if (used + cells > columns - 1) break
     out += segment
