@@ -81,7 +81,7 @@ export const seconds = Metric.gauge("mrsync_session_seconds", { description: "se
 /** Entries that did not arrive somewhere. */
 export const failures = counter("mrsync_failures", "entries that did not arrive, each time that one was told")
 
-const states = ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost", "Absent"] as const
+const states = ["Receiving", "Slow", "Complete", "Limited", "Partial", "Lost", "Absent", "Unreachable"] as const
 
 /** Shows how a session stands; to be told of its events. */
 export const standing = Effect.map(Effect.context(), (context) => {

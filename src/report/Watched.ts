@@ -140,8 +140,9 @@ const onEvent = (state: Watched, event: Event): Watched => {
       const next = catcher === undefined ? state : withReason(state, catcher, reason)
       return told(next, true, Words.sentence(event, state.role))
     }
-    case "Refused":
     case "Unreachable":
+      return told(unreached(state, event), true, Words.sentence(event, state.role))
+    case "Refused":
     case "Note":
       return told(state, true, Words.sentence(event, state.role))
     case "Completed":
@@ -171,6 +172,12 @@ const joined = (state: Watched, { address, id }: Extract<Event, { readonly _tag:
   return { ...state, rows: [...others, { id, address, state: "Receiving", files: 0, bytes: 0, rate: 0 }] }
 }
 
+/** A host that no catcher could be started on is in no tick, and stays among the rows until it joins after all. */
+const unreached = (state: Watched, { id, reason }: Extract<Event, { readonly _tag: "Unreachable" }>): Watched => {
+  const row: Row = { id, address: "", state: "Unreachable", files: 0, bytes: 0, rate: 0, reason }
+  return { ...state, rows: [...state.rows.filter((one) => one.id !== id), row] }
+}
+
 const withReason = (state: Watched, id: string, reason: string, becomes?: Row["state"]): Watched => ({
   ...state,
   rows: state.rows.map((row) =>
@@ -181,11 +188,15 @@ const withReason = (state: Watched, id: string, reason: string, becomes?: Row["s
 const ticked = (state: Watched, event: Tick): Watched => {
   const { catchers, ...tick } = event
   const known = new Map(state.rows.map((row) => [row.id, row]))
+  const present = new Set(catchers.map(({ id }) => id))
   const passed = state.tick === undefined ? 0 : event.seconds - state.tick.seconds
   return {
     ...state,
     tick: { ...tick, catchers: [] },
-    rows: catchers.map((one) => rowOf(one, known.get(one.id), passed)),
+    rows: [
+      ...catchers.map((one) => rowOf(one, known.get(one.id), passed)),
+      ...state.rows.filter((row) => row.state === "Unreachable" && !present.has(row.id))
+    ],
     samples: sampled(state.samples, { seconds: event.seconds, sentBytes: event.sentBytes, bytes: event.bytes })
   }
 }

@@ -102,6 +102,23 @@ describe("the state", () => {
     assert.notProperty(log[0], "seconds")
   })
 
+  it("has hosts that could not be reached in a row of their own, until they join after all", () => {
+    const unreachable: Event = { _tag: "Unreachable", id: "b", reason: "no route to host" }
+    const one = after(unreachable, tick(1, [catcher("a", 1)]), tick(2, [catcher("a", 2)]))
+    assert.deepStrictEqual(
+      one.rows.map(({ id, reason, state }) => [id, state, reason]),
+      [
+        ["a", "Receiving", undefined],
+        ["b", "Unreachable", "no route to host"]
+      ]
+    )
+    const joined = after(unreachable, tick(1, [catcher("a", 1), catcher("b", 1)]))
+    assert.deepStrictEqual(
+      joined.rows.map(({ state }) => state),
+      ["Receiving", "Receiving"]
+    )
+  })
+
   it("ends with the report's catchers, also those that never came, and with all bytes there", () => {
     const state = after(tick(10, [catcher("a", 100)]), { ...report, catchers: report.catchers.slice(0, 1) })
     assert.deepInclude(state.samples.at(-1), { seconds: 12, bytes: 1000 })
