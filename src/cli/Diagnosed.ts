@@ -1,4 +1,5 @@
 /** A diagnosis as a person reads it: what was seen, then the findings, and last whether a session would work. Pure. */
+import { kib } from "../ops/Findings.ts"
 import * as Rates from "../ops/Rates.ts"
 import type { Crowd, Diagnosis, Finding, Here, There } from "../report/Diagnosis.ts"
 import * as Format from "./Format.ts"
@@ -28,8 +29,6 @@ const facts = (here: Here): ReadonlyArray<string> => [
   fact("other interfaces", here.others.length === 0 ? "none" : here.others.join(", "))
 ]
 
-const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`
-
 const word = (is: boolean | undefined, yes: string, no: string): string =>
   is === undefined ? "unknown" : is ? yes : no
 
@@ -38,14 +37,13 @@ const walls = { Passes: "passes", MayDrop: "may be dropped", Drops: "is dropped"
 const wallOf = ({ answersIn, groupIn, groupOut }: Here): string =>
   (
     [
-      ["from masters", groupIn],
-      ["from catchers", answersIn],
-      ["to the group", groupOut]
+      ["what comes from masters", groupIn],
+      ["what comes from catchers", answersIn],
+      ["what goes to the group", groupOut]
     ] as const
   )
-    .flatMap(([what, of]) => (of === undefined ? [] : [`what comes ${what} ${walls[of.verdict]}`]))
+    .flatMap(([what, of]) => (of === undefined ? [] : [`${what} ${walls[of.verdict]}`]))
     .join(", ")
-    .replace("what comes to", "what goes to")
 
 // ---- the catchers ----
 

@@ -7,6 +7,7 @@ import * as Announce from "../phase/Announce.ts"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Away, Clock, Crowd, Step, There } from "../report/Diagnosis.ts"
+import { Progress } from "../report/Progress.ts"
 import { MasterExchange } from "../session/Exchange.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Announcing, Measuring, Members, Paths, Session, Standing } from "../session/Session.ts"
@@ -53,13 +54,11 @@ const conduct = (options: Options, wanted: number) =>
     const { roster } = yield* Members
     const startedMillis = now()
     // with fewer than are wanted those that are there are looked at
-    yield* Announce.gather({ ...options, wanted, atLeast: options.atMostMillis === undefined ? 0 : 1 }).pipe(
+    yield* Announce.gather({ ...options, wanted, atLeast: 0 }).pipe(
       Effect.catchTag("AnnounceTimeout", () => Effect.void)
     )
     const waitedMillis = Math.round(now() - startedMillis)
-    const members = Roster.present(roster())
-      .toSorted((a, b) => inOrder.compare(a.name, b.name))
-      .toSorted((a, b) => inOrder.compare(a.name, b.name))
+    const members = Roster.present(roster()).toSorted((a, b) => inOrder.compare(a.name, b.name))
     // nobody comes in the midst of it
     end()
     const away = yield* notThere
@@ -114,12 +113,19 @@ const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArr
   const pages = members.map(({ slot }) => reached(slot)?.pageBytes ?? options.pageBytes)
   const pageBytes = Math.min(...pages)
   const isGlued = members.every(({ slot }) => reached(slot)?.isGlued !== false)
+  const { publish } = yield* Progress
+  publish({ _tag: "Note", message: "trying rates on the way to each catcher" })
   yield* climb(subjects, { pageBytes, isGlued, most: options.bytesPerSecond })
-  if (options.watchMillis > 0) yield* watch(subjects, pageBytes, options.watchMillis)
+  if (options.watchMillis > 0) {
+    publish({ _tag: "Note", message: `watching the catchers for ${options.watchMillis / 1000} s` })
+    yield* watch(subjects, pageBytes, options.watchMillis)
+  }
   // a catcher looks once a second what its buffers lost
   yield* Effect.sleep(settleMillis)
-  yield* askHeld
-  yield* Effect.sleep(answerMillis)
+  for (let asked = 0; asked < members.length; asked += Limits.heldAsked) {
+    yield* askHeld
+    yield* Effect.sleep(answerMillis)
+  }
   return members.map((member, i): There => {
     const { address, name, receiveBufferBytes, slot } = member
     const { answered, asked, clock, steps } = subjects[i]
