@@ -34,6 +34,8 @@ if (!existsSync(node)) throw new Error(`no Node for ${kind} is named in scripts/
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 
+copyFileSync(join(parts, `node-${kind}/LICENSE`), join(out, "LICENSE.node"))
+
 const assets = {}
 const keep = (name, file) => void (assets[name] = file)
 

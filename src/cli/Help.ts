@@ -84,7 +84,7 @@ const others = "Options"
 const everywhere = "All commands"
 
 /** The options of a command in their groups; an option that is in none is in the last. */
-const grouped = (
+export const grouped = (
   command: string,
   flags: ReadonlyArray<FlagDoc>
 ): ReadonlyArray<{ readonly title: string; readonly flags: ReadonlyArray<FlagDoc> }> => {
@@ -98,6 +98,14 @@ const grouped = (
   return [...own, rest].filter(({ flags }) => flags.length > 0)
 }
 
+/** A command line of it. */
+export const usageOf = ({ usage }: HelpDoc): string =>
+  usage
+    .replace("<subcommand>", "COMMAND")
+    .replace("[flags]", "[options]")
+    .replace(/[<>]/g, "")
+    .replace(severalThen, "$1")
+
 /** So wide is what stands on the left. */
 const leftColumns = 31
 const columnsRange = { least: 50, most: 110 }
@@ -109,12 +117,7 @@ const severalThen = /(\.\.\. \S+)\.\.\./
 export const text = (doc: HelpDoc, columns = 80, bold: (heading: string) => string = (heading) => heading): string => {
   const width = Math.min(columnsRange.most, Math.max(columnsRange.least, columns))
   const command = doc.commandPath?.at(-1) ?? ""
-  const usage = doc.usage
-    .replace("<subcommand>", "COMMAND")
-    .replace("[flags]", "[options]")
-    .replace(/[<>]/g, "")
-    .replace(severalThen, "$1")
-  const out = [usage, "", ...wrapped(doc.description, width)]
+  const out = [usageOf(doc), "", ...wrapped(doc.description, width)]
   const section = (title: string, rows: ReadonlyArray<readonly [left: string, right: string]>) => {
     if (rows.length > 0) out.push("", bold(title), ...rows.flatMap(([left, right]) => row(left, right, width)))
   }
@@ -142,13 +145,13 @@ export const text = (doc: HelpDoc, columns = 80, bold: (heading: string) => stri
 }
 
 /** The library repeats the choices of a value; where it puts them in the value's place, one of both is left. */
-const descriptionOf = ({ description, type }: FlagDoc): string => {
+export const descriptionOf = ({ description, type }: FlagDoc): string => {
   const text = Option.getOrElse(description, () => "")
   return type.startsWith("<") ? text : text.replace(/ \(choices: .*\)$/, "")
 }
 
 /** Letters come first, so that long names stand below each other. */
-const leftOf = ({ aliases, name, type }: FlagDoc): string => {
+export const leftOf = ({ aliases, name, type }: FlagDoc): string => {
   const letter = aliases.find((alias) => /^-[^-]$/.test(alias))
   const value = type === "boolean" ? "" : ` ${type.startsWith("<") ? "SHELL" : type}`
   return `  ${letter === undefined ? "    " : `${letter}, `}--${name}${value}`
