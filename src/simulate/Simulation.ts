@@ -17,7 +17,6 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Catcher from "../catcher/Catcher.ts"
-import type { Hooks } from "../catcher/Hooks.ts"
 import * as Master from "../master/Master.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { type Event, Progress } from "../report/Progress.ts"
@@ -69,8 +68,8 @@ export interface Scenario {
   readonly before?: (catcher: number, volume: Volume) => void
   /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
   readonly assemblingBlocks?: number
-  /** What a catcher's owner has done around a session, by the catcher's number from 0. */
-  readonly hooks?: (catcher: number) => Hooks
+  /** What a catcher has done around a session, and whom it tells that it lives, by its number from 0. */
+  readonly beside?: (catcher: number) => Pick<Catcher.Options, "hooks" | "beat">
   /** Is the session under a seal? */
   readonly isSealed?: boolean
   /** Runs beside the session, and is interrupted soon after that has ended. */
@@ -319,7 +318,7 @@ class Cast {
   }
 
   private catcherProgram(host: Host, i: number, life: number) {
-    const { assemblingBlocks, hooks, isSealed, observer, seed } = this.scenario
+    const { assemblingBlocks, beside, isSealed, observer, seed } = this.scenario
     const { disk, name, volume } = host
     host.memory = Memory.make({ ...disk, volume, known: (path) => this.known.get(path) })
     const told = listening((event) => {
@@ -331,7 +330,7 @@ class Cast {
       waitMillis: catcherWaitMillis,
       timeoutMillis: this.timeoutMillis,
       ...(assemblingBlocks === undefined ? {} : { assemblingBlocks }),
-      ...(hooks === undefined ? {} : { hooks: hooks(i) })
+      ...beside?.(i)
     }).pipe(
       Effect.provide(Layer.mergeAll(this.network.layerCatcher(name), Memory.layer(host.memory), told)),
       Effect.provideService(CatcherProtection, isSealed === true ? { _tag: "Sealed", keys } : { _tag: "Insecure" }),

@@ -59,7 +59,7 @@ const session = (
         catcherReports: (_, report) => void own.push(report),
         masterReports: () => void story.push("the master ends")
       },
-      hooks: (catcher) => telling(catcher, hooks[catcher]),
+      beside: (catcher) => ({ hooks: telling(catcher, hooks[catcher]) }),
       ...more
     }),
     (outcome) => ({ outcome, own, reports, story })
