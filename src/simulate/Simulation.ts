@@ -68,7 +68,7 @@ export interface Scenario {
   readonly before?: (catcher: number, volume: Volume) => void
   /** Blocks that a catcher assembles in memory; the rest goes to its disk. */
   readonly assemblingBlocks?: number
-  /** What a catcher has done around a session, and whom it tells that it lives, by its number from 0. */
+  /** A catcher's hooks and signs of life, by its number from 0. */
   readonly beside?: (catcher: number) => Pick<Catcher.Options, "hooks" | "beat">
   /** Is the session under a seal? */
   readonly isSealed?: boolean
