@@ -63,7 +63,8 @@ describe("Datagram", () => {
       const error = yield* Effect.flip(Effect.scoped(endpoint(Datagram.layerCatcher(on))))
       assert.match(error.message, new RegExp(`^bind .*${on.port}: UDP port ${on.port} is taken.*--group`))
       yield* Effect.sleep(10)
-      assert.strictEqual(sockets(), before + 1)
+      // those of earlier tests may still have been closing before
+      assert.isAtMost(sockets(), before + 1)
     })
   )
 
