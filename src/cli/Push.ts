@@ -105,10 +105,15 @@ const patienceOf = (input: Input, count: number) => ({
 const waitFrom = Effect.fnUntraced(function* (waitMillis: number) {
   const clock = yield* Clock.Clock
   const beganMillis = clock.currentTimeMillisUnsafe()
-  return () => Math.max(leastMillis, waitMillis - (clock.currentTimeMillisUnsafe() - beganMillis) - earlierMillis)
+  return () => {
+    const leftMillis = waitMillis - (clock.currentTimeMillisUnsafe() - beganMillis) - earlierMillis
+    return Math.max(leastMillis, wholeMillis * Math.floor(leftMillis / wholeMillis))
+  }
 })
 
 const earlierMillis = 2000
+/** Its words say how long it has waited. */
+const wholeMillis = 1000
 const leastMillis = 1000
 
 // ---- the program there ----
