@@ -1,9 +1,8 @@
-/** What users get: the package, installed from its archive, and the single binary, where there is no Node. */
+/** What users get: the package (test/nightly/Installed installs it), and the single binary, where there is no Node. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { publint } from "publint"
@@ -14,25 +13,6 @@ import * as Trees from "./Trees.ts"
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const tool = (name: string) => join(root, "node_modules/.bin", name)
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-
-/** Runs a body with a directory of its own. */
-const inside = (body: (directory: string) => void) => {
-  const directory = mkdtempSync(join(tmpdir(), "mrsync-release-"))
-  try {
-    body(directory)
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-}
-
-const consumer = `
-import * as Effect from "effect/Effect"
-import { Master } from "mrsync"
-import * as Window from "mrsync/Window"
-import { isList } from "mrsync/protocol/Words"
-export const typed: [typeof Master, typeof Window, typeof isList, typeof Effect] = [Master, Window, isList, Effect]
-console.log(typed.every((one) => one !== undefined))
-`
 
 describe("the package", () => {
   it("publint has nothing to say of it, nor has attw of its types", async () => {
@@ -45,21 +25,6 @@ describe("the package", () => {
     const types = spawnSync(tool("attw"), ["--pack", root, "--profile", "esm-only"], { encoding: "utf8" })
     assert.strictEqual(types.status, 0, types.stdout)
   })
-
-  it("installs from its archive beside effect, runs, and gives its modules with their types", () =>
-    inside((directory) => {
-      const run = (command: string, ...args: ReadonlyArray<string>) =>
-        execFileSync(command, args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
-      const [packed] = JSON.parse(run("npm", "pack", root, "--json", "--ignore-scripts"))
-      assert.isBelow(packed.size, 2_000_000)
-      const peers = Object.keys(manifest.peerDependencies).map((name) => `${name}@${manifest.devDependencies[name]}`)
-      writeFileSync(join(directory, "package.json"), '{ "type": "module" }')
-      run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", packed.filename, ...peers)
-      assert.strictEqual(run("node_modules/.bin/mrsync", "--version"), `mrsync ${manifest.version}\n`)
-      writeFileSync(join(directory, "consumer.ts"), consumer)
-      run(tool("tsc"), "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "consumer.ts")
-      assert.strictEqual(run(process.execPath, "consumer.js"), "true\n")
-    }))
 })
 
 const { optionalDependencies } = JSON.parse(readFileSync(join(root, "scripts/binary/package.json"), "utf8"))
