@@ -116,7 +116,7 @@ export class Checks implements Observer {
       return this.problem(host.name, `${operation} outside of its destination: ${path}`)
     }
     const name = path.slice(destination.length + 1)
-    if (host.isMeddledWith) return this.before.get(host.name)?.forget(name)
+    if (host.isMeddledWith) return this.before.get(host.name)?.forget(name, operation === "metadata")
     if (host.memory.writers() > maxOpenFiles) this.problem(host.name, `${host.memory.writers()} files are open`)
     const attempt = `${host.name} ${host.life} ${host.attempts} `
     if (temporaryName.test(name)) {

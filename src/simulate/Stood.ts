@@ -64,9 +64,9 @@ export class Stood {
     return this.standing.get(name)
   }
 
-  /** Somebody else has changed it. */
-  forget(name: string): void {
-    this.standing.set(name, { stays: "Meddled", node: undefined })
+  /** Somebody else has changed it; `isDescribed`: no more than its metadata. */
+  forget(name: string, isDescribed: boolean): void {
+    this.standing.set(name, { stays: "Meddled", node: isDescribed ? this.of(name)?.node : undefined })
   }
 }
 

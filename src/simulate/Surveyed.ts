@@ -26,6 +26,8 @@ export class SurveyFault {
   private readonly returnsMillis: number | undefined
   private readonly tree: ReadonlyArray<Given>
   private readonly dice: Dice
+  /** Is something described otherwise, and nothing else changed? Then it may well end complete. */
+  private readonly isMild: boolean
   private looks = 0
 
   constructor(dice: Dice, name: string, tree: ReadonlyArray<Given>) {
@@ -37,7 +39,9 @@ export class SurveyFault {
     const isIn = this.kind === "dies" || dice.hits(0.3)
     this.atMillis = isIn ? this.lastsMillis * dice.chance.next() : this.lastsMillis + dice.scaled(1, 3000)
     this.returnsMillis = dice.hits(0.7) ? dice.scaled(5, 2 * timeoutMillis) : undefined
-    this.dice = new Dice(dice.whole(0, 0xffff_ffff))
+    const seed = dice.whole(0, 0xffff_ffff)
+    this.dice = new Dice(seed)
+    this.isMild = new Dice(seed ^ 0x5d2c_91e3).hits(0.4)
   }
 
   get telling(): string {
@@ -97,7 +101,7 @@ export class SurveyFault {
     const names = [...before.keys()].filter((name) => before.get(name) === now.get(name))
     if (names.length === 0) return
     host.isMeddledWith = true
-    for (let times = dice.whole(1, 3); times > 0; times--) {
+    for (let times = this.isMild ? 0 : dice.whole(1, 3); times > 0; times--) {
       const path = `${destination}/${dice.pick(...names)}`
       volume.unlink(path)
       const kind = dice.pick("gone", "other", "directory")
@@ -111,7 +115,17 @@ export class SurveyFault {
         })
       }
     }
+    for (let times = this.isMild ? 3 : 1; times > 0; times--) this.describe(volume, names)
     host.isMeddledWith = false
+  }
+
+  /** One that stands has another mode from then on. */
+  private describe(volume: Volume, names: ReadonlyArray<string>): void {
+    const node = volume.find(`${destination}/${this.dice.pick(...names)}`)
+    const { entry } = node ?? {}
+    // a link's own mode is not to be set
+    if (node === undefined || entry === undefined || entry._tag === "HardLink" || entry._tag === "Symlink") return
+    volume.setMetadata(node, { ...entry, metadata: { ...entry.metadata, mode: entry.metadata.mode ^ 0o111 } })
   }
 }
 

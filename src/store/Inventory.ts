@@ -180,6 +180,13 @@ export class Inventory {
     return Compare.isLacked(change) || Compare.isDoubted(change)
   }
 
+  /** Is its metadata another than its entry's, as far as the policy carries it? `isRoot`: the catcher sets owners. */
+  isMisdescribed(index: number, found: Compare.Found | undefined, isRoot: boolean): boolean {
+    const entry = this.asCompared(index)
+    if (this.comparing === undefined || entry._tag === "HardLink") return false
+    return Compare.isDescribed(Compare.changesOf(entry, found, this.comparing, isRoot))
+  }
+
   /** What the entry is has its final name. */
   arrive(index: number): void {
     if (this.leaders.has(index)) this.arrived.add(index)

@@ -270,7 +270,10 @@ const finish = (site: MemorySite) =>
     yield* site.stands
     site.stage = "Finishing"
     for (const index of inventory.indices((_, index) => inventory.isUnchanged(index))) {
-      if (!hasChanged(site, index)) continue
+      if (!hasChanged(site, index)) {
+        putRight(site, index)
+        continue
+      }
       inventory.lose(index)
       failures.push({ entry: index, reason: changedMeanwhile().reason })
     }
@@ -288,6 +291,15 @@ const finish = (site: MemorySite) =>
     site.stage = "Finished"
     return failures
   })
+
+/** Describes anew what somebody else has described otherwise. */
+const putRight = (site: MemorySite, index: number): void => {
+  const { inventory, options, volume } = site
+  const entry = inventory.asCompared(index)
+  const node = volume.find(pathOf(entry))
+  const isOther = inventory.isMisdescribed(index, foundOf(node), options.isRoot ?? true)
+  if (node !== undefined && isOther) volume.setMetadata(node, site.described(entry))
+}
 
 /** Deletes what the manifest does not have. */
 const remove = Effect.fnUntraced(function* (site: MemorySite, deleting: Deleting) {

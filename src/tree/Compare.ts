@@ -120,7 +120,7 @@ const apart = (
 }
 
 /** Has its metadata to be put right, whatever its content is? */
-const isDescribed = (word: number): boolean => resolved(word, true) !== 0 && !isLacked(word) && !isKept(word)
+export const isDescribed = (word: number): boolean => resolved(word, true) !== 0 && !isLacked(word) && !isKept(word)
 
 /** Entries whose files are one file here, for all that names a file by `K`. */
 export class Sharers<K> {

@@ -101,21 +101,18 @@ export const hashAll = Effect.fn("Disk.hash")(function* (
   return contents.hashes
 })
 
-/** Those of the files that were hashed before, and do not have that content any more. */
-export const changedOf = Effect.fnUntraced(function* (site: Site, indices: ReadonlyArray<number>) {
-  const changed: Array<number> = []
-  yield* eachOf(
+/** Hashes files once more: one that has the content that it had is known again. */
+export const hashAgain = (site: Site, indices: ReadonlyArray<number>) =>
+  eachOf(
     site,
     indices,
     () => {},
     (index, hashed) => {
       const before = site.contents?.hashes.get(index)
-      const isSame = before !== undefined && hashed !== undefined && Buffer.compare(hashed.hash, before) === 0
-      if (!isSame) changed.push(index)
+      if (before === undefined || hashed === undefined || Buffer.compare(hashed.hash, before) !== 0) return
+      site.contents?.know(index, hashed.status)
     }
   )
-  return changed
-})
 
 interface Hashed {
   readonly hash: Uint8Array

@@ -18,9 +18,10 @@ import { areCarried } from "../../tree/Attributes.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile } from "../Reasons.ts"
-import { fail } from "./Attempt.ts"
+import { fail, forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Contents from "./Contents.ts"
+import * as Entries from "./Entries.ts"
 import * as Similar from "./Similar.ts"
 import type { Site } from "./Site.ts"
 import * as Stale from "./Stale.ts"
@@ -174,9 +175,12 @@ const foundOf = (
   return Result.isFailure(read) ? found : { ...found, target: read.success }
 }
 
-/** What was right, and is not any more. Directories are looked at because others are in them. */
+/**
+ * What was right, and is not any more. What differs in mode, owner, time or attributes alone is put right on the spot. Directories
+ * are looked at because others are in them.
+ */
 export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
-  const { destination, inventory } = site
+  const { contents, describe, destination, inventory } = site
   const failures: Array<Failure> = []
   const looks = new Looks(site)
   const toHash: Array<number> = []
@@ -184,16 +188,23 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
     inventory.lose(index)
     fail(failures, index, inventory.entries[index].path, changedMeanwhile())
   }
-  const recheck = (entry: Entry, index: number) => {
-    const isUnchanged = inventory.isUnchanged(index)
-    if (!isUnchanged && entry._tag !== "Directory") return
+  const putRight = (index: number, entry: Entry) =>
+    forEntry(failures, index, entry.path, () => site.place(index, () => Entries.make(site, entry, index)))
+  const recheck = (index: number, isHashed: boolean) => {
     const seen = looks.at(index)
-    if (!isUnchanged) return
-    if (site.contents?.covers(index, entry) === true) {
-      if (!site.contents.isKnown(index, seen)) toHash.push(index)
-    } else if (inventory.isOther(index, foundOf(site, entry, seen))) lose(index)
+    if (!inventory.isUnchanged(index)) return
+    const entry = inventory.asCompared(index)
+    const isByContent = contents?.covers(index, inventory.entries[index]) === true
+    if (isByContent && !contents.isKnown(index, seen)) return isHashed ? lose(index) : void toHash.push(index)
+    const found = foundOf(site, entry, seen, describe.policy)
+    if (!isByContent && inventory.isOther(index, found)) return lose(index)
+    if (inventory.isMisdescribed(index, found, site.isRoot)) putRight(index, entry)
   }
-  yield* destination.inTurns(inventory.entries, recheck, looksPerTurn)
-  for (const index of yield* Contents.changedOf(site, toHash)) lose(index)
+  const look = ({ _tag }: Entry, index: number) => {
+    if (_tag === "Directory" || inventory.isUnchanged(index)) recheck(index, false)
+  }
+  yield* destination.inTurns(inventory.entries, look, looksPerTurn)
+  yield* Contents.hashAgain(site, toHash)
+  yield* destination.inTurns(toHash, (index) => recheck(index, true), looksPerTurn)
   return failures
 })

@@ -4,9 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { execFileSync } from "node:child_process"
+import * as Lacks from "../../../src/tree/Lacks.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { bundle, deliver, dir, directory, disk, file, hardLink, names, symlink, ways } from "../Sandbox.ts"
+import { bundle, deliver, dir, directory, disk, file, hardLink, isRoot, names, symlink, ways } from "../Sandbox.ts"
 
 /** All of it stands there already, but for the file that is lacked. */
 const entries = [
@@ -55,8 +56,26 @@ const changes: ReadonlyArray<
   ]
 ]
 
+/** What somebody sets, and whether root alone can; undefined: of a file that is known by its content. */
+const described: ReadonlyArray<readonly [string, (at: string) => void, boolean?]> = [
+  ["the mode of a file that was right is changed", (at) => fs.chmodSync(`${at}/d/f`, 0o600), false],
+  ["its owner is changed", (at) => fs.chownSync(`${at}/d/f`, 4242, 4243), true],
+  ["the owner of a link is changed", (at) => fs.lchownSync(`${at}/link`, 4242, 4243), true],
+  ["the time of a link is changed", (at) => fs.lutimesSync(`${at}/link`, 1, 1), false],
+  ["the mode of a directory is changed", (at) => fs.chmodSync(`${at}/d/empty`, 0o700), false],
+  ["the mode of a file that was hashed is changed", (at) => fs.chmodSync(`${at}/d/f`, 0o600)],
+  ["the time of a file that was hashed is changed", (at) => fs.utimesSync(`${at}/d/f`, 1, 1)]
+]
+
+/** What is described of what stands there. */
+const seen = (at: string) =>
+  ["d/f", "link", "d/empty"].map((name) => {
+    const { gid, mode, mtimeMs, uid } = fs.lstatSync(`${at}/${name}`)
+    return { name, mode: mode & 0o7777, uid, gid, seconds: Math.floor(mtimeMs / 1000) }
+  })
+
 describe.each(ways)("$name", (way) => {
-  const surveyed = Effect.gen(function* () {
+  const surveyedBy = Effect.fnUntraced(function* (policy: Policy.Policy) {
     const beside = yield* directory
     const at = `${beside}/destination`
     const store = yield* disk(at, way)
@@ -66,13 +85,20 @@ describe.each(ways)("$name", (way) => {
     fs.writeFileSync(`${at}/lacked`, "older")
     fs.mkdirSync(`${beside}/outside`)
     fs.writeFileSync(`${beside}/outside/f`, "precious")
-    const found = yield* store.survey(entries, Policy.defaults)
+    const surveyed = yield* store.survey(entries, policy)
+    const pageBytes = 1408
+    const doubted = Lacks.among(entries.length, (index) => Compare.isDoubted(surveyed[index]))
+    const hashes = yield* store.hash(doubted, { pageBytes })
+    const found = surveyed.map((change, index) =>
+      Compare.isDoubted(change) ? Compare.resolved(change, hashes.get(index) !== undefined) : change
+    )
     assert.deepStrictEqual(
       [...found].flatMap((change, index) => (change === 0 ? [] : [index])),
       [5]
     )
-    return { at, beside, store, prepare: store.prepare(entries, { policy: Policy.defaults, changes: found }) }
+    return { at, beside, store, prepare: store.prepare(entries, { policy, changes: found }) }
   })
+  const surveyed = surveyedBy(Policy.defaults)
 
   const carried = { ...bundle([entries[5]]), members: [{ entry: 5, offset: 0, size: 1 }] }
 
@@ -109,6 +135,37 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual([...new Set(failures.map(({ entry }) => entry))].toSorted(), [2, 6])
       // and the next session finds it
       assert.isTrue(Compare.isDoubted((yield* store.survey(entries, Policy.defaults))[2]))
+    })
+  )
+
+  it.effect.each(described)("%s: it is put right", ([, change, isOnlyRoots]) =>
+    Effect.gen(function* () {
+      if (isOnlyRoots === true && !isRoot) return
+      const policy = { ...Policy.defaults, ...(isOnlyRoots === undefined ? { compare: "Content" as const } : {}) }
+      for (const isLate of [false, true]) {
+        const { at, prepare, store } = yield* surveyedBy(policy)
+        const before = seen(at)
+        if (!isLate) change(at)
+        const failures = [...(yield* prepare)]
+        if (isLate) change(at)
+        assert.notDeepEqual(seen(at), before)
+        failures.push(...(yield* deliver(store, carried, "n")), ...(yield* store.finish))
+        assert.deepStrictEqual(failures, [])
+        assert.deepStrictEqual(seen(at), before)
+        const found = yield* store.survey(entries, Policy.defaults)
+        assert.deepStrictEqual([...found], Array(entries.length).fill(0))
+      }
+    })
+  )
+
+  it.effect("what the policy does not carry stays as somebody has made it", () =>
+    Effect.gen(function* () {
+      const { at, prepare, store } = yield* surveyedBy({ ...Policy.defaults, leavesMode: true })
+      yield* prepare
+      fs.chmodSync(`${at}/d/f`, 0o600)
+      yield* deliver(store, carried, "n")
+      assert.deepStrictEqual(yield* store.finish, [])
+      assert.strictEqual(fs.statSync(`${at}/d/f`).mode & 0o7777, 0o600)
     })
   )
 
