@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { getRawAsset } from "node:sea"
 import * as Compiled from "./cli/Compiled.ts"
 import * as Edge from "./cli/Edge.ts"
@@ -25,7 +25,8 @@ const optional = (name: string): Uint8Array | undefined => {
 
 /** A script inside, as it is called in a stack trace. */
 const scriptOf = (name: string, bytes: Uint8Array, code?: Uint8Array): Compiled.Source => ({
-  file: join(process.execPath, name),
+  // without /proc the executable has the name that it was called by
+  file: resolve(process.execPath, name),
   text: Buffer.from(bytes.buffer).toString(),
   code
 })

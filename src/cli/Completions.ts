@@ -154,7 +154,7 @@ _mrsync() {
   done
   case "$option" in --completions) _mrsync_words "$cur" ${quoted(shells.join(" "))}; return ;; esac
   case "$command" in
-    "") _mrsync_words "$cur" ${quoted(`${names(commands)} --help --version --completions`)} ;;
+    "") _mrsync_words "$cur" ${quoted(`${names(commands)} --help --version --man --completions`)} ;;
     help) _mrsync_words "$cur" ${quoted(commands.map(({ name }) => name).join(" "))} ;;
 ${commands.map(bashCommand).join("\n")}
   esac
@@ -220,6 +220,7 @@ ${commands.map(({ description, name }) => `    ${quoted(`${name}:${description.r
     'help:Show the help of a command'
   )
   _arguments -C '(- *)'{-h,--help}'[Show this help]' '(- *)'{-V,--version}'[Show the version]' \\
+    '(- *)--man[Print the manual page]' \\
     '--completions[Print a completion script]:shell:(${shells.join(" ")})' '1:command:->command' '*::arg:->args'
   case "$state" in
     command) _describe -t commands command commands ;;
@@ -289,6 +290,7 @@ function __mrsync_hosts
 end
 
 complete -c mrsync -f
+complete -c mrsync -n __fish_use_subcommand -l man -d 'Print the manual page' -f
 complete -c mrsync -l completions -d 'Print a completion script' -x -a ${quoted(shells.join(" "))}
 complete -c mrsync -n __fish_use_subcommand -f -a help -d 'Show the help of a command'
 complete -c mrsync -n '__fish_seen_subcommand_from help' -f -a ${quoted(commands.map(({ name }) => name).join(" "))}

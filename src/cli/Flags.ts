@@ -362,7 +362,7 @@ export const catching = {
   serve: given("serve", "Stay for session after session, until interrupted"),
   logFile: parsed("log-file", {
     metavar: "FILE",
-    description: "Append to FILE what is said, too; SIGHUP opens it anew",
+    description: "Append to FILE what is said, too; with --serve SIGHUP opens it anew",
     parse: Parse.file
   }),
   onStart: parsed("on-start", {
