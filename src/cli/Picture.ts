@@ -161,8 +161,12 @@ const line = (all: ReadonlyArray<Progress.CatcherView>, total: number) => {
   return (one: Progress.CatcherView): string => {
     const id = Format.pad(Format.fit(Format.name(one.id), widest), widest)
     const percent = `${Format.percent(one.bytes, total)} %`.padStart(5)
+    const { looking } = one
     const why = one.straggled === undefined ? "" : `: ${one.straggled}`
-    const state = `${Words.stateWords[one.state]}${why}`.padEnd(9)
-    return `  ${id}  ${percent}  ${state}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
+    const state =
+      looking === undefined
+        ? `${Words.stateWords[one.state]}${why}`
+        : `comparing: ${Format.percent(looking.bytes, looking.total)} %`
+    return `  ${id}  ${percent}  ${state.padEnd(9)}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
   }
 }

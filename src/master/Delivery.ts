@@ -75,7 +75,10 @@ export class Delivery<E, R, E2, R2> {
         .content(pageBytes)
         .pipe(Effect.map((content) => ({ ...content, token, isDelta: ledger.deltas.has(carried.file) })))
       const root = ledger.rootOf(carried.file, pageBytes)
-      const barrier = OpenBarrier.open(carried, audience, { pageBytes, root, token })
+      const barrier = OpenBarrier.open(carried, audience, {
+        ...{ pageBytes, root, token },
+        looks: (slot, looked) => ledger.underWay.looks(carried, slot, looked)
+      })
       yield* this.becomes("Opening")
       if (root === undefined) {
         // the source is read while the catchers open

@@ -10,7 +10,7 @@ import * as Exclusion from "../protocol/pace/Exclusion.ts"
 import { limiting, type Waits } from "../protocol/pace/Limiting.ts"
 import * as Window from "../protocol/pace/Window.ts"
 import * as Metrics from "../report/Metrics.ts"
-import type { Limit } from "../report/Event.ts"
+import type { Limit, Looking } from "../report/Event.ts"
 import { type CatcherView, type Event, Progress, seconds } from "../report/Progress.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Asking, Members, Sender, Standing } from "../session/Session.ts"
@@ -65,7 +65,8 @@ const limits = (ledger: Ledger, { asking, members, sender, standing }: Session, 
     const { by, share } = limit
     const slots = by === "Work" ? asking.owing(owedMillis) : limit.slots
     const { members: known } = members.roster()
-    const why = slots.length === 0 ? undefined : ledger.whyBehind(slots[0], true, standing.whyBehind)
+    const isUnexplained = slots.length > 0 && ledger.underWay.looking(slots[0]) === undefined
+    const why = isUnexplained ? ledger.whyBehind(slots[0], true, standing.whyBehind) : undefined
     return {
       by,
       share: Math.round(share * 100) / 100,
@@ -108,13 +109,17 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
   const catchers = members.map((member): CatcherView => {
     const { slot } = member
     const done = ledger.progress(slot)
-    const isSlow = isAtIt(member) && ((ackers.has(slot) && !bounding.has(slot)) || isBehind(rest(slot)))
-    const straggled = isAtIt(member) ? whyBehind(ledger, session, slot, isSlow) : undefined
+    const looking = isAtIt(member) ? ledger.underWay.looking(slot) : undefined
+    // it says what it does
+    const isWaitedFor = isAtIt(member) && looking === undefined
+    const isSlow = isWaitedFor && ((ackers.has(slot) && !bounding.has(slot)) || isBehind(rest(slot)))
+    const straggled = isWaitedFor ? whyBehind(ledger, session, slot, isSlow) : undefined
     return {
       id: member.name,
       address: member.address,
       state: ledger.stateOf(member) ?? (isSlow || straggled !== undefined ? "Slow" : "Receiving"),
       ...(straggled === undefined ? {} : { straggled }),
+      ...(looking === undefined ? {} : { looking }),
       files: done.files,
       missingPages: done.missingPages,
       bytes: member.lost !== undefined ? done.bytes : held(slot)
@@ -124,6 +129,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
   const comparing = new Set(members.filter((member) => isAtIt(member) && compares(member)).map(({ slot }) => slot))
   const hashed = ledger.doubts.hashing((slot) => comparing.has(slot))
   const most = members.filter(isAtIt).reduce((most, { slot }) => Math.max(most, rest(slot)), 0)
+  const looking = ledger.underWay.isOpening ? furthestBehind(catchers) : undefined
   return {
     _tag: "Tick",
     seconds,
@@ -132,6 +138,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
     files: Math.max(0, ...catchers.map((catcher) => catcher.files)),
     sentBytes: bytes,
     ...(hashed === undefined ? {} : { hashed }),
+    ...(looking === undefined ? {} : { looking }),
     phase: ledger.isComparing ? "Comparing" : ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
     repairedPages: repaired,
     pages,
@@ -139,6 +146,15 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
     catchers
   }
 }
+
+/** How far that catcher is which has most to look through yet. */
+const furthestBehind = (catchers: ReadonlyArray<CatcherView>): Looking | undefined =>
+  catchers
+    .flatMap(({ looking }) => looking ?? [])
+    .reduce<Looking | undefined>(
+      (most, one) => (most === undefined || one.total - one.bytes > most.total - most.bytes ? one : most),
+      undefined
+    )
 
 // Loss looks like a slow link, a slow machine, or like answers that are lost, until enough pages
 // have been counted to tell.

@@ -35,13 +35,17 @@ export interface Coming extends Pick<Content, "token"> {
   readonly pageBytes: number
   /** Where it is known, because it was sent before. */
   readonly root?: Uint8Array | undefined
+  /**
+   * Is told how far a catcher is with its older version [Y-13]; undefined: it has answered.
+   */
+  readonly looks?: (slot: number, looked: Pick<Comparing, "hashed" | "toHash"> | undefined) => void
 }
 
 /** Opens a file for that content. */
 export const open = Effect.fn("OpenBarrier.open")(function* (
   carried: CarriedFile,
   audience: Audience,
-  { pageBytes, root, token }: Coming
+  { looks = () => {}, pageBytes, root, token }: Coming
 ) {
   const { ask } = yield* Asking
   const { losesAnswers } = yield* Silence
@@ -71,14 +75,16 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       root,
       audience
     }),
-    isFurther: furtherWith(size),
+    isFurther: furtherWith(size, looks),
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever
       const isComplete = answer._tag === "Complete" && root !== undefined
       if (answer._tag === "SitOut") satOut.set(slot, answer)
       if (isComplete) complete.add(slot)
-      return answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
+      const isAnswered = answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
+      if (isAnswered) looks(slot, undefined)
+      return isAnswered
     }
   }
   const answered = (yield* ask(question)).toSorted((a, b) => a - b)
@@ -96,13 +102,14 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
  * [Y-13] To look through an older version of a file of that size may take long: is the catcher
  * further with it than when it was asked last?
  */
-const furtherWith = (size: number): NonNullable<Question["isFurther"]> => {
+const furtherWith = (size: number, looks: NonNullable<Coming["looks"]>): NonNullable<Question["isFurther"]> => {
   const reused = new Map<number, number>()
   return (slot, answer) => {
     if (answer._tag !== "Comparing") return false
     const part = reusedParts(answer, size)
     if (part <= (reused.get(slot) ?? -1)) return false
     reused.set(slot, part)
+    looks(slot, answer)
     return true
   }
 }

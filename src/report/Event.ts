@@ -11,6 +11,14 @@ const id = Fields.text("the catcher's name")
 const address = Fields.text("its address and port")
 const reason = Fields.text("why, in words for a person")
 
+/** How far a catcher is with its older versions of large files. */
+export const Looking = Schema.Struct({
+  bytes: Fields.count("bytes of older versions that are looked through"),
+  total: Fields.count("of so many")
+})
+/** How far a catcher is with its older versions of large files. */
+export type Looking = typeof Looking.Type
+
 /** One catcher as the master sees it. */
 export const CatcherView = Schema.Struct({
   id,
@@ -20,6 +28,9 @@ export const CatcherView = Schema.Struct({
     "Slow: the others do not wait for it"
   ),
   straggled: Schema.optionalKey(straggled),
+  looking: Schema.optionalKey(
+    Looking.annotateKey({ description: "it looks through older versions of large files, and is so far with them" })
+  ),
   files: Fields.count("files committed there"),
   bytes: Fields.count("bytes held there by its own answers, committed or not"),
   missingPages: Schema.optionalKey(Fields.count("pages that it was found to lack so far, round by round"))
@@ -125,6 +136,12 @@ export const Tick = Schema.Struct({
     }).annotateKey({
       description:
         "where only contents tell what a catcher lacks; at the master what it hashes itself, and then what the catcher does that is furthest behind"
+    })
+  ),
+  looking: Schema.optionalKey(
+    Looking.annotateKey({
+      description:
+        "nothing is sent until catchers have looked through older versions of large files: how far the one is that is furthest behind (master)"
     })
   ),
   phase: Fields.oneOf(

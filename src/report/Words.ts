@@ -2,7 +2,7 @@
  * What happens in a session, in the words that a person reads: the same on a terminal and on the page. Pure, and of Effect it
  * imports types alone: it is in the page as well.
  */
-import type { CatcherView, Event, Limit, Tick, UnderWay } from "./Event.ts"
+import type { CatcherView, Event, Limit, Looking, Tick, UnderWay } from "./Event.ts"
 import * as Format from "./Format.ts"
 
 /** The side that tells. */
@@ -65,18 +65,22 @@ export const left = (tick: Tick, bytesPerSecond: number | undefined): string => 
   if (tick.phase === "Comparing") return `comparing${hashed(tick)}`
   if (tick.phase === "Finished") return "complete"
   if (tick.phase === "Finishing") return "finishing"
+  if (tick.looking !== undefined) return `looking through older versions, ${looked(tick.looking)}`
   // what stands still now goes on some time, and has come so far on the average
   const rate = bytesPerSecond || (tick.seconds > 0 ? tick.bytes / tick.seconds : 0)
   const left = rate === 0 ? "-:--" : Format.clock((tick.total - tick.bytes) / rate)
   return `${left} left${tick.phase === "Repairing" ? ", repairing" : ""}`
 }
 
+const looked = ({ bytes, total }: Looking): string => `${Format.bytes(bytes)} of ${Format.bytes(total)}`
+
 const hashed = ({ hashed }: Tick): string =>
   hashed === undefined ? "" : `, ${Format.bytes(hashed.bytes)} of ${Format.bytes(hashed.total)} hashed`
 
 /** What sets the pace, and why; empty where nothing is known of it. */
-export const pace = ({ limit, phase }: Pick<Tick, "limit" | "phase">): string => {
+export const pace = ({ limit, looking, phase }: Pick<Tick, "limit" | "looking" | "phase">): string => {
   if (limit === undefined || phase === "Finished") return ""
+  if (looking !== undefined) return "catchers look through their older versions of large files"
   const awaited = limit.by === "Work" && limit.catchers.length > 0
   if (phase === "Comparing" && !awaited) return "catchers compare what they have with the source"
   if (phase === "Finishing" && !awaited) return "catchers put what they have in its place"
@@ -106,12 +110,13 @@ const named = ({ catchers, more }: Limit): string =>
 const because = ({ why }: Limit): string => (why === undefined ? "" : `: ${why}`)
 
 /** For what a catcher waits. */
-export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "bytes">, tick: Tick): string => {
+export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "looking" | "bytes">, tick: Tick): string => {
   switch (one.state) {
     case "Slow":
       return one.straggled === undefined ? "is served after the others" : `${one.straggled}: is served after the others`
     case "Receiving":
       if (tick.phase === "Comparing") return "compares with the source"
+      if (one.looking !== undefined) return `looks through its older version: ${looked(one.looking)}`
       if (one.bytes >= tick.total) return "waits for the end of the files"
       return tick.phase === "Sending" ? "waits for pages" : "waits for what it misses"
     case "Complete":

@@ -241,6 +241,7 @@ export class Questions {
     if (answer._tag === "SitOut") {
       for (const { file, heed } of this.sitOutListeners) if (file === answer.file) heed(slot, answer)
     }
+    if (answer._tag === "Comparing") this.options.silence.works(slot)
     for (const asked of this.pending) {
       if (asked.question.file === answer.file && asked.hear(slot, answer, this.options.now()))
         this.options.silence.onAnswered(slot)

@@ -152,6 +152,11 @@ export class SilenceWatch {
     this.dropped[slot] = 0
   }
 
+  /** It says that it works on an answer: while it did, it was not silent for another reason. */
+  works(slot: number): void {
+    this.wereSilent.delete(slot)
+  }
+
   left(slot: number): void {
     this.away.delete(slot)
     this.stuck.delete(slot)

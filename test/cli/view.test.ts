@@ -257,6 +257,15 @@ describe("the picture", () => {
     )
   })
 
+  it("while catchers look through older versions, and how far each is: no time is guessed", () => {
+    const looking = { bytes: 1_000_000, total: 4_000_000 }
+    const one = { ...view("berta", 0), looking }
+    const [state] = fold([started, { ...tick(9, 1000, [one]), looking } as Progress.Event])
+    const lines = Picture.picture(state, { columns: 100, rows: 24 })
+    assert.match(lines[0], /looking through older versions, 1.00 MB of 4.00 MB$/)
+    assert.include(lines[1], "  berta    0 %  comparing: 25 %  ")
+  })
+
   it("of a catcher that has all and waits with the others", () => {
     const [state] = fold([started, { ...tick(2, 3_000_000), phase: "Finished" } as Progress.Event], "Catch")
     assert.strictEqual(

@@ -48,6 +48,12 @@ describe("what sets the pace", () => {
     )
   })
 
+  it("is the catchers' search where they look through older versions", () => {
+    const looking = { bytes: 1, total: 2 }
+    const words = Words.pace({ limit: limit("Work", { catchers: ["c"] }), looking, phase: "Sending" })
+    assert.strictEqual(words, "catchers look through their older versions of large files")
+  })
+
   it("is not known before the first tick, and of a catcher", () => assert.strictEqual(Words.pace(tick), ""))
 })
 
@@ -55,6 +61,10 @@ describe("a catcher", () => {
   it.each([
     [{ state: "Receiving", bytes: 500 }, "waits for pages"],
     [{ state: "Receiving", bytes: 1000 }, "waits for the end of the files"],
+    [
+      { state: "Receiving", bytes: 0, looking: { bytes: 1e6, total: 4e6 } },
+      "looks through its older version: 1.00 MB of 4.00 MB"
+    ],
     [{ state: "Slow", bytes: 1, straggled: "slow link" }, "slow link: is served after the others"],
     [{ state: "Complete", bytes: 1000 }, "has everything"]
   ] as const)("%j", (one, words) => assert.strictEqual(Words.waitsFor(one, tick), words))

@@ -1,6 +1,7 @@
 /** Large files of which catchers have older versions: the union of what is missing goes on the air. [Y-13] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Tick } from "../../src/report/Event.ts"
 import type { Report } from "../../src/report/Report.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import * as MemorySource from "../../src/source/Memory.ts"
@@ -70,6 +71,36 @@ const pagesOf = (...places: ReadonlyArray<number>): number =>
 const selectionPages = 1
 
 describe("a large file of which catchers have an older version [Y-13]", () => {
+  it.effect("tells how far a catcher is with it, and calls it neither slow nor silent", () =>
+    Effect.gen(function* () {
+      const ticks: Array<Tick> = []
+      const slowly = (operation: string) => (operation === "reuse" ? Effect.sleep(250) : Effect.void)
+      // the other lacks so little that the first one is behind it
+      const outcome = yield* sync([older(otherAt(10)), tree.slice(0, 2)], {
+        timeoutMillis: 2000,
+        faults: () => ({ turn: slowly }),
+        observer: { masterTells: (event) => (event._tag === "Tick" ? void ticks.push(event) : undefined) }
+      })
+      isWhole(outcome)
+      const looking = ticks.filter((tick) => tick.looking !== undefined)
+      assert.isAbove(looking.length, 3)
+      for (const { catchers, looking: all } of looking) {
+        assert.deepStrictEqual(catchers.map(({ looking, state, straggled }) => ({ looking, state, straggled }))[0], {
+          looking: all,
+          state: "Receiving",
+          straggled: undefined
+        })
+      }
+      const parts = looking.map(({ looking }) => looking!.bytes)
+      assert.deepStrictEqual(
+        parts,
+        parts.toSorted((a, b) => a - b)
+      )
+      assert.isAbove(parts.at(-1)!, parts[0])
+      assert.isTrue(looking.every(({ looking }) => looking!.total >= size))
+    })
+  )
+
   it.effect("is sent as the union of the blocks that have changed, whoever has another", () =>
     Effect.gen(function* () {
       const outcome = yield* sync([older(otherAt(10)), older(otherAt(10, 3_000_000)), older(otherAt(size - 1))])
