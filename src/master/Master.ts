@@ -209,11 +209,11 @@ const reporting = Effect.fnUntraced(function* (state: State) {
   const { protection, session } = yield* MasterExchange
   const { roster } = yield* Members
   const { whyBehind } = yield* Standing
-  const { pages, parity, repaired } = (yield* Sender).totals()
+  const { bytes: sentBytes, pages, parity, repaired } = (yield* Sender).totals()
   const { ledger, startedMillis } = state
   const needed = ledger.needed((yield* Paths).pageBytes())
   const nowMillis = yield* Clock.currentTimeMillis
-  return ledger.report({
+  const report = ledger.report({
     session: displaySession(session),
     protection,
     seconds: seconds(nowMillis - startedMillis),
@@ -222,6 +222,7 @@ const reporting = Effect.fnUntraced(function* (state: State) {
     whyBehind,
     pages: { needed, sent: pages, repaired, parity }
   })
+  return { ...report, sentBytes }
 })
 
 /** Why the session ends without a Bye. */

@@ -153,6 +153,9 @@ export const Report = Schema.Struct({
     }).annotateKey({ description: "what would be sent (master, --dry-run); `selected` is that once for all" })
   ),
   pages: Pages.annotateKey({ description: "page datagrams" }),
+  sentBytes: Schema.optionalKey(
+    Fields.count("bytes of pages sent, lists, repairs and parity included (master); `bytes` by them is rsync's speedup")
+  ),
   catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
   skipped: Fields.count("entries of types that nobody is sent"),
   failures: Fields.list(UnsentReport, "entries that the master could not send to anybody, or (arrived) not as they are")

@@ -72,8 +72,23 @@ const sent = (report: Report): Array<string> => {
   // A session that was ended early has sent a part, and its speed is that of the part. Of nothing there is no part.
   const isPart = needed > sent && bytes > 0
   const done = isPart ? bytes * (sent / needed) : bytes
-  const much = `${Format.bytes(done)} in ${speed(done, report.seconds)}${deletedOf(report)}`
-  return [`sent ${isPart ? `${Format.percent(sent, needed)} % of ` : ""}${what(isPart)}: ${much}`, ...pagesOf(report)]
+  const saved = isPart ? undefined : savedOf(report)
+  const seconds = saved === undefined ? speed(done, report.seconds) : Format.seconds(report.seconds)
+  const much = `${Format.bytes(done)} in ${seconds}${deletedOf(report)}`
+  return [
+    `sent ${isPart ? `${Format.percent(sent, needed)} % of ` : ""}${what(isPart)}: ${much}`,
+    ...(saved === undefined ? [] : [saved]),
+    ...pagesOf(report)
+  ]
+}
+
+/** What went out, as rsync says it, where that is less than the tree; undefined: it is not. */
+const savedOf = ({ bytes, catchers, seconds, selected, sentBytes }: Report): string | undefined => {
+  if (selected === undefined || !catchers.some(({ state }) => isWell(state))) return undefined
+  if (sentBytes === undefined || sentBytes === 0 || sentBytes >= bytes) return undefined
+  const rate = seconds > 0 ? `, ${Format.rate(sentBytes / seconds)}` : ""
+  const speedup = (bytes / sentBytes).toFixed(2)
+  return `sent ${Format.bytes(sentBytes)} of pages${rate}; total size is ${Format.bytes(bytes)}, speedup is ${speedup}`
 }
 
 /** What was to be sent: the tree, or the part of it that some catcher lacked. */

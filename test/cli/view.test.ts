@@ -414,6 +414,25 @@ describe("the summary", () => {
     assert.strictEqual(lines[1], "pages: 2,000 needed, 500 sent, 0 repaired, 0 parity")
   })
 
+  it("of what catchers had in part says what went out, and rsync's speedup", () => {
+    const delta = { ...report, bytes: 40_000_000, selected: { files: 1, bytes: 40_000_000 }, sentBytes: 500_000 }
+    const few = { ...delta, selected: { files: 2, bytes: 100_000 }, sentBytes: 120_000 }
+    const saved = (one: Report) => Summary.lines(one, "Send", false).slice(0, 2)
+    assert.deepStrictEqual(saved(delta), [
+      "sent 3 files, 2 directories, 1 link: 40.0 MB in 1.5 s",
+      "sent 500 kB of pages, 333 kB/s; total size is 40.0 MB, speedup is 80.00"
+    ])
+    assert.deepStrictEqual(saved(few), [
+      "sent 2 files of 3 files, 2 directories, 1 link: 100 kB in 1.5 s",
+      "sent 120 kB of pages, 80.0 kB/s; total size is 40.0 MB, speedup is 333.33"
+    ])
+    // a copy to those that have nothing, and a part of one
+    const copy = { ...delta, sentBytes: 41_000_000 }
+    assert.match(saved(copy)[1], /^pages: /)
+    assert.match(saved({ ...delta, pages: { ...report.pages, sent: 100 } })[1], /^pages: /)
+    assert.match(saved({ ...delta, catchers: [{ ...complete("anna"), state: "Lost" }] })[1], /^pages: /)
+  })
+
   it("of a session that ended early says so too of what catchers lacked", () => {
     const selected = { files: 2, bytes: 1_000_000 }
     const pages = { needed: 700, sent: 70, repaired: 0, parity: 0 }

@@ -104,9 +104,12 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
   it.effect("is sent as the union of the blocks that have changed, whoever has another", () =>
     Effect.gen(function* () {
       const outcome = yield* sync([older(otherAt(10)), older(otherAt(10, 3_000_000)), older(otherAt(size - 1))])
-      const { pages } = isWhole(outcome)
+      const { bytes, pages, sentBytes = 0 } = isWhole(outcome)
       assert.strictEqual(pages.needed, selectionPages + pagesOf(10, 3_000_000, size - 1))
       assert.strictEqual(pages.repaired, 0)
+      // lists and their signatures are sent as well
+      assert.isAtLeast(sentBytes, (pages.needed - 4) * pageBytes)
+      assert.isBelow(sentBytes, bytes / 10)
       const own = outcome.catchers.map((exit) => (exit._tag === "Success" ? exit.value.pages : undefined))
       assert.deepStrictEqual(
         own.map((pages) => [pages?.needed, pages?.repaired]),
