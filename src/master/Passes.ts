@@ -36,16 +36,16 @@ export const sendAll = Effect.fnUntraced(function* (ledger: Ledger, repair: Repa
     else if (todo.length > 0 || audiences.areRevisionsOwed()) yield* pass(shared, todo)
     // [Y-3] one that takes long to find out what it lacks holds up nobody
     else if (audiences.newcomers().length > 0) {
-      yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+      yield* commitTree(shared, audiences.holdingEverything(), awayMillis)
       yield* admit(shared)
     }
     // [O-6] a catcher that is away comes back or is lost; [J-9] one that asks for a name that was
     // taken may have been started again
     else if (hasRetrying() || audiences.reachable().length < audiences.present().length) {
       // those that have everything need not wait with their tree
-      yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+      yield* commitTree(shared, audiences.holdingEverything(), awayMillis)
       yield* Effect.sleep(Limits.announceMillis)
-    } else if (uncommitted.length > 0) yield* commitTree(ledger, uncommitted)
+    } else if (uncommitted.length > 0) yield* commitTree(shared, uncommitted)
     // in the same step, or a catcher would be taken in that is sent nothing
     else return end()
   }
@@ -182,9 +182,10 @@ const admitUntil = Effect.fnUntraced(function* (shared: Shared, over: Deferred.D
  * commit the tree.
  */
 const commitPass = Effect.fnUntraced(function* <E, R>(
-  { audiences, ledger }: Shared,
+  shared: Shared,
   send: (files: ReadonlyArray<Outgoing>) => Effect.Effect<void, E, R>
 ) {
+  const { audiences, ledger } = shared
   const { awayMillis } = yield* Silence
   const revisions: Array<Fiber.Fiber<void, E>> = []
   while (audiences.areRevisionsOwed()) {
@@ -197,6 +198,6 @@ const commitPass = Effect.fnUntraced(function* <E, R>(
     }
   }
   // catchers that wait for stragglers only do not wait with their tree
-  yield* commitTree(ledger, audiences.holdingEverything(), awayMillis)
+  yield* commitTree(shared, audiences.holdingEverything(), awayMillis)
   yield* Fiber.joinAll(revisions)
 })

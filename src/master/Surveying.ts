@@ -41,7 +41,7 @@ export const survey = Effect.fnUntraced(function* (shared: Shared, audience: Aud
     comparing.push(...doubting.filter((slot) => !holding.includes(slot)), ...second.comparing)
   }
   const surveyed = audience.filter((slot) => ledger.isSurveyed(slot))
-  if (ledger.policy.itemizes) yield* itemize(ledger, ledger.policy, surveyed)
+  if (ledger.policy.itemizes) yield* itemize(shared, ledger.policy, surveyed)
   if (!ledger.policy.isDryRun) {
     const signatures = yield* sign(ledger, (yield* Paths).announcedBytes())
     if (signatures.length > 0) ledger.addSignatures(signatures)
@@ -84,16 +84,25 @@ const tellHashes = Effect.fnUntraced(function* (shared: Shared, doubting: Audien
   }
 })
 
-/** [Y-7] Tells what is to be changed at each. */
-const itemize = Effect.fnUntraced(function* (ledger: Ledger, policy: Policy, audience: Audience) {
+/**
+ * [Y-7] Tells what is to be changed at each. What is to go may stay after all, and is told when it
+ * has gone.
+ */
+const itemize = Effect.fnUntraced(function* ({ deletions, ledger }: Shared, policy: Policy, audience: Audience) {
   const { roster } = yield* Members
   const progress = yield* Progress
+  for (const slot of audience) deletions.delete(slot)
   yield* Survey.itemize(audience, (slot, items) =>
     Effect.sync(() => {
       const catcher = roster().members[slot].name
+      const going = deletions.get(slot) ?? []
+      deletions.set(slot, going)
       for (const item of items) {
         const told = Itemize.lineOf(item, ledger.manifest, policy)
-        if (told !== undefined) progress.publish({ _tag: "Itemized", catcher, ...told })
+        if (told === undefined) continue
+        const event = { _tag: "Itemized", catcher, ...told } as const
+        if (item._tag === "Change" || policy.isDryRun) progress.publish(event)
+        else going.push(event)
       }
     })
   )

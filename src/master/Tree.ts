@@ -14,6 +14,7 @@ import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
+import type { Shared } from "./Sending.ts"
 
 /**
  * The manifest goes through the same phases, but is closed last, when a catcher has all the rest.
@@ -50,7 +51,11 @@ export const sendManifest = Effect.fnUntraced(function* (
 })
 
 /** The close of the manifest; with patience at those that answer within it. */
-export const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience: Audience, patienceMillis?: number) {
+export const commitTree = Effect.fnUntraced(function* (
+  { deletions, ledger }: Pick<Shared, "deletions" | "ledger">,
+  audience: Audience,
+  patienceMillis?: number
+) {
   if (audience.length === 0) return
   const closed = yield* Effect.catchTag(
     Close.close(0, audience, ledger.entries.length, patienceMillis),
@@ -66,6 +71,9 @@ export const commitTree = Effect.fnUntraced(function* (ledger: Ledger, audience:
   const progress = yield* Progress
   for (const slot of first) {
     const member = roster().members[slot]
+    const isAnyGone = (closed.done.get(slot)?.deleted ?? 0) > 0
+    for (const event of isAnyGone ? (deletions.get(slot) ?? []) : []) progress.publish(event)
+    deletions.delete(slot)
     if (ledger.stateOf(member) === "Complete") progress.publish({ _tag: "Completed", id: member.name })
   }
 })

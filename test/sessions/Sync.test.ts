@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type { Event } from "../../src/report/Event.ts"
 import type { Report } from "../../src/report/Report.ts"
 import { exitStatusOf } from "../../src/report/Report.ts"
 import { Changing } from "../../src/simulate/Changing.ts"
@@ -209,6 +210,26 @@ describe("a session with a policy", () => {
       assert.deepStrictEqual(told(reportOf(cautious.outcome.catchers[0])), [kept])
       const careless = { deletes: true, ignoresErrors: true }
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
+    })
+  )
+  it.effect("tells names as deleted once they are, and none that stay [Y-6] [Y-7]", () =>
+    Effect.gen(function* () {
+      const extra = [...tree, Simulation.file("d/old", 10)]
+      const versions = [older(extra, "d/small 3"), older(extra, "d/small 3")]
+      const faults = (catcher: number) =>
+        catcher === 0 ? { refuse: (_: string, path: string) => (path.endsWith("small 3") ? "EACCES" : undefined) } : {}
+      const told: Array<string> = []
+      const masterTells = (event: Event) => {
+        if (event._tag === "Itemized") told.push(`${event.catcher} ${event.changes} ${event.path}`)
+      }
+      const deletionsOf = Effect.fnUntraced(function* (isDryRun: boolean) {
+        told.length = 0
+        yield* sync(versions, { faults, observer: { masterTells } }, { deletes: true, itemizes: true, isDryRun })
+        return told.filter((line) => line.includes("*deleting")).toSorted()
+      })
+      assert.deepStrictEqual(yield* deletionsOf(false), ["c2 *deleting d/old"])
+      assert.isTrue(told.at(-1)?.includes("*deleting"))
+      assert.deepStrictEqual(yield* deletionsOf(true), ["c1 *deleting d/old", "c2 *deleting d/old"])
     })
   )
   it.effect("foresees what cannot be: paths that no store takes, and what is too much to delete [Y-7]", () =>
