@@ -385,8 +385,10 @@ export class ManifestFile {
       attendance.veto(changes)
       attendance.vetoedDeletions = kept.filter(({ isVetoed }) => isVetoed === true)
       yield* answering
-      if (policy.isDryRun) return [...refusalsOf(entries), ...kept.filter(({ isVetoed }) => isVetoed !== true)]
-      const failures = yield* store.prepare(entries, { policy, changes, ...this.sparing })
+      const prepared = yield* store.prepare(entries, { policy, changes, ...this.sparing })
+      if (policy.isDryRun)
+        return [...refusalsOf(entries), ...prepared, ...kept.filter(({ isVetoed }) => isVetoed !== true)]
+      const failures = prepared
       attendance.refuse(failures)
       attendance.countStanding()
       return failures

@@ -38,7 +38,7 @@ import * as Room from "../tree/Room.ts"
 import type { Failure } from "../wire/Message.ts"
 import { at, below, destination, MemorySite, type Options, pathOf, placeOfPart, put, type Stage } from "./MemorySite.ts"
 import * as Writers from "./MemoryWriters.ts"
-import { changedMeanwhile, failureOf } from "./Reasons.ts"
+import { changedMeanwhile, failureOf, notEmpty } from "./Reasons.ts"
 import { type DestinationEscape, type Deleted, type Deleting, Store, type StoreError, type Surveyed } from "./Store.ts"
 import type { Node, Volume } from "./Volume.ts"
 
@@ -222,6 +222,7 @@ const prepare = Effect.fn("Memory.prepare")(function* (
 ) {
   if (surveyed === undefined || !site.inventory.isOf(entries)) site.begin(entries)
   if (surveyed !== undefined) site.takeSurvey(surveyed)
+  if (surveyed?.policy.isDryRun === true) return foreseen(site)
   const failures: Array<Failure> = []
   const { inventory } = site
   for (const index of entries.keys()) {
@@ -237,6 +238,16 @@ const prepare = Effect.fn("Memory.prepare")(function* (
   yield* site.stands
   return failures
 })
+
+/** Entries of which a directory that is not empty keeps the place; here none is made to go. */
+const foreseen = ({ inventory, volume }: MemorySite): ReadonlyArray<Failure> => {
+  const isBlocked = (entry: Entry, index: number) => {
+    const node = volume.find(pathOf(entry))
+    const isFull = node?._tag === "Directory" && node.entries.size > 0
+    return isFull && entry._tag !== "Directory" && Compare.isLacked(inventory.changeOf(index))
+  }
+  return inventory.indices(isBlocked).map((entry) => ({ entry, reason: notEmpty().reason }))
+}
 
 const prepareEntry = Effect.fnUntraced(function* (site: MemorySite, entry: Entry, index: number) {
   const { inventory, volume } = site

@@ -157,7 +157,8 @@ export class Store extends Context.Service<
     readonly hash: (files: Runs, hashing: Hashing) => Effect.Effect<Hashes>
     /**
      * Takes the manifest: checks every path, makes directories, symbolic links, FIFOs, sockets and devices. Failures are those of entries.
-     * `surveyed`: what the survey of the same entries has found.
+     * `surveyed`: what the survey of the same entries has found. In a dry run nothing is made, and failures are those foreseen:
+     * of entries of which a directory that is not empty has the place.
      */
     readonly prepare: (
       entries: ReadonlyArray<Entry>,

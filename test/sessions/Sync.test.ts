@@ -212,6 +212,27 @@ describe("a session with a policy", () => {
       assert.deepStrictEqual(stands(yield* sync(versions, { faults }, careless)), [false, false, false])
     })
   )
+  it.effect("foresees that a directory which is not empty keeps the place of a file [Y-7]", () =>
+    Effect.gen(function* () {
+      const path = "d/small 3"
+      const others = tree.filter(({ entry }) => Buffer.from(entry.path).toString() !== path)
+      const blocked = [...others, Simulation.directory(path), Simulation.file(`${path}/own`, 10)]
+      const failuresOf = Effect.fnUntraced(function* (isDryRun: boolean) {
+        const { outcome } = yield* sync([blocked], {}, { isDryRun })
+        return reportOf(outcome.master).catchers[0].failures
+      })
+      const foreseen = yield* failuresOf(true)
+      assert.deepStrictEqual(
+        foreseen.map((failure) => failure.path),
+        [path]
+      )
+      assert.include(foreseen[0].reason, "a directory that is not empty is in its place")
+      assert.deepStrictEqual(
+        (yield* failuresOf(false)).map((failure) => failure.path),
+        [path]
+      )
+    })
+  )
   it.effect("tells names as deleted once they are, and none that stay [Y-6] [Y-7]", () =>
     Effect.gen(function* () {
       const extra = [...tree, Simulation.file("d/old", 10)]

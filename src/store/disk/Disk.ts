@@ -144,6 +144,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   if (surveyed === undefined || !site.inventory.isOf(manifest)) site.begin(manifest)
   if (surveyed !== undefined) site.takeSurvey(surveyed)
   const { inventory } = site
+  if (surveyed?.policy.isDryRun === true) return destination.isOpen ? yield* Way.foresee(site) : []
   const failures: Array<Failure> = []
   const isTwin = (index: number) => inventory.isUnchanged(index) && site.mayBeTwin(index)
   const now = inventory.indices(

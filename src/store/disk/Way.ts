@@ -8,12 +8,13 @@ import * as Result from "effect/Result"
 import type { Filter } from "../../filter/Filter.ts"
 import type { Limit } from "../../filter/Veto.ts"
 import * as Compare from "../../tree/Compare.ts"
+import { keyOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
-import { refusal, vetoed } from "../Reasons.ts"
+import { notEmpty, refusal, vetoed } from "../Reasons.ts"
 import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Steps } from "./Destination.ts"
-import { filterAt, Removal } from "./Removal.ts"
+import { filterAt, openDirectory, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 
 /** What may go to make way. */
@@ -36,18 +37,50 @@ export const clear = Effect.fnUntraced(function* (
   const blocked = new Set<number>()
   for (const index of indices) {
     const entry = inventory.entries[index]
-    if (entry === undefined || entry._tag === "Directory" || (inventory.changeOf(index) & Compare.change.Kind) === 0)
-      continue
+    if (!isWanted(site, index)) continue
     const before = failures.length
-    const refused = yield* destination.inSteps(emptyOut(site, forcing, index))
+    const refused = yield* destination.inSteps(emptyOut(site, forcing, index, false))
     if (refused !== undefined) fail(failures, index, entry.path, refused)
     if (failures.length > before) blocked.add(index)
   }
   return blocked.size === 0 ? indices : indices.filter((index) => !blocked.has(index))
 })
 
+/** Of which entries would a directory keep the place? Nothing is changed. [Y-7] */
+export const foresee = Effect.fnUntraced(function* (site: Site) {
+  const { destination, forcing, inventory } = site
+  const failures: Array<Failure> = []
+  for (const [index, { path }] of inventory.entries.entries()) {
+    if (!isWanted(site, index)) continue
+    const refused =
+      forcing === undefined
+        ? Result.getOrUndefined(Result.try(() => (isFull(site, path) ? notEmpty() : undefined)))
+        : yield* destination.inSteps(emptyOut(site, forcing, index, true))
+    if (refused !== undefined) fail(failures, index, path, refused)
+  }
+  return failures
+})
+
+/** Has something of another type the place of an entry that is no directory? */
+const isWanted = ({ inventory }: Site, index: number): boolean =>
+  inventory.entries[index] !== undefined &&
+  inventory.entries[index]._tag !== "Directory" &&
+  Compare.isLacked(inventory.changeOf(index)) &&
+  (inventory.changeOf(index) & Compare.change.Kind) !== 0
+
+/** Is it a directory with something in it? */
+const isFull = ({ destination }: Site, path: Uint8Array): boolean => {
+  if (destination.tree.see(path)?.kind !== "Directory") return false
+  const reading = openDirectory(destination.tree.directory(keyOf(path)))
+  try {
+    return reading.readSync() !== null
+  } finally {
+    reading.closeSync()
+  }
+}
+
 /** Removes a directory in the place of an entry, with all in it; answers why it cannot go. */
-function* emptyOut(site: Site, forcing: Forcing, index: number): Steps<unknown> {
+function* emptyOut(site: Site, forcing: Forcing, index: number, isDry: boolean): Steps<unknown> {
   const { changes, destination, inventory, veto } = site
   const { path } = inventory.entries[index]
   const { name, parent } = Confinement.split(path)
@@ -64,6 +97,7 @@ function* emptyOut(site: Site, forcing: Forcing, index: number): Steps<unknown> 
     new Removal(destination, { most: forcing.most + 1, isDry, veto, backups: changes.backups })
   const foreseen = removing(true)
   if (!(yield* foreseen.remove(parent, [name], filter.success, true))) return whyNot(forcing, foreseen)
+  if (isDry) return void (forcing.most -= foreseen.count - 1)
   const removal = removing(false)
   const isGone = yield* removal.remove(parent, [name], filter.success, true)
   forcing.most -= isGone ? removal.count - 1 : removal.count
