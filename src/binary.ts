@@ -48,7 +48,7 @@ const unnamed = 0o20000000 | constants.O_DIRECTORY
 /** Opens an addon, which the system takes from files only: one without a name, where there are such. */
 const open = (bytes: Uint8Array): unknown => {
   const module = { exports: {} }
-  for (const directory of [tmpdir(), "/dev/shm", "/var/tmp"]) {
+  for (const directory of ["/dev/shm", tmpdir(), "/var/tmp"]) {
     try {
       openFrom(module, directory, bytes)
       return module.exports
