@@ -1,6 +1,9 @@
 /**
  * Older versions of the tree, as they stand at catchers before a session with a policy: another at each, with names that the
  * tree does not have.
+ *
+ * No policy asks for `isInPlace`: the store in memory always makes a file anew, and that a name has mixed content for a while, as
+ * the disk's store leaves it then, is what the first check of every session forbids.
  */
 import * as Result from "effect/Result"
 import { hasBlocks } from "../delta/Blocks.ts"
