@@ -464,9 +464,9 @@ export const questionMillis = 20
 export const minQuestionMillis = 4
 /**
  * When so small a part of a slice still owes its answer, the others have shown how long an answer
- * takes. [Q-16] Of fewer than 16 catchers that is nobody.
+ * takes. [Q-16] Of fewer than 8 catchers that is nobody.
  */
-export const mostOwing = 1 / 16
+export const mostOwing = 1 / 8
 /** So much longer than the others a late answer may take before it is asked for again. */
 export const restMillis = 2
 /** The longest pause before a question is repeated. */

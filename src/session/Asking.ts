@@ -311,16 +311,18 @@ export class Questions {
 
   /**
    * [Q-16] When nearly all of a slice have answered, the rest is not waited for: others can be
-   * asked meanwhile. Where all have been asked, it has as much time again.
+   * asked meanwhile. Where all have been asked, it has as much time again, or a quarter of that
+   * where it may be left.
    */
   private awaitSlice(asked: Asked, pauseMillis: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { now } = this.options
       const askedMillis = now()
       yield* Effect.timeoutOption(asked.mostAnswered.await, pauseMillis)
-      if (asked.hasUnasked() || !asked.isOpen()) return
+      if (asked.hasUnasked()) return
       const passedMillis = now() - askedMillis
-      const leftMillis = Math.min(pauseMillis - passedMillis, passedMillis + Limits.restMillis)
+      const graceMillis = asked.isOpen() ? passedMillis + Limits.restMillis : passedMillis / 4
+      const leftMillis = Math.min(pauseMillis - passedMillis, graceMillis)
       if (leftMillis > 0) yield* Effect.timeoutOption(asked.sliceAnswered.await, leftMillis)
     })
   }
