@@ -458,23 +458,22 @@ const syncs = async () => {
         peers(source, to, [peer]).map(([, run]) => [label, run, source, to, quiet, stand])
       )
     ])
+  const toOne = [
+    ["rsync to ONE", "rsync", 1],
+    ["rsync to ONE, over ssh", "rsync, ssh with aes128-gcm", 1]
+  ]
   const same = standing(include)
-  for (const count of [1, 4]) {
-    await sync(`sync-include-${count}`, include, count, same, [
-      ["rsync to ONE", "rsync", 1],
-      ["rsync to ONE, over ssh", "rsync, ssh with aes128-gcm", 1]
-    ])
-  }
+  for (const count of [1, 4]) await sync(`sync-include-${count}`, include, count, same, toOne)
   const many = () => files(Number(argument("--files") ?? 200_000), 100)
   const few = standing(many, (i) => (i === 1 ? [0, 3] : [0, 0]))
-  await sync("sync-many-4", many, 4, few, [["rsync to ONE", "rsync", 1]])
+  await sync("sync-many-4", many, 4, few, toOne)
   // 512 MiB, of which a hundredth is another one
   const large = () => files(1000, 512 * 1024)
   for (const [name, lacks] of [
     ["same", () => [0, 10]],
     ["other", (i) => [10 * i, 10]]
   ])
-    await sync(`sync-percent-4-${name}`, large, 4, standing(large, lacks), [["rsync to ONE", "rsync", 1]])
+    await sync(`sync-percent-4-${name}`, large, 4, standing(large, lacks), toOne)
 }
 
 /** One large file, of which each catcher has an older version of its own. */

@@ -24,7 +24,7 @@ const pagesOf = (lacked: ReadonlyArray<ReadonlyMap<string, number>>): number => 
 describe.skipIf(Lab.unavailable !== undefined)("old versions on real hosts", () => {
   for (const [count, loss] of [
     [4, 0],
-    [10, 2]
+    [16, 2]
   ]) {
     it.live(
       `${count} catchers, ${loss} % loss, each with another: equal in the end, and nothing else was touched`,
