@@ -10,23 +10,27 @@ import * as Install from "../../src/ops/Install.ts"
 
 const program = Buffer.from('#!/bin/sh\necho "brought: $*"\nread line\necho "$line"\n')
 
-const host = Effect.acquireRelease(
-  Effect.gen(function* () {
-    const home = mkdtempSync(join(tmpdir(), "mrsync-home-"))
-    const file = join(home, "program")
-    writeFileSync(file, program)
-    const found = yield* Install.programIn(file)
-    const command = Install.commandOf(found, "1.0.0")
-    const run = (input: Buffer, shell = "sh") => {
-      const env = { HOME: home, PATH: `${join(home, "bin")}:${process.env["PATH"]}` }
-      const { status, stderr, stdout } = spawnSync(shell, ["-c", `${command} catch --pushed`], { input, env })
-      return { status, said: stdout.toString(), error: stderr.toString() }
-    }
-    const kept = join(home, ".cache/mrsync", found.hash)
-    return { home, found, kept, run }
-  }),
-  ({ home }) => Effect.sync(() => rmSync(home, { recursive: true }))
-).pipe(Effect.provide(NodeFileSystem.layer))
+const hostIn = (folder: string) =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const home = join(mkdtempSync(join(tmpdir(), "mrsync-home-")), folder)
+      mkdirSync(home, { recursive: true })
+      const file = join(home, "program")
+      writeFileSync(file, program)
+      const found = yield* Install.programIn(file)
+      const command = Install.commandOf(found, "1.0.0")
+      const run = (input: Buffer, shell = "sh") => {
+        const env = { HOME: home, PATH: `${join(home, "bin")}:${process.env["PATH"]}` }
+        const { status, stderr, stdout } = spawnSync(shell, ["-c", `${command} catch --pushed`], { input, env })
+        return { status, said: stdout.toString(), error: stderr.toString() }
+      }
+      const kept = join(home, ".cache/mrsync", found.hash)
+      return { home, found, kept, run }
+    }),
+    ({ home }) => Effect.sync(() => rmSync(join(home, folder === "" ? "" : ".."), { recursive: true }))
+  ).pipe(Effect.provide(NodeFileSystem.layer))
+
+const host = hostIn("")
 
 describe("Install", () => {
   it.effect("brings the program where there is none, once, and goes on with what comes behind it", () =>
@@ -53,6 +57,29 @@ describe("Install", () => {
         assert.include(error, "not the hash")
         assert.deepStrictEqual(readdirSync(kept), [])
       }
+    })
+  )
+
+  it.effect("says why the program could not be written", () =>
+    Effect.gen(function* () {
+      const { home, kept, run } = yield* host
+      mkdirSync(join(home, "bin"))
+      const full = "head: error writing 'standard output': No space left on device"
+      writeFileSync(join(home, "bin/head"), `#!/bin/sh\necho "${full}" >&2\nexit 1\n`, { mode: 0o755 })
+      const { error, status } = run(program)
+      assert.deepStrictEqual([status, error], [1, `${full}\n`])
+      assert.deepStrictEqual(readdirSync(kept), [])
+    })
+  )
+
+  it.effect("removes nothing but its own file, where the home directory has a space in its name", () =>
+    Effect.gen(function* () {
+      const { home, kept, run } = yield* hostIn("some body")
+      const other = home.replace(/ .*$/, "")
+      writeFileSync(other, "of somebody else")
+      assert.strictEqual(run(Buffer.alloc(0)).status, 1)
+      assert.isTrue(existsSync(other))
+      assert.deepStrictEqual(readdirSync(kept), [])
     })
   )
 
