@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
@@ -15,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Line from "../report/Line.ts"
+import * as Errno from "../system/Errno.ts"
 import * as Handover from "./Handover.ts"
 import type { Host } from "./Hosts.ts"
 import * as Install from "./Install.ts"
@@ -112,7 +114,7 @@ const connection = Effect.fnUntraced(function* (
   told: Effect.Effect<(name: string) => Handover.Handover>
 ) {
   const started = yield* Effect.result(start(RemoteShell.commandOf(options.shell, host, options), !options.asks))
-  if (Result.isFailure(started)) return `${options.shell.words[0]} cannot be started: ${started.failure.message}`
+  if (Result.isFailure(started)) return `${options.shell.words[0]} cannot be started: ${refusalOf(started.failure)}`
   const { ended, errors, hello, last, say, wanted } = started.success
   const failed = (hasAnswered: boolean) =>
     Effect.map(ended, (status) => {
@@ -140,6 +142,10 @@ const connection = Effect.fnUntraced(function* (
   yield* say(Stream.succeed(Buffer.from(Handover.print(handoverOf(host.name)))))
   return yield* failed(true)
 })
+
+/** Why a command was not started, in the system's words. */
+const refusalOf = ({ message, reason: { cause } }: PlatformError.PlatformError): string =>
+  Errno.codeOf(cause) === undefined ? message : Errno.fromCause(cause).reason
 
 /** The program is on its way to the host. */
 const underWay = Symbol("under way")

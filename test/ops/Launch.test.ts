@@ -1,4 +1,5 @@
 /** Catchers are started by commands that are made up here, under virtual time. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -102,6 +103,15 @@ const settled = Effect.repeat(
   Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve))),
   { times: 20 }
 )
+
+/** Why a command that there is not was not started. */
+const unstarted = Effect.scoped(
+  Effect.gen(function* () {
+    const shell = Result.getOrThrow(RemoteShell.parse("/no/such/shell"))
+    const fleet = yield* Launch.launch(named("a"), { ...options(1), shell })
+    return (yield* Stream.runCollect(fleet.failures)).map(({ reason }) => reason)
+  })
+).pipe(Effect.provide(NodeServices.layer))
 
 /** Launches at these hosts; the scope closes with `close`. */
 const launched = Effect.fnUntraced(function* (names: ReadonlyArray<string>, fanout = 9, install?: Install.Program) {
@@ -273,4 +283,10 @@ describe("Handover", () => {
     assert.isTrue(Result.isFailure(read) && !read.failure.includes("secret"))
     assert.notInclude(JSON.stringify(handoverOf("a")), "the key")
   })
+
+  it.live("a command that there is not is told in the system's words", () =>
+    Effect.map(unstarted, (reasons) =>
+      assert.deepStrictEqual(reasons, ["/no/such/shell cannot be started: no such file or directory (ENOENT)"])
+    )
+  )
 })
