@@ -72,12 +72,12 @@ const surroundings = Effect.fnUntraced(function* (name: string) {
 const manager = Effect.gen(function* () {
   const { NOTIFY_SOCKET: socket, WATCHDOG_PID: watched = String(process.pid), WATCHDOG_USEC: micros } = process.env
   if (socket === undefined) return Option.none()
-  const { open } = yield* notify
+  const { open, watchdogMillisOf } = yield* notify
   const tell = open(socket)
   if (Option.isNone(tell)) {
     yield* Effect.logWarning(`the manager of services cannot be told anything at ${socket}: that needs Linux and koffi`)
   }
-  const watchdogMillis = micros === undefined || watched !== String(process.pid) ? undefined : Number(micros) / 1000
+  const watchdogMillis = micros === undefined || watched !== String(process.pid) ? undefined : watchdogMillisOf(micros)
   return Option.map(tell, (tell) => ({ tell, watchdogMillis }))
 })
 

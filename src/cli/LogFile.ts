@@ -15,6 +15,9 @@ import { UsageError } from "./Status.ts"
 /** A log is for its owner and the group. */
 const mode = 0o640
 
+/** A pipe is no reason to wait: one that nobody reads, or that is full, cannot be written. */
+const flags = Fs.constants.O_WRONLY | Fs.constants.O_APPEND | Fs.constants.O_CREAT | Fs.constants.O_NONBLOCK
+
 /** A log that is open. */
 export interface LogFile {
   /** A screen whose lines are in the log, too. */
@@ -72,7 +75,7 @@ class Appended {
   constructor(path: string, told: (reason: string) => void) {
     this.path = path
     this.told = told
-    this.fd = Fs.openSync(path, "a", mode)
+    this.fd = Fs.openSync(path, flags, mode)
   }
 
   append(line: string): void {
@@ -92,7 +95,7 @@ class Appended {
   }
 
   reopen(): void {
-    const opened = Result.try(() => Fs.openSync(this.path, "a", mode))
+    const opened = Result.try(() => Fs.openSync(this.path, flags, mode))
     if (Result.isFailure(opened)) {
       return this.told(`cannot be opened again, and goes on where it was: ${Errno.fromCause(opened.failure).reason}`)
     }

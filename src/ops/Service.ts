@@ -18,6 +18,9 @@ export interface Manager {
 /** Signs of life within the time of the watchdog: some may come late. */
 const signs = 4
 
+/** Signs of life come no faster, whatever the watchdog asks for. */
+const leastBeatMillis = 10
+
 /** A service under a manager; without one nobody is told anything. */
 export class Service {
   /** How often it has to say that it lives; undefined: never. */
@@ -28,7 +31,8 @@ export class Service {
 
   constructor(manager: Manager | undefined) {
     this.manager = manager
-    this.beatMillis = manager?.watchdogMillis === undefined ? undefined : manager.watchdogMillis / signs
+    this.beatMillis =
+      manager?.watchdogMillis === undefined ? undefined : Math.max(leastBeatMillis, manager.watchdogMillis / signs)
   }
 
   /** Something has happened in a session, or between two. */

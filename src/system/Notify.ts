@@ -18,6 +18,10 @@ const withoutSignal = 0x4000
 const dontWait = 0x40
 const longestPath = 107
 
+/** What is said of the watchdog in the environment (`WATCHDOG_USEC`), in milliseconds; undefined where that is no time. */
+export const watchdogMillisOf = (micros: string): number | undefined =>
+  /^0*[1-9]\d*$/.test(micros) ? Number(micros) / 1000 : undefined
+
 /** The socket at a path, or at an abstract name (`@...`); none where it, or koffi, cannot be had. */
 export const open = (address: string): Option.Option<Tell> => {
   const to = process.platform === "linux" ? addressOf(address) : undefined

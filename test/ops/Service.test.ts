@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Service } from "../../src/ops/Service.ts"
 import type { Event } from "../../src/report/Event.ts"
-import { open } from "../../src/system/Notify.ts"
+import { open, watchdogMillisOf } from "../../src/system/Notify.ts"
 
 const tick = (bytes: number): Event => ({
   ...{ _tag: "Tick", seconds: 1, bytes, total: 1000, files: 0, sentBytes: 0, repairedPages: 0, catchers: [] },
@@ -38,6 +38,11 @@ describe("a manager of services", () => {
     unwatched.beats()
     assert.strictEqual(told.length, 1)
     new Service(undefined).beats()
+  })
+  it("is believed where its watchdog has a time, and hears no more than a process can say", () => {
+    assert.deepStrictEqual(["60000000", "1"].map(watchdogMillisOf), [60_000, 0.001])
+    for (const none of ["0", "", "-5", "1e9", "60s"]) assert.isUndefined(watchdogMillisOf(none), none)
+    assert.strictEqual(service(0.001).it.beatMillis, 10)
   })
   it.effect("that cannot be told ends nothing, and hears of a reload from its beginning to its end", () =>
     Effect.gen(function* () {
