@@ -208,7 +208,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const trials = yield* Trials
   const tally = new Tally()
   const { complete, lacking, missingPages, satOut } = tally
-  let late = new Set<number>()
+  const late = new Set<number>()
   const unfit: Array<number> = []
   /** The last answers. */
   const before = new Map<number, Missing>()
@@ -227,11 +227,12 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
       judge(trials, content.layout, slot, answer, before.get(slot))
       before.set(slot, answer)
     }
-    // the others do not wait for it
-    late = new Set([...late, ...Planner.stragglers(lacking, count)])
-    // [N-4] nobody waits for a catcher that gains nothing
+    // [N-4] nobody waits for a catcher that gains nothing, if others answer
     const onTrial = [...missing.keys()].filter(trials.isOnTrial)
-    if (onTrial.length < owing.length) for (const slot of onTrial) late.add(slot)
+    if (onTrial.length < answers.size) for (const slot of onTrial) late.add(slot)
+    // the others do not wait for it; it does not wait for those on trial
+    const gaining = new Map([...lacking].filter(([slot]) => !onTrial.includes(slot)))
+    for (const slot of Planner.stragglers(gaining, count)) late.add(slot)
     for (const slot of unfitOf(paths, content.layout, missing.keys())) {
       unfit.push(slot)
       missing.delete(slot)

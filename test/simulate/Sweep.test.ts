@@ -198,6 +198,9 @@ describe("seeds that have failed", () => {
   )
   it.effect("575: no page reached it until 10 s, and it had been judged by then", () => again(575))
   it.effect("16: the report counted files that every catcher refuses", () => again(16))
+  it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
+    check(7_000_346, { isDelta: true })
+  )
   it.effect("192: the commit of the tree did not wait for directories and links", () => again(192))
   it.effect("402667: a path that was probed under bursts of loss passed for one that takes pages", () => again(402_667))
   it.effect("800072: a link that others kept full passed for one that takes no pages", () => again(800_072))
