@@ -72,7 +72,7 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
     )
   }
 
-  Lab.atNight(it.live)("bytes that were inserted cost their block, and -W the whole file", () =>
+  it.live("bytes that were inserted cost their block, and -W the whole file", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const lab = yield* Lab.make(1)

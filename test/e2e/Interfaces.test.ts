@@ -20,21 +20,18 @@ describe.skipIf(Lab.unavailable !== undefined)("interfaces of real hosts", { con
   const test = (name: string, count: number, body: (lab: Lab.Lab) => Effect.Effect<void>) =>
     it.live(name, () => Effect.scoped(Effect.flatMap(Lab.make(count), body)))
 
-  Lab.atNight(test)(
-    "made anew while a catcher serves, also with another address: it hears the next session",
-    1,
-    (lab) =>
-      Effect.gen(function* () {
-        const source = tree(lab, 100_000)
-        const [catcher] = yield* lab.catchers(1, "--serve")
-        for (const address of ["10.77.0.2", "10.77.0.99"]) {
-          lab.lab("anew", "c1", address)
-          yield* catcher.says(`the interface is lan0 (${address}) now`)
-          const master = yield* lab.mrsync("m", "send", "--json", source).ended
-          assert.strictEqual(master.status, 0, master.err + master.out)
-          isWhole(lab, source, 1)
-        }
-      })
+  test("made anew while a catcher serves, also with another address: it hears the next session", 1, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab, 100_000)
+      const [catcher] = yield* lab.catchers(1, "--serve")
+      for (const address of ["10.77.0.2", "10.77.0.99"]) {
+        lab.lab("anew", "c1", address)
+        yield* catcher.says(`the interface is lan0 (${address}) now`)
+        const master = yield* lab.mrsync("m", "send", "--json", source).ended
+        assert.strictEqual(master.status, 0, master.err + master.out)
+        isWhole(lab, source, 1)
+      }
+    })
   )
 
   test("made anew in a session, the master's, a catcher's, and one with another address: nobody is Lost", 2, (lab) =>

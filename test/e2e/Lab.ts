@@ -202,15 +202,9 @@ export const rsyncSays = (source: string, destination: string, ...options: Reado
     maxBuffer: 1 << 26
   })
 
-/** `.ci/nightly` plays what takes long, and what shows by day in the simulator as well. */
-const isNight = process.env.MRSYNC_ALL_LOSSES !== undefined
-
 /** Only the last of several losses, but at night. */
-export const losses = <Loss>(...all: ReadonlyArray<Loss>): ReadonlyArray<Loss> => (isNight ? all : all.slice(-1))
-
-/** How to declare a test of the night: by day it is not there. */
-export const atNight = <Declare extends (...args: any) => void>(declare: Declare): Declare =>
-  isNight ? declare : ((() => {}) as Declare)
+export const losses = <Loss>(...all: ReadonlyArray<Loss>): ReadonlyArray<Loss> =>
+  process.env.MRSYNC_ALL_LOSSES === undefined ? all.slice(-1) : all
 
 /** Temporary files that were left; what is kept in part is none. */
 export const litter = (folder: string): ReadonlyArray<string> =>
