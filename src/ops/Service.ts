@@ -27,6 +27,8 @@ export class Service {
   readonly beatMillis: number | undefined
   private readonly manager: Manager | undefined
   private isReady = false
+  /** The manager waits for this, and its queue was full. */
+  private owesReady = false
   private status = ""
 
   constructor(manager: Manager | undefined) {
@@ -45,13 +47,14 @@ export class Service {
     // it listens
     if (event._tag === "Waiting" && !this.isReady) {
       this.isReady = true
-      this.tell("READY=1")
-    }
+      this.ready()
+    } else if (this.owesReady) this.ready()
   }
 
   /** It lives. */
   beats(): void {
     if (this.beatMillis !== undefined) this.tell("WATCHDOG=1")
+    if (this.owesReady) this.ready()
   }
 
   /** It is told to end. */
@@ -64,14 +67,18 @@ export class Service {
       this.tell(`RELOADING=1\nMONOTONIC_USEC=${nanos / 1000n}`)
       return yield* Effect.ensuring(
         reload,
-        Effect.sync(() => this.tell("READY=1"))
+        Effect.sync(() => this.ready())
       )
     })
   }
 
-  // a manager that does not hear is no reason to end
-  private tell(text: string): void {
-    Result.try(() => this.manager?.tell(text))
+  private ready(): void {
+    this.owesReady = !this.tell("READY=1")
+  }
+
+  /** Was it told? A manager that does not hear is no reason to end. */
+  private tell(text: string): boolean {
+    return Result.isSuccess(Result.try(() => this.manager?.tell(text)))
   }
 }
 

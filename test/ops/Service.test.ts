@@ -44,6 +44,20 @@ describe("a manager of services", () => {
     for (const none of ["0", "", "-5", "1e9", "60s"]) assert.isUndefined(watchdogMillisOf(none), none)
     assert.strictEqual(service(0.001).it.beatMillis, 10)
   })
+  it("is told again that the catcher listens, where its queue was full", () => {
+    const told: Array<string> = []
+    let isFull = true
+    const tell = (text: string) => {
+      if (isFull) throw new Error("EAGAIN")
+      told.push(text)
+    }
+    const it = new Service({ tell, watchdogMillis: 1000 })
+    it.take({ _tag: "Waiting", leftSeconds: undefined })
+    isFull = false
+    it.beats()
+    it.beats()
+    assert.deepStrictEqual(told, ["WATCHDOG=1", "READY=1", "WATCHDOG=1"])
+  })
   it.effect("that cannot be told ends nothing, and hears of a reload from its beginning to its end", () =>
     Effect.gen(function* () {
       const { it, told } = service()
