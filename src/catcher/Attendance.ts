@@ -310,8 +310,11 @@ export class Attendance {
     const { found, policy } = this
     return policy !== undefined && (found === undefined || found.doubts.length > 0)
   }
+  /** What stands here is among `files` and `bytes`: a revision may come before that. */
+  private hasCounted = false
   /** Counts what the survey has found here, once that is described. */
   countStanding(): void {
+    this.hasCounted = true
     this.entries?.forEach((entry, index) => {
       if (entry._tag !== "File" || this.isAmiss(index) || this.isLacked(index)) return
       if (Compare.isKept(this.found?.words[index] ?? 0)) return
@@ -387,11 +390,12 @@ export class Attendance {
       // did it stand here, or was it committed with the file that carried it so far?
       const carrier = carriers.get(entry)
       const stands = !this.isLacked(entry)
-      const isHere = stands || (carrier !== undefined && this.committed.has(carrier))
+      const isCounted = stands ? this.hasCounted : carrier !== undefined && this.committed.has(carrier)
       if (stands && keeps(this.policy)) {
         // one that is kept was not counted
-        if (!Compare.isKept(this.found?.words[entry] ?? 0)) this.bytes += carriedBytes(after) - carriedBytes(before)
-      } else if (isHere && !this.isAmiss(entry)) {
+        if (isCounted && !Compare.isKept(this.found?.words[entry] ?? 0))
+          this.bytes += carriedBytes(after) - carriedBytes(before)
+      } else if (isCounted && !this.isAmiss(entry)) {
         this.files--
         this.bytes -= carriedBytes(before)
       }

@@ -198,6 +198,9 @@ describe("seeds that have failed", () => {
   )
   it.effect("575: no page reached it until 10 s, and it had been judged by then", () => again(575))
   it.effect("16: the report counted files that every catcher refuses", () => again(16))
+  it.effect("7000819: a revision that came before what stands was counted made a catcher mute", () =>
+    check(7_000_819, { isDelta: true })
+  )
   it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
     check(7_000_346, { isDelta: true })
   )
