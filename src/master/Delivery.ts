@@ -64,6 +64,9 @@ export class Delivery<E, R, E2, R2> {
     })
   }
 
+  /** However it has ended, nothing of it is on its way any more. */
+  readonly leave = Effect.sync(() => this.options.ledger.underWay.left(this.options.carried))
+
   /** Delivers to all that the group waits for; afterwards the state is "Waiting" or "Done". */
   toGroup(audience: Audience) {
     return Effect.gen({ self: this }, function* () {

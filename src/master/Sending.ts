@@ -106,7 +106,7 @@ export const sendFile = Effect.fnUntraced(function* (
     // all of them were lost on the way: the books have it already
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
     Effect.ensuring(leavesAir),
-    Effect.ensuring(Effect.sync(() => ledger.underWay.left(carried)))
+    Effect.ensuring(delivery.leave)
   )
   ledger.passed(carried.file, audience)
 })

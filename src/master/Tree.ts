@@ -45,7 +45,8 @@ export const sendManifest = Effect.fnUntraced(function* (
     Effect.andThen(delivery.toStragglers),
     Effect.catchTag(["OpenBarrierTimeout", "RoundsExhausted"], () => Effect.void),
     // content in memory does not fail
-    Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void)
+    Effect.catchTag(["SourceChanged", "SourceError"], () => Effect.void),
+    Effect.ensuring(delivery.leave)
   )
   return prepared
 })
