@@ -154,8 +154,7 @@ const create = (site: Site, member: Member, reuses: boolean): Opened => {
   const spot = destination.spot(entry.path)
   temporaries.clear(spot.directory)
   // Better said now than after the content has come.
-  const own = Confinement.pathOf(spot)
-  if (forcing === undefined && Confinement.look(own)?.isDirectory() === true && !isEmpty(own)) throw notEmpty()
+  if (forcing === undefined && Way.isFull(spot)) throw notEmpty()
   const { at: temporary, made } = temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
   tree.hold(spot.directory)
   let fd = made
@@ -189,13 +188,6 @@ const create = (site: Site, member: Member, reuses: boolean): Opened => {
     isResumed,
     hasContent: isResumed
   }
-}
-
-const isEmpty = (path: Buffer): boolean => {
-  const directory = fs.opendirSync(path)
-  const first = Result.try(() => directory.readSync())
-  directory.closeSync()
-  return Result.isSuccess(first) && first.success === null
 }
 
 /** Gives the content its metadata and its final name. */

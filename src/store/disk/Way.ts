@@ -5,16 +5,16 @@
 
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as fs from "node:fs"
 import type { Filter } from "../../filter/Filter.ts"
 import type { Limit } from "../../filter/Veto.ts"
 import * as Compare from "../../tree/Compare.ts"
-import { keyOf } from "../../tree/Names.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notEmpty, refusal, vetoed } from "../Reasons.ts"
 import { fail } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Steps } from "./Destination.ts"
-import { filterAt, openDirectory, Removal } from "./Removal.ts"
+import { filterAt, Removal } from "./Removal.ts"
 import type { Site } from "./Site.ts"
 
 /** What may go to make way. */
@@ -54,7 +54,7 @@ export const foresee = Effect.fnUntraced(function* (site: Site) {
     if (!isWanted(site, index)) continue
     const refused =
       forcing === undefined
-        ? Result.getOrUndefined(Result.try(() => (isFull(site, path) ? notEmpty() : undefined)))
+        ? Result.getOrUndefined(Result.try(() => (isFull(destination.spot(path)) ? notEmpty() : undefined)))
         : yield* destination.inSteps(emptyOut(site, forcing, index, true))
     if (refused !== undefined) fail(failures, index, path, refused)
   }
@@ -68,15 +68,14 @@ const isWanted = ({ inventory }: Site, index: number): boolean =>
   Compare.isLacked(inventory.changeOf(index)) &&
   (inventory.changeOf(index) & Compare.change.Kind) !== 0
 
-/** Is it a directory with something in it? */
-const isFull = ({ destination }: Site, path: Uint8Array): boolean => {
-  if (destination.tree.see(path)?.kind !== "Directory") return false
-  const reading = openDirectory(destination.tree.directory(keyOf(path)))
-  try {
-    return reading.readSync() !== null
-  } finally {
-    reading.closeSync()
-  }
+/** Is it a directory with something in it, or one that cannot be read? */
+export const isFull = (spot: Confinement.Spot): boolean => {
+  const path = Confinement.pathOf(spot)
+  if (Confinement.look(path)?.isDirectory() !== true) return false
+  const directory = fs.opendirSync(path)
+  const first = Result.try(() => directory.readSync())
+  directory.closeSync()
+  return Result.isFailure(first) || first.success !== null
 }
 
 /** Removes a directory in the place of an entry, with all in it; answers why it cannot go. */
