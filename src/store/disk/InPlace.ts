@@ -20,7 +20,7 @@ import * as Confinement from "./Confinement.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import * as Sync from "./Sync.ts"
-import { oldOf, throughHoles, whole } from "./Through.ts"
+import { oldOf, throughHoles, whole, withOld } from "./Through.ts"
 import * as Zeros from "./Zeros.ts"
 
 const flags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
@@ -102,10 +102,9 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   }
   if (reusing === undefined) return writer
   const old = { ...oldOf(descriptor, stats.size, member), isOwn: true }
-  const held = yield* Effect.acquireUseRelease(
-    Effect.sync(() => Result.getOrUndefined(Result.try(() => keptOf(site, file.spot, member)))),
-    (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write),
-    (kept) => kept?.close ?? Effect.void
+  const held = yield* withOld(
+    () => keptOf(site, file.spot, member),
+    (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write)
   )
   return { ...writer, held, isProven: true } as FileWriter
 })

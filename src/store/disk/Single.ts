@@ -25,7 +25,7 @@ import * as InPlace from "./InPlace.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
-import { oldOf, throughHoles, whole } from "./Through.ts"
+import { oldOf, throughHoles, whole, withOld } from "./Through.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 import * as Zeros from "./Zeros.ts"
@@ -103,8 +103,8 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
  * written first. Where the file system lets the two share their blocks, nothing is written for what is at its own place.
  */
 const heldOf = (site: Site, file: Opened, member: Member, reusing: Reusing, { write }: FileWriter) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, member)))),
+  withOld(
+    () => standing(site, member),
     (old) =>
       Effect.gen(function* () {
         const own: Old = { ...oldOf(file.descriptor, fileBytes(member), member), isOwn: true }
@@ -112,8 +112,7 @@ const heldOf = (site: Site, file: Opened, member: Member, reusing: Reusing, { wr
         if (file.isResumed) return yield* reuse(reusing, [own, old], write)
         if (!(yield* shares(site, old.fd, file, member))) return yield* reuse(reusing, [old], write)
         return yield* reuse(reusing, [{ ...old, isOwn: true, read: own.read, elsewhere: old.read }], write)
-      }),
-    (old) => old?.close ?? Effect.void
+      })
   )
 
 /** Gives a file the blocks of an older version; false where that cannot be, and nothing has changed then. */

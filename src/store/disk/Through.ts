@@ -1,6 +1,7 @@
 /** The content of an open file: through its holes [M-12], and whole or not at all. */
 
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type { Old } from "../../delta/Reuse.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { Carried } from "../../tree/Holes.ts"
@@ -28,6 +29,17 @@ export const oldOf = (descriptor: Descriptor.Descriptor, bytes: number, member: 
   const size = member.extent === undefined ? bytes : new Carried(member.extent).before(bytes)
   return { size, read: whole(throughHoles(descriptor, member).read) }
 }
+
+/** Opens another version of a file for as long as it is used; undefined: there is none that can be read. */
+export const withOld = <O extends { readonly close: Effect.Effect<void> }, A, E, R>(
+  open: () => O | undefined,
+  use: (old: O | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => Result.getOrUndefined(Result.try(open))),
+    use,
+    (old) => old?.close ?? Effect.void
+  )
 
 /** Fills memory from an offset; fails where the file ends before. */
 export const whole =
