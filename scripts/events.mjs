@@ -4,36 +4,25 @@
  * Makes docs/events.md: each line of --json, from the Schema that encodes it (src/report/Line.ts). `--check` writes nothing;
  * the exit status is 1 when the file differs.
  */
-import { rolldown } from "rolldown"
 import { fileURLToPath } from "node:url"
+import * as Bundled from "./bundled.mjs"
 import * as Options from "./options.mjs"
 
 const { values } = Options.parse({ options: { check: { type: "boolean", default: false } } })
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** The Schema as JSON Schema: its sources are bundled with Effect, because not every Node reads TypeScript. */
+/** The Schema as JSON Schema: its sources are bundled with Effect. */
 const jsonSchema = async () => {
   const entry = `
     export { Line } from ${JSON.stringify(`${root}src/report/Line.ts`)}
     export { toJsonSchemaDocument } from "effect/Schema"`
-  const bundle = await rolldown({
-    cwd: root,
-    input: "entry",
-    platform: "node",
-    logLevel: "silent",
-    external: [/^koffi$/],
-    plugins: [
-      {
-        name: "entry",
-        resolveId: (id) => (id === "entry" ? `${root}entry.js` : undefined),
-        load: (id) => (id === `${root}entry.js` ? entry : undefined)
-      }
-    ]
-  })
-  const { output } = await bundle.generate({ format: "esm", codeSplitting: false })
-  const { Line, toJsonSchemaDocument } = await import(
-    `data:text/javascript;base64,${Buffer.from(output[0].code).toString("base64")}`
-  )
+  const { Line, toJsonSchemaDocument } = await Bundled.load(root, "entry", [
+    {
+      name: "entry",
+      resolveId: (id) => (id === "entry" ? `${root}entry.js` : undefined),
+      load: (id) => (id === `${root}entry.js` ? entry : undefined)
+    }
+  ])
   return toJsonSchemaDocument(Line)
 }
 
