@@ -170,7 +170,10 @@ const nameless = (directory: Buffer | string) =>
     ? opened(() => fs.openSync(directory, namelessFlags, 0o600))
     : Effect.fail(Errno.toCause(EOPNOTSUPP))
 
-/** Undefined where blocks cannot be shared: another system, another file system, a directory we may not write to. */
+/**
+ * Undefined where blocks cannot be shared: another system, another file system, a directory we may not write to. Node's own call needs
+ * no koffi. It empties the file that it copies to, and gives it the other's mode, so that a store needs `Libc.clone`.
+ */
 const reflink = (fd: number, directory: Buffer) =>
   Effect.gen(function* () {
     const copy = yield* nameless(directory)
