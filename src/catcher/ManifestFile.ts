@@ -385,10 +385,9 @@ export class ManifestFile {
       attendance.veto(changes)
       attendance.vetoedDeletions = kept.filter(({ isVetoed }) => isVetoed === true)
       yield* answering
-      const prepared = yield* store.prepare(entries, { policy, changes, ...this.sparing })
+      const failures = yield* store.prepare(entries, { policy, changes, ...this.sparing })
       if (policy.isDryRun)
-        return [...refusalsOf(entries), ...prepared, ...kept.filter(({ isVetoed }) => isVetoed !== true)]
-      const failures = prepared
+        return [...refusalsOf(entries), ...failures, ...kept.filter(({ isVetoed }) => isVetoed !== true)]
       attendance.refuse(failures)
       attendance.countStanding()
       return failures

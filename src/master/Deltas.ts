@@ -63,8 +63,8 @@ export class Deltas {
     return Lacks.only(this.olds, (entry) => !this.signed.has(entry) && test(entry))
   }
 
-  /** Has a list room for it? Then it takes that. */
-  hasRoom({ blockBytes, size }: Signature): boolean {
+  /** Takes room for it in the lists of the session; false: they have too little left. */
+  takeRoom({ blockBytes, size }: Signature): boolean {
     const bytes = bytesOf(size, blockBytes)
     const fits = bytes <= this.leftBytes
     if (fits) this.leftBytes -= bytes

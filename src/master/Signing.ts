@@ -26,8 +26,8 @@ export const signRevised = (ledger: Ledger, pageBytes: number, files: ReadonlyAr
 }
 
 /**
- * Of what cannot be read, or has changed since the scan, there is none, nor of what is beyond a
- * lists' limit: it is sent whole.
+ * Of what cannot be read, or has changed since the scan, there is none, nor of what is beyond
+ * the limit of the session's lists: it is sent whole.
  */
 const signAll = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: number, entries: Iterable<number>) {
   const signatures: Array<Signature.Signature> = []
@@ -35,7 +35,7 @@ const signAll = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: n
     if (!Blocks.hasBlocks(ledger.entries[entry])) continue
     const signature = ledger.deltas.kept(entry) ?? (yield* signed(ledger, entry, { pageBytes }))
     if (signature === undefined) continue
-    if (!ledger.deltas.hasRoom(signature)) break
+    if (!ledger.deltas.takeRoom(signature)) break
     signatures.push(signature)
   }
   return signatures

@@ -33,7 +33,7 @@ const busyShare = 0.25
 const namedShare = 0.8
 
 /** What set the pace between two readings, `passedMillis` apart. */
-export const limiting = (before: Waits, after: Waits, passedMillis: number, now: Limits): Limiting => {
+export const limiting = (before: Waits, after: Waits, passedMillis: number, now: Moment): Limiting => {
   const kinds = ["Rate", "Catchers", "Network", "Work"] as const
   const waited = kinds.map((kind) => [kind, after.millis[kind] - before.millis[kind]] as const)
   const share = (millis: number) => (passedMillis > 0 ? Math.min(1, Math.max(0, millis / passedMillis)) : 0)
@@ -44,12 +44,12 @@ export const limiting = (before: Waits, after: Waits, passedMillis: number, now:
 }
 
 /** The window as it is now. */
-interface Limits {
+interface Moment {
   readonly window: Window
   readonly nowMillis: number
 }
 
-const slotsOf = (by: Kind, before: Waits, after: Waits, { nowMillis, window }: Limits): ReadonlyArray<number> => {
+const slotsOf = (by: Kind, before: Waits, after: Waits, { nowMillis, window }: Moment): ReadonlyArray<number> => {
   if (by === "Catchers") {
     const grown = [...after.bySlot].map(([slot, millis]) => [slot, millis - (before.bySlot.get(slot) ?? 0)] as const)
     return grown
