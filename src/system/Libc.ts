@@ -155,6 +155,10 @@ const bind = (system: System): Calls => {
   }
 }
 
+/** Hears how a call in the thread pool has ended: koffi's `errno` is that of the call then. */
+const ended = (koffi: typeof import("koffi"), done: Done) => (_: unknown, status: number) =>
+  done(status === 0 ? null : Errno.toCause(koffi.errno()))
+
 // FICLONE, Linux's number but for PowerPC.
 const cloneRequest = 0x40049409
 
@@ -163,10 +167,7 @@ const bindClone = (koffi: typeof import("koffi"), library: import("koffi").Libra
     Result.try((): NonNullable<Calls["clone"]> => {
       // its last argument is a variable one, which Linux passes like any other
       const ioctl = library.func("int ioctl(int, unsigned long, int)")
-      return (from, to, done) =>
-        ioctl.async(to, cloneRequest, from, (_: unknown, status: number) =>
-          done(status === 0 ? null : Errno.toCause(koffi.errno()))
-        )
+      return (from, to, done) => ioctl.async(to, cloneRequest, from, ended(koffi, done))
     })
   )
 
@@ -174,9 +175,7 @@ const bindSync = (koffi: typeof import("koffi"), library: import("koffi").Librar
   Result.getOrUndefined(
     Result.try((): NonNullable<Calls["syncfs"]> => {
       const syncfs = library.func("int syncfs(int)")
-      // in the callback the error is that of the call
-      return (fd, done) =>
-        syncfs.async(fd, (_: unknown, status: number) => done(status === 0 ? null : Errno.toCause(koffi.errno())))
+      return (fd, done) => syncfs.async(fd, ended(koffi, done))
     })
   )
 
@@ -239,9 +238,7 @@ const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").
     Result.try((): Pick<Calls, "fallocate" | "punch"> => {
       const fallocate = library.func("int fallocate(int, int, int64_t, int64_t)")
       const allocate = (mode: number) => (fd: number, offset: number, bytes: number, done: Done) =>
-        fallocate.async(fd, mode, offset, bytes, (_: unknown, status: number) =>
-          done(status === 0 ? null : Errno.toCause(koffi.errno()))
-        )
+        fallocate.async(fd, mode, offset, bytes, ended(koffi, done))
       return { fallocate: (fd, bytes, done) => allocate(0)(fd, 0, bytes, done), punch: allocate(keepSize | punchHole) }
     })
   )
