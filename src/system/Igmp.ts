@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Native from "../native/Native.ts"
+import * as Interfaces from "./Interfaces.ts"
 
 /** The queries that were heard so far. */
 export interface Heard {
@@ -75,8 +76,7 @@ const open = (name: string): Result.Result<Raw, string> => {
   const { close, recv, setsockopt, socket } = loaded.success
   const fd: number = socket(afInet, sockRaw | sockNonBlocking | sockCloseOnExec, protocol)
   if (fd < 0) return Result.fail("a raw socket takes root")
-  // "eth0:1" is a label of an address of eth0
-  const device = Buffer.from(`${name.split(":")[0]}\0`)
+  const device = Buffer.from(`${Interfaces.deviceOf(name)}\0`)
   if (setsockopt(fd, socketLevel, bindToDevice, device, device.length) !== 0) {
     close(fd)
     return Result.fail(`the interface ${name} cannot be listened to`)

@@ -195,8 +195,7 @@ const indexOf = (name: string): number => numberIn(read("/proc/net/igmp") ?? "",
 
 /** An interface's number in /proc/net/igmp, whose lines about interfaces begin with it and the name. */
 export const numberIn = (table: string, name: string): number => {
-  // "eth0:1" is a label of an address of eth0
-  const [own] = name.split(":")
+  const own = deviceOf(name)
   for (const line of table.split("\n")) {
     const [number, device] = line.split(/[\s:]+/)
     if (device === own) return Number(number)
@@ -204,12 +203,16 @@ export const numberIn = (table: string, name: string): number => {
   return 0
 }
 
+/** The interface itself: "eth0:1" is a label of an address of eth0. */
+export const deviceOf = (name: string): string => name.split(":")[0]
+
 const mtuOf = (name: string): number => {
   const mtuBytes = Number(read(`/sys/class/net/${name}/mtu`))
   return mtuBytes > 0 ? mtuBytes : Limits.defaultMtuBytes
 }
 
-const read = (file: string): string | undefined => {
+/** A file of the system's; undefined where it cannot be read. */
+export const read = (file: string): string | undefined => {
   try {
     return Fs.readFileSync(file, "utf8")
   } catch {

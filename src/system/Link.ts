@@ -1,6 +1,6 @@
 /** What Linux says of an interface beside its address; elsewhere nothing is known. It only reads. */
 import * as Effect from "effect/Effect"
-import * as Fs from "node:fs"
+import * as Interfaces from "./Interfaces.ts"
 
 /** An interface, as /sys and /proc show it; undefined is unknown. */
 export interface Link {
@@ -16,7 +16,7 @@ export interface Link {
 export type Read = (path: string) => string | undefined
 
 /** The interface of that name. */
-export const look = (name: string): Effect.Effect<Link> => Effect.sync(() => describe(name, readFile))
+export const look = (name: string): Effect.Effect<Link> => Effect.sync(() => describe(name, Interfaces.read))
 
 // linux/if.h
 const multicastFlag = 0x1000
@@ -25,8 +25,7 @@ const filters = ["Off", "Strict", "Loose"] as const
 
 /** The interface, by what the system's files say. */
 export const describe = (name: string, read: Read): Link => {
-  // "eth0:1" is a label of an address of eth0
-  const [device] = name.split(":")
+  const device = Interfaces.deviceOf(name)
   const of = (file: string) => read(`/sys/class/net/${device}/${file}`)?.trim()
   const flags = of("flags")
   const snooping = of("bridge/multicast_snooping")
@@ -43,12 +42,4 @@ export const describe = (name: string, read: Read): Link => {
 const filterOf = (device: string, read: Read): Link["reversePath"] => {
   const numbers = ["all", device].map((one) => Number(read(`/proc/sys/net/ipv4/conf/${one}/rp_filter`) ?? Number.NaN))
   return numbers.some(Number.isNaN) ? undefined : filters[Math.max(...numbers)]
-}
-
-const readFile: Read = (path) => {
-  try {
-    return Fs.readFileSync(path, "utf8")
-  } catch {
-    return undefined
-  }
 }
