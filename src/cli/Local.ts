@@ -93,11 +93,7 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
   settingsDirectory: "/etc",
   hasKeys: Start.hasKeys(),
   starts: Start.starts,
-  terminated: Effect.callback((resume) => {
-    const onSignal = () => resume(Effect.void)
-    process.on("SIGTERM", onSignal)
-    return Effect.sync(() => process.off("SIGTERM", onSignal))
-  }),
+  terminated: Effect.callback((resume) => Effect.sync(Start.hearSignal("SIGTERM", () => resume(Effect.void)))),
   reloads: Start.reloads,
   manager,
   network: (nameOrAddress) => Effect.flatMap(interfaces, (module) => module.resolve(nameOrAddress)),

@@ -8,10 +8,10 @@
 import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Tty from "node:tty"
 import { exitStatus } from "../report/ExitStatus.ts"
 import * as Journal from "./Journal.ts"
 import * as Output from "./Output.ts"
+import * as Start from "./Start.ts"
 import * as Status from "./Status.ts"
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const
@@ -31,7 +31,7 @@ export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>):
   let armed = false
   let interrupted = false
   const onSignal = (signal: NodeJS.Signals) => {
-    if (signal === "SIGHUP" && ![0, 1, 2].some(Tty.isatty)) return
+    if (signal === "SIGHUP" && !Start.hasTerminal()) return
     if (armed) process.exit(exitStatus.interrupted)
     if (interrupted) return
     interrupted = true

@@ -1,6 +1,6 @@
 /**
- * The signs on which a waiting master goes with those here: Enter on the program's terminal, or the signal SIGUSR1. The
- * terminal is read only while it is waited for, and only in the foreground: a read from the background would stop the
+ * The signs on which a waiting master goes with those here: Enter on the program's terminal, or the signal SIGUSR1; and SIGHUP, on
+ * which a catcher reads its settings anew. The terminal is read only while it is waited for, and only in the foreground: a read from the background would stop the
  * process.
  */
 import * as Effect from "effect/Effect"
@@ -13,40 +13,37 @@ import type { Start } from "./Machine.ts"
 /** Is standard input a terminal? */
 export const hasKeys = (): boolean => Tty.isatty(0)
 
+/** Has the process a terminal, which can be closed? */
+export const hasTerminal = (): boolean => [0, 1, 2].some(Tty.isatty)
+
+/** What is heard from the moment of running on; of what nobody has taken yet, the last. */
+const heard = <Sign>(listen: (say: (sign: Sign) => void) => () => void): Stream.Stream<Sign> =>
+  Stream.callback<Sign>(
+    (queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => listen((sign) => void Queue.offerUnsafe(queue, sign))),
+        (stop) => Effect.sync(stop)
+      ),
+    { bufferSize: 1, strategy: "sliding" }
+  )
+
 /** Every Enter and every signal from the moment of running on. */
-export const starts: Stream.Stream<Start> = Stream.callback<Start>(
-  (queue) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const say = (start: Start) => void Queue.offerUnsafe(queue, start)
-        const stops = [hearSignal(say), ...(hasKeys() ? [hearEnter(say)] : [])]
-        return () => stops.forEach((stop) => stop())
-      }),
-      (stop) => Effect.sync(stop)
-    ),
-  { bufferSize: 1, strategy: "sliding" }
-)
+export const starts: Stream.Stream<Start> = heard((say) => {
+  const stops = [hearSignal("SIGUSR1", () => say("Signal")), ...(hasKeys() ? [hearEnter(say)] : [])]
+  return () => stops.forEach((stop) => stop())
+})
 
 /** Every SIGHUP from the moment of running on; where a terminal can be closed, that is what it means. */
-export const reloads: Stream.Stream<void> = [0, 1, 2].some(Tty.isatty)
-  ? Stream.never
-  : Stream.callback<void>(
-      (queue) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const onSignal = () => void Queue.offerUnsafe(queue, undefined)
-            process.on("SIGHUP", onSignal)
-            return onSignal
-          }),
-          (onSignal) => Effect.sync(() => process.off("SIGHUP", onSignal))
-        ),
-      { bufferSize: 1, strategy: "sliding" }
-    )
+export const reloads: Stream.Stream<void> = Stream.suspend(() =>
+  hasTerminal() ? Stream.never : heard<void>((say) => hearSignal("SIGHUP", say))
+)
 
-const hearSignal = (say: (start: Start) => void): (() => void) => {
-  const onSignal = () => say("Signal")
-  process.on("SIGUSR1", onSignal)
-  return () => process.off("SIGUSR1", onSignal)
+/** Hears a signal until the function that it gives is called. */
+export const hearSignal = (signal: NodeJS.Signals, say: () => void): (() => void) => {
+  // a signal's listener is told which it was
+  const onSignal = () => say()
+  process.on(signal, onSignal)
+  return () => void process.off(signal, onSignal)
 }
 
 const hearEnter = (say: (start: Start) => void): (() => void) => {
