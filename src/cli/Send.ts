@@ -18,7 +18,6 @@ import type { Backup } from "../tree/Backup.ts"
 import { keyOf } from "../tree/Names.ts"
 import type { Policy } from "../tree/Policy.ts"
 import { Machine, type Network, type TransportKind } from "./Machine.ts"
-import * as HostList from "./HostList.ts"
 import * as Keyring from "./Keyring.ts"
 import * as Parse from "./Parse.ts"
 import { Remark } from "./Remark.ts"
@@ -85,7 +84,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
     return yield* usage("--hosts and --catchers contradict each other: a list of hosts is also their number")
   }
   const prepared = yield* prepare(input)
-  const hosts = input.hosts === undefined ? undefined : yield* HostList.names("send", input.hosts)
+  const hosts = input.hosts === undefined ? undefined : yield* namesIn(input.hosts)
   const network = yield* machine.network(input.network)
   const gathering = yield* Effect.fromResult(gatheringOf(input, hosts))
   const pageBytes = yield* pageOf(input, network)
@@ -96,6 +95,13 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   const session = { ...prepared, gathering, network, pageBytes, protection, group: input.group }
   yield* conduct(input, session, telling)
 })
+
+/** Loaded where there is a list. */
+const namesIn = (list: string) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./HostList.ts")),
+    ({ names }) => names("send", list)
+  )
 
 /** What is sent, as far as the command line says it, and what is wrong with that. */
 export const prepare = Effect.fnUntraced(function* (input: Sending) {
