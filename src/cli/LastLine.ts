@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Line from "../report/Line.ts"
+import type * as Line from "../report/Line.ts"
 import type { Diagnosis } from "../report/Diagnosis.ts"
 import type { Report } from "../report/Report.ts"
 import { pathAt } from "../tree/Names.ts"
@@ -20,6 +20,9 @@ type Of<Tag extends Line.Line["_tag"]> = Extract<Line.Line, { readonly _tag: Tag
 
 /** A report, or what stands in its place; how it ended is added. */
 export type Last = Report | Diagnosis | Omit<Of<"Simulation">, "time" | "status" | "reason">
+
+/** The Schemas of all lines, made where there are lines: it takes a millisecond or two. */
+export const lines = Effect.promise(() => import("../report/Line.ts"))
 
 /** Takes the last object of what runs now, and keeps it until it is known how that ended. */
 export const Keeper = Context.Reference<(last: Last) => void>("mrsync/cli/LastLine", {
@@ -63,10 +66,11 @@ const keeping = <A, E extends Status.Failure, R, R2>(
 const print = Effect.fnUntraced(function* (last: Last | undefined, exit: Exit.Exit<unknown, Status.Failure>) {
   const screen = yield* Screen
   const time = yield* DateTime.now
-  const made = Result.try(() => Line.encode(lineOf(last, exit, time)))
+  const { encode } = yield* lines
+  const made = Result.try(() => encode(lineOf(last, exit, time)))
   const unmade = () => {
     const reason = "what there is to say of the end could not be made a line"
-    return Line.encode({ _tag: "Error", time, status: Status.of(exit), reason })
+    return encode({ _tag: "Error", time, status: Status.of(exit), reason })
   }
   screen.print("json", Result.getOrElse(made, unmade))
 })

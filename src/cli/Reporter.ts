@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Event, Tag } from "../report/Event.ts"
-import * as Line from "../report/Line.ts"
 import * as Progress from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Monotonic from "../session/Monotonic.ts"
@@ -49,16 +48,17 @@ const json = Effect.fnUntraced(function* (verbosity: View.Verbosity) {
   const screen = yield* Screen
   const clock = yield* Clock.Clock
   const keep = yield* LastLine.Keeper
+  const { encode } = yield* LastLine.lines
   let missed = 0
   const print = (event: Exclude<Event, Report>): void => {
     const level = Journal.levelOf(event._tag)
     const time = DateTime.makeUnsafe(clock.currentTimeMillisUnsafe())
     // a line that cannot be made is no reason to say nothing more
-    const unmade = () => Line.encode({ _tag: "Note", message: `a line of ${event._tag} could not be made`, time })
+    const unmade = () => encode({ _tag: "Note", message: `a line of ${event._tag} could not be made`, time })
     screen.print(
       "json",
       Result.getOrElse(
-        Result.try(() => Line.encode({ ...event, time })),
+        Result.try(() => encode({ ...event, time })),
         unmade
       ),
       level

@@ -6,7 +6,7 @@ import * as References from "effect/References"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AnnounceTimeout, MasterTimeout } from "../report/Errors.ts"
-import { type Here, sentenceOf } from "../report/Diagnosis.ts"
+import type { Here } from "../report/Diagnosis.ts"
 import type { Report } from "../report/Report.ts"
 import { exitStatusOf } from "../report/Report.ts"
 import type { Protection } from "../seal/Keys.ts"
@@ -65,7 +65,7 @@ export const located =
   ): Effect.Effect<A, E | AnnounceTimeout | MasterTimeout, R | Machine> => {
     const where = { where: whereOf(place.group, network), others: network.others ?? [] }
     const why = Effect.gen(function* () {
-      const { causes } = yield* Effect.promise(() => import("../ops/Findings.ts"))
+      const { causes, sentenceOf } = yield* Effect.promise(() => import("../ops/Findings.ts"))
       return causes(yield* observe(place, network, role)).map(sentenceOf)
     })
     const causesOf = (error: { readonly isUnheard: boolean }) =>

@@ -5,10 +5,10 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ServerError } from "../report/Errors.ts"
-import * as Line from "../report/Line.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Role } from "../report/Words.ts"
 import { Machine } from "./Machine.ts"
+import * as LastLine from "./LastLine.ts"
 import type * as Parse from "./Parse.ts"
 import { Screen } from "./Screen.ts"
 import * as View from "./View.ts"
@@ -95,10 +95,15 @@ export const told = (json: boolean): Layer.Layer<never, never, Progress | Screen
 
 const telling = Effect.fnUntraced(function* (json: boolean) {
   const screen = yield* Screen
+  if (!json) {
+    return (event: View.Of<"Served">): void => {
+      for (const { text, to } of View.served(event)) screen.print(to, text)
+    }
+  }
   const clock = yield* Clock.Clock
+  const { encode } = yield* LastLine.lines
   return (event: View.Of<"Served">): void => {
     const time = DateTime.makeUnsafe(clock.currentTimeMillisUnsafe())
-    if (json) return screen.print("json", Line.encode({ ...event, time }))
-    for (const { text, to } of View.served(event)) screen.print(to, text)
+    screen.print("json", encode({ ...event, time }))
   }
 })

@@ -224,3 +224,7 @@ const noCauses: ReadonlySet<string> = new Set(["small-buffer", "no-offload", "wi
 /** Why nobody joined, or no master was heard, as far as this machine shows it. */
 export const causes = (here: Here): ReadonlyArray<Finding> =>
   ofHere(here).filter(({ id, severity }) => severity !== "Note" && !noCauses.has(id))
+
+/** A finding as one sentence after the other. */
+export const sentenceOf = ({ means, mend, seen }: Said): string =>
+  `${seen}: ${means}${mend === undefined ? "" : `. ${mend}`}`

@@ -133,10 +133,6 @@ export const Finding = Schema.Struct({
 /** What was found. */
 export type Finding = typeof Finding.Type
 
-/** A finding as one sentence after the other. */
-export const sentenceOf = ({ means, mend, seen }: Pick<Finding, "seen" | "means" | "mend">): string =>
-  `${seen}: ${means}${mend === undefined ? "" : `. ${mend}`}`
-
 /** What the doctor has to say in the end; `Line` adds the time and how it ended. */
 export const Diagnosis = Schema.Struct({
   _tag: Schema.tag("Diagnosis"),
