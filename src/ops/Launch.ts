@@ -172,11 +172,8 @@ type Last = Extract<Line.Line, { readonly _tag: "Report" | "Error" }>
 const statusesOfAnEnd: ReadonlySet<number> = new Set([0, 23, 24])
 
 const lastIn = (line: string): Last | undefined => {
-  const decoded = Line.decode(line)
-  if (Result.isFailure(decoded)) return undefined
-  const said = decoded.success
-  if (said._tag === "Report") return said
-  return said._tag === "Error" ? said : undefined
+  const said = Result.getOrUndefined(Line.decode(line))
+  return said?._tag === "Report" || said?._tag === "Error" ? said : undefined
 }
 
 /**
