@@ -126,7 +126,9 @@ const machine = (packageDirectory: Option.Option<string>): Machine["Service"] =>
       )
     ),
   httpServer: (option, at) => Layer.unwrap(Effect.map(http, (module) => module.layer(option, at))),
-  page,
+  get page() {
+    return page()
+  },
   clearing: (destination) => Effect.flatMap(stale, (module) => module.clearing(Buffer.from(destination)))
 })
 

@@ -6,4 +6,4 @@ declare const MRSYNC_PAGE: string | undefined
 const unbuilt = "H4sIAAAAAAAAAwMAAAAAAAAAAAA="
 
 /** HTML, compressed by gzip; empty where the program was not built. */
-export const page: Uint8Array = Buffer.from(typeof MRSYNC_PAGE === "string" ? MRSYNC_PAGE : unbuilt, "base64")
+export const page = (): Uint8Array => Buffer.from(typeof MRSYNC_PAGE === "string" ? MRSYNC_PAGE : unbuilt, "base64")
