@@ -56,9 +56,9 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
     <E>(transfer: Old["read"] | Write<E>) =>
     (at: number, bytes: Uint8Array) =>
       Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), total)))
-  const olds = versions.map(({ elsewhere, ...version }): Old => ({
+  const olds = versions.map((version): Old => ({
     ...{ ...version, read: counting(version.read) },
-    ...(elsewhere && { elsewhere: counting(elsewhere) })
+    ...(version.elsewhere && { elsewhere: counting(version.elsewhere) })
   }))
   const counted = counting(write) as Write<E>
   for (const old of olds) yield* knownInPlace(signature, old, counted, found)
@@ -103,13 +103,13 @@ const inPlace = Effect.fnUntraced(function* <E>(
     const wanted = [...own.keys()].filter((block) => found[first + block] === 0)
     if (wanted.length === 0) continue
     if (known !== undefined) markAgreeing(signature, known, { own, wanted, first })
-    else if (yield* isRead(old, at, part)) markFound(signature, part, { own, wanted, first })
+    else if (yield* isRead(old.read, at, part)) markFound(signature, part, { own, wanted, first })
     else return
     for (const [from, to] of stretches(own, 0, own.length)) {
       const begin = at + from * blockBytes
       const bytes = part.subarray(from * blockBytes, Math.min(at + to * blockBytes, size) - at)
       if (old.isOwn !== true) {
-        if (known !== undefined && !(yield* isRead(old, begin, bytes))) return
+        if (known !== undefined && !(yield* isRead(old.read, begin, bytes))) return
         yield* write(begin, bytes)
       }
       found.fill(1, first + from, first + to)
@@ -144,7 +144,7 @@ const markAgreeing = (
     if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) own[block] = 1
 }
 
-const isRead = (old: Pick<Old, "read">, at: number, into: Uint8Array) => Effect.isSuccess(old.read(at, into))
+const isRead = (read: Old["read"], at: number, into: Uint8Array) => Effect.isSuccess(read(at, into))
 
 /** Blocks that were found, from `first` to before `last`: where each stretch begins, and where it ends. */
 function* stretches(found: Uint8Array, first: number, last: number): Generator<readonly [from: number, to: number]> {
@@ -210,7 +210,7 @@ const moved = Effect.fnUntraced(function* <E>(
   for (const [from, end] of unlike(signature, old, found)) {
     for (let at = from; at + blockBytes <= end;) {
       const length = Math.min(windowBytes, end - at)
-      if (!(yield* isRead({ read }, at, searcher.window.subarray(0, length)))) return
+      if (!(yield* isRead(read, at, searcher.window.subarray(0, length)))) return
       at += yield* searchIn(searching, length)
       if (isInVain(searching)) return
       yield* Effect.yieldNow

@@ -91,18 +91,16 @@ const tellHashes = Effect.fnUntraced(function* (shared: Shared, doubting: Audien
 const itemize = Effect.fnUntraced(function* ({ deletions, ledger }: Shared, policy: Policy, audience: Audience) {
   const { roster } = yield* Members
   const progress = yield* Progress
-  for (const slot of audience) deletions.delete(slot)
+  for (const slot of audience) deletions.set(slot, [])
   yield* Survey.itemize(audience, (slot, items) =>
     Effect.sync(() => {
       const catcher = roster().members[slot].name
-      const going = deletions.get(slot) ?? []
-      deletions.set(slot, going)
       for (const item of items) {
         const told = Itemize.lineOf(item, ledger.manifest, policy)
         if (told === undefined) continue
         const event = { _tag: "Itemized", catcher, ...told } as const
         if (item._tag === "Change" || policy.isDryRun) progress.publish(event)
-        else going.push(event)
+        else deletions.get(slot)?.push(event)
       }
     })
   )
