@@ -230,7 +230,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     // [N-4] nobody waits for a catcher that gains nothing, if others answer
     const onTrial = [...missing.keys()].filter(trials.isOnTrial)
     if (onTrial.length < answers.size) for (const slot of onTrial) late.add(slot)
-    // the others do not wait for it; it does not wait for those on trial
+    // the others do not wait for a straggler; those on trial do not count
     const gaining = new Map([...lacking].filter(([slot]) => !onTrial.includes(slot)))
     for (const slot of Planner.stragglers(gaining, count)) late.add(slot)
     for (const slot of unfitOf(paths, content.layout, missing.keys())) {

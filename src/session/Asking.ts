@@ -154,14 +154,14 @@ class Asked {
     return false
   }
   isOpen(): boolean {
-    return this.isAwaited(this.owing) && !this.leavesRest()
+    return this.isAwaited(this.owing) && !this.mayLeaveRest()
   }
-  private leavesRest(): boolean {
+  private mayLeaveRest(): boolean {
     return this.question.leavesRest !== undefined && isNearlyNobody(this.owing.size, this.asked)
   }
   /** It is asked no more. */
   end(): void {
-    if (this.owing.size > 0 && this.leavesRest()) this.question.leavesRest?.([...this.owing])
+    if (this.owing.size > 0 && this.mayLeaveRest()) this.question.leavesRest?.([...this.owing])
   }
 }
 
