@@ -12,7 +12,7 @@ import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { isList } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
-import { type Event, Progress } from "../report/Progress.ts"
+import { Progress } from "../report/Progress.ts"
 import { Sender, Silence } from "../session/Session.ts"
 import { pathAt } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
@@ -20,6 +20,7 @@ import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
+import { HeldDeletions } from "./HeldDeletions.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** Shared by all files of a session. */
@@ -33,11 +34,8 @@ export interface Shared {
   readonly stragglerPermits: Semaphore.Semaphore
   /** A pass and a survey may want the same list: one list is sent at a time. */
   readonly listPermit: Semaphore.Semaphore
-  /** By slot what a survey has found that is to go: told when it has gone. */
-  readonly deletions: Map<number, Array<Itemized>>
+  readonly deletions: HeldDeletions
 }
-
-type Itemized = Extract<Event, { readonly _tag: "Itemized" }>
 
 export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair | undefined) {
   return {
@@ -48,7 +46,7 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
     filePermits: yield* Semaphore.make(Limits.filesInFlight),
     stragglerPermits: yield* Semaphore.make(Limits.lateFiles),
     listPermit: yield* Semaphore.make(1),
-    deletions: new Map()
+    deletions: new HeldDeletions()
   } as Shared
 })
 

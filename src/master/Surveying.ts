@@ -91,7 +91,7 @@ const tellHashes = Effect.fnUntraced(function* (shared: Shared, doubting: Audien
 const itemize = Effect.fnUntraced(function* ({ deletions, ledger }: Shared, policy: Policy, audience: Audience) {
   const { roster } = yield* Members
   const progress = yield* Progress
-  for (const slot of audience) deletions.set(slot, [])
+  for (const slot of audience) deletions.take(slot)
   yield* Survey.itemize(audience, (slot, items) =>
     Effect.sync(() => {
       const catcher = roster().members[slot].name
@@ -99,8 +99,8 @@ const itemize = Effect.fnUntraced(function* ({ deletions, ledger }: Shared, poli
         const told = Itemize.lineOf(item, ledger.manifest, policy)
         if (told === undefined) continue
         const event = { _tag: "Itemized", catcher, ...told } as const
-        if (item._tag === "Change" || policy.isDryRun) progress.publish(event)
-        else deletions.get(slot)?.push(event)
+        const isHeld = item._tag !== "Change" && !policy.isDryRun && deletions.add(slot, event)
+        if (!isHeld) progress.publish(event)
       }
     })
   )

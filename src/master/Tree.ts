@@ -73,8 +73,8 @@ export const commitTree = Effect.fnUntraced(function* (
   for (const slot of first) {
     const member = roster().members[slot]
     const isAnyGone = (closed.done.get(slot)?.deleted ?? 0) > 0
-    for (const event of isAnyGone ? (deletions.get(slot) ?? []) : []) progress.publish(event)
-    deletions.delete(slot)
+    const told = deletions.take(slot)
+    if (isAnyGone) told.forEach(progress.publish)
     if (ledger.stateOf(member) === "Complete") progress.publish({ _tag: "Completed", id: member.name })
   }
 })

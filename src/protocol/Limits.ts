@@ -233,6 +233,11 @@ export const itemizeAnswers = 16
 export const itemsBytes = 1024
 /** Changes that a catcher keeps to tell them one by one; of more it tells the first. */
 export const itemized = manifestEntries
+/**
+ * Deletions that a master keeps until they are done, to tell them then: some 50 MB. A catcher says
+ * itself how many there are; more than these are told at once. [Y-7]
+ */
+export const heldDeletions = 200_000
 /** Names of one directory's that a reason lists: it has little room. */
 export const vetoedNames = 5
 /** Entries that a catcher names because its owner refuses them; of more it says how many. */
