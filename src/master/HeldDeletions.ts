@@ -12,7 +12,7 @@ export class HeldDeletions {
   private readonly held = new Map<number, Array<Itemized>>()
   private count = 0
 
-  /** Is it held? There is no room for more than the limit, and what is not held can be told at once. */
+  /** Is it held now? What has no room can be told at once. */
   add(slot: number, deletion: Itemized): boolean {
     if (this.count >= Limits.heldDeletions) return false
     const deletions = this.held.get(slot)
