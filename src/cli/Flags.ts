@@ -476,6 +476,7 @@ export const simulate = {
     description: "What a bad link carries: 10mbit (as the others)",
     parse: Parse.rate
   }),
+  crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
   repair,
   web,
   speed: parsed("speed", {
@@ -483,7 +484,6 @@ export const simulate = {
     description: `With --web: so many times as fast as it would be (${Parse.speeds.least} to ${Parse.speeds.most}; 1)`,
     parse: Parse.speed
   }),
-  crash: number("crash", "K", "So many of the catchers crash at some time, and start again (0)", Parse.some, 0),
   verbose: given("verbose", "List every catcher", "v"),
   json: given("json", "Print one JSON object, all catchers in it")
 }
