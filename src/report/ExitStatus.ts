@@ -1,5 +1,6 @@
 /** The exit status, and how it follows from a report. Loads nothing: the program's edge needs it before all else. */
 
+import type { CatcherView } from "./Event.ts"
 import type { Report } from "./Report.ts"
 
 /** rsync's numbers. */
@@ -17,7 +18,7 @@ export const exitStatus = {
 } as const
 
 /** Is all there that was to be there? What a catcher's owner refuses was not. */
-export const isWell = (state: Report["catchers"][number]["state"]): boolean =>
+export const isWell = (state: CatcherView["state"] | Report["catchers"][number]["state"]): boolean =>
   state === "Complete" || state === "Limited"
 
 /** One rule for both sides: 24 where nothing is wrong but that a source changed, 23 where anything else is. */

@@ -5,6 +5,7 @@
  */
 import type { CatcherView, Event, Tick } from "./Event.ts"
 import type { CatcherReport, Report } from "./Report.ts"
+import { isWell } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 import * as Summary from "./Summary.ts"
 import * as Words from "./Words.ts"
@@ -233,7 +234,7 @@ const reported = (state: Watched, report: Report): Watched => {
 /** What came after the last tick. A page is as long as those before. */
 const withEnd = ({ samples, tick }: Watched, { catchers, pages, seconds }: Report): Watched["samples"] => {
   if (tick === undefined) return samples
-  const isComplete = catchers.every(({ state }) => state === "Complete" || state === "Limited")
+  const isComplete = catchers.every(({ state }) => isWell(state))
   const { bytes, pages: sentPages = 0, sentBytes, total } = tick
   const sent = sentPages === 0 ? sentBytes : sentBytes * Math.max(1, pages.sent / sentPages)
   return sampled(samples, { seconds, sentBytes: sent, bytes: isComplete ? total : bytes })

@@ -1,5 +1,6 @@
 /** The page as it stands: what it shows of a state. */
 import { html, type TemplateResult } from "lit-html"
+import { isWell } from "../report/ExitStatus.ts"
 import * as Format from "../report/Format.ts"
 import * as Summary from "../report/Summary.ts"
 import type { Watched } from "../report/Watched.ts"
@@ -38,9 +39,7 @@ const phases = {
 } as const
 
 const isWhole = ({ report }: Watched): boolean =>
-  report !== undefined &&
-  report.failures.length === 0 &&
-  report.catchers.every(({ state }) => state === "Complete" || state === "Limited")
+  report !== undefined && report.failures.length === 0 && report.catchers.every(({ state }) => isWell(state))
 
 /** How it stands, in a word, and how that looks. */
 const status = ({ link, state }: Shown): readonly [word: string, look: string] => {

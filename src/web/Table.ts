@@ -1,5 +1,6 @@
 /** The table of catchers: thousands of rows, of which those on the screen are there. */
 import { html, type TemplateResult } from "lit-html"
+import { isWell } from "../report/ExitStatus.ts"
 import * as Format from "../report/Format.ts"
 import type { Row, Watched } from "../report/Watched.ts"
 import * as Words from "../report/Words.ts"
@@ -35,9 +36,9 @@ const columns: ReadonlyArray<readonly [by: Rows.Order["by"], title: string]> = [
 const stateWord = (state: Row["state"], { report, tick }: Watched): string =>
   tick === undefined && report === undefined && state === "Receiving"
     ? "joined"
-    : state in Words.stateWords
-      ? Words.stateWords[state as keyof typeof Words.stateWords]
-      : state.toLowerCase()
+    : Rows.isNotThere(state)
+      ? state.toLowerCase()
+      : Words.stateWords[state]
 
 /** For what it waits, or why it does not any more. */
 const waitsFor = (row: Row, { report, started, tick }: Watched): string => {
@@ -50,7 +51,7 @@ const waitsFor = (row: Row, { report, started, tick }: Watched): string => {
 }
 
 const share = (row: Row, total: number): number => {
-  if (row.state === "Complete" || row.state === "Limited") return 100
+  if (isWell(row.state)) return 100
   return total === 0 ? 0 : Format.percent(row.bytes, total)
 }
 
