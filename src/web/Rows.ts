@@ -42,7 +42,7 @@ export const lossOf = ({ missingPages = 0 }: Row, pages: number): number =>
 const compare = (one: Row, other: Row, by: Order["by"]): number => {
   switch (by) {
     case "name":
-      return 0
+      return collator.compare(one.id, other.id)
     case "state":
       return urgency.indexOf(one.state) - urgency.indexOf(other.state)
     case "progress":
@@ -61,13 +61,7 @@ export const chosen = (rows: ReadonlyArray<Row>, { order, state, text }: Choice)
     (state === "" || row.state === state) &&
     (wanted === "" || `${Format.name(row.id)} ${row.address}`.toLocaleLowerCase().includes(wanted))
   const sign = order.isDown ? -1 : 1
-  return rows
-    .filter(isWanted)
-    .sort(
-      (one, other) =>
-        sign * (compare(one, other, order.by) || (order.by === "name" ? collator.compare(one.id, other.id) : 0)) ||
-        collator.compare(one.id, other.id)
-    )
+  return rows.filter(isWanted).sort((one, other) => sign * compare(one, other, order.by) || compare(one, other, "name"))
 }
 
 /** Rows above and below the screen that are there all the same, so that nothing is empty while one scrolls. */
