@@ -148,8 +148,8 @@ const catchersOf = (tick: Tick, rows: Watched["rows"]): Tick => ({
   catchers: rows.flatMap((row) => (isNotThere(row.state) ? [] : [{ ...row, state: row.state }]))
 })
 
-const chart = ({ pointed, state }: Shown): TemplateResult => {
-  const [seconds, rate, held] = Curves.curvesOf(state.samples, state.tick?.total ?? 0)
+/** What the chart's colours mean, and its figures where it is pointed at, or the last ones. */
+export const legend = ([seconds, rate, held]: Curves.Curves, pointed: Shown["pointed"]): TemplateResult => {
   const at = pointed !== undefined && pointed < seconds.length ? pointed : seconds.length - 1
   const told =
     at < 0
@@ -220,8 +220,6 @@ const report = ({ reportUrl, state: { report, role } }: Shown): TemplateResult =
 /** The parts of the page above and below the chart, which draws itself. */
 export const above = (shown: Shown): TemplateResult =>
   html`${header(shown)} ${notice(shown)} ${hero(shown)} ${pace(shown.state)} ${report(shown)}`
-
-export const legend = chart
 
 export const below = (shown: Shown, deeds: Deeds): TemplateResult =>
   html`${Table.section(shown.state, shown.table, deeds)} ${underWay(shown.state)} ${log(shown, deeds)}`

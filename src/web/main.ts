@@ -49,10 +49,11 @@ const draw = (): void => {
   const { samples, tick } = shown.state
   document.title = `${Page.percentOf(shown.state)} % · mrsync`
   render(Page.above(shown), byId("above"))
-  render(Page.legend(shown), byId("legend"))
+  const curves = Curves.curvesOf(samples, tick?.total ?? 0)
+  render(Page.legend(curves, shown.pointed), byId("legend"))
   render(Page.below(shown, deeds), byId("below"))
   byId("curves").hidden = samples.length < 2
-  showCurves(Curves.curvesOf(samples, tick?.total ?? 0))
+  showCurves(curves)
   measure()
 }
 
