@@ -8,6 +8,7 @@ import { join } from "node:path"
 import * as Lab from "./Lab.ts"
 
 const pageBytes = 1400
+const paging = ["--page-size", String(pageBytes)]
 const size = 40_000_000
 /** As docs/protocol.md has it: whole pages, as many as the square root of the size has room for. */
 const blockBytes = Math.floor(Math.sqrt(size) / pageBytes) * pageBytes
@@ -41,10 +42,8 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
     it.live(`a file that differs by 1 % at each, elsewhere; ${loss} % loss`, () =>
       Effect.scoped(
         Effect.gen(function* () {
-          const lab = yield* Lab.make(4)
+          const { lab, source } = yield* Lab.withSource(4)
           if (loss > 0) lab.lab("loss", String(loss))
-          const source = join(lab.folder, "source")
-          fs.mkdirSync(source)
           const content = random(size, 1)
           fs.writeFileSync(join(source, "image"), content)
           const blocks = new Set<number>()
@@ -55,18 +54,13 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
             fs.writeFileSync(join(lab.destination(i), "image"), old)
             fs.utimesSync(join(lab.destination(i), "image"), 1, 1)
           }
-          const catchers = yield* lab.catchers(4)
-          const args = ["--json", "--catchers", "4", "--page-size", String(pageBytes), `${source}/`]
-          const master = yield* lab.mrsync("m", "send", ...args).ended
-          assert.strictEqual(master.status, 0, master.err)
-          for (const [i, catcher] of catchers.entries()) {
-            assert.strictEqual((yield* catcher.ended).status, 0)
-            const at = lab.destination(i + 1)
+          const { report } = yield* Lab.session(lab, yield* lab.catchers(4), ...paging, `${source}/`)
+          for (const at of [1, 2, 3, 4].map(lab.destination)) {
             assert.strictEqual(execFileSync("cmp", [join(source, "image"), join(at, "image")]).length, 0)
             assert.deepStrictEqual(Lab.litter(at), [])
           }
           // and the selection, which is one page
-          assert.strictEqual(master.report.pages.needed, 1 + blocks.size * pagesOfBlock)
+          assert.strictEqual(report.pages.needed, 1 + blocks.size * pagesOfBlock)
         })
       )
     )
@@ -75,22 +69,16 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
   it.live("bytes that were inserted cost their block, and -W the whole file", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const lab = yield* Lab.make(1)
-        const source = join(lab.folder, "source")
-        fs.mkdirSync(source)
+        const { lab, source } = yield* Lab.withSource(1)
         const content = random(size, 1)
         fs.writeFileSync(join(source, "log"), content)
         const at = lab.destination(1)
         fs.mkdirSync(at, { recursive: true })
         const needed = Effect.fnUntraced(function* (...options: ReadonlyArray<string>) {
           fs.writeFileSync(join(at, "log"), insert(content, 50))
-          const [catcher] = yield* lab.catchers(1)
-          const args = ["--json", "--page-size", String(pageBytes), ...options, `${source}/`]
-          const master = yield* lab.mrsync("m", "send", ...args).ended
-          assert.strictEqual(master.status, 0, master.err)
-          assert.strictEqual((yield* catcher.ended).status, 0)
+          const { report } = yield* Lab.session(lab, yield* lab.catchers(1), ...paging, ...options, `${source}/`)
           assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "")
-          return master.report.pages.needed
+          return report.pages.needed
         })
         // the last block, which is shorter, is found at its own place alone
         const lastPages = Math.ceil((size % blockBytes) / pageBytes)
@@ -103,9 +91,7 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
   it.live("a log that grows all the time costs what it grew [M-8]", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const lab = yield* Lab.make(2)
-        const source = join(lab.folder, "source")
-        fs.mkdirSync(source)
+        const { lab, source } = yield* Lab.withSource(2)
         const content = random(size, 1)
         const log = join(source, "log")
         fs.writeFileSync(log, content)
@@ -116,20 +102,17 @@ describe.skipIf(Lab.unavailable !== undefined)("deltas on real hosts [Y-13]", ()
         const catchers = yield* lab.catchers(2)
         const grow = () => fs.appendFileSync(log, random(10_000, fs.statSync(log).size))
         const growing = yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sync(grow), Effect.sleep(3))))
-        const args = ["--json", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
-        const master = yield* lab.mrsync("m", "send", ...args).ended
+        const { report } = yield* Lab.session(lab, catchers, ...paging, `${source}/`)
         yield* Fiber.interrupt(growing)
-        assert.strictEqual(master.status, 0, master.err)
         const now = fs.readFileSync(log)
-        for (const [i, catcher] of catchers.entries()) {
-          assert.strictEqual((yield* catcher.ended).status, 0)
-          const arrived = fs.readFileSync(join(lab.destination(i + 1), "log"))
+        for (const at of [1, 2].map(lab.destination)) {
+          const arrived = fs.readFileSync(join(at, "log"))
           // it grew after it was scanned
           assert.isAbove(arrived.length, size)
           assert.strictEqual(Buffer.compare(arrived, now.subarray(0, arrived.length)), 0)
           const grownPages = Math.ceil((arrived.length - size + 200_000) / pageBytes)
           // blocks at both ends of that are of both, and there are lists
-          assert.isAtMost(master.report.pages.needed, grownPages + 2 * pagesOfBlock + 2)
+          assert.isAtMost(report.pages.needed, grownPages + 2 * pagesOfBlock + 2)
         }
       })
     )

@@ -32,9 +32,7 @@ describe.skipIf(Lab.unavailable !== undefined)("holes on real hosts", () => {
   it.live("1 TiB with 3 MiB of data: that is what it costs, in the room at both catchers, too [M-12]", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const lab = yield* Lab.make(2)
-        const source = join(lab.folder, "source")
-        fs.mkdirSync(source)
+        const { lab, source } = yield* Lab.withSource(2)
         const file = join(source, "disk")
         const size = 1024 * 1024 * mebi
         const data = [0, size / 2 + 12_345, size - mebi]
@@ -82,9 +80,7 @@ describe.skipIf(Lab.unavailable !== undefined)("holes on real hosts", () => {
   it.live("holes of all kinds: rsync --checksum finds nothing, and du says the same", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const lab = yield* Lab.make(1)
-        const source = join(lab.folder, "source")
-        fs.mkdirSync(source)
+        const { lab, source } = yield* Lab.withSource(1)
         sparse(join(source, "nothing but a hole"), 5 * mebi + 77, new Map())
         sparse(join(source, "in front"), 3 * mebi, new Map([[2 * mebi, mebi]]))
         sparse(join(source, "behind"), 3 * mebi + 1, new Map([[0, mebi]]))
@@ -96,11 +92,7 @@ describe.skipIf(Lab.unavailable !== undefined)("holes on real hosts", () => {
         execFileSync("cp", ["-a", "--sparse=never", `${source}/behind`, `${source}/none`])
         const at = lab.destination(1)
         const session = Effect.fnUntraced(function* () {
-          const [catcher] = yield* lab.catchers(1)
-          const args = ["--json", "--catchers", "1", "--delete", `${source}/`]
-          const master = yield* lab.mrsync("m", "send", ...args).ended
-          assert.strictEqual(master.status, 0, master.err)
-          assert.strictEqual((yield* catcher.ended).status, 0)
+          yield* Lab.session(lab, yield* lab.catchers(1), "--delete", `${source}/`)
           assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "")
           assert.deepStrictEqual(Lab.litter(at), [])
         })

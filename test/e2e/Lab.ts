@@ -2,6 +2,7 @@
  * Real processes on a network of test hosts (scripts/lab.sh), with real rsync as judge. Where a lab cannot be made the
  * tests are skipped, and say why.
  */
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
@@ -132,6 +133,27 @@ export const make = (count: number, transport: Transport = "auto"): Effect.Effec
         rmSync(folder, { recursive: true, force: true })
       })
   )
+
+/** A lab of so many catchers, and an empty folder in it to be sent. */
+export const withSource = (count: number) =>
+  Effect.map(make(count), (lab) => {
+    const source = join(lab.folder, "source")
+    mkdirSync(source)
+    return { lab, source }
+  })
+
+/** A session with catchers that wait for it, in which all end well; `args`: the master's options, and its source. */
+export const session = Effect.fnUntraced(function* (
+  { mrsync }: Lab,
+  catchers: ReadonlyArray<Running>,
+  ...args: ReadonlyArray<string>
+) {
+  const master = yield* mrsync("m", "send", "--json", "--catchers", String(catchers.length), ...args).ended
+  assert.strictEqual(master.status, 0, master.err)
+  const received = yield* Effect.forEach(catchers, ({ ended }) => ended)
+  for (const { err, status } of received) assert.strictEqual(status, 0, err)
+  return { report: master.report, received }
+})
 
 const start = (args: ReadonlyArray<string>): Running => {
   const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] })

@@ -33,13 +33,27 @@ const older = (image: string, path: string) => {
   fs.utimesSync(path, 1, 1)
 }
 
+/** The options and the source of both sessions. */
+const argsOf = (source: string) => ["--page-size", String(pageBytes), `${source}/`]
+
+/** A session whose sides are all killed as soon as the master tells that so many bytes have arrived. */
+const breaksOff = Effect.fnUntraced(function* (
+  { catchers, mrsync }: Lab.Lab,
+  arrivedBytes: number,
+  ...args: ReadonlyArray<string>
+) {
+  const receiving = yield* catchers(2)
+  const master = mrsync("m", "send", "--json", "--catchers", "2", ...args)
+  yield* master.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > arrivedBytes)
+  for (const running of [master, ...receiving]) yield* running.kill("SIGKILL")
+  for (const running of [master, ...receiving]) yield* running.ended
+})
+
 describe.skipIf(Lab.unavailable !== undefined)("a session with --inplace that is killed [F-11]", () => {
   it.live("and begun again: the file is mended where it stands, also where it has holes", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const lab = yield* Lab.make(2)
-        const source = join(lab.folder, "source")
-        fs.mkdirSync(source)
+        const { lab, source } = yield* Lab.withSource(2)
         const image = join(source, "image")
         execFileSync("sh", ["-c", `head -c ${16 * megabyte} /dev/urandom > "${image}"`])
         fs.truncateSync(image, 64 * megabyte)
@@ -50,26 +64,19 @@ describe.skipIf(Lab.unavailable !== undefined)("a session with --inplace that is
           older(image, path)
         }
         const before = paths.map((path) => fs.statSync(path).ino)
-        const args = ["--json", "--inplace", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
-        const first = yield* lab.catchers(2)
-        const broken = lab.mrsync("m", "send", "--bwlimit", "50mbit", ...args)
-        yield* broken.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > 8 * megabyte)
-        for (const running of [broken, ...first]) yield* running.kill("SIGKILL")
-        for (const running of [broken, ...first]) yield* running.ended
+        const args = ["--inplace", ...argsOf(source)]
+        yield* breaksOff(lab, 8 * megabyte, "--bwlimit", "50mbit", ...args)
         for (const path of paths) assert.notStrictEqual(Lab.rsyncSays(`${source}/`, `${join(path, "..")}/`), "")
-        const catchers = yield* lab.catchers(2)
-        const master = yield* lab.mrsync("m", "send", ...args).ended
-        assert.strictEqual(master.status, 0, master.err)
-        for (const [i, catcher] of catchers.entries()) {
-          assert.strictEqual((yield* catcher.ended).status, 0)
+        const { report } = yield* Lab.session(lab, yield* lab.catchers(2), ...args)
+        for (const [i, path] of paths.entries()) {
           const at = lab.destination(i + 1)
           assert.strictEqual(Lab.rsyncSays(`${source}/`, `${at}/`), "")
           assert.deepStrictEqual(fs.readdirSync(at), ["image"])
-          assert.strictEqual(fs.statSync(paths[i]).ino, before[i])
-          assert.isAtMost(fs.statSync(paths[i]).blocks, fs.statSync(image).blocks)
+          assert.strictEqual(fs.statSync(path).ino, before[i])
+          assert.isAtMost(fs.statSync(path).blocks, fs.statSync(image).blocks)
         }
         // half of it had arrived
-        const { needed, repaired } = master.report.pages
+        const { needed, repaired } = report.pages
         assert.isBelow(needed + repaired, (9 * megabyte) / pageBytes)
       })
     )
@@ -81,29 +88,20 @@ describe.skipIf(Lab.unavailable !== undefined)("a session that is killed at 80 %
     it.live(`and begun again${isChanged ? " with a changed source" : ""}: at most a quarter is sent`, () =>
       Effect.scoped(
         Effect.gen(function* () {
-          const lab = yield* Lab.make(2)
-          const source = join(lab.folder, "source")
-          fs.mkdirSync(source)
+          const { lab, source } = yield* Lab.withSource(2)
           const image = join(source, "image")
           random(image)
-          const args = ["--json", "--catchers", "2", "--page-size", String(pageBytes), `${source}/`]
-          const first = yield* lab.catchers(2)
-          const broken = lab.mrsync("m", "send", "--bwlimit", rate, ...args)
-          yield* broken.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > 0.8 * size)
-          for (const running of [broken, ...first]) yield* running.kill("SIGKILL")
-          for (const running of [broken, ...first]) yield* running.ended
-          for (const i of [1, 2]) assert.isFalse(fs.existsSync(join(lab.destination(i), "image")))
+          const args = argsOf(source)
+          const destinations = [1, 2].map(lab.destination)
+          yield* breaksOff(lab, 0.8 * size, "--bwlimit", rate, ...args)
+          for (const at of destinations) assert.isFalse(fs.existsSync(join(at, "image")))
           if (isChanged) changeInPlace(image)
-          const catchers = yield* lab.catchers(2)
-          const master = yield* lab.mrsync("m", "send", ...args).ended
-          assert.strictEqual(master.status, 0, master.err)
-          for (const [i, catcher] of catchers.entries()) {
-            assert.strictEqual((yield* catcher.ended).status, 0)
-            const at = lab.destination(i + 1)
+          const { report } = yield* Lab.session(lab, yield* lab.catchers(2), ...args)
+          for (const at of destinations) {
             execFileSync("cmp", [image, join(at, "image")])
             assert.deepStrictEqual(fs.readdirSync(at), ["image"])
           }
-          const { needed, repaired } = master.report.pages
+          const { needed, repaired } = report.pages
           if (megabytes !== undefined) console.warn({ needed, repaired, pages: size / pageBytes })
           assert.isBelow(needed + repaired, 0.25 * (size / pageBytes))
         })

@@ -14,21 +14,17 @@ const copies = Effect.fnUntraced(function* (
   source: string,
   ...args: ReadonlyArray<string>
 ) {
-  const catchers = yield* lab.catchers(count)
-  const master = yield* lab.mrsync("m", "send", "--json", "--catchers", String(count), ...args, source).ended
-  assert.strictEqual(master.status, 0, master.err)
+  const { received, report } = yield* Lab.session(lab, yield* lab.catchers(count), ...args, source)
   assert.deepStrictEqual(
-    master.report.catchers.map((catcher: any) => [catcher.state, catcher.failures.length]),
+    report.catchers.map((catcher: any) => [catcher.state, catcher.failures.length]),
     Array.from({ length: count }, () => ["Complete", 0])
   )
   for (let i = 1; i <= count; i++) {
-    const catcher = yield* catchers[i - 1].ended
-    assert.strictEqual(catcher.status, 0, catcher.err)
-    assert.strictEqual(catcher.report._tag, "Report")
+    assert.strictEqual(received[i - 1].report._tag, "Report")
     assert.strictEqual(Lab.rsyncSays(source, `${lab.destination(i)}/`), "")
     assert.deepStrictEqual(Lab.litter(lab.destination(i)), [])
   }
-  return master.report
+  return report
 })
 
 const hasAcls = /\bACLs\b/.test(spawnSync("rsync", ["--version"], { encoding: "utf8" }).stdout)
