@@ -145,6 +145,15 @@ const headerUsers: ReadonlyArray<string> = [
   ...["phase/PageStream.ts", "session/Exchange.ts", "session/Incoming.ts", "session/Openings.ts"]
 ]
 
+/** What is told of a session, as functions of what is passed: the page draws with these too. */
+const toldPurely: ReadonlySet<string> = new Set([
+  "report/ExitStatus.ts",
+  "report/Format.ts",
+  "report/Summary.ts",
+  "report/Watched.ts",
+  "report/Words.ts"
+])
+
 /** The rooms of a session; those above only look at headers, to lose datagrams on purpose or to count them. */
 const sessionRooms: ReadonlySet<string> = new Set(["session", "phase", "master", "catcher"])
 
@@ -305,11 +314,9 @@ const checks: ReadonlyArray<Check> = [
         (it.room === "web" &&
           !it.isType &&
           !reaches(it, "web") &&
-          !["report/Format.ts", "report/Summary.ts", "report/Watched.ts", "report/Words.ts"].includes(it.what) &&
+          !toldPurely.has(it.what) &&
           !["lit-html", "uplot"].includes(it.what)) ||
-        (["report/Format.ts", "report/Summary.ts", "report/Watched.ts", "report/Words.ts"].includes(it.file) &&
-          !it.isType &&
-          !(it.isOurs && reaches(it, "report"))) ||
+        (toldPurely.has(it.file) && !it.isType && !(it.isOurs && reaches(it, "report"))) ||
         (it.room !== "web" && reaches(it, "web"))
     ),
     breaks: [
