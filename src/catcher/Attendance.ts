@@ -285,18 +285,20 @@ export class Attendance {
     if (found === undefined || this.policy?.isDryRun === true) return found?.changes
     const { words } = found
     const arrived = new Set([...this.committed].flatMap((file) => this.entriesOf(file)))
-    const changed = (this.entries ?? []).map(({ _tag }, entry) => {
-      if (this.vetoed.has(entry)) return Compare.change.Vetoed
-      const word = words[entry]
-      const isAwaited =
-        _tag === "HardLink" ? !this.done : _tag === "File" && this.isLacked(entry) && !arrived.has(entry)
-      if (this.failures.has(entry) || (isAwaited && !Compare.isKept(word))) return 0
-      // what was right has come anew, in a revision
-      return this.revised.has(entry) && !Compare.isLacked(word) ? Compare.change.Content : word
-    })
-    const counts = Compare.countsOf(changed)
+    const counts = Compare.countsOf(words.map((word, entry) => this.changeOf(entry, word, arrived)))
     const { count = 0, vetoes = 0 } = deleted ?? {}
     return { ...counts, deleted: count, vetoed: counts.vetoed + vetoes }
+  }
+  /** What was changed of an entry, of which the survey has found this. `arrived`: what has come. */
+  private changeOf(entry: number, word: number, arrived: ReadonlySet<number>): number {
+    if (this.vetoed.has(entry)) return Compare.change.Vetoed
+    // as most are
+    if (word === 0 && !this.revised.has(entry)) return 0
+    const tag = this.entries?.[entry]?._tag
+    const isAwaited = tag === "HardLink" ? !this.done : tag === "File" && this.isLacked(entry) && !arrived.has(entry)
+    if (this.failures.has(entry) || (isAwaited && !Compare.isKept(word))) return 0
+    // what was right has come anew, in a revision
+    return this.revised.has(entry) && !Compare.isLacked(word) ? Compare.change.Content : word
   }
   /** Entries that will not be here, as the master knows. */
   drop(entries: ReadonlyArray<number>, lack: Lack): void {

@@ -529,7 +529,8 @@ export class Ledger {
     readonly whyBehind: WhyBehind
     readonly pages: Report["pages"]
   }): Report {
-    const unsent = this.entries.flatMap(({ path }, index) => {
+    const isAnyUnsent = this.unsent.size > 0
+    const unsent = (isAnyUnsent ? this.entries : []).flatMap(({ path }, index) => {
       const withheld = this.withheld(index)
       return withheld === undefined ? [] : [{ path, ...unsentOf(withheld.error) }]
     })

@@ -24,7 +24,7 @@ import { areCarried } from "../tree/Attributes.ts"
 import { display, keyOf } from "../tree/Names.ts"
 import type { Member } from "../tree/Members.ts"
 import { partOf } from "../tree/Members.ts"
-import { Carried, carriedBytes } from "../tree/Holes.ts"
+import { Carried, carriedBytes, type Extent } from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
 import * as Attributes from "./Attributes.ts"
 import { changedAt, endless, failure, looking, openAt, readWhole, whenFree } from "./Calls.ts"
@@ -34,7 +34,7 @@ import { Budget } from "./Holes.ts"
 import { pruned } from "./Prune.ts"
 import type { Retaken, SourceFile } from "./Source.ts"
 import { Source, SourceChanged, SourceError } from "./Source.ts"
-import { argument, type Argument, type Found, foundOf, lookAt, Walk } from "./Walk.ts"
+import { argument, type Argument, lookAt, type Place, Walk } from "./Walk.ts"
 
 /** Files read whole between two turns of the event loop. */
 const filesPerTurn = 32
@@ -74,9 +74,8 @@ const make = Effect.fn("DiskSource.make")(function* (
   const scan = Effect.gen(function* () {
     const walk = new Walk(choice, look, new Budget(libc), new Attributes.Reader(libc, choice))
     for (const source of sources) yield* walk.walk(source)
-    const { entries, found } = choice.prunesEmpty ? pruned(walk) : walk
-    files.entries = entries
-    files.found = [...found]
+    const { entries, places } = choice.prunesEmpty ? pruned(walk) : walk
+    files.begin(entries, places)
     const { uncarried } = walk.attributes
     return { entries, skipped: walk.skipped, spared: walk.spared, ...(uncarried === undefined ? {} : { uncarried }) }
   }).pipe(Effect.withSpan("DiskSource.scan"))
@@ -94,11 +93,21 @@ const make = Effect.fn("DiskSource.make")(function* (
 
 type Failed = SourceError | SourceChanged
 
+/** What a file was when it was found. */
+interface Found extends Place {
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  /** Where it has data. */
+  readonly extent: Extent
+}
+
 /** The files of the latest scan. */
 class Files {
-  entries: ReadonlyArray<Entry> = []
+  private entries: ReadonlyArray<Entry> = []
   /** By index of the entry, for files. */
-  found: Array<Found | undefined> = []
+  private places: ReadonlyArray<Place | undefined> = []
+  /** Those that were retaken, as they were found then. */
+  private readonly retaken = new Map<number, Found>()
   /** The files that were retaken last. */
   readonly copies = new Map<number, Copies.Taken>()
   /** One file is copied after the other. */
@@ -118,14 +127,29 @@ class Files {
     this.libc = libc
   }
 
+  begin(entries: ReadonlyArray<Entry>, places: ReadonlyArray<Place | undefined>): void {
+    this.entries = entries
+    this.places = places
+    this.retaken.clear()
+  }
+
+  retake(entry: number, before: Place, status: Status.Status, extent: Extent): void {
+    this.retaken.set(entry, foundOf(before, status, extent))
+  }
+
   /** A file of the scan: its path, and its status then. */
   at(entry: number): Effect.Effect<{ readonly path: Buffer; readonly found: Found }, SourceError> {
     return Effect.suspend(() => {
-      const found = this.found[entry]
+      const found = this.retaken.get(entry) ?? this.scanned(entry)
       if (found !== undefined) return Effect.succeed({ path: found.real ?? this.pathOf(entry, found.source), found })
       const path = entry < this.entries.length ? display(this.entries[entry].path) : `entry ${entry}`
       return Effect.fail(new SourceError({ path, ...Errno.refusal("EINVAL", "it is no file of the scan") }))
     })
+  }
+
+  private scanned(index: number): Found | undefined {
+    const [entry, place] = [this.entries[index], this.places[index]]
+    return place === undefined || entry._tag !== "File" ? undefined : foundOf(place, entry.metadata, entry)
   }
 
   private pathOf(entry: number, { name, path }: Argument): Buffer {
@@ -142,6 +166,12 @@ class Files {
     })
   }
 }
+
+const foundOf = ({ real, source }: Place, time: Status.Time, extent: Extent): Found => ({
+  ...{ source, real, extent },
+  size: BigInt(extent.size),
+  mtimeNs: Status.mtimeNsOf(time)
+})
 
 // Of an empty file no content can be another; the kernel's own (/proc) are empty, and made anew again and again.
 const isSame = (found: Found, now: fs.BigIntStats): boolean =>
@@ -290,7 +320,7 @@ const retakeOne = Effect.fnUntraced(function* (
   const { size } = status
   const extent = taken.data === undefined ? { size } : { size, data: taken.data }
   files.copies.set(entry, taken)
-  files.found[entry] = foundOf(before.source, status, extent, before.real)
+  files.retake(entry, before, status, extent)
   const attributes = Result.try(() => new Attributes.Reader(files.libc, files.choice).at(keyOf(path)))
   if (Result.isFailure(attributes)) return yield* Effect.fail(failure(path)(attributes.failure))
   return { entry, metadata: Wished.ofStatus(files.choice.wished, status, attributes.success), ...extent } as Retaken

@@ -5,14 +5,14 @@
 import type { Entry } from "../tree/Entry.ts"
 import { keyOf } from "../tree/Names.ts"
 
-/** Entries, and for each of them what is known of it beside. */
-interface Scanned<Found> {
+/** Entries, and the place of each. */
+interface Scanned<Place> {
   readonly entries: ReadonlyArray<Entry>
-  readonly found: ReadonlyArray<Found>
+  readonly places: ReadonlyArray<Place>
 }
 
 /** What stays; hard links lead to where their leaders are then. */
-export const pruned = <Found>({ entries, found }: Scanned<Found>): Scanned<Found> => {
+export const pruned = <Place>({ entries, places }: Scanned<Place>): Scanned<Place> => {
   const full = new Set<string>()
   for (const entry of entries) {
     if (entry._tag === "Directory") continue
@@ -26,12 +26,12 @@ export const pruned = <Found>({ entries, found }: Scanned<Found>): Scanned<Found
     full.add("")
   }
   const kept = entries.flatMap((entry, at) => (entry._tag !== "Directory" || full.has(keyOf(entry.path)) ? [at] : []))
-  const places = new Map(kept.map((at, place) => [at, place]))
+  const indices = new Map(kept.map((at, index) => [at, index]))
   return {
     entries: kept.map((at) => {
       const entry = entries[at]
-      return entry._tag === "HardLink" ? { ...entry, leader: places.get(entry.leader)! } : entry
+      return entry._tag === "HardLink" ? { ...entry, leader: indices.get(entry.leader)! } : entry
     }),
-    found: kept.map((at) => found[at])
+    places: kept.map((at) => places[at])
   }
 }

@@ -14,7 +14,6 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display, keyOf, ofKey, isUnfinished } from "../tree/Names.ts"
-import type * as Holes from "../tree/Holes.ts"
 import * as Wished from "../tree/Wished.ts"
 import type * as Attributes from "./Attributes.ts"
 import { isGone, type Look, reasonOf, sourceError } from "./Calls.ts"
@@ -47,24 +46,13 @@ export const lookAt = (source: Argument, choice: Choice, look: Look): Effect.Eff
     catch: sourceError(source.path.length === 0 ? emptyArgument : source.path)
   })
 
-/** Where a file was found, and its status then. The path on disk is the source's, and the entry's without its name. */
-export interface Found {
+/** Where a file was found. */
+export interface Place {
+  /** Its path on disk is the source's, and the entry's without the source's name. */
   readonly source: Argument
-  readonly size: bigint
-  readonly mtimeNs: bigint
   /** The path on disk, where a symbolic link was followed to it. */
   readonly real: Buffer | undefined
-  /** Where it has data. */
-  readonly extent: Holes.Extent
 }
-
-export const foundOf = (source: Argument, status: Status.Status, extent: Holes.Extent, real?: Buffer): Found => ({
-  source,
-  size: BigInt(status.size),
-  mtimeNs: Status.mtimeNsOf(status),
-  extent,
-  real
-})
 
 interface Looked {
   readonly status: Status.Status
@@ -103,7 +91,7 @@ interface Listing extends Visit {
 
 /** The way through one source. */
 interface Tour {
-  readonly source: Argument
+  readonly place: Place
   /** The file system of the source. */
   readonly device: number
   /** The directories that have been entered and not been left. */
@@ -114,16 +102,16 @@ type Failed = SourceError | FilterError
 
 export class Walk {
   readonly entries: Array<Entry> = []
-  /** By index of the entry, for files. */
-  readonly found: Array<Found | undefined> = []
+  /** By index of the entry, for files. Those of a source have one, but for links that were followed. */
+  readonly places: Array<Place | undefined> = []
   readonly skipped: Array<Skipped> = []
   private readonly sparedSoFar: Array<string> = []
   /** Directories on the way to a named path, and those of which the names were taken, one character a byte. */
   private readonly passed = new Set<string>()
   private readonly listed = new Set<string>()
   readonly choice: Choice
-  /** The index of the entry that has a path, one character a byte. */
-  private readonly taken = new Map<string, number>()
+  /** The index of the entry that has a path, one character a byte, where one may be met again. */
+  private taken: Map<string, number> | undefined
   /** The leaders of hard links, by device and inode. */
   readonly leaders = new Map<string, number>()
   private readonly look: Look
@@ -146,6 +134,9 @@ export class Walk {
 
   /** Takes in a source and all that is below it, depth first. A directory's names are held, never its descriptor. */
   walk(source: Argument): Effect.Effect<void, Failed> {
+    // one source alone has each path once
+    if (this.entries.length > 0 || this.choice.names !== undefined)
+      this.taken ??= new Map(this.entries.map(({ path }, index) => [keyOf(path), index]))
     return Effect.flatMap(lookAt(source, this.choice, this.look), (looked) =>
       this.choice.names === undefined ? this.walkAll(source, looked) : this.walkNamed(source, looked, this.choice.names)
     )
@@ -157,7 +148,7 @@ export class Walk {
     return Effect.flatMap(this.filtersAt(root, path), ({ above, named }) => {
       const at = { path: keyOf(source.path), relative: keyOf(source.name) }
       const visit = { ...looked, ...at, filter: named, levels: Infinity }
-      const tour = { source, device: looked.status.device, open: [] }
+      const tour = { place: { source, real: undefined }, device: looked.status.device, open: [] }
       return this.isWanted(visit, tour) ? this.descend({ ...visit, filter: above }, tour) : Effect.void
     })
   }
@@ -171,7 +162,7 @@ export class Walk {
         const filters = yield* this.filtersAt(absolute(top), absolute(top))
         const relative = named.names.join("/")
         const path = relative.length === 0 ? top : below(top, relative)
-        const tour = { source: argumentOf(path, relative), device: status.device, open: [] }
+        const tour = { place: placeOf(path, relative), device: status.device, open: [] }
         const looked = this.seen(path, relative, filters.named, "Unreadable")
         if (looked === undefined) continue
         const visit = { ...looked, path, relative, filter: filters.named, levels: named.levels }
@@ -196,7 +187,7 @@ export class Walk {
         }
         const visit: Visit = { path, relative, status: status.success, real: undefined, filter: inner, levels: 0 }
         if (count > 0 || takesTop) {
-          if (!this.take(visit, argumentOf(path, relative))) return undefined
+          if (!this.take(visit, placeOf(path, relative))) return undefined
           this.passed.add(relative)
         }
         inner = yield* this.filterIn(visit)
@@ -300,7 +291,7 @@ export class Walk {
     // A directory is listed before it is taken in: one that vanished meanwhile is no entry.
     const names = isEntered ? this.list(visit) : []
     if (isEntered) this.listed.add(visit.relative)
-    return names !== undefined && this.take(visit, tour.source) ? names : []
+    return names !== undefined && this.take(visit, tour.place) ? names : []
   }
 
   /** Does a symbolic link lead to a directory that it is in? There would be no end of it. */
@@ -314,8 +305,11 @@ export class Walk {
   /** The names in a directory, sorted; none when it may not be read, undefined when it is gone. */
   private list({ path, relative }: Visit): ReadonlyArray<string> | undefined {
     const listed = Result.try(() => fs.readdirSync(ofKey(path), { encoding: "latin1" }))
-    // by their bytes
-    if (Result.isSuccess(listed)) return listed.success.filter((name) => !this.isLeftover(path, name)).sort()
+    // by their bytes; one that changes meanwhile may list a name twice
+    if (Result.isSuccess(listed)) {
+      const names = listed.success.filter((name) => !this.isLeftover(path, name)).sort()
+      return names.filter((name, at) => name !== names[at - 1])
+    }
     this.lose(path, relative, listed.failure)
     return isGone(listed.failure) ? undefined : []
   }
@@ -328,12 +322,12 @@ export class Walk {
   }
 
   /** Takes an entry in; answers whether to descend. */
-  private take(visit: Visit, source: Argument): boolean {
+  private take(visit: Visit, place: Place): boolean {
     const { path, real, relative, status } = visit
     if (relative.length > Limits.pathBytes) {
       return this.skip(path, relative, "Unreadable", "its path is too long (ENAMETOOLONG)")
     }
-    const other = this.taken.get(relative)
+    const other = this.taken?.get(relative)
     if (other !== undefined) return this.meet(visit, this.entries[other])
     const made = Result.try(() => entryOf(visit, this))
     if (Result.isFailure(made)) return this.lose(path, relative, made.failure)
@@ -342,10 +336,10 @@ export class Walk {
       this.sparedSoFar.push(relative)
       return this.skip(path, undefined, "Special", entry)
     }
-    this.taken.set(relative, this.entries.length)
+    this.taken?.set(relative, this.entries.length)
     if (entry._tag !== "HardLink" && hasNames(status, this.choice))
       this.leaders.set(Status.identityOf(status), this.entries.length)
-    this.found.push(entry._tag === "File" ? foundOf(source, status, entry, real) : undefined)
+    this.places.push(entry._tag === "File" ? (real === undefined ? place : { ...place, real }) : undefined)
     this.entries.push(entry)
     return entry._tag === "Directory"
   }
@@ -420,7 +414,10 @@ const below = (directory: string, name: string): string =>
 const absolute = (path: string): string =>
   resolved(path.startsWith("/") ? path : `${keyOf(Buffer.from(process.cwd()))}/${path}`)
 
-const argumentOf = (path: string, name: string): Argument => ({ path: ofKey(path), name: ofKey(name) })
+const placeOf = (path: string, name: string): Place => ({
+  source: { path: ofKey(path), name: ofKey(name) },
+  real: undefined
+})
 
 const slash = Buffer.from("/")
 const dot = Buffer.from(".")

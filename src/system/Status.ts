@@ -3,8 +3,15 @@
  */
 import type { BigIntStats } from "node:fs"
 
+/** When a content changed last. */
+export interface Time {
+  readonly mtimeSeconds: number
+  /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
+  readonly mtimeNanos: number
+}
+
 /** What a path names, and what is known of it. */
-export interface Status {
+export interface Status extends Time {
   readonly kind: "File" | "Directory" | "Symlink" | "Fifo" | "Socket" | "CharacterDevice" | "BlockDevice" | "Other"
   /** The twelve permission bits. */
   readonly mode: number
@@ -12,9 +19,6 @@ export interface Status {
   readonly gid: number
   /** In bytes. */
   readonly size: number
-  readonly mtimeSeconds: number
-  /** 0..999,999,999, counted upwards from mtimeSeconds also before 1970. */
-  readonly mtimeNanos: number
   /** When its content or its status was changed last: nobody can set that. */
   readonly changedSeconds: number
   readonly changedNanos: number
@@ -106,7 +110,7 @@ const kinds: Readonly<Record<number, Status["kind"]>> = {
 }
 
 /** When its content changed last, in nanoseconds, as Node has it. */
-export const mtimeNsOf = ({ mtimeNanos, mtimeSeconds }: Status): bigint =>
+export const mtimeNsOf = ({ mtimeNanos, mtimeSeconds }: Time): bigint =>
   BigInt(mtimeSeconds) * billion + BigInt(mtimeNanos)
 
 /** Names a file, whatever its path: two statuses of one file give the same. */

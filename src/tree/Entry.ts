@@ -81,7 +81,8 @@ export const counts = (entries: ReadonlyArray<Entry>, isCounted: (entry: number)
   let links = 0
   let specials = 0
   let bytes = 0
-  for (const [index, entry] of entries.entries()) {
+  for (let index = 0; index < entries.length; index++) {
+    const entry = entries[index]
     if (!isCounted(index)) continue
     if (entry._tag === "File") bytes += carriedBytes(entry)
     if (entry._tag === "File" || isLinkedFile(entry, entries)) files++

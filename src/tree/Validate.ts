@@ -14,26 +14,73 @@ import { keyOf } from "./Names.ts"
  */
 export const refused = (entries: ReadonlyArray<Entry>): ReadonlyMap<number, string> => {
   const out = new Map<number, string>()
-  /** The paths so far; what is in the directories among them may follow. */
-  const isParent = new Map<string, boolean>()
+  const seen = new Seen(entries)
   entries.forEach((entry, index) => {
     const key = keyOf(entry.path)
-    const isTwice = isParent.has(key)
+    const slash = key.lastIndexOf("/")
+    const { isTwice, parent } = seen.next(key, slash, index)
+    const isBelow = slash === -1 || (slash > 0 && parent.isDirectory)
     const reason = isTwice
       ? "the manifest names it twice"
-      : (refusedPath(key, entry, isParent) ?? refusedLink(entry, index, entries, out))
+      : (refusedPath(key, entry, isBelow) ?? refusedLink(entry, index, entries, out))
     if (reason !== undefined) out.set(index, reason)
-    if (!isTwice) isParent.set(key, reason === undefined && entry._tag === "Directory")
+    if (!isTwice && reason === undefined && entry._tag === "Directory") seen.directory(key).isDirectory = true
   })
   return out
 }
 
-const refusedPath = (key: string, { _tag }: Entry, isParent: ReadonlyMap<string, boolean>): string | undefined => {
+/** What may be a directory, because a path goes through it or an entry is one. */
+interface Place {
+  /** May entries be in it? */
+  isDirectory: boolean
+  /** The name in it that came last; undefined: none has. */
+  last: string | undefined
+}
+
+/** The paths so far. As names mostly ascend in each directory, the last one there tells that the next is new. */
+class Seen {
+  private readonly entries: ReadonlyArray<Entry>
+  private readonly places = new Map<string, Place>()
+  /** The directory of the path before, which often is that of the next. */
+  private before = ""
+  private place = this.directory("")
+  /** All paths, from the first one on that is not after the one before it. */
+  private paths: Set<string> | undefined
+
+  constructor(entries: ReadonlyArray<Entry>) {
+    this.entries = entries
+  }
+
+  directory(key: string): Place {
+    const known = this.places.get(key)
+    if (known !== undefined) return known
+    const place: Place = { isDirectory: false, last: undefined }
+    this.places.set(key, place)
+    return place
+  }
+
+  /** Takes the path of the entry at an index, whose last slash is told. */
+  next(key: string, slash: number, index: number): { readonly isTwice: boolean; readonly parent: Place } {
+    const length = Math.max(slash, 0)
+    if (this.before.length !== length || !key.startsWith(this.before)) {
+      this.before = key.slice(0, length)
+      this.place = this.directory(this.before)
+    }
+    const parent = this.place
+    const name = key.slice(slash + 1)
+    const isAfter = parent.last === undefined || name > parent.last
+    if (isAfter) parent.last = name
+    else this.paths ??= new Set(this.entries.slice(0, index).map(({ path }) => keyOf(path)))
+    const isTwice = !isAfter && this.paths?.has(key) === true
+    this.paths?.add(key)
+    return { isTwice, parent }
+  }
+}
+
+const refusedPath = (key: string, { _tag }: Entry, isBelow: boolean): string | undefined => {
   if (key === "") return _tag === "Directory" ? undefined : "the destination itself is a directory"
-  const slash = key.lastIndexOf("/")
-  const isBelow = slash === -1 || (slash > 0 && isParent.get(key.slice(0, slash)) === true)
   // most are: then only the name is left to be looked at
-  if (isBelow && isName(key.slice(slash + 1))) return undefined
+  if (isBelow && isName(key.slice(key.lastIndexOf("/") + 1))) return undefined
   if (key.includes("\0")) return "its path has a NUL byte"
   if (key.startsWith("/")) return "its path is absolute"
   const component = noName.exec(key)

@@ -2,7 +2,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { refused } from "../../src/tree/Validate.ts"
 import { device, dir, fifo, file, hardLink, socket, symlink } from "../store/Sandbox.ts"
-import { anyEntries } from "./generators.ts"
+import * as Arbitrary from "effect/Arbitrary"
+import { anyEntries, whole } from "./generators.ts"
+
+const paths = ["", "a", "b", "a/a", "a/b", "b/a", "a/b/a", "a/b/b", "/a", "a//b", "a/"]
+const anyPaths = Arbitrary.array(
+  Arbitrary.map(
+    Arbitrary.all({ at: whole(0, paths.length - 1), isFile: whole(0, 3) }),
+    ({ at, isFile }) => [paths[at], isFile === 0] as const
+  ),
+  { maxLength: 16 }
+)
 
 describe("refused", () => {
   const fine = [
@@ -75,6 +85,19 @@ describe("refused", () => {
       if (refusals.has(index) || path.length === 0) return
       const names = Buffer.from(path).toString("latin1").split("/")
       assert.isFalse(names.some((name) => name === "" || name === "." || name === ".." || name.includes("\0")))
+    })
+  })
+
+  it.prop("knows every path that was there before, in whatever order [M-1]", { drawn: anyPaths }, ({ drawn }) => {
+    const refusals = refused(drawn.map(([path, isFile]) => (isFile ? file(path, 1) : dir(path))))
+    drawn.forEach(([path, isFile], index) => {
+      const isTwice = drawn.slice(0, index).some(([other]) => other === path)
+      assert.strictEqual(refusals.get(index) === "the manifest names it twice", isTwice)
+      const parent = path.slice(0, path.lastIndexOf("/"))
+      const made = drawn.findIndex(([other]) => other === parent)
+      const isIn = !path.includes("/") || (made >= 0 && made < index && !drawn[made][1] && !refusals.has(made))
+      const isSound = isIn && !["/a", "a//b", "a/"].includes(path) && (path !== "" || !isFile)
+      assert.strictEqual(refusals.has(index), isTwice || !isSound)
     })
   })
 })

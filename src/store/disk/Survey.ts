@@ -39,25 +39,27 @@ export const survey = Effect.fn("Disk.survey")(function* (
   const changes = new Uint16Array(entries.length)
   const before = (yield* Clock.currentTimeMillis) - Limits.partialMillis
   const looks = new Looks(site)
-  const inodes = new Set<number>()
+  const inodes = new Float64Array(entries.length)
+  let single = 0
   const sharers = new Compare.Sharers<string>()
   const look = (entry: Entry, index: number) => {
     const status = looks.at(index)
     const found = changesOf(site, looks, entry, status, policy)
     const change = hasBlocks(entry) ? Compare.withPart(found, () => hasPart(site, index, policy, before)) : found
     // a file with more names may well have two of the tree's
-    if (status?.kind === "Directory" || status?.links === 1) {
-      // that of another file system may be the same
-      const inode = status.inodeHigh * 2 ** 32 + status.inodeLow
-      if (inodes.has(inode)) site.hasTwins = true
-      inodes.add(inode)
-    }
+    if (status?.kind === "Directory" || status?.links === 1)
+      inodes[single++] = status.inodeHigh * 2 ** 32 + status.inodeLow
     if (entry._tag === "File" && status?.kind === "File" && status.links > 1)
       sharers.add(Status.identityOf(status), index)
     changes[index] = site.inventory.told(index, change, changes)
     looked(index + 1)
   }
   yield* site.destination.inTurns(entries, look, looksPerTurn)
+  // one of another file system may be the same
+  site.hasTwins = inodes
+    .subarray(0, single)
+    .sort()
+    .some((inode, at, sorted) => at > 0 && inode === sorted[at - 1])
   if (site.hasTwins)
     yield* site.destination.inTurns(entries, (_, index) => addTwin(site, looks, sharers, index), looksPerTurn)
   site.inventory.settle(changes, sharers)
