@@ -529,8 +529,7 @@ export class Ledger {
     readonly whyBehind: WhyBehind
     readonly pages: Report["pages"]
   }): Report {
-    const isAnyUnsent = this.unsent.size > 0
-    const unsent = (isAnyUnsent ? this.entries : []).flatMap(({ path }, index) => {
+    const unsent = (this.unsent.size === 0 ? [] : this.entries).flatMap(({ path }, index) => {
       const withheld = this.withheld(index)
       return withheld === undefined ? [] : [{ path, ...unsentOf(withheld.error) }]
     })
