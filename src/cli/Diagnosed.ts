@@ -1,7 +1,7 @@
 /** A diagnosis as a person reads it: what was seen, then the findings, and last whether a session would work. Pure. */
 import { kib } from "../ops/Findings.ts"
 import * as Rates from "../ops/Rates.ts"
-import type { Crowd, Diagnosis, Finding, Here, There } from "../report/Diagnosis.ts"
+import type { Crowd, Diagnosis, Finding, Firewall, Here, There } from "../report/Diagnosis.ts"
 import * as Format from "./Format.ts"
 
 /** All that there is to say. */
@@ -34,6 +34,8 @@ const word = (is: boolean | undefined, yes: string, no: string): string =>
 
 const walls = { Passes: "passes", MayDrop: "may be dropped", Drops: "is dropped" } as const
 
+const beyond = ({ longerThan }: Firewall): string => (longerThan === undefined ? "" : ` beyond ${longerThan} bytes`)
+
 const wallOf = ({ answersIn, groupIn, groupOut }: Here): string =>
   (
     [
@@ -42,7 +44,7 @@ const wallOf = ({ answersIn, groupIn, groupOut }: Here): string =>
       ["what goes to the group", groupOut]
     ] as const
   )
-    .flatMap(([what, of]) => (of === undefined ? [] : [`${what} ${walls[of.verdict]}`]))
+    .flatMap(([what, of]) => (of === undefined ? [] : [`${what} ${walls[of.verdict]}${beyond(of)}`]))
     .join(", ")
 
 // ---- the catchers ----

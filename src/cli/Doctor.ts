@@ -105,7 +105,7 @@ const examined = Effect.fnUntraced(function* (input: Input, network: Network) {
   const options: Examining.Options = {
     ...{ catchers: input.catchers, hosts, waitMillis, watchMillis: input.watchMillis },
     pageBytes: Math.min(network.mtuBytes - overheadBytes, Limits.maxPageBytes),
-    bytesPerSecond: Math.min(input.bwlimit ?? Infinity, protection._tag === "Sealed" ? mostSealed : Infinity),
+    bytesPerSecond: input.bwlimit ?? Infinity,
     ...(isCounted ? {} : { atMostMillis: waitMillis })
   }
   const layers = Layer.mergeAll(
@@ -132,6 +132,3 @@ const queried = (heard: Result.Result<Heard, string>, seconds: number): Pick<Cro
     onFailure: (unheardQueries) => ({ unheardQueries }),
     onSuccess: ({ count, from }): { readonly queries: Queries } => ({ queries: { seconds, count, from } })
   })
-
-/** Each sealed probe has a signature of its own, whose check takes 61 us: more than this would measure that. */
-const mostSealed = 100e6 / 8

@@ -25,7 +25,7 @@ export const doctor = {
   }).pipe(Flag.map((millis) => millis ?? 0)),
   bwlimit: Flags.parsed("bwlimit", {
     metavar: "RATE",
-    description: "Try no higher rate: 500mbit, 60MB (1gbit; under a seal 100mbit)",
+    description: "Try no higher rate: 500mbit, 60MB (1gbit)",
     parse: Parse.rate
   }),
   ttl: Flags.ttl,

@@ -1,4 +1,6 @@
 /** What an observation of the catchers means: the second table of findings, those of the network. Pure, as `Findings` is. */
+import { overheadBytes } from "../protocol/group/Reach.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Crowd, Finding, There } from "../report/Diagnosis.ts"
 import { membershipHint } from "../report/Errors.ts"
 import { ampleBufferBytes, bySeverity, kib, type Said } from "./Findings.ts"
@@ -43,9 +45,37 @@ const each = ({ catchers }: Crowd, say: (catcher: There) => Said | undefined): R
     return said === undefined ? [] : [{ ...said, catchers: [catcher] }]
   })
 
+/** One finding for all catchers whose paths end at the same length of packet. */
+const atLength = (
+  { catchers }: Crowd,
+  holds: (catcher: There) => boolean,
+  say: (found: ReadonlyArray<There>) => Said
+): ReturnType<Rule> => {
+  const groups = new Map<string, Array<There>>()
+  for (const catcher of catchers.filter(holds)) {
+    const key = `${catcher.packetBytes} ${catcher.tooLongPacketBytes}`
+    groups.set(key, [...(groups.get(key) ?? []), catcher])
+  }
+  return [...groups.values()].map((found) => ({ ...say(found), catchers: found }))
+}
+
 const arrivedOf = ({ steps }: There): number => steps.reduce((sum, { arrived = 0 }) => sum + arrived, 0)
 const isMute = ({ steps }: There): boolean => steps.every(({ arrived }) => arrived === undefined)
 const isBare = (catcher: There): boolean => !isMute(catcher) && arrivedOf(catcher) === 0
+const isNarrow = (catcher: There): boolean =>
+  !isMute(catcher) && !isBare(catcher) && catcher.packetBytes < catcher.wantedPacketBytes
+/** Its short datagrams pass alone, and not glued together: something measures what is glued. */
+const isMeasured = (catcher: There): boolean => isNarrow(catcher) && catcher.takesGlued === false
+
+/** "packets of 1400 bytes reach c2, of 1401 bytes they do not". */
+const passing = (found: ReadonlyArray<There>): string => {
+  const [{ packetBytes, tooLongPacketBytes }] = found
+  const others = tooLongPacketBytes === undefined ? "larger ones do not" : `of ${tooLongPacketBytes} bytes they do not`
+  return `packets of ${packetBytes} bytes reach ${names(found)}, ${others}`
+}
+
+/** The page that such a packet carries, with room for a tag. */
+const pageOf = (packetBytes: number): number => Math.max(Limits.minPageBytes, packetBytes - overheadBytes)
 
 /** Losses that are told. */
 const toldLoss = 0.01
@@ -153,20 +183,28 @@ export const rules = {
       mend: "Look for a tunnel with a small MTU, or a filter of fragments or of large datagrams, on the way to them"
     })),
   narrow: (crowd) =>
-    each(crowd, (catcher) =>
-      isBare(catcher) || isMute(catcher) || catcher.packetBytes >= catcher.wantedPacketBytes
-        ? undefined
-        : {
-            severity: "Hinders",
-            seen: `packets of ${catcher.packetBytes} bytes reach ${catcher.id}, larger ones do not`,
-            means: `pages are so small for all catchers of its session, though this machine could send ${catcher.wantedPacketBytes} bytes`,
-            mend: "mrsync finds that out by itself; the way to the catcher has a tunnel, or a port with a smaller MTU"
-          }
+    atLength(
+      crowd,
+      (catcher) => isNarrow(catcher) && !isMeasured(catcher),
+      (found) => ({
+        severity: "Hinders",
+        seen: passing(found),
+        means: `pages are so small for all catchers of their session, though this machine could send ${found[0].wantedPacketBytes} bytes`,
+        mend: "mrsync finds that out by itself. What is narrow is a tunnel on the way, or a port with a smaller MTU: ip link set DEV mtu 1500 there, where it can be"
+      })
     ),
+  "by-length": (crowd) =>
+    atLength(crowd, isMeasured, (found) => ({
+      severity: "Hinders",
+      seen: `${passing(found)}; nor do shorter ones that this kernel has glued together`,
+      means:
+        "a firewall drops datagrams by their length. Pages are so small for all catchers of their session, and each is sent by a system call of its own, which is several times slower",
+      mend: `There or on the way to them, as root: "nft -a list ruleset" shows the rule that asks for a length, "nft delete rule" removes it. Until then mrsync finds the size out by itself; --page-size ${pageOf(found[0].packetBytes)} begins with it`
+    })),
   "not-glued": (crowd) =>
     of(
       crowd,
-      ({ takesGlued }) => takesGlued === false,
+      (catcher) => catcher.takesGlued === false && !isMeasured(catcher),
       (found) => ({
         severity: "Hinders",
         seen: `${names(found)} get no datagrams that this kernel has glued together`,

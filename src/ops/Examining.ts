@@ -4,10 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Announce from "../phase/Announce.ts"
+import * as Reach from "../protocol/group/Reach.ts"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Away, Clock, Crowd, Step, There } from "../report/Diagnosis.ts"
 import { Progress } from "../report/Progress.ts"
+import type { Longest } from "../session/Measuring.ts"
 import { MasterExchange } from "../session/Exchange.ts"
 import * as Monotonic from "../session/Monotonic.ts"
 import { Announcing, Measuring, Members, Paths, Session, Standing } from "../session/Session.ts"
@@ -38,7 +40,7 @@ export const examine = Effect.fn("Examining.examine")(function* (options: Option
   const layer = Session.layer({
     ...{ pageBytes, timeoutMillis, wanted },
     // one narrow path is no reason to try smaller pages on the others
-    isPageFixed: true,
+    isEachAlone: true,
     ...(hosts === undefined ? {} : { hosts })
   })
   return yield* Effect.gen(function* () {
@@ -112,6 +114,10 @@ const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArr
   }))
   const pages = members.map(({ slot }) => reached(slot)?.pageBytes ?? options.pageBytes)
   const pageBytes = Math.min(...pages)
+  const narrow = yield* howNarrow(
+    options.pageBytes,
+    members.map(({ slot }, i) => [slot, pages[i]] as const)
+  )
   const isGlued = members.every(({ slot }) => reached(slot)?.isGlued !== false)
   const { publish } = yield* Progress
   publish({ _tag: "Note", message: "trying rates on the way to each catcher" })
@@ -130,11 +136,30 @@ const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArr
     const { address, name, receiveBufferBytes, slot } = member
     const { answered, asked, clock, steps } = subjects[i]
     const { isGlued: takesGlued } = reached(slot) ?? {}
+    const { reachedBytes = pages[i], tooLongBytes } = narrow.get(slot) ?? {}
     return {
       ...{ id: name, address, receiveBufferBytes, takesGlued, steps, asked, answered, clock, dropped: dropped(slot) },
-      ...{ wantedPacketBytes: packetOf(options.pageBytes), packetBytes: packetOf(pages[i]) }
+      ...{ wantedPacketBytes: packetOf(options.pageBytes), packetBytes: packetOf(reachedBytes) },
+      ...(tooLongBytes === undefined ? {} : { tooLongPacketBytes: packetOf(tooLongBytes) })
     }
   })
+})
+
+/** Of each narrow path, where between the sizes that were tried its end is. */
+const howNarrow = Effect.fnUntraced(function* (
+  wanted: number,
+  reached: ReadonlyArray<readonly [slot: number, pageBytes: number]>
+) {
+  const { longest } = yield* Measuring
+  const found = new Map<number, Longest>()
+  for (const reachedBytes of new Set(reached.map(([, pageBytes]) => pageBytes))) {
+    if (reachedBytes === wanted) continue
+    const slots = reached.flatMap(([slot, pageBytes]) => (pageBytes === reachedBytes ? [slot] : []))
+    const tooLongBytes = Reach.nextLarger(wanted, reachedBytes)
+    for (const slot of slots) found.set(slot, { reachedBytes, tooLongBytes })
+    for (const [slot, limit] of yield* longest({ slots, reachedBytes, tooLongBytes })) found.set(slot, limit)
+  }
+  return found
 })
 
 /** The packet that carries a page. */

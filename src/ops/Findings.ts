@@ -3,7 +3,7 @@
  * quotes every text, and a test compares them.
  */
 import { type Address, hostOf, portOf } from "../protocol/Address.ts"
-import type { Finding, Here } from "../report/Diagnosis.ts"
+import type { Finding, Firewall, Here } from "../report/Diagnosis.ts"
 
 /** What a finding says; without a `mend` there is nothing to be done. */
 export type Said = Pick<Finding, "severity" | "seen" | "means" | "mend">
@@ -85,41 +85,53 @@ export const rules = {
           mend: "Wait until it ends, or choose another group or port with --group, on both sides"
         },
   "firewall-group": (here) => {
-    const { groupIn } = here
-    return groupIn === undefined || groupIn.verdict === "Passes" || !isAsCatcher(here)
+    const wall = wallOf(here.groupIn)
+    return wall === undefined || !isAsCatcher(here)
       ? undefined
       : {
-          severity: groupIn.verdict === "Drops" ? "Stops" : "Hinders",
-          seen: `the firewall's ${groupIn.where} ${drops[groupIn.verdict]} UDP to the group, port ${portIn(here)}`,
+          severity: wall.severity,
+          seen: `the firewall's ${wall.where} ${wall.drops} UDP to the group, port ${portIn(here)}`,
           means: "a catcher on this machine hears no master",
-          mend: accepting(chainOf(groupIn.where), portIn(here))
+          mend: accepting(chainOf(wall.where), portIn(here))
         }
   },
   "firewall-answers": (here) => {
-    const { answersIn } = here
-    return answersIn === undefined || answersIn.verdict === "Passes" || !isAsMaster(here)
+    const wall = wallOf(here.answersIn)
+    return wall === undefined || !isAsMaster(here)
       ? undefined
       : {
-          severity: answersIn.verdict === "Drops" ? "Stops" : "Hinders",
-          seen: `the firewall's ${answersIn.where} ${drops[answersIn.verdict]} UDP to this machine's own ports`,
+          severity: wall.severity,
+          seen: `the firewall's ${wall.where} ${wall.drops} UDP to this machine's own ports`,
           means:
             "a master on this machine is not heard by its catchers alone: their answers do not reach it, so nobody can join",
-          mend: accepting(chainOf(answersIn.where), ownPorts)
+          mend: accepting(chainOf(wall.where), ownPorts)
         }
   },
   "firewall-out": (here) => {
-    const { groupOut } = here
-    return groupOut === undefined || groupOut.verdict === "Passes"
+    const wall = wallOf(here.groupOut)
+    return wall === undefined
       ? undefined
       : {
-          severity: groupOut.verdict === "Drops" ? "Stops" : "Hinders",
-          seen: `the firewall's ${groupOut.where} ${drops[groupOut.verdict]} UDP that leaves for the group, port ${portIn(here)}`,
+          severity: wall.severity,
+          seen: `the firewall's ${wall.where} ${wall.drops} UDP that leaves for the group, port ${portIn(here)}`,
           means: "catchers hear nothing of a master on this machine",
-          mend: accepting(chainOf(groupOut.where), portIn(here))
+          mend: accepting(chainOf(wall.where), portIn(here))
+        }
+  },
+  "firewall-length": (here) => {
+    const rule = [here.groupIn, here.answersIn, here.groupOut].find((one) => one?.longerThan !== undefined)
+    return rule === undefined
+      ? undefined
+      : {
+          severity: "Hinders",
+          seen: `the firewall's ${rule.where} drops packets of more than ${rule.longerThan} bytes`,
+          means:
+            "it measures datagrams that the kernel has glued together as one packet. So only short ones that are sent alone pass, which is several times slower, and long answers do not",
+          mend: accepting(chainOf(rule.where), `{ ${portIn(here)}, ${ownPorts} }`)
         }
   },
   deaf: (here) =>
-    here.hearsItself === false && here.unsent === undefined && here.groupIn?.verdict !== "Drops"
+    here.hearsItself === false && here.unsent === undefined && wallOf(here.groupIn)?.severity !== "Stops"
       ? {
           severity: isAsCatcher(here) ? "Stops" : "Hinders",
           seen: `what this machine sends to the group does not come back to it`,
@@ -191,6 +203,16 @@ export const rules = {
       : undefined
 } as const satisfies Record<string, Rule>
 
+/** What the firewall does to datagrams of every length; undefined: nothing. */
+const wallOf = (rule: Firewall | undefined) =>
+  rule === undefined || rule.verdict === "Passes" || rule.longerThan !== undefined
+    ? undefined
+    : ({
+        severity: rule.verdict === "Drops" ? "Stops" : "Hinders",
+        drops: drops[rule.verdict],
+        where: rule.where
+      } as const)
+
 const why = {
   Asked: "as asked for",
   DefaultRoute: "that of the default route",
@@ -219,7 +241,15 @@ export const ofHere = (here: Here): ReadonlyArray<Finding> =>
   )
 
 /** These only slow a session, or are told by the time-out itself. */
-const noCauses: ReadonlySet<string> = new Set(["small-buffer", "no-offload", "wireless", "bridge", "busy", "unsent"])
+const noCauses: ReadonlySet<string> = new Set([
+  "small-buffer",
+  "no-offload",
+  "wireless",
+  "bridge",
+  "busy",
+  "unsent",
+  "firewall-length"
+])
 
 /** Why nobody joined, or no master was heard, as far as this machine shows it. */
 export const causes = (here: Here): ReadonlyArray<Finding> =>

@@ -14,7 +14,12 @@ interface Packet {
   readonly to: string
   readonly toPort: number
   readonly isMulticast: boolean
+  /** In bytes, with its headers: of all that are glued together, where the kernel has glued some. */
+  readonly length: number
 }
+
+/** Packets that differ in length alone. */
+type Packets = Omit<Packet, "length">
 
 type Truth = "Yes" | "No" | "Unknown"
 
@@ -44,6 +49,8 @@ const fieldOf = (packet: Packet, left: unknown): string | number | undefined | {
         return "udp"
       case "nfproto":
         return "ipv4"
+      case "length":
+        return packet.length
       case "pkttype":
         return packet.isMulticast ? "multicast" : "host"
       default:
@@ -55,6 +62,7 @@ const fieldOf = (packet: Packet, left: unknown): string | number | undefined | {
   if (protocol === "udp" || protocol === "th") return field === "dport" ? packet.toPort : undefined
   // what another protocol's header says is asked of its packets alone
   if (protocol !== "ip") return { is: "No" }
+  if (field === "length") return packet.length
   return field === "saddr" ? packet.from : field === "daddr" ? packet.to : field === "protocol" ? "udp" : undefined
 }
 
@@ -96,6 +104,14 @@ const isOf = (value: string | number, right: unknown, sets: (name: string) => un
 const anyOf = (all: ReadonlyArray<Truth>): Truth =>
   all.includes("Yes") ? "Yes" : all.includes("Unknown") ? "Unknown" : "No"
 
+const orders = {
+  "<": (one: number, other: number) => one < other,
+  "<=": (one: number, other: number) => one <= other,
+  ">": (one: number, other: number) => one > other,
+  ">=": (one: number, other: number) => one >= other
+}
+const isOrder = (op: unknown): op is keyof typeof orders => typeof op === "string" && op in orders
+
 const verdicts = ["accept", "drop", "reject", "return", "jump", "goto", "queue"] as const
 /** Statements that ask nothing, and let everything pass on. */
 const idle: ReadonlySet<string> = new Set(["counter", "log", "comment", "notrack", "mangle"])
@@ -124,8 +140,10 @@ class Judge {
     const value = fieldOf(this.packet, of["left"])
     if (value === undefined) return "Unknown"
     if (typeof value === "object") return value.is
-    const is = isOf(value, of["right"], (name) => this.rules.sets.get(keyOf(table, name)))
-    return of["op"] === "!=" ? not(is) : of["op"] === "==" || of["op"] === "in" ? is : "Unknown"
+    const { op, right } = of
+    if (typeof value === "number" && typeof right === "number" && isOrder(op)) return truth(orders[op](value, right))
+    const is = isOf(value, right, (name) => this.rules.sets.get(keyOf(table, name)))
+    return op === "!=" ? not(is) : op === "==" || op === "in" ? is : "Unknown"
   }
 
   /** The verdicts of one rule that come into question, each with whether it does. */
@@ -176,8 +194,8 @@ const own = (kind: string): Outcome => ({
   perhaps: new Set()
 })
 
-/** What all rules together do to the packet: a base chain that drops it is the last one that it meets. */
-export const judge = (packet: Packet, ...all: ReadonlyArray<Rules>): Firewall => {
+/** What they do to one packet: a base chain that drops it is the last one that it meets. */
+const judgeOne = (packet: Packet, ...all: ReadonlyArray<Rules>): Firewall => {
   let may: Firewall = { verdict: "Passes", where: "" }
   for (const rules of all) {
     const judging = new Judge(packet, rules)
@@ -190,6 +208,24 @@ export const judge = (packet: Packet, ...all: ReadonlyArray<Rules>): Firewall =>
     }
   }
   return may
+}
+
+/** No packet of a session is shorter than the one, and none is longer, glued together, than the other. */
+const shortBytes = 60
+const longestBytes = 65_535
+
+/** What all rules together do to packets of every length; where short ones pass and longer ones do not, from which length on. */
+export const judge = (packets: Packets, ...all: ReadonlyArray<Rules>): Firewall => {
+  const at = (length: number) => judgeOne({ ...packets, length }, ...all)
+  const [short, long] = [at(shortBytes), at(longestBytes)]
+  if (short.verdict !== "Passes" || long.verdict === "Passes") return short
+  let [passes, drops] = [shortBytes, longestBytes]
+  while (drops - passes > 1) {
+    const middle = Math.floor((passes + drops) / 2)
+    if (at(middle).verdict === "Passes") passes = middle
+    else drops = middle
+  }
+  return { ...long, longerThan: passes }
 }
 
 /** The rules that were read, in both forms. */

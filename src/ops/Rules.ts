@@ -104,6 +104,7 @@ const options: Readonly<Record<string, (value: string, isNot: boolean) => Statem
   "--dports": (value, isNot) => match(payload("udp", "dport"), listed(value), isNot),
   "--state": (value, isNot) => match({ ct: { key: "state" } }, value.toLowerCase().split(","), isNot),
   "--ctstate": (value, isNot) => match({ ct: { key: "state" } }, value.toLowerCase().split(","), isNot),
+  "--length": (value, isNot) => match({ meta: { key: "length" } }, ranged(value), isNot),
   "--pkt-type": (value, isNot) => match({ meta: { key: "pkttype" } }, value, isNot)
 }
 const targets: Readonly<Record<string, Statement>> = {

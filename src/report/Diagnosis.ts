@@ -9,7 +9,10 @@ import * as Fields from "./Fields.ts"
 /** How a rule of the firewall treats a datagram: "MayDrop" where that hangs on what cannot be known here. */
 export const Firewall = Schema.Struct({
   verdict: Fields.oneOf(["Passes", "MayDrop", "Drops"], "what the rules do to it"),
-  where: Fields.text("the chain and table that decide; empty where none does")
+  where: Fields.text("the chain and table that decide; empty where none does"),
+  longerThan: Fields.maybe(
+    Fields.count("only packets of more bytes than that, as they are when they are glued together")
+  )
 })
 /** How a rule of the firewall treats a datagram: "MayDrop" where that hangs on what cannot be known here. */
 export type Firewall = typeof Firewall.Type
@@ -76,6 +79,9 @@ export const There = Schema.Struct({
   receiveBufferBytes: Fields.count("its receive buffer, in bytes"),
   wantedPacketBytes: Fields.count("the packet of the largest page that this machine's interface sends whole"),
   packetBytes: Fields.count("the longest that was tried and arrived, or is taken to"),
+  tooLongPacketBytes: Fields.maybe(
+    Fields.count("the shortest above it that was tried and never arrived; left out where none was")
+  ),
   takesGlued: Fields.maybe(Fields.flag("datagrams arrive that the kernel here glued together")),
   steps: Fields.list(Step, "what arrived at one rate after the other"),
   asked: Fields.count("questions that it was asked"),

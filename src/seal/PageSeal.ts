@@ -31,6 +31,9 @@ export interface PageSeal {
 /** The number under which the trailer is enciphered, as one block: no file has so many. [E-3] */
 export const trailerBlock = 0xffff_ffff
 
+/** The opening of pages that are no file's, whose body is enciphered by nothing. [N-5] */
+export const trialOpening = 0
+
 /** In the open: the session's id is in every page, and content is as it is. */
 export const open = ({ high, low }: Header.Session): PageSeal => ({
   isSealed: false,

@@ -20,6 +20,7 @@ import type { Protected } from "../report/Report.ts"
 import * as CatcherSeal from "../seal/CatcherSeal.ts"
 import * as Insecure from "../seal/Insecure.ts"
 import { type CatcherKeys, fingerprint, type MasterKeys, type Protection } from "../seal/Keys.ts"
+import { Marks } from "../seal/Marks.ts"
 import * as MasterSeal from "../seal/MasterSeal.ts"
 import * as PageSeal from "../seal/PageSeal.ts"
 import * as Primitives from "../seal/Primitives.ts"
@@ -140,6 +141,26 @@ export type Arrived =
   /** A page of another session: another master is at work. */
   | { readonly _tag: "OtherPage"; readonly from: Address }
 
+/** Pages that show what a path takes. */
+export interface TrialPages {
+  readonly first: number
+  readonly pages: number
+  readonly pageBytes: number
+  /** Each is sent alone. */
+  readonly isSingly: boolean
+}
+
+/** Writes pages that are no file's, one behind the other. */
+const trialBatch = (marks: Marks, { first, isSingly, pageBytes, pages }: TrialPages): Batch => {
+  const datagramBytes = Limits.headerBytes + pageBytes
+  const bytes = new Uint8Array(pages * datagramBytes)
+  for (let i = 0; i < pages; i++) {
+    const mark = marks.of(first + i)
+    Header.put(bytes, i * datagramBytes, Header.types.Page, datagramBytes, mark, Header.noFile, first + i)
+  }
+  return { bytes, datagramBytes, isSingly }
+}
+
 /** The datagrams of a master's session. */
 export class MasterExchange extends Context.Service<
   MasterExchange,
@@ -163,6 +184,8 @@ export class MasterExchange extends Context.Service<
      * they took.
      */
     readonly sendProbe: (probe: Probe, copies: number) => Effect.Effect<number, TransportError>
+    /** Multicasts pages that are no file's: so many, with the numbers from `first` on. [N-5] */
+    readonly sendTrial: (trial: TrialPages) => Effect.Effect<void, TransportError>
     /** Multicasts page datagrams, whose headers `PageStream` has written. */
     readonly sendPages: (batch: Batch) => Effect.Effect<void, TransportError>
     /**
@@ -198,6 +221,8 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
   const secret = Primitives.random(Primitives.secretBytes)
   const isSealed = protection._tag === "Sealed"
   const seal = isSealed ? MasterSeal.make(protection.keys, session, secret, around) : Insecure.master(around)
+  const pages = isSealed ? PageSeal.sealed(secret) : PageSeal.open(own)
+  const trialMarks = new Marks(pages, PageSeal.trialOpening, "Page")
   const openings = new WeakMap<object, number>()
   let opened = 0
   let unreadable = 0
@@ -223,7 +248,7 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
     session,
     protection: protectedBy(protection),
     strangers: () => strangers.all().map(Strangers.ofCatcher),
-    pages: isSealed ? PageSeal.sealed(secret) : PageSeal.open(own),
+    pages,
     openingOf: (content: object) => {
       const opening = openings.get(content) ?? ++opened
       openings.set(content, opening)
@@ -235,6 +260,7 @@ const makeMaster = Effect.fnUntraced(function* (session: bigint) {
       const bytes = copies === 1 ? each[0] : Buffer.concat(each)
       return Effect.as(send({ bytes, datagramBytes: each[0].length }), bytes.length)
     },
+    sendTrial: (trial: TrialPages) => Effect.suspend(() => send(trialBatch(trialMarks, trial))),
     sendPages: send,
     receive: (take: (batch: ReadonlyArray<ReadonlyArray<Arrived>>) => Effect.Effect<void, TransportError>) =>
       Stream.runForEach(receive, (batch) => take(batch.map(read))),

@@ -101,10 +101,12 @@ export class Inbox {
     if (member.isNew && !hasLeft) return members.prove(member)
     silence.isBack(slot)
     silence.said(slot, message)
-    if (message._tag === "PollOk") sending.pace.onAnswer(message)
-    else if (message._tag === "ProbeOk") {
+    if (message._tag === "PollOk") {
+      sending.pace.onAnswer(message)
+      measuring.onCount(message)
+    } else if (message._tag === "ProbeOk") {
       probing.onAnswer(message)
-      measuring.onAnswer(message)
+      measuring.onLongest(message)
     } else if (message.file === undefined) return members.lose(slot, "it was stopped there")
     else asking.onAnswer(slot, message)
     return undefined

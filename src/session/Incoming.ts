@@ -122,13 +122,15 @@ export class Gatherer {
       this.counts.ignored++
       return
     }
+    this.counts.pages++
     const file = Header.fileOf(bytes, at)
+    // [N-5] that it came is all that it says
+    if (file === Header.noFile) return
     if (file !== this.file || opening !== this.opening || this.blocks !== undefined) this.flush()
     this.file = file
     this.opening = opening
     this.indices.push(Header.indexOf(bytes, at))
     this.payloads.push(Views.body(views, nth, bytes, at))
-    this.counts.pages++
   }
 
   private parity(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {

@@ -1,7 +1,10 @@
 /**
- * Measuring: how many datagrams of one size arrive at each catcher, at one rate. The
- * datagrams are probes, like those that find out which page reaches a catcher. Each catcher counts
- * what arrives, and is asked at the end, again and again where no answer comes.
+ * Measuring the way to catchers: how many pages arrive at each of them, at one rate, and which is
+ * the longest datagram that does.
+ *
+ * [N-5] the pages of a trial are no file's. They are marked as all others are, so that a trial
+ * under a seal is as fast as a session. A catcher counts them, and says its count when it is polled
+ * before them and after.
  */
 
 import * as Context from "effect/Context"
@@ -9,9 +12,10 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Limits from "../protocol/Limits.ts"
 import type { TransportError } from "../transport/Transport.ts"
-import type { Audience, Probe, ProbeOk } from "../wire/Message.ts"
+import type { Audience, PollOk, ProbeOk } from "../wire/Message.ts"
+import type { MasterExchange } from "./Exchange.ts"
 
-/** A trial: `count` datagrams with pages of that size, so many bytes in a second. */
+/** A trial: `count` pages of that size, so many bytes in a second. */
 interface Trial {
   readonly slots: Audience
   readonly pageBytes: number
@@ -23,7 +27,7 @@ interface Trial {
 
 /** The outcome of a trial at one catcher. */
 interface Measured {
-  /** Datagrams that arrived; undefined: the catcher did not answer. */
+  /** Pages that arrived; undefined: the catcher did not say. */
   readonly arrived: number | undefined
   /** How often it was asked, and how many of these questions it answered. */
   readonly asked: number
@@ -37,19 +41,35 @@ interface Outcome {
   readonly bySlot: ReadonlyMap<number, Measured>
 }
 
-/** Measures the way to catchers. */
+/** Sizes of pages that are tried one after the other. */
+interface Sizes {
+  readonly slots: Audience
+  /** The catchers are known to get pages of this size. */
+  readonly reachedBytes: number
+  /** They are known to get none of this size. */
+  readonly tooLongBytes: number
+}
+
+/** The longest page that arrived at a catcher, and the next one that was tried and did not. */
+export interface Longest {
+  readonly reachedBytes: number
+  readonly tooLongBytes: number
+}
+
+/** Measures the way to catchers. One measurement at a time. */
 export class Measuring extends Context.Service<
   Measuring,
   {
-    /** Sends the datagrams of a trial, and asks what arrived. One trial at a time. */
+    /** Sends the pages of a trial, and asks what arrived. */
     readonly measure: (trial: Trial) => Effect.Effect<Outcome, TransportError>
+    /** Finds out where between two sizes pages cease to arrive, for each catcher that answers. */
+    readonly longest: (sizes: Sizes) => Effect.Effect<ReadonlyMap<number, Longest>, TransportError>
   }
 >()("mrsync/session/Measuring") {}
 
 interface Options {
-  readonly session: bigint
+  readonly exchange: Pick<MasterExchange["Service"], "session" | "sendNow" | "sendTrial" | "sendProbe">
   readonly now: () => number
-  readonly send: (probe: Probe, copies: number) => Effect.Effect<number, TransportError>
   /** The number of the next probing: what arrived in earlier ones is forgotten at the catchers. */
   readonly nextProbing: () => number
 }
@@ -58,20 +78,27 @@ interface Options {
 const questions = 6
 const pauseMillis = 50
 const pauseGrowth = 1.7
-/** Datagrams that are sent at once take this time at the wanted rate: short queues take them. */
+/** Pages that are sent at once take this time at the wanted rate: short queues take them. */
 const burstMillis = 2
+/** So many sizes are tried, each twice, with so many bytes in a second at the most. */
+const mostSizes = 450
+const copiesOfSize = 2
+const sizesBytesPerSecond = 1_250_000
 
-/** An answer that counts how many arrived. */
+/** An answer that says a number, and the questions that were answered. */
 interface Heard {
-  readonly arrived: number
-  readonly trains: Set<number>
+  readonly said: number
+  readonly questions: Set<number>
 }
 
 export class Measurer {
   private readonly options: Options
+  /** Numbers of polls and of trains; each round of questions begins at one of its own. */
+  private question = 0
+  private firstQuestion = 0
   private probing = -1
-  private train = 0
-  private pageBytes = 0
+  /** Pages sent in trials so far: each has a number, and so a mark, of its own. */
+  private pages = 0
   private heard = new Map<number, Heard>()
   private readonly answered = Latch.makeUnsafe(false)
 
@@ -80,82 +107,131 @@ export class Measurer {
   }
 
   service(): Measuring["Service"] {
-    return { measure: (trial) => this.measure(trial) }
+    return { measure: (trial) => this.measure(trial), longest: (sizes) => this.longest(sizes) }
   }
 
-  onAnswer({ probing, single, slot, times, train }: ProbeOk): void {
-    if (probing !== this.probing || train < 1 || train > this.train) return
+  /** A catcher's answer to a poll: pages that it has received so far. */
+  onCount({ poll, received, slot }: PollOk): void {
+    this.onAnswer(slot, poll, received)
+  }
+
+  /** A catcher's answer to a probe: the largest page of this probing that it has received. */
+  onLongest({ probing, single, slot, train }: ProbeOk): void {
+    if (probing === this.probing) this.onAnswer(slot, train, single)
+  }
+
+  private onAnswer(slot: number, question: number, number: number): void {
+    if (question < this.firstQuestion || question > this.question) return
     const before = this.heard.get(slot)
-    const arrived = single === this.pageBytes ? times : 0
-    const trains = (before?.trains ?? new Set<number>()).add(train)
+    const asked = (before?.questions ?? new Set<number>()).add(question)
     // the answer to an earlier question may come later
-    this.heard.set(slot, { arrived: Math.max(arrived, before?.arrived ?? 0), trains })
+    this.heard.set(slot, { said: Math.max(number, before?.said ?? 0), questions: asked })
     this.answered.openUnsafe()
   }
 
   private measure(trial: Trial): Effect.Effect<Outcome, TransportError> {
     return Effect.gen({ self: this }, function* () {
-      this.probing = this.options.nextProbing()
-      this.train = 0
-      this.pageBytes = trial.pageBytes
-      this.heard = new Map()
+      const { count, slots } = trial
+      const before = yield* this.counts(slots)
       const bytesPerSecond = yield* this.flood(trial)
-      const asked = yield* this.ask(trial.slots)
-      const measured = trial.slots.map((slot) => [slot, this.measured(trial, asked.get(slot) ?? 0, slot)] as const)
-      return { bytesPerSecond, bySlot: new Map(measured) }
+      const after = yield* this.counts(slots.filter((slot) => before.heard.has(slot)))
+      const bySlot = new Map<number, Measured>()
+      for (const slot of slots) {
+        const [first, last] = [before.heard.get(slot), after.heard.get(slot)]
+        // counts are of 32 bits
+        const arrived = first && last && Math.min((last.said - first.said) >>> 0, count)
+        const [one, other] = [before.of(slot), after.of(slot)]
+        bySlot.set(slot, { arrived, asked: one.asked + other.asked, answered: one.answered + other.answered })
+      }
+      return { bytesPerSecond, bySlot }
     })
   }
 
-  /** Of questions after the last that was answered nobody knows yet whether they will be. */
-  private measured({ count }: Trial, asked: number, slot: number): Measured {
-    const heard = this.heard.get(slot)
-    if (heard === undefined) return { arrived: undefined, asked, answered: 0 }
-    const { arrived, trains } = heard
-    return { arrived: Math.min(arrived, count), asked: Math.max(...trains), answered: trains.size }
+  /** How many pages each has received. */
+  private counts(slots: Audience) {
+    const { sendNow, session } = this.options.exchange
+    return this.ask(slots, (audience) => sendNow({ _tag: "Poll", session, poll: this.question, audience }))
   }
 
-  private say(probe: Pick<Probe, "pageBytes" | "audience">, copies: number) {
-    const { options, probing, train } = this
-    return options.send({ _tag: "Probe", session: options.session, probing, train, isGlued: false, ...probe }, copies)
-  }
-
-  /** Sends the datagrams, none before its time; the rate that came of it. */
+  /** Sends the pages, none before its time; the rate that came of it. */
   private flood({ bytesPerSecond, count, isGlued, pageBytes }: Trial) {
     return Effect.gen({ self: this }, function* () {
-      const { now } = this.options
+      const { exchange, now } = this.options
       const datagramBytes = Limits.headerBytes + pageBytes
       const burst = Math.floor((bytesPerSecond * burstMillis) / 1000 / datagramBytes)
-      const glued = Math.min(burst, Math.floor(Limits.sendBytes(datagramBytes) / datagramBytes))
-      const copies = isGlued ? Math.max(1, glued) : 1
+      const copies = Math.max(1, Math.min(burst, Math.floor(Limits.sendBytes(datagramBytes) / datagramBytes)))
       const startedMillis = now()
       for (let sent = 0; sent < count; sent += copies) {
-        yield* this.say({ pageBytes, audience: [] }, Math.min(copies, count - sent))
-        const dueMillis = startedMillis + (1000 * (sent + copies) * datagramBytes) / bytesPerSecond
-        const leftMillis = Math.floor(dueMillis - now())
-        yield* leftMillis > 0 ? Effect.sleep(leftMillis) : Effect.yieldNow
+        const pages = Math.min(copies, count - sent)
+        yield* exchange.sendTrial({ first: this.pages, pages, pageBytes, isSingly: !isGlued })
+        this.pages += pages
+        yield* this.pause(startedMillis + (1000 * (sent + copies) * datagramBytes) / bytesPerSecond)
       }
       const seconds = (now() - startedMillis) / 1000
       return Math.min(bytesPerSecond, (count * datagramBytes) / Math.max(seconds, 0.001))
     })
   }
 
-  /** Asks until all have answered; how often each was asked. */
-  private ask(slots: Audience) {
+  private pause(untilMillis: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const leftMillis = Math.floor(untilMillis - this.options.now())
+      return leftMillis > 0 ? Effect.sleep(leftMillis) : Effect.yieldNow
+    })
+  }
+
+  private longest(sizes: Sizes): Effect.Effect<ReadonlyMap<number, Longest>, TransportError> {
     return Effect.gen({ self: this }, function* () {
+      const { reachedBytes, slots, tooLongBytes } = sizes
+      const step = Math.ceil((tooLongBytes - reachedBytes) / mostSizes)
+      this.probing = this.options.nextProbing()
+      yield* this.climb(sizes, step)
+      const { heard } = yield* this.ask(slots, (audience) => this.probe(0, audience))
+      const found = slots.flatMap((slot) => {
+        const answer = heard.get(slot)
+        if (answer === undefined) return []
+        const reached = Math.max(reachedBytes, answer.said)
+        return [[slot, { reachedBytes: reached, tooLongBytes: Math.min(tooLongBytes, reached + step) }] as const]
+      })
+      return new Map(found)
+    })
+  }
+
+  /** Sends probes of one size after the other, none before its time. */
+  private climb({ reachedBytes, tooLongBytes }: Sizes, step: number) {
+    return Effect.gen({ self: this }, function* () {
+      let dueMillis = this.options.now()
+      for (let pageBytes = reachedBytes + step; pageBytes < tooLongBytes; pageBytes += step) {
+        for (let copy = 0; copy < copiesOfSize; copy++) {
+          dueMillis += (1000 * (yield* this.probe(pageBytes, []))) / sizesBytesPerSecond
+          yield* this.pause(dueMillis)
+        }
+      }
+    })
+  }
+
+  private probe(pageBytes: number, audience: Audience) {
+    const { sendProbe, session } = this.options.exchange
+    const { probing, question: train } = this
+    return sendProbe({ _tag: "Probe", session, probing, train, isGlued: false, pageBytes, audience }, 1)
+  }
+
+  /** Asks until all have answered. */
+  private ask<A>(slots: Audience, say: (audience: Audience) => Effect.Effect<A, TransportError>) {
+    return Effect.gen({ self: this }, function* () {
+      const heard = (this.heard = new Map<number, Heard>())
       const asked = new Map<number, number>()
+      const first = (this.firstQuestion = this.question + 1)
       for (let i = 0, pause = pauseMillis; i < questions; i++, pause *= pauseGrowth) {
         // an audience is told by its gaps, so that it ascends
-        const silent = slots.filter((slot) => !this.heard.has(slot)).toSorted((a, b) => a - b)
+        const silent = slots.filter((slot) => !heard.has(slot)).toSorted((a, b) => a - b)
         if (silent.length === 0) break
-        this.train++
-        for (let at = 0; at < silent.length; at += Limits.maxSliceSlots) {
-          const audience = silent.slice(at, at + Limits.maxSliceSlots)
-          yield* this.say({ pageBytes: 0, audience }, 1)
-        }
-        for (const slot of silent) asked.set(slot, (asked.get(slot) ?? 0) + 1)
+        this.question++
+        for (let at = 0; at < silent.length; at += Limits.maxSliceSlots)
+          yield* say(silent.slice(at, at + Limits.maxSliceSlots))
+        for (const slot of silent) asked.set(slot, i + 1)
         yield* this.answers(slots, pause)
       }
-      return asked
+      return new Round(heard, asked, first)
     })
   }
 
@@ -168,5 +244,25 @@ export class Measurer {
       }
     })
     return Effect.asVoid(Effect.timeoutOption(all, Math.round(millis)))
+  }
+}
+
+/** What came of a round of questions. */
+class Round {
+  readonly heard: ReadonlyMap<number, Heard>
+  private readonly asked: ReadonlyMap<number, number>
+  private readonly first: number
+
+  constructor(heard: ReadonlyMap<number, Heard>, asked: ReadonlyMap<number, number>, first: number) {
+    this.heard = heard
+    this.asked = asked
+    this.first = first
+  }
+
+  /** Of questions after the last that was answered nobody knows yet whether they will be. */
+  of(slot: number): Pick<Measured, "asked" | "answered"> {
+    const answered = this.heard.get(slot)?.questions
+    if (answered === undefined) return { asked: this.asked.get(slot) ?? 0, answered: 0 }
+    return { asked: Math.max(...answered) - this.first + 1, answered: answered.size }
   }
 }

@@ -5,7 +5,7 @@
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { Marks } from "../seal/Marks.ts"
-import type { PageSeal } from "../seal/PageSeal.ts"
+import { type PageSeal, trialOpening } from "../seal/PageSeal.ts"
 import * as Header from "../wire/Header.ts"
 import type { FromMaster, Open } from "../wire/Message.ts"
 import type { Membership } from "./Answers.ts"
@@ -22,7 +22,7 @@ export class Opening {
   private pages: Marks | undefined
   private parity: Marks | undefined
 
-  constructor(seal: PageSeal, file: number, number?: number, layout?: Layout.Layout) {
+  constructor(seal: PageSeal, file: number, number?: number, layout?: Pick<Layout.Layout, "pages" | "blocks">) {
     this.seal = seal
     this.file = file
     this.number = number
@@ -55,6 +55,8 @@ export class Openings {
   private readonly blockPages: number
   /** The mark of all pages in the open, so that a page costs one comparison there. */
   private readonly mark: Header.Session | undefined
+  /** Of pages that are no file's. [N-5] */
+  private readonly trial: Opening
   /** The opening of the page that came last. */
   private latest: Opening
   /** By file, the latest first; files mentioned last come last. */
@@ -65,6 +67,7 @@ export class Openings {
   constructor({ blockPages, pages: seal }: Pick<Membership, "blockPages" | "pages">) {
     this.seal = seal
     this.blockPages = blockPages
+    this.trial = new Opening(seal, Header.noFile, trialOpening, { pages: Infinity, blocks: 0 })
     this.latest = new Opening(seal, 0)
     this.mark = seal.isSealed ? undefined : new Marks(seal, 0, "Page").of(0)
   }
@@ -99,6 +102,7 @@ export class Openings {
     const { latest, mark } = this
     if (mark !== undefined) return Header.isOf(bytes, at, mark) ? latest : undefined
     const file = Header.fileOf(bytes, at)
+    if (file === Header.noFile) return this.trial.has(bytes, at, isParity) ? this.trial : undefined
     if (file === latest.file && latest.number !== undefined && latest.has(bytes, at, isParity)) return latest
     for (const opening of this.known.get(file) ?? []) {
       if (opening === latest || !opening.has(bytes, at, isParity)) continue

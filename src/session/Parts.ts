@@ -22,6 +22,8 @@ export interface Options {
   readonly pageBytes: number
   /** No smaller page is used where a path is narrower; its catcher is sent nothing instead. */
   readonly isPageFixed?: boolean
+  /** Each path is looked into by itself: one that is narrow makes no page of the others smaller. */
+  readonly isEachAlone?: boolean
   /** Milliseconds of silence after which a catcher counts as lost. */
   readonly timeoutMillis: number
   /** How many catchers are all. */
@@ -47,6 +49,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     session: exchange.session,
     pageBytes: options.pageBytes,
     isPageFixed: options.isPageFixed ?? false,
+    isEachAlone: options.isEachAlone ?? false,
     bytesPerSecond,
     glues: transport.glues,
     now,
@@ -56,9 +59,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     asked: (slots, train) => silence.losses.onAsked(slots, "probes", train, now()),
     note: (message) => progress.publish({ _tag: "Note", message })
   })
-  const measuring = new Measurer({
-    ...{ session: exchange.session, now, send: exchange.sendProbe, nextProbing: () => probing.next() }
-  })
+  const measuring = new Measurer({ exchange, now, nextProbing: () => probing.next() })
   const sending = yield* Sender.make({
     bytesPerSecond,
     isGlued: () => probing.isGlued(),

@@ -24,6 +24,8 @@ export interface Options {
   readonly pageBytes: number
   /** The pages have that size, however narrow a path is. */
   readonly isPageFixed: boolean
+  /** Each path is looked into by itself: one that is narrow makes no page of the others smaller. */
+  readonly isEachAlone?: boolean
   /** A cap, undefined for none. */
   readonly bytesPerSecond: number | undefined
   /** Does the transport glue datagrams? */
@@ -239,21 +241,22 @@ class Prober implements Probing {
    */
   private beginAnew(slot: number, wanted: number): void {
     this.probing++
+    const most = this.options.isEachAlone === true ? Infinity : wanted
     for (const [other, subject] of this.subjects) {
-      this.begin(other, Math.min(wanted, subject.wanted), subject.sinceMillis)
+      this.begin(other, Math.min(most, subject.wanted), subject.sinceMillis)
     }
     this.begin(slot, wanted)
   }
 
   private look(slot: number, subject: Subject): void {
-    const { glues, isPageFixed } = this.options
+    const { glues, isEachAlone, isPageFixed } = this.options
     const verdict = Reach.decide({ ...subject, glues, isKnown: this.reached.has(slot) })
     if (verdict?._tag === "Reached") this.settle(slot, subject.wanted, verdict.isGlued)
     else if (verdict?._tag === "Narrow") {
       if (isPageFixed) this.settle(slot, verdict.pageBytes, true)
       // whether pages of that size arrive glued is still to be seen
       else {
-        this.fit(slot, verdict.pageBytes)
+        if (isEachAlone !== true) this.fit(slot, verdict.pageBytes)
         this.beginAnew(slot, verdict.pageBytes)
       }
     }

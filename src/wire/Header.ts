@@ -57,6 +57,9 @@ export const types = {
 /** Those of the handshake under a seal, which are no messages: see seal/Hails. */
 export const handshakeTypes = { Hail: 30, HailOk: 31 } as const
 
+/** The file of pages that are no file's: they show what a path takes. [N-5] */
+export const noFile = 0xffff_ffff
+
 /** The one flag: the datagram is under a seal. */
 const sealedFlag = 1
 

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import type { Step } from "../../src/report/Diagnosis.ts"
 import * as Lab from "./Lab.ts"
 import * as Trees from "./Trees.ts"
 
@@ -51,6 +52,34 @@ describe.skipIf(Lab.unavailable !== undefined)("the doctor on real hosts", { con
       assert.strictEqual(master.status, 0, master.err)
       for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
     })
+  )
+
+  test(
+    "a firewall that drops by length: to the byte, and the rate is that of what passes, also under a seal",
+    2,
+    (lab) =>
+      Effect.gen(function* () {
+        yield* run(lab, "c2", "nft add table inet wall")
+        yield* run(lab, "c2", "nft add chain inet wall input { type filter hook input priority 0 ; policy accept ; }")
+        yield* run(lab, "c2", "nft add rule inet wall input udp dport 8888 meta length > 1000 drop")
+        const source = join(lab.folder, "source")
+        mkdirSync(source)
+        Trees.random(join(source, "small"), 100_000)
+        const there = lab.mrsync("c2", "doctor", "--json")
+        const catchers = yield* lab.catchers(2)
+        const ended = yield* lab.mrsync("m", "doctor", "--json", "--catchers", "2").ended
+        isThere(ended, "by-length c2")
+        for (const finding of findings(ended)) assert.notMatch(finding, /^(narrow|slow|not-glued|loss)/)
+        const [, c2] = ended.report.crowd.catchers
+        assert.deepStrictEqual([c2.packetBytes, c2.tooLongPacketBytes], [1000, 1001])
+        // a signature for each would take longer than that
+        const taken = c2.steps.filter(({ arrived, sent }: Step) => arrived === sent)
+        assert.isAbove(taken.at(-1).bytesPerSecond, 15e6)
+        isThere(yield* there.ended, "firewall-length")
+        const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", source).ended
+        assert.strictEqual(master.status, 0, master.err)
+        for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
+      })
   )
 
   test(

@@ -75,7 +75,7 @@ describe("a network that is well", () => {
 
   it.effect.each([
     ["in the open", {}],
-    ["sealed", { keys, options: { bytesPerSecond: 4e6 } }],
+    ["sealed", { keys }],
     ["with glued datagrams", { network: { glued: true } }],
     ["with names out of order", { catchers: 12, options: { catchers: 12 } }]
   ] as const)("%s: no finding", ([, story]) =>
@@ -170,6 +170,7 @@ describe("findings of a network", () => {
     ["narrow", path({ mtuBytes: 1400 }), ["narrow c2"]],
     ["no-page", path({ mtuBytes: 300 }), ["no-page c2"]],
     ["not-glued", { network: { glued: true }, ...path({ mtuBytes: 1500, countsGlued: true }) }, ["not-glued c2"]],
+    ["by-length", { network: { glued: true }, ...path({ mtuBytes: 1000, countsGlued: true }) }, ["by-length c2"]],
     ["loss", path({ loss: 0.1 }), ["loss c2"]],
     ["slow", path({ narrow }), ["slow c2"]],
     ["answers-lost", path({ loss: 0.6 }, "c2", "Answers"), ["answers-lost c2"]],
@@ -211,6 +212,33 @@ describe("findings of a network", () => {
   ])("%s", ([, story, expected]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* found(story), expected)
+    })
+  )
+
+  it.effect.each([
+    ["a tunnel", { mtuBytes: 1400 }, 1400],
+    ["a filter that measures what is glued", { mtuBytes: 1000, countsGlued: true }, 1000]
+  ] as const)("the length at which %s ends is told to the byte, and the rate is that of all", ([, impairments, most]) =>
+    Effect.gen(function* () {
+      const { crowd, findings } = yield* inTime(examined({ network: { glued: true }, ...path(impairments) }))
+      assert.include(findings[0].seen, `packets of ${most} bytes reach c2, of ${most + 1} bytes they do not`)
+      const [c1, c2] = crowd.catchers
+      assert.deepStrictEqual([c1.packetBytes, c2.packetBytes], [1484, most])
+      for (const { arrived, sent } of c2.steps) assert.strictEqual(arrived, sent)
+    })
+  )
+
+  it.effect("under a seal, too", () =>
+    Effect.gen(function* () {
+      const keys = Keys.ofSecrets(new Uint8Array(32).fill(1), new Uint8Array(32).fill(2))
+      const { crowd } = yield* inTime(examined({ keys, ...path({ mtuBytes: 1333 }), options: { bytesPerSecond: 4e6 } }))
+      assert.deepStrictEqual(
+        crowd.catchers.map(({ packetBytes, tooLongPacketBytes }) => [packetBytes, tooLongPacketBytes]),
+        [
+          [1484, undefined],
+          [1333, 1334]
+        ]
+      )
     })
   )
 

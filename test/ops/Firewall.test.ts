@@ -129,6 +129,24 @@ describe("rules of nftables", () => {
     ]
   ])("%s", (_, objects, expected) => assert.deepStrictEqual(verdicts(...objects), expected))
 
+  const length = { meta: { key: "length" } }
+  it.each<[string, ReadonlyArray<object>, Partial<ReturnType<typeof judge>>]>([
+    ["more than", [is(length, 1000, ">"), drop], { verdict: "Drops", longerThan: 1000 }],
+    ["at least", [is(length, 1000, ">="), drop], { verdict: "Drops", longerThan: 999 }],
+    ["from and to", [is(length, { range: [1001, 65_535] }), drop], { verdict: "Drops", longerThan: 1000 }],
+    [
+      "the header's own word",
+      [is({ payload: { protocol: "ip", field: "length" } }, 1400, ">"), drop],
+      { longerThan: 1400 }
+    ],
+    ["short ones too", [is(length, 40, ">"), drop], { verdict: "Drops", longerThan: undefined }],
+    ["none of a session", [is(length, 1000, ">"), is(dport, 53), drop], { verdict: "Passes", longerThan: undefined }],
+    ["less than", [is(length, 9, "<"), drop], { verdict: "Passes", longerThan: undefined }]
+  ])("by length, %s", (_, expr, { longerThan, verdict = "Drops" }) => {
+    const found = judge(group, nft(base("accept"), rule(...expr)))
+    assert.deepStrictEqual([found.verdict, found.longerThan], [verdict, longerThan])
+  })
+
   it("say which chain it is", () =>
     assert.deepStrictEqual(judge(group, nft(base("drop"))), {
       verdict: "Drops",

@@ -6,6 +6,7 @@ import { Marks } from "../../src/seal/Marks.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
 import { Dice } from "../../src/simulate/Dice.ts"
 import * as Aes from "../../src/system/Aes.ts"
+import { Gatherer, Views } from "../../src/session/Incoming.ts"
 import { Openings } from "../../src/session/Openings.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { FromMaster } from "../../src/wire/Message.ts"
@@ -83,6 +84,33 @@ describe("openings under a seal", () => {
         assert.strictEqual(of(openings, page(file, file + 1, round)), file + 1)
       }
     }
+  })
+})
+
+describe("pages of no file [N-5]", () => {
+  it("have marks of their own, and need no Open", () => {
+    const { noFile } = Header
+    assert.strictEqual(of(knowing(), page(noFile, PageSeal.trialOpening, 123_456)), PageSeal.trialOpening)
+    assert.isUndefined(of(knowing(), page(noFile, 1, 5)), "of another opening")
+    assert.isUndefined(of(knowing(), page(0, PageSeal.trialOpening, 5)), "of a file")
+    assert.isUndefined(of(knowing(), page(noFile, PageSeal.trialOpening, 5, "Parity")), "parity")
+    const others = PageSeal.sealed(new Uint8Array(32).fill(2))
+    assert.isUndefined(of(knowing(), page(noFile, PageSeal.trialOpening, 5, "Page", others)), "of another secret")
+  })
+
+  it.each([
+    ["in the open", PageSeal.open(Header.sessionOf(session))],
+    ["under a seal", sealed]
+  ])("are counted, and are no event: %s", (_, seal) => {
+    const membership = { ...{ session, slot: 1, incarnation: 1, master: "m", pageBytes: 512, timeoutMillis: 1000 } }
+    const known = { ...membership, blockPages: Limits.blockPages, pages: seal }
+    const counts = { pages: 0, parity: 0, ignored: 0 }
+    const door = { open: () => undefined, onBad: () => {} }
+    const gatherer = new Gatherer(door, known, counts, { openings: new Openings(known), views: new Views() })
+    for (let i = 0; i < 3; i++)
+      gatherer.take({ bytes: page(Header.noFile, PageSeal.trialOpening, i, "Page", seal), from: "m" })
+    assert.deepStrictEqual(gatherer.finish(), [])
+    assert.deepStrictEqual(counts, { pages: 3, parity: 0, ignored: 0 })
   })
 })
 
