@@ -109,6 +109,11 @@ export class Inventory {
     return this.surveyed?.changes[index] ?? Compare.change.Content
   }
 
+  /** Is nothing known to have its name? */
+  isNew(index: number): boolean {
+    return this.surveyed === undefined || Compare.isNew(this.changeOf(index))
+  }
+
   /** Stands it there already, or does the policy leave it alone? */
   stays(index: number): boolean {
     return !Compare.isLacked(this.changeOf(index))

@@ -25,6 +25,8 @@ export interface Calls {
   /** The first data, or the first hole, from an offset of an open file on; undefined: there is none before its end. */
   readonly seek: (fd: number, from: number, kind: "data" | "hole") => number | undefined
   readonly renameat: (directory: number, from: Uint8Array, to: Uint8Array) => void
+  /** Files that have no name at first. Absent where the system has none. */
+  readonly nameless: NamelessCalls | undefined
   /**
    * The status of a path itself, seen from an open directory, or from the working directory without one; undefined when it names
    * nothing. The path, bytes or one character a byte, may lead anywhere. Absent where the system has it not.
@@ -45,6 +47,14 @@ export interface Calls {
   readonly fallocate: ((fd: number, bytes: number, done: Done) => void) | undefined
   /** Makes a hole of so many bytes of an open file from an offset on, in the thread pool. Absent where the system has it not. */
   readonly punch: ((fd: number, offset: number, bytes: number, done: Done) => void) | undefined
+}
+
+/** Linux's files without a name: nothing of one that was not given a name is left when it is closed. */
+export interface NamelessCalls {
+  /** Makes one in the file system of an open directory, to read and to write; not every file system has them. */
+  readonly create: (directory: number, mode: number) => number
+  /** Gives it a name in an open directory, which nothing there may have. */
+  readonly link: (file: number, directory: number, name: Uint8Array) => void
 }
 
 /** What attributes are of: an open file, what a path leads to, or a path itself. */
@@ -125,21 +135,21 @@ const bind = (system: System): Calls => {
   const check = (status: number) => {
     if (status !== 0) throw Errno.toCause(koffi.errno())
   }
+  const open: Calls["openat"] = (directory, path, flags, mode) => {
+    while (true) {
+      const fd: number = openat(directory, path, flags | closeOnExec, mode)
+      if (fd >= 0) return fd
+      // a signal came first: some file systems say so instead of beginning anew
+      if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
+    }
+  }
   return {
     utimens: (path, seconds, nanos, { follow }) =>
       check(utimensat(system.here, terminated(path), timesOf(seconds, nanos), follow ? 0 : system.noFollow)),
     futimens: (fd, seconds, nanos) => check(futimens(fd, timesOf(seconds, nanos))),
     mknod: (path, kind, mode, device) =>
       check(kind === "Fifo" ? mkfifo(terminated(path), mode) : mknod(terminated(path), nodeKinds[kind] | mode, device)),
-    openat: (directory, name, flags, mode) => {
-      const terminatedName = nameOf(name)
-      while (true) {
-        const fd: number = openat(directory, terminatedName, flags | closeOnExec, mode)
-        if (fd >= 0) return fd
-        // a signal came first: some file systems say so instead of beginning anew
-        if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
-      }
-    },
+    openat: (directory, name, flags, mode) => open(directory, nameOf(name), flags, mode),
     seek: (fd, from, kind) => {
       const found = Number(lseek(fd, from, system.seek[kind]))
       if (found >= 0) return found
@@ -147,6 +157,7 @@ const bind = (system: System): Calls => {
       throw Errno.toCause(koffi.errno())
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
+    nameless: process.platform === "linux" ? bindNameless(koffi, library, system, open) : undefined,
     lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
     attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
     clone: process.platform === "linux" && process.arch !== "ppc64" ? bindClone(koffi, library) : undefined,
@@ -243,6 +254,42 @@ const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").
     })
   )
 
+// Linux's numbers, as Node has no names for them: O_TMPFILE without O_DIRECTORY, which is another's elsewhere, AT_EMPTY_PATH and
+// AT_SYMLINK_FOLLOW.
+const namelessFlags = 0o20000000 | files.O_DIRECTORY | files.O_RDWR
+const emptyPath = 0x1000
+const follow = 0x400
+const noPath = new Uint8Array([0])
+const itself = new Uint8Array([0x2e, 0])
+
+const bindNameless = (
+  koffi: typeof import("koffi"),
+  library: import("koffi").LibraryHandle,
+  { here }: System,
+  open: Calls["openat"]
+) =>
+  Result.getOrUndefined(
+    Result.try((): NamelessCalls => {
+      const linkat = library.func("int linkat(int, const void *, int, const void *, int)")
+      // one buffer for every call: they are synchronous
+      const path = new PathBuffer()
+      /** Only privileged processes, and on later systems those that opened it, may name a file by its descriptor alone. */
+      let isByNumber = true
+      return {
+        create: (directory, mode) => open(directory, itself, namelessFlags, mode),
+        link: (file, directory, name) => {
+          const target = path.of(named(name))
+          if (isByNumber && linkat(file, noPath, directory, target, emptyPath) === 0) return
+          // what is refused so is refused with the code of a directory that is gone
+          if (isByNumber && koffi.errno() !== constants.errno.ENOENT) throw Errno.toCause(koffi.errno())
+          const own = Buffer.from(`/proc/self/fd/${file}\0`)
+          if (linkat(here, own, directory, target, follow) !== 0) throw Errno.toCause(koffi.errno())
+          isByNumber = false
+        }
+      }
+    })
+  )
+
 /** `statx`, which old systems and some sandboxes refuse. */
 const bindStatus = (
   koffi: typeof import("koffi"),
@@ -291,10 +338,12 @@ const longestPath = 4096
 const closeOnExec = 0o2000000
 
 /** A name that is one: nothing that leads out of the directory. */
-const nameOf = (name: Uint8Array): Uint8Array => {
+const nameOf = (name: Uint8Array): Uint8Array => terminated(named(name))
+
+const named = (name: Uint8Array): Uint8Array => {
   const isDots = name.length <= 2 && name.every((byte) => byte === 0x2e)
   if (isDots || name.includes(0) || name.includes(0x2f)) throw Errno.toCause(constants.errno.EINVAL)
-  return terminated(name)
+  return name
 }
 
 const terminated = (path: Uint8Array): Uint8Array => {

@@ -44,32 +44,39 @@ export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, c
   return BundleWriter.make(content, commit)
 })
 
-/** The content of one member, and what it is to be. Throws where there is none of it, or it may not be made. */
-const memberOf = ({ inventory }: Site, member: Member, content: Uint8Array) => {
-  const { metadata, path } = inventory.file(member.entry)
-  const refused = inventory.refusal(member.entry)
+/** A small file that is to be made. */
+interface Small {
+  readonly entry: number
+  readonly metadata: Metadata
+  readonly path: Uint8Array
+  readonly content: Uint8Array
+}
+
+/** What a member is to be. Throws where there is none of its content, or it may not be made. */
+const smallOf = ({ inventory }: Site, member: Member, content: Uint8Array): Small => {
+  const { entry, offset, size } = member
+  const { metadata, path } = inventory.file(entry)
+  const refused = inventory.refusal(entry)
   if (refused !== undefined) throw refused
-  if (!isInside(content.length, member.offset, member.size)) throw outside()
-  return { metadata, path, part: partOf(content, member) }
+  if (!isInside(content.length, offset, size)) throw outside()
+  return { entry, metadata, path, content: partOf(content, member) }
 }
 
 const place = (site: Site, member: Member, content: Uint8Array): void => {
   const { destination, inventory } = site
-  const { metadata, part, path } = memberOf(site, member, content)
-  // nothing else runs between its temporary name and its own
-  const described = site.place(member.entry, () => {
-    const spot = destination.spot(path)
-    // what is replaced may be kept in another directory
-    return destination.holding(spot.directory, () => name(site, write(site, spot, metadata, part)))
-  })
+  const small = smallOf(site, member, content)
+  // nothing else runs before it has its own name
+  const described = site.place(member.entry, () => name(site, write(site, small, destination.spot(small.path))))
   inventory.arrive(member.entry)
   if (Result.isFailure(described)) throw described.failure
 }
 
-/** A small file under its temporary name. */
+/** A small file that has not its own name yet. */
 interface Written {
+  readonly small: Small
   readonly spot: Spot
-  readonly at: Spot
+  /** Its temporary name; undefined: it has none. */
+  readonly at: Spot | undefined
   readonly fd: number
   /** How its metadata was set. */
   readonly described: Result.Result<void, unknown>
@@ -78,33 +85,59 @@ interface Written {
 /** Removes it again. */
 const remove = ({ at, fd }: Pick<Written, "at" | "fd">): void => {
   fs.closeSync(fd)
-  fs.unlinkSync(Confinement.pathOf(at))
+  if (at !== undefined) fs.unlinkSync(Confinement.pathOf(at))
 }
 
-/** Writes one small file under a temporary name. */
-const write = (site: Site, spot: Spot, metadata: Metadata, content: Uint8Array): Written => {
-  const { describe, destination, temporaries } = site
+/** Writes a small file that has no name, or a temporary one where it takes the place of another or the file system has no such files. */
+const write = (site: Site, small: Small, spot: Spot): Written => {
+  const { describe, destination, inventory, temporaries } = site
+  const { content, entry, metadata } = small
   const own = describe.ownAt(spot)
-  const { at, made: fd } = temporaries.make(spot, ({ directory, name }) => destination.tree.create(directory, name))
-  const file = { spot, at, fd }
+  const { tree } = destination
+  const nameless = inventory.isNew(entry) ? tree.nameless(spot.directory, describe.creationMode(metadata)) : undefined
+  const { at, made: fd } =
+    nameless === undefined
+      ? temporaries.make(spot, ({ directory, name }) => tree.create(directory, name))
+      : { at: undefined, made: nameless.fd }
   return orClean(
     () => {
       for (let done = 0; done < content.length;) done += fs.writeSync(fd, content, done, content.length - done, done)
-      return { ...file, described: Result.try(() => describe.file(fd, metadata, own)) }
+      const described = Result.try(() => describe.file(fd, metadata, own, nameless?.inherited))
+      return { small, spot, at, fd, described }
     },
-    () => remove(file)
+    () => remove({ at, fd })
   )
 }
 
 /** Gives it its own name. Answers how its metadata was set. */
-const name = ({ changes }: Site, written: Written): Written["described"] => {
-  orClean(
-    () => changes.moveOver(written.at, written.spot.name),
-    () => remove(written)
-  )
-  fs.closeSync(written.fd)
-  return written.described
+const name = (site: Site, written: Written): Written["described"] => {
+  const { changes, destination, syncs } = site
+  const { at, fd, small, spot } = written
+  if (at !== undefined) return rename(site, written, at)
+  const named = Result.try(() => changes.name(fd, spot))
+  fs.closeSync(fd)
+  if (Result.isSuccess(named)) return written.described
+  if (destination.tree.hasNameless(spot.directory)) throw named.failure
+  // no file can be given a name there, which the first one has shown
+  const again = write(site, small, spot)
+  if (syncs)
+    orClean(
+      () => fs.fdatasyncSync(again.fd),
+      () => remove(again)
+    )
+  return name(site, again)
 }
+
+const rename = ({ changes, destination }: Site, written: Written, at: Spot): Written["described"] =>
+  // what is replaced may be kept in another directory
+  destination.holding(at.directory, () => {
+    orClean(
+      () => changes.moveOver(at, written.spot.name),
+      () => remove(written)
+    )
+    fs.closeSync(written.fd)
+    return written.described
+  })
 
 type ForMember = (member: Member, body: () => void) => void
 
@@ -124,11 +157,11 @@ const placeSome = (site: Site, members: ReadonlyArray<Member>, content: Uint8Arr
   const files = new Map<Member, Written>()
   const { tree } = destination
   const begin = (member: Member) => {
-    const { metadata, part, path } = memberOf(site, member, content)
+    const small = smallOf(site, member, content)
     site.mustBeApart(member.entry)
     destination.persistently(() => {
-      const spot = destination.spot(path)
-      files.set(member, write(site, spot, metadata, part))
+      const spot = destination.spot(small.path)
+      files.set(member, write(site, small, spot))
       tree.hold(spot.directory)
     })
   }
@@ -139,7 +172,7 @@ const placeSome = (site: Site, members: ReadonlyArray<Member>, content: Uint8Arr
       destination.still(directory)
       files.delete(member)
       tree.release(directory)
-      return destination.holding(directory, () => name(site, written))
+      return name(site, written)
     })
     inventory.arrive(member.entry)
     if (Result.isFailure(described)) throw described.failure

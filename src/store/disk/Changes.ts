@@ -42,6 +42,15 @@ export class Changes {
     })
   }
 
+  /** Gives a file without a name its own. Only where something has it the file comes under a temporary name first. */
+  name(fd: number, spot: Spot): void {
+    const { tree } = this.destination
+    const linked = Result.try(() => tree.link(spot.directory, fd, spot.name))
+    if (Result.isSuccess(linked)) return this.backups?.place(spot)
+    if (Errno.codeOf(linked.failure) !== "EEXIST") throw linked.failure
+    this.replace(spot, ({ directory, name }) => tree.link(directory, fd, name))
+  }
+
   /** Makes a directory in place of something that is none. */
   replaceByDirectory(spot: Spot, create: Create<void>): void {
     const { at } = this.temporaries.make(spot, create)

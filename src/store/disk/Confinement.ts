@@ -21,8 +21,9 @@ import { constants } from "node:os"
 import { isMainThread } from "node:worker_threads"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Errno from "../../system/Errno.ts"
-import type { Calls, Place } from "../../system/Libc.ts"
+import type { Calls, NamelessCalls, Place } from "../../system/Libc.ts"
 import * as Status from "../../system/Status.ts"
+import { modeMask } from "../../tree/Metadata.ts"
 import { display, keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { DestinationEscape, StoreError } from "../Store.ts"
 
@@ -63,6 +64,15 @@ export interface Tree {
   readonly release: (directory: Directory) => void
   /** Creates a file that must not exist yet, for its owner alone, and opens it to read and to write. */
   readonly create: (directory: Directory, name: Uint8Array) => number
+  /**
+   * Makes a file without a name, to read and to write. Undefined where there is none: `create` makes one, or says why that cannot be
+   * either.
+   */
+  readonly nameless: (directory: Directory, mode: number) => Nameless | undefined
+  /** Gives it a name that nothing has. */
+  readonly link: (directory: Directory, fd: number, name: Uint8Array) => void
+  /** May files be made without a name there? Not where one could not be made, or not be given a name. */
+  readonly hasNameless: (directory: Directory) => boolean
   /** Renames within a directory. */
   readonly rename: (directory: Directory, from: Uint8Array, to: Uint8Array) => void
   /** Every directory is looked at once more before it is used: another catcher of the destination may have made it anew. */
@@ -72,9 +82,26 @@ export interface Tree {
   readonly close: () => void
 }
 
+/** A file without a name. */
+interface Nameless {
+  readonly fd: number
+  /** What it has from the directory that it was made for. */
+  readonly inherited: Inherited
+}
+
+/** The owner of what is made in a directory. */
+export interface Inherited {
+  /** A mode that a file has when it is made with that one. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
 interface Open extends Directory {
   readonly fd: number
-  readonly stats: fs.BigIntStats
+  readonly status: Status.Status
+  /** Of files without a name that are made in it, and when that was looked at. */
+  inherited: (Inherited & { readonly turn: number }) | undefined
   holders: number
   /** When it was last found at its path. */
   turn: number
@@ -159,6 +186,14 @@ const byPath: Pick<Tree, "create" | "rename"> = {
   rename: (directory, from, to) => fs.renameSync(at(directory, from), at(directory, to))
 }
 
+const neverNameless: Pick<Tree, "hasNameless" | "nameless" | "link"> = {
+  hasNameless: () => false,
+  nameless: () => undefined,
+  link: () => {
+    throw Errno.toCause(ENOSYS)
+  }
+}
+
 // ---- open directories ----
 
 // O_PATH: enough to name what is in a directory, and a directory that cannot be read can be had. Node does not name it.
@@ -180,6 +215,11 @@ class OpenTree implements Tree {
   readonly rename: Tree["rename"]
   readonly see: Tree["see"]
   private readonly destination: Buffer
+  private readonly calls: NamelessCalls | undefined
+  /** The status of a name in a directory; undefined: there is none. */
+  private readonly look: (directory: Open, name: Buffer) => Status.Status | undefined
+  /** File systems that have no files without a name. */
+  private readonly named = new Set<number>()
   /** Open directories by key, the latest used last. */
   private readonly cache = new Map<string, Open>()
   private capacity = Limits.openDirectories
@@ -191,9 +231,14 @@ class OpenTree implements Tree {
     const calls = Option.match(libc, { onNone: () => byPath, onSome: byHandle })
     this.create = calls.create
     this.rename = calls.rename
+    this.calls = isMainThread ? Option.getOrUndefined(libc)?.nameless : undefined
     this.destination = destination
     this.root = this.open("", destination, directoryFlags)
     const lstatat = Option.getOrUndefined(libc)?.lstatat
+    this.look =
+      lstatat === undefined
+        ? (directory, name) => statusOf(at(directory, name))
+        : (directory, name) => lstatat(directory.fd, name)
     const seen: Tree["see"] =
       lstatat === undefined ? (path) => statusOf(this.below(path)) : (path) => lstatat(this.rootNow().fd, path)
     this.see = (path) => (path.length === 0 ? statusOfDirectory(this.rootNow()) : seen(path))
@@ -242,15 +287,57 @@ class OpenTree implements Tree {
     fs.closeSync(this.root.fd)
   }
 
+  hasNameless(directory: Directory): boolean {
+    return this.calls !== undefined && !this.named.has((directory as Open).status.device)
+  }
+
+  nameless(directory: Directory, mode: number): Nameless | undefined {
+    const open = directory as Open
+    const { calls } = this
+    if (calls === undefined || !this.hasNameless(open)) return undefined
+    const made = Result.try(() => calls.create(open.fd, mode))
+    if (Result.isSuccess(made)) return { fd: made.success, inherited: this.inheritedBy(made.success, open) }
+    this.keepFrom(open, made.failure, creationless)
+    return undefined
+  }
+
+  link(directory: Directory, fd: number, name: Uint8Array): void {
+    const open = directory as Open
+    const linked = Result.try(() => this.calls?.link(fd, open.fd, name))
+    if (Result.isSuccess(linked)) return
+    this.keepFrom(open, linked.failure, linkless)
+    throw linked.failure
+  }
+
+  /** No more files without a name where that has refused one of them. */
+  private keepFrom({ status }: Open, refused: unknown, codes: ReadonlySet<string>): void {
+    if (codes.has(Errno.codeOf(refused) ?? "")) this.named.add(status.device)
+  }
+
+  /**
+   * What is made in a directory in one turn has one owner. A mode that one of its files came out with, less what the directory takes away,
+   * another that is made with it has as well.
+   */
+  private inheritedBy(fd: number, directory: Open): Inherited {
+    const { inherited } = directory
+    if (inherited?.turn === this.turn) return inherited
+    const { gid, mode, uid } = fs.fstatSync(fd)
+    const found = { mode: mode & modeMask, uid, gid, turn: this.turn }
+    directory.inherited = found
+    return found
+  }
+
   private find(key: string): Open {
     if (key === "") return this.rootNow()
     const known = this.cache.get(key)
     if (known?.turn === this.turn) return known
-    const path = at(this.find(parentOf(key)), nameOf(key))
+    const parent = this.find(parentOf(key))
+    const name = nameOf(key)
     if (known !== undefined && !known.forgotten) {
-      if (this.isInPlace(known, path)) return known
+      if (this.isInPlace(known, parent, name)) return known
       this.forget(known)
     }
+    const path = at(parent, name)
     const found = Result.try({
       try: () => this.open(key, path, directoryFlags | fs.constants.O_NOFOLLOW),
       catch: (cause) => (isSymbolicLink(path) ? escape(key) : cause)
@@ -262,14 +349,14 @@ class OpenTree implements Tree {
   }
 
   private rootNow(): Open {
-    if (this.root.turn !== this.turn) mustStand(this.destination, this.root.stats)
+    if (this.root.turn !== this.turn) mustStand(this.destination, this.root.status)
     this.root.turn = this.turn
     return this.root
   }
 
-  private isInPlace(known: Open, path: Buffer): boolean {
-    const now = look(path)
-    if (now === undefined || !isSameFile(now, known.stats)) return false
+  private isInPlace(known: Open, parent: Open, name: Buffer): boolean {
+    const now = this.look(parent, name)
+    if (now === undefined || !Status.isSameFile(now, known.status)) return false
     this.cache.delete(known.key)
     this.cache.set(known.key, known)
     known.turn = this.turn
@@ -280,8 +367,8 @@ class OpenTree implements Tree {
     const fd = fs.openSync(path, flags)
     const self = Buffer.from(`/proc/self/fd/${fd}`)
     const prefix = Buffer.from(`/proc/self/fd/${fd}/`)
-    const stats = fs.fstatSync(fd, { bigint: true })
-    return { key, fd, self, prefix, stats, holders: 0, turn: this.turn, forgotten: false }
+    const status = Status.ofStats(fs.fstatSync(fd, { bigint: true }))
+    return { key, fd, self, prefix, status, inherited: undefined, holders: 0, turn: this.turn, forgotten: false }
   }
 
   private forget(directory: Open): void {
@@ -314,11 +401,11 @@ const probe = (): boolean =>
 
 const named = (destination: Buffer): Tree => {
   const base = fs.realpathSync.native(destination, { encoding: "buffer" })
-  const stats = fs.statSync(base, { bigint: true })
+  const status = Status.ofStats(fs.statSync(base, { bigint: true }))
   const directoryAt = (key: string, self: Buffer): Directory => ({ key, self, prefix: Buffer.concat([self, slash]) })
   const root = directoryAt("", base)
   const find = (key: string): Directory => {
-    mustStand(destination, stats)
+    mustStand(destination, status)
     if (key === "") return root
     let self = base
     let depth = 0
@@ -335,6 +422,7 @@ const named = (destination: Buffer): Tree => {
   const below = (path: Uint8Array) => at(find(""), path)
   return {
     ...byPath,
+    ...neverNameless,
     handles: false,
     root,
     directory: find,
@@ -350,16 +438,21 @@ const named = (destination: Buffer): Tree => {
 }
 
 /** Throws unless the destination's path still names what was opened. */
-const mustStand = (destination: Buffer, opened: fs.BigIntStats): void => {
+const mustStand = (destination: Buffer, opened: Status.Status): void => {
   const now = fs.statSync(destination, { bigint: true, throwIfNoEntry: false })
-  if (now !== undefined && isSameFile(now, opened)) return
+  if (now !== undefined && Status.isSameFile(Status.ofStats(now), opened)) return
   const how = now === undefined ? "removed" : "replaced"
   const refusal = Errno.refusal("ESTALE", `the destination was ${how} while the session ran`)
   throw new StoreError({ path: display(destination), ...refusal })
 }
 
 const slash = Buffer.from("/")
-const { ELOOP, ENOTDIR } = constants.errno
+const { ELOOP, ENOSYS, ENOTDIR } = constants.errno
+
+/** How a file without a name is refused where there are none: old systems take its flag for that of a directory. */
+const creationless: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EISDIR", "EINVAL"])
+/** How a name is refused to it where none can be given, as hard links are. */
+const linkless: ReadonlySet<string> = new Set([...creationless, "EPERM", "EACCES", "EXDEV", "EMLINK"])
 
 const isSymbolicLink = (path: Buffer): boolean =>
   Result.getOrElse(

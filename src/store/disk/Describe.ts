@@ -18,6 +18,7 @@ import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
 import { Attributer } from "./Attributes.ts"
+import type { Inherited } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
 
@@ -26,6 +27,8 @@ const withoutSetId = 0o1777
 const setGroup = 0o2000
 /** Its owner may read and write it. */
 const ownersMode = 0o600
+/** What a file that is made can have at once. */
+const creationMask = 0o777
 /** An owner that is not set. */
 const asItIs = -1
 
@@ -59,16 +62,27 @@ export class Describe {
     return found?.isFile() === true ? ownOf(found) : undefined
   }
 
+  /** The mode to make a new file with. What lets it run with its owner's rights comes when it is its owner's. */
+  creationMode(metadata: Metadata): number {
+    return this.modeOf("File", metadata, undefined) & creationMask
+  }
+
   /**
    * An open file. When its owner or an attribute is refused the rest is set all the same, and then the refusal is thrown. `own`: of what has
-   * the name; undefined: it is new.
+   * the name; undefined: it is new. `inherited`: what it has from its directory; that need not be set.
    */
-  file(fd: number, metadata: Metadata, own: Own | undefined): void {
-    const owned = Result.try(() => this.own(metadata, (uid, gid) => fs.fchownSync(fd, uid, gid)))
+  file(fd: number, metadata: Metadata, own: Own | undefined, inherited?: Inherited): void {
+    const owned = Result.try(() =>
+      this.own(metadata, (uid, gid) => {
+        if (uid !== inherited?.uid || gid !== inherited.gid) fs.fchownSync(fd, uid, gid)
+      })
+    )
     const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
-    const mode = this.modeOf("File", metadata, own?.mode)
+    const all = this.modeOf("File", metadata, own?.mode)
     // A program that was to run with its owner's rights must not run with another's.
-    fs.fchmodSync(fd, Result.isFailure(owned) || isGiven(fd, own) ? mode & withoutSetId : mode)
+    const mode = Result.isFailure(owned) || isGiven(fd, own) ? all & withoutSetId : all
+    // to set an ACL, or another attribute, may have changed it
+    if (mode !== inherited?.mode || areCarried(this.policy)) fs.fchmodSync(fd, mode)
     if (Carried.hasTime(this.policy, "File")) this.mtime.file(fd, metadata)
     if (Result.isFailure(owned)) throw owned.failure
     if (Result.isFailure(attributed)) throw attributed.failure

@@ -1,7 +1,7 @@
 /**
  * The store on a disk: every entry is made below the destination, reached through Confinement. A file is written under a
- * temporary name beside its own (`.NAME.mrsync-XXXXXX`) and renamed when it is whole, so a reader sees the old file or the
- * new one. A failure of one entry is a failure of that entry alone.
+ * temporary name beside its own (`.NAME.mrsync-XXXXXX`), or without one, and has its own when it is whole, so a reader sees the old
+ * file or the new one. A failure of one entry is a failure of that entry alone.
  *
  * The parts: Destination (its life), Temporaries (names until a file is whole), Changes (how a name comes to have something
  * else), Describe (metadata), Entries (directories, links, FIFOs, devices), Single and Bundle (writers), Standing (files that are

@@ -81,7 +81,8 @@ export class Temporaries {
 
   /**
    * Removes the files that an earlier process of this owner left in a directory, or keeps what had arrived of a large one. Only
-   * files carried alone leave something: members of a bundle are made and named at once. Answers whether it was not cleared before.
+   * files carried alone leave much: members of a bundle are made and named at once, and new ones have no temporary name. Answers
+   * whether it was not cleared before.
    */
   clear(directory: Directory): boolean {
     if (this.cleared.has(directory.key)) return false
