@@ -13,6 +13,7 @@ import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
+import { Packing } from "../tree/Manifest.ts"
 import { display, keyOf, ofKey, isUnfinished } from "../tree/Names.ts"
 import * as Wished from "../tree/Wished.ts"
 import type * as Attributes from "./Attributes.ts"
@@ -102,6 +103,7 @@ type Failed = SourceError | FilterError
 
 export class Walk {
   readonly entries: Array<Entry> = []
+  private readonly packing = new Packing()
   /** By index of the entry, for files. Those of a source have one, but for links that were followed. */
   readonly places: Array<Place | undefined> = []
   readonly skipped: Array<Skipped> = []
@@ -340,7 +342,7 @@ export class Walk {
     if (entry._tag !== "HardLink" && hasNames(status, this.choice))
       this.leaders.set(Status.identityOf(status), this.entries.length)
     this.places.push(entry._tag === "File" ? (real === undefined ? place : { ...place, real }) : undefined)
-    this.entries.push(entry)
+    this.entries.push(this.packing.add(entry))
     return entry._tag === "Directory"
   }
 

@@ -13,6 +13,7 @@ import * as Metadata from "../tree/Metadata.ts"
 import type { Hashes } from "../tree/Hashes.ts"
 import * as Backup from "../tree/Backup.ts"
 import { bytesOf, display, keyOf, ofKey } from "../tree/Names.ts"
+import * as Packed from "../tree/Packed.ts"
 import { defaults, type Policy } from "../tree/Policy.ts"
 import { Inventory } from "./Inventory.ts"
 import { notEmpty } from "./Reasons.ts"
@@ -193,7 +194,7 @@ const described = (policy: Policy, entry: Entry, before: Entry | undefined): Ent
   const own = metadataOf(before)
   const { gid, mtimeNanos, mtimeSeconds, uid } = own ?? Metadata.unset
   return {
-    ...entry,
+    ...Packed.plain(entry),
     metadata: {
       ...metadata,
       mode: Carried.modeOf(policy, { tag, mode: metadata.mode, own: own?.mode }, 0),

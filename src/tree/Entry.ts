@@ -6,7 +6,10 @@ import type { Runs } from "../protocol/Words.ts"
 import { carriedBytes } from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 
-/** Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). */
+/**
+ * Paths are relative to the destination, separated by "/"; the empty path is the destination itself (a Directory). Of a manifest's
+ * entries many are packed: before one is copied with `...`, `Manifest.plain` has to give it fields.
+ */
 export type Entry =
   | { readonly _tag: "Directory"; readonly path: Uint8Array; readonly metadata: Metadata }
   | {

@@ -11,7 +11,10 @@ import * as Holes from "./Holes.ts"
 import type { Metadata } from "./Metadata.ts"
 import * as Backup from "./Backup.ts"
 import { modeMask } from "./Metadata.ts"
+import * as Packed from "./Packed.ts"
 import { compares, noWishes, type Policy, wishes } from "./Policy.ts"
+
+export { plain } from "./Packed.ts"
 
 const encoder = new TextEncoder()
 // a byte order mark is a part of the text
@@ -44,7 +47,7 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   for (const { path, reason } of lost) bytes += 5 + path.length + reason.length
   const sets = new Set<Attributes.Attributes>()
   for (const entry of entries) {
-    bytes += 64 + entry.path.length + sizeOf(entry)
+    bytes += roomOf(entry)
     const set = metadataOf(entry)?.attributes
     if (set === undefined || sets.has(set)) continue
     sets.add(set)
@@ -66,6 +69,9 @@ export const encode = (entries: ReadonlyArray<Entry>, leftOut = nothingLeftOut, 
   return writer.written()
 }
 
+/** The room that an entry takes at most, without attributes. */
+const roomOf = (entry: Entry): number => Packed.bytesOf(entry)?.length ?? 64 + entry.path.length + sizeOf(entry)
+
 const sizeOf = (entry: Entry): number => {
   if (entry._tag === "Symlink") return entry.target.length
   return entry._tag === "File" ? 8 * (entry.data?.length ?? 0) : 0
@@ -82,7 +88,7 @@ const fileTag = ({ data, usedBytes }: Extract<Entry, { readonly _tag: "File" }>)
 }
 
 class Writer {
-  private readonly bytes: Uint8Array
+  readonly bytes: Uint8Array
   private readonly view: DataView
   private at = 0
   /** Sets of attributes that were written, and their numbers. */
@@ -112,11 +118,22 @@ class Writer {
     this.bytes.set(data, this.at)
     this.at += data.length
   }
-  entry(entry: Entry): void {
-    const lengthAt = this.at
-    this.at += lengthBytes
-    this.fields(entry)
-    this.view.setUint32(lengthAt, this.at - lengthAt - lengthBytes, true)
+  hasRoom(bytes: number): boolean {
+    return this.at + bytes <= this.bytes.length
+  }
+  /** Answers where it begins. */
+  entry(entry: Entry): number {
+    const first = this.at
+    const packed = Packed.bytesOf(entry)
+    if (packed === undefined) {
+      this.at += lengthBytes
+      this.fields(entry)
+      this.view.setUint32(first, this.at - first - lengthBytes, true)
+    } else {
+      this.bytes.set(packed, first)
+      this.at += packed.length
+    }
+    return first
   }
   private fields(entry: Entry): void {
     const set = metadataOf(entry)?.attributes
@@ -181,6 +198,25 @@ class Writer {
   }
 }
 
+/** Bytes of entries that are packed together. */
+const packedBytes = 64 * 1024
+
+/** Packs entries, one after the other. */
+export class Packing {
+  private writer = new Writer(packedBytes)
+  private bytes = new Packed.Bytes(this.writer.bytes)
+
+  /** The entry, of which no more than its bytes is kept where these say everything. */
+  add(entry: Entry): Entry {
+    if (!Packed.isPackable(entry)) return entry
+    if (!this.writer.hasRoom(roomOf(entry))) {
+      this.writer = new Writer(packedBytes)
+      this.bytes = new Packed.Bytes(this.writer.bytes)
+    }
+    return Packed.at(this.bytes, this.writer.entry(entry), entry)
+  }
+}
+
 /** The entries, or what is wrong with the bytes. Paths are not judged here: see `refused`. */
 export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<Entry>, string> =>
   Result.map(decodeTree(bytes), ({ entries }) => entries)
@@ -205,6 +241,7 @@ export interface Tree {
 
 /** Reads until something is wrong; from then on whatever it reads is 0 or empty. */
 class Reader {
+  private readonly all: Packed.Bytes
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private at = 0
@@ -216,9 +253,9 @@ class Reader {
   private wrong: string | undefined
 
   constructor(bytes: Uint8Array) {
-    // paths are parts of it, and are read as text again and again
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.all = new Packed.Bytes(bytes)
+    this.bytes = this.all.bytes
+    this.view = this.all.view
     this.limit = bytes.length
   }
 
@@ -276,13 +313,14 @@ class Reader {
 
   /** An entry of the length that it says. What stands there after the fields that are known is passed over. */
   private entry(): Entry | undefined {
+    const first = this.at
     const length = this.u32()
     if (!this.room(length)) return undefined
     this.limit = this.at + length
     const entry = this.fields()
     if (this.wrong === undefined) this.at = this.limit
     this.limit = this.bytes.length
-    return entry
+    return entry === undefined || !Packed.isPackable(entry) ? entry : Packed.at(this.all, first, entry)
   }
 
   private fields(): Entry | undefined {

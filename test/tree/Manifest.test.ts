@@ -5,18 +5,36 @@ import * as Result from "effect/Result"
 import * as Limits from "../../src/protocol/Limits.ts"
 import type { Attributes } from "../../src/tree/Attributes.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
-import { decode, encode } from "../../src/tree/Manifest.ts"
+import { decode, encode, Packing } from "../../src/tree/Manifest.ts"
 import { display } from "../../src/tree/Names.ts"
+import * as Packed from "../../src/tree/Packed.ts"
 import { plan } from "../../src/tree/Plan.ts"
 import { refused } from "../../src/tree/Validate.ts"
 import { file } from "../store/Sandbox.ts"
 import { anyEntries, data, whole } from "./generators.ts"
 
-const decoded = (bytes: Uint8Array): ReadonlyArray<Entry> => Result.getOrThrow(decode(bytes))
+const decoded = (bytes: Uint8Array): ReadonlyArray<Entry> => Result.getOrThrow(decode(bytes)).map(Packed.plain)
 
 describe("bytes", () => {
   it.prop("decode what was encoded", { entries: anyEntries }, ({ entries }) => {
     assert.deepStrictEqual(decoded(encode(entries)), entries)
+  })
+
+  it.prop("are what is kept of entries [M-11]", { entries: anyEntries }, ({ entries }) => {
+    const packing = new Packing()
+    const many = Array.from({ length: 40 }, () => entries).flat()
+    const packed = many.map((entry) => packing.add(entry))
+    assert.deepStrictEqual(packed.map(Packed.plain), many)
+    assert.deepStrictEqual(encode(packed), encode(many))
+    packed.forEach((entry, index) => assert.strictEqual(Packed.isPackable(many[index]), entry !== many[index]))
+    const read = Result.getOrThrow(decode(encode(packed)))
+    assert.deepStrictEqual(encode(read.toReversed()), encode(many.toReversed()))
+  })
+
+  it("of entries with long paths are kept together, too", () => {
+    const packing = new Packing()
+    const long = Array.from({ length: 100 }, (_, size) => file(new Uint8Array(Limits.pathBytes).fill(size + 1), size))
+    assert.deepStrictEqual(long.map((entry) => packing.add(entry)).map(Packed.plain), long)
   })
 
   it.prop("are understood at any offset of a larger buffer", { entries: anyEntries }, ({ entries }) => {
