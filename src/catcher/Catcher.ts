@@ -428,6 +428,7 @@ const answerTo = Effect.fnUntraced(function* (
   switch (message._tag) {
     case "Bye":
       attendance.hasEnded = true
+      yield* exchange.answer(master, Answers.toBye(membership))
       return false
     case "Abort":
       // the tree is ours, whatever becomes of the others

@@ -101,16 +101,27 @@ const awaitCatchers = Effect.fnUntraced(function* (
   const { otherMaster } = yield* Announcing
   const { changed, roster } = yield* Members
   const { isKnown } = yield* Paths
+  let untilMillis: number | undefined
   while (true) {
     const known = otherMaster()
     if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
     const present = Roster.present(roster())
-    if (present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))) return
+    const areThere = present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))
+    if (areThere) untilMillis ??= listenedMillis(others.passed())
+    const leftMillis = areThere ? untilMillis! - others.passed() : undefined
+    if (leftMillis !== undefined && leftMillis <= 0) return
     tell(roster())
     changed.closeUnsafe()
-    yield* changed.await
+    yield* leftMillis === undefined ? changed.await : Effect.timeoutOption(changed.await, leftMillis)
   }
 })
+
+/**
+ * How long a master has to listen that had its catchers after so many milliseconds. Where these
+ * answer late, what tells of another master is late as well. [J-4]
+ */
+const listenedMillis = (tookMillis: number): number =>
+  Math.max(Limits.leastListenMillis, Math.min(Limits.listenMillis, 2 * tookMillis))
 
 /** Of the catchers that are wanted, so many are enough when the wait ends. */
 const leastOf = ({ atLeast, atMostMillis, wanted }: GatherOptions): number =>
@@ -199,7 +210,6 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
   const gathering = Effect.scoped(
     Effect.gen(function* () {
       yield* transport.listen
-      yield* Effect.sleep(Limits.listenMillis)
       const wanted = () => Effect.map(reachable(options, roster()), (most) => Math.min(enough, most))
       yield* awaitCatchers(wanted, tell, others)
     })

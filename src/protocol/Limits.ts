@@ -423,6 +423,8 @@ export const hearingMillis = 5000
 export const delayLeak = 0.1
 /** Announcements while catchers are awaited, and while the session runs. */
 export const announceMillis = 200
+/** So soon after an announcement a younger master's call brings another one. */
+export const leastAnnounceMillis = 5
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */
 export const spreadMillis = 100
 /**
@@ -458,7 +460,12 @@ export const freshScanMillis = 250
  * thousands.
  */
 export const absentNames = 20
-/** A master listens at least this long for another master before it begins. */
+/**
+ * Before it begins a master listens for another one: twice as long as its catchers took to join,
+ * but for this long at least.
+ */
+export const leastListenMillis = 20
+/** A master listens for another one no longer than this before it begins. */
 export const listenMillis = 50
 /**
  * First repetition of a question while no round trip is known, the least at any time, and the
@@ -622,7 +629,10 @@ export const lostAnswerMillis = 1000
 export const hastyRepeats = 64
 /** Masters that a catcher tells of that took it in nowhere. */
 export const heardMasters = 16
-/** How often the last words of a session (bye, abort) are said, because nobody answers them. */
+/**
+ * How often the last words of a session are said: a bye until all have answered, an abort always so
+ * often, because nobody answers it.
+ */
 export const lastWords = 4
 /** Pause between two of the last words. */
 export const lastWordsMillis = 5

@@ -5,6 +5,8 @@
 
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -37,7 +39,7 @@ export class Announcing extends Context.Service<
     readonly rollCall: Effect.Effect<never, TransportError>
     /** [J-5] Ends the announcements; nobody is taken in any more. */
     readonly end: () => void
-    /** Ends them, and says that a few times. */
+    /** Ends them, and says that a few times: a `Bye` only until each catcher has answered. [F-5] */
     readonly lastWords: (message: LastWords) => Effect.Effect<void, TransportError>
   }
 >()("mrsync/session/Announcing") {}
@@ -49,6 +51,11 @@ export class Announcer {
   private readonly options: Announced
   private standsBack = false
   private home: Address
+  /** Open when a younger master has called that has not heard us yet. */
+  private readonly isCalled = Latch.makeUnsafe(false)
+  /** Slots that have not answered the Bye, and open when there are none of them left. */
+  private readonly staying = new Set<number>()
+  private readonly haveLeft = Latch.makeUnsafe(false)
 
   constructor(parts: Parts, options: Announced) {
     this.parts = parts
@@ -73,11 +80,22 @@ export class Announcer {
     return Effect.gen({ self: this }, function* () {
       const { exchange, members } = this.parts
       members.isOver = true
+      if (message._tag === "Bye") for (const { slot } of members.present()) this.staying.add(slot)
       for (let i = 0; i < Limits.lastWords; i++) {
-        if (i > 0) yield* Effect.sleep(Limits.lastWordsMillis)
+        if (i > 0 && Option.isSome(yield* Effect.timeoutOption(this.haveLeft.await, Limits.lastWordsMillis))) return
         yield* exchange.sendNow({ ...message, session: exchange.session })
       }
     })
+  }
+
+  /** A catcher has answered the Bye. */
+  hasLeft(slot: number): void {
+    if (this.staying.delete(slot) && this.staying.size === 0) this.haveLeft.openUnsafe()
+  }
+
+  /** [J-4] A younger master gathers on the group: it hears of us while it still listens. */
+  isCalledByYounger(): void {
+    this.isCalled.openUnsafe()
   }
 
   private readonly standBack: Effect.Effect<void, never, Scope.Scope> = Effect.gen({ self: this }, function* () {
@@ -98,7 +116,14 @@ export class Announcer {
     const announcing = this.standsBack
       ? members.welcome
       : Effect.andThen(exchange.sendNow(this.message()), members.welcome)
-    return Effect.andThen(this.staysHome, Effect.andThen(announcing, Effect.sleep(Limits.announceMillis)))
+    return Effect.andThen(this.staysHome, Effect.andThen(announcing, this.pause))
+  })
+
+  /** Until the next announcement; a call from a younger master shortens it. */
+  private readonly pause = Effect.gen({ self: this }, function* () {
+    yield* Effect.sleep(Limits.leastAnnounceMillis)
+    yield* Effect.timeoutOption(this.isCalled.await, Limits.announceMillis - Limits.leastAnnounceMillis)
+    this.isCalled.closeUnsafe()
   })
 
   private message(): Message.Announce {

@@ -12,6 +12,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Changes, Done, Runs } from "../protocol/Words.ts"
 import * as Lacks from "../tree/Lacks.ts"
 import type {
+  ByeOk,
   Comparing,
   FromCatcher,
   FromMaster,
@@ -98,6 +99,14 @@ export interface Found {
   /** Where the policy itemizes: see `Message.Item`. */
   readonly items: ReadonlyArray<Item>
 }
+
+/** [F-5] The answer to the end of the session. */
+export const toBye = ({ incarnation, session, slot }: Membership): ByeOk => ({
+  _tag: "ByeOk",
+  session,
+  slot,
+  incarnation
+})
 
 /** The answer to a question about the survey. [Y-1] [Y-7] */
 export const toSurvey = (

@@ -4,6 +4,7 @@ import * as Roster from "../protocol/group/Roster.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Address } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
+import type { Announcer } from "./Announcing.ts"
 import type { Arrived } from "./Exchange.ts"
 import type { Parts } from "./Parts.ts"
 
@@ -11,11 +12,13 @@ export class Inbox {
   /** Messages that were none of ours. */
   ignored = 0
   private readonly parts: Parts
+  private readonly announcer: Pick<Announcer, "isCalledByYounger" | "hasLeft">
   /** A master that was heard and falls silent may only be cut off for a while. */
   private readonly otherMasterMillis: number
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, announcer: Inbox["announcer"]) {
     this.parts = parts
+    this.announcer = announcer
     this.otherMasterMillis = Math.max(parts.silence.awayMillis, Limits.hearsayMillis)
   }
 
@@ -56,8 +59,11 @@ export class Inbox {
           ? this.hearOther(message.master, Limits.hearsayMillis - message.silentMillis)
           : undefined
       case "Announce":
+        if (isOurs) return undefined
         // of two masters that gather, the younger yields; equals part by their ids
-        return !isOurs && this.isElder(message) ? this.hearOther(from, this.otherMasterMillis) : undefined
+        return this.isElder(message)
+          ? this.hearOther(from, this.otherMasterMillis)
+          : Effect.sync(() => this.announcer.isCalledByYounger())
       case "Bye":
         return isOurs ? undefined : Effect.sync(() => other.forgets(from))
       case "Abort":
@@ -71,6 +77,7 @@ export class Inbox {
       case "ItemizeOk":
       case "CloseOk":
       case "Aborted":
+      case "ByeOk":
       case "PollOk":
       case "ProbeOk":
         return isOurs ? this.hearAnswer(from, message) : "Ignored"
@@ -107,7 +114,8 @@ export class Inbox {
     } else if (message._tag === "ProbeOk") {
       probing.onAnswer(message)
       measuring.onLongest(message)
-    } else if (message.file === undefined) return members.lose(slot, "it was stopped there")
+    } else if (message._tag === "ByeOk") this.announcer.hasLeft(slot)
+    else if (message.file === undefined) return members.lose(slot, "it was stopped there")
     else asking.onAnswer(slot, message)
     return undefined
   }

@@ -86,7 +86,7 @@ const make = Effect.fnUntraced(function* (options: Parts.Options) {
 const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Announcer) {
   const { exchange, members, probing, sending, silence } = parts
   const telling = Effect.provideContext(Unsent.telling, yield* Effect.context<Transport | Progress>())
-  const inbox = new Inbox(parts)
+  const inbox = new Inbox(parts, announcer)
   // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a
   // question. So is one that is probed.
   const awaited = (): Watched => [...Polls.owing(sending.pace.window()), ...probing.awaited(), ...silence.areAway()]

@@ -53,6 +53,8 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       return [message.file, 0]
     case "Aborted":
       return [message.file ?? nothing, 0]
+    case "ByeOk":
+      return [0, 0]
     case "SitOut":
       w.u8(abouts.indexOf(message.about))
       w.text(message.reason, Limits.reasonBytes)
@@ -237,6 +239,8 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
       return { _tag: "Complete", ...sender, file, held: r.u64() }
     case Header.types.Aborted:
       return { _tag: "Aborted", ...sender, file: file === nothing ? undefined : file }
+    case Header.types.ByeOk:
+      return { _tag: "ByeOk", ...sender }
     case Header.types.SitOut:
       return { _tag: "SitOut", ...sender, file, about: aboutOf(r), reason: r.text(Limits.reasonBytes) }
     case Header.types.Missing:
@@ -289,6 +293,7 @@ const slotAnswers: ReadonlySet<number> = new Set([
   Header.types.OpenOk,
   Header.types.Complete,
   Header.types.Aborted,
+  Header.types.ByeOk,
   Header.types.SitOut,
   Header.types.Missing,
   Header.types.SurveyOk,

@@ -51,7 +51,8 @@ export const types = {
   SurveyOk: 24,
   Itemize: 25,
   ItemizeOk: 26,
-  Comparing: 27
+  Comparing: 27,
+  ByeOk: 28
 } as const
 
 /** Those of the handshake under a seal, which are no messages: see seal/Hails. */

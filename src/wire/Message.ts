@@ -273,6 +273,11 @@ export interface Aborted extends Answer {
   readonly file: number | undefined
 }
 
+/** C> Answer to Bye: this catcher leaves. [F-5] */
+export interface ByeOk extends Answer {
+  readonly _tag: "ByeOk"
+}
+
 /** C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers. */
 export interface PollOk extends Holding {
   readonly _tag: "PollOk"
@@ -318,6 +323,7 @@ export type FromCatcher =
   | ItemizeOk
   | CloseOk
   | Aborted
+  | ByeOk
   | PollOk
   | ProbeOk
 /** Every datagram but pages and parity, whose codec is Header. */

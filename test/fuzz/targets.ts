@@ -107,6 +107,7 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "SitOut", ...who, file: 4, reason: "no room", about: "File" },
   { _tag: "Complete", ...who, file: 4, held: 1 },
   { _tag: "Aborted", ...who, file: undefined },
+  { _tag: "ByeOk", ...who },
   {
     _tag: "Missing",
     ...who,

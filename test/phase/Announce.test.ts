@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Announce from "../../src/phase/Announce.ts"
+import * as Roster from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import { CatcherExchange, CatcherProtection } from "../../src/session/Exchange.ts"
+import * as Session from "../../src/session/Session.ts"
 import type { Inbox } from "../../src/session/Incoming.ts"
 import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -269,6 +272,37 @@ describe("Announce.gather", () => {
     })
   )
 
+  it.effect("listens twice as long as its catchers took to join, and 50 ms at most [J-4]", () =>
+    Effect.gen(function* () {
+      const listened = Effect.fnUntraced(function* (delayMillis: number) {
+        const network = yield* Simulated.make({ seed: 1, delayMillis })
+        const { gathered, session } = yield* gathering(network)
+        yield* crowd(network, 2, () => [])
+        const { isKnown } = Context.get(session.services, Session.Paths)
+        let tookMillis = 0
+        const areThere = () => Roster.present(session.roster()).filter(({ slot }) => isKnown(slot)).length === 2
+        const watching = Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => (tookMillis += areThere() ? 0 : 1)),
+            Effect.sleep(1)
+          )
+        )
+        const { exit, millis } = yield* timed(Effect.raceFirst(gathered, watching))
+        assert.deepStrictEqual(yield* exit, [0, 1])
+        return { tookMillis, millis }
+      })
+      for (const delayMillis of [0, 2]) {
+        const { millis, tookMillis } = yield* listened(delayMillis)
+        assert.isAbove(tookMillis, Limits.leastListenMillis / 2)
+        assert.isBelow(tookMillis, Limits.listenMillis / 2)
+        assert.closeTo(millis, 2 * tookMillis, 2)
+      }
+      const { millis, tookMillis } = yield* listened(5)
+      assert.isAbove(tookMillis, Limits.listenMillis / 2)
+      assert.strictEqual(millis, Limits.listenMillis)
+    })
+  )
+
   /** Those who are asked say that they are there. */
   const alive = answering((message) =>
     message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 } : undefined
@@ -363,6 +397,32 @@ describe("Announce.gather", () => {
           assert.include(error.message, `another master (${address}) had the group for `)
         }
       })
+  )
+
+  it.effect("a younger one's call is answered while that one listens, and so are no more than one in 5 ms [J-4]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1, delayMillis: 1 })
+      const { gathered, session } = yield* gathering(network, { waitMillis: 10_000 })
+      yield* Effect.forkScoped(Effect.ignore(gathered))
+      const heard: Array<Message.Message> = []
+      const { transport } = yield* puppet(network.layerMasterNamed("younger"), (message) => {
+        heard.push(message)
+        return []
+      })
+      yield* Effect.forkScoped(transport.listen)
+      const call = Effect.suspend(() => {
+        const bytes = Codec.encode(announceOf(session.id + 1n))
+        return transport.send({ bytes, datagramBytes: bytes.length })
+      })
+      const ours = () => messagesOf(heard, "Announce").filter((announce) => announce.session === session.id).length
+      yield* inTime(Effect.sleep(Limits.announceMillis / 2))
+      const before = ours()
+      yield* call
+      yield* inTime(Effect.sleep(Limits.leastListenMillis))
+      assert.strictEqual(ours(), before + 1)
+      yield* inTime(Effect.forEach(Array.from({ length: 50 }), () => Effect.andThen(call, Effect.sleep(1))))
+      assert.closeTo(ours() - before, 50 / Limits.leastAnnounceMillis, 2)
+    })
   )
 
   it.effect("a younger one yields to us [J-4]", () =>

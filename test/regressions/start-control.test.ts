@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
@@ -22,7 +23,11 @@ const telling = () => {
 }
 
 /** A master and catchers that come after so many milliseconds each: c1, c2, ... */
-const session = Effect.fnUntraced(function* (options: Partial<Master.Options>, comeMillis: ReadonlyArray<number>) {
+const session = Effect.fnUntraced(function* (
+  options: Partial<Master.Options>,
+  comeMillis: ReadonlyArray<number>,
+  masterComesMillis = 0
+) {
   const network = yield* Simulated.make({ seed: 1 })
   const { layer, said } = telling()
   const master = Master.run({
@@ -39,7 +44,7 @@ const session = Effect.fnUntraced(function* (options: Partial<Master.Options>, c
       Effect.delay(afterMillis),
       Effect.forkChild
     )
-  const run = Effect.andThen(Effect.forEach(comeMillis, catcher), Effect.exit(master))
+  const run = Effect.andThen(Effect.forEach(comeMillis, catcher), Effect.delay(Effect.exit(master), masterComesMillis))
   const { exit, millis } = yield* timed(run)
   const began = said.find((event) => event._tag === "Started")
   return { said, millis, began, outcome: yield* exit }
@@ -58,12 +63,20 @@ describe("when a master begins", () => {
     })
   )
 
+  it.effect("all wait already: when it has listened for another master [J-4]", () =>
+    Effect.gen(function* () {
+      const { millis } = yield* session({}, [0], 10)
+      assert.isAtLeast(millis, 10 + Limits.leastListenMillis)
+      assert.isBelow(millis, 20 + Limits.leastListenMillis)
+    })
+  )
+
   it.effect("after --at-most, with those that are there", () =>
     Effect.gen(function* () {
       const { began, millis, outcome } = yield* session({ atMostMillis: 4000 }, [0, 100, never])
       assert.strictEqual(tag(outcome), "Success")
       assert.deepInclude(began, { catchers: 2 })
-      assert.isAbove(millis, 4000)
+      assert.isAtLeast(millis, 4000)
       assert.isBelow(millis, 6000)
     })
   )
@@ -72,7 +85,7 @@ describe("when a master begins", () => {
     Effect.gen(function* () {
       const { began, millis } = yield* session({ atLeast: 2, atMostMillis: 2000 }, [0, 7000, never])
       assert.deepInclude(began, { catchers: 2 })
-      assert.isAbove(millis, 7000)
+      assert.isAtLeast(millis, 7000)
       assert.isBelow(millis, 9000)
     })
   )
@@ -82,7 +95,7 @@ describe("when a master begins", () => {
       const options = { hosts: ["c1", "c2", "c3"], waitMillis: 3000 }
       const enough = yield* session({ ...options, atLeast: 2 }, [0, 0, never])
       assert.deepInclude(enough.began, { catchers: 2 })
-      assert.isAbove(enough.millis, 3000)
+      assert.isAtLeast(enough.millis, 3000)
       const few = yield* session({ ...options, atLeast: 2 }, [0, never, never])
       assert.include(tag(few.outcome), "AnnounceTimeout")
       const fewer = yield* session({ ...options, atLeast: 2, atMostMillis: 1000 }, [0, never, never])
@@ -96,7 +109,7 @@ describe("when a master begins", () => {
       const { began, millis, outcome, said } = yield* session({ go, atLeast: 3 }, [2000, never, never])
       assert.strictEqual(tag(outcome), "Success")
       assert.deepInclude(began, { catchers: 1 })
-      assert.isAbove(millis, 4000)
+      assert.isAtLeast(millis, 4000)
       assert.isBelow(millis, 6000)
       assert.deepInclude(said, { _tag: "Note", message: "there is no catcher yet to begin with" })
     })

@@ -8,7 +8,7 @@ import * as Chance from "../../src/transport/Chance.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import type { Message } from "../../src/wire/Message.ts"
-import { crowd, endpoint, inTime, master, puppet, type Rigged, timed } from "../phase/Rig.ts"
+import { crowd, endpoint, inTime, master, messagesOf, puppet, type Rigged, timed } from "../phase/Rig.ts"
 
 const joined = (session: Rigged, count: number) =>
   inTime(
@@ -281,6 +281,43 @@ describe("a master that stands back [J-4]", () => {
       }
       assert.strictEqual((yield* joined(session, 1)).length, 1)
       assert.strictEqual(session.roster().members.length, 1)
+    })
+  )
+})
+
+describe("the last words of a master [F-5]", () => {
+  /** Two catchers, of which those slots answer a bye, and one says that it leaves before it is asked. */
+  const leave = Effect.fnUntraced(function* (answering: ReadonlyArray<number>, delayMillis = 0) {
+    const network = yield* Simulated.make({ seed: 1, delayMillis })
+    const { session } = yield* master(network)
+    const { heard } = yield* crowd(network, 2, ({ _tag, session }, slots) =>
+      _tag === "Poll" || _tag === "Bye"
+        ? slots
+            .filter(({ slot }) => (_tag === "Bye" ? answering.includes(slot) : slot === 0))
+            .map((who) => ({ _tag: "ByeOk", session, ...who }))
+        : []
+    )
+    yield* joined(session, 2)
+    const { millis } = yield* timed(session.lastWords({ _tag: "Bye" }))
+    yield* inTime(Effect.sleep(delayMillis))
+    return { millis, byes: messagesOf(heard, "Bye").length }
+  })
+  const allMillis = (Limits.lastWords - 1) * Limits.lastWordsMillis
+
+  it.effect("end when each catcher has answered", () =>
+    Effect.gen(function* () {
+      const { byes, millis } = yield* leave([0, 1])
+      assert.strictEqual(byes, 1)
+      assert.isBelow(millis, Limits.lastWordsMillis)
+      assert.strictEqual((yield* leave([0, 1], 3)).byes, 2)
+    })
+  )
+
+  it.effect("are said four times where one does not answer, or did so before it was asked", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* leave([0]), { millis: allMillis, byes: Limits.lastWords })
+      assert.deepStrictEqual(yield* leave([1]), { millis: allMillis, byes: Limits.lastWords })
+      assert.deepStrictEqual(yield* leave([]), { millis: allMillis, byes: Limits.lastWords })
     })
   )
 })

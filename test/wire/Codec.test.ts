@@ -254,6 +254,7 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [{ _tag: "Aborted", ...answer, file }, header("11", "2200", "44332211") + "0500 0d0c0b0a 2690e605"],
   [{ _tag: "Bye", session }, header("12", "1c00") + "2a80b6f2"],
+  [{ _tag: "ByeOk", ...answer }, header("1c", "2200") + "0500 0d0c0b0a cf917db1"],
   [
     { _tag: "Probe", session, probing: 3, train: 4, pageBytes: 0, isGlued: false, audience: [0] },
     header("14", "2400", "03000000", "04000000") + "0000 00 0000 0100 01 7d27c096"
@@ -339,7 +340,7 @@ describe("golden vectors", () => {
       Object.keys(Header.types).filter((type) => !tags.has(type)),
       []
     )
-    assert.strictEqual(tags.size, 27)
+    assert.strictEqual(tags.size, 28)
   })
 })
 

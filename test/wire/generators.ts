@@ -118,6 +118,7 @@ const Parts = Schema.Struct({
       next: Schema.UndefinedOr(file)
     }),
     Schema.TaggedStruct("Aborted", { ...who, file }),
+    Schema.TaggedStruct("ByeOk", who),
     Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32, held: size }),
     Schema.TaggedStruct("ProbeOk", { ...who, probing: u32, train: u32, single: u16, times: u16, glued: u16 })
   ])
