@@ -1,6 +1,7 @@
 /** One command for a fleet, over real servers of ssh: some hosts fail, each in its own way, and nothing is left of it anywhere. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Lab from "./Lab.ts"
@@ -77,6 +78,26 @@ describe.skipIf(Servers.unavailable !== undefined)("push over ssh", () => {
       assert.match(none.report.reason, /^1 of 3 hosts cannot be reached, and all are asked for .*c3: root@.*denied/)
       assert.deepStrictEqual(Lab.litter(servers.homeOf(1)), [])
       yield* quiet(servers, hostsOf(3))
+    })
+  )
+
+  test("a program gives the passphrase that ssh asks for, where it may ask", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab, 1000)
+      const servers = Servers.start(lab, 2)
+      const [key, asked] = ["ssh/user", "asked"].map((name) => join(lab.folder, name))
+      execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "sesame", "-f", key])
+      writeFileSync(asked, "#!/bin/sh\necho sesame\n", { mode: 0o755 })
+      const push = (...options: ReadonlyArray<string>) => {
+        const shell = [servers.shell, ...options].join(" ")
+        const environment = [`SSH_ASKPASS=${asked}`, "SSH_ASKPASS_REQUIRE=force"]
+        const command = [process.execPath, Lab.program, "push", "--json", "-e", shell, `${source}/`, "c[1-2]:srv"]
+        return lab.exec("m", "env", ...environment, ...command).ended
+      }
+      assert.strictEqual((yield* push()).status, 23)
+      const ended = yield* push("-o BatchMode=no")
+      assert.strictEqual(ended.status, 0, ended.err)
+      yield* quiet(servers, hostsOf(2))
     })
   )
 })
