@@ -14,20 +14,20 @@ import * as Names from "../tree/Names.ts"
 import type { Attendance } from "./Attendance.ts"
 
 /**
- * The hooks of a catcher. Each may take `Limits.hookTimeouts` time-outs of the master, and is
- * interrupted then. A dry run has none.
+ * The hooks of a catcher. Each may take `Limits.hookTimeouts` time-outs of the master, which it is
+ * told in milliseconds, and is interrupted then. A dry run has none.
  */
 export interface Hooks {
   /**
    * Before anything at the destination is changed. When it fails, nothing of the session is done
    * here, and the master is told why. The report says which session it is.
    */
-  readonly onStart?: (report: Report) => Effect.Effect<void, HookFailed, Progress>
+  readonly onStart?: (report: Report, mostMillis: number) => Effect.Effect<void, HookFailed, Progress>
   /**
    * Once for each session of which `onStart` went well: when the outcome here is known, and before
    * the master is told it, or when the session has broken off. When it fails, the report says so.
    */
-  readonly onComplete?: (report: Report) => Effect.Effect<void, HookFailed, Progress>
+  readonly onComplete?: (report: Report, mostMillis: number) => Effect.Effect<void, HookFailed, Progress>
 }
 
 interface Services {
@@ -98,7 +98,7 @@ export class SessionHooks {
       const timeoutMillis = attendance.membership?.timeoutMillis ?? Limits.defaultTimeoutMillis
       const millis = timeoutMillis * Limits.hookTimeouts
       const reason = `it was ended after ${millis / 1000} s`
-      return hook(reportOf(attendance)).pipe(
+      return hook(reportOf(attendance), millis).pipe(
         Effect.provideService(Progress, progress),
         Effect.timeoutOrElse({
           duration: millis,

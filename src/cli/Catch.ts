@@ -97,7 +97,7 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input, given?: 
     id,
     waitMillis: input.waitMillis ?? (input.serve ? undefined : Catcher.defaults.waitMillis),
     timeoutMillis: input.timeoutMillis,
-    hooks: yield* hooksOf(input, id),
+    hooks: stage.attended(yield* hooksOf(input, id)),
     beat: stage.beat
   }
   const session = (keys: typeof protection, checked: Checked) =>

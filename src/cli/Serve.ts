@@ -9,6 +9,7 @@ import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type * as Catcher from "../catcher/Catcher.ts"
+import type { Hooks } from "../catcher/Hooks.ts"
 import { Service } from "../ops/Service.ts"
 import type { Event } from "../report/Event.ts"
 import { Progress } from "../report/Progress.ts"
@@ -65,6 +66,15 @@ class Stage {
     return {
       everyMillis: Math.min(beatMillis, this.service.beatMillis ?? beatMillis),
       tell: (isAttending) => this.beats(isAttending)
+    }
+  }
+
+  /** A session's last hook runs to its end, and the manager is told how long that may take. */
+  attended({ onComplete, ...others }: Hooks): Hooks {
+    if (onComplete === undefined) return others
+    return {
+      ...others,
+      onComplete: (report, mostMillis) => this.service.lasting(mostMillis, onComplete(report, mostMillis))
     }
   }
 

@@ -16,6 +16,7 @@ import { HookFailed } from "../report/Errors.ts"
 import * as Line from "../report/Line.ts"
 import { Progress } from "../report/Progress.ts"
 import { exitStatusOf, type Report } from "../report/Report.ts"
+import * as Nameless from "../system/Nameless.ts"
 
 /** Commands of a catcher, and what they are told of it. */
 export interface Commands {
@@ -102,12 +103,18 @@ const environment = Effect.fnUntraced(function* (hook: HookFailed["hook"], comma
   }
 })
 
-/** The report as --json ends with it, in a file for us alone while the command runs. */
+/**
+ * The report as --json ends with it, in a file for us alone while the command runs. Where it can be, it has no name of its own, so
+ * that nothing is left of it when we are killed.
+ */
 const written = Effect.fnUntraced(function* (report: Report) {
+  const line = `${Line.encode({ ...report, time: yield* DateTime.now, status: exitStatusOf(report) })}\n`
+  const nameless = yield* Nameless.temporary
+  const path = Nameless.pathOf(nameless)
+  if (path !== undefined) return yield* Effect.as(nameless.write(0, Buffer.from(line)), path)
   const fs = yield* FileSystem.FileSystem
   const file = yield* fs.makeTempFileScoped({ prefix: "mrsync-report-", suffix: ".json" })
-  const line = Line.encode({ ...report, time: yield* DateTime.now, status: exitStatusOf(report) })
-  yield* fs.writeFileString(file, `${line}\n`)
+  yield* fs.writeFileString(file, line)
   return file
 })
 

@@ -18,6 +18,9 @@ export interface Manager {
 /** Signs of life within the time of the watchdog: some may come late. */
 const signs = 4
 
+/** When nothing lasts any more, the end takes no longer than that: the master is told, and what is unfinished is removed. */
+const endMillis = 30_000
+
 /** Signs of life come no faster, whatever the watchdog asks for. */
 const leastBeatMillis = 10
 
@@ -30,6 +33,9 @@ export class Service {
   /** The manager waits for this, and its queue was full. */
   private owesReady = false
   private status = ""
+  private isStopping = false
+  /** Until then something may run to its end, also when the service is told to end. */
+  private lastsUntilMillis = 0
 
   constructor(manager: Manager | undefined) {
     this.manager = manager
@@ -58,7 +64,30 @@ export class Service {
   }
 
   /** It is told to end. */
-  readonly stopping: Effect.Effect<void> = Effect.sync(() => this.tell("STOPPING=1"))
+  readonly stopping: Effect.Effect<void> = Effect.map(Clock.currentTimeMillis, (nowMillis) => {
+    this.isStopping = true
+    this.tell("STOPPING=1")
+    this.askForTime(nowMillis)
+  })
+
+  /** Runs what is not broken off when the service is told to end, and may take so long. */
+  lasting<A, E, R>(mostMillis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.gen({ self: this }, function* () {
+      const nowMillis = yield* Clock.currentTimeMillis
+      this.lastsUntilMillis = nowMillis + mostMillis
+      if (this.isStopping) this.askForTime(nowMillis)
+      return yield* Effect.ensuring(
+        effect,
+        Effect.sync(() => (this.lastsUntilMillis = 0))
+      )
+    })
+  }
+
+  /** A manager that kills after a time of its own waits for what lasts longer. */
+  private askForTime(nowMillis: number): void {
+    const leftMillis = this.lastsUntilMillis - nowMillis
+    if (leftMillis > 0) this.tell(`EXTEND_TIMEOUT_USEC=${Math.ceil(leftMillis + endMillis) * 1000}`)
+  }
 
   /** Tells when a reload begins, and when it is done. */
   reloading<A, E, R>(reload: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {

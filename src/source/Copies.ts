@@ -9,13 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import { hash } from "../content/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Runs } from "../protocol/Words.ts"
 import * as Descriptor from "../system/Descriptor.ts"
-import * as Errno from "../system/Errno.ts"
+import * as Nameless from "../system/Nameless.ts"
 import { endless } from "./Calls.ts"
 
 type Refused = NodeJS.ErrnoException
@@ -98,7 +96,7 @@ export const take = Effect.fn("Copies.take")(function* (
     }
     if (size > allowance.bytes) return yield* uncopied(fd, stats)
     if (size > allowance.leftBytes) return "Later"
-    const copy = yield* Effect.option(temporary)
+    const copy = yield* Effect.option(Nameless.temporary)
     if (copy._tag === "None") return yield* uncopied(fd, stats)
     const copied = yield* Effect.result(transfer(source, copy.value, size))
     const isWhole = Result.isSuccess(copied) && copied.success === size
@@ -154,29 +152,13 @@ const transfer = Effect.fnUntraced(function* (from: Descriptor.Descriptor, to: D
   return done
 })
 
-const opened = (open: () => number): Effect.Effect<Descriptor.Descriptor, Refused, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({ try: () => Descriptor.make(open()), catch: (cause) => cause as Refused }),
-    (descriptor) => descriptor.close
-  )
-
-const { EOPNOTSUPP } = os.constants.errno
-/** O_TMPFILE, which Node does not name. */
-const namelessFlags = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR
-
-/** Linux: a file without a name, in the file system of a directory; nothing can be seen of it there. */
-const nameless = (directory: Buffer | string) =>
-  process.platform === "linux"
-    ? opened(() => fs.openSync(directory, namelessFlags, 0o600))
-    : Effect.fail(Errno.toCause(EOPNOTSUPP))
-
 /**
  * Undefined where blocks cannot be shared: another system, another file system, a directory we may not write to. Node's own call needs
  * no koffi. It empties the file that it copies to, and gives it the other's mode, so that a store needs `Libc.clone`.
  */
 const reflink = (fd: number, directory: Buffer) =>
   Effect.gen(function* () {
-    const copy = yield* nameless(directory)
+    const copy = yield* Nameless.beside(directory)
     const clone = Effect.try({
       try: () =>
         fs.copyFileSync(`/proc/self/fd/${fd}`, `/proc/self/fd/${copy.fd}`, fs.constants.COPYFILE_FICLONE_FORCE),
@@ -185,20 +167,3 @@ const reflink = (fd: number, directory: Buffer) =>
     yield* Effect.onError(clone, () => copy.close)
     return copy
   }).pipe(Effect.orElseSucceed(() => undefined))
-
-let copies = 0
-
-/** A file in the system's directory for such, which has lost its name already. */
-const unlinked = opened(() => {
-  const name = path.join(os.tmpdir(), `mrsync-copy-${process.pid}-${copies++}`)
-  const { O_CREAT, O_EXCL, O_RDWR } = fs.constants
-  const fd = fs.openSync(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
-  fs.unlinkSync(name)
-  return fd
-})
-
-/** Some file systems have none that never had a name. */
-const temporary = Effect.catch(
-  Effect.suspend(() => nameless(os.tmpdir())),
-  () => unlinked
-)

@@ -60,7 +60,10 @@ describe.skipIf(Lab.unavailable !== undefined || !hasPython)("a service", () => 
         const socket = join(lab.folder, "notify")
         const told = manager(lab, socket)
         yield* told.says("listening")
-        const catcher = serving(lab, [`NOTIFY_SOCKET=${socket}`, "WATCHDOG_USEC=2000000"], "--json")
+        const [slow, done] = ["slow", "done"].map((name) => join(lab.folder, name))
+        const command = `if test -e ${slow}; then echo it lasts; sleep 1; touch ${done}; fi`
+        const environment = [`NOTIFY_SOCKET=${socket}`, "WATCHDOG_USEC=2000000"]
+        const catcher = serving(lab, environment, "--json", "--on-complete", command)
         yield* told.says("READY=1")
         yield* told.says("WATCHDOG=1")
         // it waits for a master with the old key, and has the new one at once
@@ -83,8 +86,15 @@ describe.skipIf(Lab.unavailable !== undefined || !hasPython)("a service", () => 
         yield* catcher.kill("SIGHUP")
         yield* catcher.says("the keys from before hold")
         assert.strictEqual((yield* send(lab).ended).status, 0)
+        // told to end while its command runs, it asks for as long as that may take, and the command runs to its end
+        writeFileSync(slow, "")
+        const last = send(lab, "--timeout", "40")
+        yield* catcher.says("it lasts")
         yield* catcher.kill("SIGTERM")
-        assert.strictEqual((yield* catcher.ended).status, 0)
+        assert.strictEqual((yield* catcher.ended).status, 20)
+        assert.isTrue(existsSync(done))
+        yield* last.ended
+        assert.match(yield* told.says("EXTEND_TIMEOUT_USEC="), /EXTEND_TIMEOUT_USEC=2[67]\d{7}\n/)
         const said = yield* told.says("STOPPING=1")
         assert.include(said, "STATUS=waiting for a master")
         assert.match(said, /STATUS=receiving: \d+ %/)

@@ -114,7 +114,8 @@ describe.skipIf(unavailable !== undefined)("the Debian package", { timeout: 900_
 
   it("has a service that receives, is reloaded, and comes back when it is killed or stands still", (test) => {
     const settings = join(system, "etc/mrsync/catch/default.conf")
-    const command = "echo $MRSYNC_STATE >> /srv/story; touch /usr/not-allowed"
+    const slowly = "if test -e /srv/slow; then touch /srv/began; sleep 4; touch /srv/ended; fi"
+    const command = `echo $MRSYNC_STATE >> /srv/story; ${slowly}; touch /usr/not-allowed`
     const options = `OPTIONS="--interface lo --on-complete '${command}'"\n`
     writeFileSync(
       settings,
@@ -123,7 +124,7 @@ describe.skipIf(unavailable !== undefined)("the Debian package", { timeout: 900_
     // here devices of its own are not to be had, and a minute is too long
     const dropIn = join(system, "etc/systemd/system/mrsync-catch@.service.d")
     mkdirSync(dropIn, { recursive: true })
-    writeFileSync(join(dropIn, "test.conf"), "[Service]\nPrivateDevices=no\nWatchdogSec=3\n")
+    writeFileSync(join(dropIn, "test.conf"), "[Service]\nPrivateDevices=no\nWatchdogSec=3\nTimeoutStopSec=1\n")
     mkdirSync(join(system, "srv/source"))
     writeFileSync(join(system, "srv/source/file"), "content")
     execFileSync("chown", ["33:33", join(system, "srv/source/file")])
@@ -138,17 +139,8 @@ describe.skipIf(unavailable !== undefined)("the Debian package", { timeout: 900_
     // it is active when it has said that it listens
     assert.deepStrictEqual(machine.run("systemctl", "start", unit), { status: 0, text: "" })
     machine.until(/Status: "waiting for a master"/, "systemctl", "status", "--no-pager", unit)
-    const sent = machine.run(
-      "mrsync",
-      "send",
-      "--interface",
-      "lo",
-      "--ttl",
-      "0",
-      "--key",
-      "/etc/mrsync/master.key",
-      "/srv/source/"
-    )
+    const send = "mrsync send --interface lo --ttl 0 --key /etc/mrsync/master.key /srv/source/"
+    const sent = machine.run(...send.split(" "))
     // its command may not write below /usr, and that is told
     assert.strictEqual(sent.status, 23, sent.text)
     assert.include(sent.text, "Read-only file system")
@@ -163,7 +155,11 @@ describe.skipIf(unavailable !== undefined)("the Debian package", { timeout: 900_
     machine.until(/NRestarts=1\nSubState=running/, ...restarts)
     machine.run("systemctl", "kill", "-s", "STOP", "--kill-who=main", unit)
     machine.until(/NRestarts=2\nSubState=running/, ...restarts)
-    assert.strictEqual(machine.run("systemctl", "stop", unit).status, 0)
+    // its command lasts longer than a stop may without being asked for more
+    writeFileSync(join(system, "srv/slow"), "")
+    const stopping = `${send} & until test -e /srv/began; do sleep 0.1; done; systemctl stop ${unit}; wait`
+    machine.run("sh", "-c", stopping)
+    assert.isTrue(existsSync(join(system, "srv/ended")))
     assert.include(machine.run("systemctl", "show", "-p", "Result", unit).text, "Result=success")
   })
 

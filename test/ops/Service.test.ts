@@ -1,6 +1,7 @@
 /** What a manager of services is told. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import { Service } from "../../src/ops/Service.ts"
 import type { Event } from "../../src/report/Event.ts"
 import { open, watchdogMillisOf } from "../../src/system/Notify.ts"
@@ -44,6 +45,27 @@ describe("a manager of services", () => {
     for (const none of ["0", "", "-5", "1e9", "60s"]) assert.isUndefined(watchdogMillisOf(none), none)
     assert.strictEqual(service(0.001).it.beatMillis, 10)
   })
+  it.effect(
+    "is asked for as long as something lasts that is not broken off, whether it began before the end or after",
+    () =>
+      Effect.gen(function* () {
+        const { it, told } = service()
+        yield* it.lasting(360_000, Effect.void)
+        yield* it.stopping
+        // nothing lasts
+        assert.deepStrictEqual(told.splice(0), ["STOPPING=1"])
+        yield* Effect.forkChild(it.lasting(360_000, Effect.never), { startImmediately: true })
+        assert.deepStrictEqual(told.splice(0), ["EXTEND_TIMEOUT_USEC=390000000"])
+        yield* TestClock.adjust(100_000)
+        yield* it.stopping
+        assert.deepStrictEqual(told.splice(0), ["STOPPING=1", "EXTEND_TIMEOUT_USEC=290000000"])
+        const other = service()
+        yield* Effect.forkChild(other.it.lasting(360_000, Effect.never), { startImmediately: true })
+        assert.deepStrictEqual(other.told, [])
+        yield* other.it.stopping
+        assert.deepStrictEqual(other.told, ["STOPPING=1", "EXTEND_TIMEOUT_USEC=390000000"])
+      })
+  )
   it("is told again that the catcher listens, where its queue was full", () => {
     const told: Array<string> = []
     let isFull = true

@@ -30,18 +30,18 @@ const session = (
   const reports: Array<Report> = []
   const own: Array<Report> = []
   const telling = (catcher: number, { onComplete, onStart }: Hooks): Hooks => ({
-    onStart: (report) =>
+    onStart: (report, mostMillis) =>
       Effect.andThen(
         Effect.sync(() => void story.push(`c${catcher + 1} starts`)),
-        onStart?.(report) ?? Effect.void
+        onStart?.(report, mostMillis) ?? Effect.void
       ),
-    onComplete: (report) =>
+    onComplete: (report, mostMillis) =>
       Effect.andThen(
         Effect.sync(() => {
           reports.push(report)
           story.push(`c${catcher + 1} ${report.catchers[0].state}`)
         }),
-        onComplete?.(report) ?? Effect.void
+        onComplete?.(report, mostMillis) ?? Effect.void
       )
   })
   const changed = (name: string) => {
@@ -146,10 +146,10 @@ describe("hooks [F-12]", () => {
   it.effect("are interrupted when they take too long", () =>
     Effect.gen(function* () {
       const interrupted: Array<string> = []
-      const forever = (name: string) => () =>
-        Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted.push(name)))
+      const forever = (name: string) => (_: Report, mostMillis: number) =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted.push(`${name} ${mostMillis}`)))
       const { outcome } = yield* session([{ onStart: forever("start") }, { onComplete: forever("end") }])
-      assert.deepStrictEqual(interrupted.toSorted(), ["end", "start"])
+      assert.deepStrictEqual(interrupted.toSorted(), ["end 60000", "start 60000"])
       assert.deepStrictEqual(
         reportOf(outcome).catchers.map(({ failures }) => failures.map(({ reason }) => reason)),
         [["on-start failed: it was ended after 60 s"], ["on-complete failed: it was ended after 60 s"]]
