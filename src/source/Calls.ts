@@ -12,6 +12,7 @@ import { constants } from "node:os"
 import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
+import * as FileCalls from "../system/FileCalls.ts"
 import type { Calls } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
 import { display, ofKey } from "../tree/Names.ts"
@@ -45,12 +46,17 @@ export const openAt = (path: Buffer) =>
   )
 
 /** Reads a file from its first byte to its last; false when `isSame` no longer knows its status. */
-export const readWhole = (path: Buffer, into: Uint8Array, isSame: (now: fs.BigIntStats) => boolean): boolean => {
-  const fd = fs.openSync(path, readFlags)
-  const read = Result.try(() => Descriptor.readAll(fd, into))
+export const readWhole = (
+  calls: FileCalls.FileCalls,
+  path: Buffer,
+  into: Uint8Array,
+  isSame: (now: Status.Status) => boolean
+): boolean => {
+  const fd = calls.open(path, readFlags)
+  const read = Result.try(() => FileCalls.readAll(calls, fd, into))
   // Looked at after the last byte, so that this one call also covers changes while it was read.
-  const same = Result.try(() => isSame(fs.fstatSync(fd, { bigint: true })))
-  fs.closeSync(fd)
+  const same = Result.try(() => isSame(calls.status(fd)))
+  calls.close(fd)
   if (Result.isFailure(same)) throw same.failure
   // A file that cannot be read may be a directory by now.
   if (!same.success) return false

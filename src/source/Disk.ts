@@ -17,7 +17,8 @@ import * as fs from "node:fs"
 import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
-import { type Calls, Libc } from "../system/Libc.ts"
+import type { FileCalls } from "../system/FileCalls.ts"
+import { type Calls, filesOf, Libc } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { areCarried } from "../tree/Attributes.ts"
@@ -95,10 +96,14 @@ type Failed = SourceError | SourceChanged
 
 /** What a file was when it was found. */
 interface Found extends Place {
-  readonly size: bigint
-  readonly mtimeNs: bigint
-  /** Where it has data. */
+  readonly time: Status.Time
+  /** Its size, and where it has data. */
   readonly extent: Extent
+}
+
+interface Located {
+  readonly path: Buffer
+  readonly found: Found
 }
 
 /** The files of the latest scan. */
@@ -116,6 +121,7 @@ class Files {
   readonly copyBytes: number
   readonly choice: Choice
   readonly libc: Option.Option<Calls>
+  readonly calls: FileCalls
   private readonly scope: Scope.Scope
   /** Holds the copies. */
   private copiesScope: Scope.Closeable | undefined
@@ -125,6 +131,7 @@ class Files {
     this.copyBytes = copyBytes
     this.choice = choice
     this.libc = libc
+    this.calls = filesOf(libc)
   }
 
   begin(entries: ReadonlyArray<Entry>, places: ReadonlyArray<Place | undefined>): void {
@@ -138,13 +145,11 @@ class Files {
   }
 
   /** A file of the scan: its path, and its status then. */
-  at(entry: number): Effect.Effect<{ readonly path: Buffer; readonly found: Found }, SourceError> {
-    return Effect.suspend(() => {
-      const found = this.retaken.get(entry) ?? this.scanned(entry)
-      if (found !== undefined) return Effect.succeed({ path: found.real ?? this.pathOf(entry, found.source), found })
-      const path = entry < this.entries.length ? display(this.entries[entry].path) : `entry ${entry}`
-      return Effect.fail(new SourceError({ path, ...Errno.refusal("EINVAL", "it is no file of the scan") }))
-    })
+  at(entry: number): Result.Result<Located, SourceError> {
+    const found = this.retaken.get(entry) ?? this.scanned(entry)
+    if (found !== undefined) return Result.succeed({ path: found.real ?? this.pathOf(entry, found.source), found })
+    const path = entry < this.entries.length ? display(this.entries[entry].path) : `entry ${entry}`
+    return Result.fail(new SourceError({ path, ...Errno.refusal("EINVAL", "it is no file of the scan") }))
   }
 
   private scanned(index: number): Found | undefined {
@@ -167,42 +172,36 @@ class Files {
   }
 }
 
-const foundOf = ({ real, source }: Place, time: Status.Time, extent: Extent): Found => ({
-  ...{ source, real, extent },
-  size: BigInt(extent.size),
-  mtimeNs: Status.mtimeNsOf(time)
-})
+const foundOf = ({ real, source }: Place, time: Status.Time, extent: Extent): Found => ({ source, real, time, extent })
 
 // Of an empty file no content can be another; the kernel's own (/proc) are empty, and made anew again and again.
-const isSame = (found: Found, now: fs.BigIntStats): boolean =>
-  now.isFile() && now.size === found.size && (now.size === 0n || now.mtimeNs === found.mtimeNs)
+const isSame = ({ extent, time }: Found, now: Status.Status): boolean =>
+  now.kind === "File" && now.size === extent.size && (now.size === 0 || Status.isSameTime(now, time))
 
 // ---- open ----
 
 const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number) {
-  const { found, path } = yield* files.at(entry)
+  const { found, path } = yield* Effect.fromResult(files.at(entry))
   const changed = changedAt(path)
   const failed = failure(path)
   const taken = files.copies.get(entry)
   if (taken?.read !== undefined) return copied(throughHoles(found, taken.read), changed, failed)
   const descriptor = yield* Effect.mapError(openAt(path), failed)
-  const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
+  const looking = Effect.try({ try: () => files.calls.status(descriptor.fd), catch: failed })
   // A file that was renamed over it is another one; without a name it is sent as it was, as rsync does.
-  const named = Effect.try({
-    try: () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }),
-    catch: failed
-  })
-  const replaced = Effect.map(named, (other) => other?.isFile() === true && !isSame(found, other))
+  const named = Effect.try({ try: () => seenAt(path), catch: failed })
+  const replaced = Effect.map(named, (other) => other?.kind === "File" && !isSame(found, other))
   const isUntouched = Effect.flatMap(looking, (now) =>
     isSame(found, now)
       ? Effect.flatMap(replaced, (isReplaced) => (isReplaced ? Effect.fail(changed) : Effect.succeed(true)))
       : Effect.succeed(false)
   )
-  const ends = Effect.mapError(Copies.endsOf(descriptor.read, Number(found.size)), failed)
+  const ends = Effect.mapError(Copies.endsOf(descriptor.read, found.extent.size), failed)
   const before = (yield* isUntouched) ? yield* ends : taken?.ends
   const hasGrown = Effect.gen(function* () {
     const [now, other] = [yield* looking, yield* named]
-    if (before === undefined || now.size <= found.size || (other?.ino ?? now.ino) !== now.ino) return false
+    const isOther = other !== undefined && !Status.isSameFile(other, now)
+    if (before === undefined || now.size <= found.extent.size || isOther) return false
     const current = yield* ends
     return current !== undefined && Buffer.compare(current, before) === 0
   })
@@ -218,6 +217,11 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   }
   return file
 })
+
+const seenAt = (path: Buffer): Status.Status | undefined => {
+  const stats = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats === undefined ? undefined : Status.ofStats(stats)
+}
 
 type Read = NonNullable<Copies.Taken["read"]>
 
@@ -249,8 +253,11 @@ const readMembers = Effect.fn("DiskSource.readMembers")(function* (
   const failures: Array<{ readonly member: number; readonly error: Failed }> = []
   for (let member = 0; member < members.length; member++) {
     if (member % filesPerTurn === filesPerTurn - 1) yield* Effect.yieldNow
+    const { entry } = members[member]
     const part = partOf(into, members[member])
-    const read = yield* Effect.result(readMember(files, members[member].entry, part))
+    const copy = files.copies.get(entry)?.read
+    const read =
+      copy === undefined ? readMember(files, entry, part) : yield* Effect.result(readCopy(files, entry, copy, part))
     if (Result.isSuccess(read)) continue
     part.fill(0)
     failures.push({ member, error: read.failure })
@@ -258,16 +265,24 @@ const readMembers = Effect.fn("DiskSource.readMembers")(function* (
   return failures
 })
 
-const readMember = (files: Files, entry: number, part: Uint8Array) =>
-  Effect.flatMap(files.at(entry), ({ found, path }): Effect.Effect<void, Failed> => {
-    const copy = files.copies.get(entry)?.read
-    if (found.size !== BigInt(part.length)) return Effect.fail(changedAt(path))
-    if (copy !== undefined) return Effect.asVoid(Effect.mapError(copy(0, part), failure(path)))
-    const read = () => readWhole(path, part, (now) => isSame(found, now))
-    return Effect.flatMap(Effect.try({ try: read, catch: failure(path) }), (same) =>
-      same ? Effect.void : Effect.fail(changedAt(path))
-    )
+/** Not an effect: of many small files each would be a fifth of the time. */
+const readMember = (files: Files, entry: number, part: Uint8Array): Result.Result<void, Failed> =>
+  Result.flatMap(memberAt(files, entry, part), ({ found, path }) => {
+    const isStill = (now: Status.Status) => isSame(found, now)
+    const read = Result.try({ try: () => readWhole(files.calls, path, part, isStill), catch: failure(path) })
+    return Result.flatMap(read, (same) => (same ? Result.void : Result.fail(changedAt(path))))
   })
+
+const readCopy = (files: Files, entry: number, copy: Read, part: Uint8Array): Effect.Effect<void, Failed> =>
+  Effect.flatMap(Effect.fromResult(memberAt(files, entry, part)), ({ path }) =>
+    Effect.asVoid(Effect.mapError(copy(0, part), failure(path)))
+  )
+
+const memberAt = (files: Files, entry: number, part: Uint8Array): Result.Result<Located, Failed> => {
+  const at = files.at(entry)
+  if (Result.isFailure(at) || at.success.found.extent.size === part.length) return at
+  return Result.fail(changedAt(at.success.path))
+}
 
 // ---- files that changed ----
 
@@ -277,7 +292,7 @@ const retake = Effect.fn("DiskSource.retake")(function* (files: Files, wanted: R
   const retaken: Array<Retaken> = []
   const failures: Array<{ readonly entry: number; readonly error: Failed }> = []
   yield* Effect.forEach(
-    yield* batchOf(files, wanted),
+    batchOf(files, wanted),
     (entry) =>
       Effect.matchEffect(retakeOne(files, entry, into, allowance), {
         onFailure: (error) => Effect.sync(() => failures.push({ entry, error })),
@@ -289,20 +304,19 @@ const retake = Effect.fn("DiskSource.retake")(function* (files: Files, wanted: R
 })
 
 /** Those of the files, from the first, that may be copied at one time. */
-const batchOf = Effect.fnUntraced(function* (files: Files, wanted: ReadonlyArray<number>) {
+const batchOf = (files: Files, wanted: ReadonlyArray<number>): ReadonlyArray<number> => {
   let bytes = 0
   let large = 0
   for (const [at, entry] of wanted.entries()) {
-    const known = yield* Effect.option(files.at(entry))
-    const look = Option.flatMap(known, ({ path }) => Result.getSuccess(Result.try(() => fs.lstatSync(path))))
-    const size = Option.match(look, { onNone: () => 0, onSome: (stats) => stats.size })
+    const look = Result.flatMap(files.at(entry), ({ path }) => Result.try(() => fs.lstatSync(path)))
+    const size = Result.isFailure(look) ? 0 : look.success.size
     if (size > Limits.smallFileBytes) large++
     else bytes += size
     const isTooMuch = large > Limits.copiedLargeFiles || bytes > Limits.copiedBytes || at >= Limits.copiedFiles
     if (isTooMuch) return wanted.slice(0, at)
   }
   return wanted
-})
+}
 
 /** Copies one file as it is now, if there is room for it. Nothing is held while a lease is waited for. */
 const retakeOne = Effect.fnUntraced(function* (
@@ -311,7 +325,7 @@ const retakeOne = Effect.fnUntraced(function* (
   into: Scope.Scope,
   allowance: Copies.Allowance
 ) {
-  const { found: before, path } = yield* files.at(entry)
+  const { found: before, path } = yield* Effect.fromResult(files.at(entry))
   const copying = files.copying.withPermit(copyAt(path, files, into, allowance))
   const taken = yield* Effect.mapError(whenFree(copying), failure(path))
   if (taken === undefined) return yield* changedAt(path)
@@ -343,7 +357,7 @@ const isCurrent = Effect.fn("DiskSource.isCurrent")(
   function* (files: Files, entry: number) {
     const taken = files.copies.get(entry)
     if (taken?.read === undefined) return true
-    const { found, path } = yield* files.at(entry)
+    const { found, path } = yield* Effect.fromResult(files.at(entry))
     const now = yield* openAt(path)
     const size = Number(taken.stats.size)
     if (fs.fstatSync(now.fd, { bigint: true }).ino !== taken.stats.ino) return true

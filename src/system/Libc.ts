@@ -9,9 +9,11 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { constants as files } from "node:fs"
 import { constants } from "node:os"
+import { isMainThread } from "node:worker_threads"
 import * as Native from "../native/Native.ts"
 import type { Done } from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
+import { type FileCalls, node } from "./FileCalls.ts"
 import * as Status from "./Status.ts"
 
 export interface Calls {
@@ -34,6 +36,8 @@ export interface Calls {
   readonly lstatat:
     | ((directory: number | undefined, path: Uint8Array | string) => Status.Status | undefined)
     | undefined
+  /** Absent as `lstatat` is. */
+  readonly files: FileCalls | undefined
   /** Absent where the system has them not, or otherwise. */
   readonly attributes: AttributeCalls | undefined
   /** Writes the file system of an open file to its disk, in the thread pool. Absent where the system has it not. */
@@ -87,6 +91,13 @@ const nodeKinds: Readonly<Record<NodeKind, number>> = {
   Socket: files.S_IFSOCK
 }
 
+/**
+ * The calls for small files. A worker of Node's knows the descriptors that it opened itself, and warns when another is closed: there
+ * they are Node's own.
+ */
+export const filesOf = (libc: Option.Option<Calls>): FileCalls =>
+  (isMainThread ? Option.getOrUndefined(libc)?.files : undefined) ?? node
+
 /** The calls, when they can be had. Provide `Option.none()` to do without. */
 export const Libc = Context.Reference<Option.Option<Calls>>("mrsync/system/Libc", { defaultValue: () => load() })
 
@@ -135,14 +146,16 @@ const bind = (system: System): Calls => {
   const check = (status: number) => {
     if (status !== 0) throw Errno.toCause(koffi.errno())
   }
-  const open: Calls["openat"] = (directory, path, flags, mode) => {
+  /** The answer of a call. When a signal came first it is begun anew: some file systems leave that to their callers. */
+  const done = (call: () => number): number => {
     while (true) {
-      const fd: number = openat(directory, path, flags | closeOnExec, mode)
-      if (fd >= 0) return fd
-      // a signal came first: some file systems say so instead of beginning anew
+      const answer = call()
+      if (answer >= 0) return answer
       if (koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
     }
   }
+  const open: Calls["openat"] = (directory, path, flags, mode) =>
+    done(() => openat(directory, path, flags | closeOnExec, mode))
   return {
     utimens: (path, seconds, nanos, { follow }) =>
       check(utimensat(system.here, terminated(path), timesOf(seconds, nanos), follow ? 0 : system.noFollow)),
@@ -158,7 +171,7 @@ const bind = (system: System): Calls => {
     },
     renameat: (directory, from, to) => check(renameat(directory, nameOf(from), directory, nameOf(to))),
     nameless: process.platform === "linux" ? bindNameless(koffi, library, system, open) : undefined,
-    lstatat: process.platform === "linux" ? bindStatus(koffi, library, system) : undefined,
+    ...((process.platform === "linux" ? bindStatus(koffi, library, system, open, done) : undefined) ?? noStatus),
     attributes: process.platform === "linux" ? bindAttributes(koffi, library) : undefined,
     clone: process.platform === "linux" && process.arch !== "ppc64" ? bindClone(koffi, library) : undefined,
     syncfs: process.platform === "linux" ? bindSync(koffi, library) : undefined,
@@ -290,14 +303,18 @@ const bindNameless = (
     })
   )
 
+const noStatus = { lstatat: undefined, files: undefined }
+
 /** `statx`, which old systems and some sandboxes refuse. */
 const bindStatus = (
   koffi: typeof import("koffi"),
   library: import("koffi").LibraryHandle,
-  { here, noFollow }: System
+  { here, noFollow }: System,
+  open: Calls["openat"],
+  done: (call: () => number) => number
 ) =>
   Result.getOrUndefined(
-    Result.try((): NonNullable<Calls["lstatat"]> => {
+    Result.try((): Pick<Calls, "files" | "lstatat"> => {
       const statx = library.func("int statx(int, const void *, int, uint32_t, void *)")
       // one buffer of each for every call: they are synchronous
       const path = new PathBuffer()
@@ -310,7 +327,21 @@ const bindStatus = (
         throw Errno.toCause(errno)
       }
       lstatat(undefined, new Uint8Array([0x2f]))
-      return lstatat
+      const pread = library.func("int64_t pread(int, void *, size_t, int64_t)")
+      const close = library.func("int close(int)")
+      const files: FileCalls = {
+        open: (name, flags) => open(here, path.of(name), flags, 0),
+        read: (file, into, offset) => done(() => pread(file, into, into.length, offset)),
+        status: (file) => {
+          if (statx(file, noPath, emptyPath, basicStatus, found.bytes) !== 0) throw Errno.toCause(koffi.errno())
+          return found.status()
+        },
+        // it is closed also when a signal came
+        close: (file) => {
+          if (close(file) !== 0 && koffi.errno() !== constants.errno.EINTR) throw Errno.toCause(koffi.errno())
+        }
+      }
+      return { lstatat, files }
     })
   )
 

@@ -109,9 +109,9 @@ const kinds: Readonly<Record<number, Status["kind"]>> = {
   ...{ 1: "Fifo", 2: "CharacterDevice", 4: "Directory", 6: "BlockDevice", 8: "File", 10: "Symlink", 12: "Socket" }
 }
 
-/** When its content changed last, in nanoseconds, as Node has it. */
-export const mtimeNsOf = ({ mtimeNanos, mtimeSeconds }: Time): bigint =>
-  BigInt(mtimeSeconds) * billion + BigInt(mtimeNanos)
+/** Are both the same moment? */
+export const isSameTime = (a: Time, b: Time): boolean =>
+  a.mtimeSeconds === b.mtimeSeconds && a.mtimeNanos === b.mtimeNanos
 
 /** Names a file, whatever its path: two statuses of one file give the same. */
 export const identityOf = ({ device, inodeHigh, inodeLow }: Status): string => `${device}:${inodeHigh}:${inodeLow}`

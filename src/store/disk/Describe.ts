@@ -10,7 +10,7 @@ import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Calls, Place } from "../../system/Libc.ts"
-import type { Status } from "../../system/Status.ts"
+import * as Status from "../../system/Status.ts"
 import { areCarried } from "../../tree/Attributes.ts"
 import * as Carried from "../../tree/Carried.ts"
 import type { Entry, Special } from "../../tree/Entry.ts"
@@ -107,10 +107,14 @@ export class Describe {
   }
 
   /** Is it a directory that has that metadata already, as far as we may set it? `place`: where its attributes are. */
-  isDescribed(own: Status | undefined, metadata: Metadata, before: number | undefined, place: () => Place): boolean {
+  isDescribed(
+    own: Status.Status | undefined,
+    metadata: Metadata,
+    before: number | undefined,
+    place: () => Place
+  ): boolean {
     if (own?.kind !== "Directory") return false
-    const isTimely = own.mtimeSeconds === metadata.mtimeSeconds && own.mtimeNanos === metadata.mtimeNanos
-    if (Carried.hasTime(this.policy, "Directory") && !isTimely) return false
+    if (Carried.hasTime(this.policy, "Directory") && !Status.isSameTime(own, metadata)) return false
     let isOwned = true
     this.own(metadata, (uid, gid) => {
       isOwned = (uid === asItIs || uid === own.uid) && (gid === asItIs || gid === own.gid)
