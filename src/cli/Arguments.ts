@@ -36,8 +36,11 @@ export const normal = (
       out = out.filter((one) => !off.includes(one))
       continue
     }
+    const name = word.split("=")[0]
     if (known?.name === "catch" && isMasters(word, flags, root))
-      return Result.fail({ command: "catch", reason: `there is no option ${word.split("=")[0]}: ${masterSays}` })
+      return Result.fail({ command: "catch", reason: `there is no option ${name}: ${masterSays}` })
+    if (known?.name === "push" && Object.hasOwn(needless, name))
+      return Result.fail({ command: "push", reason: `there is no option ${name}: ${needless[name]}` })
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
     const isLetters =
       /^-(?:[^-\d.].|0(?=$|[a-z]))/i.test(word) || (isSend && /^-[a-z468]$/i.test(word) && word !== "-h")
@@ -58,6 +61,14 @@ export const normal = (
 const masters: ReadonlySet<string> = new Set(["send", "push"])
 
 const masterSays = "it is for the master: say it to mrsync send on the machine that has the files"
+
+const ownKey = "push makes a key for each session, and hands it to each catcher"
+
+/** Options of `send` of which `push` has no need, and why. */
+const needless: Readonly<Record<string, string>> = {
+  ...{ "--key": ownKey, "--phrase": ownKey, "--insecure": ownKey },
+  "--catchers": "push waits for the hosts of its list; --at-least N says how many are enough"
+}
 
 /** Does a word ask a catcher for what the master's command line says, in rsync's letters or in full? */
 const isMasters = (

@@ -90,13 +90,23 @@ const contentsOf = Effect.fnUntraced(function* (files: ReadonlyArray<string>) {
 })
 
 /** Reads files of rules; `contents` are those of files that have been read. */
-const readingFrom = (contents: ReadonlyMap<string, string>) => {
-  const here = reading(bytesOf(process.cwd()))
-  return (file: string) => {
-    const content = contents.get(file)
-    return content === undefined ? here(file) : Result.succeed(content)
+const readingFrom = (contents: ReadonlyMap<string, string>) =>
+  Effect.map(directoryHere, (directory) => {
+    const here = reading(bytesOf(directory))
+    return (file: string) => {
+      const content = contents.get(file)
+      return content === undefined ? here(file) : Result.succeed(content)
+    }
+  })
+
+/** Where relative paths begin. It may have been removed meanwhile. */
+const directoryHere = Effect.try({
+  try: () => process.cwd(),
+  catch: (cause) => {
+    const { code, reason } = Errno.fromCause(cause)
+    return new SourceError({ path: ".", code, reason: `${reason}: this directory was removed: change to another` })
   }
-}
+})
 
 /** The choice, but for a list of names; `contents` are those of files that have been read. */
 const ruled = Effect.fnUntraced(function* (
@@ -105,7 +115,7 @@ const ruled = Effect.fnUntraced(function* (
   contents: ReadonlyMap<string, string>
 ) {
   const { homeDirectory } = yield* Machine
-  const read = readingFrom(contents)
+  const read = yield* readingFrom(contents)
   const isNulSeparated = input.from0
   const own = Result.getOrElse(readRules(bytesOf(homeDirectory), ".cvsignore"), () => undefined)
   const variable = yield* Effect.orElseSucceed(Config.String("CVSIGNORE"), () => "")
@@ -173,7 +183,7 @@ export const vetoOf = Effect.fn("Choosing.vetoOf")(function* ({ maxDelete, noDel
     return yield* new UsageError({ command: "catch", reason: "--protect: a pattern is missing: / is all of DEST" })
   const none = { include: [], filter: [], includeFrom: [], rsyncFilter: 0 }
   const given = yield* inOrder({ ...none, exclude: protect, excludeFrom: protectFrom })
-  const read = readingFrom(yield* contentsOf(protectFrom))
+  const read = yield* readingFrom(yield* contentsOf(protectFrom))
   const rules = yield* Effect.fromResult(
     Result.mapError(rulesOf(given, false, { read, isNulSeparated: false, cvsWords: "" }), errorOf)
   )

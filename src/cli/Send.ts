@@ -93,7 +93,7 @@ export const send = Effect.fn("cli.send")(function* (input: Input) {
   // a source that is not there is told before anybody types the phrase
   const telling = fresh === undefined ? Effect.void : tellPhrase(fresh, input, gathering.waitMillis)
   const session = { ...prepared, gathering, network, pageBytes, protection, group: input.group }
-  yield* conduct(input, session, telling)
+  yield* Session.settle(yield* conduct(input, session, telling))
 })
 
 /** Loaded where there is a list. */
@@ -130,7 +130,7 @@ interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
   readonly unreached?: NonNullable<Master.Options["unreached"]>
 }
 
-/** The session itself; `first` comes when its sources are there. */
+/** The session itself, and its report; `first` comes when its sources are there. */
 export const conduct = Effect.fnUntraced(function* (
   input: Sending,
   session: Prepared,
@@ -151,7 +151,7 @@ export const conduct = Effect.fnUntraced(function* (
     ...(unreached === undefined ? {} : { unreached }),
     ...(input.bwlimit === undefined ? {} : { bytesPerSecond: input.bwlimit })
   }
-  const report = yield* Effect.andThen(first, Master.run(options)).pipe(
+  return yield* Effect.andThen(first, Master.run(options)).pipe(
     Effect.provideService(Exchange.MasterProtection, protection),
     Effect.provide(
       Layer.mergeAll(
@@ -174,7 +174,6 @@ export const conduct = Effect.fnUntraced(function* (
     Session.located({ ...input, group }, network, "Master"),
     Session.logged(verbosity)
   )
-  yield* Session.settle(report)
 })
 
 /** To rsync an argument may be at another machine, and the last one is where all goes to. */
@@ -283,7 +282,7 @@ export const gatheringOf = (
   // Without a number, and with a time: as many as come.
   const wanted = hosts?.length ?? catchers ?? (atMostMillis === undefined ? 1 : Limits.slots)
   if (atLeast !== undefined && atLeast > wanted) {
-    return Result.fail(usage(`--at-least ${atLeast} is more than all: --catchers or --hosts say that ${wanted} are`))
+    return Result.fail(usage(`--at-least ${atLeast} is more than all, which are ${wanted}`))
   }
   if (atMostMillis !== undefined && waitMillis !== undefined && atMostMillis > waitMillis) {
     const [most, wait] = [atMostMillis / 1000, waitMillis / 1000]

@@ -112,6 +112,10 @@ export class Tail {
   push(piece: Uint8Array): void {
     this.bytes = Buffer.concat([this.bytes, piece]).subarray(-this.most)
   }
+  /** Forgets what was said so far. */
+  clear(): void {
+    this.bytes = Buffer.alloc(0)
+  }
   text(): string {
     return this.bytes.toString("utf8")
   }

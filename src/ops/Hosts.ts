@@ -33,13 +33,19 @@ export const parse = (text: string): Parsed<ReadonlyArray<Item>> =>
 /** `HOSTS:DEST`: the list before the colon that is no port's, and what follows it. */
 export const split = (text: string): Parsed<{ readonly items: ReadonlyArray<Item>; readonly destination: string }> => {
   if (text.startsWith(":")) return Result.succeed({ items: [], destination: text.slice(1) })
-  return Result.flatMap(read(text, "BeforeDestination"), ({ end, items }) =>
-    text[end] === ":"
-      ? Result.succeed({ items, destination: text.slice(end + 1) })
-      : Result.fail(
-          misread(text, end, end === text.length ? `a colon and DEST, for example ${text}:/srv` : "a comma or a colon")
-        )
-  )
+  return Result.flatMap(read(text, "BeforeDestination"), ({ end, items }) => {
+    if (text.startsWith("::", end) || isBareAddress(text.slice(text.lastIndexOf(",", end) + 1)))
+      return Result.fail(misread(text, end, "one colon, and an address of IPv6 in brackets, as [2001:db8::7]:/srv"))
+    if (text[end] === ":") return Result.succeed({ items, destination: text.slice(end + 1) })
+    const wanted = end === text.length ? `a colon and DEST, for example ${text}:/srv` : "a comma or a colon"
+    return Result.fail(misread(text, end, wanted))
+  })
+}
+
+/** Does an address of IPv6 without its brackets stand before DEST? Its first group would be taken for the host. */
+const isBareAddress = (text: string): boolean => {
+  const [, address = ""] = /^(?:[^@:]*@)?([\da-f]*:[\da-f:.]*):/i.exec(text) ?? []
+  return Address.parseIp(address) !== undefined
 }
 
 /** The content of a file of hosts: a list in each line, comments from # on, blank lines. */

@@ -12,6 +12,8 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -52,8 +54,8 @@ export interface Fleet {
   readonly tell: (handoverOf: (name: string) => Handover.Handover) => Effect.Effect<void>
   /** Ends when all catchers have ended. */
   readonly failures: Stream.Stream<Failure>
-  /** All catchers have ended. */
-  readonly ended: Effect.Effect<void>
+  /** The catchers of these names have ended. */
+  readonly ended: (names: ReadonlySet<string>) => Effect.Effect<void>
 }
 
 /** A login shell, and the start of a program on a slow machine, take no longer. */
@@ -68,6 +70,9 @@ const graceMillis = 3000
 const killMillis = 1000
 /** What is kept of a command's standard error. */
 const errorBytes = 4096
+/** A server that drops some connections has room for them when others have got through. */
+const retries = 3
+const firstPauseMillis = 1000
 /** A catcher's last line has its report. */
 const lineBytes = 1 << 20
 /** What has been said is read when a command has ended, unless something else holds its streams open. */
@@ -83,28 +88,43 @@ export const launch = Effect.fn("Launch.launch")(function* (
   const told = yield* Deferred.make<(name: string) => Handover.Handover>()
   // each host fails once
   const failures = yield* Queue.bounded<Failure, Cause.Done>(hosts.length)
-  const one = Effect.fnUntraced(function* (host: Named) {
+  const lives = hosts.map((host) => ({ host, end: Deferred.makeUnsafe<void>() }))
+  const one = Effect.fnUntraced(function* ({ end, host }: (typeof lives)[number]) {
     const answered = yield* Deferred.make<void>()
     const onHello = (hello: Handover.Hello) =>
       Effect.andThen(Deferred.succeed(first, hello), Deferred.succeed(answered, undefined))
-    const life = Effect.scoped(connection(host, options, onHello, Deferred.await(told)))
+    const life = persistent(Effect.scoped(connection(host, options, onHello, Deferred.await(told))))
     const started = Effect.tap(Effect.forkChild(Effect.ensuring(life, Deferred.succeed(answered, undefined))), () =>
       Deferred.await(answered)
     )
     const reason = yield* Fiber.join(yield* permits.withPermit(started))
     if (reason !== undefined) yield* Queue.offer(failures, { name: host.name, reason })
+    yield* Deferred.succeed(end, undefined)
   })
-  const all = Effect.forEach(hosts, one, { concurrency: "unbounded", discard: true }).pipe(
+  const all = Effect.forEach(lives, one, { concurrency: "unbounded", discard: true }).pipe(
     Effect.ensuring(Effect.andThen(Queue.end(failures), Deferred.succeed(first, undefined)))
   )
-  const running = yield* Effect.forkScoped(all)
+  yield* Effect.forkScoped(all)
+  const living = (names: ReadonlySet<string>) => lives.filter(({ host }) => names.has(host.name))
   return {
     first: Deferred.await(first),
     tell: (handoverOf) => Deferred.succeed(told, handoverOf),
     failures: Stream.fromQueue(failures),
-    ended: Effect.asVoid(Fiber.await(running))
+    ended: (names) => Effect.forEach(living(names), ({ end }) => Deferred.await(end), { discard: true })
   }
 })
+
+/** A connection that was dropped at its beginning, by a server that has many. */
+class Dropped extends Schema.TaggedError<Dropped>()("Dropped", { reason: Schema.String }) {}
+
+/** A dropped connection is tried again a few times, each host's after a pause of its own. */
+const persistent = <R>(
+  life: Effect.Effect<string | undefined, Dropped, R>
+): Effect.Effect<string | undefined, never, R> =>
+  life.pipe(
+    Effect.retry({ times: retries, schedule: Schedule.jittered(Schedule.exponential(firstPauseMillis)) }),
+    Effect.catchTag("Dropped", ({ reason }) => Effect.succeed(reason))
+  )
 
 /** From the start of a command to its end; why there is no catcher, unless its session came to an end. */
 const connection = Effect.fnUntraced(function* (
@@ -116,17 +136,17 @@ const connection = Effect.fnUntraced(function* (
   const started = yield* Effect.result(start(RemoteShell.commandOf(options.shell, host, options), !options.asks))
   if (Result.isFailure(started)) return `${options.shell.words[0]} cannot be started: ${refusalOf(started.failure)}`
   const { ended, errors, hello, last, say, wanted } = started.success
-  const failed = (hasAnswered: boolean) =>
-    Effect.map(ended, (status) => {
-      const own = last()
-      if (own?._tag === "Report" && statusesOfAnEnd.has(own.status)) return undefined
-      if (own?.reason !== undefined) return own.reason
-      return RemoteShell.reasonOf(options.shell, options.install === undefined ? options.program : "sh", {
-        status,
-        errors: errors(),
-        hasAnswered
-      })
-    })
+  const failed = Effect.fnUntraced(function* (hasAnswered: boolean) {
+    const status = yield* ended
+    const line = last()
+    const own = line === undefined ? undefined : lastIn(line)
+    if (own?._tag === "Report" && statusesOfAnEnd.has(own.status)) return undefined
+    if (own?.reason !== undefined) return own.reason
+    const end = { status, errors: errors(), output: line?.slice(0, errorBytes), hasAnswered }
+    const program = options.install === undefined ? options.program : "sh"
+    const reason = RemoteShell.reasonOf(options.shell, program, end)
+    return RemoteShell.wasDropped(options.shell, end) ? yield* new Dropped({ reason }) : reason
+  })
   const bring = Effect.flatMap(wanted, (kind) => brought(options.install, kind, say))
   const patienceMillis = options.connectMillis + (options.asks ? personMillis : answerMillis)
   const opening = Effect.raceFirst(hello, failed(false))
@@ -161,8 +181,8 @@ const brought = (
     : Effect.succeed(`the host is a machine of another kind, ${kind}, than the program to install, ${program?.kind}`)
 
 const silence = (patienceMillis: number, errors: string): string => {
-  const said = RemoteShell.lastOf(errors)
-  return `no answer within ${patienceMillis / 1000} s${said === undefined ? "" : `: ${said}`}`
+  const said = RemoteShell.reasonIn(errors)
+  return `no answer within ${patienceMillis / 1000} s${said === undefined ? "" : `; what was said last: ${said}`}`
 }
 
 /** A line of a catcher that ends a session, and says how. */
@@ -197,8 +217,11 @@ const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<str
   const hear = (line: string) => {
     const heard = Handover.readHello(line)
     const kind = Install.kindIn(line)
-    if (heard !== undefined) Deferred.doneUnsafe(hello, Effect.succeed(heard))
-    else if (kind !== undefined) Deferred.doneUnsafe(wanted, Effect.succeed(kind))
+    if (heard !== undefined) {
+      // a server's banner has no part in what comes now
+      errors.clear()
+      Deferred.doneUnsafe(hello, Effect.succeed(heard))
+    } else if (kind !== undefined) Deferred.doneUnsafe(wanted, Effect.succeed(kind))
     else last = line
   }
   const reading = yield* Effect.forkScoped(
@@ -227,6 +250,7 @@ const start = Effect.fnUntraced(function* ([command, ...args]: ReadonlyArray<str
     say: (content: Install.Program["content"]) => Queue.offer(said, content),
     errors: () => errors.text(),
     ended: Effect.map(Fiber.join(ended), Option.getOrUndefined),
-    last: () => (last === undefined ? undefined : lastIn(last))
+    /** The last line of its standard output. */
+    last: () => last
   }
 })

@@ -79,8 +79,10 @@ export const whyNot = (shell: RemoteShell, { port }: Host): string | undefined =
 interface End {
   /** Undefined: by a signal, or it was not started. */
   readonly status: number | undefined
-  /** The end of its standard error. */
+  /** The end of its standard error; where the catcher has answered, of what came after that. */
   readonly errors: string
+  /** The last line of its standard output, where the catcher has not answered. A closed account says so there. */
+  readonly output: string | undefined
   /** The catcher was there. */
   readonly hasAnswered: boolean
 }
@@ -92,21 +94,56 @@ const notFound = 127
 const notRun = 126
 
 /** Why there is no catcher, in the command's own words where it has some. */
-export const reasonOf = (shell: RemoteShell, program: string, { errors, hasAnswered, status }: End): string => {
-  const said = lastOf(errors)
+export const reasonOf = (shell: RemoteShell, program: string, end: End): string => {
+  const { errors, hasAnswered, status } = end
+  const said = reasonIn(errors)
   const words = said === undefined ? "" : `: ${said}`
-  if (!hasAnswered && status === notFound)
+  // csh ends with 1
+  const isMissing = status === notFound || (said !== undefined && /: command not found$/i.test(said))
+  if (!hasAnswered && isMissing) {
+    if (/\bnode\b/.test(words)) return `"${program}" finds no Node there${words}; install it, or say --install`
     return `no program "${program}" there${words}; install it there, or say where it is with --remote-program`
+  }
   if (!hasAnswered && status === notRun) return `"${program}" cannot be run there${words}`
   if (shell.isSsh && status === sshFailed && hasAnswered) return `its connection ended${words}`
-  if (said !== undefined) return said
+  const output = hasAnswered || status === sshFailed ? undefined : reasonIn(end.output ?? "")
+  const all = [said, output].flatMap((one) => one ?? [])
+  if (all.length > 0) return all.join("; ")
   const how = status === undefined ? "by a signal" : `with status ${status}`
   return `${shell.words[0]} ended ${how}, and said nothing`
 }
 
-/** The last line that says something. */
-export const lastOf = (errors: string): string | undefined =>
-  errors
+/**
+ * A server dropped the connection before anybody was asked for, as sshd does with some of many that come at one time (MaxStartups):
+ * the next attempt may pass.
+ */
+export const wasDropped = (shell: RemoteShell, { errors, hasAnswered, status }: Omit<End, "output">): boolean =>
+  shell.isSsh && status === sshFailed && !hasAnswered && dropped.test(reasonIn(errors) ?? "")
+
+const dropped = /^(?:kex_exchange_identification: |Connection (?:closed|reset) by )/
+
+/** Says that something failed, and not why. */
+const unverified = "Host key verification failed"
+
+/** What programs say at last that have said before what is wrong: ssh, a shell, and a program that was called wrongly. */
+const isEpilogue = (line: string): boolean =>
+  line === unverified || line.endsWith(pushed.join(" ")) || epilogue.test(line)
+
+const epilogue =
+  /^(?:kex_exchange_identification: .*|Connection closed by UNKNOWN port \d+|stdio forwarding failed|Try ['`].*)$/
+
+/** A line that gives a reason: a program's own, behind its name, or ssh's. */
+const isReason = (line: string): boolean =>
+  /^(?:\S+: \S|Host key for \S+ has changed|Connection (?:closed|reset) by )/.test(line) && !isEpilogue(line)
+
+/** Of what was said on standard error the line that says why: the last one, or one that stands before an epilogue. */
+export const reasonIn = (errors: string): string | undefined => {
+  const lines = errors
     .split(/\r?\n|\r/)
     .map((line) => line.trim().replace(/\.$/, ""))
-    .findLast((line) => line !== "")
+    // a line of signs marks another one
+    .filter((line) => /\p{L}/u.test(line))
+  const last = lines.at(-1)
+  if (last === undefined || !isEpilogue(last)) return last
+  return lines.findLast(isReason) ?? lines.findLast((line) => line === unverified) ?? last
+}

@@ -112,7 +112,7 @@ export class HostsUnreachable extends Schema.TaggedError<HostsUnreachable>()("Ho
     const reasons = some(unreachable, ({ id, reason }) => `${id}: ${reason}`)
     if (unreachable.length === hosts)
       return `${hosts === 1 ? "the host cannot" : `none of ${hosts} hosts can`} be reached: ${reasons}`
-    const wanted = least === hosts ? "all are asked for (--all)" : `${least} are asked for (--at-least)`
+    const wanted = least === hosts ? "all are asked for (--all or --at-least)" : `${least} are asked for (--at-least)`
     return `${unreachable.length} of ${hosts} hosts cannot be reached, and ${wanted}: nothing was sent: ${reasons}`
   }
 }

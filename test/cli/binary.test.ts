@@ -96,6 +96,26 @@ describe("mrsync", () => {
   })
 })
 
+describe("a directory that was removed while one was in it", () => {
+  it.each([
+    ["send", "/etc/hostname"],
+    ["push", "/etc/hostname", "a:/srv"],
+    ["catch", "/tmp"]
+  ])("%s says so, and that is no fault of ours", (...args) => {
+    const directory = mkdtempSync(join(tmpdir(), "mrsync-gone-"))
+    const { status, stderr } = spawnSync(
+      "sh",
+      ["-c", 'cd "$0" && rmdir "$0" && exec "$@"', directory, process.execPath, program, ...args],
+      { encoding: "utf8", timeout: 60_000 }
+    )
+    assert.strictEqual(status, 11, stderr)
+    assert.include(
+      stderr,
+      "mrsync: .: no such file or directory (ENOENT): this directory was removed: change to another"
+    )
+  })
+})
+
 describe("a mistake on the command line: 1, what was wrong, and what would be right", () => {
   it.each([
     [[], "expected a command: send, catch, push, doctor, keygen, demo or simulate"],
@@ -123,10 +143,7 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
       ["send", "--partial-dir", "d", "x"],
       "there is no option --partial-dir: what has arrived of a file is kept at each catcher"
     ],
-    [
-      ["send", "--catchers", "2", "--at-least", "3", "x"],
-      "--at-least 3 is more than all: --catchers or --hosts say that 2 are"
-    ],
+    [["send", "--catchers", "2", "--at-least", "3", "x"], "--at-least 3 is more than all, which are 2"],
     [["send", "--hosts", "a,b", "--at-least", "3", "x"], "--at-least 3 is more than all"],
     [["send", "--at-least", "0", "x"], '--at-least "0": expected a number of catchers from 1 to 4096'],
     [["send", "--at-most", "40", "--wait", "30", "x"], "--at-most 40 is longer than --wait 30"],
@@ -140,6 +157,15 @@ describe("a mistake on the command line: 1, what was wrong, and what would be ri
     [["send", "--ttl", "256", "x"], '--ttl "256": expected a time to live from 0 to 255'],
     [["send", "-q", "-v", "x"], "--verbose and --quiet contradict each other"],
     [["send", ""], 'SOURCE is empty: to send the directory you are in, say "."'],
+    [
+      ["push", "--at-least", "3", "x", "a,b:/srv"],
+      '--at-least 3 is more than all, which are 2\nTry "mrsync push --help"'
+    ],
+    [["push", "--key", "k", "x", "a:/srv"], "there is no option --key: push makes a key for each session"],
+    [["push", "--phrase=k", "x", "a:/srv"], "there is no option --phrase: push makes a key for each session"],
+    [["push", "--catchers", "2", "x", "a:/srv"], "there is no option --catchers: push waits for the hosts of its list"],
+    [["push", "--remote-program", "", "x", "a:/srv"], "--remote-program is empty: expected a program"],
+    [["push", "a:/srv"], "SOURCE or HOSTS:DEST is missing"],
     [["catch", "--id", "a b", "x"], '--id "a b": expected a name without spaces'],
     [["demo", "--loss", "80"], '--loss "80": expected per cent'],
     [["demo", "/nonexistent"], 'DIR "/nonexistent" is no directory']

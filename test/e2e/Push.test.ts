@@ -57,6 +57,23 @@ describe.skipIf(Servers.unavailable !== undefined)("push over ssh", () => {
     })
   )
 
+  test("a host whose login hangs is not waited for when the session has ended", 2, (lab) =>
+    Effect.gen(function* () {
+      const source = tree(lab, 100_000)
+      const servers = Servers.start(lab, 2, { 2: "Hangs" })
+      const began = performance.now()
+      const options = ["--json", "--wait", "2", "--timeout", "40", "-e", servers.shell]
+      const { err, report, status } = yield* lab.mrsync("m", "push", ...options, `${source}/`, "c[1-2]:srv/").ended
+      assert.strictEqual(status, 23, err)
+      assert.deepStrictEqual(
+        report.catchers.map(({ state }: { state: string }) => state),
+        ["Complete", "Absent"]
+      )
+      assert.isBelow(performance.now() - began, 30_000)
+      yield* quiet(servers, hostsOf(2))
+    })
+  )
+
   test("Ctrl-C, and the death of the master, end every catcher; --all sends nothing where one host fails", 3, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab, 20_000_000)

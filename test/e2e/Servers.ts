@@ -16,7 +16,7 @@ if (Lab.unavailable === undefined && unavailable !== undefined)
   console.warn(`tests with servers of ssh are skipped: ${unavailable}`)
 
 /** What is special about a host. */
-export type Oddity = "NoPermission" | "NoProgram"
+export type Oddity = "NoPermission" | "NoProgram" | "Hangs"
 
 /** Servers on c1..cN. The home of each is its own, though all share this machine's disk. */
 export interface Servers {
@@ -58,6 +58,7 @@ export const start = (lab: Lab.Lab, count: number, odd: Readonly<Record<number, 
       ...["StrictModes no", "PermitRootLogin prohibit-password", "PasswordAuthentication no"],
       ...["KbdInteractiveAuthentication no", "MaxStartups 100"],
       `AuthorizedKeysFile ${at(odd[catcher] === "NoPermission" ? "nobody" : "user.pub")}`,
+      ...(odd[catcher] === "Hangs" ? ["ForceCommand cat"] : []),
       // the program is where a login shell would find it, except where there is none
       `SetEnv HOME=${homeOf(catcher)} PATH=${odd[catcher] === "NoProgram" ? "" : `${at("bin")}:`}/usr/bin:/bin`
     ]

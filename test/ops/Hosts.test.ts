@@ -117,7 +117,13 @@ describe("HOSTS:DEST", () => {
   it.each([
     ["a,b", /at character 4 \(its end\): expected a colon and DEST, for example a,b:\/srv/],
     ["a b:c", /at character 3, "b:c": expected a comma or a colon/],
-    ["a,b c", /at character 5, "c": expected a comma or a colon/]
+    ["a,b c", /at character 5, "c": expected a comma or a colon/],
+    ["fd77::2:/srv", /at character 5, "::2:\/srv": expected one colon, and an address of IPv6 in brackets/],
+    [
+      "a,root@2001:db8::7:/srv",
+      /at character 12, ":db8::7:\/srv": expected one colon, and an address of IPv6 in brackets/
+    ],
+    ["a::module", /at character 2, "::module": expected one colon/]
   ])("refuses %j", (text, expected) => assert.match(bad(Hosts.split(text)), expected))
 })
 

@@ -114,12 +114,18 @@ const unstarted = Effect.scoped(
 ).pipe(Effect.provide(NodeServices.layer))
 
 /** Launches at these hosts; the scope closes with `close`. */
-const launched = Effect.fnUntraced(function* (names: ReadonlyArray<string>, fanout = 9, install?: Install.Program) {
+const launched = Effect.fnUntraced(function* (
+  names: ReadonlyArray<string>,
+  fanout = 9,
+  install?: Install.Program,
+  rsh = "rsh"
+) {
   const { commands, layer, most } = shell()
   const scope = yield* Scope.make()
   const failures: Array<Failed> = []
   const fleet = yield* Launch.launch(named(...names), {
     ...options(fanout),
+    shell: Result.getOrThrow(RemoteShell.parse(rsh)),
     ...(install === undefined ? {} : { install })
   }).pipe(Scope.provide(scope), Effect.provide(layer))
   yield* Effect.forkIn(
@@ -212,8 +218,72 @@ describe("Launch", () => {
       commands[0].exit(30)
       commands[1].exit(23)
       yield* TestClock.adjust(600)
-      yield* fleet.ended
+      yield* fleet.ended(new Set(["a", "b"]))
       assert.deepStrictEqual(failures, [{ name: "a", reason: "no master was heard" }])
+    })
+  )
+
+  it.effect("tries again where a server dropped the connection at once, and a few times only", () =>
+    Effect.gen(function* () {
+      const { commands, failures, fleet } = yield* launched(["a", "b"], 9, undefined, "ssh")
+      yield* fleet.tell(handoverOf)
+      const drop = (at: number) => {
+        commands[at].err("kex_exchange_identification: read: Connection reset by peer\r\n")
+        commands[at].exit(255)
+      }
+      drop(0)
+      drop(1)
+      yield* TestClock.adjust(2000)
+      assert.lengthOf(commands, 4)
+      const [again] = commands.slice(2).filter(({ host }) => host === "a")
+      again.out(hello)
+      yield* settled
+      assert.match(again.told(), /"name":"a"/)
+      for (const pause of [2500, 5000]) {
+        drop(commands.findLastIndex(({ host }) => host === "b"))
+        yield* TestClock.adjust(pause + 600)
+      }
+      assert.lengthOf(commands, 6)
+      assert.deepStrictEqual(failures, [])
+      drop(5)
+      yield* TestClock.adjust(600)
+      assert.deepStrictEqual(failures, [
+        { name: "b", reason: "kex_exchange_identification: read: Connection reset by peer" }
+      ])
+      yield* TestClock.adjust(60_000)
+      assert.lengthOf(commands, 6)
+    })
+  )
+
+  it.effect("tells of a connection that breaks what was said then, and not what a banner said before", () =>
+    Effect.gen(function* () {
+      const { commands, failures, fleet } = yield* launched(["a", "b"], 9, undefined, "ssh")
+      yield* fleet.tell(handoverOf)
+      for (const command of commands) command.err("*** Authorised use only ***\n")
+      yield* settled
+      for (const command of commands) command.out(hello)
+      yield* settled
+      commands[1].err("Connection to b closed by remote host.\n")
+      for (const command of commands) command.exit(255)
+      yield* TestClock.adjust(600)
+      assert.deepStrictEqual(failures, [
+        { name: "a", reason: "its connection ended" },
+        { name: "b", reason: "its connection ended: Connection to b closed by remote host" }
+      ])
+    })
+  )
+
+  it.effect("says when those have ended that are asked for, whatever becomes of others", () =>
+    Effect.gen(function* () {
+      const { commands, fleet } = yield* launched(["a", "b", "hangs"])
+      const ended = yield* Effect.forkChild(fleet.ended(new Set(["a", "b"])))
+      yield* settled
+      commands[0].exit(1)
+      yield* TestClock.adjust(600)
+      assert.isUndefined(ended.pollUnsafe())
+      commands[1].exit(1)
+      yield* TestClock.adjust(600)
+      assert.isDefined(ended.pollUnsafe())
     })
   )
 

@@ -45,6 +45,9 @@ describe("the command", () => {
 })
 
 describe("its end", () => {
+  const of = (status: number | undefined, errors: string, hasAnswered = false, output?: string) =>
+    RemoteShell.reasonOf(shellOf("ssh"), "mrsync", { status, errors, output, hasAnswered })
+
   it.each<readonly [number | undefined, string, boolean, string]>([
     [
       255,
@@ -67,7 +70,70 @@ describe("its end", () => {
     [126, "Permission denied", false, '"mrsync" cannot be run there: Permission denied'],
     [3, "", false, "ssh ended with status 3, and said nothing"],
     [undefined, "", true, "ssh ended by a signal, and said nothing"]
-  ])("%s %j", (status, errors, hasAnswered, expected) =>
-    assert.strictEqual(RemoteShell.reasonOf(shellOf("ssh"), "mrsync", { status, errors, hasAnswered }), expected)
-  )
+  ])("%s %j", (status, errors, hasAnswered, expected) => assert.strictEqual(of(status, errors, hasAnswered), expected))
+
+  it("is told in the words that say why, and not in those that come last", () => {
+    const changed = [
+      "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+      "Offending ED25519 key in /root/.ssh/known_hosts:3",
+      "Host key for a has changed and you have requested strict checking.",
+      "Host key verification failed.\n"
+    ]
+    assert.strictEqual(
+      of(255, changed.join("\r\n")),
+      "Host key for a has changed and you have requested strict checking"
+    )
+    assert.strictEqual(of(255, "Host key verification failed.\n"), "Host key verification failed")
+    const behind = [
+      "kex_exchange_identification: Connection closed by remote host",
+      "Connection closed by UNKNOWN port 65535"
+    ]
+    for (const said of [
+      "bob@jump: Permission denied (publickey)",
+      "/bin/sh: 1: exec: nc: not found",
+      "Host key verification failed"
+    ])
+      assert.strictEqual(of(255, ["*** Authorised use only ***", `${said}.`, ...behind].join("\n")), said)
+    assert.strictEqual(of(255, behind.join("\n")), behind[1])
+    assert.strictEqual(
+      of(1, "cat: unrecognized option '--pushed'\nTry 'cat --help' for more information.\n"),
+      "cat: unrecognized option '--pushed'"
+    )
+  })
+
+  it("says that there is no program in the words of each shell", () => {
+    const missing = (status: number, errors: string) =>
+      assert.strictEqual(
+        of(status, errors),
+        `no program "mrsync" there: ${errors.split("\n")[0]}; install it there, or say where it is with --remote-program`
+      )
+    missing(1, "mrsync: Command not found.".slice(0, -1))
+    missing(127, "fish: Unknown command: mrsync\nfish: \nmrsync catch --pushed\n^~~~~^\n")
+    assert.match(
+      of(127, "/usr/bin/env: 'node': No such file or directory"),
+      /^"mrsync" finds no Node there: .*--install$/
+    )
+  })
+
+  it("is told in what a closed account says on standard output", () => {
+    const closed = "This account is currently not available"
+    assert.strictEqual(of(1, "", false, `${closed}.`), closed)
+    assert.strictEqual(of(1, "*** Authorised use only ***\n", false, closed), `*** Authorised use only ***; ${closed}`)
+    // a greeting is no reason
+    assert.strictEqual(of(255, "a: Permission denied", false, "Welcome"), "a: Permission denied")
+  })
+
+  it("says that a server dropped the connection, which no login did", () => {
+    const dropped = (errors: string, status = 255, hasAnswered = false) =>
+      RemoteShell.wasDropped(shellOf("ssh"), { status, errors, hasAnswered })
+    const closed = "kex_exchange_identification: read: Connection reset by peer"
+    assert.isTrue(dropped(`${closed}\nConnection reset by 10.0.0.1 port 22\n`))
+    assert.isTrue(dropped(`${closed}\nConnection closed by UNKNOWN port 65535\n`))
+    assert.isFalse(
+      dropped(`bob@jump: Permission denied (publickey).\n${closed}\nConnection closed by UNKNOWN port 65535`)
+    )
+    assert.isFalse(dropped(closed, 1))
+    assert.isFalse(dropped(closed, 255, true))
+    assert.isFalse(dropped("ssh: connect to host a port 22: Connection refused"))
+  })
 })
