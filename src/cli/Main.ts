@@ -28,10 +28,12 @@ export const main = <E extends Status.Failure>(program: Effect.Effect<void, E>):
   // A program that only waits for a promise must not find its process gone.
   const awake = setInterval(() => {}, 2 ** 30)
 
+  // when its signal comes, the terminal is gone
+  const hasTerminal = Start.hasTerminal()
   let armed = false
   let interrupted = false
   const onSignal = (signal: NodeJS.Signals) => {
-    if (signal === "SIGHUP" && !Start.hasTerminal()) return
+    if (signal === "SIGHUP" && !hasTerminal) return
     if (armed) process.exit(exitStatus.interrupted)
     if (interrupted) return
     interrupted = true

@@ -6,6 +6,8 @@
  * A full disk always is one. The session itself goes on: it is more than what is said about it.
  */
 
+import * as Fs from "node:fs"
+import * as Tty from "node:tty"
 import { exitStatus } from "../report/ExitStatus.ts"
 
 let failure: NodeJS.ErrnoException | undefined
@@ -16,6 +18,17 @@ export const watch = (): void => {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => (failure ??= error))
   // There is nowhere to say that this one failed.
   process.stderr.on("error", () => {})
+  const terminals = [0, 1, 2].filter((fd) => Tty.isatty(fd))
+  process.on("exit", () => terminals.filter((fd) => !Tty.isatty(fd)).forEach(leave))
+}
+
+/** Closes a terminal that is gone: Node sets each that it had at its start to rights when it ends, and aborts where it cannot. */
+const leave = (fd: number): void => {
+  try {
+    Fs.closeSync(fd)
+  } catch {
+    // it was closed before
+  }
 }
 
 /** What is written is for a program, which counts on all of it. */

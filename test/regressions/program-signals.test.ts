@@ -1,5 +1,5 @@
 /**
- * SIGUSR1 opened a debugger; a terminal that was closed ended who ran under nohup; what `systemctl stop` stopped between two
+ * SIGUSR1 opened a debugger; a terminal that was closed ended who ran under nohup, and nobody else; what `systemctl stop` stopped between two
  * sessions counted as interrupted.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -58,6 +58,27 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
         assert.strictEqual(status, 0, err + out)
         assert.include(out, "Enter begins with those that have joined")
         assert.include(out, "1 catcher: 1 complete")
+      })
+    )
+  )
+
+  it.live.skipIf(!hasPython)(
+    "a terminal that is closed interrupts, and nothing is sent any more",
+    inLab((lab) =>
+      Effect.gen(function* () {
+        const source = Trees.random(join(lab.folder, "source"), 4_000_000)
+        const [catcher] = yield* lab.catchers(1)
+        const closing = `import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+while b"sending" not in said: said += os.read(terminal, 4096)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
+        const send = [process.execPath, Lab.program, "send", "--bwlimit", "200kB", source]
+        const { err, out } = yield* lab.exec("m", "python3", "-c", closing, ...send).ended
+        assert.strictEqual(out, "20\n", err)
+        assert.strictEqual((yield* catcher.ended).status, 20)
       })
     )
   )
