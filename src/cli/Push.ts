@@ -37,53 +37,53 @@ export interface Input extends Send.Sending {
 
 const usage = (reason: string) => new UsageError({ command: "push", reason })
 
-export const push = Effect.fn("cli.push")(
-  function* (input: Input) {
-    const { destination, hosts, sources } = yield* aimOf(input)
-    const shell = yield* Effect.fromResult(
-      Result.mapError(RemoteShell.parse(input.rsh), (reason) => usage(`--rsh "${input.rsh}": ${reason}`))
-    )
-    const [why] = hosts.flatMap((host) => Hosts.whyUnreachable(host) ?? RemoteShell.whyNot(shell, host) ?? [])
-    if (why !== undefined) return yield* usage(why)
-    if (input.all && (input.atLeast !== undefined || input.atMostMillis !== undefined))
-      return yield* usage("--all contradicts --at-least and --at-most: with it every host is waited for")
-    if (input.install && input.remoteProgram !== undefined)
-      return yield* usage("--install contradicts --remote-program: it brings the program, and knows where that is")
-    if (input.remoteProgram?.trim() === "")
-      return yield* usage("--remote-program is empty: expected a program, for example 'sudo mrsync'")
-    const prepared = yield* Send.prepare({ ...input, sources })
-    const gathering = yield* Effect.fromResult(Send.gatheringOf(patienceOf(input, hosts.length), namesOf(hosts)))
-    const group = input.group ?? (yield* anyGroup)
-    const keys = yield* Keys.generate
-    const { stdinIsTerminal } = yield* Stdio.Stdio
-    const asks = hosts.length === 1 && (yield* stdinIsTerminal)
-    const { connectMillis, fanout, timeoutMillis, transport } = input
-    const started = input.install ? yield* installed : { program: input.remoteProgram ?? "mrsync" }
-    const here = { version: Version.version, protocol: Header.version }
+/** What is wrong with the options that it shares with `send` is told as of `push`. */
+export const push = (input: Input) =>
+  Effect.catchTag(pushing(input), "UsageError", ({ reason }) => Effect.fail(usage(reason)))
 
-    const session = Effect.gen(function* () {
-      const fleet = yield* Launch.launch(hosts, { ...started, shell, connectMillis, asks, fanout, here })
-      const hello = yield* fleet.first
-      if (hello === undefined) return yield* allFailed(fleet, hosts.length, gathering.atLeast)
-      const network = yield* networkOf(input.network, hello, hosts.length)
-      const pageBytes = yield* Send.pageOf(input, network)
-      const patience = yield* waitFrom(gathering.waitMillis)
-      const key = Redacted.make(Keys.printCatcher(Keys.forCatchers(keys)))
-      const shared = { key, ...group, transport, destination, master: network.address, timeoutMillis }
-      yield* fleet.tell((name) => ({ ...shared, name, waitMillis: patience() }))
-      const protection = { _tag: "Sealed", keys } as const
-      const ready = { ...prepared, gathering, group, network, pageBytes, protection, unreached: fleet.failures }
-      const report = yield* Send.conduct({ ...input, sources }, ready, Effect.void)
-      // those have heard how it ended, and end by themselves
-      const present = report.catchers.filter(({ state }) => !deaf.has(state)).map(({ id }) => id)
-      yield* Effect.timeoutOption(fleet.ended(new Set(present)), timeoutMillis)
-      yield* Session.settle(report)
-    })
-    return yield* Effect.scoped(session)
-    // what it shares with send is said of push
-  },
-  Effect.catchTag("UsageError", ({ reason }) => Effect.fail(usage(reason)))
-)
+const pushing = Effect.fn("cli.push")(function* (input: Input) {
+  const { destination, hosts, sources } = yield* aimOf(input)
+  const shell = yield* Effect.fromResult(
+    Result.mapError(RemoteShell.parse(input.rsh), (reason) => usage(`--rsh "${input.rsh}": ${reason}`))
+  )
+  const [why] = hosts.flatMap((host) => Hosts.whyUnreachable(host) ?? RemoteShell.whyNot(shell, host) ?? [])
+  if (why !== undefined) return yield* usage(why)
+  if (input.all && (input.atLeast !== undefined || input.atMostMillis !== undefined))
+    return yield* usage("--all contradicts --at-least and --at-most: with it every host is waited for")
+  if (input.install && input.remoteProgram !== undefined)
+    return yield* usage("--install contradicts --remote-program: it brings the program, and knows where that is")
+  if (input.remoteProgram?.trim() === "")
+    return yield* usage("--remote-program is empty: expected a program, for example 'sudo mrsync'")
+  const prepared = yield* Send.prepare({ ...input, sources })
+  const gathering = yield* Effect.fromResult(Send.gatheringOf(patienceOf(input, hosts.length), namesOf(hosts)))
+  const group = input.group ?? (yield* anyGroup)
+  const keys = yield* Keys.generate
+  const { stdinIsTerminal } = yield* Stdio.Stdio
+  const asks = hosts.length === 1 && (yield* stdinIsTerminal)
+  const { connectMillis, fanout, timeoutMillis, transport } = input
+  const started = input.install ? yield* installed : { program: input.remoteProgram ?? "mrsync" }
+  const here = { version: Version.version, protocol: Header.version }
+
+  const session = Effect.gen(function* () {
+    const fleet = yield* Launch.launch(hosts, { ...started, shell, connectMillis, asks, fanout, here })
+    const hello = yield* fleet.first
+    if (hello === undefined) return yield* allFailed(fleet, hosts.length, gathering.atLeast)
+    const network = yield* networkOf(input.network, hello, hosts.length)
+    const pageBytes = yield* Send.pageOf(input, network)
+    const patience = yield* waitFrom(gathering.waitMillis)
+    const key = Redacted.make(Keys.printCatcher(Keys.forCatchers(keys)))
+    const shared = { key, ...group, transport, destination, master: network.address, timeoutMillis }
+    yield* fleet.tell((name) => ({ ...shared, name, waitMillis: patience() }))
+    const protection = { _tag: "Sealed", keys } as const
+    const ready = { ...prepared, gathering, group, network, pageBytes, protection, unreached: fleet.failures }
+    const report = yield* Send.conduct({ ...input, sources }, ready, Effect.void)
+    // those have heard how it ended, and end by themselves
+    const present = report.catchers.filter(({ state }) => !deaf.has(state)).map(({ id }) => id)
+    yield* Effect.timeoutOption(fleet.ended(new Set(present)), timeoutMillis)
+    yield* Session.settle(report)
+  })
+  return yield* Effect.scoped(session)
+})
 
 /** A catcher of which this is told hears nothing of a session's end. */
 const deaf: ReadonlySet<CatcherReport["state"]> = new Set(["Absent", "Unreachable", "Lost"])

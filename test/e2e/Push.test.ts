@@ -69,7 +69,7 @@ describe.skipIf(Servers.unavailable !== undefined)("push over ssh", () => {
         report.catchers.map(({ state }: { state: string }) => state),
         ["Complete", "Absent"]
       )
-      assert.isBelow(performance.now() - began, 30_000)
+      assert.isBelow(performance.now() - began, 20_000)
       yield* quiet(servers, hostsOf(2))
     })
   )
