@@ -427,6 +427,8 @@ export const announceMillis = 200
 export const leastAnnounceMillis = 5
 /** Hundreds of catchers spread their answers to an announcement over this time at most. */
 export const spreadMillis = 100
+/** Times at which the joins of one spread are welcomed: each catcher hears every welcome. */
+export const welcomesASpread = 50
 /**
  * Incarnations under which a catcher that is given up again and again takes part in one session.
  */

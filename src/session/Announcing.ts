@@ -9,6 +9,7 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Roster from "../protocol/group/Roster.ts"
+import * as Spread from "../protocol/group/Spread.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { type Address, TransportError } from "../transport/Transport.ts"
 import type * as Message from "../wire/Message.ts"
@@ -136,7 +137,7 @@ export class Announcer {
       blockPages: Limits.blockPages,
       timeoutMillis,
       uptimeMillis: Math.floor(now() - startedMillis),
-      spreadMillis: Math.min(Limits.spreadMillis, Math.floor(wanted / 4)),
+      spreadMillis: Spread.joinMillis(wanted),
       joined: members.present().length,
       wanted
     }

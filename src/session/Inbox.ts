@@ -32,7 +32,7 @@ export class Inbox {
       }
       for (const effect of effects) yield* effect
     }
-    if (members.hasGuests()) yield* members.welcome
+    if (members.isToWelcome()) yield* members.welcome
   })
 
   private take(arrived: Arrived): Effect.Effect<void> | undefined {

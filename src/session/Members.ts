@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Roster from "../protocol/group/Roster.ts"
+import * as Spread from "../protocol/group/Spread.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Progress } from "../report/Progress.ts"
 import { type Address, hostOf, isSameHost } from "../protocol/Address.ts"
@@ -105,6 +106,10 @@ export class MemberList {
   /** When a name was asked for last that was taken. */
   private readonly knocks = new Map<string, number>()
   private readonly welcomes: Array<Message.Welcome["guests"][number]> = []
+  private readonly welcomeMillis: number
+  private welcomedMillis = -Infinity
+  /** Opens when guests are left waiting for their welcome. */
+  private readonly guestsWait = Latch.makeUnsafe(false)
   /**
    * Newcomers, since when each is one; those that are asked whether they are there after their
    * welcome.
@@ -117,6 +122,7 @@ export class MemberList {
   constructor(options: Options) {
     this.options = options
     this.roster = Roster.make(options.hosts)
+    this.welcomeMillis = Spread.welcomeMillis(options.wanted)
   }
 
   service(): Members["Service"] {
@@ -328,17 +334,30 @@ export class MemberList {
     return [...this.knocks].some(([name, millis]) => now() - millis < Limits.knockMillis && !taken.has(name))
   }
 
-  hasGuests(): boolean {
-    return this.welcomes.length > 0
+  /** Is there a guest to be welcomed now? Those that have come just after others wait. [J-16] */
+  isToWelcome(): boolean {
+    const guests = this.welcomes.length
+    const isSoon = this.options.now() - this.welcomedMillis < this.welcomeMillis
+    if (isSoon && guests > 0) this.guestsWait.openUnsafe()
+    return guests >= (isSoon ? maxGuests : 1)
   }
 
+  /** Welcomes the guests that were left waiting. Once; waits while there are none. */
+  readonly lookAfterGuests = Effect.gen({ self: this }, function* () {
+    this.guestsWait.closeUnsafe()
+    yield* this.guestsWait.await
+    yield* Effect.sleep(Math.max(0, this.welcomedMillis + this.welcomeMillis - this.options.now()))
+    yield* this.welcome
+  })
+
   /**
-   * One datagram welcomes all that joined in a batch. Nobody is asked anything before its welcome:
-   * it would not heed it.
+   * One datagram welcomes all that have joined since the last. Nobody is asked anything before its
+   * welcome: it would not heed it.
    */
   readonly welcome = Effect.gen({ self: this }, function* () {
-    if (!this.hasGuests()) return
-    const { call, exchange } = this.options
+    if (this.welcomes.length === 0) return
+    const { call, exchange, now } = this.options
+    this.welcomedMillis = now()
     while (this.welcomes.length > 0) {
       const guests = this.welcomes.splice(0, maxGuests)
       yield* exchange.sendNow({ _tag: "Welcome", session: exchange.session, guests })

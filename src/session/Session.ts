@@ -97,6 +97,7 @@ const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Anno
     Effect.forever(announcer.announce),
     Effect.forever(silence.watch(awaited)),
     Effect.forever(members.lookAfterNewcomers),
+    Effect.forever(members.lookAfterGuests),
     Effect.andThen(
       exchange.receive((batch) => inbox.receive(batch)),
       Effect.never
