@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Membership } from "../session/Answers.ts"
 import { CatcherExchange } from "../session/Exchange.ts"
-import { type Counts, Gatherer, type Inbox, type Incoming, Views } from "../session/Incoming.ts"
+import { type Counts, Gatherer, type Inbox, type Incoming } from "../session/Incoming.ts"
 import { Openings } from "../session/Openings.ts"
 
 export type { Counts, Inbox, Incoming } from "../session/Incoming.ts"
@@ -24,12 +24,11 @@ export const events = (
 ): Stream.Stream<Incoming, Effect.Error<Inbox>, CatcherExchange> =>
   Stream.fromPull(
     Effect.map(CatcherExchange, (exchange) => {
-      const views = new Views()
       const openings = new Openings(membership)
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Incoming>, Effect.Error<Inbox>> = Effect.flatMap(
         inbox,
         (batches) => {
-          const gatherer = new Gatherer(exchange, membership, counts, { openings, views })
+          const gatherer = new Gatherer(exchange, membership, counts, openings)
           for (const batch of batches) for (const received of batch) gatherer.take(received)
           const incoming = gatherer.finish()
           return Arr.isReadonlyArrayNonEmpty(incoming) ? Effect.succeed(incoming) : pull

@@ -41,39 +41,50 @@ export interface Counts {
 
 /**
  * Views of the payloads in glued buffers: a transport fills the same memory again, and a view a
- * page costs more than the page's copy.
+ * page costs more than the page's copy. They are of all catchers of a process, to which a simulated
+ * network gives the same memory.
  */
-export class Views {
-  private readonly known = new WeakMap<Uint8Array, Array<Uint8Array>>()
+class Views {
+  private static readonly known = new WeakMap<ArrayBufferLike, Array<Uint8Array | undefined>>()
+  private readonly views: Array<Uint8Array | undefined>
+  private readonly bytes: Uint8Array
+  /** The place in `views` of the next one. */
+  private next: number
 
-  of(bytes: Uint8Array): Array<Uint8Array> {
+  constructor(bytes: Uint8Array) {
+    const datagramBytes = Header.lengthOf(bytes, 0)
     // for a datagram alone a look-up costs as much as the view
-    if (bytes.length <= Header.lengthOf(bytes, 0)) return []
-    const known = this.known.get(bytes)
+    const isGlued = bytes.length > datagramBytes && datagramBytes >= Limits.minPageBytes
+    this.views = isGlued ? Views.of(bytes.buffer) : []
+    this.next = isGlued ? Math.floor(bytes.byteOffset / datagramBytes) : 0
+    this.bytes = bytes
+  }
+
+  private static of(memory: ArrayBufferLike): Array<Uint8Array | undefined> {
+    const known = Views.known.get(memory)
     if (known !== undefined) return known
-    const made: Array<Uint8Array> = []
-    this.known.set(bytes, made)
+    const most = Math.ceil(memory.byteLength / Limits.minPageBytes)
+    const made: Array<Uint8Array | undefined> = Array.from({ length: most })
+    Views.known.set(memory, made)
     return made
   }
 
-  /** The body of the datagram at `at`, which is the buffer's `nth`. */
-  static body(views: Array<Uint8Array>, nth: number, bytes: Uint8Array, at: number): Uint8Array {
-    const view = views[nth]
+  /** The body of the datagram at `at`; called for one after the other. */
+  body(at: number): Uint8Array {
+    const { bytes, views } = this
+    const place = this.next++
+    // of datagrams alone, and of more than a sound sender glues
+    if (place >= views.length) return Header.bodyOf(bytes, at)
+    const view = views[place]
     const isIt =
       view !== undefined &&
       view.byteOffset === bytes.byteOffset + at + Limits.headerBytes &&
       view.length === Header.lengthOf(bytes, at) - Limits.headerBytes
-    return isIt ? view : (views[nth] = Header.bodyOf(bytes, at))
+    return isIt ? view : (views[place] = Header.bodyOf(bytes, at))
   }
 }
 
 type Door = Pick<CatcherExchange["Service"], "onBad" | "open">
-
-/** What is known from one pull to the next. */
-interface Known {
-  readonly openings: Openings
-  readonly views: Views
-}
 
 /** Takes in what arrived with one pull. */
 export class Gatherer {
@@ -86,29 +97,26 @@ export class Gatherer {
   private opening: Opening | undefined
   private readonly membership: Membership
   private readonly counts: Counts
-  private readonly views: Views
   private readonly openings: Openings
   private readonly exchange: Door
 
-  constructor(exchange: Door, membership: Membership, counts: Counts, { openings, views }: Known) {
+  constructor(exchange: Door, membership: Membership, counts: Counts, openings: Openings) {
     this.exchange = exchange
     this.membership = membership
     this.counts = counts
-    this.views = views
     this.openings = openings
   }
 
   take(received: Received): void {
     const { bytes, from } = received
     const ours = from === this.membership.master
-    const views = ours ? this.views.of(bytes) : []
-    let nth = 0
+    const views = new Views(bytes)
     let at = 0
     // a loop of its own: a closure for each is memory that a flood takes
     for (; at < bytes.length && Header.valid(bytes, at); at += Header.lengthOf(bytes, at)) {
       if (!ours) this.otherMaster(bytes, at, from)
-      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views, nth++)
-      else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views, nth++)
+      else if (Header.typeOf(bytes, at) === Header.types.Page) this.page(bytes, at, views)
+      else if (Header.typeOf(bytes, at) === Header.types.Parity) this.parity(bytes, at, views)
       else this.message(bytes, at, from)
     }
     if (at >= bytes.length) return
@@ -116,7 +124,7 @@ export class Gatherer {
     this.exchange.onBad(received, bytes.length - at)
   }
 
-  private page(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
+  private page(bytes: Uint8Array, at: number, views: Views): void {
     const opening = this.openings.of(bytes, at, false)
     if (opening === undefined) {
       this.counts.ignored++
@@ -130,10 +138,10 @@ export class Gatherer {
     this.file = file
     this.opening = opening
     this.indices.push(Header.indexOf(bytes, at))
-    this.payloads.push(Views.body(views, nth, bytes, at))
+    this.payloads.push(views.body(at))
   }
 
-  private parity(bytes: Uint8Array, at: number, views: Array<Uint8Array>, nth: number): void {
+  private parity(bytes: Uint8Array, at: number, views: Views): void {
     const opening = this.openings.of(bytes, at, true)
     if (opening === undefined) {
       this.counts.ignored++
@@ -148,7 +156,7 @@ export class Gatherer {
     const { block, index } = Header.parityOf(Header.indexOf(bytes, at))
     this.blocks.push(block)
     this.indices.push(index)
-    this.payloads.push(Views.body(views, nth, bytes, at))
+    this.payloads.push(views.body(at))
     this.counts.pages++
   }
 

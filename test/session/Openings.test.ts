@@ -6,7 +6,7 @@ import { Marks } from "../../src/seal/Marks.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
 import { Dice } from "../../src/simulate/Dice.ts"
 import * as Aes from "../../src/system/Aes.ts"
-import { Gatherer, Views } from "../../src/session/Incoming.ts"
+import { Gatherer } from "../../src/session/Incoming.ts"
 import { Openings } from "../../src/session/Openings.ts"
 import * as Header from "../../src/wire/Header.ts"
 import type { FromMaster } from "../../src/wire/Message.ts"
@@ -106,7 +106,7 @@ describe("pages of no file [N-5]", () => {
     const known = { ...membership, blockPages: Limits.blockPages, pages: seal }
     const counts = { pages: 0, parity: 0, ignored: 0 }
     const door = { open: () => undefined, onBad: () => {} }
-    const gatherer = new Gatherer(door, known, counts, { openings: new Openings(known), views: new Views() })
+    const gatherer = new Gatherer(door, known, counts, new Openings(known))
     for (let i = 0; i < 3; i++)
       gatherer.take({ bytes: page(Header.noFile, PageSeal.trialOpening, i, "Page", seal), from: "m" })
     assert.deepStrictEqual(gatherer.finish(), [])
