@@ -34,6 +34,8 @@ export interface BlockBuffer {
 
 /** Block buffers, made on first use and used again. */
 export class BlockPool {
+  /** What was handed back last, to a pool of any catcher in the process. */
+  private static spare = new Uint8Array(0)
   private readonly free: Array<BlockBuffer> = []
   private made = 0
   private readonly blockBytes: number
@@ -52,6 +54,18 @@ export class BlockPool {
   give(buffer: BlockBuffer): void {
     buffer.held.fill(0)
     this.free.push(buffer)
+  }
+  /**
+   * Memory for a look at one block, beyond the limit. Made anew for each of thousands of blocks it
+   * would cost more than the look.
+   */
+  lend(): Uint8Array<ArrayBuffer> {
+    const { spare } = BlockPool
+    BlockPool.spare = new Uint8Array(0)
+    return spare.length === this.blockBytes ? spare : new Uint8Array(this.blockBytes)
+  }
+  handBack(lent: Uint8Array<ArrayBuffer>): void {
+    BlockPool.spare = lent
   }
 }
 
@@ -324,12 +338,13 @@ export class Assembly {
     use: (bytes: Uint8Array) => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> {
     return Effect.suspend(() => {
-      const pooled = this.pool.take()
-      const length = Layout.blockBytes(this.layout, block)
-      const bytes = (pooled?.bytes ?? new Uint8Array(length)).subarray(0, length)
+      const { pool } = this
+      const pooled = pool.take()
+      const lent = pooled === undefined ? pool.lend() : undefined
+      const bytes = (lent ?? pooled!.bytes).subarray(0, Layout.blockBytes(this.layout, block))
       return Effect.ensuring(
         use(bytes),
-        Effect.sync(() => (pooled === undefined ? undefined : this.pool.give(pooled)))
+        Effect.sync(() => (lent === undefined ? pool.give(pooled!) : pool.handBack(lent)))
       )
     })
   }
