@@ -91,11 +91,14 @@ const savedOf = ({ bytes, catchers, seconds, selected, sentBytes }: Report): str
   return `sent ${Format.bytes(sentBytes)} of pages${rate}; total size is ${Format.bytes(bytes)}, speedup is ${speedup}`
 }
 
+/** Is that the tree? Then the words are those of a copy: a hard link is one of its files, and nothing that is sent. */
+const isWhole = (part: Pick<Report, "bytes" | "files">, { bytes, files }: Report): boolean =>
+  part.bytes >= bytes && (part.files > 0 || files === 0)
+
 /** What was to be sent: the tree, or the part of it that some catcher lacked. */
 const toSend = (report: Report): { readonly bytes: number; readonly what: (isPart: boolean) => string } => {
   const { selected } = report
-  // of a tree that nobody had the words are those of a copy
-  if (selected === undefined || (selected.bytes >= report.bytes && (selected.files > 0 || report.files === 0)))
+  if (selected === undefined || isWhole(selected, report))
     return { bytes: report.bytes, what: (isPart) => `${tree(report)}${isPart ? "" : unheld(report)}` }
   const files = selected.files === 0 ? nothing : Format.plural(selected.files, "file")
   return { bytes: selected.bytes, what: () => `${files} of ${tree(report)}` }
@@ -154,7 +157,9 @@ const unheld = (report: Report): string => {
 
 const received = (report: Report): Array<string> => {
   const self = report.catchers[0]
-  const { bytes, files } = arrivedOf(report)
+  const arrived = arrivedOf(report)
+  const { bytes } = arrived
+  const files = self !== undefined && isWell(self.state) && isWhole(arrived, report) ? report.files : arrived.files
   const what = files === 0 && report.files > 0 && self?.changes !== undefined ? nothing : Format.count(files)
   const much = `${Format.bytes(bytes)} in ${speed(bytes, report.seconds)}`
   return [

@@ -108,16 +108,16 @@ export const load = (): Option.Option<Calls> => {
   return Result.getSuccess(Result.try(() => bind(system)))
 }
 
-// AT_FDCWD, AT_SYMLINK_NOFOLLOW, UTIME_OMIT, SEEK_DATA and SEEK_HOLE are the kernel's numbers, and Node does not name them.
+// AT_FDCWD, AT_SYMLINK_NOFOLLOW, UTIME_NOW, SEEK_DATA and SEEK_HOLE are the kernel's numbers, and Node does not name them.
 const systems: Partial<Record<NodeJS.Platform, System>> = {
-  linux: { here: -100, noFollow: 0x100, omit: (1n << 30n) - 2n, seek: { data: 3, hole: 4 } },
-  darwin: { here: -2, noFollow: 0x20, omit: -2n, seek: { data: 4, hole: 3 } }
+  linux: { here: -100, noFollow: 0x100, now: (1n << 30n) - 1n, seek: { data: 3, hole: 4 } },
+  darwin: { here: -2, noFollow: 0x20, now: -1n, seek: { data: 4, hole: 3 } }
 }
 
 interface System {
   readonly here: number
   readonly noFollow: number
-  readonly omit: bigint
+  readonly now: bigint
   /** SEEK_DATA and SEEK_HOLE. */
   readonly seek: Readonly<Record<"data" | "hole", number>>
 }
@@ -137,7 +137,8 @@ const bind = (system: System): Calls => {
   const renameat = library.func("int renameat(int, const void *, int, const void *)")
   const lseek = library.func("int64_t lseek(int, int64_t, int)")
   // One buffer for every call: they are synchronous.
-  const times = new BigInt64Array([0n, system.omit, 0n, 0n])
+  // The time of access is now: where it is left out, file systems made with libfuse 2 leave out the other, too, and do not say so.
+  const times = new BigInt64Array([0n, system.now, 0n, 0n])
   const timesOf = (seconds: number, nanos: number) => {
     times[2] = BigInt(seconds)
     times[3] = BigInt(nanos)

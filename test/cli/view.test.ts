@@ -463,6 +463,9 @@ describe("the summary", () => {
     )
     const lacking = { ...changes, deleted: 0, files: 2, bytes: 600_000 }
     assert.strictEqual(first("Catch", { ...had, changes: lacking }), "received 2 of 3 files: 600 kB in 1.5 s, 400 kB/s")
+    // the third is a hard link to one of them, which nothing is sent for
+    const all = { ...lacking, bytes: 3_000_000 }
+    assert.strictEqual(first("Catch", { ...had, changes: all }), "received 3 of 3 files: 3.00 MB in 1.5 s, 2.00 MB/s")
     // one of the two has not arrived
     assert.strictEqual(
       first("Catch", { ...had, changes: lacking, state: "Partial", files: 2, bytes: 2_700_000 }),
