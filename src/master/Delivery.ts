@@ -10,6 +10,7 @@ import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import { within } from "../protocol/Runs.ts"
+import type { Runs } from "../protocol/Words.ts"
 import { Progress } from "../report/Progress.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../session/Session.ts"
@@ -191,9 +192,10 @@ export class Delivery<E, R, E2, R2> {
         ledger.missing(missingPages)
         ledger.sitOut(carried.file, satOut)
       })
+      const dataOf = (runs: Runs) => within(runs, 0, content.layout.dataPages)
       const lackedOf = (span: PageStream.Span) =>
         Effect.tap(MissingRounds.lacked(content, repairs, opened, span), (runs) =>
-          Effect.sync(() => ledger.deltas.ask(carried.file, within(runs, 0, content.layout.dataPages)))
+          Effect.sync(() => ledger.deltas.ask(carried.file, dataOf(span), dataOf(runs)))
         )
       const wantedOf = ledger.deltas.has(carried.file) ? lackedOf : undefined
       yield* PageStream.streamSpans(content, lanes.fresh, wanted, repairSpan, wantedOf)

@@ -19,8 +19,8 @@ export class Deltas {
   /** Signatures of files that were hashed, until a list has them. */
   private readonly hashed = new Map<number, Signature>()
   private hashedBytes = 0
-  /** Of each file that is sent so the pages that were asked for before any was sent. */
-  private readonly asked = new Map<number, number>()
+  /** Of each file that is sent so the data pages that every catcher has held from the beginning, as far as that is known. */
+  private readonly held = new Map<number, number>()
 
   /** A catcher has older versions of these. */
   add(olds: Runs): void {
@@ -80,21 +80,21 @@ export class Deltas {
   /** These files follow the list of their signatures. */
   select(plan: ReadonlyArray<CarriedFile>): void {
     for (const { file, kind, members } of plan)
-      if (kind === "Single" && this.signed.has(members[0].entry)) this.asked.set(file, 0)
+      if (kind === "Single" && this.signed.has(members[0].entry)) this.held.set(file, 0)
   }
 
   /** Is it asked first which of its pages are missing? */
   has(file: number): boolean {
-    return this.asked.has(file)
+    return this.held.has(file)
   }
 
-  /** These data pages of it were missing from the beginning. */
-  ask(file: number, pages: Runs): void {
-    this.asked.set(file, (this.asked.get(file) ?? 0) + countOf(pages))
+  /** Of these data pages of it those were missing from the beginning. */
+  ask(file: number, pages: Runs, missing: Runs): void {
+    this.held.set(file, this.heldOf(file) + countOf(pages) - countOf(missing))
   }
 
-  /** Of so many pages those that every catcher has held from the beginning. */
-  heldOf(file: number, pages: number): number {
-    return Math.max(0, pages - (this.asked.get(file) ?? pages))
+  /** The data pages of a file that every catcher has held from the beginning. */
+  heldOf(file: number): number {
+    return this.held.get(file) ?? 0
   }
 }

@@ -171,7 +171,7 @@ export class Ledger {
   }
   needed(pageBytes: number): number {
     const isSent = (file: number) => !this.droppedFiles.has(file) && this.entriesOf(file).length > 0
-    return neededPages(this.plan, pageBytes, isSent, (file, pages) => this.deltas.heldOf(file, pages))
+    return neededPages(this.plan, pageBytes, isSent, (file) => this.deltas.heldOf(file))
   }
   /** Every page of the file was sent once, and this is what it is. */
   sent(file: number, root: Uint8Array, pageBytes: number): void {

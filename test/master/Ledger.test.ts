@@ -1,5 +1,6 @@
 /** The master's books when files change while they are sent [M-8]. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Signature from "../../src/delta/Signature.ts"
 import { Ledger } from "../../src/master/Ledger.ts"
 import type { Member } from "../../src/protocol/group/Roster.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
@@ -161,5 +162,21 @@ describe("what catchers lack", () => {
       const before = ledger.progress(1)
       assert.deepInclude(before, keepsNewer ? { files: 3, bytes: 1050 + large } : { files: 2, bytes: 1000 + large })
     }
+  })
+})
+
+describe("a file of which catchers have older versions", () => {
+  it("is needed whole, less what all hold as far as they have said it", () => {
+    const ledger = new Ledger(tree, plan(tree))
+    const [single] = ledger.plan
+    const whole = ledger.needed(1000)
+    ledger.deltas.sign([Signature.make(single.members[0].entry, single.size, 1000)])
+    ledger.deltas.select(ledger.plan)
+    // an interrupted session has sent little of it, and not all
+    assert.strictEqual(ledger.needed(1000), whole)
+    ledger.deltas.ask(single.file, [0, 100], [7, 20, 50, 1])
+    assert.strictEqual(ledger.needed(1000), whole - 79)
+    ledger.deltas.ask(single.file, [100, 10], [])
+    assert.strictEqual(ledger.needed(1000), whole - 89)
   })
 })
