@@ -140,13 +140,10 @@ const installed = Effect.gen(function* () {
 
 // ---- the network ----
 
-/** Ports of drawn groups: few, so that one rule of a firewall lets them pass. */
-export const ports = { first: 8889, last: 8952 } as const
-
 /** A group of this site's own (RFC 2365), that most probably nobody else uses. */
 const anyGroup = Effect.gen(function* () {
   const [third, fourth] = [yield* Random.nextIntBetween(0, 255), yield* Random.nextIntBetween(1, 254)]
-  const port = yield* Random.nextIntBetween(ports.first, ports.last)
+  const port = yield* Random.nextIntBetween(Limits.drawnPorts.first, Limits.drawnPorts.last)
   return { group: `239.255.${third}.${fourth}`, port } satisfies Parse.Group
 })
 

@@ -1,6 +1,7 @@
 /** The options of `push`, each with its text for --help. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Limits from "../protocol/Limits.ts"
 import * as Flags from "./Flags.ts"
 import * as Parse from "./Parse.ts"
 
@@ -13,7 +14,7 @@ export const push = {
   ...sending,
   group: Flags.parsed("group", {
     metavar: "ADDR[:PORT]",
-    description: "Multicast group and port (drawn for each session: 239.255.x.x, and a port from 8889 to 8952)",
+    description: `Multicast group and port (drawn for each session: 239.255.x.x, and a port from ${Limits.drawnPorts.first} to ${Limits.drawnPorts.last})`,
     parse: Parse.group
   }),
   hosts: Flag.String("hosts").pipe(

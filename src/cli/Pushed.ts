@@ -12,6 +12,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import * as Handover from "../ops/Handover.ts"
+import { MasterTimeout } from "../report/Errors.ts"
 import * as Keys from "../seal/Keys.ts"
 import { InterfaceError } from "../system/Interfaces.ts"
 import * as Header from "../wire/Header.ts"
@@ -66,7 +67,7 @@ const caught = Effect.fnUntraced(function* (line: string) {
       destination: yield* Effect.fromResult(destinationIn(machine.homeDirectory, told.destination))
     },
     { _tag: "Sealed", keys }
-  )
+  ).pipe(Effect.catchTag("MasterTimeout", (error) => Effect.fail(new MasterTimeout({ ...error, pushed: true }))))
 })
 
 /** DEST as a shell would have it that starts in the home directory. */

@@ -3,6 +3,7 @@
  * quotes every text, and a test compares them.
  */
 import { type Address, hostOf, portOf } from "../protocol/Address.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Finding, Firewall, Here } from "../report/Diagnosis.ts"
 
 /** What a finding says; without a `mend` there is nothing to be done. */
@@ -32,10 +33,16 @@ const chainOf = (where: string): string => {
 /** What mends it that the system sends nothing; its reasons are those of transport/Udp. */
 const sending = (here: Here): string =>
   here.unsent?.includes("firewall") === true
-    ? accepting("inet filter output", portIn(here))
+    ? accepting("inet filter output", portsIn(here))
     : `"ip route get ${hostOf(here.group)} oif ${here.interface}" says more; as root: ip route replace ${hostOf(here.group)} dev ${here.interface}`
 
 const portIn = ({ group }: Here): number => portOf(group as Address)
+
+/** What a rule of a firewall lets pass: for a port that `push` has drawn all that it draws from, because the next is another. */
+const portsIn = (here: Here): number | string => {
+  const [port, { first, last }] = [portIn(here), Limits.drawnPorts]
+  return port >= first && port <= last ? `${first}-${last}` : port
+}
 
 /** The findings of this machine, in the order in which they are told. */
 export const rules = {
@@ -92,7 +99,7 @@ export const rules = {
           severity: wall.severity,
           seen: `the firewall's ${wall.where} ${wall.drops} UDP to the group, port ${portIn(here)}`,
           means: "a catcher on this machine hears no master",
-          mend: accepting(chainOf(wall.where), portIn(here))
+          mend: accepting(chainOf(wall.where), portsIn(here))
         }
   },
   "firewall-answers": (here) => {
@@ -115,7 +122,7 @@ export const rules = {
           severity: wall.severity,
           seen: `the firewall's ${wall.where} ${wall.drops} UDP that leaves for the group, port ${portIn(here)}`,
           means: "catchers hear nothing of a master on this machine",
-          mend: accepting(chainOf(wall.where), portIn(here))
+          mend: accepting(chainOf(wall.where), portsIn(here))
         }
   },
   "firewall-length": (here) => {
@@ -127,7 +134,7 @@ export const rules = {
           seen: `the firewall's ${rule.where} drops packets of more than ${rule.longerThan} bytes`,
           means:
             "it measures datagrams that the kernel has glued together as one packet. So only short ones that are sent alone pass, which is several times slower, and long answers do not",
-          mend: accepting(chainOf(rule.where), `{ ${portIn(here)}, ${ownPorts} }`)
+          mend: accepting(chainOf(rule.where), `{ ${portsIn(here)}, ${ownPorts} }`)
         }
   },
   deaf: (here) =>
@@ -136,7 +143,7 @@ export const rules = {
           severity: isAsCatcher(here) ? "Stops" : "Hinders",
           seen: `what this machine sends to the group does not come back to it`,
           means: `something here, most often a firewall, drops UDP to port ${portIn(here)}, so a catcher on this machine hears no master`,
-          mend: accepting("inet filter input", portIn(here))
+          mend: accepting("inet filter input", portsIn(here))
         }
       : undefined,
   "firewall-unread": (here) =>

@@ -724,3 +724,6 @@ export const filterFileBytes = 1024 * 1024
 export const filterDepth = 32
 /** Largest list of --files-from: millions of names. */
 export const namesFileBytes = 256 * 1024 * 1024
+
+/** Ports of the groups that `push` draws: few, so that one rule of a firewall lets them pass. */
+export const drawnPorts = { first: 8889, last: 8952 } as const

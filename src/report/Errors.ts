@@ -179,10 +179,11 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
   heard: Fields.maybe(Fields.list(Heard, "masters that were heard, and took this catcher into no session")),
   strangers: Fields.maybe(Fields.list(Schema.String, "masters that cannot be joined, and why")),
   sessionMillis: Fields.maybe(Fields.number("milliseconds that the master's session had gone on")),
+  pushed: Fields.maybe(Fields.flag("push had started this catcher, so that its master was there")),
   ...place
 }) {
   override get message() {
-    const { before, heard = [], master, sessionMillis = 0, strangers = [], waitedMillis, where } = this
+    const { before, heard = [], master, pushed, sessionMillis = 0, strangers = [], waitedMillis, where } = this
     const seconds = waitedMillis / 1000
     const place = where === undefined ? "" : ` on ${where}`
     if (master !== undefined) {
@@ -193,7 +194,9 @@ export class MasterTimeout extends Schema.TaggedError<MasterTimeout>()("MasterTi
     if (before !== undefined) return `no session began within ${seconds} s: ${before}`
     const met = [...heard.map(unanswered), ...strangers]
     if (met.length > 0) return `no session began within ${seconds} s${place}: ${some(met, (words) => words)}`
-    return `no master was heard within ${seconds} s${place}: start "mrsync send" on the same group and network, or wait longer with --wait${elsewhere(this)}${found(this)}`
+    const advice = 'start "mrsync send" on the same group and network, or wait longer with --wait'
+    const why = pushed === true ? "multicast does not come from the master to this machine" : advice
+    return `no master was heard within ${seconds} s${place}: ${why}${elsewhere(this)}${found(this)}`
   }
   /** Was no master heard at all? Then the reason may lie here. */
   get isUnheard() {

@@ -57,20 +57,24 @@ describe.skipIf(Servers.unavailable !== undefined)("push over ssh", () => {
     })
   )
 
-  test("a host whose login hangs is not waited for when the session has ended", 2, (lab) =>
+  test("a host whose login hangs is not waited for at the end; one that hears nothing says what mends it", 3, (lab) =>
     Effect.gen(function* () {
       const source = tree(lab, 100_000)
-      const servers = Servers.start(lab, 2, { 2: "Hangs" })
+      const servers = Servers.start(lab, 3, { 2: "Hangs" })
+      const wall = "add table inet filter; add chain inet filter input { type filter hook input priority 0; }"
+      const nft = `nft '${wall}; add rule inet filter input udp dport 8889-8952 drop'`
+      assert.strictEqual((yield* lab.exec("c3", "sh", "-c", nft).ended).status, 0)
       const began = performance.now()
-      const options = ["--json", "--wait", "2", "--timeout", "40", "-e", servers.shell]
-      const { err, report, status } = yield* lab.mrsync("m", "push", ...options, `${source}/`, "c[1-2]:srv/").ended
+      const options = ["--json", "--wait", "4", "--timeout", "40", "-e", servers.shell]
+      const { err, report, status } = yield* lab.mrsync("m", "push", ...options, `${source}/`, "c[1-3]:srv/").ended
       assert.strictEqual(status, 23, err)
-      assert.deepStrictEqual(
-        report.catchers.map(({ state }: { state: string }) => state),
-        ["Complete", "Absent"]
-      )
       assert.isBelow(performance.now() - began, 20_000)
-      yield* quiet(servers, hostsOf(2))
+      const states = new Map(report.catchers.map((one: { id: string; state: string }) => [one.id, one.state]))
+      assert.deepStrictEqual(Object.fromEntries(states), { c1: "Complete", c2: "Absent", c3: "Unreachable" })
+      const [{ reason }] = report.catchers.find(({ id }: { id: string }) => id === "c3").failures
+      assert.match(reason, /^no master was heard within \d s on .*: multicast does not come from the master to this/)
+      assert.match(reason, /As root, with nftables: nft insert rule inet filter input udp dport 8889-8952 accept$/)
+      yield* quiet(servers, hostsOf(3))
     })
   )
 

@@ -44,6 +44,16 @@ describe("findings of this machine", () => {
     assert.strictEqual(severity({ groupIn: { ...wall, verdict: "MayDrop" } }, "firewall-group"), "Hinders")
   })
 
+  it("a port that push has drawn is let pass with all others that it draws from", () => {
+    const mendsOf = (group: string) =>
+      Findings.ofHere({ ...Examples.well, ...Examples.here["firewall-group"], group }).map(({ mend }) => mend)
+    const accepting = (ports: string) => [
+      `As root, with nftables: nft insert rule inet filter input udp dport ${ports} accept`
+    ]
+    assert.deepStrictEqual(mendsOf("239.255.1.2:8900"), accepting("8889-8952"))
+    assert.deepStrictEqual(mendsOf("239.255.1.2:8888"), accepting("8888"))
+  })
+
   it("what is not known is no finding", () =>
     assert.deepStrictEqual(ids({ multicasts: undefined, reversePath: undefined, hearsItself: undefined }), []))
 
