@@ -19,7 +19,10 @@ export class Deltas {
   /** Signatures of files that were hashed, until a list has them. */
   private readonly hashed = new Map<number, Signature>()
   private hashedBytes = 0
-  /** Of each file that is sent so the data pages that every catcher has held from the beginning, as far as that is known. */
+  /**
+   * Of each file that is sent so the data pages that every catcher has held from the beginning, as
+   * far as that is known.
+   */
   private readonly held = new Map<number, number>()
 
   /** A catcher has older versions of these. */

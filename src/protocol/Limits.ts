@@ -725,5 +725,5 @@ export const filterDepth = 32
 /** Largest list of --files-from: millions of names. */
 export const namesFileBytes = 256 * 1024 * 1024
 
-/** Ports of the groups that `push` draws: few, so that one rule of a firewall lets them pass. */
+/** Ports of groups that `push` draws: few, so that one rule of a firewall lets them pass. */
 export const drawnPorts = { first: 8889, last: 8952 } as const
