@@ -1,9 +1,10 @@
 /**
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and
  * written in one piece; when more blocks are begun than the pool has buffers, the oldest is written
- * to the file, and read back for its hash once its last page has come. Parity is kept beside the
- * blocks until it is enough to decode one. A block that is whole and wrong stays where it is, and
- * its pages are compared there with their digests.
+ * to the file, and read back for its hash once its last page has come. The content of a bundle is
+ * assembled where it stays. Parity is kept beside the blocks until it is enough to decode one. A
+ * block that is whole and wrong stays where it is, and its pages are compared there with their
+ * digests.
  *
  * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
  * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
@@ -196,12 +197,26 @@ export class Assembly {
   }
 
   private begin(block: number): Assembling | undefined {
-    const buffer = this.pool.take()
-    if (buffer === undefined) return undefined
     const [first, pages] = Layout.blockSpan(this.layout, block)
+    const buffer = this.inPlace(block, pages) ?? this.pool.take()
+    if (buffer === undefined) return undefined
     const assembling = { block, first, pages, buffer }
     this.assembling.set(block, assembling)
     return assembling
+  }
+
+  /** The block's own bytes, where the file is in memory: it is not copied there then. */
+  private inPlace(block: number, pages: number): BlockBuffer | undefined {
+    const { memory } = this.writer
+    if (memory === undefined) return undefined
+    const offset = this.offset(block)
+    const bytes = memory.subarray(offset, offset + Layout.blockBytes(this.layout, block))
+    return { bytes, held: new Uint8Array(pages) }
+  }
+
+  /** Those of the pool go back. */
+  private give(buffer: BlockBuffer): void {
+    if (this.writer.memory === undefined) this.pool.give(buffer)
   }
 
   private putAssembling(
@@ -222,9 +237,10 @@ export class Assembly {
     this.cipher?.(block, 0, bytes)
     this.hashes.put(hash(bytes), Trailer.hashAt(block))
     this.forget(block)
+    if (this.writer.memory !== undefined) return Effect.void
     return Effect.ensuring(
       this.writer.write(this.offset(block), bytes),
-      Effect.sync(() => this.pool.give(buffer))
+      Effect.sync(() => this.give(buffer))
     )
   }
 
@@ -273,7 +289,7 @@ export class Assembly {
     }
     return Effect.ensuring(
       Effect.forEach(writes, (write) => write, { discard: true }),
-      Effect.sync(() => this.pool.give(buffer))
+      Effect.sync(() => this.give(buffer))
     )
   }
 
@@ -434,7 +450,7 @@ export class Assembly {
 
   /** Gives the buffers back. */
   release(): void {
-    for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
+    for (const { buffer } of this.assembling.values()) this.give(buffer)
     this.assembling.clear()
     this.parity.clear()
     this.latest = undefined

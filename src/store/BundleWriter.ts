@@ -18,6 +18,7 @@ export const admit = ({ members, size }: CarriedFile): Effect.Effect<void, Store
 
 /** A writer into `content`. `commit` is the store's own. */
 export const make = (content: Uint8Array, commit: FileWriter["commit"]): FileWriter => ({
+  memory: content,
   write: (offset, bytes) =>
     Effect.suspend(() => {
       if (!isInside(content.length, offset, bytes.length)) return Effect.fail(outside())

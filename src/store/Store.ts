@@ -56,6 +56,8 @@ export interface FileWriter {
    * file is new. They are believed only when the hashes of their blocks agree.
    */
   readonly held?: Runs
+  /** All of the content, where it is in memory until it is committed: what is put there need not be written. */
+  readonly memory?: Uint8Array
   /** Hashes have shown that what is held is of the content: a block that is held whole is not hashed again. [Y-13] */
   readonly isProven?: boolean
   /**
