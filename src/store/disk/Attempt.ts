@@ -32,11 +32,19 @@ export const attempt = <A>(path: Uint8Array, body: () => A): Effect.Effect<A, St
 export const fail = (failures: Array<Failure>, entry: number, path: Uint8Array, cause: unknown): void =>
   void failures.push(failureOf(entry, errorOf(path)(cause)))
 
-/** Runs `body` for one entry. When it throws, the entry has a failure and the others go on. */
-export const forEntry = (failures: Array<Failure>, entry: number, path: Uint8Array, body: () => void): void => {
+/** Runs `body` for one entry, whose index is told. When it throws, the entry has a failure and the others go on. */
+export const forEntry = (
+  failures: Array<Failure>,
+  index: number,
+  entry: { readonly path: Uint8Array } | undefined,
+  body: () => void
+): void => {
   const done = Result.try(body)
-  if (Result.isFailure(done)) fail(failures, entry, path, done.failure)
+  // to make a path of a packed entry takes time
+  if (Result.isFailure(done)) fail(failures, index, entry?.path ?? noPath, done.failure)
 }
+
+const noPath = new Uint8Array(0)
 
 /** Runs `clean` when `body` throws. A failure of `clean` is dropped: the first one says why. */
 export const orClean = <A>(body: () => A, clean: () => void): A => {

@@ -35,7 +35,7 @@ export const open = Effect.fnUntraced(function* (site: Site, bundles: Bundles, c
     // A refused entry was reported by `prepare`.
     const members = carried.members.filter(({ entry }) => free.has(entry) && !inventory.isRefused(entry))
     const each = (member: Member, body: () => void) =>
-      forEntry(failures, member.entry, inventory.entries[member.entry]?.path, body)
+      forEntry(failures, member.entry, inventory.entries[member.entry], body)
     if (site.syncs) yield* placeSynced(site, members, content, each)
     else yield* site.destination.inTurns(members, (member) => each(member, () => place(site, member, content)))
     return failures

@@ -152,7 +152,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
   )
   yield* destination.inTurns(yield* Way.clear(site, now, failures), (index) => {
     const entry = inventory.asCompared(index)
-    forEntry(failures, index, entry.path, () => {
+    forEntry(failures, index, entry, () => {
       const refusal = inventory.refusal(index)
       if (refusal !== undefined) throw refusal
       if (!site.mayBeTwin(index) && Entries.standsOpen(site, entry, index)) return void site.directories.add(index)
@@ -175,14 +175,14 @@ const finish = (site: Site.Site) =>
     yield* destination.inTurns(yield* Way.clear(site, inventory.hardLinks(), failures), (index) => {
       const entry = entries[index]
       if (entry._tag !== "HardLink") return
-      forEntry(failures, index, entry.path, () => site.place(index, () => Entries.link(site, entry)))
+      forEntry(failures, index, entry, () => site.place(index, () => Entries.link(site, entry)))
     })
     // A parent comes before what is in it, so backwards is deepest first: a parent may become one we cannot enter.
     yield* destination.inTurns([...directories].toReversed(), (index) => {
       const entry = entries[index]
       if (entry._tag !== "Directory") return
       const close = () => Entries.closeDirectory(site, entry)
-      forEntry(failures, index, entry.path, () => destination.persistently(close))
+      forEntry(failures, index, entry, () => destination.persistently(close))
     })
     if (site.syncs) failures.push(...(yield* Sync.tree(site)))
     // A catcher that says the tree is there must not be wrong.

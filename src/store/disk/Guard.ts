@@ -24,9 +24,14 @@ export class Guard {
     this.veto = veto
   }
 
+  /** Is anything protected? */
+  get protects(): boolean {
+    return this.veto.filter !== undefined
+  }
+
   /** Throws where that which a path leads to is protected; the path is one character a byte. */
   check(key: string): void {
-    if (this.veto.filter === undefined || key === "") return
+    if (!this.protects || key === "") return
     if (this.isIn(parentOf(key)) || this.isNamed(key)) throw vetoed()
   }
 

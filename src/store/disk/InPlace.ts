@@ -96,7 +96,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
         site.syncs && Result.isSuccess(cut) ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
       if (Result.isFailure(cut)) fail(failures, index, path, cut.failure)
       else if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
-      else forEntry(failures, index, path, () => site.place(index, () => commit(site, index, file)))
+      else forEntry(failures, index, { path }, () => site.place(index, () => commit(site, index, file)))
       return failures
     })
   }

@@ -90,7 +90,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
       if (free.length === 0) return failures
       const synced = site.syncs ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
       if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
-      else forEntry(failures, index, path, () => site.place(index, () => commit(site, file)))
+      else forEntry(failures, index, { path }, () => site.place(index, () => commit(site, file)))
       return failures
     })
   }

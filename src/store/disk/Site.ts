@@ -161,11 +161,11 @@ export class Site {
 
   /** Throws where what has an entry's place is protected, or the destination cannot tell the place from those of others. */
   mustBeApart(index: number): void {
-    const { path } = this.inventory.entries[index]
-    this.guard.check(keyOf(path))
+    const entry = this.inventory.entries[index]
+    if (this.guard.protects) this.guard.check(keyOf(entry.path))
     const alike = this.alikeEntries()
     if (!alike.concerns(index)) return
-    const spot = this.destination.spot(path)
+    const spot = this.destination.spot(entry.path)
     const names = () => fs.readdirSync(spot.directory.self, { encoding: "buffer" })
     alike.check(index, Confinement.look(Confinement.pathOf(spot)), names)
   }

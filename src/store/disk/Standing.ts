@@ -38,7 +38,7 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
           inventory.arrive(index)
           site.describe.standing(fd, metadata)
         }
-        forEntry(failures, index, path, () =>
+        forEntry(failures, index, { path }, () =>
           destination.persistently(() => withFile(site, index, found[position], describe))
         )
       })

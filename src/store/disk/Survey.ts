@@ -191,7 +191,7 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
     fail(failures, index, inventory.entries[index].path, changedMeanwhile())
   }
   const putRight = (index: number, entry: Entry) =>
-    forEntry(failures, index, entry.path, () => site.place(index, () => Entries.make(site, entry, index)))
+    forEntry(failures, index, entry, () => site.place(index, () => Entries.make(site, entry, index)))
   const recheck = (index: number, isHashed: boolean) => {
     const seen = looks.at(index)
     if (!inventory.isUnchanged(index)) return
