@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { countOf } from "../protocol/Runs.ts"
@@ -40,6 +41,8 @@ export class TreeFiles {
   private readonly ruin: Ruin
   private readonly options: Options
   private readonly services: { readonly store: Store["Service"]; readonly progress: Progress["Service"] }
+  private readonly places = Semaphore.makeUnsafe(Limits.openFiles)
+  private waiting = 0
 
   constructor(attendance: Attendance, ruin: Ruin, options: Options, services: TreeFiles["services"]) {
     this.attendance = attendance
@@ -141,6 +144,22 @@ export class TreeFiles {
     return Effect.catchTag(recognising, "StoreError", () => Effect.undefined)
   }
 
+  /**
+   * [F-7] A place for an open file, until its scope closes. A catcher that takes long to commit
+   * files is asked to open more of them meanwhile, but never so many.
+   */
+  private readonly place = Effect.suspend(() => {
+    if (this.waiting >= Limits.openFiles) {
+      const reason = `the master wants ${this.waiting} files opened beside ${Limits.openFiles} that are open`
+      return Effect.fail(new StoreError({ code: "EMFILE", path: "", reason }))
+    }
+    this.waiting++
+    return Effect.ensuring(
+      this.places.takeScoped(1),
+      Effect.sync(() => this.waiting--)
+    )
+  })
+
   /** A file is opened by our own plan; a master whose plan differs is of another version. */
   private carriedOf(file: number, layout: Layout.Layout): Effect.Effect<CarriedFile, StoreError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
@@ -151,13 +170,7 @@ export class TreeFiles {
       if (carried === undefined || carried.size !== layout.size || Plan.bundled(carried) !== layout.members) {
         return yield* new StoreError({ code: "EPROTO", path: "", reason: "the master's plan of files is not ours" })
       }
-      if (attendance.open.size >= Limits.openFiles) {
-        return yield* new StoreError({
-          code: "EMFILE",
-          path: "",
-          reason: `the master has ${attendance.open.size} files open already`
-        })
-      }
+      yield* this.place
       yield* Effect.acquireRelease(
         Effect.sync(() => attendance.open.add(file)),
         () => Effect.sync(() => attendance.open.delete(file))

@@ -18,6 +18,7 @@ import { pathAt } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
+import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
@@ -35,6 +36,7 @@ export interface Shared {
   /** A pass and a survey may want the same list: one list is sent at a time. */
   readonly listPermit: Semaphore.Semaphore
   readonly deletions: HeldDeletions
+  readonly closing: Closing
 }
 
 export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair | undefined) {
@@ -46,7 +48,8 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
     filePermits: yield* Semaphore.make(Limits.filesInFlight),
     stragglerPermits: yield* Semaphore.make(Limits.lateFiles),
     listPermit: yield* Semaphore.make(1),
-    deletions: new HeldDeletions()
+    deletions: new HeldDeletions(),
+    closing: new Closing()
   } as Shared
 })
 
@@ -71,16 +74,16 @@ export const sendFile = Effect.fnUntraced(function* (
   { carried, offAir }: Outgoing,
   hasNewcomers: () => boolean
 ) {
-  const { audiences, bundles, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
+  const { audiences, bundles, closing, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
   const { isExcluded } = yield* Sender
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
-  const close = (complete: Audience, isLate: boolean) => closeAt(ledger, carried, owed, complete, isLate)
+  const close = (complete: Audience, isLate: boolean) => closeAt(shared, carried, owed, complete, isLate)
   const content = (pageBytes: number) => Content.open(ledger, pageBytes, carried, bundles)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    audience = owed()
+    audience = closing.ready(owed())
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
   })
   // a file that waits for stragglers keeps no other file from the air
@@ -135,10 +138,16 @@ const giveUp = Effect.fnUntraced(function* (
  * time, unless it is late.
  */
 const closeAt = Effect.fnUntraced(
-  function* (ledger: Ledger, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
+  function* (shared: Shared, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
+    const { closing, ledger } = shared
     const { awayMillis } = yield* Silence
     const patience = isLate ? undefined : awayMillis
+    closing.asks(carried.file, complete)
     const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
+    closing.answered(
+      carried.file,
+      complete.filter((slot) => !closed.silent.includes(slot))
+    )
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)
     if (owed().length === 0) yield* tellCompleted(ledger, carried)

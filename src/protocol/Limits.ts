@@ -126,7 +126,10 @@ export const filesInFlight = 8
  * dropped, and opened again when its turn comes. More are refused.
  */
 export const keptFiles = 24
-/** Files that a catcher has open at most; an Open beyond them is refused. */
+/**
+ * Files that a catcher has open at most. As many more wait until others are committed; an Open
+ * beyond these is refused.
+ */
 export const openFiles = 32
 /**
  * Directories of its destination that a store keeps open: a tree's neighbours share most of theirs.
