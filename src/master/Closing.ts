@@ -18,8 +18,8 @@ export class Closing {
   }
 
   /**
-   * [Q-12] The part of an audience that a file is sent to now: where some commit in time, those that
-   * are far behind are sent it in a further pass. Where all are slow, they are waited for.
+   * [Q-12] The part of an audience that a file is sent to now. Where some commit in time, those
+   * that are far behind are sent it in a further pass. Where all are slow, they are waited for.
    */
   ready(audience: Audience): Audience {
     const count = (slot: number) => this.files.get(slot)?.size ?? 0
