@@ -22,12 +22,12 @@ import type { MemberList } from "./Members.ts"
 import type { Pace } from "./Sender.ts"
 
 interface Options {
-  readonly exchange: MasterExchange["Service"]
+  readonly exchange: Pick<MasterExchange["Service"], "session" | "sendNow">
   readonly timeoutMillis: number
   readonly now: () => number
-  readonly progress: Progress["Service"]
-  readonly pace: Pace
-  readonly members: MemberList
+  readonly progress: Pick<Progress["Service"], "publish">
+  readonly pace: Pick<Pace, "setUnheard" | "totals" | "window">
+  readonly members: Pick<MemberList, "cameBack" | "changed" | "isPresent" | "lose" | "present" | "roster">
   /** So many answers have room in the master's receive buffer. */
   readonly mostAnswers: () => number
 }
@@ -322,7 +322,8 @@ export class SilenceWatch {
     return Effect.gen({ self: this }, function* () {
       const { members, timeoutMillis } = this.options
       const silent = this.silentMillis(slot, owesSince)
-      if (silent >= this.awayMillis) this.wereSilent.add(slot)
+      // one that nobody asked had nothing to say
+      if (silent >= this.awayMillis && this.unanswered.has(slot)) this.wereSilent.add(slot)
       if (silent >= timeoutMillis) yield* members.lose(slot, `silent for ${timeoutMillis / 1000} s`)
       if (silent < timeoutMillis / 8 || silent >= timeoutMillis) return 0
       return silent < timeoutMillis / 2 ? 1 : Limits.copies
