@@ -113,10 +113,11 @@ const apart = (
   if (found === undefined) return 0
   const { keepsExisting, keepsNewer } = policy
   if (entry._tag !== "Directory" && keepsExisting) return change.Kept
-  const times = timeOf(entry.metadata, found.metadata, policy)
-  if (entry._tag === "File" && keepsNewer && times < 0) return change.Kept
+  const { _tag: tag, metadata } = entry
+  const times = timeOf(metadata, found.metadata, policy)
+  if (tag === "File" && keepsNewer && times < 0) return change.Kept
   const content = contentOf(entry, found, policy, times !== 0)
-  return content | timeBit(entry._tag, times, policy) | metadataOf(entry, found, policy, givesAway)
+  return content | timeBit(tag, times, policy) | metadataOf(tag, metadata, found, policy, givesAway)
 }
 
 /** Has its metadata to be put right, whatever its content is? */
@@ -175,10 +176,11 @@ export const linkChangesOf = (
   if (making !== undefined) return making
   if (policy.keepsExisting) return change.Kept
   if (found === undefined || leader?._tag !== "File") return change.Content
-  const times = timeOf(leader.metadata, found.metadata, policy)
+  const { metadata } = leader
+  const times = timeOf(metadata, found.metadata, policy)
   if (policy.keepsNewer && times < 0) return change.Kept
   const size = leader.size === found.size ? 0 : change.Size
-  return change.Content | size | metadataOf(leader, found, policy, givesAway) | timeBit("File", times, policy)
+  return change.Content | size | metadataOf("File", metadata, found, policy, givesAway) | timeBit("File", times, policy)
 }
 
 /** Is it kept, and for all that is known not the file that the source has? */
@@ -233,13 +235,8 @@ const contentOf = (entry: Entry, found: Found, { compare }: Policy, isOtherTime:
 const isSame = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
   b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
 
-const metadataOf = (
-  { _tag, metadata }: Exclude<Entry, { readonly _tag: "HardLink" }>,
-  found: Found,
-  policy: Policy,
-  givesAway: boolean
-): number =>
-  (Carried.isOtherMode(policy, _tag, metadata.mode, found.metadata.mode) ? change.Mode : 0) |
+const metadataOf = (tag: Entry["_tag"], metadata: Metadata, found: Found, policy: Policy, givesAway: boolean): number =>
+  (Carried.isOtherMode(policy, tag, metadata.mode, found.metadata.mode) ? change.Mode : 0) |
   (givesAway && !policy.leavesOwner && metadata.uid !== found.metadata.uid ? change.Owner : 0) |
   (givesAway && !policy.leavesGroup && metadata.gid !== found.metadata.gid ? change.Group : 0) |
   attributesOf(metadata, found.metadata, policy, givesAway)

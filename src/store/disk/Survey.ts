@@ -159,23 +159,25 @@ const changesOf = (
 /** `policy`: attributes are looked at where it carries them. */
 const foundOf = (
   { describe, destination }: Site,
-  { _tag, path }: Entry,
+  entry: Entry,
   status: Status.Status | undefined,
   policy?: Policy
 ): Compare.Found | undefined => {
   if (status === undefined) return undefined
   const plain = Compare.foundOf(status)
-  const isLookedAt = policy !== undefined && areCarried(policy) && plain._tag === _tag
+  if (plain._tag !== entry._tag) return plain
   const { tree } = destination
-  const place = (): Place =>
-    path.length === 0 ? Confinement.placeOf(tree.root, tree) : { path: tree.below(path), follow: false }
-  const found = isLookedAt
-    ? { ...plain, metadata: { ...plain.metadata, attributes: describe.attributes.at(place(), policy) } }
-    : plain
-  if (_tag !== "Symlink" || found._tag !== "Symlink") return found
-  const read = Result.try(() => fs.readlinkSync(destination.tree.below(path), { encoding: "buffer" }))
+  const found =
+    policy !== undefined && areCarried(policy)
+      ? { ...plain, metadata: { ...status, attributes: describe.attributes.at(placeOf(tree, entry.path), policy) } }
+      : plain
+  if (plain._tag !== "Symlink") return found
+  const read = Result.try(() => fs.readlinkSync(tree.below(entry.path), { encoding: "buffer" }))
   return Result.isFailure(read) ? found : { ...found, target: read.success }
 }
+
+const placeOf = (tree: Confinement.Tree, path: Uint8Array): Place =>
+  path.length === 0 ? Confinement.placeOf(tree.root, tree) : { path: tree.below(path), follow: false }
 
 /**
  * What was right, and is not any more. What differs in mode, owner, time or attributes alone is put right on the spot. Directories
