@@ -77,6 +77,9 @@ const passing = (found: ReadonlyArray<There>): string => {
 /** The page that such a packet carries, with room for a tag. */
 const pageOf = (packetBytes: number): number => Math.max(Limits.minPageBytes, packetBytes - overheadBytes)
 
+/** The packet of the longest answer. */
+const longestAnswerBytes = Limits.longestMessageBytes + Limits.udpHeaderBytes
+
 /** Losses that are told. */
 const toldLoss = 0.01
 /** So many answers to the questions that arrived are expected, of so many questions at least. */
@@ -211,6 +214,17 @@ export const rules = {
         means: "each is sent by a system call of its own, to all catchers, which is several times slower",
         mend: "Look for a bridge or a filter on the way that measures packets before they are cut apart"
       })
+    ),
+  "long-answers": (crowd) =>
+    each(crowd, ({ answerPacketBytes, id }) =>
+      answerPacketBytes === undefined
+        ? undefined
+        : {
+            severity: "Stops",
+            seen: `answers of ${id} in packets of ${answerPacketBytes} bytes come back, longer ones do not`,
+            means: `an answer that says much has up to ${longestAnswerBytes} bytes: where the catcher loses pages, or has an older tree, it is lost to the session after some time-outs`,
+            mend: `Look for a firewall that drops UDP by its length on the way back, there, here and between: as root, "nft -a list ruleset" shows such a rule, "nft delete rule" removes it`
+          }
     ),
   loss: (crowd) =>
     each(crowd, (catcher) => {

@@ -107,6 +107,7 @@ interface Subject {
 
 const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArray<Roster.Member>) {
   const { reached } = yield* Paths
+  const { longestAnswers } = yield* Measuring
   const { askHeld, dropped } = yield* Standing
   const subjects = members.map(({ slot }): Subject => ({
     ...{ slot, steps: [], asked: 0, answered: 0 },
@@ -118,6 +119,7 @@ const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArr
     options.pageBytes,
     members.map(({ slot }, i) => [slot, pages[i]] as const)
   )
+  const answers = yield* longestAnswers(members.map(({ slot }) => slot))
   const isGlued = members.every(({ slot }) => reached(slot)?.isGlued !== false)
   const { publish } = yield* Progress
   publish({ _tag: "Note", message: "trying rates on the way to each catcher" })
@@ -136,11 +138,13 @@ const look = Effect.fnUntraced(function* (options: Options, members: ReadonlyArr
     const { address, name, receiveBufferBytes, slot } = member
     const { answered, asked, clock, steps } = subjects[i]
     const { isGlued: takesGlued } = reached(slot) ?? {}
+    const answer = answers.get(slot)
     const { reachedBytes = pages[i], tooLongBytes } = narrow.get(slot) ?? {}
     return {
       ...{ id: name, address, receiveBufferBytes, takesGlued, steps, asked, answered, clock, dropped: dropped(slot) },
       ...{ wantedPacketBytes: packetOf(options.pageBytes), packetBytes: packetOf(reachedBytes) },
-      ...(tooLongBytes === undefined ? {} : { tooLongPacketBytes: packetOf(tooLongBytes) })
+      ...(tooLongBytes === undefined ? {} : { tooLongPacketBytes: packetOf(tooLongBytes) }),
+      ...(answer === undefined ? {} : { answerPacketBytes: packetOf(answer.reachedBytes) })
     }
   })
 })

@@ -580,6 +580,10 @@ export const unansweredTrains = 6
 export const probeMillis = 20
 /** The longest pause between two trains of probes. */
 export const maxProbeMillis = 160
+/** A message with its tag: below the smallest MTU that IPv6 allows, so that tunnels carry it. */
+export const longestMessageBytes = 1200
+/** The page whose datagram is as long as the longest answer. */
+export const longestAnswerPage = longestMessageBytes - headerBytes
 /**
  * Probes that are glued together: enough to be seen as more than one, and few enough for a small
  * receive buffer.

@@ -82,6 +82,9 @@ export const There = Schema.Struct({
   tooLongPacketBytes: Fields.maybe(
     Fields.count("the shortest above it that was tried and never arrived; left out where none was")
   ),
+  answerPacketBytes: Fields.maybe(
+    Fields.count("the longest packet of an answer that came back; left out where the longest that there are come back")
+  ),
   takesGlued: Fields.maybe(Fields.flag("datagrams arrive that the kernel here glued together")),
   steps: Fields.list(Step, "what arrived at one rate after the other"),
   asked: Fields.count("questions that it was asked"),

@@ -166,7 +166,10 @@ export const reusing = (
 export const toProbe = (probe: Probe, probes: Probes, membership: Membership): ProbeOk | undefined => {
   const { incarnation, session, slot } = membership
   const arrived = probes.take(probe, slot)
-  return arrived === undefined ? undefined : { _tag: "ProbeOk", session, slot, incarnation, ...arrived }
+  if (arrived === undefined) return undefined
+  // [N-6]
+  const pageBytes = Math.min(probe.pageBytes, Limits.longestAnswerPage)
+  return { _tag: "ProbeOk", session, slot, incarnation, pageBytes, ...arrived }
 }
 
 /**

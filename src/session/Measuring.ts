@@ -64,6 +64,11 @@ export class Measuring extends Context.Service<
     readonly measure: (trial: Trial) => Effect.Effect<Outcome, TransportError>
     /** Finds out where between two sizes pages cease to arrive, for each catcher that answers. */
     readonly longest: (sizes: Sizes) => Effect.Effect<ReadonlyMap<number, Longest>, TransportError>
+    /**
+     * Finds out of each catcher whose long answers do not come back which is the longest that does.
+     * Of very many catchers it looks at the first.
+     */
+    readonly longestAnswers: (slots: Audience) => Effect.Effect<ReadonlyMap<number, Longest>, TransportError>
   }
 >()("mrsync/session/Measuring") {}
 
@@ -85,6 +90,12 @@ const mostSizes = 450
 const copiesOfSize = 2
 const sizesBytesPerSecond = 1_250_000
 
+/** Answers of so many catchers are looked into, and in steps of so many bytes. */
+const examined = 16
+const answerStep = 4
+/** Where no more steps than these are missing, chance may have lost them. */
+const chanceSteps = 10
+
 /** An answer that says a number, and the questions that were answered. */
 interface Heard {
   readonly said: number
@@ -97,6 +108,8 @@ export class Measurer {
   private question = 0
   private firstQuestion = 0
   private probing = -1
+  /** The longest answer of each in this probing, as the page of the same length. */
+  private lengths = new Map<number, number>()
   /** Pages sent in trials so far: each has a number, and so a mark, of its own. */
   private pages = 0
   private heard = new Map<number, Heard>()
@@ -107,7 +120,11 @@ export class Measurer {
   }
 
   service(): Measuring["Service"] {
-    return { measure: (trial) => this.measure(trial), longest: (sizes) => this.longest(sizes) }
+    return {
+      measure: (trial) => this.measure(trial),
+      longest: (sizes) => this.longest(sizes),
+      longestAnswers: (slots) => this.longestAnswers(slots)
+    }
   }
 
   /** A catcher's answer to a poll: pages that it has received so far. */
@@ -115,9 +132,14 @@ export class Measurer {
     this.onAnswer(slot, poll, received)
   }
 
-  /** A catcher's answer to a probe: the largest page of this probing that it has received. */
-  onLongest({ probing, single, slot, train }: ProbeOk): void {
-    if (probing === this.probing) this.onAnswer(slot, train, single)
+  /**
+   * A catcher's answer to a probe: the largest page of this probing that it has received, and how
+   * long the answer is.
+   */
+  onLongest({ pageBytes, probing, single, slot, train }: ProbeOk): void {
+    if (probing !== this.probing) return
+    this.lengths.set(slot, Math.max(pageBytes, this.lengths.get(slot) ?? 0))
+    this.onAnswer(slot, train, single)
   }
 
   private onAnswer(slot: number, question: number, number: number): void {
@@ -183,8 +205,8 @@ export class Measurer {
     return Effect.gen({ self: this }, function* () {
       const { reachedBytes, slots, tooLongBytes } = sizes
       const step = Math.ceil((tooLongBytes - reachedBytes) / mostSizes)
-      this.probing = this.options.nextProbing()
-      yield* this.climb(sizes, step)
+      this.begin()
+      yield* this.climb(sizes, step, [])
       const { heard } = yield* this.ask(slots, (audience) => this.probe(0, audience))
       const found = slots.flatMap((slot) => {
         const answer = heard.get(slot)
@@ -196,13 +218,38 @@ export class Measurer {
     })
   }
 
+  private begin(): void {
+    this.probing = this.options.nextProbing()
+    this.lengths = new Map()
+  }
+
+  private longestAnswers(slots: Audience): Effect.Effect<ReadonlyMap<number, Longest>, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const tooLongBytes = Limits.longestAnswerPage
+      this.begin()
+      const whole = yield* this.ask(slots, (audience) => this.probe(tooLongBytes, audience))
+      const others = slots.filter((slot) => !whole.heard.has(slot)).slice(0, examined)
+      if (others.length === 0) return new Map<number, Longest>()
+      yield* this.climb({ reachedBytes: 0, tooLongBytes }, answerStep, others)
+      // an answer to this comes behind all others
+      const { heard } = yield* this.ask(others, (audience) => this.probe(0, audience))
+      const found = [...heard].flatMap(([slot, { said }]) => {
+        const reachedBytes = this.lengths.get(slot) ?? 0
+        // no answer is longer than the probe that it answers
+        const isCut = reachedBytes + chanceSteps * answerStep < Math.min(tooLongBytes, said)
+        return isCut ? [[slot, { reachedBytes, tooLongBytes: reachedBytes + answerStep }] as const] : []
+      })
+      return new Map(found)
+    })
+  }
+
   /** Sends probes of one size after the other, none before its time. */
-  private climb({ reachedBytes, tooLongBytes }: Sizes, step: number) {
+  private climb({ reachedBytes, tooLongBytes }: Omit<Sizes, "slots">, step: number, audience: Audience) {
     return Effect.gen({ self: this }, function* () {
       let dueMillis = this.options.now()
       for (let pageBytes = reachedBytes + step; pageBytes < tooLongBytes; pageBytes += step) {
         for (let copy = 0; copy < copiesOfSize; copy++) {
-          dueMillis += (1000 * (yield* this.probe(pageBytes, []))) / sizesBytesPerSecond
+          dueMillis += (1000 * (yield* this.probe(pageBytes, audience))) / sizesBytesPerSecond
           yield* this.pause(dueMillis)
         }
       }

@@ -80,7 +80,8 @@ export class Standing extends Context.Service<
 >()("mrsync/session/Standing") {}
 
 /** Why a catcher is lost that lives and answers no question. [Q-2] */
-export const mute = "alive, but it did not answer a question for too long"
+export const mute =
+  'alive, but it did not answer a question for too long: its disk hangs, or long answers are lost on the way back ("mrsync doctor" tells)'
 
 const allSilent = `all catchers fell silent at about the same time. ${membershipHint}`
 

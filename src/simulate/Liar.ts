@@ -285,7 +285,8 @@ export class Liar {
 
   private probes() {
     const { dice } = this
-    return { single: dice.pick(0, 512, 65_000), times: dice.pick(0, 1, 65_535), glued: dice.pick(0, 65_000) }
+    const arrived = { single: dice.pick(0, 512, 65_000), times: dice.pick(0, 1, 65_535), glued: dice.pick(0, 65_000) }
+    return { ...arrived, pageBytes: 0 }
   }
 
   /** An answer of any type, about anything, as somebody else as well. */

@@ -29,8 +29,8 @@ const damaged: WireError = { _tag: "WireError", reason: "Damaged" }
 const unknownType: WireError = { _tag: "WireError", reason: "UnknownType" }
 const badBody: WireError = { _tag: "WireError", reason: "Body" }
 
-/** Room for any message, without a tag: below the smallest MTU that IPv6 allows, so that tunnels carry it. */
-const messageBytes = 1200 - Limits.tagBytes
+/** Room for any message, without a tag. */
+const messageBytes = Limits.longestMessageBytes - Limits.tagBytes
 
 /** Writes the checksum at the end of a datagram that is otherwise whole. */
 export const putChecksum = (datagram: Uint8Array): Uint8Array => {
@@ -45,7 +45,7 @@ export const encode = (message: Message): Uint8Array => putChecksum(write(messag
 /** A message as a datagram that is whole but for the last `tailBytes`. */
 export const write = (message: Message, tailBytes: number): Uint8Array => {
   const isCatchers = "slot" in message || message._tag === "Join" || message._tag === "Decline"
-  const leastBytes = isCatchers ? 0 : FromMaster.bytesOf(message)
+  const leastBytes = isCatchers ? FromCatcher.bytesOf(message) : FromMaster.bytesOf(message)
   const w = new Writer(Math.max(messageBytes + tailBytes, leastBytes), tailBytes)
   const about = isCatchers ? FromCatcher.put(message, w) : FromMaster.put(message, w)
   return w.finish(message._tag, message.session, about)

@@ -10,6 +10,10 @@ import type { Failure, FromCatcher, Item, Runs } from "./Message.ts"
 
 const noLacks = 0xffff
 
+/** Bytes that a message has at least: an answer to a probe may have to be as long as that. [N-6] */
+export const bytesOf = (message: FromCatcher): number =>
+  message._tag === "ProbeOk" && message.pageBytes > 0 ? Limits.headerBytes + message.pageBytes : 0
+
 /** Writes the body. */
 export const put = (message: FromCatcher, w: Writer): About => {
   switch (message._tag) {
@@ -45,6 +49,8 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       w.u16(message.single)
       w.u16(message.times)
       w.u16(message.glued)
+      w.u16(message.pageBytes)
+      w.at = Math.max(w.at, bytesOf(message) - w.tailBytes)
       return [message.probing, message.train]
     case "OpenOk":
       return [message.file, 0]
@@ -224,15 +230,7 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
     case Header.types.PollOk:
       return { _tag: "PollOk", ...sender, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
     case Header.types.ProbeOk:
-      return {
-        _tag: "ProbeOk",
-        ...sender,
-        probing: file,
-        train: index,
-        single: r.u16(),
-        times: r.u16(),
-        glued: r.u16()
-      }
+      return { _tag: "ProbeOk", ...sender, probing: file, train: index, ...takeArrived(r) }
     case Header.types.OpenOk:
       return { _tag: "OpenOk", ...sender, file }
     case Header.types.Complete:
@@ -257,6 +255,13 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
       return { _tag: "CloseOk", ...sender, file, from: index, ...takeClosed(r) }
   }
   return undefined
+}
+
+const takeArrived = (r: Reader) => {
+  const arrived = { single: r.u16(), times: r.u16(), glued: r.u16(), pageBytes: r.u16() }
+  if (arrived.pageBytes > Limits.longestAnswerPage) r.bad = true
+  else r.padding(arrived.pageBytes - r.tailBytes)
+  return arrived
 }
 
 const aboutOf = (r: Reader): (typeof abouts)[number] => {

@@ -286,11 +286,15 @@ export interface PollOk extends Holding {
   readonly dropped: number
 }
 
-/** C> Answer to Probe: the largest page that arrived alone, how often, and the largest that arrived glued; 0: none. */
+/**
+ * C> Answer to Probe: the largest page that arrived alone, how often, and the largest that arrived glued; 0: none. `pageBytes`: it is
+ * padded to the length of such a page [N-6]; 0: it is not.
+ */
 export interface ProbeOk extends Answer {
   readonly _tag: "ProbeOk"
   readonly probing: number
   readonly train: number
+  readonly pageBytes: number
   readonly single: number
   readonly times: number
   readonly glued: number

@@ -20,11 +20,11 @@ const run = Effect.fnUntraced(function* (lab: Lab.Lab, host: string, command: st
   assert.strictEqual(status, 0, `${command}: ${err}`)
 })
 
-/** A firewall that drops UDP to these ports. */
-const wall = Effect.fnUntraced(function* (lab: Lab.Lab, host: string, ports: string) {
+/** A firewall that drops what comes in, or what goes out. */
+const wall = Effect.fnUntraced(function* (lab: Lab.Lab, host: string, what: string, hook = "input") {
   yield* run(lab, host, "nft add table inet wall")
-  yield* run(lab, host, "nft add chain inet wall input { type filter hook input priority 0 ; policy accept ; }")
-  yield* run(lab, host, `nft add rule inet wall input udp dport ${ports} drop`)
+  yield* run(lab, host, `nft add chain inet wall ${hook} { type filter hook ${hook} priority 0 ; policy accept ; }`)
+  yield* run(lab, host, `nft add rule inet wall ${hook} udp dport ${what} drop`)
 })
 
 const bridge = (lab: Lab.Lab, options: string) => run(lab, "sw", `ip link set bridge0 type bridge ${options}`)
@@ -59,9 +59,8 @@ describe.skipIf(Lab.unavailable !== undefined)("the doctor on real hosts", { con
     2,
     (lab) =>
       Effect.gen(function* () {
-        yield* run(lab, "c2", "nft add table inet wall")
-        yield* run(lab, "c2", "nft add chain inet wall input { type filter hook input priority 0 ; policy accept ; }")
-        yield* run(lab, "c2", "nft add rule inet wall input udp dport 8888 meta length > 1000 drop")
+        yield* wall(lab, "c2", "8888 meta length > 1000")
+        yield* wall(lab, "c1", "32768-60999 meta length > 900", "output")
         const source = join(lab.folder, "source")
         mkdirSync(source)
         Trees.random(join(source, "small"), 100_000)
@@ -69,8 +68,11 @@ describe.skipIf(Lab.unavailable !== undefined)("the doctor on real hosts", { con
         const catchers = yield* lab.catchers(2)
         const ended = yield* lab.mrsync("m", "doctor", "--json", "--catchers", "2").ended
         isThere(ended, "by-length c2")
+        isThere(ended, "long-answers c1")
+        yield* run(lab, "c1", "nft delete table inet wall")
         for (const finding of findings(ended)) assert.notMatch(finding, /^(narrow|slow|not-glued|loss)/)
-        const [, c2] = ended.report.crowd.catchers
+        const [c1, c2] = ended.report.crowd.catchers
+        assert.isTrue(c1.answerPacketBytes > 895 && c1.answerPacketBytes <= 900)
         assert.deepStrictEqual([c2.packetBytes, c2.tooLongPacketBytes], [1000, 1001])
         // a signature for each would take longer than that
         const taken = c2.steps.filter(({ arrived, sent }: Step) => arrived === sent)

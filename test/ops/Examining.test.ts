@@ -174,6 +174,7 @@ describe("findings of a network", () => {
     ["loss", path({ loss: 0.1 }), ["loss c2"]],
     ["slow", path({ narrow }), ["slow c2"]],
     ["answers-lost", path({ loss: 0.6 }, "c2", "Answers"), ["answers-lost c2"]],
+    ["long-answers", path({ mtuBytes: 1000 }, "c2", "Answers"), ["long-answers c2"]],
     ["small-buffer-there", { network: { receiveBufferBytes: 600_000 } }, ["small-buffer-there c1 c2"]],
     ["too-few", { options: { catchers: 3 } }, ["too-few"]],
     ["away", { options: { hosts: ["c1", "c2", "c9"] } }, ["away"]],
@@ -225,6 +226,20 @@ describe("findings of a network", () => {
       const [c1, c2] = crowd.catchers
       assert.deepStrictEqual([c1.packetBytes, c2.packetBytes], [1484, most])
       for (const { arrived, sent } of c2.steps) assert.strictEqual(arrived, sent)
+    })
+  )
+
+  it.effect.each([
+    ["in the open", undefined],
+    ["under a seal", Keys.ofSecrets(new Uint8Array(32).fill(1), new Uint8Array(32).fill(2))]
+  ] as const)("the length at which answers end is told, %s", ([, keys]) =>
+    Effect.gen(function* () {
+      const story = path({ mtuBytes: 1000 }, "c2", "Answers")
+      const { crowd } = yield* inTime(examined({ ...story, ...(keys === undefined ? {} : { keys }) }))
+      assert.deepStrictEqual(
+        crowd.catchers.map(({ answerPacketBytes }) => answerPacketBytes),
+        [undefined, 1000]
+      )
     })
   )
 

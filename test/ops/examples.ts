@@ -78,6 +78,7 @@ export const crowd: Readonly<Record<string, Partial<Crowd>>> = {
   "no-page": second({ steps: [step(10, 400, 0)] }),
   narrow: second({ packetBytes: 1400, tooLongPacketBytes: 1401 }),
   "by-length": second({ packetBytes: 1000, tooLongPacketBytes: 1001, takesGlued: false }),
+  "long-answers": second({ answerPacketBytes: 1000 }),
   "not-glued": second({ takesGlued: false }),
   loss: second({ steps: [step(10, 400, 380), step(100, 2000, 1900), step(1000, 20_000, 19_000)] }),
   "answers-lost": second({ asked: 11, answered: 3 }),

@@ -113,7 +113,7 @@ export const answering =
 const probed = (message: Message) =>
   message._tag === "Probe"
     ? {
-        ...{ _tag: "ProbeOk", probing: message.probing, train: message.train },
+        ...{ _tag: "ProbeOk", probing: message.probing, train: message.train, pageBytes: 0 },
         ...{ single: Limits.maxPageBytes, times: 1, glued: Limits.maxPageBytes }
       }
     : undefined

@@ -1,6 +1,7 @@
 /** A joiner that answers polls and no question once held everybody at the open barrier for 12 time-outs. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { mute } from "../../src/session/Silence.ts"
 import type { Report } from "../../src/report/Report.ts"
 import * as Simulation from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
@@ -45,7 +46,7 @@ describe("a catcher that answers polls and no question [Q-2]", () => {
       const lost = report?.catchers.filter(({ state }) => state === "Lost")
       assert.deepStrictEqual(
         lost?.map(({ failures, id }) => [id, failures[0].reason]),
-        [["mute1", "alive, but it did not answer a question for too long"]]
+        [["mute1", mute]]
       )
     })
   )

@@ -51,7 +51,17 @@ const measuring = <A, E>(
           probes.push(probe)
           for (const slot of probe.audience) {
             const { probing, session, train } = probe
-            const usual = { session, slot, incarnation: 1, probing, train, single: 0, times: 2, glued: 0 }
+            const usual = {
+              session,
+              slot,
+              incarnation: 1,
+              probing,
+              train,
+              single: 0,
+              times: 2,
+              glued: 0,
+              pageBytes: probe.pageBytes
+            }
             const own = longest(slot, probe)
             if (own !== undefined) measurer.onLongest({ _tag: "ProbeOk", ...usual, ...own })
           }
@@ -179,6 +189,28 @@ describe("the longest datagram that passes", () => {
       assert.deepStrictEqual(outcome.get(1), { reachedBytes: 5010, tooLongBytes: 5021 })
       assert.isBelow(probes.length, 900)
     })
+  )
+
+  it.effect(
+    "of answers is found where the longest does not come, in steps; those that come are not looked into [N-6]",
+    () =>
+      Effect.gen(function* () {
+        // c1's come, c3's are lost beyond 500 bytes, c4 says nothing, and of c5's most are lost, of any length
+        const heard: Readonly<Record<number, (pageBytes: number) => boolean>> = {
+          ...{ 1: () => true, 3: (pageBytes) => pageBytes <= 500, 4: () => false },
+          5: (pageBytes) => pageBytes % 20 === 0
+        }
+        const longest = (slot: number, { pageBytes }: Probe) => (heard[slot](pageBytes) ? { single: 1432 } : undefined)
+        const { outcome, probes, tookMillis } = yield* measuring({ longest }, ({ longestAnswers }) =>
+          longestAnswers([1, 3, 4, 5])
+        )
+        assert.deepStrictEqual([...outcome], [[3, { reachedBytes: 500, tooLongBytes: 504 }]])
+        assert.deepStrictEqual(probes[0].pageBytes, 1176)
+        for (const { audience, train } of probes) if (train > 1) assert.notInclude(audience, 1)
+        assert.isBelow(tookMillis, 5000)
+        const { probes: few } = yield* measuring({ longest }, ({ longestAnswers }) => longestAnswers([1]))
+        assert.strictEqual(few.length, 1)
+      })
   )
 
   it.effect("a catcher that does not answer is left out, and an answer of another probing is none", () =>

@@ -34,7 +34,7 @@ const probed = Effect.fnUntraced(function* (
         bytes += sentBytes
         const { audience, probing: number, session, train } = probe
         for (const slot of audience) {
-          const said = { session, slot, incarnation: slot, probing: number, train, ...answer(slot) }
+          const said = { session, slot, incarnation: slot, probing: number, train, pageBytes: 0, ...answer(slot) }
           probing.onAnswer({ _tag: "ProbeOk", ...said })
         }
         return sentBytes

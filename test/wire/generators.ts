@@ -120,7 +120,15 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Aborted", { ...who, file }),
     Schema.TaggedStruct("ByeOk", who),
     Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32, held: size }),
-    Schema.TaggedStruct("ProbeOk", { ...who, probing: u32, train: u32, single: u16, times: u16, glued: u16 })
+    Schema.TaggedStruct("ProbeOk", {
+      ...who,
+      probing: u32,
+      train: u32,
+      single: u16,
+      times: u16,
+      glued: u16,
+      pageBytes: int(0, Limits.longestAnswerPage)
+    })
   ])
 })
 
