@@ -103,12 +103,12 @@ const watched = (options: Forecast.Options, input: Input) =>
     )
   })
 
-/** What a page that arrives costs, and a catcher that hears another one join: seconds of a core, measured. */
-const pageSeconds = 3.3e-6
-const joinSeconds = 27e-6
+/** What a page that arrives costs, and a catcher beside its pages: seconds of a core, measured. */
+const pageSeconds = 2e-6
+const catcherSeconds = 6e-3
 
 const estimateSeconds = ({ catchers, pageBytes, sizeBytes }: Input): number =>
-  catchers * (Math.ceil(sizeBytes / pageBytes) * pageSeconds + catchers * joinSeconds)
+  catchers * (Math.ceil(sizeBytes / pageBytes) * pageSeconds + catcherSeconds)
 
 /** What takes longer than this is told how far it is, so often. */
 const patienceSeconds = 10

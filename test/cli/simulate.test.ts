@@ -7,7 +7,7 @@ import { simulated, simulating } from "./simulating.ts"
 
 it.effect("a simulation that takes minutes tells so at once, and goes on telling; also beside JSON", () =>
   Effect.gen(function* () {
-    const { err, run } = simulating({ catchers: 800, sizeBytes: 32 * 1024 * 1024, json: true })
+    const { err, run } = simulating({ catchers: 1500, sizeBytes: 32 * 1024 * 1024, json: true })
     const fiber = yield* Effect.forkChild(run)
     yield* TestClock.adjust("65 seconds")
     yield* Fiber.interrupt(fiber)
