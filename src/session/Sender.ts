@@ -23,6 +23,7 @@ import { type Refused, Transport, type TransportError } from "../transport/Trans
 import type { Audience } from "../wire/Message.ts"
 import { MasterExchange } from "./Exchange.ts"
 import * as Monotonic from "./Monotonic.ts"
+import { RateLimit } from "./RateLimit.ts"
 import { Waiting } from "./Waits.ts"
 
 /** Glued page datagrams in a lane's slab; `bytes` is the part that is filled. */
@@ -128,12 +129,6 @@ export interface Made {
   /** Sends until interrupted. */
   readonly run: Effect.Effect<never, TransportError>
 }
-
-/**
- * A limited sender may run ahead of its rate by this much; sleeping for less would only measure the
- * timer.
- */
-const burstMillis = 5
 
 /**
  * Makes the sender of a session; it sends nothing before `run` is run. `bytesPerSecond`: a cap,
@@ -256,13 +251,15 @@ interface Parts {
 class Sending {
   totals: Totals = { pages: 0, repaired: 0, parity: 0, bytes: 0 }
   readonly waits: Waiting
-  private dueMillis = 0
+  private readonly limit: RateLimit | undefined
   private readonly options: Options
   private readonly parts: Parts
 
   constructor(options: Options, parts: Parts) {
+    const { bytesPerSecond } = options
     this.options = options
     this.parts = parts
+    this.limit = bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond)
     this.waits = new Waiting(parts.now)
   }
 
@@ -305,7 +302,6 @@ class Sending {
    */
   private readonly send = Effect.fnUntraced({ self: this }, function* (batch: PageBatch, lane: OwnLane) {
     const { lanes, now, pacer } = this.parts
-    const { bytesPerSecond } = this.options
     const { bytes, datagramBytes, isWanted, slab } = batch
     for (let at = 0, end = 0; at < bytes; at = end) {
       // repairs go before what is left of another lane's slab, and everything before a straggler's
@@ -320,7 +316,8 @@ class Sending {
       end = Math.min(bytes, at + this.share(batches, batchBytes, pollBytes))
       yield* this.sendPart(batch, at, end)
       if (Polls.sinceLastPoll(pacer.window) >= pollBytes) yield* this.poll(lane)
-      if (bytesPerSecond !== undefined) yield* this.limitRate(end - at, bytesPerSecond)
+      const aheadMillis = this.limit?.sent(end - at, now()) ?? 0
+      if (aheadMillis > 0) yield* this.holdBack(aheadMillis)
     }
     lane.release(slab)
   })
@@ -393,14 +390,13 @@ class Sending {
     })
   }
 
-  private limitRate(bytes: number, bytesPerSecond: number): Effect.Effect<void> {
+  private holdBack(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { now } = this.parts
-      this.dueMillis = Math.max(now(), this.dueMillis) + (bytes / bytesPerSecond) * 1000
-      const ahead = this.dueMillis - now()
-      if (ahead <= burstMillis) return Effect.void
       this.waits.begin("Rate")
-      return Effect.map(Effect.sleep(ahead), () => this.waits.end())
+      return Effect.map(Effect.sleep(millis), () => {
+        this.waits.end()
+        this.limit?.slept(this.parts.now())
+      })
     })
   }
 }
