@@ -3,7 +3,9 @@
  * what its timers come late is made up afterwards: else each sleep would take a part of the rate.
  */
 
-/** A sender may run ahead of its rate by this much; sleeping for less would only measure the timer. */
+/**
+ * A sender may run ahead of its rate by this much; sleeping for less would only measure the timer.
+ */
 const burstMillis = 5
 /** What a sleep has come late beyond this is lost: all of it at once would be a burst. */
 const mostLateMillis = 20
