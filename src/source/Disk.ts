@@ -265,7 +265,7 @@ const readMembers = Effect.fn("DiskSource.readMembers")(function* (
   return failures
 })
 
-/** Not an effect: of many small files each would be a fifth of the time. */
+/** No effect: there are thousands of them, and a small file is read in less time than one takes. */
 const readMember = (files: Files, entry: number, part: Uint8Array): Result.Result<void, Failed> =>
   Result.flatMap(memberAt(files, entry, part), ({ found, path }) => {
     const isStill = (now: Status.Status) => isSame(found, now)

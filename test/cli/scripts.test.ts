@@ -11,6 +11,7 @@ it.each([
   [["sim.mjs", "--sead", "1"], "sim.mjs: Unknown option '--sead'"],
   [["parity.mjs", "--page", "x"], "parity.mjs: --page x: a number from 1 to 65535 is expected\n"],
   [["parity.mjs", "--page"], "parity.mjs: Option '--page <value>' argument missing\n"],
+  [["small.mjs", "tree"], "small.mjs: a tree to read and a directory to write to are expected\n"],
   [["mutants.mjs", "--seeds", "x"], "mutants.mjs: --seeds x: a number from 1 to 4294967295 is expected\n"],
   [["mutants.mjs", "nobody"], 'mutants.mjs: "nobody": one of hash, ']
 ] as const)("%j", ([script, ...args], expected) => {
