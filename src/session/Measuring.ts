@@ -228,7 +228,7 @@ export class Measurer {
       const tooLongBytes = Limits.longestAnswerPage
       this.begin()
       const whole = yield* this.ask(slots, (audience) => this.probe(tooLongBytes, audience))
-      const others = slots.filter((slot) => !whole.heard.has(slot)).slice(0, examined)
+      const others = ascending(slots.filter((slot) => !whole.heard.has(slot))).slice(0, examined)
       if (others.length === 0) return new Map<number, Longest>()
       yield* this.climb({ reachedBytes: 0, tooLongBytes }, answerStep, others)
       // an answer to this comes behind all others
@@ -269,8 +269,7 @@ export class Measurer {
       const asked = new Map<number, number>()
       const first = (this.firstQuestion = this.question + 1)
       for (let i = 0, pause = pauseMillis; i < questions; i++, pause *= pauseGrowth) {
-        // an audience is told by its gaps, so that it ascends
-        const silent = slots.filter((slot) => !heard.has(slot)).toSorted((a, b) => a - b)
+        const silent = ascending(slots.filter((slot) => !heard.has(slot)))
         if (silent.length === 0) break
         this.question++
         for (let at = 0; at < silent.length; at += Limits.maxSliceSlots)
@@ -293,6 +292,9 @@ export class Measurer {
     return Effect.asVoid(Effect.timeoutOption(all, Math.round(millis)))
   }
 }
+
+/** An audience is told by its gaps, so that it ascends. */
+const ascending = (slots: Audience): Audience => slots.toSorted((a, b) => a - b)
 
 /** What came of a round of questions. */
 class Round {

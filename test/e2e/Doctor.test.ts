@@ -54,34 +54,30 @@ describe.skipIf(Lab.unavailable !== undefined)("the doctor on real hosts", { con
     })
   )
 
-  test(
-    "a firewall that drops by length: to the byte, and the rate is that of what passes, also under a seal",
-    2,
-    (lab) =>
-      Effect.gen(function* () {
-        yield* wall(lab, "c2", "8888 meta length > 1000")
-        yield* wall(lab, "c1", "32768-60999 meta length > 900", "output")
-        const source = join(lab.folder, "source")
-        mkdirSync(source)
-        Trees.random(join(source, "small"), 100_000)
-        const there = lab.mrsync("c2", "doctor", "--json")
-        const catchers = yield* lab.catchers(2)
-        const ended = yield* lab.mrsync("m", "doctor", "--json", "--catchers", "2").ended
-        isThere(ended, "by-length c2")
-        isThere(ended, "long-answers c1")
-        yield* run(lab, "c1", "nft delete table inet wall")
-        for (const finding of findings(ended)) assert.notMatch(finding, /^(narrow|slow|not-glued|loss)/)
-        const [c1, c2] = ended.report.crowd.catchers
-        assert.isTrue(c1.answerPacketBytes > 895 && c1.answerPacketBytes <= 900)
-        assert.deepStrictEqual([c2.packetBytes, c2.tooLongPacketBytes], [1000, 1001])
-        // a signature for each would take longer than that
-        const taken = c2.steps.filter(({ arrived, sent }: Step) => arrived === sent)
-        assert.isAbove(taken.at(-1).bytesPerSecond, 15e6)
-        isThere(yield* there.ended, "firewall-length")
-        const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", source).ended
-        assert.strictEqual(master.status, 0, master.err)
-        for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
-      })
+  test("a firewall that drops by length: to the byte, on both ways, and the rate is that of what passes", 2, (lab) =>
+    Effect.gen(function* () {
+      yield* wall(lab, "c2", "8888 meta length > 1000")
+      yield* wall(lab, "c1", "32768-60999 meta length > 900", "output")
+      const source = join(lab.folder, "source")
+      mkdirSync(source)
+      Trees.random(join(source, "small"), 100_000)
+      const there = lab.mrsync("c2", "doctor", "--json")
+      const catchers = yield* lab.catchers(2)
+      const ended = yield* lab.mrsync("m", "doctor", "--json", "--catchers", "2").ended
+      isThere(ended, "by-length c2")
+      isThere(ended, "long-answers c1")
+      yield* run(lab, "c1", "nft delete table inet wall")
+      for (const finding of findings(ended)) assert.notMatch(finding, /^(narrow|slow|not-glued|loss)/)
+      const [c1, c2] = ended.report.crowd.catchers
+      assert.strictEqual(c1.answerPacketBytes, 900)
+      assert.deepStrictEqual([c2.packetBytes, c2.tooLongPacketBytes], [1000, 1001])
+      // how fast depends on what else this machine does
+      for (const { arrived, sent } of c2.steps as ReadonlyArray<Step>) assert.isAbove(arrived ?? 0, sent / 2)
+      isThere(yield* there.ended, "firewall-length")
+      const master = yield* lab.mrsync("m", "send", "--json", "--catchers", "2", source).ended
+      assert.strictEqual(master.status, 0, master.err)
+      for (const { ended } of catchers) assert.strictEqual((yield* ended).status, 0)
+    })
   )
 
   test(
