@@ -107,7 +107,9 @@ export const sendBytes = (datagramBytes: number): number =>
  * A slab holds what is handed to the air at once: several kernel sends, and at least one of the
  * largest datagrams.
  */
-export const slabBytes = 4 * batchBytes
+export const slabBytes = 8 * batchBytes
+/** A slab that the air does not take within this time is filled by half only: the next file waits for it. */
+export const slabMillis = 10
 
 /** A regular file up to this size travels in a bundle. */
 export const smallFileBytes = 512 * 1024

@@ -146,9 +146,10 @@ export const make = (options: Options): Effect.Effect<Made, never, Transport | M
       // what waits for room on the stragglers' lane steps aside
       pacer.room.openUnsafe()
     }
-    const fresh = yield* makeLane(queued)
-    const repair = yield* makeLane(queued)
-    const straggler = yield* makeLane(queued)
+    const slabBytes = () => Window.slabBytes(pacer.window, now())
+    const fresh = yield* makeLane(queued, slabBytes)
+    const repair = yield* makeLane(queued, slabBytes)
+    const straggler = yield* makeLane(queued, slabBytes)
     const lanes = { fresh, repair, straggler }
     const sending = new Sending(options, { exchange, lanes, now, pacer, refused, work })
     const told = { totals: () => sending.totals, window: () => pacer.window }
@@ -407,7 +408,7 @@ interface OwnLane extends Lane {
   readonly release: (slab: Uint8Array) => void
 }
 
-const makeLane = (onQueued: () => void): Effect.Effect<OwnLane> =>
+const makeLane = (onQueued: () => void, slabBytes: () => number): Effect.Effect<OwnLane> =>
   Effect.sync(() => {
     const idle = Array.from({ length: Limits.airSlabs }, () => new ArrayBuffer(Limits.slabBytes))
     // Every use of a slab is a view of its own: one that is given back long after it was carried is
@@ -430,7 +431,7 @@ const makeLane = (onQueued: () => void): Effect.Effect<OwnLane> =>
           free.closeUnsafe()
           return Effect.andThen(free.await, take(hold))
         }
-        const slab = new Uint8Array(buffer)
+        const slab = new Uint8Array(buffer, 0, slabBytes())
         held.add(slab)
         hold(slab)
         return Effect.void

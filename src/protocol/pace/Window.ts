@@ -273,6 +273,13 @@ export const delaying = (self: Window, batchBytes: number, nowMillis: number): R
   return slow.length * 2 <= ackers.length ? slow.map((acker) => acker.slot) : []
 }
 
+/** What a slab is filled with. Each is a step of the program, so that fewer are better where the air takes them quickly. */
+export const slabBytes = (self: Window, nowMillis: number): number => {
+  const ackers = bounding(self, nowMillis)
+  const isQuick = ackers.length > 0 && Math.min(...ackers.map(rateOf)) * Limits.slabMillis >= Limits.slabBytes
+  return isQuick ? Limits.slabBytes : Limits.slabBytes / 2
+}
+
 /** Sends in a window, at least. Each wakes every catcher, so there are no more of them than the path's queue needs. */
 export const parts = (self: Window): number => (isShallow(self) ? 4 : 2)
 

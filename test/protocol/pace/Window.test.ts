@@ -211,6 +211,17 @@ describe("Window", () => {
     assert.deepStrictEqual([...Polls.askedNext(tiny, 0)], slots)
   })
 
+  it("a slab is filled wholly where the slowest acker takes that quickly, else by half", () => {
+    const half = Limits.slabBytes / 2
+    const filled = (w: Window.Window) => Window.slabBytes(w, 0)
+    assert.strictEqual(filled(Window.make(large)), half)
+    assert.strictEqual(filled(make([1])), half)
+    const quickly = Limits.slabBytes / Limits.slabMillis
+    const after = (bytesPerMillis: number) => drive(start(make([1])), { bytesPerMillis, rttMillis: 1 }, 300).window
+    assert.strictEqual(filled(after(quickly * 2)), Limits.slabBytes)
+    assert.strictEqual(filled(after(quickly / 2)), half)
+  })
+
   describe("where answers are lost [A-3]", () => {
     /** Ackers 0 to 31 of which number 5 gets four pages of five; polls and answers half a millisecond apart. */
     const lossy = (() => {
