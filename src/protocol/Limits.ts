@@ -108,7 +108,10 @@ export const sendBytes = (datagramBytes: number): number =>
  * largest datagrams.
  */
 export const slabBytes = 8 * batchBytes
-/** A slab that the air does not take within this time is filled by half only: the next file waits for it. */
+/**
+ * A slab that the air does not take within this time is filled by half only: the next file waits
+ * for it.
+ */
 export const slabMillis = 10
 
 /** A regular file up to this size travels in a bundle. */

@@ -273,7 +273,10 @@ export const delaying = (self: Window, batchBytes: number, nowMillis: number): R
   return slow.length * 2 <= ackers.length ? slow.map((acker) => acker.slot) : []
 }
 
-/** What a slab is filled with. Each is a step of the program, so that fewer are better where the air takes them quickly. */
+/**
+ * What a slab is filled with. Each is a step of the program, so that fewer are better where the air
+ * takes them quickly.
+ */
 export const slabBytes = (self: Window, nowMillis: number): number => {
   const ackers = bounding(self, nowMillis)
   const isQuick = ackers.length > 0 && Math.min(...ackers.map(rateOf)) * Limits.slabMillis >= Limits.slabBytes
