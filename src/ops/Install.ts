@@ -58,7 +58,7 @@ export const commandOf = ({ bytes, hash }: Pick<Program, "bytes" | "hash">, vers
     `echo ${wanted}$(uname -sm)`,
     'mkdir -p "$d" && t=$(mktemp "$d/new.XXXXXX") || exit 1',
     // where the connection ends, too
-    'leave() { rm -f "$t"; }',
+    'leave() { rm -f "$t"; rmdir "$d" 2>/dev/null; }',
     "trap leave EXIT",
     `head -c ${bytes} > "$t" || exit 1`,
     `if [ "$(sha256sum < "$t" | cut -c1-64)" != ${hash} ]; then echo "what arrived has not the hash of the program" >&2; exit 1; fi`,
