@@ -211,9 +211,9 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
     })
   )
 
-  it.effect.skipIf(staysInMemory)(
-    "more blocks begun than there are buffers: the oldest are spilled and read back",
-    () =>
+  // in memory nothing is written, or read back
+  if (!staysInMemory)
+    it.effect("more blocks begun than there are buffers: the oldest are spilled and read back", () =>
       Effect.gen(function* () {
         const file = sent(many)
         const { assembly, content, pool, writes, verified } = yield* begin(file)
@@ -229,7 +229,7 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
         assembly.release()
         assertWhole(pool)
       })
-  )
+    )
 
   it.effect("without a single buffer, because other files have them all", () =>
     Effect.gen(function* () {
@@ -384,23 +384,25 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
     })
   )
 
-  it.effect.skipIf(staysInMemory)("a writer that fails is an error of the put, and keeps no buffer", () =>
-    Effect.gen(function* () {
-      for (const operation of ["write", "read"] as const) {
-        const file = sent(many)
-        const { assembly, fail, pool } = yield* begin(file)
-        const half = striped(file).slice(0, file.layout.blocks)
-        yield* put(assembly, file, half)
-        fail(operation)
-        const rest = put(assembly, file, striped(file).slice(half.length))
-        const error = yield* Effect.flip(rest)
-        assert.strictEqual(error._tag, "StoreError")
-        assert.strictEqual(error.code, "ENOSPC")
-        assembly.release()
-        assertWhole(pool)
-      }
-    })
-  )
+  // in memory nothing is written, or read back
+  if (!staysInMemory)
+    it.effect("a writer that fails is an error of the put, and keeps no buffer", () =>
+      Effect.gen(function* () {
+        for (const operation of ["write", "read"] as const) {
+          const file = sent(many)
+          const { assembly, fail, pool } = yield* begin(file)
+          const half = striped(file).slice(0, file.layout.blocks)
+          yield* put(assembly, file, half)
+          fail(operation)
+          const rest = put(assembly, file, striped(file).slice(half.length))
+          const error = yield* Effect.flip(rest)
+          assert.strictEqual(error._tag, "StoreError")
+          assert.strictEqual(error.code, "ENOSPC")
+          assembly.release()
+          assertWhole(pool)
+        }
+      })
+    )
 
   /** Gives parity for `lost` of a block, as the reducer would. */
   const recover = Effect.fnUntraced(function* (
