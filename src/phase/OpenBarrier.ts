@@ -82,7 +82,9 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       const isComplete = answer._tag === "Complete" && root !== undefined
       if (answer._tag === "SitOut") satOut.set(slot, answer)
       if (isComplete) complete.add(slot)
-      const isAnswered = answer._tag === "OpenOk" || answer._tag === "SitOut" || isComplete
+      // one that stood still may answer an earlier opening, and would ignore the pages of this one
+      const isOpen = answer._tag === "OpenOk" && answer.opening === opening
+      const isAnswered = isOpen || answer._tag === "SitOut" || isComplete
       if (isAnswered) looks(slot, undefined)
       return isAnswered
     }

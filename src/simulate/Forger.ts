@@ -95,7 +95,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
     case "Open":
       return [
         dice.hits(0.7)
-          ? { _tag: "OpenOk", ...sender, file: said.file }
+          ? { _tag: "OpenOk", ...sender, file: said.file, opening: said.opening }
           : { _tag: "SitOut", ...sender, file: said.file, reason: "forged", about: "File" }
       ]
     case "Eof":

@@ -229,7 +229,7 @@ export class Liar {
     switch (said._tag) {
       case "Open":
         if (self.manner === "boasts") return [{ _tag: "Complete", ...sender, file: said.file, held: this.held() }]
-        return [{ _tag: "OpenOk", ...sender, file: said.file }]
+        return [{ _tag: "OpenOk", ...sender, file: said.file, opening: said.opening }]
       case "Eof": {
         const { count, file, first, round } = said
         if (self.manner === "boasts") return [{ _tag: "Complete", ...sender, file, held: this.held() }]
@@ -299,7 +299,7 @@ export class Liar {
     const round = "round" in said ? said.round : dice.whole(0, 9)
     const held = this.held()
     return dice.pick<FromCatcher>(
-      { _tag: "OpenOk", ...sender, file },
+      { _tag: "OpenOk", ...sender, file, opening: round },
       { _tag: "SitOut", ...sender, file, reason: "a lie", about: dice.pick("File", "Tree") },
       { _tag: "Complete", ...sender, file, held },
       { _tag: "CloseOk", ...sender, file, from: dice.whole(0, 9), failures: [], next: dice.pick(undefined, 0, 1) },

@@ -53,7 +53,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       w.at = Math.max(w.at, bytesOf(message) - w.tailBytes)
       return [message.probing, message.train]
     case "OpenOk":
-      return [message.file, 0]
+      return [message.file, message.opening]
     case "Complete":
       w.u64(message.held)
       return [message.file, 0]
@@ -232,7 +232,7 @@ const takeAnswer = (type: number, sender: Sender, file: number, index: number, r
     case Header.types.ProbeOk:
       return { _tag: "ProbeOk", ...sender, probing: file, train: index, ...takeArrived(r) }
     case Header.types.OpenOk:
-      return { _tag: "OpenOk", ...sender, file }
+      return { _tag: "OpenOk", ...sender, file, opening: index }
     case Header.types.Complete:
       return { _tag: "Complete", ...sender, file, held: r.u64() }
     case Header.types.Aborted:

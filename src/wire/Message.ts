@@ -181,10 +181,11 @@ interface Holding extends Answer {
   readonly held: number
 }
 
-/** C> Answer to Open: the file is open here. */
+/** C> Answer to Open: the file is open here, for the pages of that opening. */
 export interface OpenOk extends Answer {
   readonly _tag: "OpenOk"
   readonly file: number
+  readonly opening: number
 }
 
 /** C> Answer to Open, Eof or Close, and unasked [O-7]: this catcher takes no part in this file. */

@@ -152,7 +152,7 @@ describe("PageReceiver", () => {
       broken[0] ^= 1
       const bodiless = Codec.encode(eof(1, 1)).slice(0, 30)
       Header.putU16(bodiless, 4, 30)
-      const fromCatcher = Codec.encode({ _tag: "OpenOk", session, slot: 0, incarnation: 1, file: 1 })
+      const fromCatcher = Codec.encode({ _tag: "OpenOk", session, slot: 0, incarnation: 1, file: 1, opening: 1 })
       const unknown = Codec.encode({ _tag: "Bye", session })
       unknown[3] = 99
       for (const bytes of [bodiless, unknown]) Codec.putChecksum(bytes)

@@ -75,6 +75,21 @@ describe("OpenBarrier", () => {
     })
   )
 
+  it.effect("an answer to another opening of the file does not count [O-1]", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { run } = yield* rig(
+        1,
+        answering((message) => {
+          if (message._tag !== "Open") return undefined
+          return { _tag: "OpenOk", opening: ++asked < 3 ? message.opening - 1 : message.opening }
+        })
+      )
+      const { opened } = yield* run(OpenBarrier.open(carried, [0], { pageBytes: 512, token: content.token }))
+      assert.deepStrictEqual([opened, asked], [[0], 3])
+    })
+  )
+
   it.effect("carries the root where it is known, and tells who recognised the content [O-4]", () =>
     Effect.gen(function* () {
       const root = new Uint8Array(32).fill(9)

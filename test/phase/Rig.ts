@@ -106,7 +106,10 @@ export const answering =
     slots.flatMap((who) => {
       if (!("audience" in message) || !message.audience.includes(who.slot)) return []
       const said = answer(message, who.slot)
-      return said === undefined ? [] : [{ session: message.session, file: 1, held: 0, ...who, ...said } as Message]
+      const opening = message._tag === "Open" ? { opening: message.opening } : {}
+      return said === undefined
+        ? []
+        : [{ session: message.session, file: 1, held: 0, ...opening, ...who, ...said } as Message]
     })
 
 /** Every probe has arrived. */

@@ -33,7 +33,7 @@ const stopped = () => {
       case "Poll":
         return [{ _tag: "PollOk", ...who, poll: message.poll, received: 0, dropped: 0, held: 0 }]
       case "Open":
-        return [{ _tag: "OpenOk", ...who, file: message.file }]
+        return [{ _tag: "OpenOk", ...who, file: message.file, opening: message.opening }]
       case "Eof":
         if (message.root === undefined) return []
         return [

@@ -24,7 +24,7 @@ import { endpoint, inTime } from "../phase/Rig.ts"
 
 const session = 9n
 const who = { session, slot: 3, incarnation: 7 }
-const opened: Message = { _tag: "OpenOk", ...who, file: 5 }
+const opened: Message = { _tag: "OpenOk", ...who, file: 5, opening: 1 }
 
 const page = (of: bigint) => {
   const bytes = new Uint8Array(24 + 4)

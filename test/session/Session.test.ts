@@ -55,7 +55,7 @@ const okFrom = (
   message._tag === "Open"
     ? slots
         .filter(({ slot }) => message.audience.includes(slot))
-        .map((who) => ({ _tag: "OpenOk", session: message.session, file: message.file, ...who }))
+        .map((who) => ({ _tag: "OpenOk", session: message.session, file: message.file, opening: 1, ...who }))
     : []
 
 describe("Session.ask", () => {
@@ -225,7 +225,7 @@ describe("Session.ask", () => {
       )
       const slots = yield* joined(session, 1)
       const stranger = yield* endpoint(network.layerCatcher("stranger"))
-      const right: Message = { _tag: "OpenOk", session: session.id, file, slot: 0, incarnation: 1 }
+      const right: Message = { _tag: "OpenOk", session: session.id, file, opening: 1, slot: 0, incarnation: 1 }
       yield* stranger.sendTo(transport.local, Codec.encode(right))
       const before = session.ignored()
       const asked = question(session, slots, { patienceMillis: 300 })

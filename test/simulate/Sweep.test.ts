@@ -201,6 +201,10 @@ describe("seeds that have failed", () => {
   it.effect("7000819: a revision that came before what stands was counted made a catcher mute", () =>
     check(7_000_819, { isDelta: true })
   )
+
+  it.effect("9100063: a frozen catcher's answer to an earlier opening let a file begin that it ignored", () =>
+    check(9_100_063, { isDelta: true })
+  )
   it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
     check(7_000_346, { isDelta: true })
   )

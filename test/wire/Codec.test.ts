@@ -139,7 +139,10 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     },
     header("05", "3500", "44332211") + "03 6300000000000000 9805 00000000 01000000 00 0500 0100 01 d25db192"
   ],
-  [{ _tag: "OpenOk", ...answer, file }, header("06", "2200", "44332211") + "0500 0d0c0b0a f57d4789"],
+  [
+    { _tag: "OpenOk", ...answer, file, opening: 0x01020304 },
+    header("06", "2200", "44332211", "04030201") + "0500 0d0c0b0a 83ed735d"
+  ],
   [
     { _tag: "SitOut", ...answer, file, reason: "full", about: "File" },
     header("07", "2800", "44332211") + "0500 0d0c0b0a 00 04 66756c6c 324960c4"

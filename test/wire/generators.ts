@@ -103,7 +103,7 @@ const Parts = Schema.Struct({
     Schema.TaggedStruct("Close", { file, from: u32, audience }),
     Schema.TaggedStruct("Abort", { file: Schema.UndefinedOr(file), isPutOff: Schema.Boolean, reason: text, audience }),
     Schema.TaggedStruct("Bye", {}),
-    Schema.TaggedStruct("OpenOk", { ...who, file }),
+    Schema.TaggedStruct("OpenOk", { ...who, file, opening: u32 }),
     Schema.TaggedStruct("SitOut", { ...who, file, reason: text, about: Schema.Literals(["File", "Tree", "Veto"]) }),
     Schema.TaggedStruct("Missing", { ...who, file, round: u32, held: size, lacks, runs, spoiled: Schema.Boolean }),
     Schema.TaggedStruct("Complete", { ...who, file, held: size }),

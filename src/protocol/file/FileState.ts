@@ -133,7 +133,7 @@ export type Event =
 
 /** Answers to the master. */
 export type Answer =
-  | { readonly _tag: "OpenOk" }
+  | { readonly _tag: "OpenOk"; readonly opening: number }
   | ({ readonly _tag: "SitOut" } & SitOutReason)
   | {
       readonly _tag: "Missing"
@@ -174,7 +174,7 @@ type Step = readonly [State, ReadonlyArray<Command>]
 const none: ReadonlyArray<Command> = []
 const stay = (state: State): Step => [state, none]
 const answer = (answer: Answer): Command => ({ _tag: "Answer", answer })
-const openOk = answer({ _tag: "OpenOk" })
+const openOk = ({ opening = 0 }: Coming) => answer({ _tag: "OpenOk", opening })
 const complete = answer({ _tag: "Complete" })
 const aborted = answer({ _tag: "Aborted" })
 const closeOk = (failures: ReadonlyArray<Failure>, from: number) =>
@@ -234,7 +234,7 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       const pages = heldOf(layout, event.held ?? [])
       const counters = { round: -1, heldAtRound: pages.held, stalledRounds: 0, rejected: 0 }
       const nothing = { parity: new Map(), spoiled: undefined, verifying: undefined }
-      return [{ _tag: "GetData", layout, opening, pages, ...counters, ...nothing }, [openOk]]
+      return [{ _tag: "GetData", layout, opening, pages, ...counters, ...nothing }, [openOk(state)]]
     }
     case "Recognised":
       return state.past === "Opening" ? ready : stay(state)
@@ -262,7 +262,7 @@ const getData = (state: GetData, event: Event): Step => {
   switch (event._tag) {
     case "Open": {
       if (isLate(state, event)) return stay(state)
-      if (isSame(state, event)) return [state, [openOk]]
+      if (isSame(state, event)) return [state, [openOk(state)]]
       // other pages from now on: what is held of the former ones is of no use [N-3] [E-1]
       const [opening, commands] = idle({ _tag: "Idle", past: "Aborted" }, event)
       return [opening, [{ _tag: "Discard" }, ...commands]]
