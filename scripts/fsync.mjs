@@ -6,6 +6,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,7 +17,9 @@ const { positionals, values } = Options.parse({
   options: { rounds: { type: "string", default: "5" } }
 })
 const rounds = Options.whole("--rounds", values.rounds, 1, 100)
-const [Disk, { Store }] = await Promise.all([import("../dist/store/disk/Disk.js"), import("../dist/store/Store.js")])
+const dist = fileURLToPath(new URL("../dist", import.meta.url))
+const load = (name) => import(Options.built(dist, `store/${name}.js`))
+const [Disk, { Store }] = await Promise.all([load("disk/Disk"), load("Store")])
 
 const metadata = { mode: 0o644, mtimeSeconds: 1, mtimeNanos: 0, uid: process.getuid(), gid: process.getgid() }
 const pathOf = (text) => new TextEncoder().encode(text)

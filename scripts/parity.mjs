@@ -4,15 +4,14 @@
  * The parity code on one core: MB/s of data, for blocks of 128 pages, in WebAssembly and in its reference. The best of many
  * short runs, because other work on the machine can only make one slower. Every decode is looked at.
  */
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Options from "./options.mjs"
 
 const { values } = Options.parse({ options: { page: { type: "string", default: "1432" } } })
 const pageBytes = Options.whole("--page", values.page, 1, 0xffff)
 
-const root = fileURLToPath(new URL("..", import.meta.url))
-const load = (name) => import(join(root, "dist/parity", `${name}.js`))
+const dist = fileURLToPath(new URL("../dist", import.meta.url))
+const load = (name) => import(Options.built(dist, `parity/${name}.js`))
 const [Code, Wasm] = await Promise.all([load("Code"), load("Wasm")])
 
 const pages = 128

@@ -9,7 +9,6 @@
  * it was.
  */
 import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Options from "./options.mjs"
@@ -31,7 +30,7 @@ const { values } = Options.parse({
 const one = values.seed === undefined ? undefined : Options.whole("--seed", values.seed, 0)
 const from = one ?? Options.whole("--from", values.from, 0)
 const count = one === undefined ? Options.whole("--seeds", values.seeds, 1) : 1
-const Sweep = await import(join(values.dist, "simulate/Sweep.js"))
+const Sweep = await import(Options.built(values.dist, "simulate/Sweep.js"))
 
 const settled = {
   ...(values.lies ? { isSealed: true, lies: true } : {}),
@@ -74,7 +73,7 @@ const forecast = async (Forecast, options) => {
 }
 
 if (values.endings !== undefined) {
-  const Forecast = await import(join(values.dist, "simulate/Forecast.js"))
+  const Forecast = await import(Options.built(values.dist, "simulate/Forecast.js"))
   for (const options of forecasts) told.push(JSON.stringify(options), await forecast(Forecast, options), "")
   writeFileSync(values.endings, told.join("\n"))
 }
