@@ -214,11 +214,6 @@ export class Assembly {
     return { bytes, held: new Uint8Array(pages) }
   }
 
-  /** Those of the pool go back. */
-  private give(buffer: BlockBuffer): void {
-    if (this.writer.memory === undefined) this.pool.give(buffer)
-  }
-
   private putAssembling(
     assembling: Assembling,
     page: number,
@@ -240,7 +235,7 @@ export class Assembly {
     if (this.writer.memory !== undefined) return Effect.void
     return Effect.ensuring(
       this.writer.write(this.offset(block), bytes),
-      Effect.sync(() => this.give(buffer))
+      Effect.sync(() => this.pool.give(buffer))
     )
   }
 
@@ -289,7 +284,7 @@ export class Assembly {
     }
     return Effect.ensuring(
       Effect.forEach(writes, (write) => write, { discard: true }),
-      Effect.sync(() => this.give(buffer))
+      Effect.sync(() => this.pool.give(buffer))
     )
   }
 
@@ -450,7 +445,7 @@ export class Assembly {
 
   /** Gives the buffers back. */
   release(): void {
-    for (const { buffer } of this.assembling.values()) this.give(buffer)
+    if (this.writer.memory === undefined) for (const { buffer } of this.assembling.values()) this.pool.give(buffer)
     this.assembling.clear()
     this.parity.clear()
     this.latest = undefined

@@ -107,8 +107,7 @@ const awaitCatchers = Effect.fnUntraced(function* (
     if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
     const present = Roster.present(roster())
     const areThere = present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))
-    if (areThere) untilMillis ??= listenedMillis(others.passed())
-    const leftMillis = areThere ? untilMillis! - others.passed() : undefined
+    const leftMillis = areThere ? (untilMillis ??= listenedMillis(others.passed())) - others.passed() : undefined
     if (leftMillis !== undefined && leftMillis <= 0) return
     tell(roster())
     changed.closeUnsafe()

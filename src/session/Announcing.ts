@@ -90,12 +90,12 @@ export class Announcer {
   }
 
   /** A catcher has answered the Bye. */
-  hasLeft(slot: number): void {
+  onByeOk(slot: number): void {
     if (this.staying.delete(slot) && this.staying.size === 0) this.haveLeft.openUnsafe()
   }
 
   /** [J-4] A younger master gathers on the group: it hears of us while it still listens. */
-  isCalledByYounger(): void {
+  onYounger(): void {
     this.isCalled.openUnsafe()
   }
 

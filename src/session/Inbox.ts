@@ -12,7 +12,7 @@ export class Inbox {
   /** Messages that were none of ours. */
   ignored = 0
   private readonly parts: Parts
-  private readonly announcer: Pick<Announcer, "isCalledByYounger" | "hasLeft">
+  private readonly announcer: Pick<Announcer, "onByeOk" | "onYounger">
   /** A master that was heard and falls silent may only be cut off for a while. */
   private readonly otherMasterMillis: number
 
@@ -63,7 +63,7 @@ export class Inbox {
         // of two masters that gather, the younger yields; equals part by their ids
         return this.isElder(message)
           ? this.hearOther(from, this.otherMasterMillis)
-          : Effect.sync(() => this.announcer.isCalledByYounger())
+          : Effect.sync(() => this.announcer.onYounger())
       case "Bye":
         return isOurs ? undefined : Effect.sync(() => other.forgets(from))
       case "Abort":
@@ -114,7 +114,7 @@ export class Inbox {
     } else if (message._tag === "ProbeOk") {
       probing.onAnswer(message)
       measuring.onLongest(message)
-    } else if (message._tag === "ByeOk") this.announcer.hasLeft(slot)
+    } else if (message._tag === "ByeOk") this.announcer.onByeOk(slot)
     else if (message.file === undefined) return members.lose(slot, "it was stopped there")
     else asking.onAnswer(slot, message)
     return undefined

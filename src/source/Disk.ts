@@ -189,7 +189,7 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   const descriptor = yield* Effect.mapError(openAt(path), failed)
   const looking = Effect.try({ try: () => files.calls.status(descriptor.fd), catch: failed })
   // A file that was renamed over it is another one; without a name it is sent as it was, as rsync does.
-  const named = Effect.try({ try: () => seenAt(path), catch: failed })
+  const named = Effect.try({ try: () => Status.at(path), catch: failed })
   const replaced = Effect.map(named, (other) => other?.kind === "File" && !isSame(found, other))
   const isUntouched = Effect.flatMap(looking, (now) =>
     isSame(found, now)
@@ -217,11 +217,6 @@ const open = Effect.fn("DiskSource.open")(function* (files: Files, entry: number
   }
   return file
 })
-
-const seenAt = (path: Buffer): Status.Status | undefined => {
-  const stats = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-  return stats === undefined ? undefined : Status.ofStats(stats)
-}
 
 type Read = NonNullable<Copies.Taken["read"]>
 

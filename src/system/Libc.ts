@@ -14,10 +14,11 @@ import * as Native from "../native/Native.ts"
 import type { Done } from "./Descriptor.ts"
 import * as Errno from "./Errno.ts"
 import { type FileCalls, node } from "./FileCalls.ts"
+import * as Nameless from "./Nameless.ts"
 import * as Status from "./Status.ts"
 
 export interface Calls {
-  /** Sets the modification time only; throws as Node's fs does. A negative time is before 1970, `nanos` counts upwards. */
+  /** Sets the modification time; that of access is now. Throws as Node's fs does. A negative time is before 1970, `nanos` counts upwards. */
   readonly utimens: (path: Uint8Array, seconds: number, nanos: number, options: { readonly follow: boolean }) => void
   readonly futimens: (fd: number, seconds: number, nanos: number) => void
   /** Makes a FIFO, a socket or a device. */
@@ -268,9 +269,7 @@ const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").
     })
   )
 
-// Linux's numbers, as Node has no names for them: O_TMPFILE without O_DIRECTORY, which is another's elsewhere, AT_EMPTY_PATH and
-// AT_SYMLINK_FOLLOW.
-const namelessFlags = 0o20000000 | files.O_DIRECTORY | files.O_RDWR
+// Linux's numbers, as Node has no names for them: AT_EMPTY_PATH and AT_SYMLINK_FOLLOW.
 const emptyPath = 0x1000
 const follow = 0x400
 const noPath = new Uint8Array([0])
@@ -290,7 +289,7 @@ const bindNameless = (
       /** Only privileged processes, and on later systems those that opened it, may name a file by its descriptor alone. */
       let isByNumber = true
       return {
-        create: (directory, mode) => open(directory, itself, namelessFlags, mode),
+        create: (directory, mode) => open(directory, itself, Nameless.flags, mode),
         link: (file, directory, name) => {
           const target = path.of(named(name))
           if (isByNumber && linkat(file, noPath, directory, target, emptyPath) === 0) return

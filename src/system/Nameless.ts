@@ -15,13 +15,13 @@ const opened = (open: () => number): Opened =>
     (descriptor) => descriptor.close
   )
 
-/** O_TMPFILE, which Node does not name. */
-const tmpfile = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR
+/** Linux: O_TMPFILE, which Node does not name, without O_DIRECTORY, which has another number on other machines. */
+export const flags = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR
 
 /** Linux: a file in the file system of a directory, of which nothing can be seen there. */
 export const beside = (directory: Buffer | string): Opened =>
   process.platform === "linux"
-    ? opened(() => fs.openSync(directory, tmpfile, 0o600))
+    ? opened(() => fs.openSync(directory, flags, 0o600))
     : Effect.fail(Errno.toCause(os.constants.errno.EOPNOTSUPP))
 
 let made = 0

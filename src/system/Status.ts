@@ -1,7 +1,7 @@
 /**
  * The status of a path in plain numbers, as many paths are looked at: Node's own costs several times as much.
  */
-import type { BigIntStats } from "node:fs"
+import { type BigIntStats, lstatSync } from "node:fs"
 
 /** When a content changed last. */
 export interface Time {
@@ -59,6 +59,12 @@ export const ofStats = (stats: BigIntStats): Status => {
     links: Number(stats.nlink),
     usedBytes: Number(stats.blocks) * blockBytes
   }
+}
+
+/** That of a path itself, not of what it may link to; undefined when it names nothing. */
+export const at = (path: Buffer): Status | undefined => {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats === undefined ? undefined : ofStats(stats)
 }
 
 /** Linux's `struct statx`, filled by the system, whose offsets are the same on every machine. */

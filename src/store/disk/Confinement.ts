@@ -125,11 +125,6 @@ export const look = (path: Buffer): fs.BigIntStats | undefined =>
 /** The status of a directory itself, whatever its path has become. */
 const statusOfDirectory = ({ self }: Directory): Status.Status => Status.ofStats(fs.statSync(self, { bigint: true }))
 
-const statusOf = (path: Buffer): Status.Status | undefined => {
-  const stats = look(path)
-  return stats === undefined ? undefined : Status.ofStats(stats)
-}
-
 /** To open what stands there. Not blocking: a FIFO in its place by now must not make us wait for a writer. */
 export const lookFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 
@@ -237,10 +232,10 @@ class OpenTree implements Tree {
     const lstatat = Option.getOrUndefined(libc)?.lstatat
     this.look =
       lstatat === undefined
-        ? (directory, name) => statusOf(at(directory, name))
+        ? (directory, name) => Status.at(at(directory, name))
         : (directory, name) => lstatat(directory.fd, name)
     const seen: Tree["see"] =
-      lstatat === undefined ? (path) => statusOf(this.below(path)) : (path) => lstatat(this.rootNow().fd, path)
+      lstatat === undefined ? (path) => Status.at(this.below(path)) : (path) => lstatat(this.rootNow().fd, path)
     this.see = (path) => (path.length === 0 ? statusOfDirectory(this.rootNow()) : seen(path))
   }
 
@@ -427,7 +422,7 @@ const named = (destination: Buffer): Tree => {
     root,
     directory: find,
     below,
-    see: (path) => (path.length === 0 ? statusOfDirectory(find("")) : statusOf(below(path))),
+    see: (path) => (path.length === 0 ? statusOfDirectory(find("")) : Status.at(below(path))),
     atOnce: (body) => body(),
     hold: nothing,
     release: nothing,
