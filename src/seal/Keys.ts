@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
-import { secretBytes } from "./Primitives.ts"
+import { rawOf, secretBytes } from "./Primitives.ts"
 
 /** What a master holds. */
 export interface MasterKeys {
@@ -63,14 +63,14 @@ const ed25519Prefix = Buffer.from("302e020100300506032b657004220420", "hex")
 /** The keys that follow from a seed of Ed25519 and a join secret, 32 bytes each. */
 export const ofSecrets = (seed: Uint8Array, joinSecret: Uint8Array): MasterKeys => {
   const identity = createPrivateKey({ key: Buffer.concat([ed25519Prefix, seed]), format: "der", type: "pkcs8" })
-  const publicKey = fieldOf(createPublicKey(identity), "x")
+  const publicKey = rawOf(createPublicKey(identity))
   return { identity, publicKey, joinSecret: redacted(joinSecret) }
 }
 
 const redacted = (secret: Uint8Array) => Redacted.make(secret, { label: "join secret" })
 
-const fieldOf = (key: KeyObject, field: "d" | "x"): Uint8Array =>
-  Uint8Array.from(Buffer.from(key.export({ format: "jwk" })[field]!, "base64url"))
+const seedOf = (identity: KeyObject): Uint8Array =>
+  identity.export({ type: "pkcs8", format: "der" }).subarray(ed25519Prefix.length)
 
 /** Fresh keys. */
 export const generate: Effect.Effect<MasterKeys, never, SecureRandom.SecureRandom> = Effect.gen(function* () {
@@ -121,7 +121,7 @@ export const printMaster = (keys: MasterKeys): string =>
     `mrsync master key, version ${version}`,
     "# Keep this file on the master, and secret. The catchers need catcher.key, and never this one.",
     `# fingerprint: ${fingerprint(keys.publicKey)}`,
-    fieldLine("Master", "identity", fieldOf(keys.identity, "d")),
+    fieldLine("Master", "identity", seedOf(keys.identity)),
     fieldLine("Master", "join", Redacted.value(keys.joinSecret)),
     ""
   ].join("\n")

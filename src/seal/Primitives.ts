@@ -84,6 +84,13 @@ export const publicKeyOf = (curve: "Ed25519" | "X25519", raw: Uint8Array): crypt
   return Result.getOrUndefined(Result.try(() => crypto.createPublicKey({ key, format: "jwk" })))
 }
 
+/**
+ * The bytes of a public key, which end its structure (RFC 8410). Not from a JWK: Node 20 makes one
+ * under a lock, and waits for that forever when memory is collected meanwhile.
+ */
+export const rawOf = (publicKey: crypto.KeyObject): Uint8Array =>
+  new Uint8Array(publicKey.export({ type: "spki", format: "der" }).subarray(-secretBytes))
+
 /** A key pair of one session, which is forgotten with it. */
 export interface Ephemeral {
   readonly privateKey: crypto.KeyObject
@@ -93,8 +100,7 @@ export interface Ephemeral {
 /** Draws one. */
 export const ephemeral = (): Ephemeral => {
   const { privateKey, publicKey } = crypto.generateKeyPairSync("x25519")
-  const { x = "" } = publicKey.export({ format: "jwk" })
-  return { privateKey, publicKey: new Uint8Array(Buffer.from(x, "base64url")) }
+  return { privateKey, publicKey: rawOf(publicKey) }
 }
 
 /** The secret that both ends come to; undefined: the other end's key is none. */
