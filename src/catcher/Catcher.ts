@@ -447,11 +447,11 @@ const answerTo = Effect.fnUntraced(function* (
       break
     case "Welcome":
       for (const guest of message.guests) {
-        // a refusal from before we had a slot may come late
-        const isLost = "refusal" in guest && guest.refusal === "Started"
+        // another refusal is from before we had a slot; another slot [J-17] is no use of ours
+        const isLost = "refusal" in guest ? guest.refusal === "Started" : guest.slot !== membership.slot
         if (guest.incarnation === membership.incarnation && isLost) {
           if (attendance.done) return false
-          return yield* new JoinRefused({ master, reason: JoinRefusals.words[guest.refusal] })
+          return yield* new JoinRefused({ master, reason: JoinRefusals.words.Started })
         }
       }
   }

@@ -320,12 +320,27 @@ class Seeker {
     | undefined
   refused: JoinRefused | undefined
   place: Place
+  /** The session that was asked last. */
+  private asked: bigint | undefined
   private readonly passedOver = new Set<bigint>()
   private readonly heard = new Map<Address, { announcements: number; joins: number; isOver: boolean }>()
 
   constructor({ incarnation, place }: Effect.Success<ReturnType<typeof newIncarnation>>) {
     this.incarnation = incarnation
     this.place = place
+  }
+  /** Another incarnation. */
+  readonly renew = Effect.suspend(() =>
+    Effect.map(newIncarnation(this.place.local), (renewed) => void Object.assign(this, renewed))
+  )
+  /**
+   * [J-1] Each session is asked as an incarnation of its own: one that was overheard in a welcome
+   * may be claimed by another catcher in the next session.
+   */
+  asks(session: bigint): Effect.Effect<void> {
+    const isAnother = this.asked !== undefined && this.asked !== session
+    this.asked = session
+    return isAnother ? this.renew : Effect.void
   }
   /** The news of a master. */
   of(address: Address): { announcements: number; joins: number; isOver: boolean } {
@@ -411,6 +426,7 @@ const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, se
 
 const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, to: Address, announce: Announce) {
   const transport = yield* Transport
+  yield* seeker.asks(announce.session)
   const spreadMillis = Math.min(announce.spreadMillis, Limits.spreadMillis)
   if (spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, spreadMillis))
   seeker.place = placeAt(seeker.place, transport.local)
@@ -447,7 +463,7 @@ const welcomed = Effect.fnUntraced(function* (message: Welcome, options: JoinOpt
   // [J-7] it was taken in without hearing so, and given up before it did: another incarnation may
   // come
   if (own.refusal === "Started") {
-    Object.assign(seeker, yield* newIncarnation(seeker.place.local))
+    yield* seeker.renew
     return undefined
   }
   if (options.waitMillis !== undefined) return yield* seeker.refused

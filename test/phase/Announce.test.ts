@@ -136,6 +136,23 @@ describe("Announce.join", () => {
     })
   )
 
+  it.effect("what was overheard of it in one session is of no use in the next: another incarnation asks [J-1]", () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const joined = yield* Effect.forkScoped(yield* joining(network))
+      const first = yield* announcing(network, "m", 5n, () => [])
+      yield* inTime(Effect.sleep(300))
+      yield* first.say({ _tag: "Bye", session: 5n })
+      const second = yield* announcing(network, "n", 6n, (join) => slotFor(join, 2))
+      const { incarnation } = yield* inTime(Fiber.join(joined))
+      const asked = (joins: ReadonlyArray<Message.Join>) => [...new Set(joins.map((join) => join.incarnation))]
+      assert.strictEqual(asked(first.joins).length, 1)
+      assert.deepStrictEqual(asked(second.joins), [incarnation])
+      assert.notDeepEqual(asked(first.joins), asked(second.joins))
+      assert.notStrictEqual(first.joins[0].key, second.joins[0].key)
+    })
+  )
+
   for (const refusal of ["NotListed", "Full", "TooOften"] as const) {
     it.effect(`${refusal}: JoinRefused at once [J-3]`, () =>
       Effect.gen(function* () {

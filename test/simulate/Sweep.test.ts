@@ -205,6 +205,12 @@ describe("seeds that have failed", () => {
   it.effect("9100063: a frozen catcher's answer to an earlier opening let a file begin that it ignored", () =>
     check(9_100_063, { isDelta: true })
   )
+  it.effect("3825002289 and 9100070: a liar claimed in a session what it had overheard in the one before", () =>
+    Effect.forEach([3_825_002_289, 9_100_070], (seed) => check(seed, { isSealed: true, lies: true }), { discard: true })
+  )
+  it.effect("9100086: a catcher that was welcomed too late waited in a slot that was another's", () =>
+    check(9_100_086, { isSealed: true, lies: true })
+  )
   it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
     check(7_000_346, { isDelta: true })
   )

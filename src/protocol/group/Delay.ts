@@ -22,5 +22,9 @@ export const heard = (before: Delay | undefined, uptimeMillis: number, nowMillis
   return { beganMillis: soonest, heardMillis: nowMillis, lateMillis: beganMillis - soonest }
 }
 
+/** What the last announcement said. */
+export const uptimeMillis = ({ beganMillis, heardMillis, lateMillis }: Delay): number =>
+  heardMillis - beganMillis - lateMillis
+
 /** By how much an announcement lowered the measure: so much later, at least, came all that was heard before it. */
 export const shownMillis = (before: Delay, after: Delay): number => Math.max(0, before.beganMillis - after.beganMillis)
