@@ -111,7 +111,7 @@ const awaitCatchers = Effect.fnUntraced(function* (
     if (leftMillis !== undefined && leftMillis <= 0) return
     tell(roster())
     changed.closeUnsafe()
-    yield* leftMillis === undefined ? changed.await : Effect.timeoutOption(changed.await, leftMillis)
+    yield* leftMillis === undefined ? changed.await : Effect.timeoutOption(changed.await, Math.ceil(leftMillis))
   }
 })
 

@@ -211,6 +211,9 @@ describe("seeds that have failed", () => {
   it.effect("9100086: a catcher that was welcomed too late waited in a slot that was another's", () =>
     check(9_100_086, { isSealed: true, lies: true })
   )
+  it.effect("7000142: of a wait rounding left too little for virtual time to move", () =>
+    check(7_000_142, { isDelta: true })
+  )
   it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
     check(7_000_346, { isDelta: true })
   )
