@@ -116,7 +116,11 @@ export class Checks implements Observer {
       return this.problem(host.name, `${operation} outside of its destination: ${path}`)
     }
     const name = path.slice(destination.length + 1)
-    if (host.isMeddledWith) return this.before.get(host.name)?.forget(name, operation === "metadata")
+    if (host.isMeddledWith) {
+      // a hard link is right no longer either, where its leader is another file
+      for (const own of [name, ...this.linksOf(name)]) this.before.get(host.name)?.forget(own, operation === "metadata")
+      return
+    }
     if (host.memory.writers() > maxOpenFiles) this.problem(host.name, `${host.memory.writers()} files are open`)
     const attempt = `${host.name} ${host.life} ${host.attempts} `
     if (temporaryName.test(name)) {
@@ -186,6 +190,12 @@ export class Checks implements Observer {
 
   private isLink(name: string): boolean {
     return this.leaderOf(name) !== name
+  }
+
+  /** The hard links of a file. */
+  private linksOf(leader: string): ReadonlyArray<string> {
+    const paths = this.expectations.tree.map(({ entry }) => display(entry.path))
+    return paths.filter((path) => path !== leader && this.leaderOf(path) === leader)
   }
 
   /** Whose content a path has: a hard link's is its leader's. */

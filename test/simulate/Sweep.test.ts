@@ -214,6 +214,9 @@ describe("seeds that have failed", () => {
   it.effect("7000142: of a wait rounding left too little for virtual time to move", () =>
     check(7_000_142, { isDelta: true })
   )
+  it.effect("7001481: somebody else replaced the leader of a hard link that was right", () =>
+    check(7_001_481, { isDelta: true })
+  )
   it.effect("7000346: of two that were behind each waited for the other, and nothing was sent to either", () =>
     check(7_000_346, { isDelta: true })
   )
