@@ -31,12 +31,19 @@ export const strongBytes = 16
 export const hasBlocks = (entry: Entry | undefined): boolean =>
   entry?._tag === "File" && carriedBytes(entry) >= Limits.deltaBytes
 
+/** BLAKE3 takes so many bytes at once, where a processor can; a call with fewer of them takes nearly as long. */
+const hashedAtOnce = 16 * 1024
+
 /**
  * Bytes of a block: about the square root of the size, as rsync has it (Tridgell, "Efficient algorithms for sorting and
- * synchronization", 1999), and whole pages, so that a block that is missing is no part of a page more.
+ * synchronization", 1999); half of that in large files, because what all catchers lack is sent, and each change costs a block. Whole
+ * pages, so that a block that is missing is no part of a page more.
  */
-export const bytesOf = (size: number, pageBytes: number): number =>
-  Math.max(1, Math.floor(Math.sqrt(size) / pageBytes)) * pageBytes
+export const bytesOf = (size: number, pageBytes: number): number => {
+  const root = Math.sqrt(size)
+  const bytes = Math.min(root, Math.max(hashedAtOnce, root / 2))
+  return Math.max(1, Math.floor(bytes / pageBytes)) * pageBytes
+}
 
 export const countOf = ({ blockBytes, size }: Pick<Blocks, "blockBytes" | "size">): number =>
   Math.ceil(size / blockBytes)

@@ -381,10 +381,10 @@ export const deltaBytes = 1024 * 1024
  */
 export const similarNames = 2048
 /**
- * Of the signatures of a session: 3.4 million blocks, a file of 11 TB or 800 files of 11 MB. A
+ * Of the signatures of a session: 6.7 million blocks, a file of 11 TB or 100 files of 1 GB. A
  * catcher keeps them in memory, and a hostile master may send any number of lists. [Y-13]
  */
-export const signatureBytes = 64 * 1024 * 1024
+export const signatureBytes = 128 * 1024 * 1024
 /** Questions about spans of a delta that are asked ahead of its page stream. */
 export const spansAsked = 4
 

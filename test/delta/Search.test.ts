@@ -324,8 +324,11 @@ describe("signatures as bytes [Y-13]", () => {
     ["of no file", Uint8Array.from(encoded, (byte, at) => (at === 0 ? 9 : byte))],
     ["of blocks of no bytes", Uint8Array.from(encoded, (byte, at) => (at >= 4 && at < 8 ? 0 : byte))]
   ])("are refused: %s", (_, bytes) => assert.strictEqual(Signature.decode(bytes, entries)._tag, "Failure"))
-  it("blocks are whole pages, and no more than the square root of the size, but for one", () => {
-    assert.strictEqual(Blocks.bytesOf(2 ** 30, 1432), 22 * 1432)
-    assert.strictEqual(Blocks.bytesOf(1_000_000, 1432), 1432)
-  })
+  it.each([
+    ["one at least", 1_000_000, 1],
+    ["of the square root of the size", 2 ** 26, 5],
+    ["of 16 KiB from 256 MiB on", 2 ** 28, 11],
+    ["of 16 KiB up to 1 GiB", 2 ** 30, 11],
+    ["of half of the root from there on", 2 ** 32, 22]
+  ])("blocks are whole pages: %s", (_, size, pages) => assert.strictEqual(Blocks.bytesOf(size, 1432), pages * 1432))
 })
