@@ -236,7 +236,7 @@ export class SessionAborted extends Schema.TaggedError<SessionAborted>()("Sessio
   reason: Schema.String
 }) {
   override get message() {
-    return `the master ${this.master} ended the session: ${this.reason}; nothing unfinished was kept`
+    return `the master ${this.master} ended the session: ${this.reason}`
   }
 }
 

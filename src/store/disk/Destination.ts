@@ -38,11 +38,21 @@ export class Destination {
   readonly stands: Effect.Effect<void, StoreError>
   private opened: Confinement.Tree | undefined
 
-  constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>) {
+  /** `parts`: one directory for what is kept of all large files, which has to be of use as well. [Y-15] */
+  constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>, parts?: Buffer) {
     this.path = path
-    const here = <A>(body: () => A) => attempt(path, body).pipe(Effect.catchTag("DestinationEscape", Effect.die))
-    this.admissible = here(() => foresee(path))
-    this.admitted = here(() => admit(path))
+    const at = <A>(path: Buffer, body: () => A) =>
+      attempt(path, body).pipe(Effect.catchTag("DestinationEscape", Effect.die))
+    const here = <A>(body: () => A) => at(path, body)
+    const suits = parts === undefined ? Effect.void : at(parts, () => mustSuit(parts, path))
+    this.admissible = Effect.andThen(
+      here(() => foresee(path)),
+      suits
+    )
+    this.admitted = Effect.andThen(
+      here(() => admit(path)),
+      suits
+    )
     this.open = Effect.andThen(
       Effect.andThen(
         Effect.sync(() => this.close()),
@@ -171,6 +181,25 @@ const foresee = (destination: Buffer) => {
   const stats = fs.statSync(parent, { throwIfNoEntry: false })
   if (stats === undefined) throw refusal("ENOENT", "the directory it would be created in does not exist")
   fs.accessSync(parent, fs.constants.W_OK | fs.constants.X_OK)
+}
+
+/** Throws where nothing could be renamed from a destination into a directory for parts, or parts would have names of the tree. */
+const mustSuit = (parts: Buffer, destination: Buffer) => {
+  const one = "the directory for partial files"
+  const own = fs.statSync(parts, { throwIfNoEntry: false, bigint: true })
+  if (own === undefined) throw refusal("ENOENT", `${one} does not exist: make it`)
+  if (!own.isDirectory()) throw refusal("ENOTDIR", `${one} is no directory`)
+  fs.accessSync(parts, fs.constants.W_OK | fs.constants.X_OK)
+  const there = fs.statSync(destination, { throwIfNoEntry: false, bigint: true })
+  const { dev } = there ?? fs.statSync(ofKey(dirname(keyOf(destination))), { bigint: true })
+  if (own.dev !== dev) throw refusal("EXDEV", `${one} is on another file system than the destination`)
+  if (there === undefined) return
+  for (let at = keyOf(fs.realpathSync.native(parts, { encoding: "buffer" })); ; at = dirname(at)) {
+    if (Confinement.isSameFile(fs.statSync(ofKey(at), { bigint: true }), there)) {
+      throw refusal("EINVAL", `${one} is in the destination: give it as a relative path, or one outside`)
+    }
+    if (at === "/") return
+  }
 }
 
 const inspect = (destination: Buffer) => {

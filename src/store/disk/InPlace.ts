@@ -36,7 +36,7 @@ const openStanding = (site: Site, index: number) => {
   const spot = destination.spot(inventory.file(index).path)
   if (Confinement.look(Confinement.pathOf(spot))?.isFile() !== true) return undefined
   site.mustBeApart(index)
-  const opened = Result.try(() => fs.openSync(Confinement.pathOf(spot), flags))
+  const opened = Result.try(() => openToWrite(site, Confinement.pathOf(spot)))
   if (Result.isFailure(opened)) {
     if (isElse.has(Errno.codeOf(opened.failure) ?? "")) return undefined
     throw opened.failure
@@ -50,6 +50,20 @@ const openStanding = (site: Site, index: number) => {
   const { tree } = destination
   tree.hold(spot.directory)
   return { descriptor: Descriptor.make(opened.success), spot, stats, tree }
+}
+
+/** Its owner may write also a file that is read-only: its mode is another for a moment, as with rsync. */
+const openToWrite = ({ destination, user }: Site, path: Buffer): number => {
+  const opened = Result.try(() => fs.openSync(path, flags))
+  if (Result.isSuccess(opened)) return opened.success
+  const stats = Confinement.look(path)
+  const isOurs = stats?.isFile() === true && stats.uid === BigInt(user)
+  if (Errno.codeOf(opened.failure) !== "EACCES" || !isOurs) throw opened.failure
+  const mode = Number(stats.mode & 0o7777n)
+  Confinement.chmod(destination.tree, path, mode | 0o600)
+  const again = Result.try(() => fs.openSync(path, flags))
+  Confinement.chmod(destination.tree, path, mode)
+  return Result.getOrThrowWith(again, (cause) => cause)
 }
 
 /** Something else has the name by now. */

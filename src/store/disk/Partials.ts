@@ -28,6 +28,12 @@ export const isPartial = (name: Uint8Array): boolean =>
 /** Has so much of it arrived that it is kept? */
 const isWorth = (stats: fs.BigIntStats): boolean => Number(stats.blocks) * 512 >= Limits.partialBytes
 
+/** Room for everybody on the disk of a directory; Infinity where the system does not say. */
+const freeBytes = ({ self }: Confinement.Directory): number => {
+  const { bavail, blocks, bsize } = fs.statfsSync(self)
+  return blocks > 0 ? bavail * bsize : Infinity
+}
+
 /** One name has one such place, also where it is too long for it. */
 const besideOf = ({ directory, name }: Spot): Spot => {
   const fits = name.length + end.length < nameBytes
@@ -62,12 +68,17 @@ export class Partials {
     return this.find(spot) !== undefined
   }
 
-  /** Renames a temporary file, if that is worth it and no more is kept already; answers whether it has another name now. */
+  /**
+   * Renames a temporary file, if that is worth it, the disk is not full, and no more is kept already; answers whether it has
+   * another name now.
+   */
   keep(temporary: Spot, spot: Spot): boolean {
     const { destination, user, where } = this.options
     const kept = Result.try(() => {
       const now = Confinement.look(Confinement.pathOf(temporary))
       if (where === "Nowhere" || now?.isFile() !== true || !isWorth(now)) return false
+      // a disk that is full harms others, and for as long as nobody comes back
+      if (freeBytes(spot.directory) < Limits.partialBytes) return false
       return destination.holding(spot.directory, () => {
         const place = this.placeOf(spot, true)
         this.mustBeFree(place)
@@ -88,7 +99,10 @@ export class Partials {
     return this.options.destination.holding(spot.directory, () => {
       const found = this.find(spot)
       if (found === undefined) return undefined
-      fs.renameSync(Confinement.pathOf(found.place), Confinement.pathOf(temporary))
+      const { place } = found
+      // without what cannot be moved, the file comes as if nothing were kept
+      const moved = Result.try(() => fs.renameSync(Confinement.pathOf(place), Confinement.pathOf(temporary)))
+      if (Result.isFailure(moved)) return undefined
       this.tidy(spot)
       const fd = fs.openSync(Confinement.pathOf(temporary), fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
       if (Confinement.isSameFile(fs.fstatSync(fd, { bigint: true }), found.stats)) return fd
@@ -108,8 +122,7 @@ export class Partials {
   /** What is kept goes where it leaves too little room for the file as a whole. */
   makeRoom(spot: Spot, bytes: number): undefined {
     if (bytes < Limits.deltaBytes) return
-    const space = fs.statfsSync(spot.directory.self)
-    if (space.blocks > 0 && space.bavail * space.bsize < bytes) this.clear(spot)
+    if (freeBytes(spot.directory) < bytes) this.clear(spot)
   }
 
   /** The file is whole now, or there is no room for both. */
@@ -133,12 +146,14 @@ export class Partials {
     )
   }
 
-  /** May such a place have that path, one character a byte? */
+  /** May such a place, or a directory on the way to it, have that path, one character a byte? */
   mayHave(key: string): boolean {
     const { where } = this.options
     if (typeof where === "string") return isPartial(nameOf(key))
     if (isAbsolute(where.directory)) return false
-    return `/${parentOf(key)}`.endsWith(`/${keyOf(where.directory)}`)
+    const ends = (path: string, directory: string) => `/${path}`.endsWith(`/${directory}`)
+    const own = keyOf(where.directory)
+    return ends(parentOf(key), own) || waysTo(own).some((directory) => ends(key, directory))
   }
 
   /** The bytes that they take in a directory. */
@@ -180,7 +195,10 @@ export class Partials {
     for (const part of partsOf(path)) {
       const within = destination.tree.directory(key)
       key = Confinement.join(key, part)
-      if (makes) Result.try(() => fs.mkdirSync(Confinement.at(within, part), 0o700))
+      // what the tree has is made as the tree has it, and may be no directory
+      if (makes && !this.session().isTaken(key)) {
+        Result.try(() => fs.mkdirSync(Confinement.at(within, part), 0o700))
+      }
     }
     return { directory: destination.tree.directory(key), name }
   }
@@ -200,13 +218,14 @@ export class Partials {
     if (isTaken(key)) throw refusal("EEXIST", "the tree has that name")
   }
 
-  /** A directory in which nothing is kept any more goes. */
+  /** A directory in which nothing is kept any more goes, unless the tree has it. */
   private tidy(spot: Spot): void {
     const { destination, where } = this.options
     if (typeof where === "string" || isAbsolute(where.directory)) return
     const parts = partsOf(where.directory)
     const above = (depth: number) => parts.slice(0, depth).reduce(Confinement.join, spot.directory.key)
     for (let depth = parts.length - 1; depth >= 0; depth--) {
+      if (this.session().isTaken(above(depth + 1))) return
       const path = Confinement.at(destination.tree.directory(above(depth)), parts[depth])
       if (Result.isFailure(Result.try(() => fs.rmdirSync(path)))) return
     }
@@ -219,5 +238,13 @@ const slash = Buffer.from("/")
 
 /** The directories of a relative path, one below the other. */
 const partsOf = (path: Uint8Array): ReadonlyArray<Buffer> => keyOf(path).split("/").map(ofKey)
+
+/** A relative path, and those of the directories on the way to it. */
+const waysTo = (path: string): ReadonlyArray<string> =>
+  path.split("/").map((_, depth, parts) => parts.slice(0, depth + 1).join("/"))
+
+/** The one directory in which the parts of all files are, if there is one. */
+export const oneFor = (where: Where): Buffer | undefined =>
+  typeof where !== "string" && isAbsolute(where.directory) ? Buffer.from(where.directory) : undefined
 
 const isAbsolute = (path: Uint8Array): boolean => path[0] === 0x2f

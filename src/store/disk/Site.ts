@@ -24,7 +24,7 @@ import * as Confinement from "./Confinement.ts"
 import { Describe, openUp } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
 import { Guard } from "./Guard.ts"
-import { Partials } from "./Partials.ts"
+import { oneFor, Partials } from "./Partials.ts"
 import { Temporaries } from "./Temporaries.ts"
 import type { Forcing } from "./Way.ts"
 
@@ -199,7 +199,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const libc = yield* Libc
   const random = yield* Random.Random
-  const destination = new Destination(path, yield* Confinement.Handles, libc)
+  const destination = new Destination(path, yield* Confinement.Handles, libc, oneFor(options.partials))
   yield* Effect.addFinalizer(() => Effect.sync(() => destination.close()))
   return new Site(destination, { ...options, libc, random, programs: yield* Programs })
 })

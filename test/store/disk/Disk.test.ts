@@ -149,6 +149,28 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
     })
   )
 
+  it.effect("that is full keeps no part of a large file: others need the room", () =>
+    Effect.gen(function* () {
+      const mount = yield* tmpfs("32m")
+      const store = yield* disk(mount)
+      const size = 40 * 1024 * 1024
+      const entries = [file("large", size)]
+      yield* store.prepare(entries)
+      const arrive = (bytes: number) =>
+        Effect.scoped(
+          Effect.flatMap(store.open(single(entries, 0)), (writer) =>
+            Effect.exit(writer.write(0, new Uint8Array(bytes).fill(1)))
+          )
+        )
+      yield* arrive(size)
+      assert.deepStrictEqual(names(mount), [])
+      fs.writeFileSync(`${mount}/other`, "x")
+      execFileSync("mount", ["-o", "remount,size=64m", mount])
+      yield* arrive(size - 1_000_000)
+      assert.deepStrictEqual(names(mount), [".large.mrsync-partial", "other"])
+    })
+  )
+
   it.effect(
     "is found to be full when a file is opened whose room is taken before, and the others have theirs [F-10]",
     () =>
@@ -217,7 +239,10 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       fs.writeFileSync(`${mount}/.f.mrsync-partial`, new Uint8Array(pages(4)))
       assert.isUndefined(yield* lacks(other, file("e", pages(6))))
       assert.deepStrictEqual(yield* lacks(other, file("e", pages(7))), ["bytes", pages(7), pages(6), true])
-      const elsewhere = yield* disk(mount, undefined, "other", { partials: { directory: Buffer.from("/elsewhere") } })
+      for (const name of ["in", "parts"]) fs.mkdirSync(`${mount}/${name}`)
+      fs.renameSync(`${mount}/.f.mrsync-partial`, `${mount}/in/.f.mrsync-partial`)
+      const partials = { directory: Buffer.from(`${mount}/parts`) }
+      const elsewhere = yield* disk(`${mount}/in`, undefined, "other", { partials })
       assert.deepStrictEqual(yield* lacks(elsewhere, file("e", pages(6))), ["bytes", pages(6), pages(2), true])
     })
   )

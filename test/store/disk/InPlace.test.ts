@@ -9,7 +9,21 @@ import type { Store } from "../../../src/store/Store.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
-import { directory, disk, file, modeOf, names, nanos, nanosOf, none, single, veto, ways } from "../Sandbox.ts"
+import {
+  asNobody,
+  canSwitchUser,
+  directory,
+  disk,
+  file,
+  modeOf,
+  names,
+  nanos,
+  nanosOf,
+  none,
+  single,
+  veto,
+  ways
+} from "../Sandbox.ts"
 import { blockBytesOf, reusing } from "../reusing.ts"
 
 const size = 1_100_000
@@ -65,6 +79,29 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual(yield* store.finish, [])
     })
   )
+  it.effect.skipIf(!canSwitchUser)("also by its owner where it is read-only, and its mode stays", () =>
+    Effect.gen(function* () {
+      const top = yield* directory
+      fs.chmodSync(top, 0o777)
+      fs.writeFileSync(`${top}/f`, older)
+      const before = inode(`${top}/f`)
+      const received = Effect.gen(function* () {
+        const store = yield* disk(top, way)
+        yield* prepare(store, [entry], { ...inPlace, leavesMode: true })
+        return yield* deliver(store)
+      })
+      fs.chmodSync(`${top}/f`, 0o444)
+      // another's stays as it is
+      const refused = yield* Effect.flip(asNobody(received))
+      assert.strictEqual(refused.message, "f: permission denied (EACCES)")
+      fs.chownSync(`${top}/f`, 65_534, 65_534)
+      assert.deepStrictEqual(yield* asNobody(received), { held: size - block, failures: [] })
+      assert.strictEqual(inode(`${top}/f`), before)
+      assert.isTrue(fs.readFileSync(`${top}/f`).equals(content))
+      assert.strictEqual(modeOf(`${top}/f`), 0o444)
+    })
+  )
+
   it.effect("not where nobody asks for it, and not where the old one is kept as a backup [Y-11]", () =>
     Effect.gen(function* () {
       for (const policy of [

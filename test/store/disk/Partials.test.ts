@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as Blocks from "../../../src/delta/Blocks.ts"
 import * as Signature from "../../../src/delta/Signature.ts"
@@ -312,6 +313,77 @@ describe.each(ways)("$name", (way) => {
       yield* TestClock.adjust(20)
       assert.deepStrictEqual(names(at), [])
       yield* Fiber.interrupt(clearing)
+    })
+  )
+
+  it.effect("a directory that the tree has itself is not made for it, and does not go with it", () =>
+    Effect.gen(function* () {
+      const partials = { directory: Buffer.from("in/.parts") }
+      const own = [dir(""), dir("in"), dir("in/.parts"), file("large", size)]
+      const { at, store } = yield* interrupted(own, { partials })
+      assert.isTrue(fs.existsSync(`${at}/in/.parts/large`))
+      yield* surveyed(store, own)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(own), { signature: { ...signatureOf(content), entry: 3 } })
+          yield* writer.write(0, content)
+          yield* writer.commit(() => false)
+        })
+      )
+      assert.deepStrictEqual(names(at), ["in", "in/.parts", "large"])
+      const none = yield* interrupted([dir(""), file("large", size), file("in", 1)], { partials })
+      assert.deepStrictEqual(names(none.at), [])
+    })
+  )
+
+  it.effect("one directory for all is there, on the file system of the destination, and not in it", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const at = `${root}/tree`
+      fs.mkdirSync(`${at}/in`, { recursive: true })
+      fs.symlinkSync("tree/in", `${root}/link`)
+      fs.writeFileSync(`${root}/file`, "")
+      const one = "the directory for partial files"
+      const wrong = [
+        [`${root}/none`, `${one} does not exist: make it (ENOENT)`],
+        [`${root}/file`, `${one} is no directory (ENOTDIR)`],
+        ["/proc", `${one} is on another file system than the destination (EXDEV)`],
+        ...[at, `${at}/in`, `${root}/link`].map((path) => [
+          path,
+          `${one} is in the destination: give it as a relative path, or one outside (EINVAL)`
+        ])
+      ]
+      for (const [path, reason] of wrong) {
+        const partials = { directory: Buffer.from(path) }
+        const atOnce = yield* Effect.flip(disk(at, way, "me", { partials }))
+        assert.strictEqual(atOnce.message, `${path}: ${reason}`)
+        const later = yield* disk(at, way, "me", { partials, checked: "InSession" })
+        assert.strictEqual((yield* Effect.flip(surveyed(later, entries))).message, `${path}: ${reason}`)
+      }
+      // a destination that is still to be made
+      yield* disk(`${root}/new`, way, "me", { partials: { directory: Buffer.from(root) } })
+    })
+  )
+
+  it.effect("what cannot be moved is not used, and the file comes all the same", (context) =>
+    Effect.gen(function* () {
+      const elsewhere = yield* directory
+      const partials = { directory: Buffer.from(elsewhere) }
+      const { at, store } = yield* interrupted(entries, { partials })
+      const attributes = (change: string) => spawnSync("chattr", [change, `${elsewhere}/large`]).status === 0
+      if (!attributes("+i")) return context.skip("chattr +i is refused here")
+      yield* Effect.addFinalizer(() => Effect.sync(() => attributes("-i")))
+      yield* surveyed(store, entries)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
+          assert.deepStrictEqual(writer.held, [])
+          yield* writer.write(0, content)
+          assert.deepStrictEqual(yield* writer.commit(() => false), [])
+        })
+      )
+      assert.deepStrictEqual(names(at), ["large"])
+      assert.deepStrictEqual(names(elsewhere), ["large"])
     })
   )
 
