@@ -167,7 +167,7 @@ const prepare = Effect.fn("Disk.prepare")(function* (
 
 const finish = (site: Site.Site) =>
   Effect.gen(function* () {
-    const { destination, directories, inventory } = site
+    const { destination, directories, inventory, partials } = site
     const { entries } = inventory
     const failures: Array<Failure> = []
     yield* destination.stands
@@ -177,6 +177,8 @@ const finish = (site: Site.Site) =>
       if (entry._tag !== "HardLink") return
       forEntry(failures, index, entry, () => site.place(index, () => Entries.link(site, entry)))
     })
+    // before the directory gets its time
+    yield* destination.inTurns(partials.outgrown(entries), (path) => partials.clearAt(path))
     // A parent comes before what is in it, so backwards is deepest first: a parent may become one we cannot enter.
     yield* destination.inTurns([...directories].toReversed(), (index) => {
       const entry = entries[index]

@@ -6,9 +6,11 @@
 
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import { hasBlocks } from "../../delta/Blocks.ts"
 import { hash } from "../../content/Hash.ts"
 import * as Veto from "../../filter/Veto.ts"
 import * as Limits from "../../protocol/Limits.ts"
+import type { Entry } from "../../tree/Entry.ts"
 import { keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import type { Where } from "../Store.ts"
@@ -57,10 +59,25 @@ interface Session {
 export class Partials {
   private readonly options: Options
   private readonly session: () => Session
+  /** Final names of files of which something was kept in this session, one character a byte. */
+  private keptNow = new Set<string>()
 
   constructor(options: Options, session: () => Session) {
     this.options = options
     this.session = session
+  }
+
+  /** A session begins. */
+  begin(): void {
+    this.keptNow = new Set()
+  }
+
+  /** Of entries, the paths of those of which something was kept in this session, and that have become too small to use it. */
+  outgrown(entries: ReadonlyArray<Entry>): ReadonlyArray<Uint8Array> {
+    if (this.keptNow.size === 0) return []
+    const isOutgrown = (entry: Entry) =>
+      entry._tag === "File" && !hasBlocks(entry) && this.keptNow.has(keyOf(entry.path))
+    return entries.filter(isOutgrown).map(({ path }) => path)
   }
 
   /** Is something kept of the file that is to have this name? */
@@ -85,6 +102,7 @@ export class Partials {
         const before = Confinement.look(Confinement.pathOf(place))
         if (before !== undefined && (!Confinement.isOwn(before, user) || before.blocks > now.blocks)) return false
         fs.renameSync(Confinement.pathOf(temporary), Confinement.pathOf(place))
+        this.keptNow.add(Confinement.join(spot.directory.key, spot.name))
         return true
       })
     })
@@ -135,6 +153,11 @@ export class Partials {
         this.tidy(spot)
       })
     )
+  }
+
+  /** The same by the path of the file, whose directory may be gone. */
+  clearAt(path: Uint8Array): void {
+    Result.try(() => this.clear(this.options.destination.spot(path)))
   }
 
   /** Is it the name of what is kept in part, or of a directory for that? It is spared where names are deleted. */

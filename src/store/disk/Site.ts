@@ -128,6 +128,7 @@ export class Site {
     this.directories = new Set()
     this.modesBefore.clear()
     this.temporaries.begin()
+    this.partials.begin()
   }
 
   /** Takes what a survey has found of these entries. */

@@ -20,7 +20,7 @@ import { Libc } from "../../../src/system/Libc.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
-import { deliver, dir, directory, disk, file, names, single, veto, ways } from "../Sandbox.ts"
+import { bundle, deliver, dir, nanos, nanosOf, directory, disk, file, names, single, veto, ways } from "../Sandbox.ts"
 
 const size = Limits.partialBytes + 3_000_000
 const entries = [dir(""), file("large", size)]
@@ -175,6 +175,19 @@ describe.each(ways)("$name", (way) => {
       yield* surveyed(store, entries)
       yield* deliver(store, single(entries), content)
       assert.deepStrictEqual(names(at), ["large"])
+    })
+  )
+
+  it.effect("goes when the file has become a small one in the same session", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* interrupted(entries)
+      assert.deepStrictEqual(names(at), [kept])
+      const now = [dir(""), file("large", 3)]
+      yield* store.revise(now)
+      yield* deliver(store, bundle(now), "now")
+      assert.deepStrictEqual(yield* store.finish, [])
+      assert.deepStrictEqual(names(at), ["large"])
+      assert.strictEqual(nanos(at) / 1000n, nanosOf(now[0].metadata) / 1000n)
     })
   )
 
