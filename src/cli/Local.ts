@@ -5,9 +5,9 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { randomBytes } from "node:crypto"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as Primitives from "../seal/Primitives.ts"
 import { SourceError } from "../source/Source.ts"
 import { StoreError } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
@@ -138,7 +138,7 @@ export const layer = (packageDirectory: Option.Option<string>) =>
   Layer.mergeAll(
     NodeServices.layer,
     // Node's own: its WebCrypto takes 2 ms to load
-    Layer.succeed(SecureRandom.SecureRandom, SecureRandom.make(randomBytes)),
+    Layer.succeed(SecureRandom.SecureRandom, SecureRandom.make(Primitives.random)),
     Layer.succeed(Machine, machine(packageDirectory)),
     Screen.layer({
       out: process.stdout,
