@@ -46,6 +46,8 @@ const MiB = 1024 * 1024
 const work = mkdtempSync("/dev/shm/mrsync-bench-")
 // our sessions are sealed, under keys of this run
 process.env.XDG_CONFIG_HOME = join(work, "keys")
+// where it is set, Node 20 reads all certificates at its start: 30 ms of each of ours
+delete process.env.NODE_EXTRA_CA_CERTS
 const running = new Set()
 let labHosts = 0
 /** Every host of the lab gets every multicast datagram, so a race has no more of them than it needs. */
@@ -388,14 +390,11 @@ const main = async () => {
     // what loss itself costs: the lab loses datagram by datagram, and so without segmentation offload
     ["mrsync, the same with 0 %", mrsync(), large, 4, lossy("1gbit", "0")]
   ])
-  await race(
-    "128MiB-100mbit",
-    [
-      ["mrsync to 24", mrsync(), () => random(128), 24, shaped("100mbit")],
-      ["mrsync to 1", mrsync(), () => random(128), 1, shaped("100mbit")]
-    ],
-    Math.min(rounds, 2)
-  )
+  await race("64MiB-100mbit", [
+    ["mrsync to 32", mrsync(), () => random(64), 32, shaped("100mbit")],
+    ["mrsync to 16", mrsync(), () => random(64), 16, shaped("100mbit")],
+    ["mrsync to 1", mrsync(), () => random(64), 1, shaped("100mbit")]
+  ])
   for (const count of [1, 4]) {
     await race(`include-${count}`, [
       ["mrsync", mrsync(), include, count],

@@ -192,7 +192,8 @@ class LinuxSocket implements Socket {
   readonly when: Socket["when"]
   private readonly library: Library
   private readonly fd: number
-  private readonly ring: ReturnType<typeof makeRing>
+  /** Made when it is first read: 8 MiB, which a socket that only sends, or is only tried, can do without. */
+  private ring: ReturnType<typeof makeRing> | undefined
   private readonly watch: ReturnType<typeof makeWatch>
   private readonly figures = new DataView(new ArrayBuffer(4 * memoryFigures))
   /** The length at which the kernel cuts apart what is sent; 0: it does not. */
@@ -204,7 +205,6 @@ class LinuxSocket implements Socket {
     const { calls, koffi } = library
     this.library = library
     this.fd = fd
-    this.ring = makeRing(koffi.address)
     const value = int(0)
     calls.getsockopt(fd, level.socket, socketOption.receiveBuffer, value, int(4))
     this.receiveBufferBytes = new DataView(value.buffer).getInt32(0, true) / 2
@@ -230,7 +230,8 @@ class LinuxSocket implements Socket {
 
   readonly receive: Socket["receive"] = () => {
     if (this.isClosed) return []
-    const { fd, library, mostMessages, ring } = this
+    const { fd, library, mostMessages } = this
+    const ring = (this.ring ??= makeRing(library.koffi.address))
     ring.reset(mostMessages)
     const count: number = library.calls.recvmmsg(fd, ring.headers, mostMessages, dontWait, null)
     if (count <= 0) return []
