@@ -21,7 +21,7 @@ import type { Open } from "../../src/wire/Message.ts"
 it.effect("lists of signatures have a limit in all [Y-13]", () =>
   Effect.gen(function* () {
     const attendance = new Attendance(0, new Wakefulness(() => 0))
-    const bytes = 1_700_000
+    const bytes = 3_400_000
     attendance.entries = [Tree.file("a", bytes).entry]
     const options = { id: "c1" } as Parameters<typeof ManifestFile.make>[2]
     const manifest = yield* ManifestFile.make(attendance, yield* Ruin.make(attendance), options)

@@ -55,10 +55,10 @@ describe.skipIf(Lab.unavailable !== undefined)("narrow links on real hosts", () 
     mkdirSync(source)
     Trees.random(join(source, "large"), 30_000_000)
     for (const host of ["c1", "c2"]) lab.lab("narrow", host, "200mbit", "3ms")
-    const seconds = Effect.map(session(lab, source, 2), ({ report }) => {
-      assert.isBelow(report.pages.sent / report.pages.needed, 1.3)
-      return report.seconds as number
-    })
-    return best(seconds, 3)
+    // one session in ten sends up to 1.4 x as much: so short a queue is full as soon as this machine is late
+    const share = Effect.map(session(lab, source, 2), ({ report }) =>
+      Math.max(report.seconds / 3, report.pages.sent / report.pages.needed / 1.3)
+    )
+    return best(share, 1)
   })
 })
