@@ -106,9 +106,9 @@ describe("the last line of --json says how it ended", () => {
         assert.deepInclude(last, { _tag: "Error", status: 20, reason: "interrupted" })
       }
       const both = [
-        mrsync({ network, tree: large, stopMillis: 1000 }, "send", "--json", "--bwlimit", "1MB", "x"),
+        mrsync({ network, tree: large, stopMillis: 3000 }, "send", "--json", "--bwlimit", "1MB", "x"),
         mrsync({ network, name: "a" }, "catch", "--json", "x"),
-        mrsync({ network, name: "b", stopMillis: 900 }, "catch", "--json", "--serve", "x")
+        mrsync({ network, name: "b", stopMillis: 2900 }, "catch", "--json", "--serve", "x")
       ]
       for (const { events, last, status } of yield* Effect.all(both, { concurrency: 3 })) {
         assert.strictEqual(status, 20)
