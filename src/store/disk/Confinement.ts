@@ -141,6 +141,30 @@ export const placeOf = ({ self }: Directory, { handles }: Tree): Place => ({ pat
 export const isOwn = (stats: fs.BigIntStats | undefined, user: number): stats is fs.BigIntStats =>
   stats?.isFile() === true && stats.nlink === 1n && stats.uid === BigInt(user)
 
+const writeFlags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+/**
+ * Opens a file to be read and written; where it is read-only and `isOurs`, its mode is another for that moment, as with rsync. The
+ * mode that was goes back through the descriptor: the name may be another file's by then.
+ */
+export const openToWrite = (tree: Tree, path: Buffer, isOurs: (stats: fs.BigIntStats) => boolean): number => {
+  const opened = Result.try(() => fs.openSync(path, writeFlags))
+  if (Result.isSuccess(opened)) return opened.success
+  const stats = look(path)
+  if (Errno.codeOf(opened.failure) !== "EACCES" || stats?.isFile() !== true || !isOurs(stats)) throw opened.failure
+  const mode = Number(stats.mode & 0o7777n)
+  chmod(tree, path, mode | 0o600)
+  const again = Result.try(() => fs.openSync(path, writeFlags))
+  if (Result.isFailure(again)) {
+    chmod(tree, path, mode)
+    throw again.failure
+  }
+  const restored = Result.try(() => fs.fchmodSync(again.success, mode))
+  if (Result.isSuccess(restored)) return again.success
+  fs.closeSync(again.success)
+  throw restored.failure
+}
+
 /** The path of a name in a directory. */
 export const at = (directory: Directory, name: Uint8Array): Buffer => Buffer.concat([directory.prefix, name])
 

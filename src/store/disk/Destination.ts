@@ -117,9 +117,10 @@ export class Destination {
     for (let tries = 1; ; tries++) {
       const done = Result.try(body)
       if (Result.isSuccess(done)) return done.success
-      const code = Errno.codeOf(done.failure) ?? ""
-      if (tries === Limits.racedTries || !(raceCodes.has(code) || scarceCodes.has(code))) throw done.failure
-      if (scarceCodes.has(code)) this.opened?.spare()
+      const isLack = isScarce(done.failure)
+      const isRace = raceCodes.has(Errno.codeOf(done.failure) ?? "")
+      if (tries === Limits.racedTries || !(isRace || isLack)) throw done.failure
+      if (isLack) this.opened?.spare()
       else this.opened?.lookAgain()
     }
   }
@@ -189,10 +190,10 @@ const mustSuit = (parts: Buffer, destination: Buffer) => {
   const own = fs.statSync(parts, { throwIfNoEntry: false, bigint: true })
   if (own === undefined) throw refusal("ENOENT", `${one} does not exist: make it`)
   if (!own.isDirectory()) throw refusal("ENOTDIR", `${one} is no directory`)
-  fs.accessSync(parts, fs.constants.W_OK | fs.constants.X_OK)
   const there = fs.statSync(destination, { throwIfNoEntry: false, bigint: true })
   const { dev } = there ?? fs.statSync(ofKey(dirname(keyOf(destination))), { bigint: true })
   if (own.dev !== dev) throw refusal("EXDEV", `${one} is on another file system than the destination`)
+  fs.accessSync(parts, fs.constants.W_OK | fs.constants.X_OK)
   if (there === undefined) return
   for (let at = keyOf(fs.realpathSync.native(parts, { encoding: "buffer" })); ; at = dirname(at)) {
     if (Confinement.isSameFile(fs.statSync(ofKey(at), { bigint: true }), there)) {
@@ -214,5 +215,6 @@ const inspect = (destination: Buffer) => {
 
 /** The system's codes where an entry was made, removed or replaced between a look and the use. */
 const raceCodes: ReadonlySet<string> = new Set(["EEXIST", "ENOENT", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EINVAL"])
-/** The process, or the system, may open no more files. */
 const scarceCodes: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"])
+/** May the process, or the system, open no more files? */
+export const isScarce = (cause: unknown): boolean => scarceCodes.has(Errno.codeOf(cause) ?? "")

@@ -23,11 +23,9 @@ import * as Sync from "./Sync.ts"
 import { oldOf, throughHoles, whole, withOld } from "./Through.ts"
 import * as Zeros from "./Zeros.ts"
 
-const flags = fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
-
 /** The file that stands there, opened to be written; undefined: it is to be made anew beside its name. */
 const openStanding = (site: Site, index: number) => {
-  const { describe, destination, inventory } = site
+  const { describe, destination, inventory, user, veto } = site
   const { policy } = describe
   // what is kept of the old one needs its room anyway
   if (!policy.isInPlace || policy.backup !== undefined || site.shared.has(index)) return undefined
@@ -36,34 +34,22 @@ const openStanding = (site: Site, index: number) => {
   const spot = destination.spot(inventory.file(index).path)
   if (Confinement.look(Confinement.pathOf(spot))?.isFile() !== true) return undefined
   site.mustBeApart(index)
-  const opened = Result.try(() => openToWrite(site, Confinement.pathOf(spot)))
+  const { tree } = destination
+  // another name of it may be protected
+  const isProtected = (names: number | bigint) => names > 1 && veto.filter !== undefined
+  const isOurs = ({ nlink, uid }: fs.BigIntStats) => uid === BigInt(user) && !isProtected(nlink)
+  const opened = Result.try(() => Confinement.openToWrite(tree, Confinement.pathOf(spot), isOurs))
   if (Result.isFailure(opened)) {
     if (isElse.has(Errno.codeOf(opened.failure) ?? "")) return undefined
     throw opened.failure
   }
   const stats = fs.fstatSync(opened.success)
-  // another name of it may be protected
-  if (!stats.isFile() || (stats.nlink > 1 && site.veto.filter !== undefined)) {
+  if (!stats.isFile() || isProtected(stats.nlink)) {
     fs.closeSync(opened.success)
     return undefined
   }
-  const { tree } = destination
   tree.hold(spot.directory)
   return { descriptor: Descriptor.make(opened.success), spot, stats, tree }
-}
-
-/** Its owner may write also a file that is read-only: its mode is another for a moment, as with rsync. */
-const openToWrite = ({ destination, user }: Site, path: Buffer): number => {
-  const opened = Result.try(() => fs.openSync(path, flags))
-  if (Result.isSuccess(opened)) return opened.success
-  const stats = Confinement.look(path)
-  const isOurs = stats?.isFile() === true && stats.uid === BigInt(user)
-  if (Errno.codeOf(opened.failure) !== "EACCES" || !isOurs) throw opened.failure
-  const mode = Number(stats.mode & 0o7777n)
-  Confinement.chmod(destination.tree, path, mode | 0o600)
-  const again = Result.try(() => fs.openSync(path, flags))
-  Confinement.chmod(destination.tree, path, mode)
-  return Result.getOrThrowWith(again, (cause) => cause)
 }
 
 /** Something else has the name by now. */

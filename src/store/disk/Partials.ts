@@ -16,7 +16,7 @@ import { refusal, vetoed } from "../Reasons.ts"
 import type { Where } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
-import type { Destination } from "./Destination.ts"
+import { type Destination, isScarce } from "./Destination.ts"
 import type { Guard } from "./Guard.ts"
 
 const end = ".mrsync-partial"
@@ -59,8 +59,8 @@ interface Session {
 export class Partials {
   private readonly options: Options
   private readonly session: () => Session
-  /** Final names of files of which something was kept in this session, one character a byte. */
-  private keptNow = new Set<string>()
+  /** The final names of files of which something was kept in this session, by where it is; one character a byte. */
+  private keptNow = new Map<string, string>()
 
   constructor(options: Options, session: () => Session) {
     this.options = options
@@ -69,14 +69,14 @@ export class Partials {
 
   /** A session begins. */
   begin(): void {
-    this.keptNow = new Set()
+    this.keptNow = new Map()
   }
 
   /** Of entries, the paths of those of which something was kept in this session, and that have become too small to use it. */
   outgrown(entries: ReadonlyArray<Entry>): ReadonlyArray<Uint8Array> {
     if (this.keptNow.size === 0) return []
-    const isOutgrown = (entry: Entry) =>
-      entry._tag === "File" && !hasBlocks(entry) && this.keptNow.has(keyOf(entry.path))
+    const kept = new Set(this.keptNow.values())
+    const isOutgrown = (entry: Entry) => entry._tag === "File" && !hasBlocks(entry) && kept.has(keyOf(entry.path))
     return entries.filter(isOutgrown).map(({ path }) => path)
   }
 
@@ -86,23 +86,26 @@ export class Partials {
   }
 
   /**
-   * Renames a temporary file, if that is worth it, the disk is not full, and no more is kept already; answers whether it has
-   * another name now.
+   * Renames a temporary file, if that is worth it and no more is kept already; answers whether it has another name now. `isOld`: an
+   * earlier session has kept it. What is new is not kept on a disk that is full.
    */
-  keep(temporary: Spot, spot: Spot): boolean {
+  keep(temporary: Spot, spot: Spot, isOld = false): boolean {
     const { destination, user, where } = this.options
     const kept = Result.try(() => {
       const now = Confinement.look(Confinement.pathOf(temporary))
       if (where === "Nowhere" || now?.isFile() !== true || !isWorth(now)) return false
       // a disk that is full harms others, and for as long as nobody comes back
-      if (freeBytes(spot.directory) < Limits.partialBytes) return false
+      if (!isOld && freeBytes(spot.directory) < Limits.partialBytes) return false
       return destination.holding(spot.directory, () => {
         const place = this.placeOf(spot, true)
         this.mustBeFree(place)
         const before = Confinement.look(Confinement.pathOf(place))
         if (before !== undefined && (!Confinement.isOwn(before, user) || before.blocks > now.blocks)) return false
         fs.renameSync(Confinement.pathOf(temporary), Confinement.pathOf(place))
-        this.keptNow.add(Confinement.join(spot.directory.key, spot.name))
+        this.keptNow.set(
+          Confinement.join(place.directory.key, place.name),
+          Confinement.join(spot.directory.key, spot.name)
+        )
         return true
       })
     })
@@ -117,16 +120,29 @@ export class Partials {
     return this.options.destination.holding(spot.directory, () => {
       const found = this.find(spot)
       if (found === undefined) return undefined
-      const { place } = found
-      // without what cannot be moved, the file comes as if nothing were kept
-      const moved = Result.try(() => fs.renameSync(Confinement.pathOf(place), Confinement.pathOf(temporary)))
-      if (Result.isFailure(moved)) return undefined
+      const [from, to] = [found.place, temporary].map(Confinement.pathOf)
+      // without what cannot be opened or moved, the file comes as if nothing were kept
+      const opened = Result.try(() => this.opened(from))
+      if (Result.isFailure(opened)) {
+        if (isScarce(opened.failure)) throw opened.failure
+        return undefined
+      }
+      const fd = opened.success
+      if (Result.isFailure(Result.try(() => fs.renameSync(from, to)))) {
+        fs.closeSync(fd)
+        return undefined
+      }
       this.tidy(spot)
-      const fd = fs.openSync(Confinement.pathOf(temporary), fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
-      if (Confinement.isSameFile(fs.fstatSync(fd, { bigint: true }), found.stats)) return fd
+      const isIt = (now: fs.BigIntStats | undefined) => now !== undefined && Confinement.isSameFile(now, found.stats)
+      if (isIt(fs.fstatSync(fd, { bigint: true })) && isIt(Confinement.look(to))) return fd
       fs.closeSync(fd)
       throw refusal("ESTALE", "what was kept of it was replaced meanwhile")
     })
+  }
+
+  private opened(path: Buffer): number {
+    const { destination, user } = this.options
+    return Confinement.openToWrite(destination.tree, path, (stats) => Confinement.isOwn(stats, user))
   }
 
   /** What is kept, opened to be read: where the file is written as it stands, it is one more version. [F-11] */

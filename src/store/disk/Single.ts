@@ -214,7 +214,7 @@ const discard = ({ destination, partials, temporaries }: Site, file: Opened): vo
   const done = () => {
     const directory = destination.tree.handles ? spot.directory : destination.tree.directory(spot.directory.key)
     const [from, own] = [temporary.name, spot.name].map((name) => ({ directory, name }))
-    if (!isCommitted && !(isWorth && partials.keep(from, own))) fs.unlinkSync(Confinement.pathOf(from))
+    if (!isCommitted && !(isWorth && partials.keep(from, own, isResumed))) fs.unlinkSync(Confinement.pathOf(from))
     if (isCommitted && isLarge) partials.clear(own)
   }
   Result.try(done)

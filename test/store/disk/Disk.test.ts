@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
+import * as Signature from "../../../src/delta/Signature.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import * as Descriptor from "../../../src/system/Descriptor.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
@@ -167,7 +168,13 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       fs.writeFileSync(`${mount}/other`, "x")
       execFileSync("mount", ["-o", "remount,size=64m", mount])
       yield* arrive(size - 1_000_000)
-      assert.deepStrictEqual(names(mount), [".large.mrsync-partial", "other"])
+      const both = [".large.mrsync-partial", "other"]
+      assert.deepStrictEqual(names(mount), both)
+      // what an earlier session has kept stays
+      execFileSync("mount", ["-o", "remount,size=50m", mount])
+      const signature = Signature.make(0, size, 16_384)
+      yield* Effect.scoped(store.open(single(entries, 0), { signature }))
+      assert.deepStrictEqual(names(mount), both)
     })
   )
 

@@ -20,7 +20,22 @@ import { Libc } from "../../../src/system/Libc.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
-import { bundle, deliver, dir, nanos, nanosOf, directory, disk, file, names, single, veto, ways } from "../Sandbox.ts"
+import {
+  asNobody,
+  bundle,
+  canSwitchUser,
+  deliver,
+  dir,
+  directory,
+  disk,
+  file,
+  names,
+  nanos,
+  nanosOf,
+  single,
+  veto,
+  ways
+} from "../Sandbox.ts"
 
 const size = Limits.partialBytes + 3_000_000
 const entries = [dir(""), file("large", size)]
@@ -189,6 +204,45 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual(names(at), ["large"])
       assert.strictEqual(nanos(at) / 1000n, nanosOf(now[0].metadata) / 1000n)
     })
+  )
+
+  it.effect("of another file of the same name stays when the first one's has given way to it, and becomes small", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* directory
+      const own = [dir(""), dir("a"), dir("b"), file("a/large", size), file("b/large", size)]
+      const partials = { directory: Buffer.from(elsewhere) }
+      const store = yield* disk(`${yield* directory}/tree`, way, "me", { partials })
+      yield* surveyed(store, own)
+      for (const [at, bytes] of [arrives, arrives + 1_000_000].entries()) {
+        yield* Effect.scoped(
+          Effect.flatMap(store.open(single(own, 3 + at)), (writer) => writer.write(0, content.subarray(0, bytes)))
+        )
+      }
+      const part = fs.statSync(`${elsewhere}/large`).ino
+      yield* store.revise(own.with(3, file("a/large", 3)))
+      yield* store.finish
+      assert.strictEqual(fs.statSync(`${elsewhere}/large`).ino, part)
+    })
+  )
+
+  it.effect.skipIf(!canSwitchUser)("is used where it is read-only as well", () =>
+    asNobody(
+      Effect.gen(function* () {
+        const { at, store } = yield* interrupted(entries)
+        fs.chmodSync(`${at}/${kept}`, 0o444)
+        yield* surveyed(store, entries)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
+            assert.deepStrictEqual(writer.held, [0, Math.floor(arrives / blockBytes) * blockBytes])
+            yield* writer.write(writer.held![1], content.subarray(writer.held![1]))
+            assert.deepStrictEqual(yield* writer.commit(() => false), [])
+          })
+        )
+        assert.deepStrictEqual(names(at), ["large"])
+        assert.strictEqual(Buffer.compare(fs.readFileSync(`${at}/large`), content), 0)
+      })
+    )
   )
 
   it.effect("gives way to what is more, and not to less", () =>
