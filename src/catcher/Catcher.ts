@@ -447,7 +447,7 @@ const answerTo = Effect.fnUntraced(function* (
       break
     case "Welcome":
       for (const guest of message.guests) {
-        // another refusal is from before we had a slot; another slot [J-17] is no use of ours
+        // other refusals are from before we had a slot; another slot says that ours is lost [J-17]
         const isLost = "refusal" in guest ? guest.refusal === "Started" : guest.slot !== membership.slot
         if (guest.incarnation === membership.incarnation && isLost) {
           if (attendance.done) return false

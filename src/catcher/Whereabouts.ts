@@ -31,7 +31,8 @@ export const whereaboutsOf = (
       if (message._tag === "Announce") {
         wasAway ||= message.uptimeMillis - uptimeMillis >= timeoutMillis / 2
         uptimeMillis = Math.max(uptimeMillis, message.uptimeMillis)
-        return wasAway || transport.local !== known.local ? say : Effect.void
+        const isToSay = wasAway || transport.local !== known.local
+        return isToSay ? Effect.andThen(Announce.spreading(message), say) : Effect.void
       }
       const isKnown =
         message._tag === "Welcome" &&

@@ -338,9 +338,11 @@ class Seeker {
    * may be claimed by another catcher in the next session.
    */
   asks(session: bigint): Effect.Effect<void> {
-    const isAnother = this.asked !== undefined && this.asked !== session
-    this.asked = session
-    return isAnother ? this.renew : Effect.void
+    return Effect.suspend(() => {
+      const isAnother = this.asked !== undefined && this.asked !== session
+      this.asked = session
+      return isAnother ? this.renew : Effect.void
+    })
   }
   /** The news of a master. */
   of(address: Address): { announcements: number; joins: number; isOver: boolean } {
@@ -427,8 +429,7 @@ const seek = Effect.fnUntraced(function* (inbox: Inbox, options: JoinOptions, se
 const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, to: Address, announce: Announce) {
   const transport = yield* Transport
   yield* seeker.asks(announce.session)
-  const spreadMillis = Math.min(announce.spreadMillis, Limits.spreadMillis)
-  if (spreadMillis > 0) yield* Effect.sleep(yield* Random.nextBetween(0, spreadMillis))
+  yield* spreading(announce)
   seeker.place = placeAt(seeker.place, transport.local)
   const { session } = announce
   const join = joinOf(transport, { session, incarnation: seeker.incarnation, place: seeker.place }, options.name)
@@ -439,6 +440,12 @@ const ask = Effect.fnUntraced(function* (options: JoinOptions, seeker: Seeker, t
     yield* tell(to, join)
   }
 })
+
+/** [J-1] Many catchers do not all answer an announcement at the same moment. */
+export const spreading = (announce: Announce): Effect.Effect<void> => {
+  const spreadMillis = Math.min(announce.spreadMillis, Limits.spreadMillis)
+  return spreadMillis > 0 ? Effect.flatMap(Random.nextBetween(0, spreadMillis), Effect.sleep) : Effect.void
+}
 
 /** Asks to be taken in, or says where we are now. */
 export const joinOf = (

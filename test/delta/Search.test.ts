@@ -328,6 +328,7 @@ describe("signatures as bytes [Y-13]", () => {
     ["one at least", 1_000_000, 1],
     ["of the square root of the size", 2 ** 26, 5],
     ["of 16 KiB from 256 MiB on", 2 ** 28, 11],
+    ["of 16 KiB between", 2 ** 29, 11],
     ["of 16 KiB up to 1 GiB", 2 ** 30, 11],
     ["of half of the root from there on", 2 ** 32, 22]
   ])("blocks are whole pages: %s", (_, size, pages) => assert.strictEqual(Blocks.bytesOf(size, 1432), pages * 1432))
