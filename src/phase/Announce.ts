@@ -48,11 +48,26 @@ class OtherMasters {
   /** Of the master's wait, milliseconds that have passed. */
   readonly passed: () => number
   private readonly waits = new Map<Address, { readonly sinceMillis: number; readonly forMillis: number }>()
+  /** The last time that the group was busy; `untilMillis` is undefined while it is. */
+  private last: { readonly sinceMillis: number; readonly untilMillis: number | undefined } | undefined
 
   constructor(passed: () => number) {
     this.passed = passed
   }
 
+  busy(): void {
+    if (this.last === undefined || this.last.untilMillis !== undefined) {
+      this.last = { sinceMillis: this.passed(), untilMillis: undefined }
+    }
+  }
+  free(): void {
+    if (this.last !== undefined) this.last = { ...this.last, untilMillis: this.passed() }
+  }
+  /** The group has become busy a moment ago, or is free again since then. */
+  isMomentary(): boolean {
+    const { last } = this
+    return last !== undefined && this.passed() - (last.untilMillis ?? last.sinceMillis) < Limits.hearsayMillis
+  }
   waited(address: Address, fromMillis: number): void {
     const untilMillis = this.passed()
     const known = this.waits.get(address)
@@ -76,17 +91,32 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherM
   const progress = yield* Progress
   const message = `another master (${address}) uses this group; waiting for it to end`
   progress.publish({ _tag: "Note", message })
-  yield* standBack
+  const fromMillis = others.passed()
+  yield* Effect.ensuring(
+    standBack,
+    Effect.sync(() => others.waited(address, fromMillis))
+  )
   while (true) {
     changed.closeUnsafe()
     const known = otherMaster()
-    if (known === undefined) return
+    if (known === undefined) return others.free()
     const fromMillis = others.passed()
     yield* Effect.ensuring(
       Effect.timeoutOption(changed.await, Math.ceil(known.leftMillis)),
       Effect.sync(() => others.waited(known.address, fromMillis))
     )
   }
+})
+
+/**
+ * Ends with the wait. [J-4] A catcher's word that another master has the group may be the last
+ * that is heard of that one: the wait is then long enough for those that were let go to come back.
+ */
+const untilTheEnd = Effect.fnUntraced(function* (waitMillis: number, others: OtherMasters) {
+  const { otherMaster } = yield* Announcing
+  yield* Effect.sleep(waitMillis)
+  if (otherMaster() !== undefined) others.busy()
+  if (others.isMomentary()) yield* Effect.sleep(2 * Limits.hearsayMillis)
 })
 
 /**
@@ -104,7 +134,10 @@ const awaitCatchers = Effect.fnUntraced(function* (
   let untilMillis: number | undefined
   while (true) {
     const known = otherMaster()
-    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
+    if (known !== undefined) {
+      others.busy()
+      yield* Effect.scoped(awaitGroup(known.address, others))
+    }
     const present = Roster.present(roster())
     const areThere = present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))
     const leftMillis = areThere ? (untilMillis ??= listenedMillis(others.passed())) - others.passed() : undefined
@@ -214,10 +247,9 @@ export const gather = Effect.fn("Announce.gather")(function* (options: GatherOpt
     })
   )
   tell(roster())
-  const begun = yield* Effect.raceAllFirst([gathering, rollCall, settling(options, settleFor)]).pipe(
-    Effect.timeoutOption(options.waitMillis)
-  )
-  if (begun._tag === "None") yield* tooFew(options, others)
+  const begun = Effect.as(Effect.raceAllFirst([gathering, rollCall, settling(options, settleFor)]), true)
+  const isOver = Effect.as(untilTheEnd(options.waitMillis, others), false)
+  if (!(yield* Effect.raceFirst(begun, isOver))) yield* tooFew(options, others)
   return Roster.present(roster()).map((member) => member.slot) as Audience
 })
 

@@ -14,8 +14,9 @@ import * as Engine from "../../src/simulate/Simulation.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { inTime } from "../phase/Rig.ts"
+import { inTime, puppet } from "../phase/Rig.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
+import * as Codec from "../../src/wire/Codec.ts"
 
 const tree = [Tree.file("a", 600_000), Tree.file("b", 5000)]
 /** How long the tree takes at the rate of these tests, and a little. */
@@ -170,6 +171,29 @@ describe("a group that is busy", () => {
       assert.include(error.message, "--wait")
     })
   )
+
+  for (const leftMillis of [64, 850]) {
+    it.effect(`not by a last word ${leftMillis} ms before the wait ends: those that were let go come back [J-4]`, () =>
+      Effect.gen(function* () {
+        const { catcher, master, network } = yield* stage
+        const sessions = new Set<bigint>()
+        const { transport } = yield* puppet(network.layerCatcher("late"), (message) => {
+          sessions.add(message.session)
+          return []
+        })
+        const hearsay = Effect.suspend(() => {
+          const [session] = sessions
+          const decline = { _tag: "Decline", session, incarnation: 9, silentMillis: 0, master: "10.0.0.99:1" } as const
+          return transport.sendTo(network.addressOf("m1")!, Codec.encode(decline))
+        })
+        yield* Effect.forkScoped(Effect.delay(hearsay, 5000 - leftMillis))
+        // a third one never comes
+        const begun = master("m1", { catchers: 3, atLeast: 2, waitMillis: 5000 })
+        const [report] = yield* inTime(Effect.all([begun, catcher("c1"), catcher("c2")], { concurrency: "unbounded" }))
+        assert.includeMembers(statesOf(report), whole)
+      })
+    )
+  }
 
   it.effect("two masters at the same time: the younger lets go what has joined it, and waits [J-4]", () =>
     Effect.gen(function* () {

@@ -214,6 +214,9 @@ describe("seeds that have failed", () => {
   it.effect("7000142: of a wait rounding left too little for virtual time to move", () =>
     check(7_000_142, { isDelta: true })
   )
+  it.effect("3839781287: a late word of a dead master came just before the wait ended", () =>
+    check(3_839_781_287, { isDelta: true })
+  )
   it.effect("7001481: somebody else replaced the leader of a hard link that was right", () =>
     check(7_001_481, { isDelta: true })
   )
