@@ -14,7 +14,7 @@
 
 import * as Effect from "effect/Effect"
 import { Claimed } from "../content/Claimed.ts"
-import { agrees, digest, hash } from "../content/Hash.ts"
+import { agrees, digest } from "../content/Hash.ts"
 import * as Code from "../parity/Code.ts"
 import * as Wasm from "../parity/Wasm.ts"
 import type { PageBatch, ParityBatch } from "../protocol/file/FileState.ts"
@@ -25,6 +25,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { trailerBlock } from "../seal/PageSeal.ts"
 import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
+import { BySignature, ByTrailer, type Check } from "./Check.ts"
 
 /** Memory for one block. */
 export interface BlockBuffer {
@@ -97,10 +98,7 @@ export class Assembly {
   private readonly pool: BlockPool
   private readonly cipher: Cipher | undefined
   private readonly trailer: Claimed
-  /** Hashes of the blocks that are whole. */
-  private readonly hashes: Claimed
-  /** Blocks that need no hash. */
-  private readonly proven = new Set<number>()
+  private readonly check: Check
   /** Pages held of each block. */
   private readonly counts: Uint16Array
   /** Blocks in memory, oldest first. */
@@ -116,7 +114,8 @@ export class Assembly {
     this.writer = writer
     this.pool = pool
     this.trailer = new Claimed(layout.trailerBytes)
-    this.hashes = new Claimed(Trailer.hashAt(layout.blocks))
+    const { signature } = writer
+    this.check = signature === undefined ? new ByTrailer(layout, this.trailer) : new BySignature(layout, signature)
     this.counts = new Uint16Array(layout.blocks)
   }
 
@@ -129,18 +128,18 @@ export class Assembly {
     const { layout } = this
     const whole: Array<number> = []
     for (let i = 0; i < pages.length; i += 2) {
-      const [from, to] = Layout.blocksOf(layout, pages[i], pages[i + 1])
+      const [first, end] = [pages[i], pages[i] + pages[i + 1]]
+      if (this.writer.isProven === true) this.check.hold(first, end)
+      const [from, to] = Layout.blocksOf(layout, first, end - first)
       for (let block = from; block < to; block++) {
-        const [first, count] = Layout.blockSpan(layout, block)
-        this.counts[block] += Math.min(first + count, pages[i] + pages[i + 1]) - Math.max(first, pages[i])
+        const [start, count] = Layout.blockSpan(layout, block)
+        this.counts[block] += Math.min(start + count, end) - Math.max(start, first)
         if (this.isWhole(block)) whole.push(block)
       }
     }
-    if (this.writer.isProven === true) {
-      for (const block of whole) this.proven.add(block)
-      return Effect.void
-    }
-    return Effect.forEach(whole, (block) => Effect.andThen(this.hashSpilled(block), Effect.yieldNow), { discard: true })
+    return Effect.forEach(whole, (block) => Effect.andThen(this.judgeWritten(block), Effect.yieldNow), {
+      discard: true
+    })
   }
 
   /** Takes pages that are new; `fresh` are their positions in the batch. */
@@ -175,7 +174,8 @@ export class Assembly {
       return undefined
     }
     const block = Math.floor(page / blockPages)
-    const first = ++this.counts[block] === 1
+    const isBegun = !this.check.comes(page)
+    const first = ++this.counts[block] === 1 || !isBegun
     if (this.latest?.block === block) return this.putAssembling(this.latest, page, payload)
     const assembling = this.assembling.get(block) ?? (first ? this.begin(block) : undefined)
     if (assembling !== undefined) return this.putAssembling(assembling, page, payload)
@@ -227,16 +227,19 @@ export class Assembly {
     return this.counts[block] === pages ? this.finish(block, buffer) : undefined
   }
 
+  // The pages that the file had from the beginning are not in the buffer.
   private finish(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
-    const bytes = buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block))
-    this.cipher?.(block, 0, bytes)
-    this.hashes.put(hash(bytes), Trailer.hashAt(block))
-    this.forget(block)
-    if (this.writer.memory !== undefined) return Effect.void
-    return Effect.ensuring(
-      this.writer.write(this.offset(block), bytes),
-      Effect.sync(() => this.pool.give(buffer))
-    )
+    const { pageBytes } = this.layout
+    const spilled = this.spill(block, buffer)
+    const start = this.offset(block)
+    const isHere = (at: number, length: number) =>
+      !buffer.held.subarray((at - start) / pageBytes, Math.ceil((at - start + length) / pageBytes)).includes(0)
+    let isJudged = true
+    for (const [at, length] of this.check.inDoubt(block)) {
+      if (isHere(at, length)) this.check.judge(at, buffer.bytes.subarray(at - start, at - start + length))
+      else isJudged = false
+    }
+    return isJudged ? spilled : Effect.andThen(spilled, this.judgeWritten(block))
   }
 
   private forget(block: number): void {
@@ -252,7 +255,7 @@ export class Assembly {
   private putSpilled(page: number, payload: Uint8Array, block: number): Effect.Effect<void, StoreError> {
     const offset = page * this.layout.pageBytes
     const written = this.writer.write(offset, this.plain(block, offset - this.offset(block), payload))
-    return this.isWhole(block) ? Effect.andThen(written, this.hashSpilled(block)) : written
+    return this.isWhole(block) ? Effect.andThen(written, this.judgeWritten(block)) : written
   }
 
   /** The content of a page. The receiver's memory stays as it is: it may be looked at again. */
@@ -265,9 +268,12 @@ export class Assembly {
   }
 
   private spillOldest(): Effect.Effect<void, StoreError> {
-    const oldest = this.assembling.entries().next().value
-    if (oldest === undefined) return Effect.void
-    const [block, { buffer }] = oldest
+    const oldest = this.assembling.values().next().value
+    return oldest === undefined ? Effect.void : this.spill(oldest.block, oldest.buffer)
+  }
+
+  /** Deciphers what is in the buffer, writes it, and gives the buffer back. */
+  private spill(block: number, buffer: BlockBuffer): Effect.Effect<void, StoreError> {
     const { bytes, held } = buffer
     this.forget(block)
     const { pageBytes } = this.layout
@@ -279,9 +285,10 @@ export class Assembly {
       while (end < held.length && held[end] === 1) end++
       const run = bytes.subarray(first * pageBytes, Math.min(end * pageBytes, limit))
       this.cipher?.(block, first * pageBytes, run)
-      writes.push(this.writer.write(this.offset(block) + first * pageBytes, run))
+      if (this.writer.memory === undefined) writes.push(this.writer.write(this.offset(block) + first * pageBytes, run))
       first = end
     }
+    if (this.writer.memory !== undefined) return Effect.void
     return Effect.ensuring(
       Effect.forEach(writes, (write) => write, { discard: true }),
       Effect.sync(() => this.pool.give(buffer))
@@ -313,7 +320,9 @@ export class Assembly {
       this.parity.delete(block)
       const [first, pages] = Layout.blockSpan(this.layout, block)
       const isNew = this.counts[block] === 0
+      const isPartial = this.isPartial(block)
       this.counts[block] = pages
+      for (let i = 0; i < missing.length; i += 2) this.check.doubt(missing[i], missing[i] + missing[i + 1])
       const decode = (bytes: Uint8Array) => {
         const lacking: Array<number> = []
         for (let i = 0; i < missing.length; i += 2) {
@@ -322,11 +331,15 @@ export class Assembly {
         Code.decode(Wasm.kernel(), bytes, this.layout.pageBytes, lacking, Buffer.concat(kept.pages), kept.indices)
       }
       const assembling = this.assembling.get(block)
-      if (assembling !== undefined) {
-        decode(assembling.buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block)))
-        return this.finish(block, assembling.buffer)
+      if (assembling !== undefined && !isPartial) {
+        const { buffer } = assembling
+        decode(buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block)))
+        for (let i = 0; i < missing.length; i += 2)
+          buffer.held.fill(1, missing[i] - first, missing[i] - first + missing[i + 1])
+        return this.finish(block, buffer)
       }
-      return this.borrowing(block, (bytes) =>
+      const spilled = assembling === undefined ? Effect.void : this.spill(block, assembling.buffer)
+      const recovered = this.borrowing(block, (bytes) =>
         (isNew ? Effect.void : this.writer.read(this.offset(block), bytes)).pipe(
           Effect.andThen(
             Effect.suspend(() => {
@@ -334,13 +347,30 @@ export class Assembly {
               this.cipher?.(block, 0, bytes)
               decode(bytes)
               this.cipher?.(block, 0, bytes)
-              this.hashes.put(hash(bytes), Trailer.hashAt(block))
+              this.judge(block, bytes)
               return this.writer.write(this.offset(block), bytes)
             })
           )
         )
       )
+      return Effect.andThen(spilled, recovered)
     })
+  }
+
+  /** Does its buffer lack pages that are held? */
+  private isPartial(block: number): boolean {
+    const held = this.assembling.get(block)?.buffer.held
+    if (held === undefined) return false
+    let pages = 0
+    for (const page of held) pages += page
+    return pages < this.counts[block]
+  }
+
+  /** This is the content of a block. */
+  private judge(block: number, bytes: Uint8Array): void {
+    const start = this.offset(block)
+    for (const [at, length] of this.check.inDoubt(block))
+      this.check.judge(at, bytes.subarray(at - start, at - start + length))
   }
 
   /** Memory for a block that has none of its own. */
@@ -360,13 +390,16 @@ export class Assembly {
     })
   }
 
-  private hashSpilled(block: number): Effect.Effect<void, StoreError> {
-    return this.borrowing(block, (bytes) =>
-      Effect.andThen(
-        this.writer.read(this.offset(block), bytes),
-        Effect.sync(() => this.hashes.put(hash(bytes), Trailer.hashAt(block)))
-      )
-    )
+  /** Hashes what is in doubt of a block where it stands. */
+  private judgeWritten(block: number): Effect.Effect<void, StoreError> {
+    return this.borrowing(block, (bytes) => {
+      const start = this.offset(block)
+      const parts = [...this.check.inDoubt(block)].map(([at, length]) => {
+        const part = bytes.subarray(at - start, at - start + length)
+        return Effect.map(this.writer.read(at, part), () => this.check.judge(at, part))
+      })
+      return Effect.forEach(parts, (part) => part, { discard: true })
+    })
   }
 
   /**
@@ -374,13 +407,11 @@ export class Assembly {
    * are asked for are to be put again. [C-8]
    */
   verify(root: Uint8Array): Spoiled.Verdict {
-    const trailer = this.trailer.whole()
-    if (!agrees(trailer, root)) return { blocks: [], trailer: true }
-    const hashes = this.hashes.whole()
+    const hasTrailer = this.writer.signature === undefined
+    if (hasTrailer && !agrees(this.trailer.whole(), root)) return { blocks: [], trailer: true }
     const blocks: Array<number> = []
     for (let block = 0; block < this.layout.blocks; block++) {
-      if (this.proven.has(block)) continue
-      if (Buffer.compare(Trailer.hashOf(hashes, block), Trailer.hashOf(trailer, block)) === 0) continue
+      if (this.check.isRight(block)) continue
       blocks.push(block)
       for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.counts[block]--
     }
@@ -400,8 +431,10 @@ export class Assembly {
       return others
     }
     const assembling = this.assembling.get(block)
-    if (assembling !== undefined) return Effect.sync(() => forget(assembling.buffer.bytes))
-    return this.borrowing(block, (bytes) => {
+    const isPartial = this.isPartial(block)
+    if (assembling !== undefined && !isPartial) return Effect.sync(() => forget(assembling.buffer.bytes))
+    const spilled = assembling === undefined ? Effect.void : this.spill(block, assembling.buffer)
+    const compared = this.borrowing(block, (bytes) => {
       const parts = pairsOf(held).map(([from, count]) => {
         const at = (from - start) * pageBytes
         return this.writer.read(this.offset(block) + at, bytes.subarray(at, at + count * pageBytes))
@@ -414,6 +447,7 @@ export class Assembly {
         }
       )
     })
+    return Effect.andThen(spilled, compared)
   }
 
   /** The trailer from that page on, as it was on the air. */

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Blocks from "../delta/Blocks.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { countOf } from "../protocol/Runs.ts"
@@ -90,8 +91,13 @@ export class TreeFiles {
   private openAsDelta(carried: CarriedFile, layout: Layout.Layout) {
     const { attendance, services } = this
     const signature = carried.kind === "Single" ? attendance.signatures.get(carried.members[0].entry) : undefined
+    if (layout.signed !== undefined && (signature === undefined || !isCheckedBy(layout, signature))) {
+      const reason = "the signature that is to check it is none that the master has told"
+      return Effect.fail(new StoreError({ code: "EPROTO", path: "", reason }))
+    }
     if (signature === undefined) return services.store.open(carried)
     const { file } = carried
+    const checking = layout.signed === undefined ? {} : { signature }
     const told = (done: number, total: number) => void attendance.reusing.set(file, { done, total })
     return services.store.open(carried, { signature, told }).pipe(
       Effect.tap(({ held = [] }) =>
@@ -100,6 +106,7 @@ export class TreeFiles {
           attendance.deltas.set(file, { held: pages, asked: new Map() })
         })
       ),
+      Effect.map((writer) => ({ ...writer, ...checking }) as FileWriter),
       Effect.ensuring(Effect.sync(() => attendance.reusing.delete(file)))
     )
   }
@@ -208,6 +215,11 @@ export class TreeFiles {
     )
   }
 }
+
+/** [Y-17] Is that the signature by which a file is opened, in such blocks? */
+const isCheckedBy = ({ blockPages, pageBytes, signed }: Layout.Layout, signature: Blocks.Blocks): boolean =>
+  Buffer.compare(Blocks.hashOf(signature), signed?.hash ?? new Uint8Array(0)) === 0 &&
+  Blocks.blockPagesOf(signature, pageBytes) === blockPages
 
 /** [L-3] The first byte of a member that the master could not read says why. */
 const unreadOf = Effect.fnUntraced(function* (

@@ -45,6 +45,17 @@ export const bytesOf = (size: number, pageBytes: number): number => {
   return Math.max(1, Math.floor(bytes / pageBytes)) * pageBytes
 }
 
+/**
+ * [Y-17] Pages of a block of pages that holds whole blocks of these, as many as have room; undefined: not even one has, or
+ * none begins with a page.
+ */
+export const blockPagesOf = ({ blockBytes }: Blocks, pageBytes: number): number | undefined => {
+  const pages = blockBytes / pageBytes
+  return Number.isInteger(pages) && pages <= Limits.blockPages
+    ? Math.floor(Limits.blockPages / pages) * pages
+    : undefined
+}
+
 export const countOf = ({ blockBytes, size }: Pick<Blocks, "blockBytes" | "size">): number =>
   Math.ceil(size / blockBytes)
 
@@ -64,6 +75,14 @@ export const lengthOf = ({ blockBytes, size }: Blocks, block: number): number =>
 /** Does the hash of a block begin as those bytes from `at` on do? */
 export const agrees = ({ strong }: Blocks, block: number, hashed: Uint8Array, at = 0): boolean => {
   for (let i = 0; i < strongBytes; i++) if (strong[block * strongBytes + i] !== hashed[at + i]) return false
+  return true
+}
+
+/** Is that the content of the blocks from that one on? It ends with one of them. */
+export const areContent = (blocks: Blocks, first: number, content: Uint8Array): boolean => {
+  const { blockBytes } = blocks
+  for (let block = first, at = 0; at < content.length; block++, at += blockBytes)
+    if (!agrees(blocks, block, hash(content.subarray(at, at + blockBytes)))) return false
   return true
 }
 

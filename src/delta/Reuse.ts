@@ -33,6 +33,8 @@ export interface Reusing {
 
 /** Bytes that are looked through between two turns of the event loop: a few milliseconds at most. */
 const turnBytes = 1024 * 1024
+/** So many blocks that do not agree are copied with those around them, rather than left out by two calls more. */
+const gapBlocks = 2
 /** The search ends after so many bytes in which it has found nothing. */
 const vainBytes = 64 * 1024 * 1024
 /** Blocks whose sum agreed and whose content did not: more of them than this for each block are somebody's intention. */
@@ -76,20 +78,54 @@ const knownInPlace = Effect.fnUntraced(function* <E>(
   found: Uint8Array
 ) {
   if (known?.blocks.blockBytes === signature.blockBytes && known.blocks.size === signature.size) {
-    const before = found.slice()
-    yield* inPlace(signature, old, write, found, known.blocks)
-    if (yield* known.isStill) return
-    found.set(before)
+    const agreeing = found.map((isFound, block) =>
+      isFound === 0 && Blocks.agrees(signature, block, known.blocks.strong, block * Blocks.strongBytes) ? 1 : 0
+    )
+    const isCopied = old.isOwn === true || (yield* copy(signature, old, write, agreeing, found))
+    if (isCopied && (yield* known.isStill)) return agreeing.forEach((agrees, block) => (found[block] |= agrees))
   }
   yield* inPlace(signature, old, write, found)
 })
+
+/** Copies blocks to their own place; false: one of them cannot be read. */
+const copy = Effect.fnUntraced(function* <E>(
+  { blockBytes, size }: Signature.Signature,
+  old: Old,
+  write: Write<E>,
+  blocks: Uint8Array,
+  found: Uint8Array
+) {
+  const most = Math.max(1, Math.floor(turnBytes / blockBytes))
+  const memory = new Uint8Array(Math.min(most * blockBytes, size))
+  for (const [from, to] of copies(blocks, found, most)) {
+    const at = from * blockBytes
+    const bytes = memory.subarray(0, Math.min(to * blockBytes, size) - at)
+    if (!(yield* isRead(old.read, at, bytes))) return false
+    yield* write(at, bytes)
+    yield* Effect.yieldNow
+  }
+  return true
+})
+
+/** Stretches of blocks, each of so many at most, with what lies in a short gap between them: it has to come anyway. */
+function* copies(blocks: Uint8Array, found: Uint8Array, most: number): Generator<readonly [from: number, to: number]> {
+  for (let from = 0; from < blocks.length; from++) {
+    if (blocks[from] === 0) continue
+    let to = from + 1
+    for (let block = to; block < Math.min(blocks.length, from + most) && block <= to + gapBlocks; block++) {
+      if (found[block] === 1) break
+      if (blocks[block] === 1) to = block + 1
+    }
+    yield [from, to]
+    from = to - 1
+  }
+}
 
 const inPlace = Effect.fnUntraced(function* <E>(
   signature: Signature.Signature,
   old: Old,
   write: Write<E>,
-  found: Uint8Array,
-  known?: Blocks.Blocks
+  found: Uint8Array
 ) {
   const { blockBytes, size } = signature
   const blocks = Math.max(1, Math.floor(turnBytes / blockBytes))
@@ -102,16 +138,12 @@ const inPlace = Effect.fnUntraced(function* <E>(
     const own = new Uint8Array(last - first)
     const wanted = [...own.keys()].filter((block) => found[first + block] === 0)
     if (wanted.length === 0) continue
-    if (known !== undefined) markAgreeing(signature, known, { own, wanted, first })
-    else if (yield* isRead(old.read, at, part)) markFound(signature, part, { own, wanted, first })
-    else return
+    if (!(yield* isRead(old.read, at, part))) return
+    markFound(signature, part, { own, wanted, first })
     for (const [from, to] of stretches(own, 0, own.length)) {
       const begin = at + from * blockBytes
       const bytes = part.subarray(from * blockBytes, Math.min(at + to * blockBytes, size) - at)
-      if (old.isOwn !== true) {
-        if (known !== undefined && !(yield* isRead(old.read, begin, bytes))) return
-        yield* write(begin, bytes)
-      }
+      if (old.isOwn !== true) yield* write(begin, bytes)
       found.fill(1, first + from, first + to)
     }
     yield* Effect.yieldNow
@@ -135,15 +167,6 @@ const markFound = (signature: Signature.Signature, content: Uint8Array, { first,
   }
 }
 
-const markAgreeing = (
-  signature: Signature.Signature,
-  { strong }: Blocks.Blocks,
-  { first, own, wanted }: Marking
-): void => {
-  for (const block of wanted)
-    if (Blocks.agrees(signature, first + block, strong, (first + block) * Blocks.strongBytes)) own[block] = 1
-}
-
 const isRead = (read: Old["read"], at: number, into: Uint8Array) => Effect.isSuccess(read(at, into))
 
 /** Blocks that were found, from `first` to before `last`: where each stretch begins, and where it ends. */
@@ -162,7 +185,10 @@ const runsOf = ({ blockBytes, size }: Signature.Signature, found: Uint8Array): R
     Math.min(to * blockBytes, size) - from * blockBytes
   ])
 
-/** What of an old version is none of the new one at its own place, with a block at both sides: there moved blocks may begin. */
+/**
+ * What of an old version is none of the new one at its own place, with a block at both sides: there moved blocks may begin. Of a
+ * single block between others that are right nothing has moved to either side: it may have moved itself, as a whole.
+ */
 const unlike = ({ blockBytes }: Signature.Signature, old: Old, found: Uint8Array) => {
   const out: Array<[from: number, end: number]> = []
   const push = (from: number, end: number) => {
@@ -171,7 +197,9 @@ const unlike = ({ blockBytes }: Signature.Signature, old: Old, found: Uint8Array
     else out.push([from, end])
   }
   for (let block = 0; block < found.length && block * blockBytes < old.size; block++) {
-    if (found[block] === 0) push(Math.max(0, (block - 1) * blockBytes), Math.min(old.size, (block + 2) * blockBytes))
+    if (found[block] === 1) continue
+    const beside = found[block - 1] === 1 && found[block + 1] === 1 ? 0 : 1
+    push(Math.max(0, (block - beside) * blockBytes), Math.min(old.size, (block + 1 + beside) * blockBytes))
   }
   const longer = found.length * blockBytes
   if (old.size > longer) push(Math.max(0, longer - blockBytes), old.size)

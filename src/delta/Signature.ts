@@ -60,6 +60,20 @@ export const encode = (signatures: ReadonlyArray<Signature>): Uint8Array => {
   return bytes
 }
 
+/** The blocks of those that were encoded, by their entry: views of these bytes. */
+export const blocksIn = function* (bytes: Uint8Array): Generator<readonly [entry: number, blocks: Blocks.Blocks]> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at < bytes.length;) {
+    const entry = view.getUint32(at, true)
+    const blockBytes = view.getUint32(at + 4, true)
+    const size = Number(view.getBigUint64(at + 8, true))
+    const end = at + bytesOf(size, blockBytes)
+    const strong = bytes.subarray(end - Blocks.countOf({ blockBytes, size }) * Blocks.strongBytes, end)
+    yield [entry, { size, blockBytes, strong }]
+    at = end
+  }
+}
+
 /** Those of files of a manifest, or what is wrong with the bytes. `most`: so many bytes are taken. */
 export const decode = (
   bytes: Uint8Array,

@@ -12,6 +12,7 @@ import { Source, SourceError } from "../source/Source.ts"
 import * as Unread from "../source/Unread.ts"
 import { display } from "../tree/Names.ts"
 import * as Plan from "../tree/Plan.ts"
+import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** The content, for pages of that size. A bundle's memory lasts as long as the scope. */
@@ -19,19 +20,21 @@ export const open = Effect.fnUntraced(function* (
   ledger: Ledger,
   pageBytes: number,
   carried: Plan.CarriedFile,
-  bundles: Bundles.Bundles
+  bundles: Bundles.Bundles,
+  checked: Checked | undefined
 ) {
   const { file, kind, size } = carried
-  const layout = Layout.make({ size, pageBytes, members: Plan.bundled(carried) })
+  const layout = Layout.make({ size, pageBytes, members: Plan.bundled(carried), signed: checked?.signed })
   if (isList(kind)) return PageStream.inMemory(file, layout, ledger.list(file))
-  if (kind === "Single") return yield* single(ledger, carried, layout)
+  if (kind === "Single") return yield* single(ledger, carried, layout, checked)
   return yield* bundle(ledger, carried, layout, bundles)
 })
 
 const single = Effect.fnUntraced(function* (
   ledger: Ledger,
   { file, members }: Plan.CarriedFile,
-  layout: Layout.Layout
+  layout: Layout.Layout,
+  checked: Checked | undefined
 ) {
   const source = yield* Source
   if (layout.pages > Limits.maxPages) {
@@ -39,7 +42,7 @@ const single = Effect.fnUntraced(function* (
     return yield* new SourceError({ code: "EFBIG", path: display(ledger.entries[members[0].entry].path), reason })
   }
   const { changed, hasGrown, isUntouched, read } = yield* source.open(members[0].entry)
-  return PageStream.content({ file, layout, read, isUntouched, hasGrown, changed })
+  return PageStream.content({ file, layout, read, isUntouched, hasGrown, changed, signature: checked?.blocks })
 })
 
 const bundle = Effect.fnUntraced(function* (

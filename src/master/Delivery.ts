@@ -17,6 +17,7 @@ import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../ses
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
+import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { State } from "./UnderWay.ts"
 
@@ -24,8 +25,8 @@ interface Options<E, R, E2, R2> {
   readonly ledger: Ledger
   readonly repair: Repair | undefined
   readonly carried: CarriedFile
-  /** The content, for pages of that size. */
-  readonly content: (pageBytes: number) => Effect.Effect<PageStream.Content, E, R>
+  /** The content, for pages of that size, and checked by that signature. */
+  readonly content: (pageBytes: number, checked: Checked | undefined) => Effect.Effect<PageStream.Content, E, R>
   /**
    * Closes the file at catchers that hold all of it. Answers those that have not answered in time;
    * `isLate`: with all the patience of the session.
@@ -75,22 +76,26 @@ export class Delivery<E, R, E2, R2> {
       const pageBytes = (yield* Paths).pageBytes()
       // the barrier says the opening of content that may not be there yet
       const token = {}
+      const areHeld = (list: number) => audience.every((slot) => ledger.holds(slot, list))
+      const checked = ledger.deltas.checkedBy(carried, pageBytes, areHeld)
       const opening = this.options
-        .content(pageBytes)
+        .content(pageBytes, checked)
         .pipe(Effect.map((content) => ({ ...content, token, isDelta: ledger.deltas.has(carried.file) })))
-      const root = ledger.rootOf(carried.file, pageBytes)
+      const root = checked === undefined ? ledger.roots.of(carried.file, pageBytes) : undefined
+      const wasSent = ledger.roots.has(carried.file)
       const barrier = OpenBarrier.open(carried, audience, {
-        ...{ pageBytes, root, token },
+        ...{ pageBytes, root, signed: checked?.signed, wasSent, token },
         looks: (slot, looked) => ledger.underWay.looks(carried, slot, looked)
       })
       yield* this.becomes("Opening")
-      if (root === undefined) {
+      if (!wasSent) {
         // the source is read while the catchers open
         const [{ opened, satOut }, content] = yield* Effect.all([barrier, opening], { concurrency: 2 })
         ledger.sitOut(carried.file, satOut)
         if (opened.length > 0) yield* this.stream(content, opened)
       } else {
-        // [O-4] those that come late may all hold the file already, and nobody need read it
+        // [O-4] those that come late may all hold the file already, and nobody need read it; one
+        // that has committed it may not have been heard
         const { opened, recognised, satOut } = yield* barrier
         ledger.sitOut(carried.file, satOut)
         yield* this.closeAt(recognised, false)
@@ -154,7 +159,9 @@ export class Delivery<E, R, E2, R2> {
           if (!(yield* this.streamSpans(sending, lanes))) return
           yield* PageStream.settle(content)
           // the manifest is in no catcher's hands before it was sent there
-          if (carried.file > 0) ledger.sent(carried.file, PageStream.root(content), content.layout.pageBytes)
+          const { pageBytes, signed } = content.layout
+          const root = signed === undefined ? PageStream.root(content) : undefined
+          if (carried.file > 0) ledger.roots.add(carried.file, { root, pageBytes })
           yield* this.finish(sending, opened, lanes.repair)
           yield* this.tellGrown(content)
         })

@@ -2,7 +2,9 @@
  * Large files of which catchers have older versions: those that a list has the signature of, and
  * how much of them has to be sent. [Y-13]
  */
+import * as Blocks from "../delta/Blocks.ts"
 import { bytesOf, type Signature } from "../delta/Signature.ts"
+import type { Signed } from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { countOf, union } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
@@ -10,10 +12,22 @@ import * as Lacks from "../tree/Lacks.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Policy } from "../tree/Policy.ts"
 
+/** A signature that checks a file's content, and the list that has it. */
+interface Listed {
+  readonly list: number
+  readonly blocks: Blocks.Blocks
+}
+
+/** How a file is opened whose content its signature checks. [Y-17] */
+export interface Checked {
+  readonly blocks: Blocks.Blocks
+  readonly signed: Signed
+}
+
 export class Deltas {
   /** Entries of which some catcher has an older version. */
   private olds: Runs = []
-  private readonly signed = new Set<number>()
+  private readonly signed = new Map<number, Listed>()
   /** Bytes of signatures for which the lists of the session have room. */
   private leftBytes = Limits.signatureBytes
   /** Signatures of files that were hashed, until a list has them. */
@@ -74,8 +88,9 @@ export class Deltas {
     return fits
   }
 
-  sign(signatures: ReadonlyArray<Signature>): void {
-    for (const { entry } of signatures) this.signed.add(entry)
+  /** A list has these signatures. */
+  sign(list: number, signatures: Iterable<readonly [entry: number, blocks: Blocks.Blocks]>): void {
+    for (const [entry, blocks] of signatures) this.signed.set(entry, { list, blocks })
     this.hashed.clear()
     this.hashedBytes = 0
   }
@@ -89,6 +104,23 @@ export class Deltas {
   /** Is it asked first which of its pages are missing? */
   has(file: number): boolean {
     return this.held.has(file)
+  }
+
+  /**
+   * [Y-17] How a file is opened in pages of that size, where its signature can stand for a trailer;
+   * `areHeld`: every catcher that it is opened for holds that list.
+   */
+  checkedBy(
+    { kind, members }: CarriedFile,
+    pageBytes: number,
+    areHeld: (list: number) => boolean
+  ): Checked | undefined {
+    const listed = kind === "Single" ? this.signed.get(members[0].entry) : undefined
+    if (listed === undefined || !areHeld(listed.list)) return undefined
+    const { blocks } = listed
+    const blockPages = Blocks.blockPagesOf(blocks, pageBytes)
+    const isTooMuch = blockPages === undefined || blocks.size > Limits.maxBlocks * blockPages * pageBytes
+    return isTooMuch ? undefined : { blocks, signed: { blockPages, hash: Blocks.hashOf(blocks) } }
   }
 
   /** Of these data pages of it those were missing from the beginning. */

@@ -25,6 +25,7 @@ import { type Account, agedReason, joined, newAccount, type WhyBehind } from "./
 import * as Signature from "../delta/Signature.ts"
 import { Deltas } from "./Deltas.ts"
 import { Doubts } from "./Doubts.ts"
+import { Roots } from "./Roots.ts"
 import { type Totals, totalsOf } from "./Totals.ts"
 import { UnderWay } from "./UnderWay.ts"
 
@@ -70,8 +71,7 @@ export class Ledger {
   private counted: Totals | undefined
   private droppedBytes = 0
   private readonly completed = new Set<number>()
-  /** The roots of files that were sent, and the size of the pages that they were made with. */
-  private readonly roots = new Map<number, { readonly root: Uint8Array; readonly pageBytes: number }>()
+  readonly roots = new Roots()
   /** Entries that every catcher refuses: they say so only when the tree is closed. */
   private readonly refused: ReadonlyMap<number, string>
 
@@ -173,17 +173,8 @@ export class Ledger {
     const isSent = (file: number) => !this.droppedFiles.has(file) && this.entriesOf(file).length > 0
     return neededPages(this.plan, pageBytes, isSent, (file) => this.deltas.heldOf(file))
   }
-  /** Every page of the file was sent once, and this is what it is. */
-  sent(file: number, root: Uint8Array, pageBytes: number): void {
-    this.roots.set(file, { root, pageBytes })
-  }
-  /**
-   * By which a catcher can tell that it holds the file already, in pages of that size; undefined:
-   * not known yet.
-   */
-  rootOf(file: number, pageBytes: number): Uint8Array | undefined {
-    const known = this.roots.get(file)
-    return known?.pageBytes === pageBytes ? known.root : undefined
+  holds(slot: number, file: number): boolean {
+    return this.account(slot).committed.has(file)
   }
   /** Has the file still to be sent to that catcher? */
   lacks(slot: number, file: number): boolean {
@@ -196,7 +187,7 @@ export class Ledger {
   /** A catcher can be sent a file when it holds every list before it. */
   knows(slot: number, file: number): boolean {
     for (const list of this.lists.keys()) {
-      if (list < file && !this.account(slot).committed.has(list)) return false
+      if (list < file && !this.holds(slot, list)) return false
     }
     return true
   }
@@ -278,8 +269,10 @@ export class Ledger {
   }
   /** Answers the list. */
   addSignatures(signatures: ReadonlyArray<Signature.Signature>): CarriedFile {
-    this.deltas.sign(signatures)
-    return this.addList("Signatures", this.plan.length + 1, Signature.encode(signatures), [])
+    const file = this.plan.length + 1
+    const bytes = Signature.encode(signatures)
+    this.deltas.sign(file, Signature.blocksIn(bytes))
+    return this.addList("Signatures", file, bytes, [])
   }
 
   // ---- what changed while it was sent [M-8] ----

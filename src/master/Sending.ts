@@ -22,6 +22,7 @@ import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
+import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** Shared by all files of a session. */
@@ -80,7 +81,7 @@ export const sendFile = Effect.fnUntraced(function* (
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
   const close = (complete: Audience, isLate: boolean) => closeAt(shared, carried, owed, complete, isLate)
-  const content = (pageBytes: number) => Content.open(ledger, pageBytes, carried, bundles)
+  const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
     audience = closing.ready(owed())

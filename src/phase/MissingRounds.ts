@@ -164,7 +164,8 @@ export const lacked = Effect.fn("MissingRounds.lacked")(function* (
   const { answers } = yield* askRound(about, asked, false, true)
   const missing = [...answers.values()].flatMap((answer) => (answer._tag === "Missing" ? [answer.runs] : []))
   // they may lack what no other does
-  if (missing.length < asked.length) yield* PageStream.hashSpan(content, [first, count])
+  const isHashed = content.signature !== undefined
+  if (!isHashed && missing.length < asked.length) yield* PageStream.hashSpan(content, [first, count])
   return missing.length === 0 ? [first, count] : union(missing)
 })
 

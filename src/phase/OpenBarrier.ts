@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { MasterExchange } from "../session/Exchange.ts"
+import type { Signed } from "../protocol/file/Layout.ts"
 import { Asking, type Question, Silence } from "../session/Session.ts"
 import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
@@ -35,6 +36,10 @@ export interface Coming extends Pick<Content, "token"> {
   readonly pageBytes: number
   /** Where it is known, because it was sent before. */
   readonly root?: Uint8Array | undefined
+  /** Where a signature checks it. [Y-17] */
+  readonly signed?: Signed | undefined
+  /** May a catcher hold it already? Absent: no. */
+  readonly wasSent?: boolean
   /**
    * Is told how far a catcher is with its older version [Y-13]; undefined: it has answered.
    */
@@ -45,7 +50,7 @@ export interface Coming extends Pick<Content, "token"> {
 export const open = Effect.fn("OpenBarrier.open")(function* (
   carried: CarriedFile,
   audience: Audience,
-  { looks = () => {}, pageBytes, root, token }: Coming
+  { looks = () => {}, pageBytes, root, signed, token, wasSent = false }: Coming
 ) {
   const { ask } = yield* Asking
   const { losesAnswers } = yield* Silence
@@ -73,13 +78,14 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       members,
       opening,
       root,
+      signed,
       audience
     }),
     isFurther: furtherWith(size, looks),
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever
-      const isComplete = answer._tag === "Complete" && root !== undefined
+      const isComplete = answer._tag === "Complete" && wasSent
       if (answer._tag === "SitOut") satOut.set(slot, answer)
       if (isComplete) complete.add(slot)
       // one that stood still may answer an earlier opening, and would ignore the pages of this one

@@ -12,6 +12,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Blocks from "../delta/Blocks.ts"
 import { agrees, digest, hash } from "../content/Hash.ts"
 import { Marks } from "../seal/Marks.ts"
 import * as PageSeal from "../seal/PageSeal.ts"
@@ -55,6 +56,8 @@ export interface Content {
   readonly trailer: Uint8Array
   /** [Y-13] Only what some catcher lacks is sent: other blocks have no hash. */
   readonly isDelta?: boolean
+  /** [Y-17] What it is compared with, where its layout has no trailer. */
+  readonly signature: Blocks.Blocks | undefined
 }
 
 /**
@@ -63,14 +66,16 @@ export interface Content {
  */
 export const content = (
   options: Pick<Content, "file" | "layout" | "read"> &
-    Partial<Pick<Content, "isUntouched" | "hasGrown" | "changed">> & { readonly unread?: ReadonlyArray<number> }
+    Partial<Pick<Content, "isUntouched" | "hasGrown" | "changed" | "signature">> & {
+      readonly unread?: ReadonlyArray<number>
+    }
 ): Content => {
-  const { changed, file, layout, read } = options
+  const { changed, file, layout, read, signature } = options
   const { hasGrown = Effect.succeed(false), isUntouched = Effect.succeed(true) } = options
   const trailer = new Uint8Array(layout.trailerBytes)
   for (const member of options.unread ?? []) Trailer.markUnread(layout, trailer, member)
   const checked = changed === undefined ? read : readingUntouched(read, { hasGrown, isUntouched }, changed)
-  return { token: {}, file, layout, read: checked, isUntouched, hasGrown, changed, trailer }
+  return { token: {}, file, layout, read: checked, isUntouched, hasGrown, changed, trailer, signature }
 }
 
 /**
@@ -109,7 +114,7 @@ export const inMemory = (
   })
 
 /** The hash that the last question carries. */
-export const root = (content: Content): Uint8Array => hash(content.trailer)
+export const root = ({ layout, trailer }: Content): Uint8Array => layout.signed?.hash ?? hash(trailer)
 
 /**
  * [P-8] Once every page was sent: is it what the source held when it was opened? What has become
@@ -119,7 +124,11 @@ export const settle = Effect.fn("PageStream.settle")(function* (content: Content
   const { changed, layout } = content
   if (changed === undefined || (yield* content.isUntouched)) return
   if (!(yield* content.hasGrown)) return yield* changed
-  yield* eachBlock(content, 0, layout.blocks, (block, bytes) => confirm(content, block, bytes))
+  // [Y-17] each byte was compared as it was read
+  if (content.signature !== undefined) return
+  yield* eachBlock(content, 0, layout.blocks, (block, bytes) =>
+    confirm(content, Layout.blockSpan(layout, block)[0], bytes)
+  )
 })
 
 /** Reads blocks one after the other, with turns for others in between. */
@@ -152,10 +161,15 @@ export const hashSpan = Effect.fn("PageStream.hashSpan")(function* (content: Con
 })
 
 // A block that is another now must not go out under its old hash: it would be wrong forever.
-const confirm = (content: Content, block: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
-  const { changed, trailer } = content
+// `first`: the page that the piece begins with, of a block, or of a block of the signature.
+const confirm = (content: Content, first: number, piece: Uint8Array): Effect.Effect<void, SourceChanged> => {
+  const { changed, layout, signature, trailer } = content
   if (changed === undefined) return Effect.void
-  return agrees(piece, Trailer.hashOf(trailer, block)) ? Effect.void : Effect.fail(changed)
+  const isSame =
+    signature === undefined
+      ? agrees(piece, Trailer.hashOf(trailer, Layout.blockOf(layout, first)))
+      : Blocks.areContent(signature, (first * layout.pageBytes) / signature.blockBytes, piece)
+  return isSame ? Effect.void : Effect.fail(changed)
 }
 
 /** Pages that are repaired together: the first, and how many. */
@@ -312,7 +326,7 @@ class ParityCursor {
     const piece = this.piece.subarray(0, Layout.blockBytes(layout, block))
     const reading = Effect.andThen(
       read(block * layout.blockPages * layout.pageBytes, piece),
-      Effect.suspend(() => confirm(content, block, piece))
+      Effect.suspend(() => confirm(content, block * layout.blockPages, piece))
     )
     return Effect.map(reading, () => {
       this.sealing.apply(block, block * layout.blockPages, piece)
@@ -466,22 +480,26 @@ const tellDigests = Effect.fnUntraced(function* (cursor: Cursor) {
 })
 
 // Reads the block of the cursor's page from that page on, as far as its run goes; whole where its
-// hash is made or compared, or digests of its pages are told.
+// hash is made or compared, or digests of its pages are told. Of a signed content whole blocks of
+// the signature do.
 const readPiece = Effect.fnUntraced(function* (cursor: Cursor, hashing: boolean) {
   const { content, page, run, runs } = cursor
-  const { layout } = content
+  const { layout, signature } = content
   const block = Math.floor(page / layout.blockPages)
   const [blockFirst, blockCount] = Layout.blockSpan(layout, block)
-  const isWhole = hashing || content.changed !== undefined || cursor.digestedBlocks.has(block)
-  const first = isWhole ? blockFirst : page
-  const end = isWhole ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runs[run] + runs[run + 1])
+  const isCompared = signature === undefined && (hashing || content.changed !== undefined)
+  const isWhole = isCompared || cursor.digestedBlocks.has(block)
+  const step = signature === undefined ? 1 : signature.blockBytes / layout.pageBytes
+  const first = isWhole ? blockFirst : page - (page % step)
+  const runEnd = Math.ceil((runs[run] + runs[run + 1]) / step) * step
+  const end = isWhole ? blockFirst + blockCount : Math.min(blockFirst + blockCount, runEnd)
   const offset = first * layout.pageBytes
   const piece = cursor.piece.subarray(0, Math.min(end * layout.pageBytes, layout.size) - offset)
   yield* content.read(offset, piece)
   // content that is streamed once more is compared, like that of a repair
-  const isHashed = Trailer.hasHash(content.trailer, block)
+  const isHashed = signature !== undefined || Trailer.hasHash(content.trailer, block)
   if (hashing && !isHashed) content.trailer.set(hash(piece), Trailer.hashAt(block))
-  else if (isHashed || content.isDelta !== true) yield* confirm(content, block, piece)
+  else if (isHashed || content.isDelta !== true) yield* confirm(content, first, piece)
   cursor.sealing.apply(block, first, piece)
   cursor.first = first
   cursor.end = end

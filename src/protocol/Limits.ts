@@ -162,6 +162,10 @@ export const waitingDirectories = 1_000_000
  * They share a flush of the disk.
  */
 export const filesSyncedAtOnce = 4
+/** Files that were replaced and are freed at one time, for the same reason; others are at once. */
+export const freedAtOnce = 4
+/** What takes that much room takes longer to be freed than to be opened for that: 2 ms. */
+export const freedBytes = 16 * 1024 * 1024
 /**
  * Times that a store does a thing which another catcher of the same destination may have done, or
  * undone, at that moment.

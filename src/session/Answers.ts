@@ -60,10 +60,10 @@ export const eventOf = (
   const { file } = message
   if (message._tag !== "Open") return { file, event: message }
   const { blockPages } = membership
-  const { members, opening, pageBytes, root, size } = message
-  // memory is kept for pages of the size that was announced
-  if (pageBytes > membership.pageBytes) return undefined
-  const layout = Layout.make({ size, pageBytes, blockPages, members })
+  const { opening, pageBytes, root, signed } = message
+  // memory is kept for pages and blocks of the size that was announced
+  if (pageBytes > membership.pageBytes || (signed?.blockPages ?? 0) > blockPages) return undefined
+  const layout = Layout.make({ ...message, blockPages })
   return { file, event: { _tag: "Open", layout, opening, root } }
 }
 

@@ -87,12 +87,7 @@ export class Openings {
   private latestOf(open: Open, before: ReadonlyArray<Opening>): ReadonlyArray<Opening> {
     const { file, opening: number } = open
     const said = before.find((opening) => opening.number === number)
-    const layout = Layout.make({
-      size: open.size,
-      pageBytes: open.pageBytes,
-      members: open.members,
-      blockPages: this.blockPages
-    })
+    const layout = Layout.make({ ...open, blockPages: this.blockPages })
     const latest = said ?? new Opening(this.seal, file, number, layout)
     return [latest, ...before.filter((opening) => opening !== latest)].slice(0, Limits.openingsOfFile)
   }

@@ -70,8 +70,7 @@ class Injector {
     const said = heard.success as Announce | Open
     if (said._tag === "Announce") this.announce = said
     else {
-      const { file, members, pageBytes, size } = said
-      this.layouts.set(file, Layout.make({ size, pageBytes, members, blockPages: this.announce?.blockPages ?? 1 }))
+      this.layouts.set(said.file, Layout.make({ ...said, blockPages: this.announce?.blockPages ?? 1 }))
     }
   }
 

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { Reusing } from "../delta/Reuse.ts"
 import type { Filter } from "../filter/Filter.ts"
 import * as Veto from "../filter/Veto.ts"
-import type { Hashing } from "../delta/Blocks.ts"
+import type { Blocks, Hashing } from "../delta/Blocks.ts"
 import type { Runs } from "../protocol/Words.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { Hashes } from "../tree/Hashes.ts"
@@ -60,6 +60,8 @@ export interface FileWriter {
   readonly memory?: Uint8Array
   /** Hashes have shown that what is held is of the content: a block that is held whole is not hashed again. [Y-13] */
   readonly isProven?: boolean
+  /** What its content is compared with, where its layout has no trailer. [Y-17] */
+  readonly signature?: Blocks
   /**
    * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
    * written yet may become a hole.

@@ -58,10 +58,6 @@ export class Writer {
     this.u8(reason === undefined ? 0 : 1)
     if (reason !== undefined) this.text(reason, Limits.reasonBytes)
   }
-  root(root: Uint8Array | undefined) {
-    this.u8(root === undefined ? 0 : 1)
-    if (root !== undefined) this.raw(root)
-  }
   /** A bitmap from the first slot on. */
   audience(slots: Audience) {
     const base = slots.length === 0 ? 0 : slots[0]
@@ -129,9 +125,6 @@ export class Reader {
   }
   reason(): string | undefined {
     return this.follows() ? this.text(Limits.reasonBytes) : undefined
-  }
-  root(): Uint8Array | undefined {
-    return this.follows() ? this.raw(Limits.hashBytes) : undefined
   }
   text(limit: number): string {
     const length = this.u8()

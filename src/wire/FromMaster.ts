@@ -5,7 +5,7 @@
 import * as Limits from "../protocol/Limits.ts"
 import { type About, nothing, type Reader, type Writer } from "./Fields.ts"
 import * as Header from "./Header.ts"
-import type { FromMaster, Kind, Refusal } from "./Message.ts"
+import type { FromMaster, Kind, Open, Refusal } from "./Message.ts"
 
 const kinds: ReadonlyArray<Kind> = ["Manifest", "Single", "Bundle", "Revision", "Selection", "Hashes", "Signatures"]
 /** The refusals, as their numbers say. */
@@ -44,7 +44,7 @@ export const put = (message: FromMaster, w: Writer): About => {
       w.u16(message.pageBytes)
       w.u32(message.members)
       w.u32(message.opening)
-      w.root(message.root)
+      putCheck(w, message)
       w.audience(message.audience)
       return [message.file, 0]
     case "Probe":
@@ -101,7 +101,7 @@ export const take = (type: number, session: bigint, file: number, index: number,
         pageBytes: takePageBytes(r),
         members: r.u32(),
         opening: r.u32(),
-        root: r.root(),
+        ...takeCheck(r),
         audience: r.audience()
       }
     case Header.types.Probe:
@@ -127,6 +127,25 @@ export const take = (type: number, session: bigint, file: number, index: number,
     default:
       return undefined
   }
+}
+
+/** A root stands for content that was sent before, a signature for content that has no trailer. [Y-17] */
+const checks = { none: 0, root: 1, signed: 2 }
+
+const putCheck = (w: Writer, { root, signed }: Pick<Open, "root" | "signed">): void => {
+  w.u8(signed !== undefined ? checks.signed : root !== undefined ? checks.root : checks.none)
+  if (signed !== undefined) w.u16(signed.blockPages)
+  const hash = signed?.hash ?? root
+  if (hash !== undefined) w.raw(hash)
+}
+
+const takeCheck = (r: Reader): Pick<Open, "root" | "signed"> => {
+  const form = r.u8()
+  if (form > checks.signed) r.bad = true
+  if (form !== checks.signed) return { root: form === checks.root ? r.raw(Limits.hashBytes) : undefined }
+  const blockPages = r.u16()
+  if (blockPages < 1 || blockPages > Limits.blockPages) r.bad = true
+  return { root: undefined, signed: { blockPages, hash: r.raw(Limits.hashBytes) } }
 }
 
 const takeAnnounce = (session: bigint, r: Reader): FromMaster => {

@@ -3,6 +3,7 @@
  * docs/protocol.md holds the same table with offsets.
  */
 
+import type { Signed } from "../protocol/file/Layout.ts"
 import type { Changes, Done, Failure, Item, Kind, Refusal, Runs, SitOutReason, SpanLack } from "../protocol/Words.ts"
 
 export type { Failure, Item, Kind, Refusal, Runs } from "../protocol/Words.ts"
@@ -76,6 +77,8 @@ export interface Open {
   readonly opening: number
   /** BLAKE3 of the trailer, once it is known: a catcher that holds the content already can tell by it. */
   readonly root: Uint8Array | undefined
+  /** Where a signature checks the content, and no root does. [Y-17] */
+  readonly signed?: Signed | undefined
   readonly audience: Audience
 }
 

@@ -1,10 +1,12 @@
 import { assert, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Assembly, type BlockBuffer, BlockPool, type Cipher } from "../../src/catcher/Assembly.ts"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import { digest, hash } from "../../src/content/Hash.ts"
 import * as Code from "../../src/parity/Code.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
+import { union } from "../../src/protocol/Runs.ts"
 import * as PageSeal from "../../src/seal/PageSeal.ts"
 import { type FileWriter, StoreError } from "../../src/store/Store.ts"
 import * as Chance from "../../src/transport/Chance.ts"
@@ -14,24 +16,31 @@ const blockPages = 4
 
 const seal = PageSeal.sealed(new Uint8Array(32).fill(7))
 const apply: Cipher = (block, offset, bytes) => seal.apply(5, block, offset, bytes)
-const ways: ReadonlyArray<readonly [string, Cipher | undefined, isInMemory: boolean]> = [
-  ["in the open", undefined, false],
-  ["under a seal", apply, false],
-  ["in the open, in memory until the commit", undefined, true],
-  ["under a seal, in memory until the commit", apply, true]
+const ways: ReadonlyArray<readonly [string, Cipher | undefined, isInMemory: boolean, isSigned: boolean]> = [
+  ["in the open", undefined, false, false],
+  ["under a seal", apply, false, false],
+  ["in the open, in memory until the commit", undefined, true, false],
+  ["under a seal, in memory until the commit", apply, true, false],
+  ["in the open, checked by a signature [Y-17]", undefined, false, true],
+  ["under a seal, checked by a signature [Y-17]", apply, false, true]
 ]
 /** Those of the way that is tried. */
 let cipher: Cipher | undefined
 let isInMemory = false
+let isSigned = false
+/** Pages of a block of the signature. */
+const step = 2
 
 /** A file as its master sends it: every page's payload, its content on the air, and the root. */
 const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => {
-  const layout = Layout.make({ size, pageBytes, blockPages, members })
   const chance = Chance.make(size)
   const content = Uint8Array.from({ length: size }, () => Math.floor(chance.next() * 256))
+  const signature = isSigned && members === 0 ? Blocks.ofContent(content, step * pageBytes) : undefined
+  const signed = signature && { blockPages, hash: Blocks.hashOf(signature) }
+  const layout = Layout.make({ size, pageBytes, blockPages, members, signed })
   const trailer = new Uint8Array(layout.trailerBytes)
   const blockBytes = blockPages * pageBytes
-  for (let block = 0; block < layout.blocks; block++) {
+  for (let block = 0; block < (signed === undefined ? layout.blocks : 0); block++) {
     trailer.set(hash(content.subarray(block * blockBytes, (block + 1) * blockBytes)), block * Limits.hashBytes)
   }
   for (const member of unread) trailer[layout.blocks * Limits.hashBytes + (member >>> 3)] |= 1 << (member & 7)
@@ -45,18 +54,20 @@ const sent = (size: number, unread: ReadonlyArray<number> = [], members = 0) => 
     const at = (page < layout.dataPages ? page : page - layout.dataPages) * pageBytes
     return from.subarray(at, at + pageBytes)
   }
-  return { layout, content, air, payload, root: hash(trailer) }
+  return { layout, content, air, payload, root: signed?.hash ?? hash(trailer), signature }
 }
 type Sent = ReturnType<typeof sent>
 
-const memoryWriter = (size: number) => {
+const memoryWriter = (size: number, checked: Pick<FileWriter, "signature" | "isProven"> = {}) => {
   const content = new Uint8Array(size)
   const writes: Array<number> = []
+  const reads: Array<number> = []
   let fault: "write" | "read" | undefined
   const refuse = (operation: "write" | "read") =>
     fault === operation ? Effect.fail(new StoreError({ code: "ENOSPC", path: "f", reason: "disk full" })) : Effect.void
   const writer: FileWriter = {
     ...(isInMemory ? { memory: content } : {}),
+    ...checked,
     write: (offset, bytes) =>
       Effect.tap(
         Effect.suspend(() => refuse("write")),
@@ -70,15 +81,24 @@ const memoryWriter = (size: number) => {
     read: (offset, into) =>
       Effect.tap(
         Effect.suspend(() => refuse("read")),
-        () => Effect.sync(() => into.set(content.subarray(offset, offset + into.length)))
+        () =>
+          Effect.sync(() => {
+            reads.push(into.length)
+            into.set(content.subarray(offset, offset + into.length))
+          })
       ),
     commit: () => Effect.succeed([])
   }
-  return { writer, content, writes, fail: (operation: typeof fault) => void (fault = operation) }
+  return { writer, content, reads, writes, fail: (operation: typeof fault) => void (fault = operation) }
 }
 
-const begin = Effect.fnUntraced(function* (file: Sent, pool = new BlockPool(blockPages * pageBytes)) {
-  const memory = memoryWriter(file.layout.size)
+const begin = Effect.fnUntraced(function* (
+  file: Sent,
+  pool = new BlockPool(blockPages * pageBytes),
+  proven: Pick<FileWriter, "isProven"> = {}
+) {
+  const { signature } = file
+  const memory = memoryWriter(file.layout.size, { ...proven, ...(signature && { signature }) })
   const assembly = new Assembly(file.layout, memory.writer, pool, cipher)
   const verified = (root: Uint8Array) => Effect.sync(() => assembly.verify(root))
   return { ...memory, pool, assembly, verified }
@@ -151,10 +171,11 @@ const striped = (file: Sent) => everyPage(file).sort((a, b) => (a % blockPages) 
 const sizes = [1, 31, 32, 33, 127, 128, 129, 1000, 4096]
 const many = (Limits.assemblingBlocks + 60) * blockPages * pageBytes - 45
 
-describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
+describe.for(ways)("Assembly %s", ([, way, staysInMemory, hasSignature]) => {
   beforeEach(() => {
     cipher = way
     isInMemory = staysInMemory
+    isSigned = hasSignature
   })
 
   it.effect("pages that the file has already need not come; a wrong byte among them costs its block", () =>
@@ -306,40 +327,43 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
     })
   )
 
-  it.effect("pages of a damaged trailer are compared, too [C-8]", () =>
-    Effect.gen(function* () {
-      const file = sent(1000)
-      const { assembly, verified } = yield* begin(file)
-      const { dataPages, pages } = file.layout
-      yield* put(assembly, file, everyPage(file), new Set([dataPages + 2, pages - 1]))
-      const trailer = Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
-      assert.isAbove(trailer.length, 4)
-      // told of from its second page on
-      const digests = Buffer.concat(trailer.slice(1).map((page) => digest(file.payload(page))))
-      const told = { first: dataPages + 1, digests }
-      const wrong = yield* assembly.compare(told, [dataPages + 1, trailer.length - 1])
-      assert.deepStrictEqual(wrong, [dataPages + 2, pages - 1])
-      yield* put(assembly, file, wrong)
-      assert.deepStrictEqual(yield* verified(file.root), clean)
-    })
-  )
+  // a file with a signature has none
+  if (!hasSignature)
+    it.effect("pages of a damaged trailer are compared, too [C-8]", () =>
+      Effect.gen(function* () {
+        const file = sent(1000)
+        const { assembly, verified } = yield* begin(file)
+        const { dataPages, pages } = file.layout
+        yield* put(assembly, file, everyPage(file), new Set([dataPages + 2, pages - 1]))
+        const trailer = Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
+        assert.isAbove(trailer.length, 4)
+        // told of from its second page on
+        const digests = Buffer.concat(trailer.slice(1).map((page) => digest(file.payload(page))))
+        const told = { first: dataPages + 1, digests }
+        const wrong = yield* assembly.compare(told, [dataPages + 1, trailer.length - 1])
+        assert.deepStrictEqual(wrong, [dataPages + 2, pages - 1])
+        yield* put(assembly, file, wrong)
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+      })
+    )
 
-  it.effect("a damaged trailer says nothing of the blocks, and can be put again", () =>
-    Effect.gen(function* () {
-      const file = sent(1000)
-      const { assembly, content, verified } = yield* begin(file)
-      const { dataPages, pages } = file.layout
-      yield* put(assembly, file, everyPage(file), new Set([dataPages + 1]))
-      assert.deepStrictEqual(yield* verified(file.root), { blocks: [], trailer: true })
-      yield* put(
-        assembly,
-        file,
-        Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
-      )
-      assert.deepStrictEqual(yield* verified(file.root), clean)
-      assert.deepStrictEqual(content, file.content)
-    })
-  )
+  if (!hasSignature)
+    it.effect("a damaged trailer says nothing of the blocks, and can be put again", () =>
+      Effect.gen(function* () {
+        const file = sent(1000)
+        const { assembly, content, verified } = yield* begin(file)
+        const { dataPages, pages } = file.layout
+        yield* put(assembly, file, everyPage(file), new Set([dataPages + 1]))
+        assert.deepStrictEqual(yield* verified(file.root), { blocks: [], trailer: true })
+        yield* put(
+          assembly,
+          file,
+          Array.from({ length: pages - dataPages }, (_, i) => dataPages + i)
+        )
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.deepStrictEqual(content, file.content)
+      })
+    )
 
   it.effect("given up half way, all buffers come back", () =>
     Effect.gen(function* () {
@@ -471,4 +495,82 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory]) => {
       assert.deepStrictEqual(content, file.content)
     })
   )
+
+  /** An older version has some blocks of the signature, from a seed: their pages, and the others. */
+  const heldBy = (file: Sent, seed: number) => {
+    const chance = Chance.make(seed)
+    const isHeld = Array.from({ length: Math.ceil(file.layout.dataPages / step) }, () => chance.next() < 0.6)
+    const pages = Array.from({ length: file.layout.dataPages }, (_, page) => page)
+    const held = pages.filter((page) => isHeld[Math.floor(page / step)])
+    return { chance, held, lacked: pages.filter((page) => !isHeld[Math.floor(page / step)]) }
+  }
+
+  if (hasSignature) {
+    it.effect("what an older version has is neither written nor read, also in blocks of which pages come", () =>
+      Effect.gen(function* () {
+        const file = sent(4096 - 5)
+        const { held, lacked } = heldBy(file, 3)
+        const { assembly, content, reads, verified, writes } = yield* begin(file, undefined, { isProven: true })
+        for (const page of held)
+          content.set(file.content.subarray(page * pageBytes, (page + 1) * pageBytes), page * pageBytes)
+        yield* assembly.hold(union(held.map((page) => [page, 1])))
+        yield* put(assembly, file, shuffled(lacked, 1))
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        assert.strictEqual(Buffer.compare(content, file.content), 0)
+        assert.deepStrictEqual(reads, [])
+        assert.strictEqual(
+          writes.reduce((sum, bytes) => sum + bytes, 0),
+          lacked.reduce((sum, page) => sum + Layout.payloadBytes(file.layout, page), 0)
+        )
+      })
+    )
+
+    it.effect("whatever was held, lost, damaged and spilled: the wrong blocks are found, and made right", () =>
+      Effect.gen(function* () {
+        let found = 0
+        for (let seed = 1; seed <= 200; seed++) {
+          const file = sent(1 + ((seed * 7919) % 6000))
+          const { chance, held, lacked } = heldBy(file, seed)
+          const pool = new BlockPool(blockPages * pageBytes, 1 + (seed % 5))
+          const { assembly, content, verified } = yield* begin(file, pool, { isProven: true })
+          for (const page of held)
+            content.set(file.content.subarray(page * pageBytes, (page + 1) * pageBytes), page * pageBytes)
+          yield* assembly.hold(union(held.map((page) => [page, 1])))
+          const [lost, damaged] = [lacked.filter(() => chance.next() < 0.2), lacked.filter(() => chance.next() < 0.05)]
+          const coming = lacked.filter((page) => !lost.includes(page))
+          yield* put(assembly, file, shuffled(coming, seed), new Set(damaged))
+          const wrong = new Set(
+            damaged.filter((page) => !lost.includes(page)).map((page) => Layout.blockOf(file.layout, page))
+          )
+          for (let block = 0; block < file.layout.blocks; block++) {
+            const [first, pages] = Layout.blockSpan(file.layout, block)
+            const ofBlock = lost.filter((page) => page >= first && page < first + pages)
+            if (ofBlock.length > 0) yield* recover(assembly, file, block, ofBlock)
+          }
+          const verdict = yield* verified(file.root)
+          assert.deepStrictEqual(verdict, { blocks: [...wrong].sort((a, b) => a - b), trailer: false })
+          for (const block of wrong) yield* put(assembly, file, yield* compared(assembly, file, block))
+          found += wrong.size
+          assert.deepStrictEqual(yield* verified(file.root), clean)
+          assert.strictEqual(Buffer.compare(content, file.content), 0)
+          assembly.release()
+        }
+        assert.isAbove(found, 100)
+      })
+    )
+
+    it.effect("what was right may be wrong again after it was doubted: a page that comes is hashed", () =>
+      Effect.gen(function* () {
+        const file = sent(1000)
+        const { assembly, content, verified } = yield* begin(file, undefined, { isProven: true })
+        content.set(file.content)
+        yield* assembly.hold([0, file.layout.pages])
+        assert.deepStrictEqual(yield* verified(file.root), clean)
+        // as after digests that somebody has invented
+        yield* assembly.compare({ first: 4, digests: new Uint8Array(4 * Limits.digestBytes) }, [4, 4])
+        yield* put(assembly, file, [4, 5, 6, 7], new Set([6]))
+        assert.deepStrictEqual(yield* verified(file.root), { blocks: [1], trailer: false })
+      })
+    )
+  }
 })

@@ -9,12 +9,14 @@ import { MastersHashes } from "../../src/catcher/MastersHashes.ts"
 import { Ruin } from "../../src/catcher/Ruin.ts"
 import { TreeFiles } from "../../src/catcher/TreeFiles.ts"
 import { Wakefulness } from "../../src/catcher/Wakefulness.ts"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Signature from "../../src/delta/Signature.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Memory from "../../src/store/Memory.ts"
+import { Store } from "../../src/store/Store.ts"
 import { Hashes } from "../../src/tree/Hashes.ts"
 import type { Open } from "../../src/wire/Message.ts"
 
@@ -40,6 +42,36 @@ it.effect("lists of signatures have a limit in all [Y-13]", () =>
     assert.isUndefined(yield* take(1))
     const left = Limits.signatureBytes - list.length
     assert.strictEqual(yield* take(2), `signatures of ${list.length} bytes, where ${left} have room`)
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(Memory.layer(Memory.make()), Progress.layer)))
+)
+
+it.effect("a file is opened by the signature that was told of it, in its blocks, or not at all [Y-17]", () =>
+  Effect.gen(function* () {
+    const attendance = new Attendance(0, new Wakefulness(() => 0))
+    const size = 2_000_000
+    attendance.entries = [Tree.file("a", size).entry]
+    const carried = { file: 1, kind: "Single", size, members: [{ entry: 0, offset: 0, size }] } as const
+    attendance.plan.push(carried)
+    const files = yield* TreeFiles.make(attendance, yield* Ruin.make(attendance), {
+      ...{ id: "c1", pool: new BlockPool(1432), patienceMillis: 1000, prepared: Effect.void },
+      openList: () => assert.fail("it is no list")
+    })
+    const store = yield* Store
+    assert.deepStrictEqual(yield* store.prepare(attendance.entries), [])
+    const signature = Signature.make(0, size, 1432)
+    const hash = Blocks.hashOf(signature)
+    const open = (signed: Layout.Signed | undefined) =>
+      Effect.match(files.open(1, Layout.make({ size, pageBytes: 1432, signed })), {
+        onFailure: (refusal) => ("reason" in refusal ? refusal.reason : String(refusal)),
+        onSuccess: (writer) => writer.signature !== undefined
+      })
+    const reason = "the signature that is to check it is none that the master has told"
+    assert.strictEqual(yield* open({ hash, blockPages: 128 }), reason)
+    attendance.signatures.set(0, signature)
+    assert.strictEqual(yield* open({ hash, blockPages: 128 }), true)
+    assert.strictEqual(yield* open(undefined), false)
+    assert.strictEqual(yield* open({ hash, blockPages: 64 }), reason)
+    assert.strictEqual(yield* open({ hash: hash.map((byte) => byte ^ 1), blockPages: 128 }), reason)
   }).pipe(Effect.scoped, Effect.provide(Layer.merge(Memory.layer(Memory.make()), Progress.layer)))
 )
 

@@ -234,6 +234,30 @@ describe("what is taken from an old version [Y-13]", () => {
       }
     })
   )
+  it.effect("of one that was hashed, short gaps are copied with what is right around them, and are not held", () =>
+    Effect.gen(function* () {
+      const content = random(20_000, 1)
+      const old = content.slice()
+      for (const at of [3100, 4100, 9000, 9999, 10_000, 11_000, 12_500, 13_000]) old[at] ^= 1
+      const known = { blocks: Blocks.ofContent(old, 1000), isStill: Effect.succeed(true) }
+      const { held, written } = yield* taken(content, old, 1000, known)
+      assert.deepStrictEqual(held, [0, 3000, 5000, 4000, 14_000, 6000])
+      // blocks 3 and 4 came with those around them, and what is longer did not
+      assert.deepStrictEqual([...written.subarray(3000, 5000)], [...old.subarray(3000, 5000)])
+      assert.isTrue(written.subarray(9000, 14_000).every((byte) => byte === 0))
+    })
+  )
+  it.effect("a block that has moved as a whole is found between others that are right", () =>
+    Effect.gen(function* () {
+      const content = random(20_000, 1)
+      const old = content.slice()
+      old.set(content.subarray(5000, 6000), 12_000)
+      old.set(content.subarray(12_000, 13_000), 5000)
+      const { held, written } = yield* taken(content, old, 1000)
+      assert.deepStrictEqual(held, [0, 20_000])
+      assert.strictEqual(Buffer.compare(written, content), 0)
+    })
+  )
   it.effect("ends early where nothing is found", () =>
     Effect.gen(function* () {
       let read = 0

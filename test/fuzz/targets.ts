@@ -64,6 +64,10 @@ export const messages: ReadonlyArray<Message> = [
     ...{ _tag: "Open", session, file: 4, kind: "Bundle", size: 70_000, pageBytes: 1432, members: 3, opening: 7 },
     ...{ root, audience }
   },
+  {
+    ...{ _tag: "Open", session, file: 5, kind: "Single", size: 2 ** 30, pageBytes: 1432, members: 0, opening: 8 },
+    ...{ root: undefined, signed: { blockPages: 121, hash: root }, audience }
+  },
   { _tag: "Probe", session, probing: 1, train: 2, pageBytes: 512, isGlued: true, audience },
   { _tag: "Poll", session, poll: 12, audience },
   { _tag: "Poll", session, poll: 13, audience: [Limits.slots - 4] },

@@ -1,5 +1,6 @@
 /** The master's books when files change while they are sent [M-8]. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Signature from "../../src/delta/Signature.ts"
 import { Ledger } from "../../src/master/Ledger.ts"
 import type { Member } from "../../src/protocol/group/Roster.ts"
@@ -166,11 +167,35 @@ describe("what catchers lack", () => {
 })
 
 describe("a file of which catchers have older versions", () => {
+  it("is checked by its signature where all hold that, and its blocks begin with pages [Y-17]", () => {
+    const ledger = new Ledger(tree, plan(tree))
+    const [single] = ledger.plan
+    const signature = Signature.make(single.members[0].entry, single.size, 3000)
+    const { file } = ledger.addSignatures([signature])
+    const of = (slots: ReadonlyArray<number>, pageBytes = 1000) =>
+      ledger.deltas.checkedBy(single, pageBytes, (list) => slots.every((slot) => ledger.holds(slot, list)))
+    assert.isUndefined(of([1]))
+    ledger.commit(file, new Map([[1, []]]))
+    const { blockPages, hash } = of([1])!.signed
+    // as many whole ones as a block has room for
+    assert.strictEqual(blockPages, 126)
+    assert.deepStrictEqual(hash, Blocks.hashOf(signature))
+    assert.deepStrictEqual(of([1])!.blocks.strong, signature.strong)
+    assert.isUndefined(of([1, 2]))
+    assert.isUndefined(of([1], 900))
+    assert.strictEqual(of([1], 600)!.signed.blockPages, 125)
+    // not even one has room
+    assert.isUndefined(of([1], 20))
+    ledger.deltas.revise([signature.entry])
+    assert.isUndefined(of([1]))
+  })
+
   it("is needed whole, less what all hold as far as they have said it", () => {
     const ledger = new Ledger(tree, plan(tree))
     const [single] = ledger.plan
     const whole = ledger.needed(1000)
-    ledger.deltas.sign([Signature.make(single.members[0].entry, single.size, 1000)])
+    const { entry } = single.members[0]
+    ledger.deltas.sign(9, [[entry, Signature.make(entry, single.size, 1000)]])
     ledger.deltas.select(ledger.plan)
     // an interrupted session has sent little of it, and not all
     assert.strictEqual(ledger.needed(1000), whole)

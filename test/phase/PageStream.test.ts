@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import * as Blocks from "../../src/delta/Blocks.ts"
 import * as Hash from "../../src/content/Hash.ts"
 import * as Code from "../../src/parity/Code.ts"
 import * as PageStream from "../../src/phase/PageStream.ts"
@@ -17,13 +18,21 @@ import { endpoint, inTime, master } from "./Rig.ts"
 
 const bytesOf = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8)) & 255)
 
-const fileOf = (size: number, options: { readonly pageBytes?: number; readonly members?: number } = {}) => {
-  const layout = Layout.make({ size, pageBytes: 512, blockPages: 8, ...options })
+const fileOf = (
+  size: number,
+  options: { readonly pageBytes?: number; readonly members?: number; readonly step?: number } = {}
+) => {
+  const { step, ...pages } = options
   const bytes = bytesOf(size)
+  const signature = step === undefined ? undefined : Blocks.ofContent(bytes, step * 512)
+  const signed = signature && { blockPages: 8, hash: Blocks.hashOf(signature) }
+  const layout = Layout.make({ size, pageBytes: 512, blockPages: 8, signed, ...pages })
   const reads: Array<readonly [offset: number, bytes: number]> = []
   const content = PageStream.content({
     file: 9,
     layout,
+    signature,
+    changed: signature && new SourceChanged({ path: "f" }),
     read: (offset, into) =>
       Effect.sync(() => {
         reads.push([offset, into.length])
@@ -141,6 +150,41 @@ describe("PageStream", () => {
         reads.reduce((sum, [, length]) => sum + length, 0),
         pages.reduce((sum, { page, payload }) => sum + (page < layout.dataPages ? payload.length : 0), 0)
       )
+    })
+  )
+
+  it.effect("of what a signature checks it reads whole blocks of that, and no others; there is no trailer [Y-17]", () =>
+    Effect.gen(function* () {
+      const { pages, send } = yield* rig
+      const { bytes, content, layout, reads } = fileOf(20_000, { step: 4 })
+      assert.strictEqual(layout.pages, layout.dataPages)
+      // within one, two at once, and the last, which is short
+      for (const hashing of [true, false]) yield* send(content, [1, 2, 8, 8, layout.dataPages - 1, 1], hashing)
+      const once: typeof reads = [
+        [0, 4 * 512],
+        [8 * 512, 8 * 512],
+        [36 * 512, 20_000 - 36 * 512]
+      ]
+      assert.deepStrictEqual(reads, [...once, ...once])
+      for (const { page, payload } of pages)
+        assert.deepStrictEqual(payload, bytes.slice(page * 512, Math.min((page + 1) * 512, 20_000)))
+      assert.deepStrictEqual(PageStream.root(content), layout.signed?.hash)
+    })
+  )
+
+  it.effect("and sends nothing of a block that is none of the signature's, nor parity of it [Y-17]", () =>
+    Effect.gen(function* () {
+      const { pages, parity, send, session } = yield* rig
+      const { bytes, content } = fileOf(20_000, { step: 4 })
+      bytes[5 * 512] ^= 1
+      yield* send(content, [0, 4, 8, 2], true)
+      const before = pages.length
+      assert.strictEqual(before, 6)
+      assert.strictEqual((yield* Effect.flip(send(content, [6, 1], true)))._tag, "SourceChanged")
+      const sending = PageStream.sendParity(content, [{ block: 0, first: 0, count: 1 }], session.fresh)
+      assert.strictEqual((yield* Effect.flip(Effect.provide(sending, session.services)))._tag, "SourceChanged")
+      yield* inTime(Effect.sleep(5))
+      assert.deepStrictEqual([pages.length, parity.length], [before, 0])
     })
   )
 

@@ -104,7 +104,7 @@ describe("OpenBarrier", () => {
         })
       )
       const { opened, recognised, satOut } = yield* run(
-        OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token, root })
+        OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token, root, wasSent: true })
       )
       assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
       for (const one of heard) assert.deepStrictEqual(one, root)

@@ -9,6 +9,7 @@ import type * as Memory from "../../src/store/Memory.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import * as Policy from "../../src/tree/Policy.ts"
+import * as Signature from "../../src/delta/Signature.ts"
 import * as Blocks from "../../src/delta/Blocks.ts"
 import { countOf } from "../../src/protocol/Runs.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
@@ -115,6 +116,16 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
         own.map((pages) => [pages?.needed, pages?.repaired]),
         [[10], [10, 3_000_000], [size - 1]].map((places) => [selectionPages + pagesOf(...places), 0])
       )
+    })
+  )
+  it.effect("is read no further than it is sent, and has no trailer, where all hold its signature [Y-17]", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([older(otherAt(10)), older(otherAt(10, 3_000_000))])
+      const { sentBytes = 0 } = isWhole(outcome)
+      const lists = Signature.bytesOf(size, blockBytes) + Layout.make({ size: 9, pageBytes }).trailerBytes
+      const trailerBytes = Layout.make({ size, pageBytes }).trailerBytes
+      const data = (pagesOf(10, 3_000_000) + selectionPages) * (pageBytes + Limits.headerBytes)
+      assert.isBelow(sentBytes - data - lists, trailerBytes)
     })
   )
   it.effect("also where its content has moved, and where the old one is shorter or longer", () =>

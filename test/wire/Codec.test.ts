@@ -134,6 +134,24 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
   ],
   [
     {
+      ...{
+        _tag: "Open",
+        session,
+        file,
+        kind: "Single",
+        size: 2,
+        members: 0,
+        opening: 9,
+        pageBytes: 512,
+        audience: [5]
+      },
+      ...{ root: undefined, signed: { blockPages: 121, hash: new Uint8Array(32).fill(0xab) } }
+    },
+    header("05", "5700", "44332211") +
+      `01 0200000000000000 0002 00000000 09000000 02 7900 ${"ab".repeat(32)} 0500 0100 01 f870e245`
+  ],
+  [
+    {
       ...{ _tag: "Open", session, file, kind: "Revision", size: 99, members: 0, opening: 1 },
       ...{ pageBytes: 1432, root: undefined, audience: [5] }
     },

@@ -5,11 +5,20 @@
  *
  * [L-1] pages 0..dataPages-1 hold the content, page dataPages..pages-1 the trailer; each part's last page may be short.
  * [L-2] block b is the data pages [b * blockPages, (b + 1) * blockPages).
+ * [Y-17] a file that is checked by its signature has no trailer, and blocks of its own size.
  */
 
 import * as Limits from "../Limits.ts"
 import type { Runs } from "../Words.ts"
 import * as Trailer from "./Trailer.ts"
+
+/** The signature by which a file's content is checked, in place of a trailer. [Y-17] */
+export interface Signed {
+  /** The hash of its blocks' hashes, 32 bytes. */
+  readonly hash: Uint8Array
+  /** Pages of a block: whole ones of the signature, as many as a block has room for. */
+  readonly blockPages: number
+}
 
 /** How one file lies in pages; made by `make`, and the same at both ends. */
 export interface Layout {
@@ -31,24 +40,27 @@ export interface Layout {
   readonly pages: number
   /** Pages asked about in one question: whole blocks whose bitmap fits into one datagram. */
   readonly spanPages: number
+  /** Where it has no trailer. */
+  readonly signed: Signed | undefined
 }
 
 /**
  * The layout of `size` bytes in pages of `pageBytes`. `members`: of a bundle, 0 for anything else;
- * `blockPages`: 128 where it is not given.
+ * `blockPages`: 128 where it is not given; `signed` has its own, and no trailer.
  */
 export const make = (options: {
   readonly size: number
   readonly pageBytes: number
   readonly members?: number
   readonly blockPages?: number
+  readonly signed?: Signed | undefined
 }): Layout => {
-  const { pageBytes, size } = options
+  const { pageBytes, signed, size } = options
   const members = options.members ?? 0
-  const blockPages = options.blockPages ?? Limits.blockPages
+  const blockPages = signed?.blockPages ?? options.blockPages ?? Limits.blockPages
   const dataPages = Math.ceil(size / pageBytes)
   const blocks = Math.ceil(dataPages / blockPages)
-  const trailerBytes = Trailer.bytesOf(blocks, members)
+  const trailerBytes = signed === undefined ? Trailer.bytesOf(blocks, members) : 0
   return {
     size,
     pageBytes,
@@ -58,14 +70,15 @@ export const make = (options: {
     blocks,
     trailerBytes,
     pages: dataPages + Math.ceil(trailerBytes / pageBytes),
-    spanPages: spanPagesOf(pageBytes, blockPages)
+    spanPages: spanPagesOf(pageBytes, blockPages),
+    signed
   }
 }
 
 // An answer's fixed part is 64 bytes at most; the bitmap gets what a page leaves beside it.
 const spanPagesOf = (pageBytes: number, blockPages: number): number => {
   const fits = Math.min(Limits.spanPages, (pageBytes - 64) * 8)
-  return Math.max(blockPages, Math.floor(fits / blockPages) * blockPages)
+  return Math.max(1, Math.min(Limits.spanBlocks, Math.floor(fits / blockPages))) * blockPages
 }
 
 /** Bytes of payload in a page; `index` below `pages`. */

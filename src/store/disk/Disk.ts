@@ -81,6 +81,7 @@ const make = Effect.fn("Disk.make")(function* (
     })
 
   const open = Effect.fn("Disk.open")(function* (carried: CarriedFile, reusing?: Reusing) {
+    yield* site.replaced.settled
     switch (carried.kind) {
       case "Single":
         return yield* Single.open(site, carried, reusing)

@@ -190,7 +190,7 @@ const create = (site: Site, member: Member, reuses: boolean): Opened => {
 }
 
 /** Gives the content its metadata and its final name. */
-const commit = ({ changes, describe, destination, inventory }: Site, file: Opened): void => {
+const commit = ({ changes, describe, destination, inventory, replaced }: Site, file: Opened): void => {
   const { descriptor, entry, index, spot, temporary } = file
   const directory = destination.still(spot.directory)
   const from = { directory, name: temporary.name }
@@ -200,7 +200,7 @@ const commit = ({ changes, describe, destination, inventory }: Site, file: Opene
   }
   const own = describe.ownAt({ directory, name: spot.name })
   const described = Result.try(() => describe.file(descriptor.fd, entry.metadata, own))
-  changes.moveOver(from, spot.name)
+  replaced.taking({ directory, name: spot.name }, () => changes.moveOver(from, spot.name))
   file.isCommitted = true
   inventory.arrive(index)
   if (Result.isFailure(described)) throw described.failure

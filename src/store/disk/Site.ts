@@ -25,6 +25,7 @@ import { Describe, openUp } from "./Describe.ts"
 import { Destination } from "./Destination.ts"
 import { Guard } from "./Guard.ts"
 import { oneFor, Partials } from "./Partials.ts"
+import { Replaced } from "./Replaced.ts"
 import { Temporaries } from "./Temporaries.ts"
 import type { Forcing } from "./Way.ts"
 
@@ -33,6 +34,7 @@ export class Site {
   readonly temporaries: Temporaries
   readonly partials: Partials
   readonly changes: Changes
+  readonly replaced = new Replaced()
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
   readonly programs: string
