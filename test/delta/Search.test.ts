@@ -350,10 +350,12 @@ describe("signatures as bytes [Y-13]", () => {
   ])("are refused: %s", (_, bytes) => assert.strictEqual(Signature.decode(bytes, entries)._tag, "Failure"))
   it.each([
     ["one at least", 1_000_000, 1],
-    ["of the square root of the size", 2 ** 26, 5],
-    ["of 16 KiB from 256 MiB on", 2 ** 28, 11],
-    ["of 16 KiB between", 2 ** 29, 11],
-    ["of 16 KiB up to 1 GiB", 2 ** 30, 11],
-    ["of half of the root from there on", 2 ** 32, 22]
+    ["of the square root of the size", 2 ** 26, 6],
+    ["of no more of it than a power of two", 2 ** 28 - 1, 6],
+    ["of 16 KiB from 256 MiB on", 2 ** 28, 12],
+    ["of 16 KiB between", 2 ** 29, 12],
+    ["of 16 KiB up to 1 GiB", 2 ** 30, 12],
+    ["of half of the root from there on", 2 ** 32, 23],
+    ["of no more of it than 16 KiB go into", 2 ** 33, 35]
   ])("blocks are whole pages: %s", (_, size, pages) => assert.strictEqual(Blocks.bytesOf(size, 1432), pages * 1432))
 })
