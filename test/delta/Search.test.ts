@@ -356,6 +356,6 @@ describe("signatures as bytes [Y-13]", () => {
     ["of 16 KiB between", 2 ** 29, 12],
     ["of 16 KiB up to 1 GiB", 2 ** 30, 12],
     ["of half of the root from there on", 2 ** 32, 23],
-    ["of no more of it than 16 KiB go into", 2 ** 33, 35]
+    ["of no more of it than 16 KiB go into", 2 ** 33, 23]
   ])("blocks are whole pages: %s", (_, size, pages) => assert.strictEqual(Blocks.bytesOf(size, 1432), pages * 1432))
 })
