@@ -62,6 +62,7 @@ const labDo = (...args) =>
 const tidy = () => {
   for (const child of running) child.kill("SIGKILL")
   spawnSync(lab, ["down"], { env: { ...process.env, LAB: prefix }, stdio: "ignore" })
+  if (existsSync(join(work, "ext4"))) spawnSync("umount", [join(work, "ext4")])
   rmSync(work, { recursive: true, force: true })
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
@@ -129,13 +130,26 @@ const until = async (what, millis = 10_000) => {
 
 /** Destinations of so many, empty but for what `stand` puts into each. */
 const fresh = (count, stand) => {
-  rmSync(join(work, "out"), { recursive: true, force: true })
+  rmSync(join(work, place), { recursive: true, force: true })
   for (let i = 1; i <= count; i++) {
-    mkdirSync(join(work, "out", `c${i}`), { recursive: true })
+    mkdirSync(out(i), { recursive: true })
     stand?.(out(i), i)
   }
 }
-const out = (i) => join(work, "out", `c${i}`)
+/** Where the destinations are. */
+let place = "out"
+const out = (i) => join(work, place, `c${i}`)
+
+/** An ext4 file system in a file in memory, on a loop device: the destinations are there from now on. */
+const onExt4 = () => {
+  place = "ext4/out"
+  const mount = join(work, "ext4")
+  if (existsSync(mount)) return
+  mkdirSync(mount)
+  execFileSync("truncate", ["-s", "2G", `${mount}.image`])
+  execFileSync("mkfs.ext4", ["-q", "-F", `${mount}.image`])
+  execFileSync("mount", ["-o", "loop", `${mount}.image`, mount])
+}
 const hosts = (count) => Array.from({ length: count }, (_, i) => i + 1)
 const timed = async (body) => {
   const start = performance.now()
@@ -305,6 +319,7 @@ const race = async (name, contestants, times = rounds) => {
   for (let round = 0; round < times; round++) {
     for (const [who, run, source, count, before, stand] of contestants) {
       labOf(Math.max(...contestants.map(([, , , count]) => count)))
+      place = "out"
       before?.()
       const result = await run(source(), count, stand)
       seconds.get(who).push(result.seconds)
@@ -372,6 +387,11 @@ const main = async () => {
     labDo("loss", loss)
   }
 
+  await race("1MB-1", [
+    ["mrsync", mrsync(), () => random(1), 1],
+    ["mrsync, in the open", mrsync("--insecure"), () => random(1), 1],
+    ...peers(() => random(1), 1, ["rsync"])
+  ])
   await race("1GiB-1", [
     ["mrsync", mrsync(), large, 1],
     ["mrsync, plain datagrams", mrsync("--transport", "datagram"), large, 1],
@@ -402,11 +422,24 @@ const main = async () => {
       ...peers(include, count, ["rsync"])
     ])
   }
+  await race("include-4-1gbit", [
+    ["mrsync", mrsync(), include, 4, shaped("1gbit")],
+    ["mrsync, in the open", mrsync("--insecure"), include, 4, shaped("1gbit")],
+    ["rsync to ONE", rsync, include, 1, shaped("1gbit")]
+  ])
+  await race("include-1-ext4", [
+    ["mrsync", mrsync(), include, 1, onExt4],
+    ["mrsync, in the open", mrsync("--insecure"), include, 1, onExt4],
+    ["rsync", rsync, include, 1, onExt4]
+  ])
   await race("modules-4", [["mrsync", mrsync(), modules, 4], ...peers(modules, 4, ["rsync"])])
   await syncs()
   await deltas()
   await race("4GiB-1-memory", [["mrsync", mrsync(), () => random(4096), 1]], 1)
 
+  if (wants("start")) figure("catch, until it waits, median", (await catchStart()).toFixed(3), "s")
+  if (wants("simulate")) for (const [name, value, unit] of simulated()) figure(name, value, unit)
+  if (wants("entries")) for (const [name, value, unit] of await entries()) figure(name, value, unit)
   if (wants("version")) {
     const times = hosts(15).map(() => {
       const start = performance.now()
@@ -432,6 +465,66 @@ const main = async () => {
     await serving.ended
   }
   if (wants("protocol")) for (const [name, value, unit] of await protocol()) figure(name, value, unit)
+}
+
+/** Seconds from the start of a catcher until it says that it waits. */
+const catchStart = async () => {
+  labOf(1)
+  fresh(1)
+  const times = []
+  for (let i = 0; i < 15; i++) {
+    const start = performance.now()
+    const catcher = spawn("ip", ["netns", "exec", `${prefix}-c1`, "node", program, "catch", "--json", out(1)])
+    running.add(catcher)
+    await new Promise((resolve) => catcher.stdout.once("data", resolve))
+    times.push((performance.now() - start) / 1000)
+    catcher.kill("SIGKILL")
+    await new Promise((resolve) => catcher.on("close", resolve))
+    running.delete(catcher)
+  }
+  return median(times)
+}
+
+/** A planned roll-out to 1000 catchers against one to a single one, and what planning it takes. */
+const simulated = () => {
+  const plan = (catchers) => {
+    const start = performance.now()
+    const told = spawnSync("node", [program, "simulate", "--catchers", String(catchers), "--loss", "1", "--json"], {
+      encoding: "utf8",
+      maxBuffer: 2 ** 30
+    })
+    const { seconds } = JSON.parse(told.stdout.trim().split("\n").at(-1))
+    return { seconds, real: (performance.now() - start) / 1000 }
+  }
+  const [one, thousand] = [plan(1), plan(1000)]
+  return [
+    ["32 MiB to 1000 catchers of 1 % loss, as planned, against one", (thousand.seconds / one.seconds).toFixed(2), "x"],
+    ["to plan it", thousand.real.toFixed(1), "s"]
+  ]
+}
+
+/** Peak memory an entry, as the kernel has it (Debian: time), of sessions in which nothing is lacked: of many files (`--files`) and of one. */
+const entries = async () => {
+  if (!existsSync("/usr/bin/time")) return [["peak memory an entry", "-", "(time is not installed)"]]
+  const peaks = async (count) => {
+    const source = files(count, 100)
+    labOf(1)
+    fresh(1, (at) => execFileSync("cp", ["-a", source, at]))
+    const kept = ["m", "c1"].map((host) => join(work, `${host}.peak`))
+    const under = (file, ...command) => ["/usr/bin/time", "-f", "%M", "-o", file, "node", program, ...command]
+    const catcher = on("c1", ...under(kept[1], "catch", "--json", "--id", "c1", out(1)))
+    await until(() => catcher.out().includes("Waiting"))
+    await on("m", ...under(kept[0], "send", "--json", "--catchers", "1", source)).ended
+    await catcher.ended
+    return kept.map((file) => Number(readFileSync(file, "utf8")))
+  }
+  const count = Number(argument("--files") ?? 200_000)
+  const [one, many] = [await peaks(1), await peaks(count)]
+  return ["master", "catcher"].map((who, i) => [
+    `peak memory an entry, ${who}, of ${count}`,
+    ((many[i] - one[i]) / count).toFixed(2),
+    "KiB"
+  ])
 }
 
 /** Catchers have the tree already, but for some files of it. */
