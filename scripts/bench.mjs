@@ -319,9 +319,9 @@ const race = async (name, contestants, times = rounds) => {
   for (let round = 0; round < times; round++) {
     for (const [who, run, source, count, before, stand] of contestants) {
       labOf(Math.max(...contestants.map(([, , , count]) => count)))
-      place = "out"
       before?.()
       const result = await run(source(), count, stand)
+      place = "out"
       seconds.get(who).push(result.seconds)
       if (result.report !== undefined) notes.push(result)
     }
