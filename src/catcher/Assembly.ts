@@ -1,10 +1,10 @@
 /**
  * Puts the pages of one file together. A block is assembled in memory, hashed while it is there and
- * written in one piece; when more blocks are begun than the pool has buffers, the oldest is written
- * to the file, and read back for its hash once its last page has come. The content of a bundle is
- * assembled where it stays. Parity is kept beside the blocks until it is enough to decode one. A
- * block that is whole and wrong stays where it is, and its pages are compared there with their
- * digests.
+ * written in one piece, or in as many as what was held before leaves room for; when more blocks are
+ * begun than the pool has buffers, the oldest is written to the file, and read back for its hash
+ * once its last page has come. The content of a bundle is assembled where it stays. Parity is kept
+ * beside the blocks until it is enough to decode one. A block that is whole and wrong stays where it
+ * is, and its pages are compared there with their digests.
  *
  * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
  * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
@@ -101,6 +101,11 @@ export class Assembly {
   private readonly check: Check
   /** Pages held of each block. */
   private readonly counts: Uint16Array
+  /**
+   * With a signature, one byte a block: 1 where a page has come. Of others whose pages are held in
+   * part none is assembled in memory, as all of it has to be hashed.
+   */
+  private readonly begun: Uint8Array | undefined
   /** Blocks in memory, oldest first. */
   private readonly assembling = new Map<number, Assembling>()
   private readonly parity = new Map<number, Kept>()
@@ -117,6 +122,7 @@ export class Assembly {
     const { signature } = writer
     this.check = signature === undefined ? new ByTrailer(layout, this.trailer) : new BySignature(layout, signature)
     this.counts = new Uint16Array(layout.blocks)
+    this.begun = signature === undefined ? undefined : new Uint8Array(layout.blocks)
   }
 
   /**
@@ -134,7 +140,7 @@ export class Assembly {
       for (let block = from; block < to; block++) {
         const [start, count] = Layout.blockSpan(layout, block)
         this.counts[block] += Math.min(start + count, end) - Math.max(start, first)
-        if (this.isWhole(block)) whole.push(block)
+        if (this.isWhole(block) && !this.check.isProven(block)) whole.push(block)
       }
     }
     return Effect.forEach(whole, (block) => Effect.andThen(this.judgeWritten(block), Effect.yieldNow), {
@@ -174,8 +180,9 @@ export class Assembly {
       return undefined
     }
     const block = Math.floor(page / blockPages)
-    const isBegun = !this.check.comes(page)
-    const first = ++this.counts[block] === 1 || !isBegun
+    const first = ++this.counts[block] === 1 || this.begun?.[block] === 0
+    if (this.begun !== undefined) this.begun[block] = 1
+    this.check.doubt(page, page + 1)
     if (this.latest?.block === block) return this.putAssembling(this.latest, page, payload)
     const assembling = this.assembling.get(block) ?? (first ? this.begin(block) : undefined)
     if (assembling !== undefined) return this.putAssembling(assembling, page, payload)

@@ -10,12 +10,9 @@ import * as Trailer from "../protocol/file/Trailer.ts"
 export interface Check {
   /** Pages that the file has already, and of which hashes have shown what they are. */
   readonly hold: (first: number, end: number) => void
-  /**
-   * A page comes: what it is a part of has to be hashed. Is it the first one of its block, whatever
-   * was held of that?
-   */
-  readonly comes: (page: number) => boolean
-  /** What these pages have a part of has to be hashed. */
+  /** Need nothing of the block be hashed? */
+  readonly isProven: (block: number) => boolean
+  /** What these pages, which come, have a part of has to be hashed. */
   readonly doubt: (first: number, end: number) => void
   /**
    * The parts of a block that have to be hashed: where each begins in the content, and its length.
@@ -48,8 +45,8 @@ export class ByTrailer implements Check {
       if (first <= start && start + count <= end) this.proven.add(block)
     }
   }
-  comes(): boolean {
-    return false
+  isProven(block: number): boolean {
+    return this.proven.has(block)
   }
   doubt(): void {}
   *inDoubt(block: number): Generator<readonly [at: number, length: number]> {
@@ -79,26 +76,16 @@ export class BySignature implements Check {
   private readonly step: number
   /** One byte a block of the signature: 1 where it is right. */
   private readonly right: Uint8Array
-  /** One byte a block of pages: 1 where a page has come. */
-  private readonly begun: Uint8Array
 
   constructor(layout: Layout.Layout, signature: Blocks.Blocks) {
     this.signature = signature
     this.layout = layout
     this.step = signature.blockBytes / layout.pageBytes
     this.right = new Uint8Array(Blocks.countOf(signature))
-    this.begun = new Uint8Array(layout.blocks)
   }
   hold(first: number, end: number): void {
     const last = end >= this.layout.dataPages ? this.right.length : Math.floor(end / this.step)
     this.right.fill(1, Math.ceil(first / this.step), last)
-  }
-  comes(page: number): boolean {
-    const block = Layout.blockOf(this.layout, page)
-    const isFirst = this.begun[block] === 0
-    this.begun[block] = 1
-    this.doubt(page, page + 1)
-    return isFirst
   }
   doubt(first: number, end: number): void {
     this.right.fill(0, Math.floor(first / this.step), Math.ceil(end / this.step))
@@ -113,7 +100,10 @@ export class BySignature implements Check {
     const i = at / this.signature.blockBytes
     if (Blocks.agrees(this.signature, i, hash(content))) this.right[i] = 1
   }
-  isRight(block: number): boolean {
+  isProven(block: number): boolean {
     return this.inDoubt(block).next().done === true
+  }
+  isRight(block: number): boolean {
+    return this.isProven(block)
   }
 }

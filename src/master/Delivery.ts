@@ -202,7 +202,7 @@ export class Delivery<E, R, E2, R2> {
       const dataOf = (runs: Runs) => within(runs, 0, content.layout.dataPages)
       const lackedOf = (span: PageStream.Span) =>
         Effect.tap(MissingRounds.lacked(content, repairs, opened, span), (runs) =>
-          Effect.sync(() => ledger.deltas.ask(carried.file, dataOf(span), dataOf(runs)))
+          Effect.sync(() => ledger.deltas.ask(carried.file, content.layout.pageBytes, dataOf(span), dataOf(runs)))
         )
       const wantedOf = ledger.deltas.has(carried.file) ? lackedOf : undefined
       yield* PageStream.streamSpans(content, lanes.fresh, wanted, repairSpan, wantedOf)

@@ -24,6 +24,15 @@ export interface Checked {
   readonly signed: Signed
 }
 
+/** Data pages of a file that every catcher has held from the beginning, as far as that is known. */
+interface Held {
+  /** Of the pass that was the first to ask. */
+  pageBytes: number
+  pages: number
+  /** By the first page of each span, which pages some catcher lacked. */
+  readonly lacked: Map<number, Runs>
+}
+
 export class Deltas {
   /** Entries of which some catcher has an older version. */
   private olds: Runs = []
@@ -33,11 +42,8 @@ export class Deltas {
   /** Signatures of files that were hashed, until a list has them. */
   private readonly hashed = new Map<number, Signature>()
   private hashedBytes = 0
-  /**
-   * Of each file that is sent so the data pages that every catcher has held from the beginning, as
-   * far as that is known.
-   */
-  private readonly held = new Map<number, number>()
+  /** Of each file that is sent so what was asked of it. */
+  private readonly held = new Map<number, Held>()
 
   /** A catcher has older versions of these. */
   add(olds: Runs): void {
@@ -98,7 +104,8 @@ export class Deltas {
   /** These files follow the list of their signatures. */
   select(plan: ReadonlyArray<CarriedFile>): void {
     for (const { file, kind, members } of plan)
-      if (kind === "Single" && this.signed.has(members[0].entry)) this.held.set(file, 0)
+      if (kind === "Single" && this.signed.has(members[0].entry))
+        this.held.set(file, { pageBytes: 0, pages: 0, lacked: new Map() })
   }
 
   /** Is it asked first which of its pages are missing? */
@@ -123,13 +130,23 @@ export class Deltas {
     return isTooMuch ? undefined : { blocks, signed: { blockPages, hash: Blocks.hashOf(blocks) } }
   }
 
-  /** Of these data pages of it those were missing from the beginning. */
-  ask(file: number, pages: Runs, missing: Runs): void {
-    this.held.set(file, this.heldOf(file) + countOf(pages) - countOf(missing))
+  /**
+   * Of a span's data pages those were missing from the beginning, at catchers of this pass. Pages
+   * of another size than in the first pass are not counted.
+   */
+  ask(file: number, pageBytes: number, pages: Runs, missing: Runs): void {
+    const held = this.held.get(file)
+    if (held === undefined || pages.length === 0) return
+    held.pageBytes ||= pageBytes
+    if (held.pageBytes !== pageBytes) return
+    const before = held.lacked.get(pages[0])
+    const lacked = before === undefined ? missing : union([before, missing])
+    held.lacked.set(pages[0], lacked)
+    held.pages += before === undefined ? countOf(pages) - countOf(missing) : countOf(before) - countOf(lacked)
   }
 
   /** The data pages of a file that every catcher has held from the beginning. */
   heldOf(file: number): number {
-    return this.held.get(file) ?? 0
+    return this.held.get(file)?.pages ?? 0
   }
 }

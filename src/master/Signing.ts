@@ -55,7 +55,12 @@ export const signed = Effect.fnUntraced(
     }
     const { hasGrown, isUntouched, read } = yield* (yield* Source).open(entry)
     yield* Blocks.each(signature, window, read, take, told)
-    return (yield* isUntouched) || (yield* hasGrown) ? signature : undefined
+    if (yield* isUntouched) return signature
+    if (!(yield* hasGrown)) return undefined
+    // what was appended to may have been written to as well: only what was read twice alike was
+    // there at one moment
+    const again = yield* Blocks.hashed(Blocks.make(signature.size, signature.blockBytes), read, () => {})
+    return Buffer.compare(again.strong, signature.strong) === 0 ? signature : undefined
   },
   Effect.scoped,
   (signing) => Effect.orElseSucceed(signing, () => undefined)

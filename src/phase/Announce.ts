@@ -113,9 +113,7 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherM
  * that is heard of that one: the wait is then long enough for those that were let go to come back.
  */
 const untilTheEnd = Effect.fnUntraced(function* (waitMillis: number, others: OtherMasters) {
-  const { otherMaster } = yield* Announcing
   yield* Effect.sleep(waitMillis)
-  if (otherMaster() !== undefined) others.busy()
   if (others.isMomentary()) yield* Effect.sleep(2 * Limits.hearsayMillis)
 })
 
@@ -176,11 +174,12 @@ const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: Othe
   const { roster, turnedAway } = yield* Members
   const { local, refused } = yield* Transport
   const { strangers } = yield* MasterExchange
-  const { waitMillis, wanted } = options
+  const { wanted } = options
+  const waitedMillis = Math.round(others.passed())
   const known = otherMaster()
   if (known !== undefined) {
     const sinceMillis = others.all().find(({ address }) => address === known.address)?.sinceMillis ?? 0
-    return yield* new GroupBusy({ address: known.address, waitedMillis: waitMillis, sinceMillis })
+    return yield* new GroupBusy({ address: known.address, waitedMillis, sinceMillis })
   }
   const joined = Roster.present(roster()).length
   if (joined >= leastOf(options)) return
@@ -193,7 +192,7 @@ const tooFew = Effect.fnUntraced(function* (options: GatherOptions, others: Othe
     lost: Roster.givenUp(roster()).map(({ address, lost = "", name }) => ({ id: name, address, reason: lost })),
     otherMasters: others.all(),
     strangers: strangers(),
-    waitedMillis: waitMillis,
+    waitedMillis,
     local,
     unsent: refused?.().reason
   })

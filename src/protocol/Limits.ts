@@ -162,9 +162,12 @@ export const waitingDirectories = 1_000_000
  * They share a flush of the disk.
  */
 export const filesSyncedAtOnce = 4
-/** Files that were replaced and are freed at one time, for the same reason; others are at once. */
-export const freedAtOnce = 4
-/** What takes that much room takes longer to be freed than to be opened for that: 2 ms. */
+/**
+ * Files that were replaced and are freed at one time, by Node's pool of 4 threads, which others
+ * need as well. Of any more each is freed when its name is taken.
+ */
+export const freedAtOnce = 2
+/** To free what takes less room takes 2 ms at most. */
 export const freedBytes = 16 * 1024 * 1024
 /**
  * Times that a store does a thing which another catcher of the same destination may have done, or

@@ -92,18 +92,7 @@ export const take = (type: number, session: bigint, file: number, index: number,
     case Header.types.Welcome:
       return takeWelcome(session, r)
     case Header.types.Open:
-      return {
-        _tag: "Open",
-        session,
-        file,
-        kind: r.member(kinds),
-        size: r.u64(),
-        pageBytes: takePageBytes(r),
-        members: r.u32(),
-        opening: r.u32(),
-        ...takeCheck(r),
-        audience: r.audience()
-      }
+      return takeOpen(session, file, r)
     case Header.types.Probe:
       return takeProbe(session, file, index, r)
     case Header.types.Poll:
@@ -146,6 +135,23 @@ const takeCheck = (r: Reader): Pick<Open, "root" | "signed"> => {
   const blockPages = r.u16()
   if (blockPages < 1 || blockPages > Limits.blockPages) r.bad = true
   return { root: undefined, signed: { blockPages, hash: r.raw(Limits.hashBytes) } }
+}
+
+const takeOpen = (session: bigint, file: number, r: Reader): FromMaster => {
+  const message: FromMaster = {
+    _tag: "Open",
+    session,
+    file,
+    kind: r.member(kinds),
+    size: r.u64(),
+    pageBytes: takePageBytes(r),
+    members: r.u32(),
+    opening: r.u32(),
+    ...takeCheck(r),
+    audience: r.audience()
+  }
+  if (message.signed !== undefined && message.kind !== "Single") r.bad = true
+  return message
 }
 
 const takeAnnounce = (session: bigint, r: Reader): FromMaster => {

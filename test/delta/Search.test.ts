@@ -111,14 +111,20 @@ interface Known {
 
 const taken = (content: Uint8Array, old: Uint8Array, blockBytes: number, known?: Known) => {
   const written = new Uint8Array(content.length)
+  let read = 0
   const version = {
     ...{ size: old.length, ...(known && { known }) },
-    read: (offset: number, into: Uint8Array) => Effect.sync(() => into.set(old.subarray(offset, offset + into.length)))
+    read: (offset: number, into: Uint8Array) =>
+      Effect.sync(() => {
+        read += into.length
+        into.set(old.subarray(offset, offset + into.length))
+      })
   }
   const write = (offset: number, part: Uint8Array) => Effect.sync(() => written.set(part, offset))
   return Effect.map(reuse({ signature: signatureOf(content, blockBytes) }, [version], write), (held) => ({
     held,
-    written
+    written,
+    read
   }))
 }
 
@@ -253,9 +259,11 @@ describe("what is taken from an old version [Y-13]", () => {
       const old = content.slice()
       old.set(content.subarray(5000, 6000), 12_000)
       old.set(content.subarray(12_000, 13_000), 5000)
-      const { held, written } = yield* taken(content, old, 1000)
+      const { held, read, written } = yield* taken(content, old, 1000)
       assert.deepStrictEqual(held, [0, 20_000])
       assert.strictEqual(Buffer.compare(written, content), 0)
+      // once in order, and each of the two once more: neither begins or ends in those beside it
+      assert.strictEqual(read, 20_000 + 2 * 1000)
     })
   )
   it.effect("ends early where nothing is found", () =>

@@ -199,9 +199,13 @@ describe("a file of which catchers have older versions", () => {
     ledger.deltas.select(ledger.plan)
     // an interrupted session has sent little of it, and not all
     assert.strictEqual(ledger.needed(1000), whole)
-    ledger.deltas.ask(single.file, [0, 100], [7, 20, 50, 1])
+    ledger.deltas.ask(single.file, 1000, [0, 100], [7, 20, 50, 1])
     assert.strictEqual(ledger.needed(1000), whole - 79)
-    ledger.deltas.ask(single.file, [100, 10], [])
+    ledger.deltas.ask(single.file, 1000, [100, 10], [])
     assert.strictEqual(ledger.needed(1000), whole - 89)
+    // in a further pass another catcher lacks more, and one has other pages
+    ledger.deltas.ask(single.file, 1000, [0, 100], [20, 10])
+    ledger.deltas.ask(single.file, 500, [0, 100], [0, 100])
+    assert.strictEqual(ledger.needed(1000), whole - 86)
   })
 })

@@ -188,6 +188,29 @@ describe("PageStream", () => {
     })
   )
 
+  it.effect("what has grown is read again once it was sent, where no signature has checked it [P-8]", () =>
+    Effect.gen(function* () {
+      for (const [step, isOther] of [
+        [undefined, false],
+        [undefined, true],
+        [4, true]
+      ] as const) {
+        const { send } = yield* rig
+        const { bytes, content, layout, reads } = fileOf(20_000, step === undefined ? {} : { step })
+        const grown = {
+          ...{ ...content, changed: new SourceChanged({ path: "f" }) },
+          ...{ isUntouched: Effect.succeed(false), hasGrown: Effect.succeed(true) }
+        }
+        yield* send(grown, [0, layout.pages], true)
+        reads.length = 0
+        if (isOther) bytes[9000] ^= 1
+        const settled = yield* Effect.exit(PageStream.settle(grown))
+        assert.strictEqual(settled._tag, step === undefined && isOther ? "Failure" : "Success")
+        assert.strictEqual(reads.length > 0, step === undefined)
+      }
+    })
+  )
+
   it.effect("before pages that were spoiled it tells the digests of their blocks, of the trailer too [Q-15]", () =>
     Effect.gen(function* () {
       const { pages, send, told } = yield* rig

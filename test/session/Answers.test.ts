@@ -54,6 +54,13 @@ describe("Answers", () => {
     assert.deepStrictEqual([size, members, pageBytes, blockPages], [100_000, 9, 512, 64])
     const larger = { ...open, pageBytes: 701, root, audience: [3] } as const
     assert.isUndefined(Answers.eventOf(larger, membership))
+    // nor are its blocks, where it has its own [Y-17]
+    const single = { ...open, kind: "Single", members: 0, root: undefined, audience: [3] } as const
+    const ofBlocks = (blockPages: number) =>
+      Answers.eventOf({ ...single, signed: { blockPages, hash: root } }, membership)
+    const signed = ofBlocks(60)?.event
+    assert.deepStrictEqual(signed?._tag === "Open" && [signed.layout.blockPages, signed.layout.trailerBytes], [60, 0])
+    assert.isUndefined(ofBlocks(65))
   })
 
   it("answers say who we are", () => {

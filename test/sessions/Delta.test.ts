@@ -128,6 +128,21 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
       assert.isBelow(sentBytes - data - lists, trailerBytes)
     })
   )
+  it.effect("is needed as the union of what all lack, also where one comes late", () =>
+    Effect.gen(function* () {
+      const places = Array.from({ length: 60 }, (_, i) => i * 140_000)
+      const versions = [older(otherAt(...places)), older(otherAt(10)), older(otherAt(...places, size - 1))]
+      const outcome = yield* sync(versions, {
+        // the file is on the air
+        startMillis: (catcher) => (catcher === 2 ? 500 : 0),
+        master: { policy: Policy.defaults, catchers: 2, bytesPerSecond: 300_000 }
+      })
+      const { catchers, pages } = isWhole(outcome)
+      assert.lengthOf(catchers, 3)
+      assert.isAbove(pages.sent, pages.needed + pagesOf(...places))
+      assert.strictEqual(pages.needed, selectionPages + pagesOf(...places, size - 1))
+    })
+  )
   it.effect("also where its content has moved, and where the old one is shorter or longer", () =>
     Effect.gen(function* () {
       const outcome = yield* sync([

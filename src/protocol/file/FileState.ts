@@ -336,7 +336,9 @@ const compared = (state: GetData, { wrong }: Compared): GetData => {
 const isLate = ({ opening = 0 }: GetData, open: Coming): boolean => (open.opening ?? 0) < opening
 
 const isSame = ({ layout, opening }: GetData, open: Coming): boolean =>
-  open.layout.pageBytes === layout.pageBytes && open.opening === opening
+  open.opening === opening &&
+  open.layout.pageBytes === layout.pageBytes &&
+  (open.layout.signed === undefined) === (layout.signed === undefined)
 
 const isOfOther = ({ opening }: GetData, batch: PageBatch | ParityBatch | Digests): boolean =>
   batch.opening !== undefined && batch.opening !== opening

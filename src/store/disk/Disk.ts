@@ -77,7 +77,7 @@ const make = Effect.fn("Disk.make")(function* (
     Effect.matchEffect(destination.admitted, {
       // `prepare` says why it cannot be used.
       onFailure: () => Effect.succeedNone,
-      onSuccess: () => DiskRoom.shortage(path, admitted(entries), leftoverBytes)
+      onSuccess: () => Effect.andThen(site.replaced.settled, DiskRoom.shortage(path, admitted(entries), leftoverBytes))
     })
 
   const open = Effect.fn("Disk.open")(function* (carried: CarriedFile, reusing?: Reusing) {

@@ -17,6 +17,9 @@ import * as Confinement from "./Confinement.ts"
  */
 const freesUnnamed: ReadonlySet<bigint> = new Set([0xef53n, 0x58465342n, 0x9123683en, 0x01021994n])
 
+/** So many times a file's room has to be free, so that nobody waits for its own. */
+const leastFree = 4n
+
 export class Replaced {
   private readonly freed = Latch.makeUnsafe(true)
   private freeing = 0
@@ -45,8 +48,10 @@ const openLarge = (spot: Spot): number | undefined => {
   const stats = Confinement.look(Confinement.pathOf(spot))
   if (stats?.isFile() !== true || stats.nlink > 1n || stats.blocks * 512n < Limits.freedBytes) return undefined
   const fd = Confinement.openToLook(spot)
-  const type = Result.getOrUndefined(Result.try(() => fs.statfsSync(`/proc/self/fd/${fd}`, { bigint: true }).type))
-  if (type !== undefined && freesUnnamed.has(type)) return fd
+  const system = Result.getOrUndefined(Result.try(() => fs.statfsSync(`/proc/self/fd/${fd}`, { bigint: true })))
+  // others may need its room at once
+  const hasRoom = system !== undefined && system.bavail * system.bsize >= leastFree * stats.blocks * 512n
+  if (hasRoom && freesUnnamed.has(system.type)) return fd
   fs.closeSync(fd)
   return undefined
 }
