@@ -3,8 +3,8 @@
  * written in one piece, or in as many as what was held before leaves room for; when more blocks are
  * begun than the pool has buffers, the oldest is written to the file, and read back for its hash
  * once its last page has come. The content of a bundle is assembled where it stays. Parity is kept
- * beside the blocks until it is enough to decode one. A block that is whole and wrong stays where it
- * is, and its pages are compared there with their digests.
+ * beside the blocks until it is enough to decode one. A block that is whole and wrong stays where
+ * it is, and its pages are compared there with their digests.
  *
  * In a sealed session pages and parity are of enciphered blocks. [E-3] A block in memory is
  * deciphered when it is whole; in the file, and where it is hashed, everything is plain.
