@@ -10,8 +10,8 @@ import * as Lab from "./Lab.ts"
 const pageBytes = 1400
 const paging = ["--page-size", String(pageBytes)]
 const size = 40_000_000
-/** As docs/protocol.md has it: whole pages, as many as the square root of the size has room for. */
-const blockBytes = Math.floor(Math.sqrt(size) / pageBytes) * pageBytes
+/** As docs/protocol.md has it: whole pages that hold the square root of the size, rounded down to a power of two. */
+const blockBytes = Math.ceil(2 ** Math.floor(Math.log2(Math.sqrt(size))) / pageBytes) * pageBytes
 const pagesOfBlock = blockBytes / pageBytes
 
 const random = (length: number, seed: number): Buffer => {
