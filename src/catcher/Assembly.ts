@@ -241,12 +241,7 @@ export class Assembly {
     const start = this.offset(block)
     const isHere = (at: number, length: number) =>
       !buffer.held.subarray((at - start) / pageBytes, Math.ceil((at - start + length) / pageBytes)).includes(0)
-    let isJudged = true
-    for (const [at, length] of this.check.inDoubt(block)) {
-      if (isHere(at, length)) this.check.judge(at, buffer.bytes.subarray(at - start, at - start + length))
-      else isJudged = false
-    }
-    return isJudged ? spilled : Effect.andThen(spilled, this.judgeWritten(block))
+    return this.judge(block, buffer.bytes, isHere) ? spilled : Effect.andThen(spilled, this.judgeWritten(block))
   }
 
   private forget(block: number): void {
@@ -329,20 +324,18 @@ export class Assembly {
       const isNew = this.counts[block] === 0
       const isPartial = this.isPartial(block)
       this.counts[block] = pages
-      for (let i = 0; i < missing.length; i += 2) this.check.doubt(missing[i], missing[i] + missing[i + 1])
+      const lost = pairsOf(missing)
+      for (const [from, count] of lost) this.check.doubt(from, from + count)
       const decode = (bytes: Uint8Array) => {
         const lacking: Array<number> = []
-        for (let i = 0; i < missing.length; i += 2) {
-          for (let k = 0; k < missing[i + 1]; k++) lacking.push(missing[i] - first + k)
-        }
+        for (const [from, count] of lost) for (let k = 0; k < count; k++) lacking.push(from - first + k)
         Code.decode(Wasm.kernel(), bytes, this.layout.pageBytes, lacking, Buffer.concat(kept.pages), kept.indices)
       }
       const assembling = this.assembling.get(block)
       if (assembling !== undefined && !isPartial) {
         const { buffer } = assembling
         decode(buffer.bytes.subarray(0, Layout.blockBytes(this.layout, block)))
-        for (let i = 0; i < missing.length; i += 2)
-          buffer.held.fill(1, missing[i] - first, missing[i] - first + missing[i + 1])
+        for (const [from, count] of lost) buffer.held.fill(1, from - first, from - first + count)
         return this.finish(block, buffer)
       }
       const spilled = assembling === undefined ? Effect.void : this.spill(block, assembling.buffer)
@@ -373,11 +366,15 @@ export class Assembly {
     return pages < this.counts[block]
   }
 
-  /** This is the content of a block. */
-  private judge(block: number, bytes: Uint8Array): void {
+  /** This is the content of a block, as far as it is here; is all there that is in doubt? */
+  private judge(block: number, bytes: Uint8Array, isHere = (_at: number, _length: number) => true): boolean {
     const start = this.offset(block)
-    for (const [at, length] of this.check.inDoubt(block))
-      this.check.judge(at, bytes.subarray(at - start, at - start + length))
+    let isAll = true
+    for (const [at, length] of this.check.inDoubt(block)) {
+      if (isHere(at, length)) this.check.judge(at, bytes.subarray(at - start, at - start + length))
+      else isAll = false
+    }
+    return isAll
   }
 
   /** Memory for a block that has none of its own. */

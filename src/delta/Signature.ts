@@ -60,13 +60,17 @@ export const encode = (signatures: ReadonlyArray<Signature>): Uint8Array => {
   return bytes
 }
 
+const headAt = (view: DataView, at: number) => ({
+  entry: view.getUint32(at, true),
+  blockBytes: view.getUint32(at + 4, true),
+  size: Number(view.getBigUint64(at + 8, true))
+})
+
 /** The blocks of those that were encoded, by their entry: views of these bytes. */
 export const blocksIn = function* (bytes: Uint8Array): Generator<readonly [entry: number, blocks: Blocks.Blocks]> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let at = 0; at < bytes.length;) {
-    const entry = view.getUint32(at, true)
-    const blockBytes = view.getUint32(at + 4, true)
-    const size = Number(view.getBigUint64(at + 8, true))
+    const { blockBytes, entry, size } = headAt(view, at)
     const end = at + bytesOf(size, blockBytes)
     const strong = bytes.subarray(end - Blocks.countOf({ blockBytes, size }) * Blocks.strongBytes, end)
     yield [entry, { size, blockBytes, strong }]
@@ -85,9 +89,7 @@ export const decode = (
   const signatures: Array<Signature> = []
   for (let at = 0; at < bytes.length;) {
     if (at + headBytes > bytes.length) return Result.fail(`signatures that end after ${bytes.length} bytes`)
-    const entry = view.getUint32(at, true)
-    const blockBytes = view.getUint32(at + 4, true)
-    const size = Number(view.getBigUint64(at + 8, true))
+    const { blockBytes, entry, size } = headAt(view, at)
     const file = entries[entry]
     if (file?._tag !== "File" || carriedBytes(file) !== size || blockBytes === 0)
       return Result.fail(`a signature of entry ${entry} with ${size} bytes in blocks of ${blockBytes}`)

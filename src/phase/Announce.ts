@@ -56,9 +56,7 @@ class OtherMasters {
   }
 
   busy(): void {
-    if (this.last === undefined || this.last.untilMillis !== undefined) {
-      this.last = { sinceMillis: this.passed(), untilMillis: undefined }
-    }
+    this.last = { sinceMillis: this.passed(), untilMillis: undefined }
   }
   free(): void {
     if (this.last !== undefined) this.last = { ...this.last, untilMillis: this.passed() }
@@ -92,6 +90,7 @@ const awaitGroup = Effect.fnUntraced(function* (address: Address, others: OtherM
   const message = `another master (${address}) uses this group; waiting for it to end`
   progress.publish({ _tag: "Note", message })
   const fromMillis = others.passed()
+  others.busy()
   yield* Effect.ensuring(
     standBack,
     Effect.sync(() => others.waited(address, fromMillis))
@@ -132,10 +131,7 @@ const awaitCatchers = Effect.fnUntraced(function* (
   let untilMillis: number | undefined
   while (true) {
     const known = otherMaster()
-    if (known !== undefined) {
-      others.busy()
-      yield* Effect.scoped(awaitGroup(known.address, others))
-    }
+    if (known !== undefined) yield* Effect.scoped(awaitGroup(known.address, others))
     const present = Roster.present(roster())
     const areThere = present.length >= (yield* enough()) && present.every(({ slot }) => isKnown(slot))
     const leftMillis = areThere ? (untilMillis ??= listenedMillis(others.passed())) - others.passed() : undefined

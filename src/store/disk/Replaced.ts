@@ -10,12 +10,10 @@ import * as fs from "node:fs"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
+import { types } from "./FileSystems.ts"
 
-/**
- * File systems by the number that statfs gives them: ext, XFS, Btrfs, tmpfs. Others give a file that is open another name in its
- * directory when it loses its own (NFS, FUSE).
- */
-const freesUnnamed: ReadonlySet<bigint> = new Set([0xef53n, 0x58465342n, 0x9123683en, 0x01021994n])
+/** Others give a file that is open another name in its directory when it loses its own (NFS, FUSE). */
+const freesUnnamed: ReadonlySet<number> = new Set([types.ext, types.xfs, types.btrfs, types.tmpfs])
 
 /** So many times a file's room has to be free, so that nobody waits for its own. */
 const leastFree = 4n
@@ -31,27 +29,25 @@ export class Replaced {
   taking(spot: Spot, take: () => void): void {
     const fd = this.freeing < Limits.freedAtOnce ? Result.getOrUndefined(Result.try(() => openLarge(spot))) : undefined
     if (fd === undefined) return take()
-    const free = () => {
-      this.freed.closeUnsafe()
-      this.freeing++
-      fs.close(fd, () => {
-        if (--this.freeing === 0) this.freed.openUnsafe()
-      })
-    }
     const taken = Result.try(take)
-    free()
+    this.free(fd)
     if (Result.isFailure(taken)) throw taken.failure
+  }
+
+  private free(fd: number): void {
+    this.freed.closeUnsafe()
+    this.freeing++
+    fs.close(fd, () => {
+      if (--this.freeing === 0) this.freed.openUnsafe()
+    })
   }
 }
 
 const openLarge = (spot: Spot): number | undefined => {
   const stats = Confinement.look(Confinement.pathOf(spot))
   if (stats?.isFile() !== true || stats.nlink > 1n || stats.blocks * 512n < Limits.freedBytes) return undefined
-  const fd = Confinement.openToLook(spot)
-  const system = Result.getOrUndefined(Result.try(() => fs.statfsSync(`/proc/self/fd/${fd}`, { bigint: true })))
+  const { bavail, bsize, type } = fs.statfsSync(spot.directory.self, { bigint: true })
   // others may need its room at once
-  const hasRoom = system !== undefined && system.bavail * system.bsize >= leastFree * stats.blocks * 512n
-  if (hasRoom && freesUnnamed.has(system.type)) return fd
-  fs.closeSync(fd)
-  return undefined
+  const hasRoom = bavail * bsize >= leastFree * stats.blocks * 512n
+  return hasRoom && freesUnnamed.has(Number(type)) ? Confinement.openToLook(spot) : undefined
 }

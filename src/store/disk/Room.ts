@@ -8,14 +8,15 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Entry } from "../../tree/Entry.ts"
+import { types } from "./FileSystems.ts"
 import * as Room from "../../tree/Room.ts"
 import { keyOf, ofKey } from "../../tree/Names.ts"
 
 /** Entries looked at between two turns of the event loop. */
 const entriesPerTurn = 128
 
-/** File systems that keep content as it is, by the number that statfs gives them: ext, XFS, tmpfs, FAT, exFAT. */
-const plainTypes: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x0102_1994, 0x4d44, 0x2011_bab0])
+/** File systems that keep content as it is. */
+const plainTypes: ReadonlySet<number> = new Set([types.ext, types.xfs, types.tmpfs, types.fat, types.exfat])
 
 /** `leftoverBytes` says how much the files take in a directory that are removed, or used, when the tree comes. */
 export const shortage = Effect.fn("DiskRoom.shortage")(function* (
