@@ -23,6 +23,7 @@ import * as Spoiled from "../protocol/file/Spoiled.ts"
 import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { trailerBlock } from "../seal/PageSeal.ts"
+import type { Read } from "../session/Answers.ts"
 import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
 import { BySignature, ByTrailer, type Check } from "./Check.ts"
@@ -413,13 +414,34 @@ export class Assembly {
   verify(root: Uint8Array): Spoiled.Verdict {
     const hasTrailer = this.writer.signature === undefined
     if (hasTrailer && !agrees(this.trailer.whole(), root)) return { blocks: [], trailer: true }
-    const blocks: Array<number> = []
-    for (let block = 0; block < this.layout.blocks; block++) {
-      if (this.check.isRight(block)) continue
-      blocks.push(block)
+    const blocks = this.wrong()
+    for (const block of blocks)
       for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.counts[block]--
-    }
     return { blocks, trailer: false }
+  }
+
+  private wrong(): ReadonlyArray<number> {
+    const blocks: Array<number> = []
+    for (let block = 0; block < this.layout.blocks; block++) if (!this.check.isRight(block)) blocks.push(block)
+    return blocks
+  }
+
+  /**
+   * [F-11] Is what stands in the file still what has been verified? Call once that is all of it.
+   * `reads` is told how far that is.
+   */
+  standsStill(reads: (read: Read) => void): Effect.Effect<boolean, StoreError> {
+    return Effect.gen({ self: this }, function* () {
+      this.check.doubtAll()
+      for (let block = 0; block < this.layout.blocks; block++) {
+        reads({ done: this.offset(block), total: this.layout.size })
+        yield* this.borrowing(block, (bytes) =>
+          Effect.map(this.writer.read(this.offset(block), bytes), () => this.judge(block, bytes))
+        )
+        yield* Effect.yieldNow
+      }
+      return this.wrong().length === 0
+    })
   }
 
   /** The pages held that have another digest than the one told: they are to be put again. */

@@ -53,8 +53,8 @@ export class Attendance {
    * the round that asked first.
    */
   readonly deltas = new Map<number, { readonly held: number; readonly asked: Map<number, number> }>()
-  /** Files that are being opened, and how far their older versions have been looked through. */
-  readonly reusing = new Map<number, { readonly done: number; readonly total: number }>()
+  /** Files that are read before a question about them is answered, and how far. [Y-13] [F-11] */
+  readonly reading = new Map<number, Answers.Read>()
   /** A revision that is to come: what it lists is not in the plan yet. */
   awaited: number | undefined
   /** Bytes of the whole tree. */
@@ -145,6 +145,12 @@ export class Attendance {
   private caller: { readonly session: bigint; readonly sinceMillis: number; readonly delay: Delay.Delay } | undefined
   /** The session was left for that master's. */
   isReplaced = false
+
+  /** A file is read, and so far; undefined: it has been. */
+  reads(file: number, read: Answers.Read | undefined): void {
+    if (read === undefined) this.reading.delete(file)
+    else this.reading.set(file, read)
+  }
 
   /** We are in a session of that master. */
   joins(membership: Announce.Joined): void {

@@ -497,9 +497,9 @@ const filesOf = Effect.fnUntraced(function* (
     prepared: manifest.whenPrepared,
     openList: (carried, layout, commit) => manifest.inMemory(carried.file, layout, commit)
   })
-  const reusing = Effect.suspend(() =>
-    Effect.forEach([...attendance.reusing], ([file, so]) =>
-      exchange.answer(membership.master, Answers.reusing(file, so, membership))
+  const reading = Effect.suspend(() =>
+    Effect.forEach([...attendance.reading], ([file, read]) =>
+      exchange.answer(membership.master, Answers.reading(file, read, membership))
     )
   )
   const files = yield* CatchFiles.make((file) => ({
@@ -508,6 +508,7 @@ const filesOf = Effect.fnUntraced(function* (
     open: (layout) => (file === 0 ? manifest.open(layout) : tree.open(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : tree.recognise(file, layout, root)),
     verified: file === 0 ? manifest.prepare : manifest.takeList(file),
+    reads: (reading) => attendance.reads(file, reading),
     answer: (question) => answering(file, question),
     causeOf: (error) => ruin.causeOf(error)
   }))
@@ -516,7 +517,7 @@ const filesOf = Effect.fnUntraced(function* (
   return {
     ...files,
     survey: (question: Survey | Itemize) => manifest.onSurvey(question),
-    comparing: Effect.ignore(Effect.andThen(manifest.comparing, reusing))
+    comparing: Effect.ignore(Effect.andThen(manifest.comparing, reading))
   } as SessionFiles
 })
 

@@ -22,6 +22,8 @@ export interface Check {
   readonly judge: (at: number, content: Uint8Array) => void
   /** Call when every page is held. */
   readonly isRight: (block: number) => boolean
+  /** All of it has to be hashed once more. */
+  readonly doubtAll: () => void
 }
 
 /** By the hashes of blocks, which come as the trailer. */
@@ -62,6 +64,9 @@ export class ByTrailer implements Check {
     if (this.proven.has(block)) return true
     const told = Trailer.hashOf(this.trailer.whole(), block)
     return Buffer.compare(Trailer.hashOf(this.hashes.whole(), block), told) === 0
+  }
+  doubtAll(): void {
+    this.proven.clear()
   }
 }
 
@@ -105,5 +110,8 @@ export class BySignature implements Check {
   }
   isRight(block: number): boolean {
     return this.isProven(block)
+  }
+  doubtAll(): void {
+    this.right.fill(0)
   }
 }

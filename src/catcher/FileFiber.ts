@@ -13,6 +13,7 @@ import * as FileState from "../protocol/file/FileState.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { PageSeal } from "../seal/PageSeal.ts"
+import type { Read } from "../session/Answers.ts"
 import type { DestinationEscape, FileWriter, StoreError } from "../store/Store.ts"
 import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
@@ -40,6 +41,8 @@ export interface Options {
   ) => Effect.Effect<Commit | undefined, never, Scope.Scope>
   /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
   readonly verified: Effect.Effect<void, StoreError>
+  /** Is told how far the file is read before its commit [F-11]; undefined: it is over. */
+  readonly reads?: (read: Read | undefined) => void
   /** Tells the master. */
   readonly answer: (answer: FileState.Answer) => Effect.Effect<void, TransportError>
   /** The cause of a failure: it may be none of this file's own. */
@@ -132,6 +135,13 @@ const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, 
   return { assembly, held, writer }
 })
 
+/** [F-11] What another program writes to it meanwhile is found before it is said to be complete. */
+const mustStandStill = (assembly: Assembly, changed: StoreError, reads: NonNullable<Options["reads"]>) =>
+  assembly.standsStill(reads).pipe(
+    Effect.flatMap((isStill) => (isStill ? Effect.void : Effect.fail(changed))),
+    Effect.ensuring(Effect.sync(() => reads(undefined)))
+  )
+
 type OpenStore = Extract<FileState.Command, { readonly _tag: "OpenStore" }>
 
 const cipherOf = (pages: PageSeal | undefined, opening = 0): Cipher | undefined =>
@@ -218,7 +228,10 @@ class Place {
       const scope = yield* Scope.make()
       const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
-      this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped)), scope, assembly }
+      const commit = Effect.suspend(() => writer.commit(assembly.skipped))
+      const { changed } = writer
+      const looking = changed && mustStandStill(assembly, changed, this.options.reads ?? (() => {}))
+      this.opened = { commit: looking === undefined ? commit : Effect.andThen(looking, commit), scope, assembly }
       return { _tag: "Opened", held } as const
     })
   }

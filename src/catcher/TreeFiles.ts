@@ -98,7 +98,7 @@ export class TreeFiles {
     if (signature === undefined) return services.store.open(carried)
     const { file } = carried
     const checking = layout.signed === undefined ? {} : { signature }
-    const told = (done: number, total: number) => void attendance.reusing.set(file, { done, total })
+    const told = (done: number, total: number) => attendance.reads(file, { done, total })
     return services.store.open(carried, { signature, told }).pipe(
       Effect.tap(({ held = [] }) =>
         Effect.sync(() => {
@@ -107,7 +107,7 @@ export class TreeFiles {
         })
       ),
       Effect.map((writer) => ({ ...writer, ...checking }) as FileWriter),
-      Effect.ensuring(Effect.sync(() => attendance.reusing.delete(file)))
+      Effect.ensuring(Effect.sync(() => attendance.reads(file, undefined)))
     )
   }
 

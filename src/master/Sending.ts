@@ -142,9 +142,10 @@ const closeAt = Effect.fnUntraced(
   function* (shared: Shared, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
     const { closing, ledger } = shared
     const { awayMillis } = yield* Silence
-    const patience = isLate ? undefined : awayMillis
+    const patienceMillis = isLate ? undefined : awayMillis
     closing.asks(carried.file, complete)
-    const closed = yield* Close.close(carried.file, complete, ledger.entries.length, patience)
+    const entries = ledger.entries.length
+    const closed = yield* Close.close(carried.file, complete, { entries, patienceMillis, size: carried.size })
     closing.answered(
       carried.file,
       complete.filter((slot) => !closed.silent.includes(slot))

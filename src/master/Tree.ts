@@ -59,7 +59,7 @@ export const commitTree = Effect.fnUntraced(function* (
 ) {
   if (audience.length === 0) return
   const closed = yield* Effect.catchTag(
-    Close.close(0, audience, ledger.entries.length, patienceMillis),
+    Close.close(0, audience, { entries: ledger.entries.length, patienceMillis }),
     "CloseTimeout",
     () => Effect.undefined
   )

@@ -8,6 +8,7 @@ import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
 import type { Done, SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
+import { further } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
 /** How the commit of a file went at each catcher that was asked. */
@@ -22,17 +23,22 @@ export interface Closed {
   readonly silent: Audience
 }
 
-/**
- * `entries`: of the manifest; failures beyond them, and questions that lead there, are a catcher's
- * mistake. `patienceMillis`: how long an answer is waited for; without it as long as the session
- * does.
- */
-export const close = Effect.fn("Close.close")(function* (
-  file: number,
-  audience: Audience,
-  entries = 0xffff_ffff,
-  patienceMillis?: number
-) {
+/** What is known of a file that is closed. */
+export interface Closing {
+  /**
+   * Of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake.
+   * Absent: any number.
+   */
+  readonly entries?: number
+  /** How long an answer is waited for; absent: as long as the session does. */
+  readonly patienceMillis?: number | undefined
+  /** Bytes that a catcher may read once more before it answers [F-11]; absent: none. */
+  readonly size?: number
+}
+
+/** Closes a file. */
+export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, closing: Closing = {}) {
+  const { entries = 0xffff_ffff, patienceMillis } = closing
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const done = new Map<number, Done>()
@@ -41,7 +47,7 @@ export const close = Effect.fn("Close.close")(function* (
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      const answers = yield* askFrom(file, from, audience, patienceMillis)
+      const answers = yield* askFrom(file, from, audience, closing)
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer)
@@ -72,14 +78,14 @@ const askFrom = Effect.fnUntraced(function* (
   file: number,
   from: number,
   audience: Audience,
-  patienceMillis: number | undefined
+  { patienceMillis, size = 0 }: Closing
 ) {
   const { ask } = yield* Asking
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()
   yield* ask({
     file,
     audience,
-    ...(patienceMillis === undefined ? {} : { patienceMillis }),
+    ...(patienceMillis === undefined ? { isFurther: further(size) } : { patienceMillis }),
     message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
       // a catcher that has dropped a file has committed nothing, and is sent it again in a further

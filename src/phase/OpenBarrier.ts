@@ -4,7 +4,6 @@
  */
 
 import * as Effect from "effect/Effect"
-import * as Limits from "../protocol/Limits.ts"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { MasterExchange } from "../session/Exchange.ts"
 import type { Signed } from "../protocol/file/Layout.ts"
@@ -13,7 +12,7 @@ import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Comparing } from "../wire/Message.ts"
 import type { Content } from "./PageStream.ts"
-import { parts } from "./Survey.ts"
+import { further } from "./Further.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, SitOutReason>
@@ -81,7 +80,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       signed,
       audience
     }),
-    isFurther: furtherWith(size, looks),
+    isFurther: further(size, looks),
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever
@@ -105,26 +104,3 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
     .sort((a, b) => a - b)
   return { opened, recognised: answered.filter((slot) => complete.has(slot)), satOut } as Opened
 })
-
-/**
- * [Y-13] To look through an older version of a file of that size may take long: is the catcher
- * further with it than when it was asked last?
- */
-const furtherWith = (size: number, looks: NonNullable<Coming["looks"]>): NonNullable<Question["isFurther"]> => {
-  const reused = new Map<number, number>()
-  return (slot, answer) => {
-    if (answer._tag !== "Comparing") return false
-    const part = reusedParts(answer, size)
-    if (part <= (reused.get(slot) ?? -1)) return false
-    reused.set(slot, part)
-    looks(slot, answer)
-    return true
-  }
-}
-
-/**
- * How far a catcher is with an older version: in parts of the whole, or of so many bytes where
- * these are less.
- */
-const reusedParts = ({ hashed, toHash }: Comparing, size: number): number =>
-  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, size * Limits.reusedSizes) / Limits.reusedBytes))

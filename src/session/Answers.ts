@@ -149,13 +149,19 @@ export const comparing = (
   { incarnation, session, slot }: Membership
 ): Comparing => ({ _tag: "Comparing", session, slot, incarnation, file: 0, from, looked, hashed, toHash })
 
+/** So many bytes of a file have been read, of how many. */
+export interface Read {
+  readonly done: number
+  readonly total: number
+}
+
 /**
- * The answer to the open of a file whose older version is looked through: so many bytes of how
- * many. [Y-13]
+ * The answer to the open of a file whose older version is looked through [Y-13], and to the close
+ * of one that is read once more [F-11].
  */
-export const reusing = (
+export const reading = (
   file: number,
-  { done, total }: { readonly done: number; readonly total: number },
+  { done, total }: Read,
   { incarnation, session, slot }: Membership
 ): Comparing => ({
   ...{ _tag: "Comparing", session, slot, incarnation, file },

@@ -63,6 +63,11 @@ export interface FileWriter {
   /** What its content is compared with, where its layout has no trailer. [Y-17] */
   readonly signature?: Blocks
   /**
+   * It is written where it stands, so others may write to it: it is read once more before the commit, and this is its failure
+   * where it is another. [F-11]
+   */
+  readonly changed?: StoreError
+  /**
    * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
    * written yet may become a hole.
    */

@@ -201,6 +201,32 @@ describe.for(ways)("Assembly %s", ([, way, staysInMemory, hasSignature]) => {
     })
   )
 
+  it.effect("what another program writes to the file is found when it is read once more [F-11]", () =>
+    Effect.gen(function* () {
+      const file = sent(1000)
+      const held = blockPages + Math.floor(blockPages / 2)
+      const { assembly, content, pool, verified } = yield* begin(file, undefined, { isProven: true })
+      content.set(file.content.subarray(0, held * pageBytes))
+      yield* assembly.hold([0, held])
+      yield* put(
+        assembly,
+        file,
+        everyPage(file).filter((page) => page >= held)
+      )
+      assert.deepStrictEqual(yield* verified(file.root), clean)
+      assert.isTrue(yield* assembly.standsStill(() => {}))
+      // in what was held from the beginning, in what has come, and at the end
+      for (const wrong of [0, held * pageBytes, 999]) {
+        content[wrong] ^= 1
+        assert.isFalse(yield* assembly.standsStill(() => {}))
+        content[wrong] ^= 1
+      }
+      assert.isTrue(yield* assembly.standsStill(() => {}))
+      assembly.release()
+      assertWhole(pool)
+    })
+  )
+
   it.effect("in order: every block is written in one piece, unless it is there already", () =>
     Effect.gen(function* () {
       for (const size of sizes) {

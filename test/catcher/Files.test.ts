@@ -101,6 +101,23 @@ const rig = Effect.fnUntraced(function* (
 const tags = (answers: ReadonlyArray<FileState.Answer>) => answers.map((answer) => answer._tag)
 
 describe("CatchFiles", () => {
+  it.effect(
+    "one that is written in place is read once more: what another program wrote there is no success [F-11]",
+    () =>
+      Effect.gen(function* () {
+        const changed = new StoreError({ code: "ESTALE", path: "f", reason: "another program wrote to it" })
+        for (const isInPlace of [true, false]) {
+          const { ask, bytes, did, pages } = yield* rig(isInPlace ? { changed } : {})
+          yield* ask(open)
+          yield* pages(all)
+          assert.deepStrictEqual(tags(yield* ask(eof(1))), ["Complete"])
+          bytes[size - 1] ^= 1
+          assert.deepStrictEqual(tags(yield* ask(close)), [isInPlace ? "SitOut" : "CloseOk"])
+          assert.strictEqual(did.committed, isInPlace ? 0 : 1)
+          assert.strictEqual(did.closed, 1)
+        }
+      })
+  )
   it.effect("a file from its open to its commit, each question asked twice: the same answers, one effect [C-1]", () =>
     Effect.gen(function* () {
       const { ask, bytes, did, pages } = yield* rig()
@@ -408,30 +425,33 @@ describe("CatchFiles", () => {
     })
   )
 
-  it.effect("who waits for pages to be taken is let go when the file's fiber ends, and so is who comes later", () =>
-    Effect.gen(function* () {
-      const opened = yield* Deferred.make<void>()
-      const caught = yield* CatchFile.make({
-        past: FileState.initial,
-        pool: new BlockPool(4 * pageBytes),
-        // the disk never answers
-        open: () => Effect.succeed({ write: () => Effect.never, read: () => Effect.never, commit: () => Effect.never }),
-        verified: Effect.void,
-        answer: () => Effect.asVoid(Deferred.succeed(opened, undefined))
+  it.effect(
+    "a receiver that waits for pages to be taken is let go when the file's fiber ends, and so is one that comes later",
+    () =>
+      Effect.gen(function* () {
+        const opened = yield* Deferred.make<void>()
+        const caught = yield* CatchFile.make({
+          past: FileState.initial,
+          pool: new BlockPool(4 * pageBytes),
+          // the disk never answers
+          open: () =>
+            Effect.succeed({ write: () => Effect.never, read: () => Effect.never, commit: () => Effect.never }),
+          verified: Effect.void,
+          answer: () => Effect.asVoid(Deferred.succeed(opened, undefined))
+        })
+        const fiber = yield* Effect.forkChild(caught.run)
+        caught.question(open)
+        yield* Deferred.await(opened)
+        const waiting = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+        const behind = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
+        yield* Effect.yieldNow
+        assert.isUndefined(waiting.pollUnsafe())
+        assert.isUndefined(behind.pollUnsafe())
+        yield* Fiber.interrupt(fiber)
+        yield* Fiber.join(waiting)
+        yield* Fiber.join(behind)
+        yield* caught.pages(all)
       })
-      const fiber = yield* Effect.forkChild(caught.run)
-      caught.question(open)
-      yield* Deferred.await(opened)
-      const waiting = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
-      const behind = yield* Effect.forkChild(caught.pages(all), { startImmediately: true })
-      yield* Effect.yieldNow
-      assert.isUndefined(waiting.pollUnsafe())
-      assert.isUndefined(behind.pollUnsafe())
-      yield* Fiber.interrupt(fiber)
-      yield* Fiber.join(waiting)
-      yield* Fiber.join(behind)
-      yield* caught.pages(all)
-    })
   )
 
   it.effect("a file that is unfinished at the end of the session leaves no file open", () =>

@@ -118,7 +118,7 @@ describe("lines", () => {
       "out 2 catchers: 2 complete"
     ]))
 
-  it("who comes when all that were awaited are there is none of them", () => {
+  it("a catcher that comes when all that were awaited are there is none of them", () => {
     const late = { _tag: "Joined", id: "clara", address: "10.0.0.3:4000", joined: 3, wanted: 2 } as const
     assert.deepStrictEqual(fold([late])[1], ["out joined: clara (10.0.0.3:4000)"])
   })

@@ -83,6 +83,53 @@ describe.skipIf(Lab.unavailable !== undefined)("a session with --inplace that is
   )
 })
 
+describe.skipIf(Lab.unavailable !== undefined)(
+  "a file that another program writes to while it is written in place [F-11]",
+  () => {
+    it.live("is told as changed meanwhile where that was, and the next session mends it", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { lab, source } = yield* Lab.withSource(2)
+          const image = join(source, "image")
+          random(image)
+          const paths = [1, 2].map((i) => join(lab.destination(i), "image"))
+          for (const path of paths) {
+            fs.mkdirSync(join(path, ".."), { recursive: true })
+            fs.copyFileSync(image, path)
+            // half of it is to come
+            execFileSync(
+              "dd",
+              ["if=/dev/zero", `of=${path}`, "bs=1M", `count=${size / megabyte / 2}`, "conv=notrunc"],
+              {
+                stdio: "ignore"
+              }
+            )
+            fs.utimesSync(path, 1, 1)
+          }
+          const args = ["--inplace", ...argsOf(source)]
+          const receiving = yield* lab.catchers(2)
+          const master = lab.mrsync("m", "send", "--json", "--catchers", "2", "--bwlimit", "100mbit", ...args)
+          yield* master.sees(({ _tag, bytes }) => _tag === "Tick" && bytes > 4 * megabyte)
+          // it was right from the beginning
+          const file = fs.openSync(paths[0], "r+")
+          fs.writeSync(file, "other", size - 100_000)
+          fs.closeSync(file)
+          assert.strictEqual((yield* master.ended).status, 23)
+          const ended = yield* Effect.forEach(receiving, (catcher) => catcher.ended)
+          assert.deepStrictEqual(
+            ended.map(({ status }) => status),
+            [23, 0]
+          )
+          assert.match(ended[0].out, /image.*changed at the destination while the session ran/)
+          execFileSync("cmp", [image, paths[1]])
+          yield* Lab.session(lab, yield* lab.catchers(2), ...args)
+          for (const path of paths) execFileSync("cmp", [image, path])
+        })
+      )
+    )
+  }
+)
+
 describe.skipIf(Lab.unavailable !== undefined)("a session that is killed at 80 % of a large file [Y-15]", () => {
   for (const isChanged of megabytes === undefined ? [true] : [false, true]) {
     it.live(`and begun again${isChanged ? " with a changed source" : ""}: at most a quarter is sent`, () =>

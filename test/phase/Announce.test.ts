@@ -165,7 +165,7 @@ describe("Announce.join", () => {
     )
   }
 
-  it.effect("who serves for ever passes over a session that refused it, and joins the next [J-3]", () =>
+  it.effect("a catcher that serves for ever passes over a session that refused it, and joins the next [J-3]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const first = yield* announcing(network, "m", 5n, ({ incarnation }) => [{ incarnation, refusal: "NotListed" }])
@@ -325,7 +325,7 @@ describe("Announce.gather", () => {
     message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 } : undefined
   )
 
-  it.effect("who joins and dies meanwhile is not waited with: it is lost, and may come again", () =>
+  it.effect("a catcher that joins and dies meanwhile is not waited with: it is lost, and may come again", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const dead = yield* gathering(network, { waitMillis: 5000 })

@@ -111,29 +111,31 @@ describe("OpenBarrier", () => {
     })
   )
 
-  it.effect("who falls silent while it is waited for is left out after a quarter of the time-out [O-6]", () =>
-    Effect.gen(function* () {
-      let polls = 0
-      const { session } = yield* rig(
-        2,
-        answering((message, slot) => {
-          if (message._tag === "Open" && slot === 0) return { _tag: "OpenOk" }
-          // it works on an answer at first, and then it is gone
-          if (message._tag !== "Poll" || slot === 0 || polls++ >= 3) return undefined
-          return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
-        })
-      )
-      const opening = Effect.provide(
-        OpenBarrier.open(carried, [0, 1], { pageBytes: 512, token: content.token }),
-        session.services
-      )
-      const { exit, millis } = yield* timed(opening)
-      assert.deepStrictEqual((yield* exit).opened, [0])
-      assert.isAtLeast(polls, 4)
-      assert.isTrue(millis > 1000 && millis < 2000, `${millis} ms`)
-      assert.isTrue(session.isAway(1))
-      assert.strictEqual(Roster.present(session.roster()).length, 2)
-    })
+  it.effect(
+    "a catcher that falls silent while it is waited for is left out after a quarter of the time-out [O-6]",
+    () =>
+      Effect.gen(function* () {
+        let polls = 0
+        const { session } = yield* rig(
+          2,
+          answering((message, slot) => {
+            if (message._tag === "Open" && slot === 0) return { _tag: "OpenOk" }
+            // it works on an answer at first, and then it is gone
+            if (message._tag !== "Poll" || slot === 0 || polls++ >= 3) return undefined
+            return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
+          })
+        )
+        const opening = Effect.provide(
+          OpenBarrier.open(carried, [0, 1], { pageBytes: 512, token: content.token }),
+          session.services
+        )
+        const { exit, millis } = yield* timed(opening)
+        assert.deepStrictEqual((yield* exit).opened, [0])
+        assert.isAtLeast(polls, 4)
+        assert.isTrue(millis > 1000 && millis < 2000, `${millis} ms`)
+        assert.isTrue(session.isAway(1))
+        assert.strictEqual(Roster.present(session.roster()).length, 2)
+      })
   )
 
   it.effect("nobody answers: OpenBarrierTimeout", () =>
@@ -294,7 +296,7 @@ describe("MissingRounds", () => {
       })
   )
 
-  it.effect("who sits out in the rounds is out; nobody at all left: RoundsExhausted", () =>
+  it.effect("a catcher that sits out in the rounds is out; nobody at all left: RoundsExhausted", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(
         2,
@@ -336,7 +338,7 @@ describe("Close", () => {
     })
   )
 
-  it.effect("who is lost while it lists its failures has committed nothing that is known [F-2]", () =>
+  it.effect("a catcher that is lost while it lists its failures has committed nothing that is known [F-2]", () =>
     Effect.gen(function* () {
       const { run } = yield* rig(
         2,

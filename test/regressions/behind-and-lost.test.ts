@@ -47,7 +47,7 @@ const stopped = () => {
   }
 }
 
-it.effect("who is lost is not called behind after that", () =>
+it.effect("a catcher that is lost is not called behind after that", () =>
   Effect.gen(function* () {
     const network = yield* Simulated.make({ seed: 1, delayMillis: 1 })
     const said: Array<Event> = []

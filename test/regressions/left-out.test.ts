@@ -128,7 +128,7 @@ describe("what the master leaves out is the same on both sides", () => {
     )
   }
 
-  it.effect("who comes after a file was given up learns the reason", () =>
+  it.effect("a catcher that comes after a file was given up learns the reason", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const large = [faulty("bad", 600_000, "EIO"), Simulation.file("large", 4_000_000)]

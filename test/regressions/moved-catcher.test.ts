@@ -58,7 +58,7 @@ describe("a catcher whose address changes in a session [J-13]", () => {
     })
   )
 
-  it.effect("who has overheard its incarnation moves nothing, and throws nobody out [R-2]", () =>
+  it.effect("a host that has overheard its incarnation moves nothing, and throws nobody out [R-2]", () =>
     Effect.gen(function* () {
       const { joins, members } = yield* session(({ network }, [heard]) =>
         Effect.sync(() => {

@@ -12,7 +12,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import { Store } from "../../src/store/Store.ts"
+import { Store, StoreError } from "../../src/store/Store.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
@@ -82,6 +82,57 @@ describe("files that take longer to be committed than to come", () => {
       assert.isBelow(seconds[0], 1.1 * atOnce)
       assert.isBelow(seconds[1], 0.2 * atOnce)
       assert.isBelow(sent, 2)
+    })
+  )
+})
+
+const shortTimeoutMillis = 1000
+
+/** A disk that takes a whole time-out for each piece of a file that is read once more. */
+const readSlowly = Layer.effect(
+  Store,
+  Effect.map(Store, (below) =>
+    Store.of({
+      ...below,
+      open: (carried, reusing) =>
+        Effect.map(below.open(carried, reusing), (writer) => {
+          if (carried.kind !== "Single") return writer
+          const read = (offset: number, into: Uint8Array) =>
+            Effect.andThen(Effect.sleep(shortTimeoutMillis), writer.read(offset, into))
+          const changed = new StoreError({ code: "ESTALE", path: "f", reason: "another program wrote to it" })
+          return { ...writer, changed, read }
+        })
+    })
+  )
+)
+
+describe("a file that takes long to be read before it is committed [F-11]", () => {
+  it.effect("is waited for as long as that gets on", () =>
+    Effect.gen(function* () {
+      const size = 3 * Limits.questionTimeouts * Limits.blockPages * 1432
+      const tree = [Simulation.file("f", size, 1)]
+      const network = yield* Simulated.make({ seed: 1 })
+      const memory = Memory.make()
+      const master = Master.run({
+        catchers: 1,
+        pageBytes: 1432,
+        waitMillis: 10_000,
+        timeoutMillis: shortTimeoutMillis
+      }).pipe(
+        Effect.provide(MasterProtection.insecure),
+        Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
+      )
+      const catching = Catcher.run({ id: "c0", waitMillis: 10_000, timeoutMillis: shortTimeoutMillis }).pipe(
+        Effect.provide(CatcherProtection.insecure),
+        Effect.provide([
+          network.layerCatcher("c0"),
+          Layer.provide(readSlowly, Memory.layer(memory)),
+          Progress.layerNone
+        ])
+      )
+      const [report] = yield* inTime(Effect.all([master, catching], { concurrency: "unbounded" }))
+      assert.strictEqual(report.catchers[0].state, "Complete")
+      assert.deepStrictEqual(Simulation.differences(tree, memory), [])
     })
   )
 })

@@ -180,7 +180,7 @@ describe("Session.ask", () => {
     })
   )
 
-  it.effect("who lives but does not answer is given up after many time-outs [Q-2]", () =>
+  it.effect("a catcher that lives but does not answer is given up after many time-outs [Q-2]", () =>
     Effect.gen(function* () {
       const network = yield* Simulated.make({ seed: 1 })
       const { session } = yield* master(network, { timeoutMillis: 1000 })

@@ -231,7 +231,7 @@ describe("faults", () => {
       })
   )
 
-  it.effect("who has every file is complete although it goes while a straggler is served [Q-13]", () =>
+  it.effect("a catcher that has every file is complete although it goes while a straggler is served [Q-13]", () =>
     Effect.gen(function* () {
       const files = [600_000, 600_000, 3_000_000].map((size, i) => Simulation.file(`f${i}`, size, i))
       const given = [Simulation.directory(""), files[0], files[1], { ...files[2], fault: "changed" as const }]
@@ -454,7 +454,7 @@ describe("faults", () => {
     })
   )
 
-  it.effect("who comes after a file was given up says as well that it lacks it", () =>
+  it.effect("a catcher that comes after a file was given up says as well that it lacks it", () =>
     Effect.gen(function* () {
       const given = tree.map((one): Memory.Given =>
         Buffer.from(one.entry.path).toString() === "d/large" ? { ...one, fault: "changed" } : one

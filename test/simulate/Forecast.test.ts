@@ -84,7 +84,7 @@ describe("a forecast", () => {
       })
   )
 
-  it.effect("bad links ask for more, who crashed was started twice, and all are complete", () =>
+  it.effect("bad links ask for more, a catcher that crashed was started twice, and all are complete", () =>
     Effect.gen(function* () {
       const { catchers, ratio, rounds } = yield* Forecast.make({ ...options, slow: 1, crash: 1 })
       assert.isAbove(catchers[0].missingPages, 3 * catchers[1].missingPages)

@@ -129,7 +129,7 @@ describe("the engine", () => {
     })
   )
 
-  it.effect("who comes late has the manifest soon, and takes part in the next file [J-6]", () =>
+  it.effect("a catcher that comes late has the manifest soon, and takes part in the next file [J-6]", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 20 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
       let startedMillis = Infinity
@@ -230,7 +230,7 @@ describe("the engine", () => {
     })
   )
 
-  it.effect("who comes while only a straggler is served is served first", () =>
+  it.effect("a catcher that comes while only a straggler is served is served first", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 20 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
       const { latest, outcome } = yield* placing({

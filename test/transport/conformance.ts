@@ -221,7 +221,7 @@ export const conformance = (name: string, subject: Subject) => {
         }
       }))
 
-    test("who reads too late loses datagrams in bounded buffers, which are counted", () =>
+    test("a receiver that reads too late loses datagrams in bounded buffers, which are counted", () =>
       Effect.gen(function* () {
         const { catcher, master } = yield* lab
         const [m, slow] = [yield* master, yield* catcher("slow")]

@@ -4,15 +4,17 @@
  */
 
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { reuse, type Reusing } from "../../delta/Reuse.ts"
+import * as Limits from "../../protocol/Limits.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import * as Errno from "../../system/Errno.ts"
 import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
-import { outside, refusal } from "../Reasons.ts"
+import { changedMeanwhile, outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
 import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
@@ -52,6 +54,31 @@ const openStanding = (site: Site, index: number) => {
   return { descriptor: Descriptor.make(opened.success), spot, stats, tree }
 }
 
+/** What the file was like when it was looked at, since we wrote to it last: others can write to it, too. */
+class Look {
+  private seen: fs.BigIntStats | undefined
+  private readonly fd: number
+
+  constructor(fd: number) {
+    this.fd = fd
+  }
+  private stats(): fs.BigIntStats {
+    return fs.fstatSync(this.fd, { bigint: true })
+  }
+  begin(): void {
+    this.seen ??= this.stats()
+  }
+  forget(): void {
+    this.seen = undefined
+  }
+  isStill(): boolean {
+    const { seen } = this
+    if (seen === undefined) return true
+    const { ctimeNs, size } = this.stats()
+    return ctimeNs === seen.ctimeNs && size === seen.size
+  }
+}
+
 /** Something else has the name by now. */
 const isElse: ReadonlySet<string> = new Set(["ENOENT", "ELOOP", "ENXIO"])
 
@@ -81,16 +108,25 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
   yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
   const { read, write } = throughHoles(descriptor, member)
+  const changed = failed(changedMeanwhile())
+  const look = new Look(descriptor.fd)
   const writer: FileWriter = {
-    write: (offset, bytes) =>
-      isInside(carried.size, offset, bytes.length)
-        ? Effect.mapError(write(offset, bytes), failed)
-        : Effect.fail(failed(outside())),
-    read: (offset, into) => Effect.mapError(whole(read)(offset, into), failed),
+    changed,
+    write: (offset, bytes) => {
+      if (!isInside(carried.size, offset, bytes.length)) return Effect.fail(failed(outside()))
+      look.forget()
+      return Effect.mapError(write(offset, bytes), failed)
+    },
+    read: (offset, into) =>
+      Effect.suspend(() => {
+        look.begin()
+        return Effect.mapError(whole(read)(offset, into), failed)
+      }),
     commit: Effect.fnUntraced(function* (skip) {
       const failures: Array<Failure> = []
       yield* site.destination.stands
       if (skip(0)) return failures
+      if (!(look.isStill() && (yield* hasItsHoles(site, descriptor, member)))) return yield* changed
       const cut = Result.try(() => fs.ftruncateSync(descriptor.fd, size))
       const synced =
         site.syncs && Result.isSuccess(cut) ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
@@ -108,6 +144,12 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   )
   return { ...writer, held, isProven: true } as FileWriter
 })
+
+/** Where nobody says what is data, all of a hole would have to be read. */
+const hasItsHoles = ({ libc }: Site, descriptor: Descriptor.Descriptor, { extent }: Member) =>
+  extent === undefined || Option.isNone(libc)
+    ? Effect.succeed(true)
+    : Effect.orElseSucceed(Zeros.between(libc, descriptor, extent, new Uint8Array(Limits.hashedBytes)), () => false)
 
 /** What a session that was not in place has kept of it. [Y-15] */
 const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {

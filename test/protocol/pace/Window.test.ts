@@ -347,7 +347,7 @@ describe("Window", () => {
       assert.isAbove(Window.bytes(w, 100), 10 * Limits.minWindowBytes)
     })
 
-    it("who held them up a part of the time stays", () => {
+    it("a catcher that held them up a part of the time stays", () => {
       const w = Exclusion.waited(Exclusion.waited(held, [3], 0, 500), [3], 1000, 1100)
       assert.isFalse(isOpen(w, batch, 1100))
     })

@@ -1,6 +1,8 @@
 /** Large files that are written where they stand. [F-11] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import { countOf } from "../../../src/protocol/Runs.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
@@ -39,6 +41,9 @@ const prepare = Effect.fnUntraced(function* (store: Store["Service"], tree: Read
   assert.deepStrictEqual(yield* store.prepare(tree, { policy, changes }), [])
   return changes
 })
+
+/** The kernel's clock for the times of files goes in steps, of 10 ms at most. */
+const pastTick = TestClock.withLive(Effect.sleep(15))
 
 const inode = (path: string) => fs.lstatSync(path).ino
 
@@ -211,6 +216,59 @@ describe.each(ways)("$name", (way) => {
       assert.isTrue(fs.readFileSync(`${top}/f`).equals(expected))
       assert.strictEqual(inode(`${top}/f`), before)
       assert.isBelow(fs.statSync(`${top}/f`).blocks * 512, carriedBytes + 64 * 1024)
+    })
+  )
+  it.effect("what another program writes there after the last look at it is no success", () =>
+    Effect.gen(function* () {
+      const writes: ReadonlyArray<(path: string) => void> = [
+        () => {},
+        (path) => {
+          const fd = fs.openSync(path, "r+")
+          fs.writeSync(fd, "other", 100)
+          fs.closeSync(fd)
+        },
+        (path) => fs.truncateSync(path, size - 1),
+        (path) => fs.appendFileSync(path, "more")
+      ]
+      for (const [i, write] of writes.entries()) {
+        const { store, top } = yield* made()
+        const result = yield* Effect.result(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const writer = yield* store.open(single([entry]), reusing(0, content))
+              assert.strictEqual(writer.changed?.code, "ESTALE")
+              yield* writer.write(0, content.subarray(0, block))
+              yield* writer.read(0, new Uint8Array(block))
+              yield* pastTick
+              write(`${top}/f`)
+              return yield* writer.commit(none)
+            })
+          )
+        )
+        if (i === 0) assert.deepStrictEqual(Result.getOrThrow(result), [])
+        else assert.match(String(Result.getOrThrow(Result.flip(result)).message), /changed at the destination/)
+      }
+    })
+  )
+  it.effect("nor what it writes to a hole", () =>
+    Effect.gen(function* () {
+      if (!way.koffi) return
+      const tree: ReadonlyArray<Entry> = [{ ...file("f", size), data: [0, 5, size - 2, 2] }]
+      const { store, top } = yield* made()
+      yield* prepare(store, tree)
+      const error = yield* Effect.flip(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const writer = yield* store.open(single(tree))
+            yield* writer.write(0, Buffer.from("abcdefg"))
+            const fd = fs.openSync(`${top}/f`, "r+")
+            fs.writeSync(fd, "other", 500_000)
+            fs.closeSync(fd)
+            return yield* writer.commit(none)
+          })
+        )
+      )
+      assert.match(error.message, /changed at the destination/)
     })
   )
   it.effect("no link is followed, and what takes its place meanwhile is left alone", () =>
