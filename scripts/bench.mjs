@@ -568,27 +568,38 @@ const syncs = async () => {
     await sync(`sync-percent-4-${name}`, large, 4, standing(large, lacks), toOne)
 }
 
-/** One large file, of which each catcher has an older version of its own. */
+/** Catchers have older versions, each its own: of one large file, and of many of 1 MiB. */
 const deltas = async () => {
-  const large = () => random(1024)
-  /** Another hundredth of the bytes is changed in place at each catcher, 4 KiB at a time, as in an image or a database. */
-  const changed = (at, i) => {
-    const path = join(at, basename(large()))
-    execFileSync("cp", [large(), path])
+  const toOneAndFour = async (name, source, changed) => {
+    const one = peers(source, 1, ["rsync, its delta"]).map(([, run]) => run)
+    for (const count of [1, 4])
+      await race(`${name}-${count}`, [
+        ["mrsync", mrsync(), source, count, () => {}, changed],
+        ...one.map((run) => ["rsync to ONE, its delta", run, source, 1, () => {}, changed])
+      ])
+  }
+  /** Writes pieces of `i` over a file, each at its place, and makes it old. */
+  const change = (path, i, pieceBytes, places) => {
     const file = openSync(path, "r+")
-    const [piece, size] = [Buffer.alloc(4096, i), 1024 * MiB]
-    const count = size / 100 / piece.length
-    for (let n = 0; n < count; n++) writeSync(file, piece, 0, piece.length, Math.floor((n + i / 8) * (size / count)))
+    const piece = Buffer.alloc(pieceBytes, i)
+    for (const place of places) writeSync(file, piece, 0, piece.length, place)
     closeSync(file)
     utimesSync(path, 1, 1)
   }
-  for (const count of [1, 4]) {
-    const one = peers(large, 1, ["rsync, its delta"]).map(([, run]) => run)
-    await race(`delta-${count}`, [
-      ["mrsync", mrsync(), large, count, () => {}, changed],
-      ...one.map((run) => ["rsync to ONE, its delta", run, large, 1, () => {}, changed])
-    ])
-  }
+  const large = () => random(1024)
+  /** Another hundredth of the bytes is changed in place at each catcher, 4 KiB at a time, as in an image or a database. */
+  await toOneAndFour("delta", large, (at, i) => {
+    const path = join(at, basename(large()))
+    execFileSync("cp", [large(), path])
+    const [size, count] = [1024 * MiB, (1024 * MiB) / 100 / 4096]
+    const places = Array.from({ length: count }, (_, n) => Math.floor((n + i / 8) * (size / count)))
+    change(path, i, 4096, places)
+  })
+  const many = () => files(400, MiB)
+  await toOneAndFour("delta-many", many, (at, i) => {
+    execFileSync("cp", ["-a", many(), at])
+    for (let n = 0; n < 400; n++) change(join(at, basename(many()), "d0", `f${n}`), i, 16, [MiB / 2 + 1000 * i])
+  })
 }
 
 /** The reducer and the codecs alone, in this process. */

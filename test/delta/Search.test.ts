@@ -357,7 +357,8 @@ describe("signatures as bytes [Y-13]", () => {
     ["of blocks of no bytes", Uint8Array.from(encoded, (byte, at) => (at >= 4 && at < 8 ? 0 : byte))]
   ])("are refused: %s", (_, bytes) => assert.strictEqual(Signature.decode(bytes, entries)._tag, "Failure"))
   it.each([
-    ["one at least", 1_000_000, 1],
+    ["of 4 KiB at least", 2 ** 20, 3],
+    ["of 4 KiB up to 64 MiB", 2 ** 26 - 1, 3],
     ["of the square root of the size", 2 ** 26, 6],
     ["of no more of it than a power of two", 2 ** 28 - 1, 6],
     ["of 16 KiB from 256 MiB on", 2 ** 28, 12],
@@ -366,4 +367,5 @@ describe("signatures as bytes [Y-13]", () => {
     ["of half of the root from there on", 2 ** 32, 23],
     ["of no more of it than 16 KiB go into", 2 ** 33, 23]
   ])("blocks are whole pages: %s", (_, size, pages) => assert.strictEqual(Blocks.bytesOf(size, 1432), pages * 1432))
+  it("a block is a page at least", () => assert.strictEqual(Blocks.bytesOf(2 ** 20, 8932), 8932))
 })

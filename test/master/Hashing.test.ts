@@ -18,7 +18,9 @@ const treeOf = (): Array<Given> => [
 ]
 
 const contentHash = (content: Uint8Array): Uint8Array =>
-  content.length < 1_048_576 ? hashOf(content) : Blocks.hashOf(Blocks.ofContent(content, 1432))
+  content.length < 1_048_576
+    ? hashOf(content)
+    : Blocks.hashOf(Blocks.ofContent(content, Blocks.bytesOf(content.length, 1432)))
 
 /** Those of the tree's entries that have a hash, which is that of their content; `then` happens once reading has begun. */
 const hashed = (tree: ReadonlyArray<Given>, then: (ledger: Ledger) => void = () => {}, wanted = [0, tree.length]) =>

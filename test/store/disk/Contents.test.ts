@@ -17,7 +17,7 @@ const contentOf = (i: number) => "abc"[i].repeat(sizes[i])
 /** The last one is large: its hash is of its blocks. */
 const hashOf = (i: number): Uint8Array => {
   const content = Buffer.from(contentOf(i))
-  return i < 2 ? hash(content) : Blocks.hashOf(Blocks.ofContent(content, 1432))
+  return i < 2 ? hash(content) : Blocks.hashOf(Blocks.ofContent(content, Blocks.bytesOf(content.length, 1432)))
 }
 
 /** A destination whose files were all hashed and found the same; `then` happens before the tree is committed. */

@@ -69,6 +69,8 @@ describe.skipIf(!hasMemory)("what is replaced", () => {
         assert.throws(() => replaced.taking(spot, refused), "refused")
         write(Limits.freedBytes)
         assert.throws(() => replaced.taking(spot, refused), "refused")
+        // it is closed in the thread pool
+        yield* replaced.settled
         fs.linkSync(name, `${name}2`)
         replaced.taking(spot, () => assert.strictEqual(openOf(name), 0))
         yield* replaced.settled
