@@ -15,7 +15,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
 import { JoinRefused, MasterTimeout, SessionAborted } from "../report/Errors.ts"
-import { Progress } from "../report/Progress.ts"
+import { Progress, seconds } from "../report/Progress.ts"
 import type { Report } from "../report/Report.ts"
 import * as Answers from "../session/Answers.ts"
 import { CatcherExchange, type CatcherProtection } from "../session/Exchange.ts"
@@ -379,7 +379,7 @@ const decline = Effect.fnUntraced(function* (
     if (attendance.done) return false
     const progress = yield* Progress
     const silentMillis = attendance.silentMillis(nowMillis)
-    const message = `the master ${master} has been silent for ${silentMillis / 1000} s, and another one (${from}) calls: joining that`
+    const message = `the master ${master} has been silent for ${seconds(silentMillis)} s, and another one (${from}) calls: joining that`
     progress.publish({ _tag: "Note", message })
     return yield* new MasterTimeout({ master, waitedMillis: Math.round(silentMillis) })
   }

@@ -446,7 +446,8 @@ export class ManifestFile {
       if (policy?.isDryRun === true) return
       const { progress, store } = this.services
       const shortage = yield* store.shortage(
-        entries.filter(({ _tag }, entry) => _tag === "Directory" || isLacked(entry))
+        entries.filter(({ _tag }, entry) => _tag === "Directory" || isLacked(entry)),
+        policy
       )
       if (Option.isNone(shortage)) return
       const reason = Room.describe(shortage.value)

@@ -122,7 +122,8 @@ export const step = (view: View, event: Progress.Event): Step => {
     case "Tick": {
       const from = event.seconds - recentSeconds
       const recent = [...view.recent.filter((tick) => tick.seconds >= from), event].slice(-recentTicks)
-      const tenths = Math.floor(Format.percent(event.bytes, event.total) / 10)
+      // nothing is known of it before the survey
+      const tenths = event.total === 0 ? 0 : Math.floor(Format.percent(event.bytes, event.total) / 10)
       const next = { ...view, tick: event, recent, tenths: Math.max(tenths, view.tenths) }
       return view.verbosity === "Verbose" && tenths > view.tenths
         ? say(next, `${tenths * 10} %: ${Format.bytes(event.bytes)} in ${Format.seconds(event.seconds)}`)

@@ -142,8 +142,8 @@ const foreseen = (report: Report, role: "Send" | "Catch"): Array<string> => {
   const at = rate === undefined ? " (--bwlimit RATE tells how long)" : ` at ${Format.rate(rate)}`
   const { oneByOneBytes } = foreseen
   return [
-    `dry run, nothing was changed: once for all ${Format.plural(selected.files, "file")}, ${Format.bytes(selected.bytes)}${inTime(selected.bytes)}${at}`,
-    `one by one, to ${Format.plural(catchers.length, "catcher")}: ${Format.bytes(oneByOneBytes)}${inTime(oneByOneBytes)}`,
+    `dry run, nothing was changed: once for all ${Format.plural(selected.files, "file")}, ${Format.bytes(selected.bytes)} at most${inTime(selected.bytes)}${at}`,
+    `one by one, to ${Format.plural(catchers.length, "catcher")}: ${Format.bytes(oneByOneBytes)} at most${inTime(oneByOneBytes)}`,
     ...each
   ]
 }

@@ -148,7 +148,7 @@ export class Store extends Context.Service<
     /** Takes the entries as a revision of the manifest has them: some files have another size and other metadata. */
     readonly revise: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
     /** The room that a tree lacks, before anything of it is made. None where it may fit, or the system does not say. [M-10] */
-    readonly shortage: (entries: ReadonlyArray<Entry>) => Effect.Effect<Option.Option<Shortage>>
+    readonly shortage: (entries: ReadonlyArray<Entry>, policy?: Policy) => Effect.Effect<Option.Option<Shortage>>
     /**
      * Compares what stands there with the manifest, before anything is made: for each entry the bits of `Compare.change`.
      * `prepare` then makes only what is lacked, and describes what is lacked in mode, owner or time alone. `looked` is told how

@@ -35,6 +35,10 @@ export const plan = (entries: ReadonlyArray<Entry>): ReadonlyArray<CarriedFile> 
 export const select = (entries: ReadonlyArray<Entry>, selection: Runs, file: number): ReadonlyArray<CarriedFile> =>
   planOf(entries, Lacks.each(selection), file + 1)
 
+/** Others travel in bundles. */
+export const travelsAlone = ({ data, size }: Extract<Entry, { readonly _tag: "File" }>): boolean =>
+  size > Limits.smallFileBytes || data !== undefined
+
 /** The plan of some of the entries, whose files are numbered from `firstFile`. */
 const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstFile: number) => {
   const out: Array<CarriedFile> = []
@@ -49,7 +53,7 @@ const planOf = (entries: ReadonlyArray<Entry>, indices: Iterable<number>, firstF
   for (const index of indices) {
     const entry = entries[index]
     if (entry._tag !== "File") continue
-    if (entry.size > Limits.smallFileBytes || entry.data !== undefined) {
+    if (travelsAlone(entry)) {
       const file = firstFile + out.length
       const member = memberOf(index, 0, entry)
       out.push({ file, kind: "Single", size: member.size, members: [member] })

@@ -5,6 +5,8 @@
  * back, holes of the source take none, and content that may be recognised is not written again.
  */
 import type { Entry } from "./Entry.ts"
+import { travelsAlone } from "./Plan.ts"
+import type { Policy } from "./Policy.ts"
 
 /** The file that has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
 export interface Standing {
@@ -16,6 +18,13 @@ export interface Need {
   readonly entry: Entry
   readonly standing: Standing | undefined
 }
+
+/** How files are replaced: all anew, or those that travel alone where they stand [F-11]. */
+export type Replacing = "Anew" | "InPlace"
+
+/** What a policy has replaced in place. What is kept of it as a backup needs its room anyway. */
+export const replacingOf = (policy: Policy | undefined): Replacing =>
+  policy?.isInPlace === true && policy.backup === undefined ? "InPlace" : "Anew"
 
 /** The room that is free; undefined: there is no limit. */
 export interface Space {
@@ -40,11 +49,15 @@ export const describe = ({ has, needs, of }: Shortage): string =>
   `no space left on device (ENOSPC): needs ${needs}, has ${has} (${of})`
 
 /** The room that a tree lacks; undefined: it may fit. */
-export const shortageOf = (needs: ReadonlyArray<Need>, space: Space): Shortage | undefined => {
-  const bytes = bytesNeeded(needs, space.blockBytes)
+export const shortageOf = (
+  needs: ReadonlyArray<Need>,
+  space: Space,
+  replacing: Replacing = "Anew"
+): Shortage | undefined => {
+  const bytes = bytesNeeded(needs, space.blockBytes, replacing)
   if (space.freeBytes !== undefined && bytes > space.freeBytes)
     return { of: "bytes", needs: bytes, has: space.freeBytes, isSure: space.keepsBytes }
-  const inodes = inodesNeeded(needs)
+  const inodes = inodesNeeded(needs, replacing)
   return space.freeInodes !== undefined && inodes > space.freeInodes
     ? { of: "inodes", needs: inodes, has: space.freeInodes, isSure: true }
     : undefined
@@ -54,7 +67,7 @@ export const shortageOf = (needs: ReadonlyArray<Need>, space: Space): Shortage |
  * All that is new less all that is replaced; and what one file takes alone, because it stands beside the one that it replaces,
  * after all others have given back what they can.
  */
-const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number): number => {
+const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number, replacing: Replacing): number => {
   let total = 0
   let givenBack = 0
   let alone = 0
@@ -65,22 +78,27 @@ const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number): number => 
     const mayStay = standing?.size === entry.size
     total += mayStay ? Math.min(0, takes - gives) : takes - gives
     givenBack += Math.max(0, gives - takes)
-    if (!mayStay) alone = Math.max(alone, Math.max(takes, gives))
+    if (!mayStay && isReplaced(entry, replacing)) alone = Math.max(alone, Math.max(takes, gives))
   }
   return Math.max(total, alone - givenBack)
 }
 
-const bytesOf = ({ size, usedBytes }: Extract<Entry, { readonly _tag: "File" }>, blockBytes: number): number =>
+/** Does it stand beside the one that it replaces? */
+const isReplaced = (entry: FileEntry, replacing: Replacing): boolean => replacing === "Anew" || !travelsAlone(entry)
+
+type FileEntry = Extract<Entry, { readonly _tag: "File" }>
+
+const bytesOf = ({ size, usedBytes }: FileEntry, blockBytes: number): number =>
   usedBytes ?? Math.ceil(size / blockBytes) * blockBytes
 
 /** New names need one each, but for hard links; a file that replaces another has one of its own until then. */
-const inodesNeeded = (needs: ReadonlyArray<Need>): number => {
+const inodesNeeded = (needs: ReadonlyArray<Need>, replacing: Replacing): number => {
   let names = 0
   let replaced = 0
   for (const { entry, standing } of needs) {
     if (entry._tag === "HardLink") continue
     if (standing === undefined) names++
-    else if (entry._tag === "File" && standing.size !== entry.size) replaced = 1
+    else if (entry._tag === "File" && standing.size !== entry.size && isReplaced(entry, replacing)) replaced = 1
   }
   return Math.max(names, replaced)
 }

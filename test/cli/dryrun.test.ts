@@ -42,8 +42,8 @@ describe("send --dry-run", () => {
       const { out } = yield* dryRun("--bwlimit", "100kB")
       const from = out.findIndex((line) => line.startsWith("dry run"))
       assert.deepStrictEqual(out.slice(from, from + 5), [
-        "dry run, nothing was changed: once for all 2 files, 1.50 MB, 0:15 at 100 kB/s",
-        "one by one, to 3 catchers: 3.00 MB, 0:30",
+        "dry run, nothing was changed: once for all 2 files, 1.50 MB at most, 0:15 at 100 kB/s",
+        "one by one, to 3 catchers: 3.00 MB at most, 0:30",
         "  c1 lacks 1 file, 1.00 MB, 0:10: 1 new, 0 changed",
         "  c2 lacks 1 file, 500 kB, 0:05: 1 new, 0 changed, 1 to be deleted",
         "  c3 lacks 2 files, 1.50 MB, 0:15: 2 new, 0 changed"
@@ -57,7 +57,7 @@ describe("send --dry-run", () => {
       const line = out.find((line) => line.startsWith("dry run"))
       assert.strictEqual(
         line,
-        "dry run, nothing was changed: once for all 2 files, 1.50 MB (--bwlimit RATE tells how long)"
+        "dry run, nothing was changed: once for all 2 files, 1.50 MB at most (--bwlimit RATE tells how long)"
       )
       assert.isTrue(out.some((line) => line.startsWith("  c1 lacks 1 file, 1.00 MB: 1 new")))
     })

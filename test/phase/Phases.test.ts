@@ -90,26 +90,29 @@ describe("OpenBarrier", () => {
     })
   )
 
-  it.effect("carries the root where it is known, and tells who recognised the content [O-4]", () =>
-    Effect.gen(function* () {
-      const root = new Uint8Array(32).fill(9)
-      const heard: Array<Uint8Array | undefined> = []
-      const { run } = yield* rig(
-        3,
-        answering((message, slot) => {
-          if (message._tag !== "Open") return undefined
-          heard.push(message.root)
-          if (slot === 0) return { _tag: "SitOut", reason: "disk full", about: "File" }
-          return { _tag: slot === 1 ? "Complete" : "OpenOk" }
-        })
-      )
-      const { opened, recognised, satOut } = yield* run(
-        OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token, root, wasSent: true })
-      )
-      assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
-      for (const one of heard) assert.deepStrictEqual(one, root)
-    })
-  )
+  for (const [what, coming] of [
+    ["root", { root: new Uint8Array(32).fill(9) }],
+    ["signature", { signed: { blockPages: 128, hash: new Uint8Array(32).fill(9) } }]
+  ] as const)
+    it.effect(`carries the ${what} where it is known, and tells who recognised the content [O-4] [Y-17]`, () =>
+      Effect.gen(function* () {
+        const heard: Array<unknown> = []
+        const { run } = yield* rig(
+          3,
+          answering((message, slot) => {
+            if (message._tag !== "Open") return undefined
+            heard.push(what === "root" ? { root: message.root } : { signed: message.signed })
+            if (slot === 0) return { _tag: "SitOut", reason: "disk full", about: "File" }
+            return { _tag: slot === 1 ? "Complete" : "OpenOk" }
+          })
+        )
+        const { opened, recognised, satOut } = yield* run(
+          OpenBarrier.open(carried, [0, 1, 2], { pageBytes: 512, token: content.token, ...coming, wasSent: true })
+        )
+        assert.deepStrictEqual([opened, recognised, [...satOut.keys()]], [[2], [1], [0]])
+        for (const one of heard) assert.deepStrictEqual(one, coming)
+      })
+    )
 
   it.effect(
     "a catcher that falls silent while it is waited for is left out after a quarter of the time-out [O-6]",

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Entry } from "../../src/tree/Entry.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 import * as Room from "../../src/tree/Room.ts"
 import { dir, file, hardLink } from "../store/Sandbox.ts"
 
@@ -32,6 +33,18 @@ describe("Room.shortageOf [M-10]", () => {
     assert.deepStrictEqual(lacks([over(file("a", 100), 1000), over(file("b", 1000), 900)], space(99)), [
       ...["bytes", 100, 99, true]
     ])
+  })
+  it("what is written where it stands needs no room twice, nor an inode [F-11]", () => {
+    const bytes = 600_000
+    const grown = [over(file("a", bytes + 100), bytes)]
+    assert.isUndefined(Room.shortageOf(grown, space(100, 0), "InPlace"))
+    assert.strictEqual(Room.shortageOf(grown, space(99, 0), "InPlace")?.needs, 100)
+    assert.strictEqual(Room.shortageOf(grown, space(bytes, 0), "Anew")?.needs, bytes + 100)
+    // small ones are made anew, and so is what is kept
+    assert.strictEqual(Room.shortageOf([over(file("a", 1000), 900)], space(900, 1), "InPlace")?.needs, 1000)
+    assert.strictEqual(Room.replacingOf({ ...Policy.defaults, isInPlace: true }), "InPlace")
+    const keeping = { suffix: Buffer.from("~"), directory: Buffer.alloc(0) }
+    assert.strictEqual(Room.replacingOf({ ...Policy.defaults, isInPlace: true, backup: keeping }), "Anew")
   })
   it("what may be recognised need not be written", () => {
     assert.isUndefined(lacks([over(file("a", 1000), 1000)], space(0)))

@@ -10,6 +10,7 @@ import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import type { Calls, Place } from "../../system/Libc.ts"
+import * as Errno from "../../system/Errno.ts"
 import * as Status from "../../system/Status.ts"
 import { areCarried } from "../../tree/Attributes.ts"
 import * as Carried from "../../tree/Carried.ts"
@@ -17,6 +18,7 @@ import type { Entry, Special } from "../../tree/Entry.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
+import { StoreError } from "../Store.ts"
 import { Attributer } from "./Attributes.ts"
 import type { Inherited } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
@@ -82,8 +84,8 @@ export class Describe {
     // A program that was to run with its owner's rights must not run with another's.
     const mode = Result.isFailure(owned) || isGiven(fd, own) ? all & withoutSetId : all
     // to set an ACL, or another attribute, may have changed it
-    if (mode !== inherited?.mode || areCarried(this.policy)) fs.fchmodSync(fd, mode)
-    if (Carried.hasTime(this.policy, "File")) this.mtime.file(fd, metadata)
+    if (mode !== inherited?.mode || areCarried(this.policy)) setting("mode", () => fs.fchmodSync(fd, mode))
+    if (Carried.hasTime(this.policy, "File")) setting("time", () => this.mtime.file(fd, metadata))
     if (Result.isFailure(owned)) throw owned.failure
     if (Result.isFailure(attributed)) throw attributed.failure
   }
@@ -99,7 +101,8 @@ export class Describe {
 
   private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {
     const { leavesGroup, leavesOwner } = this.policy
-    if (this.isRoot && !(leavesGroup && leavesOwner)) give(leavesOwner ? asItIs : uid, leavesGroup ? asItIs : gid)
+    if (!this.isRoot || (leavesGroup && leavesOwner)) return
+    setting("owner", () => give(leavesOwner ? asItIs : uid, leavesGroup ? asItIs : gid))
   }
 
   private modeOf(tag: Entry["_tag"], { mode }: Metadata, own: number | undefined): number {
@@ -135,11 +138,12 @@ export class Describe {
   ): void {
     this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
     const attributed = this.attributed(Confinement.placeOf(directory, tree), metadata)
-    if (Carried.hasTime(this.policy, "Directory")) this.mtime.path(directory.self, metadata, { follow: tree.handles })
+    if (Carried.hasTime(this.policy, "Directory"))
+      setting("time", () => this.mtime.path(directory.self, metadata, { follow: tree.handles }))
     const mode = this.modeOf("Directory", metadata, before)
     // it has its group from the directory that it is in
     const inherited = this.policy.leavesMode && before === undefined ? fs.statSync(directory.self).mode & setGroup : 0
-    fs.chmodSync(directory.self, mode | inherited)
+    setting("mode", () => fs.chmodSync(directory.self, mode | inherited))
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
@@ -151,7 +155,8 @@ export class Describe {
   symlink(path: Buffer, metadata: Metadata): void {
     this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
     const attributed = this.attributed({ path, follow: false }, metadata)
-    if (Carried.hasTime(this.policy, "Symlink")) this.mtime.path(path, metadata, { follow: false })
+    if (Carried.hasTime(this.policy, "Symlink"))
+      setting("time", () => this.mtime.path(path, metadata, { follow: false }))
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
@@ -167,10 +172,19 @@ export class Describe {
     const attributed = this.attributed({ path, follow: false }, metadata, () =>
       Confinement.chmod(tree, path, ownersMode)
     )
-    Confinement.chmod(tree, path, this.modeOf(tag, metadata, own))
-    if (Carried.hasTime(this.policy, tag)) this.mtime.path(path, metadata, { follow: false })
+    setting("mode", () => Confinement.chmod(tree, path, this.modeOf(tag, metadata, own)))
+    if (Carried.hasTime(this.policy, tag)) setting("time", () => this.mtime.path(path, metadata, { follow: false }))
     if (Result.isFailure(attributed)) throw attributed.failure
   }
+}
+
+/** A refusal of the system says what of the metadata it is about. */
+const setting = (what: "mode" | "owner" | "time", set: () => void): void => {
+  const done = Result.try(set)
+  if (Result.isSuccess(done)) return
+  if (Errno.codeOf(done.failure) === undefined || done.failure instanceof StoreError) throw done.failure
+  const { code, reason } = Errno.fromCause(done.failure)
+  throw new StoreError({ path: "", code, reason: `its ${what} cannot be set: ${reason}` })
 }
 
 /** Has the mode that is kept let a program run with the rights of another than the open file's owner or group? */

@@ -16,6 +16,7 @@ import type { Entry } from "../../tree/Entry.ts"
 import type { Reusing } from "../../delta/Reuse.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Policy } from "../../tree/Policy.ts"
+import { replacingOf } from "../../tree/Room.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { notKept } from "../Reasons.ts"
 import type { Checked, StoreError, Surveyed, Where } from "../Store.ts"
@@ -73,11 +74,15 @@ const make = Effect.fn("Disk.make")(function* (
     return vetoed.size === 0 ? entries : entries.filter((_, index) => !vetoed.has(index))
   }
   const leftoverBytes = (directory: Buffer) => temporaries.leftoverBytes(directory) + partials.bytesIn(directory)
-  const shortage = (entries: ReadonlyArray<Entry>) =>
+  const shortage = (entries: ReadonlyArray<Entry>, policy?: Policy) =>
     Effect.matchEffect(destination.admitted, {
       // `prepare` says why it cannot be used.
       onFailure: () => Effect.succeedNone,
-      onSuccess: () => Effect.andThen(site.replaced.settled, DiskRoom.shortage(path, admitted(entries), leftoverBytes))
+      onSuccess: () =>
+        Effect.andThen(
+          site.replaced.settled,
+          DiskRoom.shortage(path, admitted(entries), leftoverBytes, replacingOf(policy))
+        )
     })
 
   const open = Effect.fn("Disk.open")(function* (carried: CarriedFile, reusing?: Reusing) {

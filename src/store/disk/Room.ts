@@ -22,24 +22,25 @@ const plainTypes: ReadonlySet<number> = new Set([types.ext, types.xfs, types.tmp
 export const shortage = Effect.fn("DiskRoom.shortage")(function* (
   destination: Buffer,
   entries: ReadonlyArray<Entry>,
-  leftoverBytes: (directory: Buffer) => number
+  leftoverBytes: (directory: Buffer) => number,
+  replacing: Room.Replacing = "Anew"
 ) {
   const space = spaceAt(destination)
   // nothing need be looked at for a tree that fits beside what is there
   const asNew = () => entries.map((entry) => ({ entry, standing: undefined }))
-  const fits = space !== undefined && Room.shortageOf(asNew(), space) === undefined
+  const fits = space !== undefined && Room.shortageOf(asNew(), space, replacing) === undefined
   if (space === undefined || (fits && !hasMounts(destination))) return Option.none()
   const volumes = yield* volumesOf(destination, entries)
   let unsure: Room.Shortage | undefined
   for (const { at, directories, needs } of volumes) {
     const space = spaceAt(at)
     if (space === undefined) continue
-    const lacks = Room.shortageOf(needs, space)
+    const lacks = Room.shortageOf(needs, space, replacing)
     if (lacks === undefined) continue
     const { freeBytes } = space
     const left = lacks.of === "bytes" ? [...directories].reduce((sum, path) => sum + leftoverBytes(ofKey(path)), 0) : 0
     const after = freeBytes === undefined ? space : { ...space, freeBytes: freeBytes + left }
-    const found = Room.shortageOf(needs, after)
+    const found = Room.shortageOf(needs, after, replacing)
     if (found?.isSure === true) return Option.some(found)
     unsure ??= found
   }

@@ -234,6 +234,9 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       fs.writeFileSync(`${mount}/a`, new Uint8Array(pages(200)))
       assert.isUndefined(yield* lacks(store, file("a", pages(200)), file("b", pages(56))))
       assert.deepStrictEqual(yield* lacks(store, file("a", pages(201))), ["bytes", pages(201), pages(56), true])
+      const inPlace = { ...Policy.defaults, isInPlace: true }
+      assert.isTrue(Option.isNone(yield* store.shortage([file("a", pages(201))], inPlace)))
+      assert.isTrue(Option.isSome(yield* store.shortage([file("a", pages(257))], inPlace)))
       // what a killed process of the same owner left makes room when a file comes
       const killed = yield* disk(mount, undefined, "owner")
       yield* killed.prepare([file("c", pages(50))])
@@ -535,7 +538,9 @@ for (const way of ways) {
               (yield* Effect.flip(store.open(single(entries, 1)))).message,
               "theirs/f: permission denied (EACCES)"
             )
-            assert.deepStrictEqual(yield* store.finish, [{ entry: 0, reason: "operation not permitted (EPERM)" }])
+            assert.deepStrictEqual(yield* store.finish, [
+              { entry: 0, reason: "its time cannot be set: operation not permitted (EPERM)" }
+            ])
           })
         )
         assert.deepStrictEqual(names(base), ["ours", "ours/f", "theirs"])
