@@ -2,8 +2,9 @@
  * Older versions of the tree, as they stand at catchers before a session with a policy: another at each, with names that the
  * tree does not have.
  *
- * No policy asks for `isInPlace`: the store in memory always makes a file anew, and that a name has mixed content for a while, as
- * the disk's store leaves it then, is what the first check of every session forbids.
+ * Where a policy asks for `isInPlace`, the store in memory makes a file anew all the same, and has it read once more before the
+ * commit: that a name has mixed content for a while, as the disk's store leaves it then, is what the first check of every session
+ * forbids.
  */
 import * as Result from "effect/Result"
 import { hasBlocks } from "../delta/Blocks.ts"
@@ -40,6 +41,7 @@ export const versionsOf = (dice: Dice, seed: number, tree: ReadonlyArray<Given>)
     spared: own.hits(0.2) ? [Buffer.from(Tree.spared), ...directories.slice(-1)] : [],
     isFuzzy: new Dice(seed ^ 0x3c6e_f372).hits(0.5),
     preallocates: new Dice(seed ^ 0x9b05_688c).hits(0.2),
+    isInPlace: new Dice(seed ^ 0x1f83_d9ab).hits(0.3),
     ...carriedOf(new Dice(seed ^ 0x1d87_4e0b))
   }
   const protects = rules.startsWith("-r") || (rules !== "" && !policy.deletesExcluded)

@@ -16,7 +16,7 @@ import { fileBytes, inFile, isInside, type Member, overlaps, partOf } from "../t
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
 import { at, type MemorySite, type Operation, pathOf, placeOfPart } from "./MemorySite.ts"
-import { failureOf, notKept, outside, vetoed } from "./Reasons.ts"
+import { changedMeanwhile, failureOf, notKept, outside, vetoed } from "./Reasons.ts"
 import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
 import type { File } from "./Volume.ts"
 
@@ -66,7 +66,8 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
             for (const { at, bytes } of holes.pieces(offset, into)) file.content.read(at, bytes)
           })
         : Effect.fail(at(entry, outside())),
-    commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary))
+    commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary)),
+    ...changedOf(site, entry)
   }
   const olds = [placeOfPart(pathOf(entry)), site.similar.get(index) ?? pathOf(entry)].flatMap((path) => {
     const node = volume.find(path)
@@ -87,6 +88,12 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
   const held = yield* reuse(reusing, versions, writer.write)
   return { ...writer, held, isProven: true } as FileWriter
 })
+
+/** What a disk writes in place is made anew here, and read once more all the same. [F-11] */
+const changedOf = ({ policy, volume }: MemorySite, entry: Entry): Pick<FileWriter, "changed"> => {
+  const isInPlace = policy.isInPlace && policy.backup === undefined && volume.find(pathOf(entry))?._tag === "File"
+  return isInPlace ? { changed: at(entry, changedMeanwhile()) } : {}
+}
 
 // As on a disk, a bundle's content is in memory until it is committed.
 const openBundle = (site: MemorySite, carried: CarriedFile): FileWriter => {
