@@ -23,7 +23,6 @@ import * as Spoiled from "../protocol/file/Spoiled.ts"
 import * as Trailer from "../protocol/file/Trailer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { trailerBlock } from "../seal/PageSeal.ts"
-import type { Read } from "../session/Answers.ts"
 import type { FileWriter, StoreError } from "../store/Store.ts"
 import type { Runs } from "../wire/Message.ts"
 import { BySignature, ByTrailer, type Check } from "./Check.ts"
@@ -112,6 +111,11 @@ export class Assembly {
   private readonly parity = new Map<number, Kept>()
   /** The one that took the last page, while it is in memory. */
   private latest: Assembling | undefined
+
+  /** Bytes of the content. */
+  get size(): number {
+    return this.layout.size
+  }
 
   /** `cipher`: of the content's opening; none where content comes as it is. */
   constructor(layout: Layout.Layout, writer: FileWriter, pool: BlockPool, cipher?: Cipher) {
@@ -427,14 +431,14 @@ export class Assembly {
   }
 
   /**
-   * [F-11] Is what stands in the file still what has been verified? Call once that is all of it.
-   * `reads` is told how far that is.
+   * [F-11] Is what stands in the file still what has been verified? Call once all blocks are.
+   * `told` is told of bytes that are read.
    */
-  standsStill(reads: (read: Read) => void): Effect.Effect<boolean, StoreError> {
+  standsStill(told: (bytes: number) => void): Effect.Effect<boolean, StoreError> {
     return Effect.gen({ self: this }, function* () {
       this.check.doubtAll()
       for (let block = 0; block < this.layout.blocks; block++) {
-        reads({ done: this.offset(block), total: this.layout.size })
+        told(Layout.blockBytes(this.layout, block))
         yield* this.borrowing(block, (bytes) =>
           Effect.map(this.writer.read(this.offset(block), bytes), () => this.judge(block, bytes))
         )

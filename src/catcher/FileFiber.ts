@@ -135,12 +135,16 @@ const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, 
   return { assembly, held, writer }
 })
 
-/** [F-11] What another program writes to it meanwhile is found before it is said to be complete. */
-const mustStandStill = (assembly: Assembly, changed: StoreError, reads: NonNullable<Options["reads"]>) =>
-  assembly.standsStill(reads).pipe(
-    Effect.flatMap((isStill) => (isStill ? Effect.void : Effect.fail(changed))),
-    Effect.ensuring(Effect.sync(() => reads(undefined)))
+/** [F-11] Is the content still right? It may be asked several times. */
+const standing = (assembly: Assembly, reads: Options["reads"] = () => {}): Effect.Effect<boolean, StoreError> => {
+  const total = Limits.looksAtStanding * assembly.size
+  let done = 0
+  const told = (bytes: number) => reads({ done: (done += bytes), total })
+  return Effect.ensuring(
+    assembly.standsStill(told),
+    Effect.sync(() => reads(undefined))
   )
+}
 
 type OpenStore = Extract<FileState.Command, { readonly _tag: "OpenStore" }>
 
@@ -228,10 +232,8 @@ class Place {
       const scope = yield* Scope.make()
       const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
-      const commit = Effect.suspend(() => writer.commit(assembly.skipped))
-      const { changed } = writer
-      const looking = changed && mustStandStill(assembly, changed, this.options.reads ?? (() => {}))
-      this.opened = { commit: looking === undefined ? commit : Effect.andThen(looking, commit), scope, assembly }
+      const isRight = standing(assembly, this.options.reads)
+      this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped, isRight)), scope, assembly }
       return { _tag: "Opened", held } as const
     })
   }

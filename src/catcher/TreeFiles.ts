@@ -71,7 +71,8 @@ export class TreeFiles {
       }
       if (carried.kind === "Single") yield* prepared
       const opened = yield* this.openAsDelta(carried, layout)
-      return { ...opened, commit: (skip) => this.commit(carried, opened, skip) } as FileWriter
+      const commit: FileWriter["commit"] = (skip, isRight) => this.commit(carried, opened, skip, isRight)
+      return { ...opened, commit } as FileWriter
     })
   }
 
@@ -111,12 +112,17 @@ export class TreeFiles {
     )
   }
 
-  private commit(carried: CarriedFile, opened: FileWriter, skip: (member: number) => boolean): CatchFile.Commit {
+  private commit(
+    carried: CarriedFile,
+    opened: FileWriter,
+    ...[skip, isRight]: Parameters<FileWriter["commit"]>
+  ): CatchFile.Commit {
     return Effect.gen({ self: this }, function* () {
       yield* this.options.prepared
       const unread = yield* unreadOf(carried, opened, skip)
-      const isRight = this.standing(carried)
-      const failures = yield* this.ruin.committing(opened.commit((member) => skip(member) || isRight(member)))
+      const stands = this.standing(carried)
+      const committing = opened.commit((member) => skip(member) || stands(member), isRight)
+      const failures = yield* this.ruin.committing(committing)
       this.keep(carried, failures, unread)
       return failures
     })

@@ -231,13 +231,13 @@ const moved = Effect.fnUntraced(function* <E>(
   const wanted = [...found.keys()].filter((block) => block < whole && found[block] === 0)
   if (wanted.length === 0 || old.size < blockBytes) return
   const index = Index.make(weak, wanted, blockBytes, (a, b) => Signature.compare(signature, a, b))
-  const stretches = unlike(signature, old, found)
-  const longest = stretches.reduce((longest, [from, end]) => Math.max(longest, end - from), blockBytes)
+  const places = unlike(signature, old, found)
+  const longest = places.reduce((longest, [from, end]) => Math.max(longest, end - from), blockBytes)
   const windowBytes = Math.min(turnBytes + blockBytes, longest)
   const searcher = Wasm.searcher(index, windowBytes)
   const searching: Searching<E> = { signature, write, found, index, searcher, vainBytes: 0, vainBlocks: 0 }
   const { elsewhere: read = old.read } = old
-  for (const [from, end] of stretches) {
+  for (const [from, end] of places) {
     for (let at = from; at + blockBytes <= end;) {
       const length = Math.min(windowBytes, end - at)
       if (!(yield* isRead(read, at, searcher.window.subarray(0, length)))) return

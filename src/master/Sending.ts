@@ -134,6 +134,10 @@ const giveUp = Effect.fnUntraced(function* (
   ledger.drop(carried, error)
 })
 
+/** [F-11] What a catcher may read of it before the commit. */
+const rereadBytes = ({ policy }: Ledger, { kind, size }: CarriedFile): number | undefined =>
+  policy?.isInPlace === true && kind === "Single" ? Limits.looksAtStanding * size : undefined
+
 /**
  * Closes a file at catchers that hold all of it; those that have not answered within a barrier's
  * time, unless it is late.
@@ -145,7 +149,11 @@ const closeAt = Effect.fnUntraced(
     const patienceMillis = isLate ? undefined : awayMillis
     closing.asks(carried.file, complete)
     const entries = ledger.entries.length
-    const closed = yield* Close.close(carried.file, complete, { entries, patienceMillis, size: carried.size })
+    const closed = yield* Close.close(carried.file, complete, {
+      entries,
+      patienceMillis,
+      readBytes: rereadBytes(ledger, carried)
+    })
     closing.answered(
       carried.file,
       complete.filter((slot) => !closed.silent.includes(slot))

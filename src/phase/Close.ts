@@ -24,7 +24,7 @@ export interface Closed {
 }
 
 /** What is known of a file that is closed. */
-export interface Closing {
+export interface Known {
   /**
    * Of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake.
    * Absent: any number.
@@ -32,13 +32,13 @@ export interface Closing {
   readonly entries?: number
   /** How long an answer is waited for; absent: as long as the session does. */
   readonly patienceMillis?: number | undefined
-  /** Bytes that a catcher may read once more before it answers [F-11]; absent: none. */
-  readonly size?: number
+  /** Bytes that a catcher may have to read before it answers [F-11]; absent: none. */
+  readonly readBytes?: number | undefined
 }
 
 /** Closes a file. */
-export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, closing: Closing = {}) {
-  const { entries = 0xffff_ffff, patienceMillis } = closing
+export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, known: Known = {}) {
+  const { entries = 0xffff_ffff, patienceMillis } = known
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const done = new Map<number, Done>()
@@ -47,7 +47,7 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      const answers = yield* askFrom(file, from, audience, closing)
+      const answers = yield* askFrom(file, from, audience, known)
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer)
@@ -78,14 +78,16 @@ const askFrom = Effect.fnUntraced(function* (
   file: number,
   from: number,
   audience: Audience,
-  { patienceMillis, size = 0 }: Closing
+  { patienceMillis, readBytes }: Known
 ) {
   const { ask } = yield* Asking
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()
   yield* ask({
     file,
     audience,
-    ...(patienceMillis === undefined ? { isFurther: further(size) } : { patienceMillis }),
+    ...(patienceMillis === undefined ? {} : { patienceMillis }),
+    // what has a time of its own is asked again
+    ...(patienceMillis === undefined && readBytes !== undefined ? { isFurther: further(readBytes) } : {}),
     message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
       // a catcher that has dropped a file has committed nothing, and is sent it again in a further

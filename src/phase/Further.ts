@@ -10,17 +10,17 @@ import { parts } from "./Survey.ts"
 type Looked = Pick<Comparing, "hashed" | "toHash">
 
 /**
- * Is a catcher further with a file of that size than when it was asked last? `looks` is told how
- * far it is.
+ * Is a catcher further than when it was asked last, with as many bytes as it may have to read?
+ * `looks` is told how far it is.
  */
 export const further = (
-  size: number,
+  mostBytes: number,
   looks: (slot: number, looked: Looked) => void = () => {}
 ): NonNullable<Question["isFurther"]> => {
   const read = new Map<number, number>()
   return (slot, answer) => {
     if (answer._tag !== "Comparing") return false
-    const part = readParts(answer, size)
+    const part = readParts(answer, mostBytes)
     if (part <= (read.get(slot) ?? -1)) return false
     read.set(slot, part)
     looks(slot, answer)
@@ -29,5 +29,5 @@ export const further = (
 }
 
 /** In parts of the whole, or of so many bytes where these are less. */
-const readParts = ({ hashed, toHash }: Looked, size: number): number =>
-  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, size * Limits.reusedSizes) / Limits.reusedBytes))
+const readParts = ({ hashed, toHash }: Looked, mostBytes: number): number =>
+  Math.max(parts(hashed, toHash), Math.floor(Math.min(hashed, toHash, mostBytes) / Limits.reusedBytes))

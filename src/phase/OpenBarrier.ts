@@ -4,6 +4,7 @@
  */
 
 import * as Effect from "effect/Effect"
+import * as Limits from "../protocol/Limits.ts"
 import { OpenBarrierTimeout } from "../report/Errors.ts"
 import { MasterExchange } from "../session/Exchange.ts"
 import type { Signed } from "../protocol/file/Layout.ts"
@@ -80,7 +81,7 @@ export const open = Effect.fn("OpenBarrier.open")(function* (
       signed,
       audience
     }),
-    isFurther: further(size, looks),
+    isFurther: further(size * Limits.reusedSizes, looks),
     accept: (slot, answer) => {
       // nobody can recognise a file that was never sent: taken for an answer, the question would go
       // on forever

@@ -66,8 +66,10 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
             for (const { at, bytes } of holes.pieces(offset, into)) file.content.read(at, bytes)
           })
         : Effect.fail(at(entry, outside())),
-    commit: (skip) => each(site, carried, skip, () => rename(site, index, file, temporary)),
-    ...changedOf(site, entry)
+    commit: (skip, isRight) => {
+      const committing = each(site, carried, skip, () => rename(site, index, file, temporary))
+      return isRight !== undefined && isInPlace(site, entry) ? mustBe(isRight, entry, committing) : committing
+    }
   }
   const olds = [placeOfPart(pathOf(entry)), site.similar.get(index) ?? pathOf(entry)].flatMap((path) => {
     const node = volume.find(path)
@@ -90,10 +92,11 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
 })
 
 /** What a disk writes in place is made anew here, and read once more all the same. [F-11] */
-const changedOf = ({ policy, volume }: MemorySite, entry: Entry): Pick<FileWriter, "changed"> => {
-  const isInPlace = policy.isInPlace && policy.backup === undefined && volume.find(pathOf(entry))?._tag === "File"
-  return isInPlace ? { changed: at(entry, changedMeanwhile()) } : {}
-}
+const isInPlace = ({ policy, volume }: MemorySite, entry: Entry): boolean =>
+  policy.isInPlace && policy.backup === undefined && volume.find(pathOf(entry))?._tag === "File"
+
+const mustBe = <A>(isRight: Effect.Effect<boolean, StoreError>, entry: Entry, then: Effect.Effect<A, StoreError>) =>
+  Effect.flatMap(isRight, (right) => (right ? then : Effect.fail(at(entry, changedMeanwhile()))))
 
 // As on a disk, a bundle's content is in memory until it is committed.
 const openBundle = (site: MemorySite, carried: CarriedFile): FileWriter => {

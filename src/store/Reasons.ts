@@ -32,6 +32,10 @@ export const changedMeanwhile = () =>
 /** The catcher's owner lets no master do it. `words`: what, and by which option. [Y-9] */
 export const vetoed = (words = Veto.reason) => new StoreError({ path: "", code: Veto.code, reason: words })
 
+/** The system refuses to set something that an entry has. `what`: such as "its mode". */
+export const notSet = (what: string, { code, reason }: Errno.Refusal) =>
+  new StoreError({ path: "", code, reason: `${what} cannot be set: ${reason}` })
+
 /** The error of one entry as its failure. */
 export const failureOf = (entry: number, error: StoreError | DestinationEscape): Failure => ({
   entry,

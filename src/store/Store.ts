@@ -63,11 +63,6 @@ export interface FileWriter {
   /** What its content is compared with, where its layout has no trailer. [Y-17] */
   readonly signature?: Blocks
   /**
-   * It is written where it stands, so others may write to it: it is read once more before the commit, and this is its failure
-   * where it is another. [F-11]
-   */
-  readonly changed?: StoreError
-  /**
    * Writes at an offset of the content. The bytes may be used again when the effect completes. Zeros where nothing was
    * written yet may become a hole.
    */
@@ -76,9 +71,13 @@ export interface FileWriter {
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, StoreError>
   /**
    * Sets metadata and renames: afterwards the final name has the content. Call once. `skip(member)` is true for members of
-   * a bundle that the master could not read. The failures are those of single entries; a StoreError is one of the whole.
+   * a bundle that the master could not read. `isRight` reads the content once more, and answers whether it is what it was: asked
+   * where others can write to the file [F-11]. The failures are those of single entries; a StoreError is one of the whole.
    */
-  readonly commit: (skip: (member: number) => boolean) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
+  readonly commit: (
+    skip: (member: number) => boolean,
+    isRight?: Effect.Effect<boolean, StoreError>
+  ) => Effect.Effect<ReadonlyArray<Failure>, StoreError>
 }
 
 /** The files that stand under a carried file's final names, of the sizes in the plan. Their hash decides whether they stay. */

@@ -49,7 +49,7 @@ export interface Calls {
    */
   readonly clone: ((from: number, to: number, done: Done) => void) | undefined
   /** Takes room on the disk for so many bytes of an open file, in the thread pool. Absent where the system has it not. */
-  readonly fallocate: ((fd: number, bytes: number, done: Done) => void) | undefined
+  readonly fallocate: ((fd: number, offset: number, bytes: number, done: Done) => void) | undefined
   /** Makes a hole of so many bytes of an open file from an offset on, in the thread pool. Absent where the system has it not. */
   readonly punch: ((fd: number, offset: number, bytes: number, done: Done) => void) | undefined
 }
@@ -265,7 +265,7 @@ const bindAllocation = (koffi: typeof import("koffi"), library: import("koffi").
       const fallocate = library.func("int fallocate(int, int, int64_t, int64_t)")
       const allocate = (mode: number) => (fd: number, offset: number, bytes: number, done: Done) =>
         fallocate.async(fd, mode, offset, bytes, ended(koffi, done))
-      return { fallocate: (fd, bytes, done) => allocate(0)(fd, 0, bytes, done), punch: allocate(keepSize | punchHole) }
+      return { fallocate: allocate(0), punch: allocate(keepSize | punchHole) }
     })
   )
 

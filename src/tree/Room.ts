@@ -78,13 +78,13 @@ const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number, replacing: 
     const mayStay = standing?.size === entry.size
     total += mayStay ? Math.min(0, takes - gives) : takes - gives
     givenBack += Math.max(0, gives - takes)
-    if (!mayStay && isReplaced(entry, replacing)) alone = Math.max(alone, Math.max(takes, gives))
+    if (!mayStay && standsBeside(entry, replacing)) alone = Math.max(alone, Math.max(takes, gives))
   }
   return Math.max(total, alone - givenBack)
 }
 
 /** Does it stand beside the one that it replaces? */
-const isReplaced = (entry: FileEntry, replacing: Replacing): boolean => replacing === "Anew" || !travelsAlone(entry)
+const standsBeside = (entry: FileEntry, replacing: Replacing): boolean => replacing === "Anew" || !travelsAlone(entry)
 
 type FileEntry = Extract<Entry, { readonly _tag: "File" }>
 
@@ -98,7 +98,7 @@ const inodesNeeded = (needs: ReadonlyArray<Need>, replacing: Replacing): number 
   for (const { entry, standing } of needs) {
     if (entry._tag === "HardLink") continue
     if (standing === undefined) names++
-    else if (entry._tag === "File" && standing.size !== entry.size && isReplaced(entry, replacing)) replaced = 1
+    else if (entry._tag === "File" && standing.size !== entry.size && standsBeside(entry, replacing)) replaced = 1
   }
   return Math.max(names, replaced)
 }

@@ -106,8 +106,10 @@ describe("CatchFiles", () => {
     () =>
       Effect.gen(function* () {
         const changed = new StoreError({ code: "ESTALE", path: "f", reason: "another program wrote to it" })
+        const commit: FileWriter["commit"] = (_, isRight = Effect.succeed(true)) =>
+          Effect.flatMap(isRight, (right) => (right ? Effect.succeed([]) : Effect.fail(changed)))
         for (const isInPlace of [true, false]) {
-          const { ask, bytes, did, pages } = yield* rig(isInPlace ? { changed } : {})
+          const { ask, bytes, did, pages } = yield* rig(isInPlace ? { commit } : {})
           yield* ask(open)
           yield* pages(all)
           assert.deepStrictEqual(tags(yield* ask(eof(1))), ["Complete"])

@@ -14,6 +14,7 @@ import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.
 import * as Memory from "../../src/store/Memory.ts"
 import { Store, StoreError } from "../../src/store/Store.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
+import * as Policy from "../../src/tree/Policy.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
@@ -100,7 +101,9 @@ const readSlowly = Layer.effect(
           const read = (offset: number, into: Uint8Array) =>
             Effect.andThen(Effect.sleep(shortTimeoutMillis), writer.read(offset, into))
           const changed = new StoreError({ code: "ESTALE", path: "f", reason: "another program wrote to it" })
-          return { ...writer, changed, read }
+          const commit: typeof writer.commit = (skip, isRight = Effect.succeed(true)) =>
+            Effect.flatMap(isRight, (right) => (right ? writer.commit(skip) : Effect.fail(changed)))
+          return { ...writer, commit, read }
         })
     })
   )
@@ -115,6 +118,7 @@ describe("a file that takes long to be read before it is committed [F-11]", () =
       const memory = Memory.make()
       const master = Master.run({
         catchers: 1,
+        policy: { ...Policy.defaults, isInPlace: true },
         pageBytes: 1432,
         waitMillis: 10_000,
         timeoutMillis: shortTimeoutMillis

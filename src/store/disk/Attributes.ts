@@ -10,8 +10,7 @@ import * as Result from "effect/Result"
 import * as Errno from "../../system/Errno.ts"
 import { type AttributeCalls, type Calls, type Place, valuesAt } from "../../system/Libc.ts"
 import * as Attributes from "../../tree/Attributes.ts"
-import { refusal } from "../Reasons.ts"
-import { StoreError } from "../Store.ts"
+import { notSet, refusal } from "../Reasons.ts"
 
 export class Attributer {
   private readonly calls: AttributeCalls | undefined
@@ -84,7 +83,7 @@ const refusedAt = (name: string, cause: unknown) => {
   const { code, reason: told } = Errno.fromCause(cause)
   // the system says it of sockets
   const reason = without.has(code) ? `its file system has none like it (${code})` : told
-  return new StoreError({ path: "", code, reason: `${named(name)} cannot be set: ${reason}` })
+  return notSet(named(name), { code, reason })
 }
 
 const without: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP"])

@@ -18,6 +18,7 @@ import type { Entry, Special } from "../../tree/Entry.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
+import { notSet } from "../Reasons.ts"
 import { StoreError } from "../Store.ts"
 import { Attributer } from "./Attributes.ts"
 import type { Inherited } from "./Confinement.ts"
@@ -183,8 +184,7 @@ const setting = (what: "mode" | "owner" | "time", set: () => void): void => {
   const done = Result.try(set)
   if (Result.isSuccess(done)) return
   if (Errno.codeOf(done.failure) === undefined || done.failure instanceof StoreError) throw done.failure
-  const { code, reason } = Errno.fromCause(done.failure)
-  throw new StoreError({ path: "", code, reason: `its ${what} cannot be set: ${reason}` })
+  throw notSet(`its ${what}`, Errno.fromCause(done.failure))
 }
 
 /** Has the mode that is kept let a program run with the rights of another than the open file's owner or group? */

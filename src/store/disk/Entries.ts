@@ -66,6 +66,8 @@ const describeFile = (site: Site, { metadata, path }: Of<"File">, index: number)
   try {
     const status = statusOf(fd)
     mustBeFound(site, index, status)
+    // it has been touched since it was hashed: it is hashed once more in the end, and described then
+    if (isHashed(site, index, status) && contents?.isKnown(index, status) === false) return
     describe.standing(fd, metadata)
     if (contents?.isKnown(index, status) === true) contents.know(index, statusOf(fd))
   } finally {
@@ -74,10 +76,13 @@ const describeFile = (site: Site, { metadata, path }: Of<"File">, index: number)
 }
 
 /** Throws where it is not as the survey has found it; one whose content tells is looked at in the end. */
-const mustBeFound = ({ contents, inventory }: Site, index: number, status: Status.Status): void => {
-  const isHashed = status.kind === "File" && contents?.covers(index, inventory.asCompared(index)) === true
-  if (!isHashed && inventory.isOther(index, Compare.foundOf(status))) throw changedMeanwhile()
+const mustBeFound = (site: Site, index: number, status: Status.Status): void => {
+  const { inventory } = site
+  if (!isHashed(site, index, status) && inventory.isOther(index, Compare.foundOf(status))) throw changedMeanwhile()
 }
+
+const isHashed = ({ contents, inventory }: Site, index: number, { kind }: Status.Status): boolean =>
+  kind === "File" && contents?.covers(index, inventory.asCompared(index)) === true
 
 const statusOf = (fd: number): Status.Status => Status.ofStats(fs.fstatSync(fd, { bigint: true }))
 

@@ -22,7 +22,7 @@ import * as Confinement from "./Confinement.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import * as Sync from "./Sync.ts"
-import { oldOf, throughHoles, whole, withOld } from "./Through.ts"
+import { oldOf, throughHoles, withOld } from "./Through.ts"
 import * as Zeros from "./Zeros.ts"
 
 /** The file that stands there, opened to be written; undefined: it is to be made anew beside its name. */
@@ -51,38 +51,32 @@ const openStanding = (site: Site, index: number) => {
     return undefined
   }
   tree.hold(spot.directory)
-  return { descriptor: Descriptor.make(opened.success), spot, stats, tree }
-}
-
-/** What the file was like when it was looked at, since we wrote to it last: others can write to it, too. */
-class Look {
-  private seen: fs.BigIntStats | undefined
-  private readonly fd: number
-
-  constructor(fd: number) {
-    this.fd = fd
-  }
-  private stats(): fs.BigIntStats {
-    return fs.fstatSync(this.fd, { bigint: true })
-  }
-  begin(): void {
-    this.seen ??= this.stats()
-  }
-  forget(): void {
-    this.seen = undefined
-  }
-  isStill(): boolean {
-    const { seen } = this
-    if (seen === undefined) return true
-    const { ctimeNs, size } = this.stats()
-    return ctimeNs === seen.ctimeNs && size === seen.size
-  }
+  const otherTime = inventory.file(index).metadata.mtimeSeconds === 0 ? 1 : 0
+  return { descriptor: Descriptor.make(opened.success), spot, stats, tree, otherTime, isMixed: false }
 }
 
 /** Something else has the name by now. */
 const isElse: ReadonlySet<string> = new Set(["ENOENT", "ELOOP", "ENXIO"])
 
 type Standing = NonNullable<ReturnType<typeof openStanding>>
+
+/** It gets its length, its holes, and its room where that is asked for; one that has no room is as long as it was. */
+const prepare = Effect.fnUntraced(function* (site: Site, file: Standing, member: Member) {
+  const { descriptor, stats } = file
+  const size = fileBytes(member)
+  const length = (bytes: number) =>
+    Effect.try({
+      try: () => fs.ftruncateSync(descriptor.fd, bytes),
+      catch: (cause) => cause as NodeJS.ErrnoException
+    })
+  file.isMixed = stats.size < size || member.extent !== undefined
+  if (stats.size < size) yield* length(size)
+  // where the source has holes there are zeros from now on
+  yield* Zeros.clear(site.libc, descriptor, member.extent)
+  // XFS wants all of the range free, also what has its blocks already
+  const from = member.extent === undefined && stats.blocks * 512 >= stats.size ? Math.min(stats.size, size) : 0
+  yield* Effect.onError(reserve(site, descriptor.fd, from, size), () => Effect.ignore(length(stats.size)))
+})
 
 /** Writes a file where it stands; undefined: it is to be made anew. */
 export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFile, reusing?: Reusing) {
@@ -91,49 +85,42 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   const path = site.inventory.entries[index]?.path ?? new Uint8Array(0)
   const file = yield* Effect.acquireRelease(
     attempt(path, () => site.destination.persistently(() => openStanding(site, index))),
-    (file) =>
-      file === undefined
-        ? Effect.void
-        : Effect.andThen(
-            file.descriptor.close,
-            Effect.sync(() => file.tree.release(file.spot.directory))
-          )
+    (file) => (file === undefined ? Effect.void : letGo(file))
   )
   if (file === undefined) return undefined
   const { descriptor, stats } = file
   const failed = storeError(path)
   const size = fileBytes(member)
-  if (stats.size < size) yield* attempt(path, () => fs.ftruncateSync(descriptor.fd, size))
-  // where the source has holes there are zeros from now on
-  yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
-  yield* Effect.mapError(reserve(site, descriptor.fd, size), failed)
+  yield* prepare(site, file, member).pipe(Effect.mapError(failed))
   const { read, write } = throughHoles(descriptor, member)
-  const changed = failed(changedMeanwhile())
-  const look = new Look(descriptor.fd)
+  const looking = Effect.try({ try: () => fs.fstatSync(descriptor.fd, { bigint: true }), catch: failed })
   const writer: FileWriter = {
-    changed,
-    write: (offset, bytes) => {
-      if (!isInside(carried.size, offset, bytes.length)) return Effect.fail(failed(outside()))
-      look.forget()
-      return Effect.mapError(write(offset, bytes), failed)
-    },
-    read: (offset, into) =>
+    write: (offset, bytes) =>
       Effect.suspend(() => {
-        look.begin()
-        return Effect.mapError(whole(read)(offset, into), failed)
+        if (!isInside(carried.size, offset, bytes.length)) return Effect.fail(failed(outside()))
+        file.isMixed = true
+        return Effect.mapError(write(offset, bytes), failed)
       }),
-    commit: Effect.fnUntraced(function* (skip) {
-      const failures: Array<Failure> = []
+    // somebody else may have cut it off
+    read: (offset, into) =>
+      Effect.flatMap(Effect.mapError(read(offset, into), failed), (count) =>
+        count < into.length ? Effect.fail(failed(changedMeanwhile())) : Effect.void
+      ),
+    commit: Effect.fnUntraced(function* (skip, isRight = Effect.succeed(true)) {
       yield* site.destination.stands
-      if (skip(0)) return failures
-      if (!(look.isStill() && (yield* hasItsHoles(site, descriptor, member)))) return yield* changed
-      const cut = Result.try(() => fs.ftruncateSync(descriptor.fd, size))
-      const synced =
-        site.syncs && Result.isSuccess(cut) ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
-      if (Result.isFailure(cut)) fail(failures, index, path, cut.failure)
-      else if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
-      else forEntry(failures, index, { path }, () => site.place(index, () => commit(site, index, file)))
-      return failures
+      if (skip(0)) return []
+      for (let look = 0; look < Limits.looksAtStanding; look++) {
+        const { failures, isNamed } = yield* describe(site, index, file, size)
+        if (!isNamed) return failures
+        const before = yield* looking
+        const isWhole = (yield* isRight) && (yield* Effect.mapError(hasItsHoles(site, descriptor, member), failed))
+        if (!isWhole) break
+        // a write gives it another time
+        if (!isSame(before, yield* looking)) continue
+        arrive(site, index, file)
+        return failures
+      }
+      return yield* failed(changedMeanwhile())
     })
   }
   if (reusing === undefined) return writer
@@ -149,7 +136,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
 const hasItsHoles = ({ libc }: Site, descriptor: Descriptor.Descriptor, { extent }: Member) =>
   extent === undefined || Option.isNone(libc)
     ? Effect.succeed(true)
-    : Effect.orElseSucceed(Zeros.between(libc, descriptor, extent, new Uint8Array(Limits.hashedBytes)), () => false)
+    : Zeros.between(libc, descriptor, extent, new Uint8Array(Limits.hashedBytes))
 
 /** What a session that was not in place has kept of it. [Y-15] */
 const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {
@@ -159,14 +146,63 @@ const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {
   return { ...oldOf(descriptor, fs.fstatSync(fd).size, member), close: descriptor.close }
 }
 
-/** It is whole: it gets its metadata. */
-const commit = ({ describe, destination, inventory, partials }: Site, index: number, file: Standing): void => {
-  const { descriptor, spot } = file
-  const own = { directory: destination.still(spot.directory), name: spot.name }
-  const named = Confinement.look(Confinement.pathOf(own))
-  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true })))
+/** Has nobody written to it in between? */
+const isSame = (before: fs.BigIntStats, now: fs.BigIntStats): boolean =>
+  now.mtimeNs === before.mtimeNs && now.size === before.size
+
+/**
+ * All of it has come: it gets its length and its metadata, before it is looked at for the last time. What is written to it from
+ * then on gives it another time, and so is seen: by that look, or by the next session. [F-11]
+ */
+const describe = Effect.fnUntraced(function* (site: Site, index: number, file: Standing, size: number) {
+  const { descriptor } = file
+  const { path } = site.inventory.file(index)
+  const failures: Array<Failure> = []
+  file.isMixed = true
+  const cut = Result.try(() => fs.ftruncateSync(descriptor.fd, size))
+  const synced = site.syncs && Result.isSuccess(cut) ? yield* Effect.result(Sync.content(descriptor.fd)) : Result.void
+  let isNamed = false
+  if (Result.isFailure(cut)) fail(failures, index, path, cut.failure)
+  else if (Result.isFailure(synced)) fail(failures, index, path, synced.failure)
+  else
+    forEntry(failures, index, { path }, () =>
+      site.place(index, () => {
+        mustBeNamed(site, file)
+        isNamed = true
+        site.describe.standing(descriptor.fd, site.inventory.file(index).metadata)
+      })
+    )
+  return { failures, isNamed }
+})
+
+const ownOf = ({ destination }: Site, { spot }: Standing) => ({
+  directory: destination.still(spot.directory),
+  name: spot.name
+})
+
+const mustBeNamed = (site: Site, file: Standing): void => {
+  const named = Confinement.look(Confinement.pathOf(ownOf(site, file)))
+  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(file.descriptor.fd, { bigint: true })))
     throw refusal("ESTALE", "it was replaced while it was received")
-  inventory.arrive(index)
-  partials.clear(own)
-  describe.standing(descriptor.fd, inventory.file(index).metadata)
+}
+
+const arrive = (site: Site, index: number, file: Standing): void => {
+  file.isMixed = false
+  site.inventory.arrive(index)
+  site.partials.clear(ownOf(site, file))
+}
+
+/** One of mixed content gets a time that no session takes for right, or for newer: as old as can be. A failure has nobody left to be told. */
+const letGo = (file: Standing): Effect.Effect<void> => {
+  const { descriptor, spot, tree } = file
+  const disown = () => {
+    if (file.isMixed) fs.futimesSync(descriptor.fd, file.otherTime, file.otherTime)
+  }
+  return Effect.andThen(
+    Effect.sync(() => void Result.try(disown)),
+    Effect.andThen(
+      descriptor.close,
+      Effect.sync(() => tree.release(spot.directory))
+    )
+  )
 }

@@ -5,16 +5,17 @@ import * as Option from "effect/Option"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { Site } from "./Site.ts"
 
-/** What is taken reads as zeros. Where the system or the file system cannot, none is taken. */
+/** Takes it from an offset to before another one. What is taken reads as zeros. Where the system or the file system cannot, none is taken. */
 export const reserve = (
   { describe, libc }: Site,
   fd: number,
-  bytes: number
+  from: number,
+  end: number
 ): Effect.Effect<void, NodeJS.ErrnoException> => {
   const fallocate = Option.getOrUndefined(libc)?.fallocate
-  if (!describe.policy.preallocates || fallocate === undefined || bytes === 0) return Effect.void
+  if (!describe.policy.preallocates || fallocate === undefined || from >= end) return Effect.void
   return Effect.catchIf(
-    Descriptor.waited((done) => fallocate(fd, bytes, done)),
+    Descriptor.waited((done) => fallocate(fd, from, end - from, done)),
     ({ code = "" }) => !noRoom.has(code),
     () => Effect.void
   )

@@ -70,7 +70,7 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
   const { descriptor } = file
   const failed = storeError(path)
   if (file.isResumed) yield* Effect.mapError(Zeros.clear(site.libc, descriptor, member.extent), failed)
-  yield* Effect.mapError(reserve(site, descriptor.fd, fileBytes(member)), failed)
+  yield* Effect.mapError(reserve(site, descriptor.fd, 0, fileBytes(member)), failed)
   const sparse = new Sparse(size)
   const { read, write } = throughHoles(descriptor, member)
   const writer: FileWriter = {

@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import { countOf } from "../../../src/protocol/Runs.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
@@ -41,9 +40,6 @@ const prepare = Effect.fnUntraced(function* (store: Store["Service"], tree: Read
   assert.deepStrictEqual(yield* store.prepare(tree, { policy, changes }), [])
   return changes
 })
-
-/** The kernel's clock for the times of files goes in steps, of 10 ms at most. */
-const pastTick = TestClock.withLive(Effect.sleep(15))
 
 const inode = (path: string) => fs.lstatSync(path).ino
 
@@ -218,57 +214,111 @@ describe.each(ways)("$name", (way) => {
       assert.isBelow(fs.statSync(`${top}/f`).blocks * 512, carriedBytes + 64 * 1024)
     })
   )
-  it.effect("what another program writes there after the last look at it is no success", () =>
+  /** Commits, with the block that is sent; `meanwhile`: what others do while it is read once more, the first time, the second, ... */
+  const committing = Effect.fnUntraced(function* (
+    { store, top }: Effect.Success<ReturnType<typeof made>>,
+    meanwhile: ReadonlyArray<(path: string) => void>,
+    tree: ReadonlyArray<Entry> = [entry],
+    sent: Uint8Array = content.subarray(0, block)
+  ) {
+    const looks = [...meanwhile]
+    return yield* Effect.result(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single(tree), tree[0] === entry ? reusing(0, content) : undefined)
+          yield* writer.write(0, sent)
+          const bytes = new Uint8Array(sent.length)
+          const isRight = Effect.gen(function* () {
+            yield* writer.read(0, bytes)
+            looks.shift()?.(`${top}/f`)
+            return sent.every((byte, at) => byte === bytes[at])
+          })
+          return yield* writer.commit(none, isRight)
+        })
+      )
+    )
+  })
+  const other =
+    (at: number, bytes: string | Uint8Array = "other") =>
+    (path: string) => {
+      const fd = fs.openSync(path, "r+")
+      fs.writeSync(fd, Buffer.from(bytes), 0, bytes.length, at)
+      fs.closeSync(fd)
+    }
+  const isRefused = (result: Result.Result<unknown, Error>) =>
+    assert.match(Result.getOrThrow(Result.flip(result)).message, /changed at the destination/)
+
+  it.effect("what another program writes there in the end is no success, and the next session sees it", () =>
     Effect.gen(function* () {
-      const writes: ReadonlyArray<(path: string) => void> = [
-        () => {},
-        (path) => {
-          const fd = fs.openSync(path, "r+")
-          fs.writeSync(fd, "other", 100)
-          fs.closeSync(fd)
-        },
-        (path) => fs.truncateSync(path, size - 1),
-        (path) => fs.appendFileSync(path, "more")
-      ]
-      for (const [i, write] of writes.entries()) {
-        const { store, top } = yield* made()
-        const result = yield* Effect.result(
-          Effect.scoped(
-            Effect.gen(function* () {
-              const writer = yield* store.open(single([entry]), reusing(0, content))
-              assert.strictEqual(writer.changed?.code, "ESTALE")
-              yield* writer.write(0, content.subarray(0, block))
-              yield* writer.read(0, new Uint8Array(block))
-              yield* pastTick
-              write(`${top}/f`)
-              return yield* writer.commit(none)
-            })
-          )
-        )
-        if (i === 0) assert.deepStrictEqual(Result.getOrThrow(result), [])
-        else assert.match(String(Result.getOrThrow(Result.flip(result)).message), /changed at the destination/)
+      for (const write of [
+        // found by the look after it
+        [other(100)],
+        // it is never still
+        [other(size - 5), other(size - 5), other(size - 5)],
+        Array(3).fill((path: string) => fs.truncateSync(path, size - 1)),
+        Array(3).fill((path: string) => fs.appendFileSync(path, "more"))
+      ]) {
+        for (const syncs of [false, true]) {
+          const stage = yield* made({ ...inPlace, syncs })
+          isRefused(yield* committing(stage, write))
+          assert.strictEqual(fs.statSync(`${stage.top}/f`).mtimeMs, 0)
+          assert.notStrictEqual((yield* stage.store.survey([entry], inPlace))[0], 0)
+        }
       }
     })
   )
-  it.effect("nor what it writes to a hole", () =>
+  it.effect("to be touched is no harm, nor is the same content from somebody beside us", () =>
+    Effect.gen(function* () {
+      for (const touch of [
+        (path: string) => fs.linkSync(path, `${path} snapshot`),
+        (path: string) => fs.chmodSync(path, 0o600),
+        (path: string) => fs.utimesSync(path, 7, 7),
+        other(0, content.subarray(0, block))
+      ]) {
+        const stage = yield* made()
+        assert.deepStrictEqual(Result.getOrThrow(yield* committing(stage, [touch])), [])
+        assert.isTrue(fs.readFileSync(`${stage.top}/f`).equals(content))
+        assert.strictEqual(nanos(`${stage.top}/f`) / 1000n, nanosOf(entry.metadata) / 1000n)
+      }
+    })
+  )
+  it.effect("what is written to a hole is no success [M-12]", () =>
     Effect.gen(function* () {
       if (!way.koffi) return
       const tree: ReadonlyArray<Entry> = [{ ...file("f", size), data: [0, 5, size - 2, 2] }]
+      const stage = yield* made()
+      yield* prepare(stage.store, tree)
+      isRefused(yield* committing(stage, [other(500_000)], tree, Buffer.from("abcdefg")))
+    })
+  )
+  it.effect("what is cut off is no end of the content", () =>
+    Effect.gen(function* () {
       const { store, top } = yield* made()
-      yield* prepare(store, tree)
-      const error = yield* Effect.flip(
-        Effect.scoped(
-          Effect.gen(function* () {
-            const writer = yield* store.open(single(tree))
-            yield* writer.write(0, Buffer.from("abcdefg"))
-            const fd = fs.openSync(`${top}/f`, "r+")
-            fs.writeSync(fd, "other", 500_000)
-            fs.closeSync(fd)
-            return yield* writer.commit(none)
-          })
-        )
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single([entry]), reusing(0, content))
+          fs.truncateSync(`${top}/f`, 1000)
+          isRefused(yield* Effect.result(writer.read(500_000, new Uint8Array(block))))
+        })
       )
-      assert.match(error.message, /changed at the destination/)
+    })
+  )
+  it.effect("one that breaks off does not look like the source, nor newer", () =>
+    Effect.gen(function* () {
+      for (const [mtimeSeconds, seconds] of [
+        [5, 0],
+        [0, 1]
+      ]) {
+        const tree = [file("f", size, { mtimeSeconds, mtimeNanos: 0 })]
+        const { store, top } = yield* made()
+        yield* prepare(store, tree)
+        const { mtimeMs } = fs.statSync(`${top}/f`)
+        yield* Effect.scoped(store.open(single(tree), reusing(0, content)))
+        // nothing was written
+        assert.strictEqual(fs.statSync(`${top}/f`).mtimeMs, mtimeMs)
+        yield* Effect.scoped(Effect.flatMap(store.open(single(tree)), (writer) => writer.write(0, content)))
+        assert.strictEqual(fs.statSync(`${top}/f`).mtimeMs, seconds * 1000)
+      }
     })
   )
   it.effect("no link is followed, and what takes its place meanwhile is left alone", () =>
