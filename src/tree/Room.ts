@@ -4,7 +4,9 @@
  * A catcher that refuses a tree must be sure, so all doubts are in favour of trying: a replaced file gives its room
  * back, holes of the source take none, and content that may be recognised is not written again.
  */
+import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "./Entry.ts"
+import { carriedBytes } from "./Holes.ts"
 import { travelsAlone } from "./Plan.ts"
 import type { Policy } from "./Policy.ts"
 
@@ -19,12 +21,18 @@ export interface Need {
   readonly standing: Standing | undefined
 }
 
-/** How files are replaced: all anew, or those that travel alone where they stand [F-11]. */
-export type Replacing = "Anew" | "InPlace"
+/**
+ * How files are replaced: all anew; large ones with the blocks that they have in common with the older version, where the file
+ * system lets them share these [Y-13]; or those that travel alone where they stand [F-11].
+ */
+export type Replacing = "Anew" | "Sharing" | "InPlace"
 
-/** What a policy has replaced in place. What is kept of it as a backup needs its room anyway. */
-export const replacingOf = (policy: Policy | undefined): Replacing =>
-  policy?.isInPlace === true && policy.backup === undefined ? "InPlace" : "Anew"
+/** What a policy does. What is kept of a file as a backup needs its room anyway. */
+export const replacingOf = (policy: Policy | undefined): Replacing => {
+  if (policy === undefined) return "Anew"
+  if (policy.isInPlace && policy.backup === undefined) return "InPlace"
+  return policy.sendsWhole || policy.preallocates ? "Anew" : "Sharing"
+}
 
 /** The room that is free; undefined: there is no limit. */
 export interface Space {
@@ -34,6 +42,8 @@ export interface Space {
   readonly blockBytes: number
   /** False where content may take less than its bytes: the file system compresses, or may. */
   readonly keepsBytes: boolean
+  /** May two files share their blocks? Absent: no. */
+  readonly sharesBlocks?: boolean
 }
 
 export interface Shortage {
@@ -54,7 +64,7 @@ export const shortageOf = (
   space: Space,
   replacing: Replacing = "Anew"
 ): Shortage | undefined => {
-  const bytes = bytesNeeded(needs, space.blockBytes, replacing)
+  const bytes = bytesNeeded(needs, space, replacing)
   if (space.freeBytes !== undefined && bytes > space.freeBytes)
     return { of: "bytes", needs: bytes, has: space.freeBytes, isSure: space.keepsBytes }
   const inodes = inodesNeeded(needs, replacing)
@@ -67,24 +77,27 @@ export const shortageOf = (
  * All that is new less all that is replaced; and what one file takes alone, because it stands beside the one that it replaces,
  * after all others have given back what they can.
  */
-const bytesNeeded = (needs: ReadonlyArray<Need>, blockBytes: number, replacing: Replacing): number => {
+const bytesNeeded = (needs: ReadonlyArray<Need>, space: Space, replacing: Replacing): number => {
   let total = 0
   let givenBack = 0
   let alone = 0
   for (const { entry, standing } of needs) {
     if (entry._tag !== "File") continue
-    const takes = bytesOf(entry, blockBytes)
+    const takes = bytesOf(entry, space.blockBytes)
     const gives = standing?.bytes ?? 0
     const mayStay = standing?.size === entry.size
     total += mayStay ? Math.min(0, takes - gives) : takes - gives
     givenBack += Math.max(0, gives - takes)
-    if (!mayStay && standsBeside(entry, replacing)) alone = Math.max(alone, Math.max(takes, gives))
+    if (!mayStay && needsRoomTwice(entry, space, replacing)) alone = Math.max(alone, Math.max(takes, gives))
   }
   return Math.max(total, alone - givenBack)
 }
 
-/** Does it stand beside the one that it replaces? */
-const standsBeside = (entry: FileEntry, replacing: Replacing): boolean => replacing === "Anew" || !travelsAlone(entry)
+/** Does it stand beside the one that it replaces, with blocks of its own? */
+const needsRoomTwice = (entry: FileEntry, { sharesBlocks = false }: Space, replacing: Replacing): boolean => {
+  if (replacing === "InPlace") return !travelsAlone(entry)
+  return !(replacing === "Sharing" && sharesBlocks && carriedBytes(entry) >= Limits.deltaBytes)
+}
 
 type FileEntry = Extract<Entry, { readonly _tag: "File" }>
 
@@ -98,7 +111,8 @@ const inodesNeeded = (needs: ReadonlyArray<Need>, replacing: Replacing): number 
   for (const { entry, standing } of needs) {
     if (entry._tag === "HardLink") continue
     if (standing === undefined) names++
-    else if (entry._tag === "File" && standing.size !== entry.size && standsBeside(entry, replacing)) replaced = 1
+    else if (entry._tag === "File" && standing.size !== entry.size && !(replacing === "InPlace" && travelsAlone(entry)))
+      replaced = 1
   }
   return Math.max(names, replaced)
 }

@@ -133,6 +133,9 @@ describe("lines", () => {
     const lines = fold(session, "Send", "Verbose")[1]
     assert.include(lines, "out 30 %: 1.00 MB in 0.50 s")
     assert.include(lines, "out 100 %: 3.00 MB in 1.0 s")
+    // nothing is known of it before the survey
+    const early = { ...tick(0.1, 0), total: 0 } as Progress.Event
+    assert.deepStrictEqual(fold([early], "Send", "Verbose")[1], [])
   })
 
   it("of a kind that comes by the thousand: the first, then one that says so", () => {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Close from "../../src/phase/Close.ts"
@@ -391,6 +392,37 @@ describe("Close", () => {
       yield* run(Close.abort(1, "changed", [0]))
     })
   )
+
+  for (const [what, known, expected] of [
+    ["is waited for as long as it gets on, where it may have to", { readBytes: 1e9 }, "committed"],
+    ["is not waited for beyond the time that is given", { readBytes: 1e9, patienceMillis: 500 }, "silent"],
+    ["is given up where there is nothing to read", {}, "CloseTimeout"]
+  ] as const)
+    it.effect(`a catcher that reads its file before the commit ${what} [F-11]`, () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let beganMillis: number | undefined
+        const { session } = yield* rig(
+          1,
+          answering((message) => {
+            if (message._tag === "Poll") return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0 }
+            if (message._tag !== "Close") return undefined
+            const now = clock.currentTimeMillisUnsafe()
+            beganMillis ??= now
+            const hashed = Math.floor(((now - beganMillis) / 30_000) * 1e9)
+            if (hashed >= 1e9) return closeOk(message.from, undefined)
+            return { _tag: "Comparing", file: 1, from: 0, looked: 0, hashed, toHash: 1e9 }
+          }),
+          { timeoutMillis: 1000 }
+        )
+        const closing = Effect.provide(Effect.result(Close.close(1, [0], known)), session.services)
+        const { exit, millis } = yield* timed(closing)
+        const closed = yield* exit
+        if (closed._tag === "Failure") return assert.strictEqual(closed.failure._tag, expected)
+        assert.strictEqual(closed.success.silent.length > 0 ? "silent" : "committed", expected)
+        assert.strictEqual(millis > 29_000, expected === "committed", `${millis} ms`)
+      })
+    )
 
   it.effect("abort asks until each has said so [F-4]", () =>
     Effect.gen(function* () {

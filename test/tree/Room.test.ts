@@ -42,9 +42,20 @@ describe("Room.shortageOf [M-10]", () => {
     assert.strictEqual(Room.shortageOf(grown, space(bytes, 0), "Anew")?.needs, bytes + 100)
     // small ones are made anew, and so is what is kept
     assert.strictEqual(Room.shortageOf([over(file("a", 1000), 900)], space(900, 1), "InPlace")?.needs, 1000)
+    // a large one may share its blocks with the older one
+    const large = [over(file("a", 1_100_000), 1_048_576)]
+    const sharing = { ...space(100_000, 1), sharesBlocks: true }
+    assert.isUndefined(Room.shortageOf(large, sharing, "Sharing"))
+    assert.strictEqual(Room.shortageOf(large, { ...sharing, freeInodes: 0 }, "Sharing")?.of, "inodes")
+    assert.strictEqual(Room.shortageOf(large, sharing, "Anew")?.needs, 1_100_000)
+    assert.strictEqual(Room.shortageOf(large, space(100_000), "Sharing")?.needs, 1_100_000)
+    assert.strictEqual(Room.shortageOf(grown, sharing, "Sharing")?.needs, bytes + 100)
+    assert.strictEqual(Room.replacingOf(Policy.defaults), "Sharing")
+    assert.strictEqual(Room.replacingOf({ ...Policy.defaults, sendsWhole: true }), "Anew")
+    assert.strictEqual(Room.replacingOf(undefined), "Anew")
     assert.strictEqual(Room.replacingOf({ ...Policy.defaults, isInPlace: true }), "InPlace")
     const keeping = { suffix: Buffer.from("~"), directory: Buffer.alloc(0) }
-    assert.strictEqual(Room.replacingOf({ ...Policy.defaults, isInPlace: true, backup: keeping }), "Anew")
+    assert.strictEqual(Room.replacingOf({ ...Policy.defaults, isInPlace: true, backup: keeping }), "Sharing")
   })
   it("what may be recognised need not be written", () => {
     assert.isUndefined(lacks([over(file("a", 1000), 1000)], space(0)))

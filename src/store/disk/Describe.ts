@@ -75,17 +75,21 @@ export class Describe {
    * the name; undefined: it is new. `inherited`: what it has from its directory; that need not be set.
    */
   file(fd: number, metadata: Metadata, own: Own | undefined, inherited?: Inherited): void {
+    let isGivenAway = inherited === undefined
     const owned = Result.try(() =>
       this.own(metadata, (uid, gid) => {
-        if (uid !== inherited?.uid || gid !== inherited.gid) fs.fchownSync(fd, uid, gid)
+        if (uid === inherited?.uid && gid === inherited.gid) return
+        isGivenAway = true
+        fs.fchownSync(fd, uid, gid)
       })
     )
     const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
     const all = this.modeOf("File", metadata, own?.mode)
     // A program that was to run with its owner's rights must not run with another's.
     const mode = Result.isFailure(owned) || isGiven(fd, own) ? all & withoutSetId : all
-    // to set an ACL, or another attribute, may have changed it
-    if (mode !== inherited?.mode || areCarried(this.policy)) setting("mode", () => fs.fchmodSync(fd, mode))
+    // to set an owner, an ACL or another attribute may have changed it
+    if (isGivenAway || mode !== inherited?.mode || areCarried(this.policy))
+      setting("mode", () => fs.fchmodSync(fd, mode))
     if (Carried.hasTime(this.policy, "File")) setting("time", () => this.mtime.file(fd, metadata))
     if (Result.isFailure(owned)) throw owned.failure
     if (Result.isFailure(attributed)) throw attributed.failure
@@ -97,7 +101,9 @@ export class Describe {
 
   /** A file that stands there. */
   standing(fd: number, metadata: Metadata): void {
-    this.file(fd, metadata, this.policy.leavesMode ? ownOf(fs.fstatSync(fd)) : undefined)
+    const now = ownOf(fs.fstatSync(fd))
+    // of another user's file only what is another need be refused
+    this.file(fd, metadata, this.policy.leavesMode ? now : undefined, now)
   }
 
   private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {

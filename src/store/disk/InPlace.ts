@@ -15,7 +15,7 @@ import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile, outside, refusal } from "../Reasons.ts"
-import type { FileWriter } from "../Store.ts"
+import { type FileWriter, StoreError } from "../Store.ts"
 import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
@@ -99,7 +99,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
       Effect.suspend(() => {
         if (!isInside(carried.size, offset, bytes.length)) return Effect.fail(failed(outside()))
         file.isMixed = true
-        return Effect.mapError(write(offset, bytes), failed)
+        return Effect.mapError(write(offset, bytes), (cause) => mixed(failed(cause)))
       }),
     // somebody else may have cut it off
     read: (offset, into) =>
@@ -145,6 +145,10 @@ const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {
   const descriptor = Descriptor.make(fd)
   return { ...oldOf(descriptor, fs.fstatSync(fd).size, member), close: descriptor.close }
 }
+
+/** It could not be written to its end. */
+const mixed = ({ code, path, reason }: StoreError): StoreError =>
+  new StoreError({ code, path, reason: `${reason}; it is of mixed content now` })
 
 /** Has nobody written to it in between? */
 const isSame = (before: fs.BigIntStats, now: fs.BigIntStats): boolean =>

@@ -18,6 +18,9 @@ const entriesPerTurn = 128
 /** File systems that keep content as it is. */
 const plainTypes: ReadonlySet<number> = new Set([types.ext, types.xfs, types.tmpfs, types.fat, types.exfat])
 
+/** File systems that let two files share their blocks, or may. */
+const sharing: ReadonlySet<number> = new Set([types.xfs, types.btrfs])
+
 /** `leftoverBytes` says how much the files take in a directory that are removed, or used, when the tree comes. */
 export const shortage = Effect.fn("DiskRoom.shortage")(function* (
   destination: Buffer,
@@ -104,7 +107,8 @@ const spaceAt = (directory: Buffer): Room.Space | undefined => {
     freeBytes: stats.blocks === 0n ? undefined : Number(free) * blockBytes,
     freeInodes: stats.files === 0n ? undefined : Number(stats.ffree),
     blockBytes: keepsBytes && blockBytes > 0 ? blockBytes : 1,
-    keepsBytes
+    keepsBytes,
+    sharesBlocks: sharing.has(Number(stats.type))
   }
 }
 

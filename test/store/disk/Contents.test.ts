@@ -20,11 +20,15 @@ const hashOf = (i: number): Uint8Array => {
   return i < 2 ? hash(content) : Blocks.hashOf(Blocks.ofContent(content, Blocks.bytesOf(content.length, 1432)))
 }
 
-/** A destination whose files were all hashed and found the same; `then` happens before the tree is committed. */
+/**
+ * A destination whose files were all hashed and found the same; `then` happens before the tree is committed, `first` before it is
+ * prepared.
+ */
 const finished = Effect.fnUntraced(function* (
   way: (typeof ways)[number],
   then: (top: string) => void,
-  mtimeSeconds = 1_600_000_000
+  mtimeSeconds = 1_600_000_000,
+  first: (top: string) => void = () => {}
 ) {
   const top = yield* directory
   for (const [i] of sizes.entries()) {
@@ -41,6 +45,7 @@ const finished = Effect.fnUntraced(function* (
     assert.deepStrictEqual(Buffer.from(hashes.get(i) ?? []), Buffer.from(hashOf(i)), `f${i}`)
     changes[i] = Compare.resolved(changes[i], true)
   }
+  first(top)
   yield* store.prepare(entries, { policy, changes })
   then(top)
   return (yield* store.finish).map(({ entry, reason }) => [entry, reason.includes("was changed")])
@@ -80,6 +85,33 @@ describe.for(ways)("$name", (way) => {
         ])
       }
       assert.deepStrictEqual(yield* finished(way, (top) => fs.rmSync(`${top}/f0`)), [[0, true]])
+    })
+  )
+
+  it.effect("what is touched after it was hashed gets the source's time only once it has been hashed again", () =>
+    Effect.gen(function* () {
+      const seconds = entries[0].metadata.mtimeSeconds
+      const timeOf = (top: string, i: number) => Math.floor(fs.statSync(`${top}/f${i}`).mtimeMs / 1000)
+      let times: ReadonlyArray<number> = []
+      let place = ""
+      const failures = yield* finished(
+        way,
+        (top) => {
+          place = top
+          times = [0, 1, 2].map((i) => timeOf(top, i))
+        },
+        77,
+        (top) => {
+          fs.chmodSync(`${top}/f1`, 0o600)
+          rewrite(`${top}/f2`, `x${contentOf(2).slice(1)}`)
+        }
+      )
+      assert.deepStrictEqual(failures, [[2, true]])
+      assert.deepStrictEqual(times, [seconds, 77, 77])
+      assert.deepStrictEqual(
+        [0, 1, 2].map((i) => timeOf(place, i)),
+        [seconds, seconds, 77]
+      )
     })
   )
 

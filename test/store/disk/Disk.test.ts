@@ -521,6 +521,33 @@ for (const way of ways) {
       })
     )
 
+    it.effect.runIf(canSwitchUser)("of a file of somebody else what is another is refused, and says so", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        fs.chownSync(base, 65_534, 65_534)
+        for (const name of ["mode", "time", "none"]) fs.writeFileSync(`${base}/${name}`, "x", { mode: 0o644 })
+        const entries = ["mode", "time", "none"].map((name) => file(name, 1))
+        const { mtimeSeconds } = entries[0].metadata
+        for (const name of ["mode", "none"]) fs.utimesSync(`${base}/${name}`, mtimeSeconds, mtimeSeconds + 0.123_456_7)
+        fs.chmodSync(`${base}/mode`, 0o600)
+        const policy = { ...Policy.defaults, compare: "Size" } as const
+        const refusals = yield* asNobody(
+          Effect.gen(function* () {
+            const store = yield* disk(base, way)
+            const changes = yield* store.survey(entries, policy)
+            return yield* store.prepare(entries, { policy, changes })
+          })
+        )
+        assert.deepStrictEqual(
+          refusals.map(({ entry, reason }) => [entry, reason]),
+          [
+            [0, "its mode cannot be set: operation not permitted (EPERM)"],
+            [1, "its time cannot be set: operation not permitted (EPERM)"]
+          ]
+        )
+      })
+    )
+
     it.effect.runIf(canSwitchUser)("a directory of somebody else fails its entries alone", () =>
       Effect.gen(function* () {
         const base = yield* directory
