@@ -136,7 +136,7 @@ const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, 
 })
 
 /** [F-11] Is the content still right? It may be asked several times. */
-const standing = (assembly: Assembly, reads: Options["reads"] = () => {}): Effect.Effect<boolean, StoreError> => {
+const isStillRight = (assembly: Assembly, reads: Options["reads"] = () => {}): Effect.Effect<boolean, StoreError> => {
   const total = Limits.looksAtStanding * assembly.size
   let done = 0
   const told = (bytes: number) => reads({ done: (done += bytes), total })
@@ -232,7 +232,7 @@ class Place {
       const scope = yield* Scope.make()
       const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
-      const isRight = standing(assembly, this.options.reads)
+      const isRight = isStillRight(assembly, this.options.reads)
       this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped, isRight)), scope, assembly }
       return { _tag: "Opened", held } as const
     })

@@ -23,8 +23,8 @@ export interface Closed {
   readonly silent: Audience
 }
 
-/** What is known of a file that is closed. */
-export interface Known {
+/** What is expected of the close of a file. */
+export interface Expected {
   /**
    * Of the manifest; failures beyond them, and questions that lead there, are a catcher's mistake.
    * Absent: any number.
@@ -37,8 +37,8 @@ export interface Known {
 }
 
 /** Closes a file. */
-export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, known: Known = {}) {
-  const { entries = 0xffff_ffff, patienceMillis } = known
+export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, expected: Expected = {}) {
+  const { entries = 0xffff_ffff, patienceMillis } = expected
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const done = new Map<number, Done>()
@@ -47,7 +47,7 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      const answers = yield* askFrom(file, from, audience, known)
+      const answers = yield* askFrom(file, from, audience, expected)
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer)
@@ -78,7 +78,7 @@ const askFrom = Effect.fnUntraced(function* (
   file: number,
   from: number,
   audience: Audience,
-  { patienceMillis, readBytes }: Known
+  { patienceMillis, readBytes }: Expected
 ) {
   const { ask } = yield* Asking
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()

@@ -240,7 +240,7 @@ export const surveyParts = 1024
 export const reusedBytes = 16 * 1024 * 1024
 /** And as long as what it has looked through is no more than the file's size times this. */
 export const reusedSizes = 16
-/** So often a file that others can write to is read at its commit, until it stands still. [F-11] */
+/** Times that a file to which others can write is read at its commit, at most. [F-11] */
 export const looksAtStanding = 3
 /** Items in one answer to Itemize: more than a datagram has room for. */
 export const itemsAnswered = 200

@@ -3,6 +3,7 @@
  * content, and the next session mends it. [F-11]
  */
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -11,6 +12,7 @@ import { reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import * as Errno from "../../system/Errno.ts"
+import * as Status from "../../system/Status.ts"
 import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import type { Failure } from "../../wire/Message.ts"
@@ -51,8 +53,16 @@ const openStanding = (site: Site, index: number) => {
     return undefined
   }
   tree.hold(spot.directory)
-  const otherTime = inventory.file(index).metadata.mtimeSeconds === 0 ? 1 : 0
-  return { descriptor: Descriptor.make(opened.success), spot, stats, tree, otherTime, isMixed: false }
+  const { metadata } = inventory.file(index)
+  const descriptor = Descriptor.make(opened.success)
+  const otherSeconds = otherTime(metadata.mtimeSeconds, policy.windowSeconds)
+  return { descriptor, spot, stats, tree, metadata, otherSeconds, isMixed: false, isDescribed: false }
+}
+
+/** A time that is not taken for the source's, nor for a newer one: 0, or a day before that. In seconds. */
+const otherTime = (sourceSeconds: number, windowSeconds: number): number => {
+  const apart = 86_400 + Math.max(0, windowSeconds)
+  return sourceSeconds > apart ? 0 : sourceSeconds - apart
 }
 
 /** Something else has the name by now. */
@@ -75,7 +85,15 @@ const prepare = Effect.fnUntraced(function* (site: Site, file: Standing, member:
   yield* Zeros.clear(site.libc, descriptor, member.extent)
   // XFS wants all of the range free, also what has its blocks already
   const from = member.extent === undefined && stats.blocks * 512 >= stats.size ? Math.min(stats.size, size) : 0
-  yield* Effect.onError(reserve(site, descriptor.fd, from, size), () => Effect.ignore(length(stats.size)))
+  yield* Effect.onError(reserve(site, descriptor.fd, from, size), () =>
+    Effect.ignore(
+      Effect.map(length(stats.size), () => {
+        if (member.extent !== undefined) return
+        fs.futimesSync(descriptor.fd, stats.atime, stats.mtime)
+        file.isMixed = false
+      })
+    )
+  )
 })
 
 /** Writes a file where it stands; undefined: it is to be made anew. */
@@ -110,14 +128,16 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
       yield* site.destination.stands
       if (skip(0)) return []
       for (let look = 0; look < Limits.looksAtStanding; look++) {
-        const { failures, isNamed } = yield* describe(site, index, file, size)
+        const { failures, isNamed } = yield* settle(site, index, file, size)
         if (!isNamed) return failures
         const before = yield* looking
+        yield* pastTick(before)
         const isWhole = (yield* isRight) && (yield* Effect.mapError(hasItsHoles(site, descriptor, member), failed))
         if (!isWhole) break
         // a write gives it another time
         if (!isSame(before, yield* looking)) continue
-        arrive(site, index, file)
+        file.isMixed = false
+        forEntry(failures, index, { path }, () => site.place(index, () => arrive(site, index, file)))
         return failures
       }
       return yield* failed(changedMeanwhile())
@@ -150,6 +170,14 @@ const keptOf = ({ partials }: Site, spot: Spot, member: Member) => {
 const mixed = ({ code, path, reason }: StoreError): StoreError =>
   new StoreError({ code, path, reason: `${reason}; it is of mixed content now` })
 
+/** The clock of a file system goes in steps. A write within the same step as the last one would not be seen. */
+const tickMillis = 20
+
+const pastTick = Effect.fnUntraced(function* ({ mtimeNs }: fs.BigIntStats) {
+  const age = (yield* Clock.currentTimeMillis) - Number(mtimeNs / 1_000_000n)
+  if (Math.abs(age) < tickMillis) yield* Effect.sleep(tickMillis)
+})
+
 /** Has nobody written to it in between? */
 const isSame = (before: fs.BigIntStats, now: fs.BigIntStats): boolean =>
   now.mtimeNs === before.mtimeNs && now.size === before.size
@@ -158,7 +186,7 @@ const isSame = (before: fs.BigIntStats, now: fs.BigIntStats): boolean =>
  * All of it has come: it gets its length and its metadata, before it is looked at for the last time. What is written to it from
  * then on gives it another time, and so is seen: by that look, or by the next session. [F-11]
  */
-const describe = Effect.fnUntraced(function* (site: Site, index: number, file: Standing, size: number) {
+const settle = Effect.fnUntraced(function* (site: Site, index: number, file: Standing, size: number) {
   const { descriptor } = file
   const { path } = site.inventory.file(index)
   const failures: Array<Failure> = []
@@ -173,7 +201,8 @@ const describe = Effect.fnUntraced(function* (site: Site, index: number, file: S
       site.place(index, () => {
         mustBeNamed(site, file)
         isNamed = true
-        site.describe.standing(descriptor.fd, site.inventory.file(index).metadata)
+        file.isDescribed = true
+        site.describe.standing(descriptor.fd, file.metadata)
       })
     )
   return { failures, isNamed }
@@ -191,16 +220,24 @@ const mustBeNamed = (site: Site, file: Standing): void => {
 }
 
 const arrive = (site: Site, index: number, file: Standing): void => {
-  file.isMixed = false
+  // it may have been replaced while it was read
+  mustBeNamed(site, file)
   site.inventory.arrive(index)
   site.partials.clear(ownOf(site, file))
 }
 
-/** One of mixed content gets a time that no session takes for right, or for newer: as old as can be. A failure has nobody left to be told. */
+/**
+ * One of mixed content gets a time that no session takes for right, or for newer. What has the source's time without us is right:
+ * another catcher of the destination has completed it. A failure has nobody left to be told.
+ */
 const letGo = (file: Standing): Effect.Effect<void> => {
-  const { descriptor, spot, tree } = file
+  const { descriptor, metadata, otherSeconds, spot, tree } = file
   const disown = () => {
-    if (file.isMixed) fs.futimesSync(descriptor.fd, file.otherTime, file.otherTime)
+    if (!file.isMixed) return
+    const now = Status.ofStats(fs.fstatSync(descriptor.fd, { bigint: true }))
+    // Node takes a negative number for now, and no text of one
+    const time = String(otherSeconds)
+    if (file.isDescribed || !Status.isSameTime(now, metadata)) fs.futimesSync(descriptor.fd, time, time)
   }
   return Effect.andThen(
     Effect.sync(() => void Result.try(disown)),

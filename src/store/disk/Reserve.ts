@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Descriptor from "../../system/Descriptor.ts"
 import type { Site } from "./Site.ts"
 
-/** Takes it from an offset to before another one. What is taken reads as zeros. Where the system or the file system cannot, none is taken. */
+/** Takes the room of a range of an open file. What is taken reads as zeros. Where the system or the file system cannot, none is taken. */
 export const reserve = (
   { describe, libc }: Site,
   fd: number,

@@ -202,7 +202,10 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
     if (isByContent && !contents.isKnown(index, seen)) return isHashed ? lose(index) : void toHash.push(index)
     const found = foundOf(site, entry, seen, describe.policy)
     if (!isByContent && inventory.isOther(index, found)) return lose(index)
-    if (inventory.isMisdescribed(index, found, site.isRoot)) putRight(index, entry)
+    if (!inventory.isMisdescribed(index, found, site.isRoot)) return
+    putRight(index, entry)
+    // it was touched again, and not described
+    if (isByContent && inventory.isUnchanged(index) && !contents.isKnown(index, looks.at(index))) lose(index)
   }
   const look = ({ _tag }: Entry, index: number) => {
     if (_tag === "Directory" || inventory.isUnchanged(index)) recheck(index, false)

@@ -521,6 +521,21 @@ for (const way of ways) {
       })
     )
 
+    it.effect.runIf(isRoot)("a mode that a new owner takes away is set again", () =>
+      Effect.gen(function* () {
+        const base = yield* directory
+        const entry = file("f", 1, { mode: 0o4755, uid: 0, gid: 0 })
+        fs.writeFileSync(`${base}/f`, "x")
+        fs.chownSync(`${base}/f`, 65_534, 65_534)
+        fs.chmodSync(`${base}/f`, 0o4755)
+        const store = yield* disk(base, way)
+        const policy = { ...Policy.defaults, compare: "Size" } as const
+        const changes = yield* store.survey([entry], policy)
+        assert.deepStrictEqual(yield* store.prepare([entry], { policy, changes }), [])
+        assert.deepStrictEqual([fs.statSync(`${base}/f`).uid, fs.statSync(`${base}/f`).mode & 0o7777], [0, 0o4755])
+      })
+    )
+
     it.effect.runIf(canSwitchUser)("of a file of somebody else what is another is refused, and says so", () =>
       Effect.gen(function* () {
         const base = yield* directory

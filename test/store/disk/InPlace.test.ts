@@ -1,7 +1,10 @@
 /** Large files that are written where they stand. [F-11] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { countOf } from "../../../src/protocol/Runs.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
@@ -16,6 +19,8 @@ import {
   directory,
   disk,
   file,
+  hardLink,
+  isRoot,
   modeOf,
   names,
   nanos,
@@ -41,6 +46,19 @@ const prepare = Effect.fnUntraced(function* (store: Store["Service"], tree: Read
   return changes
 })
 
+/** Times of its files go in ticks, as everywhere before Linux 6.13. */
+const ramfs = Effect.acquireRelease(
+  Effect.map(directory, (top) => {
+    fs.mkdirSync(`${top}/mount`)
+    execFileSync("mount", ["-t", "ramfs", "ramfs", `${top}/mount`], { stdio: "ignore" })
+    return `${top}/mount`
+  }),
+  (mount) => Effect.sync(() => execFileSync("umount", ["-l", mount]))
+)
+
+const canMount = isRoot && Exit.isSuccess(Effect.runSyncExit(Effect.scoped(ramfs)))
+if (!canMount) console.log("InPlace.test.ts: nothing can be mounted here: the test of coarse times is skipped")
+
 const inode = (path: string) => fs.lstatSync(path).ino
 
 /** What is held of the old version, and the first block, which is sent. */
@@ -53,8 +71,12 @@ const deliver = Effect.fnUntraced(function* (store: Store["Service"], then = () 
 }, Effect.scoped)
 
 describe.each(ways)("$name", (way) => {
-  const made = Effect.fnUntraced(function* (policy: Policy.Policy = inPlace, own = veto([])) {
-    const top = yield* directory
+  const made = Effect.fnUntraced(function* (
+    policy: Policy.Policy = inPlace,
+    own = veto([]),
+    place: typeof directory = directory
+  ) {
+    const top = yield* place
     fs.writeFileSync(`${top}/f`, older)
     fs.linkSync(`${top}/f`, `${top}/other name`)
     const store = yield* disk(top, way, undefined, { veto: own })
@@ -282,6 +304,51 @@ describe.each(ways)("$name", (way) => {
       }
     })
   )
+  it.effect("what takes its name, or its directory, while it is read once more is a failure", () =>
+    Effect.gen(function* () {
+      for (const [take, stays] of [
+        [(path: string) => (fs.writeFileSync(`${path} new`, "mine"), fs.renameSync(`${path} new`, path)), "mine"],
+        [(path: string) => fs.rmSync(path), undefined]
+      ] as const) {
+        const stage = yield* made()
+        const failures = Result.getOrThrow(yield* committing(stage, [take]))
+        assert.match(failures[0].reason, /it was replaced while it was received/)
+        const path = `${stage.top}/f`
+        assert.strictEqual(fs.existsSync(path) ? fs.readFileSync(path, "utf8") : undefined, stays)
+      }
+    })
+  )
+  it.effect("a hard link to it is made once it is whole", () =>
+    Effect.gen(function* () {
+      const stage = yield* made()
+      const tree = [entry, hardLink("twin", 0)]
+      yield* prepare(stage.store, tree)
+      yield* deliver(stage.store)
+      assert.deepStrictEqual(yield* stage.store.finish, [])
+      assert.strictEqual(inode(`${stage.top}/twin`), stage.before)
+    })
+  )
+  it.effect.runIf(canMount)("without times, a write within the tick of ours is found", () =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 5; i++) {
+        const stage = yield* made({ ...inPlace, leavesTimes: true }, veto([]), ramfs)
+        isRefused(yield* TestClock.withLive(committing(stage, [other(100)])))
+      }
+    })
+  )
+  it.effect("what another catcher of the destination has completed keeps its time", () =>
+    Effect.gen(function* () {
+      const { store, top } = yield* made()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* store.open(single([entry]), reusing(0, content))
+          yield* writer.write(0, content.subarray(0, block))
+          assert.deepStrictEqual((yield* deliver(store)).failures, [])
+        })
+      )
+      if (way.koffi) assert.strictEqual(nanos(`${top}/f`), nanosOf(entry.metadata))
+    })
+  )
   it.effect("what is written to a hole is no success [M-12]", () =>
     Effect.gen(function* () {
       if (!way.koffi) return
@@ -306,8 +373,8 @@ describe.each(ways)("$name", (way) => {
   it.effect("one that breaks off does not look like the source, nor newer", () =>
     Effect.gen(function* () {
       for (const [mtimeSeconds, seconds] of [
-        [5, 0],
-        [0, 1]
+        [1_600_000_000, 0],
+        [5, 5 - 86_400]
       ]) {
         const tree = [file("f", size, { mtimeSeconds, mtimeNanos: 0 })]
         const { store, top } = yield* made()
