@@ -22,7 +22,7 @@ export interface Check {
   readonly judge: (at: number, content: Uint8Array) => void
   /** Call when every page is held. */
   readonly isRight: (block: number) => boolean
-  /** All of it has to be hashed once more. */
+  /** All of which a hash is known has to be hashed once more. Call when every page is held. */
   readonly doubtAll: () => void
 }
 
@@ -66,7 +66,9 @@ export class ByTrailer implements Check {
     return Buffer.compare(Trailer.hashOf(this.hashes.whole(), block), told) === 0
   }
   doubtAll(): void {
-    this.proven.clear()
+    const isTold = (block: number) => Trailer.hashOf(this.trailer.whole(), block).some((byte) => byte !== 0)
+    // one that was not sent has no hash there [Y-13]
+    for (const block of this.proven) if (isTold(block)) this.proven.delete(block)
   }
 }
 
