@@ -438,6 +438,7 @@ export class Assembly {
     return Effect.gen({ self: this }, function* () {
       this.check.doubtAll()
       for (let block = 0; block < this.layout.blocks; block++) {
+        if (this.check.isProven(block)) continue
         told(Layout.blockBytes(this.layout, block))
         yield* this.borrowing(block, (bytes) =>
           Effect.map(this.writer.read(this.offset(block), bytes), () => this.judge(block, bytes))

@@ -232,8 +232,8 @@ class Place {
       const scope = yield* Scope.make()
       const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
-      const isRight = isStillRight(assembly, this.options.reads)
-      this.opened = { commit: Effect.suspend(() => writer.commit(assembly.skipped, isRight)), scope, assembly }
+      const commit = Effect.suspend(() => writer.commit(assembly.skipped, isStillRight(assembly, this.options.reads)))
+      this.opened = { commit, scope, assembly }
       return { _tag: "Opened", held } as const
     })
   }

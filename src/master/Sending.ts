@@ -16,6 +16,7 @@ import { Progress } from "../report/Progress.ts"
 import { Sender, Silence } from "../session/Session.ts"
 import { pathAt } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
+import { writesInPlace } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
 import { Closing } from "./Closing.ts"
@@ -136,7 +137,7 @@ const giveUp = Effect.fnUntraced(function* (
 
 /** [F-11] What a catcher may read of it before the commit. */
 const rereadBytes = ({ policy }: Ledger, { kind, size }: CarriedFile): number | undefined =>
-  policy?.isInPlace === true && kind === "Single" ? Limits.looksAtStanding * size : undefined
+  writesInPlace(policy) && kind === "Single" ? Limits.looksAtStanding * size : undefined
 
 /**
  * Closes a file at catchers that hold all of it; those that have not answered within a barrier's

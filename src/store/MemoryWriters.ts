@@ -11,6 +11,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
+import { writesInPlace } from "../tree/Policy.ts"
 import { Carried, carriedOf } from "../tree/Holes.ts"
 import { fileBytes, inFile, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
@@ -93,7 +94,7 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
 
 /** What a disk writes in place is made anew here, and read once more all the same. [F-11] */
 const isInPlace = ({ policy, volume }: MemorySite, entry: Entry): boolean =>
-  policy.isInPlace && policy.backup === undefined && volume.find(pathOf(entry))?._tag === "File"
+  writesInPlace(policy) && volume.find(pathOf(entry))?._tag === "File"
 
 const mustBe = <A>(isRight: Effect.Effect<boolean, StoreError>, entry: Entry, then: Effect.Effect<A, StoreError>) =>
   Effect.flatMap(isRight, (right) => (right ? then : Effect.fail(at(entry, changedMeanwhile()))))

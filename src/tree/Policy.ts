@@ -73,6 +73,10 @@ export const noWishes: Readonly<Record<Wish, boolean>> = {
 export const keeps = (policy: Policy | undefined): boolean =>
   policy !== undefined && (policy.keepsNewer || policy.onlyExisting || policy.keepsExisting)
 
+/** Are files that travel alone written where they stand? What is kept of the old one needs its room anyway. [F-11] */
+export const writesInPlace = (policy: Policy | undefined): boolean =>
+  policy?.isInPlace === true && policy.backup === undefined
+
 /** As `rsync -a` decides. */
 export const defaults: Policy = {
   ...noWishes,

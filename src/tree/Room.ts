@@ -8,7 +8,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "./Entry.ts"
 import { carriedBytes } from "./Holes.ts"
 import { travelsAlone } from "./Plan.ts"
-import type { Policy } from "./Policy.ts"
+import { type Policy, writesInPlace } from "./Policy.ts"
 
 /** The file that has an entry's name now: its size, and the bytes that it gives back when it is replaced. */
 export interface Standing {
@@ -27,11 +27,10 @@ export interface Need {
  */
 export type Replacing = "Anew" | "Sharing" | "InPlace"
 
-/** What a policy does. What is kept of a file as a backup needs its room anyway. */
+/** What a policy does. */
 export const replacingOf = (policy: Policy | undefined): Replacing => {
-  if (policy === undefined) return "Anew"
-  if (policy.isInPlace && policy.backup === undefined) return "InPlace"
-  return policy.sendsWhole || policy.preallocates ? "Anew" : "Sharing"
+  if (writesInPlace(policy)) return "InPlace"
+  return policy === undefined || policy.sendsWhole || policy.preallocates ? "Anew" : "Sharing"
 }
 
 /** The room that is free; undefined: there is no limit. */
@@ -93,10 +92,14 @@ const bytesNeeded = (needs: ReadonlyArray<Need>, space: Space, replacing: Replac
   return Math.max(total, alone - givenBack)
 }
 
-/** Does it stand beside the one that it replaces, with blocks of its own? */
+/** Does it stand beside the one that it replaces? */
+const standsBeside = (entry: FileEntry, replacing: Replacing): boolean =>
+  !(replacing === "InPlace" && travelsAlone(entry))
+
+/** With blocks of its own? */
 const needsRoomTwice = (entry: FileEntry, { sharesBlocks = false }: Space, replacing: Replacing): boolean => {
-  if (replacing === "InPlace") return !travelsAlone(entry)
-  return !(replacing === "Sharing" && sharesBlocks && carriedBytes(entry) >= Limits.deltaBytes)
+  const shares = replacing === "Sharing" && sharesBlocks && carriedBytes(entry) >= Limits.deltaBytes
+  return standsBeside(entry, replacing) && !shares
 }
 
 type FileEntry = Extract<Entry, { readonly _tag: "File" }>
@@ -111,8 +114,7 @@ const inodesNeeded = (needs: ReadonlyArray<Need>, replacing: Replacing): number 
   for (const { entry, standing } of needs) {
     if (entry._tag === "HardLink") continue
     if (standing === undefined) names++
-    else if (entry._tag === "File" && standing.size !== entry.size && !(replacing === "InPlace" && travelsAlone(entry)))
-      replaced = 1
+    else if (entry._tag === "File" && standing.size !== entry.size && standsBeside(entry, replacing)) replaced = 1
   }
   return Math.max(names, replaced)
 }

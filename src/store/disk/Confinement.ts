@@ -134,6 +134,12 @@ export const openToLook = (spot: Spot): number => fs.openSync(pathOf(spot), look
 /** Are both the same file, whatever its name? */
 export const isSameFile = (a: fs.BigIntStats, b: fs.BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
 
+/** Is that still the name of the open file? */
+export const isNameOf = (spot: Spot, fd: number): boolean => {
+  const named = look(pathOf(spot))
+  return named !== undefined && isSameFile(named, fs.fstatSync(fd, { bigint: true }))
+}
+
 /** Where the attributes of a directory are. */
 export const placeOf = ({ self }: Directory, { handles }: Tree): Place => ({ path: self, follow: handles })
 

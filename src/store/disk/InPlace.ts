@@ -15,6 +15,7 @@ import * as Errno from "../../system/Errno.ts"
 import * as Status from "../../system/Status.ts"
 import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
+import { writesInPlace } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
 import { changedMeanwhile, outside, refusal } from "../Reasons.ts"
 import { type FileWriter, StoreError } from "../Store.ts"
@@ -31,8 +32,7 @@ import * as Zeros from "./Zeros.ts"
 const openStanding = (site: Site, index: number) => {
   const { describe, destination, inventory, user, veto } = site
   const { policy } = describe
-  // what is kept of the old one needs its room anyway
-  if (!policy.isInPlace || policy.backup !== undefined || site.shared.has(index)) return undefined
+  if (!writesInPlace(policy) || site.shared.has(index)) return undefined
   const refused = inventory.refusal(index)
   if (refused !== undefined) throw refused
   const spot = destination.spot(inventory.file(index).path)
@@ -74,26 +74,20 @@ type Standing = NonNullable<ReturnType<typeof openStanding>>
 const prepare = Effect.fnUntraced(function* (site: Site, file: Standing, member: Member) {
   const { descriptor, stats } = file
   const size = fileBytes(member)
-  const length = (bytes: number) =>
-    Effect.try({
-      try: () => fs.ftruncateSync(descriptor.fd, bytes),
-      catch: (cause) => cause as NodeJS.ErrnoException
-    })
+  const change = (change: () => void) => Effect.try({ try: change, catch: (cause) => cause as NodeJS.ErrnoException })
   file.isMixed = stats.size < size || member.extent !== undefined
-  if (stats.size < size) yield* length(size)
+  if (stats.size < size) yield* change(() => fs.ftruncateSync(descriptor.fd, size))
   // where the source has holes there are zeros from now on
   yield* Zeros.clear(site.libc, descriptor, member.extent)
   // XFS wants all of the range free, also what has its blocks already
   const from = member.extent === undefined && stats.blocks * 512 >= stats.size ? Math.min(stats.size, size) : 0
-  yield* Effect.onError(reserve(site, descriptor.fd, from, size), () =>
-    Effect.ignore(
-      Effect.map(length(stats.size), () => {
-        if (member.extent !== undefined) return
-        fs.futimesSync(descriptor.fd, stats.atime, stats.mtime)
-        file.isMixed = false
-      })
-    )
-  )
+  const undo = change(() => {
+    fs.ftruncateSync(descriptor.fd, stats.size)
+    if (member.extent !== undefined) return
+    fs.futimesSync(descriptor.fd, stats.atime, stats.mtime)
+    file.isMixed = false
+  })
+  yield* Effect.onError(reserve(site, descriptor.fd, from, size), () => Effect.ignore(undo))
 })
 
 /** Writes a file where it stands; undefined: it is to be made anew. */
@@ -214,8 +208,7 @@ const ownOf = ({ destination }: Site, { spot }: Standing) => ({
 })
 
 const mustBeNamed = (site: Site, file: Standing): void => {
-  const named = Confinement.look(Confinement.pathOf(ownOf(site, file)))
-  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(file.descriptor.fd, { bigint: true })))
+  if (!Confinement.isNameOf(ownOf(site, file), file.descriptor.fd))
     throw refusal("ESTALE", "it was replaced while it was received")
 }
 
@@ -239,11 +232,8 @@ const letGo = (file: Standing): Effect.Effect<void> => {
     const time = String(otherSeconds)
     if (file.isDescribed || !Status.isSameTime(now, metadata)) fs.futimesSync(descriptor.fd, time, time)
   }
-  return Effect.andThen(
-    Effect.sync(() => void Result.try(disown)),
-    Effect.andThen(
-      descriptor.close,
-      Effect.sync(() => tree.release(spot.directory))
-    )
+  return Effect.sync(() => void Result.try(disown)).pipe(
+    Effect.andThen(descriptor.close),
+    Effect.andThen(Effect.sync(() => tree.release(spot.directory)))
   )
 }

@@ -194,10 +194,8 @@ const commit = ({ changes, describe, destination, inventory, replaced }: Site, f
   const { descriptor, entry, index, spot, temporary } = file
   const directory = destination.still(spot.directory)
   const from = { directory, name: temporary.name }
-  const named = Confinement.look(Confinement.pathOf(from))
-  if (named === undefined || !Confinement.isSameFile(named, fs.fstatSync(descriptor.fd, { bigint: true }))) {
+  if (!Confinement.isNameOf(from, descriptor.fd))
     throw refusal("ESTALE", "its temporary file was replaced while it was received")
-  }
   const own = describe.ownAt({ directory, name: spot.name })
   const described = Result.try(() => describe.file(descriptor.fd, entry.metadata, own))
   replaced.taking({ directory, name: spot.name }, () => changes.moveOver(from, spot.name))
