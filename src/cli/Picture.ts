@@ -107,12 +107,17 @@ const speedOf = (view: View): string => {
   return rate === undefined ? "" : `  ${Format.rate(rate).padStart(9)}`
 }
 
+/** Is it known what is lacked? Before that there is no part of it. */
+const isUnknown = (tick: Of<"Tick">): boolean => tick.phase === "Comparing" && tick.total === 0
+
 const howFar = (view: View, tick: Of<"Tick">): string => {
+  if (isUnknown(tick)) return leftOf(view, tick)
   const much = `${Format.bytes(tick.bytes)} of ${Format.bytes(tick.total)}`
   return `${percentOf(tick).trim()}: ${much}${speedOf(view).replace(/^ +/, ", ")}, ${leftOf(view, tick)}`
 }
 
 const bar = (view: View, tick: Of<"Tick">, columns: number): string => {
+  if (isUnknown(tick)) return leftOf(view, tick)
   const percent = percentOf(tick)
   const left = leftOf(view, tick)
   const much = `${Format.bytes(tick.bytes)} of ${Format.bytes(tick.total)}`
@@ -139,7 +144,7 @@ const paceOf = (tick: Of<"Tick">): string => {
 // ---- catchers ----
 
 const catchers = (tick: Of<"Tick">, rows: number): ReadonlyArray<string> => {
-  if (tick.catchers.length <= catcherLines) return tick.catchers.map(line(tick.catchers, tick.total))
+  if (tick.catchers.length <= catcherLines) return tick.catchers.map(line(tick.catchers, tick))
   const counts = Object.entries(Words.stateWords)
     .map(([state, word]) => [tick.catchers.filter((one) => one.state === state).length, word] as const)
     .filter(([n]) => n > 0)
@@ -150,17 +155,17 @@ const catchers = (tick: Of<"Tick">, rows: number): ReadonlyArray<string> => {
     .slice(0, rows)
   return [
     `  ${Format.plural(tick.catchers.length, "catcher")}: ${counts.join(", ")}${slowest.length > 0 ? "; the slowest:" : ""}`,
-    ...slowest.map(line(slowest, tick.total))
+    ...slowest.map(line(slowest, tick))
   ]
 }
 
 const nameColumns = 24
 
-const line = (all: ReadonlyArray<Progress.CatcherView>, total: number) => {
+const line = (all: ReadonlyArray<Progress.CatcherView>, tick: Of<"Tick">) => {
   const widest = Math.min(nameColumns, Math.max(...all.map((one) => Format.width(Format.name(one.id)))))
   return (one: Progress.CatcherView): string => {
     const id = Format.pad(Format.fit(Format.name(one.id), widest), widest)
-    const percent = `${Format.percent(one.bytes, total)} %`.padStart(5)
+    const percent = (isUnknown(tick) ? "" : `${Format.percent(one.bytes, tick.total)} %`).padStart(5)
     const { looking } = one
     const why = one.straggled === undefined ? "" : `: ${one.straggled}`
     const state =

@@ -21,7 +21,7 @@ import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
 import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
-import { Delivery } from "./Delivery.ts"
+import { Delivery, type Holders } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
 import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -81,9 +81,11 @@ export const sendFile = Effect.fnUntraced(function* (
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
-  const close = (complete: Audience, isLate: boolean) => closeAt(shared, carried, owed, complete, isLate)
+  const close = (holders: Holders) => closeAt(shared, carried, owed, holders)
+  // what is read once more for long has questions of its own
+  const atOnce = rereadBytes(ledger, carried) === undefined ? { closing } : {}
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
-  const delivery = new Delivery({ ledger, repair, carried, content, close })
+  const delivery = new Delivery({ ledger, repair, carried, content, close, ...atOnce })
   const delivering = Effect.suspend(() => {
     audience = closing.ready(owed())
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
@@ -144,20 +146,21 @@ const rereadBytes = ({ policy }: Ledger, { kind, size }: CarriedFile): number | 
  * time, unless it is late.
  */
 const closeAt = Effect.fnUntraced(
-  function* (shared: Shared, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
+  function* (shared: Shared, carried: CarriedFile, owed: () => Audience, { closed: before, isLate, slots }: Holders) {
     const { closing, ledger } = shared
     const { awayMillis } = yield* Silence
     const patienceMillis = isLate ? undefined : awayMillis
-    closing.asks(carried.file, complete)
+    closing.asks(carried.file, slots)
     const entries = ledger.entries.length
-    const closed = yield* Close.close(carried.file, complete, {
+    const closed = yield* Close.close(carried.file, slots, {
       entries,
       patienceMillis,
+      closed: before,
       readBytes: rereadBytes(ledger, carried)
     })
     closing.answered(
       carried.file,
-      complete.filter((slot) => !closed.silent.includes(slot))
+      slots.filter((slot) => !closed.silent.includes(slot))
     )
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)

@@ -101,7 +101,8 @@ const toSend = (report: Report): { readonly bytes: number; readonly what: (isPar
   if (selected === undefined || isWhole(selected, report))
     return { bytes: report.bytes, what: (isPart) => `${tree(report)}${isPart ? "" : unheld(report)}` }
   const files = selected.files === 0 ? nothing : Format.plural(selected.files, "file")
-  return { bytes: selected.bytes, what: () => `${files} of ${tree(report)}` }
+  const what = `${files} of ${tree(report)}`
+  return { bytes: selected.bytes, what: (isPart) => (isPart ? `what was lacked (${what})` : what) }
 }
 
 /** Names that are gone, at all catchers of the report together. */

@@ -84,11 +84,18 @@ class Echoes {
   }
 }
 
-interface Sender {
+/** The catcher that an answer is from, and its session. */
+export interface Sender {
   readonly session: bigint
   readonly slot: number
   readonly incarnation: number
 }
+
+const closeOk = (sender: Sender, file: number, from: number): Message => ({
+  ...{ _tag: "CloseOk", ...sender, file, from },
+  failures: [],
+  next: undefined
+})
 
 const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<Message> => {
   switch (said._tag) {
@@ -100,7 +107,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
       ]
     case "Eof":
       return dice.hits(0.5)
-        ? [{ _tag: "Complete", ...sender, file: said.file, held: 1 }]
+        ? [said.closes ? closeOk(sender, said.file, 0) : { _tag: "Complete", ...sender, file: said.file, held: 1 }]
         : [
             {
               _tag: "Missing",
@@ -116,7 +123,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
             }
           ]
     case "Close":
-      return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures: [], next: undefined }]
+      return [closeOk(sender, said.file, said.from)]
     case "Survey":
       return [
         {

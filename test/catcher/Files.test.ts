@@ -37,7 +37,8 @@ const eof = (round: number): FileState.Event => ({
   first: 0,
   count: layout.pages,
   root,
-  counts: false
+  counts: false,
+  closes: false
 })
 const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
@@ -305,7 +306,8 @@ describe("CatchFiles", () => {
         first: 0,
         count: layout.pages,
         root: undefined,
-        counts: false
+        counts: false,
+        closes: false
       })
       assert.deepStrictEqual(answer._tag === "Missing" && answer.runs[0], 0)
       yield* pages(all)

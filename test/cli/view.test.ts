@@ -260,6 +260,14 @@ describe("the picture", () => {
     )
   })
 
+  it("before anything is known of what is lacked there is no part of it", () => {
+    const comparing = { ...tick(2, 0, [view("berta", 0)]), total: 0, phase: "Comparing" } as Progress.Event
+    const [state] = fold([started, comparing])
+    const lines = Picture.picture(state, { columns: 100, rows: 24 })
+    assert.strictEqual(lines[0], "comparing")
+    assert.notInclude(lines.join(), "%")
+  })
+
   it("while catchers look through older versions, and how far each is: no time is guessed", () => {
     const looking = { bytes: 1_000_000, total: 4_000_000 }
     const one = { ...view("berta", 0), looking }
@@ -441,7 +449,7 @@ describe("the summary", () => {
     const pages = { needed: 700, sent: 70, repaired: 0, parity: 0 }
     assert.strictEqual(
       Summary.lines({ ...report, selected, pages }, "Send", false)[0],
-      "sent 10 % of 2 files of 3 files, 2 directories, 1 link: 100 kB in 1.5 s, 66.7 kB/s"
+      "sent 10 % of what was lacked (2 files of 3 files, 2 directories, 1 link): 100 kB in 1.5 s, 66.7 kB/s"
     )
   })
 

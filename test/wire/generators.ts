@@ -76,6 +76,7 @@ const Parts = Schema.Struct({
       count: int(0, Limits.spanPages),
       rooted: Schema.Boolean,
       counts: Schema.Boolean,
+      closing: Schema.Boolean,
       audience
     }),
     Schema.TaggedStruct("Digests", {
@@ -195,8 +196,14 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...answer, session, file: 0, items }
     }
     case "Eof": {
-      const { rooted, ...eof } = message
-      return { ...eof, session, root: rooted ? root : undefined, audience: asked(message.audience) }
+      const { closing, rooted, ...eof } = message
+      return {
+        ...eof,
+        session,
+        root: rooted ? root : undefined,
+        closes: rooted && closing,
+        audience: asked(message.audience)
+      }
     }
     case "Abort": {
       const { file, isPutOff } = message
