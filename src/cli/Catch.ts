@@ -26,6 +26,7 @@ export interface Input extends Session.Talk, Keyring.Given, Choosing.Vetoing, Pi
   readonly onStart: string | undefined
   readonly onComplete: string | undefined
   readonly fsync: boolean
+  readonly fakeSuper: boolean
   readonly noPartial: boolean
   readonly partialDir: string | undefined
   readonly waitMillis: number | undefined
@@ -79,7 +80,14 @@ export const catching = Effect.fn("cli.catch")(function* (input: Input, given?: 
   const layersOn = (network: Network, checked: Checked) =>
     Layer.mergeAll(
       machine.catcher({ ...input.group, transport: input.transport, network, follows: input.network, ttl: 1 }),
-      machine.store(input.destination, { owner: ownerOf(network), checked, veto, syncs: input.fsync, partials }),
+      machine.store(input.destination, {
+        owner: ownerOf(network),
+        checked,
+        veto,
+        syncs: input.fsync,
+        fakesSuper: input.fakeSuper,
+        partials
+      }),
       Layer.provideMerge(
         Layer.mergeAll(stage.layer, Watching.counted(input)),
         Reporter.layer({

@@ -45,6 +45,7 @@ export interface Chosen {
   readonly xattrs: boolean
   readonly acls: boolean
   readonly archiveAll: boolean
+  readonly fakeSuper: boolean
   readonly noHardLinks: boolean
 }
 
@@ -140,6 +141,7 @@ const ruled = Effect.fnUntraced(function* (
     hasSpecials: !input.noSpecials && !input.noD,
     hasDevices: !input.noDevices && !input.noD,
     ...carryingOf(input),
+    fakesSuper: input.fakeSuper,
     wished: yield* Describing.wishedOf(input)
   } satisfies Choice
 })

@@ -217,6 +217,10 @@ const described = {
     "X"
   ),
   acls: given("acls", "ACLs are carried", "A"),
+  fakeSuper: given(
+    "fake-super",
+    "SOURCE's owners, modes and devices are those that rsync or catch --fake-super has kept"
+  ),
   archiveAll: given("archive-all", "All that an installed system has: -X -A, and what is carried anyway"),
   noPerms: given("no-perms", "Modes are not carried: what is there keeps its own, what is new goes by umask"),
   executability: given("executability", "With --no-perms: whether a file can be executed is carried all the same", "E"),
@@ -352,6 +356,10 @@ export const catching = {
     parse: Parse.deletions
   }),
   fsync: given("fsync", "A file is there only when the disk has it, whatever the master asks for"),
+  fakeSuper: given(
+    "fake-super",
+    "Keep owners, modes and devices that only root can make in extended attributes, as rsync --fake-super does"
+  ),
   noPartial: given("no-partial", "Keep nothing of a large file that has not arrived whole"),
   partialDir: parsed("partial-dir", {
     metavar: "DIR",

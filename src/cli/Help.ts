@@ -45,7 +45,7 @@ const sending: ReadonlyArray<Group> = [
   {
     title: "Modes, owners and times",
     names: [
-      ...["xattrs", "acls", "archive-all"],
+      ...["xattrs", "acls", "archive-all", "fake-super"],
       ...["chmod", "chown", "usermap", "groupmap", "no-perms", "executability", "no-owner", "no-group"],
       ...["no-times", "omit-dir-times", "omit-link-times"]
     ]
@@ -70,7 +70,7 @@ const groups: { readonly [command: string]: ReadonlyArray<Group> } = {
   catch: [
     {
       title: "Sessions",
-      names: ["serve", "wait", "id", "on-start", "on-complete", "fsync", "partial-dir", "no-partial"]
+      names: ["serve", "wait", "id", "on-start", "on-complete", "fsync", "fake-super", "partial-dir", "no-partial"]
     },
     { title: "What no master may do", names: ["protect", "protect-from", "no-delete", "max-delete"] },
     network,

@@ -61,7 +61,7 @@ const caught = Effect.fnUntraced(function* (line: string) {
       ...{ key: undefined, phrase: undefined, insecure: false },
       ...{ protect: [], protectFrom: [], noDelete: false, maxDelete: undefined },
       ...{ onStart: undefined, onComplete: undefined, metrics: undefined },
-      ...{ serve: false, fsync: false, noPartial: false, partialDir: undefined },
+      ...{ serve: false, fsync: false, fakeSuper: false, noPartial: false, partialDir: undefined },
       ...{ timeoutMillis, transport, waitMillis, id: name, group: { group, port } },
       network: yield* networkTo(master),
       destination: yield* Effect.fromResult(destinationIn(machine.homeDirectory, told.destination))

@@ -21,10 +21,11 @@ export class Reader {
   private readonly sets = new Map<string, Attributes.Attributes>()
   private bytes = 0
 
-  constructor(libc: Option.Option<Calls>, wish: Attributes.Carrying) {
+  /** `seesAll`: also what only root reads. */
+  constructor(libc: Option.Option<Calls>, wish: Attributes.Carrying, seesAll = process.geteuid?.() === 0) {
     this.calls = Opt.getOrUndefined(libc)?.attributes
     this.wish = wish
-    this.isCarried = Attributes.carried(wish, process.geteuid?.() === 0)
+    this.isCarried = Attributes.carried(wish, seesAll)
     this.carriesAll = [Attributes.accessAcl, Attributes.capability].every(this.isCarried)
   }
 

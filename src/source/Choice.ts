@@ -42,6 +42,8 @@ export interface Choice {
   /** What of extended attributes is sent. */
   readonly carriesAttributes: boolean
   readonly carriesAcls: boolean
+  /** Files are what `--fake-super` has kept in their attributes. */
+  readonly fakesSuper: boolean
   /** Metadata is sent as that. */
   readonly wished: Wished
   /**
@@ -69,6 +71,7 @@ export const everything: Choice = {
   hasDevices: true,
   carriesAttributes: false,
   carriesAcls: false,
+  fakesSuper: false,
   wished: asIs
 }
 

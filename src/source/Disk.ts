@@ -18,6 +18,7 @@ import * as Limits from "../protocol/Limits.ts"
 import * as Descriptor from "../system/Descriptor.ts"
 import * as Errno from "../system/Errno.ts"
 import type { FileCalls } from "../system/FileCalls.ts"
+import * as FakeSuper from "../system/FakeSuper.ts"
 import { type Calls, filesOf, Libc } from "../system/Libc.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
@@ -63,17 +64,22 @@ const make = Effect.fn("DiskSource.make")(function* (
   choice: Choice,
   copyBytes: number
 ) {
-  const libc = yield* Libc
+  const libc = choice.fakesSuper ? Option.map(yield* Libc, FakeSuper.seen) : yield* Libc
   const look = looking(libc)
   for (const source of sources) yield* lookAt(source, choice, look)
-  if (areCarried(choice) && Option.getOrUndefined(libc)?.attributes === undefined) {
+  if ((areCarried(choice) || choice.fakesSuper) && Option.getOrUndefined(libc)?.attributes === undefined) {
     const refusal = Errno.refusal("ENOSYS", "extended attributes can be read on Linux alone, with the package koffi")
     return yield* new SourceError({ path: display(sources[0]?.path ?? Buffer.alloc(0)), ...refusal })
   }
   const files = new Files(yield* Effect.scope, copyBytes, choice, libc)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk(choice, look, new Budget(libc), new Attributes.Reader(libc, choice))
+    const walk = new Walk(
+      choice,
+      look,
+      new Budget(libc),
+      new Attributes.Reader(libc, choice, choice.fakesSuper || undefined)
+    )
     for (const source of sources) yield* walk.walk(source)
     const { entries, places } = choice.prunesEmpty ? pruned(walk) : walk
     files.begin(entries, places)

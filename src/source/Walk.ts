@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { enter, type Filter, isExcluded, resolved } from "../filter/Filter.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { targetAt } from "../system/FakeSuper.ts"
 import * as Status from "../system/Status.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { Packing } from "../tree/Manifest.ts"
@@ -69,7 +70,10 @@ const lookedAt = (look: Look, path: string, relative: string, choice: Choice): L
 }
 
 const isFollowed = (path: string, relative: string, { followsLinks, followsUnsafe }: Choice): boolean =>
-  followsLinks || (followsUnsafe && isUnsafe(fs.readlinkSync(ofKey(path), "latin1"), relative))
+  (followsLinks || (followsUnsafe && isUnsafe(keyOf(targetAt(ofKey(path))), relative))) && isLink(path)
+
+/** The system follows no file that stands for one. */
+const isLink = (path: string): boolean => fs.lstatSync(ofKey(path)).isSymbolicLink()
 
 /** The status of what a path leads to. */
 const followed = (path: string): Status.Status => Status.ofStats(fs.statSync(ofKey(path), { bigint: true }))
@@ -279,7 +283,7 @@ export class Walk {
     if (status.kind !== "Symlink") return true
     if (!hasLinks || !leavesOutUnsafe) return hasLinks
     // one that is gone meanwhile is no entry, whatever it was
-    const target = Result.try(() => fs.readlinkSync(ofKey(path), "latin1"))
+    const target = Result.try(() => keyOf(targetAt(ofKey(path))))
     return Result.isFailure(target) || !isUnsafe(target.success, relative)
   }
 
@@ -403,7 +407,7 @@ const entryOf = (
       return data === undefined ? file : { ...file, data }
     }
     case "Symlink":
-      return { _tag: "Symlink", path, metadata, target: fs.readlinkSync(ofKey(own), { encoding: "buffer" }) }
+      return { _tag: "Symlink", path, metadata, target: targetAt(ofKey(own)) }
     case "Other":
       return "what is of its type is not sent"
   }

@@ -19,7 +19,7 @@ export type Attributes = ReadonlyArray<Attribute>
 
 /** The ACL of anything but a symbolic link, and that which what is made in a directory inherits. */
 export const accessAcl = "system.posix_acl_access"
-const defaultAcl = "system.posix_acl_default"
+export const defaultAcl = "system.posix_acl_default"
 
 /** Is it an ACL? */
 export const isAcl = (name: string): boolean => name === accessAcl || name === defaultAcl

@@ -53,6 +53,8 @@ export interface Host {
   readonly vetoed?: (veto: Veto) => void
   /** Hears whether its store waits for the disk. */
   readonly synced?: (syncs: boolean | undefined) => void
+  /** Hears whether it keeps in attributes what only root may set. */
+  readonly faked?: (fakesSuper: boolean | undefined) => void
   /** Is told where a catcher keeps files in part. */
   readonly kept?: (partials: Where | undefined) => void
   /** What the system says of the machine. */
@@ -76,6 +78,7 @@ const machine = ({
   name = "a",
   network,
   skipped = [],
+  faked,
   kept,
   surroundings = well,
   synced,
@@ -110,7 +113,8 @@ const machine = ({
       chosen(choice, sources)
       return Layer.effect(Source, Effect.fail(new SourceError({ code: "ENOENT", path: "it", reason: "was chosen" })))
     },
-    store: (_destination, { partials, syncs, veto = none } = {}) => {
+    store: (_destination, { fakesSuper, partials, syncs, veto = none } = {}) => {
+      faked?.(fakesSuper)
       synced?.(syncs)
       kept?.(partials)
       vetoed?.(veto)

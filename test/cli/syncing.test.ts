@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Choice } from "../../src/source/Choice.ts"
 import { policyOf } from "../../src/cli/Send.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
@@ -72,6 +73,23 @@ describe("a wish that has an option", () => {
         const input: Partial<Parameters<typeof policyOf>[0]> = { windowSeconds: 0, [name]: isGiven }
         assert.strictEqual(Result.getOrThrow(policyOf(input as Parameters<typeof policyOf>[0], []))[wish], isGiven)
       }
+    })
+  )
+})
+
+describe("--fake-super", () => {
+  it.effect.each([
+    [[], false],
+    [["--fake-super"], true]
+  ] as const)("%j: of a catcher's store, and of what a master reads", ([words, expected]) =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      const heard: Array<boolean | undefined> = []
+      const faked = (fakesSuper: boolean | undefined) => heard.push(fakesSuper)
+      yield* inTime(mrsync({ network, faked }, "catch", "--insecure", "--wait", "1", ...words, "DEST"))
+      const chosen = (choice: Choice | undefined) => heard.push(choice?.fakesSuper)
+      yield* mrsync({ network, chosen }, "send", "--insecure", ...words, "s/")
+      assert.deepStrictEqual(heard, [expected, expected])
     })
   )
 })

@@ -66,6 +66,53 @@ describe.skipIf(Lab.unavailable !== undefined || !hasAcls || process.geteuid?.()
   )
 })
 
+describe.skipIf(Lab.unavailable !== undefined || !hasAcls || process.geteuid?.() !== 0)("--fake-super", () => {
+  /** As rsync would leave it there, which keeps it in attributes as well. */
+  const rsyncSays = (from: string, at: string, ...options: ReadonlyArray<string>) =>
+    Lab.rsyncSays(`${from}/`, `${at}/`, "-AXS", "--devices", "--specials", ...options)
+
+  it.live("a system is kept by a catcher that may give nothing away, and comes back from there", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const lab = yield* Lab.make(1)
+        const source = Trees.system(join(lab.folder, "source"))
+        const [kept, back] = ["kept", "back"].map((name) => join(lab.folder, name))
+        const session = Effect.fnUntraced(function* (to: Lab.Running, ...args: ReadonlyArray<string>) {
+          yield* to.says("Waiting")
+          const options = ["--json", "--catchers", "1", "--delete", "--archive-all"]
+          const master = yield* lab.mrsync("m", "send", ...options, ...args).ended
+          assert.strictEqual(master.status, 0, master.err)
+          assert.strictEqual((yield* to.ended).status, 0)
+          return master.report
+        })
+        const powerless = ["setpriv", "--bounding-set", "-all", process.execPath, Lab.program]
+        const keeping = () => lab.exec("c1", ...powerless, "catch", "--json", "--id", "c1", "--fake-super", kept)
+        yield* session(keeping(), `${source}/`)
+        assert.strictEqual(rsyncSays(source, kept, "-M--fake-super"), "")
+        assert.notStrictEqual(rsyncSays(source, kept), "")
+        assert.isTrue(fs.lstatSync(join(kept, "dev/null")).isFile())
+        assert.strictEqual(fs.statSync(join(kept, "home/user")).uid, 0)
+        // what differs is seen through what is kept
+        execFileSync("chown", ["7:8", join(source, "usr/bin/sudo")])
+        fs.chmodSync(join(source, "usr/bin/sudo"), 0o2711)
+        fs.rmSync(join(source, "dev/tty"))
+        execFileSync("mknod", [join(source, "dev/tty"), "c", "5", "1"])
+        fs.rmSync(join(source, "etc/mtab"))
+        fs.writeFileSync(join(source, "etc/mtab"), "no link any more")
+        Trees.attribute(join(source, "etc/passwd"), "trusted.origin", Buffer.from("only root"))
+        const again = yield* session(keeping(), `${source}/`)
+        assert.strictEqual(rsyncSays(source, kept, "-M--fake-super"), "")
+        assert.strictEqual(again.catchers[0].changes.created, 0)
+        assert.strictEqual((yield* session(keeping(), `${source}/`)).pages.needed, 0)
+        const restoring = lab.mrsync("c1", "catch", "--json", "--id", "c1", back)
+        yield* session(restoring, "--fake-super", `${kept}/`)
+        assert.strictEqual(rsyncSays(source, back), "")
+        assert.deepStrictEqual(Lab.litter(kept), [])
+      })
+    )
+  )
+})
+
 describe.skipIf(Lab.unavailable !== undefined).each(["auto", "datagram"] as const)(
   "on real hosts, transport %s",
   (transport) => {

@@ -79,7 +79,8 @@ const whenOpen = (change: () => void, open: () => void): void => {
   change()
 }
 
-const refusedAt = (name: string, cause: unknown) => {
+/** A refusal of the system as one of an attribute. */
+export const refusedAt = (name: string, cause: unknown) => {
   const { code, reason: told } = Errno.fromCause(cause)
   // the system says it of sockets
   const reason = without.has(code) ? `its file system has none like it (${code})` : told

@@ -266,7 +266,9 @@ class OpenTree implements Tree {
         : (directory, name) => lstatat(directory.fd, name)
     const seen: Tree["see"] =
       lstatat === undefined ? (path) => Status.at(this.below(path)) : (path) => lstatat(this.rootNow().fd, path)
-    this.see = (path) => (path.length === 0 ? statusOfDirectory(this.rootNow()) : seen(path))
+    const files = Option.getOrUndefined(libc)?.files
+    const seenRoot = () => (files === undefined ? statusOfDirectory(this.rootNow()) : files.status(this.rootNow().fd))
+    this.see = (path) => (path.length === 0 ? seenRoot() : seen(path))
   }
 
   below(path: Uint8Array): Buffer {

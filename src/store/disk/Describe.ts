@@ -9,18 +9,20 @@
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import type { FakeSuper } from "../../system/FakeSuper.ts"
 import type { Calls, Place } from "../../system/Libc.ts"
 import * as Errno from "../../system/Errno.ts"
 import * as Status from "../../system/Status.ts"
 import { areCarried } from "../../tree/Attributes.ts"
 import * as Carried from "../../tree/Carried.ts"
-import type { Entry, Special } from "../../tree/Entry.ts"
+import { deviceOf, type Entry, type Special } from "../../tree/Entry.ts"
+import { diskMode, type Kept, statName } from "../../tree/FakeSuper.ts"
 import type { Metadata } from "../../tree/Metadata.ts"
 import { modeMask } from "../../tree/Metadata.ts"
 import { defaults, type Policy } from "../../tree/Policy.ts"
 import { notSet } from "../Reasons.ts"
 import { StoreError } from "../Store.ts"
-import { Attributer } from "./Attributes.ts"
+import { Attributer, refusedAt } from "./Attributes.ts"
 import type { Inherited } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import * as Mtime from "./Mtime.ts"
@@ -32,6 +34,8 @@ const setGroup = 0o2000
 const ownersMode = 0o600
 /** What a file that is made can have at once. */
 const creationMask = 0o777
+type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
+
 /** An owner that is not set. */
 const asItIs = -1
 
@@ -42,27 +46,31 @@ interface Own {
   readonly gid: number
 }
 
-const ownOf = ({ gid, mode, uid }: fs.Stats): Own => ({ mode: mode & modeMask, uid, gid })
+const ownOf = ({ gid, mode, uid }: Own): Own => ({ mode: mode & modeMask, uid, gid })
 
 export class Describe {
   /** What is not carried is not set. [Y-10] */
   policy: Policy = defaults
-  private readonly isRoot: boolean
+  private readonly givesAway: boolean
+  private readonly fakeSuper: FakeSuper | undefined
   readonly attributes: Attributer
   private readonly mtime: Mtime.Setter
   private readonly umask = process.umask()
 
-  constructor(isRoot: boolean, libc: Option.Option<Calls>) {
-    this.isRoot = isRoot
-    this.attributes = new Attributer(isRoot, libc)
+  /** `givesAway`: owners are set, or kept by `fakeSuper`. */
+  constructor(givesAway: boolean, libc: Option.Option<Calls>, fakeSuper?: FakeSuper) {
+    this.givesAway = givesAway
+    this.fakeSuper = fakeSuper
+    this.attributes = new Attributer(givesAway, libc)
     this.mtime = Mtime.setter(libc)
   }
 
   /** What the file has that a new one is to replace; undefined: there is none, or modes are carried. */
   ownAt(spot: Confinement.Spot): Own | undefined {
     if (!this.policy.leavesMode) return undefined
-    const found = fs.lstatSync(Confinement.pathOf(spot), { throwIfNoEntry: false })
-    return found?.isFile() === true ? ownOf(found) : undefined
+    const path = Confinement.pathOf(spot)
+    const found = this.fakeSuper === undefined ? Status.at(path) : this.fakeSuper.at(path)
+    return found?.kind === "File" ? ownOf(found) : undefined
   }
 
   /** The mode to make a new file with. What lets it run with its owner's rights comes when it is its owner's. */
@@ -75,6 +83,7 @@ export class Describe {
    * the name; undefined: it is new. `inherited`: what it has from its directory; that need not be set.
    */
   file(fd: number, metadata: Metadata, own: Own | undefined, inherited?: Inherited): void {
+    if (this.fakeSuper !== undefined) return this.keepFile(this.fakeSuper, fd, metadata, own)
     let isGivenAway = inherited === undefined
     const owned = Result.try(() =>
       this.own(metadata, (uid, gid) => {
@@ -95,20 +104,43 @@ export class Describe {
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
+  private keepFile(fakeSuper: FakeSuper, fd: number, metadata: Metadata, own: Own | undefined): void {
+    const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
+    const stood = { kind: "File", mode: this.modeOf("File", metadata, own?.mode), ownDevice: 0 } as const
+    this.keep(fakeSuper, fd, metadata, stood, (mode) => fs.fchmodSync(fd, mode))
+    if (Carried.hasTime(this.policy, "File")) setting("time", () => this.mtime.file(fd, metadata))
+    if (Result.isFailure(attributed)) throw attributed.failure
+  }
+
+  /** The disk has a mode that lets its owner do everything; the attribute has what the file stands for. */
+  private keep(
+    fakeSuper: FakeSuper,
+    place: Place,
+    { gid, uid }: Metadata,
+    stood: Pick<Kept, "kind" | "mode" | "ownDevice">,
+    chmod: (mode: number) => void
+  ): void {
+    const { leavesGroup, leavesOwner } = this.policy
+    setting("mode", () => chmod(diskMode(stood.mode, stood.kind)))
+    const owners = { uid: leavesOwner ? undefined : uid, gid: leavesGroup ? undefined : gid }
+    const kept = Result.try(() => fakeSuper.keep(place, { ...stood, ...owners }))
+    if (Result.isFailure(kept)) throw refusedAt(statName, kept.failure)
+  }
+
   private attributed(place: Place, { attributes }: Metadata, open?: () => void): Result.Result<void, unknown> {
     return Result.try(() => this.attributes.set(place, attributes, this.policy, open))
   }
 
   /** A file that stands there. */
   standing(fd: number, metadata: Metadata): void {
-    const now = ownOf(fs.fstatSync(fd))
+    const now = ownOf(this.fakeSuper === undefined ? fs.fstatSync(fd) : this.fakeSuper.of(fd))
     // of another user's file only what is another need be refused
     this.file(fd, metadata, this.policy.leavesMode ? now : undefined, now)
   }
 
   private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {
     const { leavesGroup, leavesOwner } = this.policy
-    if (!this.isRoot || (leavesGroup && leavesOwner)) return
+    if (!this.givesAway || (leavesGroup && leavesOwner)) return
     setting("owner", () => give(leavesOwner ? asItIs : uid, leavesGroup ? asItIs : gid))
   }
 
@@ -143,14 +175,19 @@ export class Describe {
     before: number | undefined,
     tree: Confinement.Tree
   ): void {
-    this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
-    const attributed = this.attributed(Confinement.placeOf(directory, tree), metadata)
+    const { fakeSuper } = this
+    const place = Confinement.placeOf(directory, tree)
+    if (fakeSuper === undefined) this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
+    const attributed = this.attributed(place, metadata)
     if (Carried.hasTime(this.policy, "Directory"))
       setting("time", () => this.mtime.path(directory.self, metadata, { follow: tree.handles }))
     const mode = this.modeOf("Directory", metadata, before)
     // it has its group from the directory that it is in
     const inherited = this.policy.leavesMode && before === undefined ? fs.statSync(directory.self).mode & setGroup : 0
-    setting("mode", () => fs.chmodSync(directory.self, mode | inherited))
+    const chmod = (all: number) => fs.chmodSync(directory.self, all)
+    const stood = { kind: "Directory", mode: mode | inherited, ownDevice: 0 } as const
+    if (fakeSuper === undefined) setting("mode", () => chmod(stood.mode))
+    else this.keep(fakeSuper, place, metadata, stood, chmod)
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
@@ -159,7 +196,9 @@ export class Describe {
     if (!this.policy.leavesMode) Result.try(() => fs.chmodSync(directory.self, mode | open))
   }
 
-  symlink(path: Buffer, metadata: Metadata): void {
+  symlink(path: Buffer, entry: Of<"Symlink">, tree: Confinement.Tree): void {
+    const { metadata } = entry
+    if (this.fakeSuper !== undefined) return this.closed(path, entry, undefined, tree)
     this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
     const attributed = this.attributed({ path, follow: false }, metadata)
     if (Carried.hasTime(this.policy, "Symlink"))
@@ -167,19 +206,17 @@ export class Describe {
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
-  /** A FIFO, a socket, a device, or a file of ours that we may not open. */
-  closed(
-    path: Buffer,
-    tag: Special["_tag"] | "File",
-    metadata: Metadata,
-    own: number | undefined,
-    tree: Confinement.Tree
-  ): void {
-    this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
-    const attributed = this.attributed({ path, follow: false }, metadata, () =>
-      Confinement.chmod(tree, path, ownersMode)
-    )
-    setting("mode", () => Confinement.chmod(tree, path, this.modeOf(tag, metadata, own)))
+  /** A FIFO, a socket, a device, a file of ours that we may not open, or what stands for a link. */
+  closed(path: Buffer, entry: Special | Of<"File" | "Symlink">, own: number | undefined, tree: Confinement.Tree): void {
+    const { _tag: tag, metadata } = entry
+    const { fakeSuper } = this
+    const place = { path, follow: false }
+    const chmod = (mode: number) => Confinement.chmod(tree, path, mode)
+    if (fakeSuper === undefined) this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    const attributed = this.attributed(place, metadata, () => chmod(ownersMode))
+    const mode = this.modeOf(tag, metadata, own)
+    if (fakeSuper === undefined) setting("mode", () => chmod(mode))
+    else this.keep(fakeSuper, place, metadata, { kind: tag, mode, ownDevice: deviceOf(entry) }, chmod)
     if (Carried.hasTime(this.policy, tag)) setting("time", () => this.mtime.path(path, metadata, { follow: false }))
     if (Result.isFailure(attributed)) throw attributed.failure
   }

@@ -47,6 +47,11 @@ export interface Options {
   readonly veto?: Veto | undefined
   /** All is on the disk before it is said to be there, also where the master does not ask for it. [F-9] */
   readonly syncs?: boolean | undefined
+  /**
+   * Owners, modes, kinds and attributes that only root could set are kept in attributes, as `rsync --fake-super` does; also as root. A
+   * file system without users' attributes refuses each such entry.
+   */
+  readonly fakesSuper?: boolean | undefined
   /** Where what had arrived of a large file is kept when its session ends early; beside its name where it is not given. [Y-15] */
   readonly partials?: Where | undefined
 }
@@ -61,9 +66,9 @@ export const layer = (destination: string | Uint8Array, options: Options = {}): 
 
 const make = Effect.fn("Disk.make")(function* (
   path: Buffer,
-  { checked = "AtOnce", owner, partials: where = "Beside", syncs = false, veto = noVeto }: Options
+  { checked = "AtOnce", fakesSuper = false, owner, partials: where = "Beside", syncs = false, veto = noVeto }: Options
 ) {
-  const site = yield* Site.make(path, { owner, veto, syncs, partials: where })
+  const site = yield* Site.make(path, { owner, veto, syncs, partials: where, fakesSuper })
   const { destination, partials, temporaries } = site
   const bundles = Bundles.make()
   if (checked === "AtOnce") yield* destination.admissible
@@ -131,7 +136,7 @@ const survey = Effect.fn("Disk.survey")(function* (
     destination.close()
     return yield* Effect.as(
       destination.admissible,
-      Survey.ofNothing(entries, policy, entriesOf(site.veto, entries), site.isRoot)
+      Survey.ofNothing(entries, policy, entriesOf(site.veto, entries), site.givesAway)
     )
   }
   yield* destination.open

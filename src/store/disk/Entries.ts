@@ -11,7 +11,8 @@ import { deviceOf, type Entry, isDevice, type Special } from "../../tree/Entry.t
 import { display, keyOf } from "../../tree/Names.ts"
 import * as Compare from "../../tree/Compare.ts"
 import * as Errno from "../../system/Errno.ts"
-import * as Status from "../../system/Status.ts"
+import { targetAt } from "../../system/FakeSuper.ts"
+import type * as Status from "../../system/Status.ts"
 import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
@@ -51,25 +52,27 @@ export const standsOpen = ({ destination, inventory }: Site, { _tag, path }: Ent
 }
 
 /** The trap: what gets the time of the source looks right from then on. So it must be what the survey has found. */
-const describeFile = (site: Site, { metadata, path }: Of<"File">, index: number) => {
+const describeFile = (site: Site, entry: Of<"File">, index: number) => {
   const { contents, describe, destination } = site
+  const { metadata, path } = entry
   const own = Confinement.pathOf(destination.spot(path))
   const opened = Result.try(() => fs.openSync(own, Confinement.lookFlags))
   if (Result.isFailure(opened)) {
     if (Errno.codeOf(opened.failure) !== "EACCES") throw opened.failure
     // our own, and we may not read it
-    const status = Status.ofStats(fs.lstatSync(own, { bigint: true }))
+    const status = site.seenAt(own)
+    if (status === undefined) throw changedMeanwhile()
     mustBeFound(site, index, status)
-    return describe.closed(own, "File", metadata, status.mode, destination.tree)
+    return describe.closed(own, entry, status.mode, destination.tree)
   }
   const fd = opened.success
   try {
-    const status = statusOf(fd)
+    const status = site.seenOf(fd)
     mustBeFound(site, index, status)
     // it has been touched since it was hashed: it is hashed once more in the end, and described then
     if (isHashed(site, index, status) && contents?.isKnown(index, status) === false) return
     describe.standing(fd, metadata)
-    if (contents?.isKnown(index, status) === true) contents.know(index, statusOf(fd))
+    if (contents?.isKnown(index, status) === true) contents.know(index, site.seenOf(fd))
   } finally {
     fs.closeSync(fd)
   }
@@ -83,8 +86,6 @@ const mustBeFound = (site: Site, index: number, status: Status.Status): void => 
 
 const isHashed = ({ contents, inventory }: Site, index: number, { kind }: Status.Status): boolean =>
   kind === "File" && contents?.covers(index, inventory.asCompared(index)) === true
-
-const statusOf = (fd: number): Status.Status => Status.ofStats(fs.fstatSync(fd, { bigint: true }))
 
 const makeDirectory = (site: Site, { metadata, path }: Of<"Directory">) => {
   const { changes, destination } = site
@@ -122,17 +123,22 @@ const leadsOutside = ({ destination }: Site, link: Buffer): boolean => {
 
 const slash = Buffer.from("/")
 
-const makeSymlink = ({ changes, describe, destination, inventory }: Site, entry: Of<"Symlink">, index: number) => {
+const makeSymlink = (site: Site, entry: Of<"Symlink">, index: number) => {
+  const { changes, describe, destination, fakeSuper, inventory } = site
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const target = Buffer.from(entry.target)
   const inTheWay = Confinement.look(path)
-  const isThere = inTheWay?.isSymbolicLink() === true && fs.readlinkSync(path, { encoding: "buffer" }).equals(target)
+  // a link itself keeps nothing
+  const isKept = fakeSuper === undefined || inTheWay?.isSymbolicLink() === false
+  const own = Result.try(() => isKept && site.seenAt(path)?.kind === "Symlink" && targetAt(path).equals(target))
+  const isThere = Result.getOrElse(own, () => false)
+  const create = (at: Buffer) => (fakeSuper === undefined ? fs.symlinkSync(target, at) : standIn(at, target))
   // what is replaced may be kept in another directory
   destination.holding(spot.directory, () => {
-    if (!isThere) changes.put(spot, inTheWay, (at) => fs.symlinkSync(target, Confinement.pathOf(at)))
+    if (!isThere) changes.put(spot, inTheWay, (at) => create(Confinement.pathOf(at)))
     inventory.arrive(index)
-    describe.symlink(path, entry.metadata)
+    describe.symlink(path, entry, destination.tree)
   })
 }
 
@@ -141,23 +147,28 @@ const makeSpecial = (site: Site, entry: Special, index: number) => {
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(path)
-  const seen = inTheWay === undefined ? undefined : Status.ofStats(inTheWay)
+  const seen = site.seenAt(path)
   const isThere = seen?.kind === entry._tag && (!isDevice(entry) || seen.ownDevice === entry.device)
   const own = isThere ? seen.mode : undefined
   destination.holding(spot.directory, () => {
     if (!isThere) putSpecial(site, spot, inTheWay, entry)
     inventory.arrive(index)
-    describe.closed(path, entry._tag, entry.metadata, own, destination.tree)
+    describe.closed(path, entry, own, destination.tree)
   })
 }
 
+/** A file of ours that stands for a link, a device, a FIFO or a socket. */
+const standIn = (path: Buffer, content: Buffer) => fs.writeFileSync(path, content, { flag: "wx", mode: 0o600 })
+
 const putSpecial = (
-  { changes, libc, programs }: Site,
+  { changes, fakeSuper, libc, programs }: Site,
   spot: Spot,
   inTheWay: fs.BigIntStats | undefined,
   entry: Special
 ) => {
   const { directory } = spot
+  if (fakeSuper !== undefined)
+    return changes.put(spot, inTheWay, (at) => standIn(Confinement.pathOf(at), Buffer.alloc(0)))
   if (Option.isSome(libc)) {
     const { mknod } = libc.value
     return changes.put(spot, inTheWay, (at) => mknod(Confinement.pathOf(at), entry._tag, 0o600, deviceOf(entry)))

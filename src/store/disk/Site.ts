@@ -4,18 +4,21 @@
  */
 
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as fs from "node:fs"
 import type { Calls } from "../../system/Libc.ts"
 import { Libc } from "../../system/Libc.ts"
+import * as FakeSuper from "../../system/FakeSuper.ts"
 import { limitOf, type Veto } from "../../filter/Veto.ts"
+import * as Status from "../../system/Status.ts"
 import { Programs } from "../../system/Programs.ts"
 import type { Entry } from "../../tree/Entry.ts"
 import { keyOf } from "../../tree/Names.ts"
 import { defaults } from "../../tree/Policy.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
+import { refusal } from "../Reasons.ts"
 import type { Surveyed, Where } from "../Store.ts"
 import { Backups } from "./Backups.ts"
 import type { Contents } from "./Contents.ts"
@@ -37,6 +40,8 @@ export class Site {
   readonly replaced = new Replaced()
   readonly describe: Describe
   readonly libc: Option.Option<Calls>
+  /** Keeps in attributes what only root may set; undefined: that is left as it is. */
+  readonly fakeSuper: FakeSuper.FakeSuper | undefined
   readonly programs: string
   /** Is all to be on the disk before it is said to be there, whatever the master wishes? */
   private readonly syncsAlways: boolean
@@ -70,6 +75,7 @@ export class Site {
     destination: Destination,
     options: {
       readonly libc: Option.Option<Calls>
+      readonly fakeSuper: FakeSuper.FakeSuper | undefined
       readonly owner: string | undefined
       readonly random: typeof Random.Random.Service
       readonly programs: string
@@ -81,6 +87,7 @@ export class Site {
     this.user = process.geteuid?.() ?? 0
     this.destination = destination
     this.libc = options.libc
+    this.fakeSuper = options.fakeSuper
     this.programs = options.programs
     this.veto = options.veto
     this.syncsAlways = options.syncs
@@ -92,12 +99,27 @@ export class Site {
       this.partials.keep(temporary, spot)
     )
     this.changes = new Changes(destination, this.temporaries)
-    this.describe = new Describe(this.isRoot, options.libc)
+    this.describe = new Describe(this.givesAway, options.libc, options.fakeSuper)
   }
 
   /** Only root gives files away. */
   get isRoot(): boolean {
     return this.user === 0
+  }
+
+  /** Are owners set, and devices made, or kept in attributes? */
+  get givesAway(): boolean {
+    return this.isRoot || this.fakeSuper !== undefined
+  }
+
+  /** The status of a path itself, as what it stands for. */
+  seenAt(path: Buffer): Status.Status | undefined {
+    return this.fakeSuper === undefined ? Status.at(path) : this.fakeSuper.at(path)
+  }
+
+  /** That of an open file. */
+  seenOf(fd: number): Status.Status {
+    return this.fakeSuper === undefined ? Status.ofStats(fs.fstatSync(fd, { bigint: true })) : this.fakeSuper.of(fd)
   }
 
   /** Is what has arrived to be on the disk before it is said to be there? [F-9] */
@@ -198,11 +220,19 @@ export const make = Effect.fnUntraced(function* (
     readonly veto: Veto
     readonly syncs: boolean
     readonly partials: Where
+    readonly fakesSuper: boolean
   }
 ) {
-  const libc = yield* Libc
+  const own = yield* Libc
+  const fakeSuper = options.fakesSuper ? Option.getOrUndefined(Option.flatMapNullishOr(own, FakeSuper.make)) : undefined
+  if (options.fakesSuper && fakeSuper === undefined)
+    return yield* refusal(
+      "ENOSYS",
+      "--fake-super keeps owners in extended attributes, which can be had on Linux alone, with the package koffi"
+    )
+  const libc = fakeSuper === undefined ? own : Option.some(fakeSuper.calls)
   const random = yield* Random.Random
   const destination = new Destination(path, yield* Confinement.Handles, libc, oneFor(options.partials))
   yield* Effect.addFinalizer(() => Effect.sync(() => destination.close()))
-  return new Site(destination, { ...options, libc, random, programs: yield* Programs })
+  return new Site(destination, { ...options, libc, fakeSuper, random, programs: yield* Programs })
 })

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as fs from "node:fs"
+import { targetAt } from "../../system/FakeSuper.ts"
 import type { Place } from "../../system/Libc.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import { hasBlocks } from "../../delta/Blocks.ts"
@@ -145,7 +145,7 @@ const changesOf = (
   policy: Policy
 ): number => {
   if (entry._tag !== "HardLink")
-    return Compare.changesOf(entry, foundOf(site, entry, status, policy), policy, site.isRoot)
+    return Compare.changesOf(entry, foundOf(site, entry, status, policy), policy, site.givesAway)
   const leader = site.inventory.entries[entry.leader]
   const leaders = leader === undefined ? undefined : looks.at(entry.leader)
   const link = {
@@ -153,7 +153,7 @@ const changesOf = (
     leaders: leader && foundOf(site, leader, leaders),
     isLeaders: status !== undefined && leaders !== undefined && Status.isSameFile(status, leaders)
   }
-  return Compare.linkChangesOf(link, policy, leader, site.isRoot)
+  return Compare.linkChangesOf(link, policy, leader, site.givesAway)
 }
 
 /** `policy`: attributes are looked at where it carries them. */
@@ -172,7 +172,7 @@ const foundOf = (
       ? { ...plain, metadata: { ...status, attributes: describe.attributes.at(placeOf(tree, entry.path), policy) } }
       : plain
   if (plain._tag !== "Symlink") return found
-  const read = Result.try(() => fs.readlinkSync(tree.below(entry.path), { encoding: "buffer" }))
+  const read = Result.try(() => targetAt(tree.below(entry.path)))
   return Result.isFailure(read) ? found : { ...found, target: read.success }
 }
 
@@ -202,7 +202,7 @@ export const recheck = Effect.fn("Disk.recheck")(function* (site: Site) {
     if (isByContent && !contents.isKnown(index, seen)) return isHashed ? lose(index) : void toHash.push(index)
     const found = foundOf(site, entry, seen, describe.policy)
     if (!isByContent && inventory.isOther(index, found)) return lose(index)
-    if (!inventory.isMisdescribed(index, found, site.isRoot)) return
+    if (!inventory.isMisdescribed(index, found, site.givesAway)) return
     putRight(index, entry)
     // it was touched again, and not described
     if (isByContent && inventory.isUnchanged(index) && !contents.isKnown(index, looks.at(index))) lose(index)

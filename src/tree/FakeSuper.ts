@@ -1,0 +1,158 @@
+/**
+ * What `--fake-super` keeps in attributes of files that a plain user owns: the owner, the mode and the kind that root would have given them,
+ * their ACLs, and attributes that only root may set. Names and values are rsync's, so that either program reads what the other has
+ * kept (rsync 3.5.0, seen in what it makes). Pure.
+ */
+
+import * as Attributes from "./Attributes.ts"
+
+/** Holds what a file stands for: a mode in octal, a device's two numbers, the owner and the group. */
+export const statName = "user.rsync.%stat"
+
+const prefix = "user.rsync."
+const acls: ReadonlyArray<readonly [own: string, kept: string]> = [
+  [Attributes.accessAcl, `${prefix}%aacl`],
+  [Attributes.defaultAcl, `${prefix}%dacl`]
+]
+
+/** The kinds of a mode, by its upper bits. */
+const kinds = {
+  ...{ Fifo: 1, CharacterDevice: 2, Directory: 4, BlockDevice: 6, File: 8, Symlink: 10, Socket: 12 }
+} as const
+
+/** What a file stands for. */
+export interface Kept {
+  readonly kind: keyof typeof kinds
+  /** The twelve permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Of a device, its number as a status has it; otherwise 0. */
+  readonly ownDevice: number
+}
+
+/** The attribute's value. */
+export const format = ({ gid, kind, mode, ownDevice, uid }: Kept): Uint8Array => {
+  const major = (ownDevice >>> 8) & 0xfff
+  const minor = (ownDevice & 0xff) | ((ownDevice >>> 12) & 0xfff00)
+  const full = (kinds[kind] << 12) | mode
+  return Buffer.from(`${full.toString(8)} ${major},${minor} ${uid}:${gid}`)
+}
+
+/** Of such a value; undefined: it is none. */
+export const parse = (value: Uint8Array): Kept | undefined => {
+  const found = /^([0-7]{1,7}) (\d{1,10}),(\d{1,10}) (\d{1,10}):(\d{1,10})\0?$/.exec(
+    Buffer.from(value).toString("latin1")
+  )
+  if (found === null) return undefined
+  const full = Number.parseInt(found[1], 8)
+  const [major, minor, uid, gid] = found.slice(2).map(Number)
+  const named = Object.entries(kinds).find(([, bits]) => bits === full >> 12)
+  if (named === undefined) return undefined
+  const ownDevice = (minor & 0xff) + (major & 0xfff) * 2 ** 8 + (minor >>> 8) * 2 ** 20
+  return { kind: named[0] as Kept["kind"], mode: full & 0o7777, uid, gid, ownDevice }
+}
+
+/** A status with what is kept in place of what the file system says. A directory is one for both, or it is as it stands. */
+export const over = <S extends { readonly kind: string }>(status: S, kept: Kept | undefined): S =>
+  kept === undefined || (status.kind === "Directory") !== (kept.kind === "Directory") ? status : { ...status, ...kept }
+
+/** May anything be kept of what is of that kind? The system has no users' attributes of others. */
+export const isKept = (kind: string): boolean => kind === "File" || kind === "Directory"
+
+/** The mode on the disk: its owner may do everything, and nothing runs with anybody's rights. */
+export const diskMode = (mode: number, kind: string): number => (mode & 0o777) | (kind === "Directory" ? 0o700 : 0o600)
+
+/** The name under which an attribute is kept. */
+export const keptName = (name: string): string => {
+  const acl = acls.find(([own]) => own === name)
+  if (acl !== undefined) return acl[1]
+  return name.startsWith("user.") ? name : prefix + name
+}
+
+/** The name of what is kept under one; undefined: it is none that is carried. */
+export const ownName = (kept: string): string | undefined => {
+  const acl = acls.find(([, name]) => name === kept)
+  if (acl !== undefined) return acl[0]
+  if (kept.startsWith(`${prefix}%`)) return undefined
+  if (kept.startsWith(prefix)) return kept.slice(prefix.length)
+  return kept.startsWith("user.") ? kept : undefined
+}
+
+// ---- ACLs: Linux has a version, and 8 bytes an entry; rsync has four permissions, and 8 bytes a name ----
+
+const tag = { ownUser: 1, user: 2, ownGroup: 4, group: 8, mask: 16, other: 32 }
+/** Those of the file itself, in rsync's order. */
+const own = [tag.ownUser, tag.ownGroup, tag.mask, tag.other]
+const version = 2
+const headBytes = 4
+const entryBytes = 8
+const ownBytes = 16
+/** A permission that the mode tells, or that is none. */
+const absent = 0x80
+const isUser = 0x8000_0000
+const nobody = 0xffff_ffff
+
+interface AclEntry {
+  readonly tag: number
+  readonly permissions: number
+  readonly id: number
+}
+
+const entriesOf = (acl: Uint8Array): ReadonlyArray<AclEntry> => {
+  const view = new DataView(acl.buffer, acl.byteOffset, acl.byteLength)
+  const count = Math.max(0, Math.floor((acl.length - headBytes) / entryBytes))
+  return Array.from({ length: count }, (_, i) => {
+    const at = headBytes + i * entryBytes
+    return {
+      tag: view.getUint16(at, true),
+      permissions: view.getUint16(at + 2, true),
+      id: view.getUint32(at + 4, true)
+    }
+  })
+}
+
+/** The value under which an ACL is kept. Of an access ACL the mode tells what it has in common with it. */
+export const keptAcl = (name: string, acl: Uint8Array): Uint8Array => {
+  const entries = entriesOf(acl)
+  const named = entries.filter((entry) => entry.tag === tag.user || entry.tag === tag.group)
+  const permissions = (of: number) => entries.find((entry) => entry.tag === of)?.permissions
+  const isTold = (of: number) =>
+    name === Attributes.accessAcl &&
+    (of === tag.ownUser || of === tag.other || (of === tag.ownGroup && permissions(of) === permissions(tag.mask)))
+  const out = new DataView(new ArrayBuffer(ownBytes + named.length * entryBytes))
+  own.forEach((of, i) => out.setUint32(4 * i, isTold(of) ? absent : (permissions(of) ?? absent), true))
+  named.forEach((entry, i) => {
+    const at = ownBytes + i * entryBytes
+    out.setUint32(at, entry.id, true)
+    out.setUint32(at + 4, (entry.tag === tag.user ? isUser : 0) + entry.permissions, true)
+  })
+  return new Uint8Array(out.buffer)
+}
+
+/** The ACL that is kept so of a file of that mode; undefined: it is none. */
+export const ownAcl = (kept: Uint8Array, mode: number): Uint8Array | undefined => {
+  if (kept.length < ownBytes || (kept.length - ownBytes) % entryBytes !== 0) return undefined
+  const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength)
+  const named = Array.from({ length: (kept.length - ownBytes) / entryBytes }, (_, i): AclEntry => {
+    const at = ownBytes + i * entryBytes
+    const access = view.getUint32(at + 4, true)
+    return { tag: access >= isUser ? tag.user : tag.group, permissions: access & 7, id: view.getUint32(at, true) }
+  })
+  const byMode = [mode >> 6, mode >> 3, undefined, mode]
+  const owns = own.flatMap((of, i): ReadonlyArray<AclEntry> => {
+    const told = view.getUint32(4 * i, true)
+    const permissions = told === absent ? byMode[i] : told
+    return permissions === undefined ? [] : [{ tag: of, permissions: permissions & 7, id: nobody }]
+  })
+  const entries = [...owns, ...named].sort((a, b) => a.tag - b.tag || a.id - b.id)
+  const out = new DataView(new ArrayBuffer(headBytes + entries.length * entryBytes))
+  out.setUint32(0, version, true)
+  entries.forEach(({ id, permissions, tag }, i) => {
+    const at = headBytes + i * entryBytes
+    out.setUint16(at, tag, true)
+    out.setUint16(at + 2, permissions, true)
+    out.setUint32(at + 4, id, true)
+  })
+  return new Uint8Array(out.buffer)
+}
