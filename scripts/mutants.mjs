@@ -26,6 +26,13 @@ const unknown = positionals.find((name) => !names.includes(name))
 if (unknown !== undefined) Options.refuse(`"${unknown}": one of ${names.join(", ")} is expected`)
 const seeds = Options.whole("--seeds", values.seeds, 1)
 
+/** Each file of tests in a process of its own, also those that the program's tests are beside. */
+const config = `import base from "./vitest.config.ts"
+const [inside] = base.test.projects
+const test = { ...inside.test, exclude: [], isolate: true }
+export default { ...base, test: { ...base.test, projects: [{ ...inside, test }] } }
+`
+
 const configs = ["package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"]
 
 /** A copy of the sources with one change. */
@@ -34,6 +41,7 @@ const copy = ({ file, from, name, to }, place) => {
   for (const part of ["src", "test", "assembly", ...configs])
     cpSync(join(root, part), join(at, part), { recursive: true })
   symlinkSync(join(root, "node_modules"), join(at, "node_modules"))
+  writeFileSync(join(at, "mutant.config.ts"), config)
   const source = readFileSync(join(at, "src", file), "utf8")
   if (source.split(from).length !== 2) throw new Error(`${name}: ${file} has changed, and its mutation with it`)
   writeFileSync(
@@ -50,7 +58,7 @@ const failing = (at, { named, tests }) => {
   spawnSync(
     process.execPath,
     [
-      ...["node_modules/vitest/vitest.mjs", "run", "--project", "inside"],
+      ...["node_modules/vitest/vitest.mjs", "run", "--config", "mutant.config.ts"],
       "--reporter=json",
       `--outputFile=${report}`,
       ...only,

@@ -426,6 +426,15 @@ describe("strangers", () => {
     }
     assert.deepStrictEqual(said(m, c, eof), eof)
   })
+  it("what a guest says is tagged for one group [K-13]", () => {
+    const tagged = (group: string) => {
+      const datagram = new Uint8Array(64)
+      Primitives.putTag(Pair.guestKey(Redacted.value(ours.joinSecret), group), datagram, 64 - Primitives.tagBytes)
+      return datagram
+    }
+    assert.deepStrictEqual(tagged(here), tagged(here))
+    assert.notDeepEqual(tagged(here), tagged("239.255.67.93:8888"))
+  })
   it("a pair of one group has no keys of another's [K-2]", () => {
     const [one, two] = [Primitives.ephemeral(), Primitives.ephemeral()]
     const pairOf = (group: string) =>
@@ -580,7 +589,9 @@ describe("hostile catchers", () => {
   it("one does not answer for another, nor take its incarnation [K-8]", () => {
     const { c, hostile, m } = two()
     assert.isUndefined(m.seal.open(hostile.seal.seal(complete)!, 0, c.address))
-    assert.isUndefined(m.seal.open(hostile.seal.seal(joinOf(77))!, 0, c.address))
+    // from its own address: from another's it would be refused for that
+    assert.isUndefined(m.seal.open(hostile.seal.seal(joinOf(77))!, 0, hostile.address))
+    assert.deepStrictEqual(m.seal.open(hostile.seal.seal(joinOf(79))!, 0, hostile.address), joinOf(79))
   })
   it("one does not speak of another's incarnation under its own slot: that one would be told that it was given up [K-8]", () => {
     const { hostile, m } = two()
