@@ -37,6 +37,8 @@ export class Alike {
     this.entries = entries
     const first = new Map<string, number>()
     entries.forEach((entry, index) => {
+      // the destination itself has no name in it, also where nothing is left of another's
+      if (entry.path.length === 0) return
       const folded = fold(entry.path)
       const other = first.get(folded)
       if (other === undefined) return void first.set(folded, index)

@@ -70,6 +70,14 @@ describe("a destination that does not tell case apart", () => {
     )
   }
 
+  it.effect("a name of which nothing is left is none of the destination's own", () =>
+    Effect.gen(function* () {
+      const { base, failures } = yield* received([dir(""), file(" ", 1), file("...", 1)], false)
+      assert.deepStrictEqual(failures, [])
+      assert.deepStrictEqual(names(base), [" ", "..."])
+    })
+  )
+
   it.effect("directories: what is below the second does not get into the first", () =>
     Effect.gen(function* () {
       const entries = [dir("d"), file("d/x", 1), dir("D"), file("D/x", 1), file("D/y", 1), dir("D/e"), file("D/e/z", 1)]
