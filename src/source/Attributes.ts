@@ -8,24 +8,26 @@ import * as Errno from "../system/Errno.ts"
 import { type Calls, valuesAt } from "../system/Libc.ts"
 import type { Status } from "../system/Status.ts"
 import * as Attributes from "../tree/Attributes.ts"
+import type { Choice } from "./Choice.ts"
 import type { Uncarried } from "./Source.ts"
+
+type Wish = Pick<Choice, "carriesAttributes" | "carriesAcls" | "fakesSuper">
 
 /** Reads the attributes of one scan. */
 export class Reader {
   uncarried: Uncarried | undefined
   private readonly calls: Calls["attributes"]
-  private readonly wish: Attributes.Carrying
+  private readonly wish: Wish
   private readonly carriesAll: boolean
   private readonly isCarried: (name: string) => boolean
   /** Equal sets are one: of a system with labels there are few. */
   private readonly sets = new Map<string, Attributes.Attributes>()
   private bytes = 0
 
-  /** `seesAll`: also what only root reads. */
-  constructor(libc: Option.Option<Calls>, wish: Attributes.Carrying, seesAll = process.geteuid?.() === 0) {
+  constructor(libc: Option.Option<Calls>, wish: Wish) {
     this.calls = Opt.getOrUndefined(libc)?.attributes
     this.wish = wish
-    this.isCarried = Attributes.carried(wish, seesAll)
+    this.isCarried = Attributes.carried(wish, wish.fakesSuper || process.geteuid?.() === 0)
     this.carriesAll = [Attributes.accessAcl, Attributes.capability].every(this.isCarried)
   }
 

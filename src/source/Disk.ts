@@ -74,12 +74,7 @@ const make = Effect.fn("DiskSource.make")(function* (
   const files = new Files(yield* Effect.scope, copyBytes, choice, libc)
 
   const scan = Effect.gen(function* () {
-    const walk = new Walk(
-      choice,
-      look,
-      new Budget(libc),
-      new Attributes.Reader(libc, choice, choice.fakesSuper || undefined)
-    )
+    const walk = new Walk(choice, look, new Budget(libc), new Attributes.Reader(libc, choice))
     for (const source of sources) yield* walk.walk(source)
     const { entries, places } = choice.prunesEmpty ? pruned(walk) : walk
     files.begin(entries, places)
@@ -331,7 +326,7 @@ const retakeOne = Effect.fnUntraced(function* (
   const taken = yield* Effect.mapError(whenFree(copying), failure(path))
   if (taken === undefined) return yield* changedAt(path)
   if (taken === "Later") return undefined
-  const status = Status.ofStats(taken.stats)
+  const status = { ...Status.ofStats(taken.stats), ...taken.own }
   const { size } = status
   const extent = taken.data === undefined ? { size } : { size, data: taken.data }
   files.copies.set(entry, taken)
@@ -342,15 +337,19 @@ const retakeOne = Effect.fnUntraced(function* (
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */
-const copyAt = (path: Buffer, { libc }: Files, into: Scope.Scope, allowance: Copies.Allowance) =>
+const copyAt = (path: Buffer, { calls, libc }: Files, into: Scope.Scope, allowance: Copies.Allowance) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { fd } = yield* openAt(path)
       const directory = path.subarray(0, path.lastIndexOf(0x2f) + 1)
       const taken = yield* Scope.provide(Copies.take(fd, directory, allowance), into)
-      if (taken === undefined || taken === "Later" || taken.holesAt === undefined) return taken
+      if (taken === undefined || taken === "Later") return taken
+      // what is kept of it is the file's own
+      const { gid, kind, mode, uid } = calls.status(fd)
+      if (kind !== "File") return undefined
       const { holesAt, stats } = taken
-      return { ...taken, data: new Budget(libc).runsOf(holesAt, Number(stats.size)) }
+      const data = holesAt === undefined ? undefined : new Budget(libc).runsOf(holesAt, Number(stats.size))
+      return { ...taken, own: { gid, mode, uid }, data }
     })
   )
 

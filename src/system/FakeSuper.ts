@@ -35,8 +35,11 @@ type Wanted = Omit<Kept.Kept, "uid" | "gid"> & { readonly uid: number | undefine
 /** The longest target of a link: a path with its end. */
 const longestTarget = 4096
 
-/** Undefined where the system has no attributes, or its calls cannot be had. */
-export const make = (calls: Calls): FakeSuper | undefined => {
+/**
+ * Undefined where the system has no attributes, or its calls cannot be had. A real link or device can keep nothing, and a file is to stand
+ * in its place, as rsync has it: so it is seen as something else. `ofOthers`: the status of one, where that is not so.
+ */
+export const make = (calls: Calls, ofOthers = asSomethingElse): FakeSuper | undefined => {
   const { attributes, files, lstatat } = calls
   if (attributes === undefined || files === undefined || lstatat === undefined) return undefined
   const keptAt = (place: Place): Kept.Kept | undefined => {
@@ -44,7 +47,7 @@ export const make = (calls: Calls): FakeSuper | undefined => {
     return value === undefined ? undefined : Kept.parse(value)
   }
   const standing = (status: Status.Status, place: Place): Status.Status =>
-    Kept.isKept(status.kind) ? Kept.over(status, keptAt(place)) : status
+    Kept.isKept(status.kind) ? Kept.over(status, keptAt(place)) : ofOthers(status)
   const of: FileCalls["status"] = (file) => standing(files.status(file), throughProc(file))
   const from: NonNullable<Calls["lstatat"]> = (directory, path) => {
     const found = lstatat(directory, path)
@@ -72,8 +75,10 @@ export const make = (calls: Calls): FakeSuper | undefined => {
   }
 }
 
+const asSomethingElse = (status: Status.Status): Status.Status => ({ ...status, kind: "Other" })
+
 /** The calls as they see what is kept, for what only reads; those without attributes stay as they are. */
-export const seen = (calls: Calls): Calls => make(calls)?.calls ?? calls
+export const seen = (calls: Calls): Calls => make(calls, (status) => status)?.calls ?? calls
 
 /** The target of a symbolic link, or of what stands for one. Throws as Node's fs does. */
 export const targetAt = (path: Buffer): Buffer => {
@@ -114,7 +119,7 @@ const translated = (calls: AttributeCalls, modeOf: (place: Place) => number): At
   list: (of) => calls.list(of).flatMap((name) => Kept.ownName(name) ?? []),
   get: (of, name) => {
     const value = calls.get(of, Kept.keptName(name))
-    return value === undefined || !Attributes.isAcl(name) ? value : Kept.ownAcl(value, modeOf(of))
+    return value === undefined || !Attributes.isAcl(name) ? value : Kept.ownAcl(name, value, modeOf(of))
   },
   set: (of, name, value) =>
     calls.set(of, Kept.keptName(name), Attributes.isAcl(name) ? Kept.keptAcl(name, value) : value),

@@ -25,7 +25,8 @@ const executable = 0o111
 
 /** The mode that an entry gets. */
 export const modeOf = (policy: Policy, { mode, own, tag }: Wanted, umask: number): number => {
-  if (!policy.leavesMode) return mode
+  // a link's own mode is not to be set
+  if (!policy.leavesMode || tag === "Symlink") return mode
   if (own === undefined) return mode & 0o777 & ~umask
   if (!policy.carriesExecutability || tag !== "File") return own
   if ((mode & executable) === 0) return own & ~executable

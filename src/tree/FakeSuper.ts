@@ -20,6 +20,9 @@ const kinds = {
   ...{ Fifo: 1, CharacterDevice: 2, Directory: 4, BlockDevice: 6, File: 8, Symlink: 10, Socket: 12 }
 } as const
 
+/** The highest number of a user; in an ACL, none. */
+const nobody = 0xffff_ffff
+
 /** What a file stands for. */
 export interface Kept {
   readonly kind: keyof typeof kinds
@@ -48,8 +51,8 @@ export const parse = (value: Uint8Array): Kept | undefined => {
   const full = Number.parseInt(found[1], 8)
   const [major, minor, uid, gid] = found.slice(2).map(Number)
   const named = Object.entries(kinds).find(([, bits]) => bits === full >> 12)
-  if (named === undefined) return undefined
-  const ownDevice = (minor & 0xff) + (major & 0xfff) * 2 ** 8 + (minor >>> 8) * 2 ** 20
+  if (named === undefined || uid > nobody || gid > nobody) return undefined
+  const ownDevice = (minor & 0xff) + (major & 0xfff) * 2 ** 8 + ((minor >>> 8) & 0xfff) * 2 ** 20
   return { kind: named[0] as Kept["kind"], mode: full & 0o7777, uid, gid, ownDevice }
 }
 
@@ -74,9 +77,9 @@ export const keptName = (name: string): string => {
 export const ownName = (kept: string): string | undefined => {
   const acl = acls.find(([, name]) => name === kept)
   if (acl !== undefined) return acl[0]
-  if (kept.startsWith(`${prefix}%`)) return undefined
-  if (kept.startsWith(prefix)) return kept.slice(prefix.length)
-  return kept.startsWith("user.") ? kept : undefined
+  const own = kept.startsWith(prefix) ? kept.slice(prefix.length) : kept
+  // somebody may have made a name that nothing is kept under: two would be one
+  return own !== "" && !own.startsWith("%") && keptName(own) === kept ? own : undefined
 }
 
 // ---- ACLs: Linux has a version, and 8 bytes an entry; rsync has four permissions, and 8 bytes a name ----
@@ -91,7 +94,6 @@ const ownBytes = 16
 /** A permission that the mode tells, or that is none. */
 const absent = 0x80
 const isUser = 0x8000_0000
-const nobody = 0xffff_ffff
 
 interface AclEntry {
   readonly tag: number
@@ -130,8 +132,11 @@ export const keptAcl = (name: string, acl: Uint8Array): Uint8Array => {
   return new Uint8Array(out.buffer)
 }
 
-/** The ACL that is kept so of a file of that mode; undefined: it is none. */
-export const ownAcl = (kept: Uint8Array, mode: number): Uint8Array | undefined => {
+/**
+ * The ACL that is kept so of a file of that mode; undefined: it is none. What an access ACL has in common with the mode is the mode's, as the
+ * system has it, also where something else is kept.
+ */
+export const ownAcl = (name: string, kept: Uint8Array, mode: number): Uint8Array | undefined => {
   if (kept.length < ownBytes || (kept.length - ownBytes) % entryBytes !== 0) return undefined
   const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength)
   const named = Array.from({ length: (kept.length - ownBytes) / entryBytes }, (_, i): AclEntry => {
@@ -139,11 +144,13 @@ export const ownAcl = (kept: Uint8Array, mode: number): Uint8Array | undefined =
     const access = view.getUint32(at + 4, true)
     return { tag: access >= isUser ? tag.user : tag.group, permissions: access & 7, id: view.getUint32(at, true) }
   })
-  const byMode = [mode >> 6, mode >> 3, undefined, mode]
+  const byMode = [mode >> 6, mode >> 3, mode >> 3, mode]
+  const isMasked = view.getUint32(4 * own.indexOf(tag.mask), true) !== absent || named.length > 0
   const owns = own.flatMap((of, i): ReadonlyArray<AclEntry> => {
     const told = view.getUint32(4 * i, true)
-    const permissions = told === absent ? byMode[i] : told
-    return permissions === undefined ? [] : [{ tag: of, permissions: permissions & 7, id: nobody }]
+    const isModes = name === Attributes.accessAcl && (of !== tag.ownGroup || !isMasked)
+    const permissions = told === absent || isModes ? byMode[i] : told
+    return of === tag.mask && !isMasked ? [] : [{ tag: of, permissions: permissions & 7, id: nobody }]
   })
   const entries = [...owns, ...named].sort((a, b) => a.tag - b.tag || a.id - b.id)
   const out = new DataView(new ArrayBuffer(headBytes + entries.length * entryBytes))

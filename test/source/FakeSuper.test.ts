@@ -21,12 +21,13 @@ const keep = (path: string, value: string, name = FakeSuper.statName) =>
 
 const scan = Effect.fnUntraced(function* (base: string, choice: Partial<Choice> = {}) {
   const layer = DiskSource.layer([`${base}/`], { ...everything, fakesSuper: true, ...choice })
-  const { entries, skipped } = yield* Context.get(yield* Layer.build(layer), Source).scan
+  const source = Context.get(yield* Layer.build(layer), Source)
+  const { entries, skipped } = yield* source.scan
   const told = entries.slice(1).map((entry) => {
     const { gid = -1, mode = -1, uid = -1 } = metadataOf(entry) ?? {}
     return [display(entry.path), entry._tag, mode.toString(8), uid, gid]
   })
-  return { entries, told, skipped }
+  return { source, entries, told, skipped }
 })
 
 describe.skipIf(!isLinux)("a source with --fake-super", () => {
@@ -65,6 +66,33 @@ describe.skipIf(!isLinux)("a source with --fake-super", () => {
         plain.told.map(([, tag]) => tag),
         ["File", "File", "Directory", "File", "File"]
       )
+    })
+  )
+
+  it.effect("a file that is taken anew is what it stands for as well", () =>
+    Effect.gen(function* () {
+      const base = yield* directory
+      fs.writeFileSync(`${base}/file`, "before")
+      keep(`${base}/file`, "104711 0,0 70000:7")
+      keep(`${base}/file`, "held", "user.rsync.trusted.held")
+      if (canSwitchUser) execFileSync("chown", ["-R", "65534", base])
+      const retaking = Effect.gen(function* () {
+        const { source } = yield* scan(base, { carriesAttributes: true })
+        fs.writeFileSync(`${base}/file`, "another content")
+        return (yield* source.retake([1])).retaken
+      })
+      const [{ metadata, size }] = yield* canSwitchUser ? asNobody(retaking) : retaking
+      const { attributes, gid, mode, uid } = metadata
+      assert.deepStrictEqual([size, mode, uid, gid], [15, 0o4711, 70_000, 7])
+      assert.deepStrictEqual(
+        attributes?.map(({ name }) => name),
+        ["trusted.held"]
+      )
+      // and one that stands for something else by then is no file any more
+      const { source } = yield* scan(base)
+      keep(`${base}/file`, "10644 0,0 0:0")
+      const { failures, retaken } = yield* source.retake([1])
+      assert.deepStrictEqual([retaken.length, failures.length], [0, 1])
     })
   )
 

@@ -53,6 +53,7 @@ export const disk = Effect.fnUntraced(function* (
     readonly checked?: Checked
     readonly veto?: Veto.Veto
     readonly syncs?: boolean
+    readonly fakesSuper?: boolean
     readonly partials?: Where
   } = {}
 ) {

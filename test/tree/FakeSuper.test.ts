@@ -33,10 +33,21 @@ describe("FakeSuper", () => {
     assert.deepStrictEqual(FakeSuper.parse(FakeSuper.format(wanted)), wanted)
   })
 
-  it.each(["", "100644", "100644 0,0 0", "x00644 0,0 0:0", "170644 0,0 0:0", "100644 0,0 0:0 ", "100644 0,0 -1:0"])(
-    "%j is none",
-    (value) => assert.isUndefined(FakeSuper.parse(Buffer.from(value)))
-  )
+  it.each([
+    "",
+    "100644",
+    "100644 0,0 0",
+    "x00644 0,0 0:0",
+    "170644 0,0 0:0",
+    "100644 0,0 0:0 ",
+    "100644 0,0 -1:0",
+    "100644 0,0 0:4294967296"
+  ])("%j is none", (value) => assert.isUndefined(FakeSuper.parse(Buffer.from(value))))
+
+  it("a device has no larger number than a device can have", () => {
+    const most = FakeSuper.parse(Buffer.from("20644 9999999999,9999999999 0:0"))
+    assert.isAtMost(most!.ownDevice, 0xffff_ffff)
+  })
 
   it("a directory stays one, and nothing else becomes one", () => {
     const [[, file], [, directory]] = files
@@ -66,6 +77,9 @@ describe("FakeSuper", () => {
     }
     for (const hidden of [FakeSuper.statName, "trusted.foo", "security.selinux"])
       assert.isUndefined(FakeSuper.ownName(hidden))
+    // two names that would be one, or none
+    for (const name of ["", "user.foo", Attributes.accessAcl])
+      assert.isUndefined(FakeSuper.ownName(`user.rsync.${name}`))
   })
 
   // u::rwx,u:3:rwx,g::r-x,g:4:r--,m::rw-,o::r-x of a file of mode 765, and u::rwx,g::rwx,g:44:r-x,m::rwx,o::rwx
@@ -83,11 +97,21 @@ describe("FakeSuper", () => {
   ] as const
   it.each(acls)("%s as rsync keeps it, and back", (name, own, kept) => {
     assert.strictEqual(hex(FakeSuper.keptAcl(name, bytes(own))), kept.replaceAll(" ", ""))
-    assert.strictEqual(hex(FakeSuper.ownAcl(bytes(kept), 0o765)), own.replaceAll(" ", ""))
+    assert.strictEqual(hex(FakeSuper.ownAcl(name, bytes(kept), 0o765)), own.replaceAll(" ", ""))
+  })
+
+  it("an access ACL is that of the mode, whatever is kept, and has a mask where it has names", () => {
+    const named = "0300000007000080"
+    const own = "02000000 01000600ffffffff 0200070003000000 04000700ffffffff 10000400ffffffff 20000000ffffffff"
+    for (const kept of ["07000000 07000000 07000000 07000000", "80000000 07000000 80000000 80000000"])
+      assert.strictEqual(
+        hex(FakeSuper.ownAcl(Attributes.accessAcl, bytes(kept + named), 0o640)),
+        own.replaceAll(" ", "")
+      )
   })
 
   it("what is no ACL is none", () => {
-    assert.isUndefined(FakeSuper.ownAcl(new Uint8Array(15), 0o644))
-    assert.isUndefined(FakeSuper.ownAcl(new Uint8Array(17), 0o644))
+    assert.isUndefined(FakeSuper.ownAcl(Attributes.accessAcl, new Uint8Array(15), 0o644))
+    assert.isUndefined(FakeSuper.ownAcl(Attributes.accessAcl, new Uint8Array(17), 0o644))
   })
 })

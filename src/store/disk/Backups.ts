@@ -10,9 +10,11 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Veto from "../../filter/Veto.ts"
 import * as Errno from "../../system/Errno.ts"
+import type { FakeSuper } from "../../system/FakeSuper.ts"
 import * as Backup from "../../tree/Backup.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import { type Metadata, modeMask } from "../../tree/Metadata.ts"
+import { diskMode } from "../../tree/FakeSuper.ts"
+import type { Metadata } from "../../tree/Metadata.ts"
 import { keyOf, ofKey } from "../../tree/Names.ts"
 import { fold } from "../Alike.ts"
 import { refusal, vetoed } from "../Reasons.ts"
@@ -35,6 +37,7 @@ interface Options {
   readonly modesBefore: ReadonlyMap<string, number | undefined>
   /** Only root gives files away. */
   readonly isRoot: boolean
+  readonly fakeSuper: FakeSuper | undefined
 }
 
 /** Takes a backup's place back when what was to come did not come. */
@@ -196,12 +199,18 @@ export class Backups {
     const original = key.slice(home.length)
     const entry = this.entryAt.get(original)
     if (entry?._tag === "Directory") return entry.metadata
-    const { gid, mode, uid } = fs.statSync(this.options.destination.tree.directory(original).self)
-    return { gid, uid, mode: this.options.modesBefore.get(original) ?? mode & modeMask }
+    const seen = this.options.destination.tree.see(ofKey(original))
+    return seen && { gid: seen.gid, uid: seen.uid, mode: this.options.modesBefore.get(original) ?? seen.mode }
   }
 
-  private describe({ self }: Confinement.Directory, { gid, mode, uid }: Pick<Metadata, "mode" | "uid" | "gid">): void {
-    const { isRoot } = this.options
+  private describe(directory: Confinement.Directory, { gid, mode, uid }: Pick<Metadata, "mode" | "uid" | "gid">): void {
+    const { destination, fakeSuper, isRoot } = this.options
+    const { self } = directory
+    if (fakeSuper !== undefined) {
+      fs.chmodSync(self, diskMode(mode, "Directory"))
+      const place = Confinement.placeOf(directory, destination.tree)
+      return fakeSuper.keep(place, { kind: "Directory", mode, uid, gid, ownDevice: 0 })
+    }
     if (isRoot) fs.chownSync(self, uid, gid)
     // more backups are to come in it
     fs.chmodSync(self, isRoot ? mode : mode | 0o700)

@@ -15,6 +15,7 @@ import { targetAt } from "../../system/FakeSuper.ts"
 import type * as Status from "../../system/Status.ts"
 import { changedMeanwhile, refusal } from "../Reasons.ts"
 import { DestinationEscape } from "../Store.ts"
+import { orClean } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import { isOpen, workingMode } from "./Describe.ts"
@@ -129,9 +130,7 @@ const makeSymlink = (site: Site, entry: Of<"Symlink">, index: number) => {
   const path = Confinement.pathOf(spot)
   const target = Buffer.from(entry.target)
   const inTheWay = Confinement.look(path)
-  // a link itself keeps nothing
-  const isKept = fakeSuper === undefined || inTheWay?.isSymbolicLink() === false
-  const own = Result.try(() => isKept && site.seenAt(path)?.kind === "Symlink" && targetAt(path).equals(target))
+  const own = Result.try(() => site.seenAt(path)?.kind === "Symlink" && targetAt(path).equals(target))
   const isThere = Result.getOrElse(own, () => false)
   const create = (at: Buffer) => (fakeSuper === undefined ? fs.symlinkSync(target, at) : standIn(at, target))
   // what is replaced may be kept in another directory
@@ -158,7 +157,18 @@ const makeSpecial = (site: Site, entry: Special, index: number) => {
 }
 
 /** A file of ours that stands for a link, a device, a FIFO or a socket. */
-const standIn = (path: Buffer, content: Buffer) => fs.writeFileSync(path, content, { flag: "wx", mode: 0o600 })
+const standIn = (path: Buffer, content: Buffer) => {
+  const fd = fs.openSync(path, "wx", 0o600)
+  try {
+    // a full disk has room for the name, and none for the target
+    orClean(
+      () => fs.writeFileSync(fd, content),
+      () => fs.unlinkSync(path)
+    )
+  } finally {
+    fs.closeSync(fd)
+  }
+}
 
 const putSpecial = (
   { changes, fakeSuper, libc, programs }: Site,

@@ -14,7 +14,7 @@ import { limitOf, type Veto } from "../../filter/Veto.ts"
 import * as Status from "../../system/Status.ts"
 import { Programs } from "../../system/Programs.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { keyOf, ofKey } from "../../tree/Names.ts"
 import { defaults } from "../../tree/Policy.ts"
 import { Alike } from "../Alike.ts"
 import { Inventory } from "../Inventory.ts"
@@ -164,15 +164,19 @@ export class Site {
     this.describe.policy = policy
     const { backup } = policy
     if (backup === undefined) return
-    const { destination, guard, isRoot, modesBefore, temporaries, veto } = this
+    const { destination, fakeSuper, guard, isRoot, modesBefore, temporaries, veto } = this
     const { entries } = this.inventory
-    this.changes.backups = new Backups({ backup, destination, temporaries, entries, guard, veto, modesBefore, isRoot })
+    const of = { backup, destination, temporaries, entries, guard, veto, modesBefore, isRoot, fakeSuper }
+    this.changes.backups = new Backups(of)
   }
 
   /** Lets us write to a directory that was there before the session. */
   openUp(key: string): void {
-    const before = openUp(this.destination.tree.directory(key))
-    if (!this.modesBefore.has(key)) this.modesBefore.set(key, before)
+    const { tree } = this.destination
+    // the mode that is kept stays
+    const kept = this.fakeSuper && tree.see(ofKey(key))?.mode
+    const before = openUp(tree.directory(key))
+    if (!this.modesBefore.has(key)) this.modesBefore.set(key, kept ?? before)
   }
 
   private alikeEntries(): Alike {
@@ -224,7 +228,9 @@ export const make = Effect.fnUntraced(function* (
   }
 ) {
   const own = yield* Libc
-  const fakeSuper = options.fakesSuper ? Option.getOrUndefined(Option.flatMapNullishOr(own, FakeSuper.make)) : undefined
+  const fakeSuper = options.fakesSuper
+    ? Option.getOrUndefined(Option.flatMapNullishOr(own, (calls) => FakeSuper.make(calls)))
+    : undefined
   if (options.fakesSuper && fakeSuper === undefined)
     return yield* refusal(
       "ENOSYS",

@@ -22,7 +22,8 @@ export const sync = Effect.fnUntraced(function* (
   from: string,
   to: string,
   policy: Policy,
-  way: (typeof ways)[number] = ways[0]
+  way: (typeof ways)[number] = ways[0],
+  options: Parameters<typeof disk>[3] = {}
 ) {
   const rules = Result.getOrThrow(Rules.decode(policy.rules))
   const { carriesAcls, carriesAttributes } = policy
@@ -34,7 +35,7 @@ export const sync = Effect.fnUntraced(function* (
   const { entries, spared } = yield* source.scan
   const { deletesExcluded } = policy
   const filter = Filter.make(rules, { side: "Receiver", root: "", deletesExcluded, sources })
-  const store = yield* disk(to, way)
+  const store = yield* disk(to, way, undefined, options)
   const changes = yield* store.survey(entries, policy)
   yield* resolve(source, entries, store, changes)
   const failures: Array<Failure> = [...(yield* store.prepare(entries, { policy, changes, filter }))]
