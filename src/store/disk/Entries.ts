@@ -46,10 +46,14 @@ export const make = (site: Site, entry: Entry, index: number): void => {
 }
 
 /** Is it a directory that is as it is to be, and to which we may write? */
-export const standsOpen = ({ destination, inventory }: Site, { _tag, path }: Entry, index: number): boolean => {
+export const standsOpen = (site: Site, { _tag, path }: Entry, index: number): boolean => {
+  const { fakeSuper, inventory } = site
+  const { tree } = site.destination
   if (_tag !== "Directory" || inventory.changeOf(index) !== 0) return false
-  const seen = destination.tree.see(path)
-  return seen?.kind === "Directory" && isOpen(seen.mode)
+  const seen = tree.see(path)
+  if (seen?.kind !== "Directory") return false
+  // the disk's mode may be another than the one that is kept
+  return isOpen(fakeSuper === undefined ? seen.mode : fs.statSync(tree.directory(keyOf(path)).self).mode)
 }
 
 /** The trap: what gets the time of the source looks right from then on. So it must be what the survey has found. */

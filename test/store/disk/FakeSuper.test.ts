@@ -149,6 +149,21 @@ describe.skipIf(!isLinux)("a disk with --fake-super", () => {
   const received = (top: string, policy: Partial<Policy> = {}) =>
     sync(`${top}/from`, `${top}/to`, { ...defaults, ...policy }, ways[0], { fakesSuper: true })
 
+  it.effect("where the disk does not let its user write to a directory, that is opened, whatever is kept", () =>
+    Effect.gen(function* () {
+      const at = `${yield* own}/to`
+      const directories = [dir(""), dir("d", { uid: 9, gid: 9 })]
+      yield* asUser(
+        Effect.gen(function* () {
+          yield* session(at, directories)
+          fs.chmodSync(`${at}/d`, 0o500)
+          yield* session(at, [...directories, file("d/f", 1)])
+          assert.strictEqual(keptOf(`${at}/d`), "40755 0,0 9:9")
+        })
+      )
+    })
+  )
+
   it.effect("ACLs and attributes of root's are kept, and seen with the mode that is kept", () =>
     Effect.gen(function* () {
       const at = yield* own
@@ -184,7 +199,7 @@ describe.skipIf(!isLinux)("a disk with --fake-super", () => {
       const top = yield* made
       for (const name of ["f", "touched"]) {
         fs.writeFileSync(`${top}/from/d/${name}`, "f")
-        fs.chmodSync(`${top}/from/d/${name}`, 0o4511)
+        fs.chmodSync(`${top}/from/d/${name}`, 0o4711)
       }
       assert.deepStrictEqual(yield* received(top), [])
       const { uid } = fs.statSync(top)
@@ -197,7 +212,7 @@ describe.skipIf(!isLinux)("a disk with --fake-super", () => {
       fs.utimesSync(`${top}/from/d`, 1, 1)
       assert.deepStrictEqual(yield* received(top, { leavesMode: true }), [])
       assert.strictEqual(keptOf(`${top}/to/d`), mine("41755"))
-      for (const name of ["f", "touched"]) assert.strictEqual(keptOf(`${top}/to/d/${name}`), mine("104511"))
+      for (const name of ["f", "touched"]) assert.strictEqual(keptOf(`${top}/to/d/${name}`), mine("104711"))
       for (const link of ["link", "new"]) assert.strictEqual(keptOf(`${top}/to/${link}`), mine("120777"))
       assert.deepInclude(fs.statSync(`${top}/to/d`), { mode: 0o40755, uid })
     })
