@@ -231,7 +231,7 @@ export class Delivery<E, R, E2, R2> {
       const { awayMillis } = yield* Silence
       const { whyOut } = yield* Paths
       yield* this.becomes("Finishing")
-      const closes = lane !== straggler && closing?.isQuick === true
+      const closes = closing?.isQuick === true
       const repaired = yield* MissingRounds.finish(content, repairs, audience, { lane, closes })
       const { closed, complete, late, missingPages, satOut, unfit } = repaired
       closing?.heard(missingPages.size > 0, closes && late.some((slot) => !missingPages.has(slot)))

@@ -273,7 +273,9 @@ interface PollHandle {
  * comes that nobody waits for, because to begin and to end it at every event costs more than the calls in vain.
  */
 const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => {
-  const waiting = { readable: new Set<() => void>(), writable: new Set<() => void>() }
+  // No sets: one that is cleared leads on from its old table to its new one, and with the first old table that V8's collection of young
+  // objects leaves behind, it leaves all that follow, each with what had waited.
+  const waiting: Record<keyof Events, Array<() => void>> = { readable: [], writable: [] }
   let watched: Events = { readable: false, writable: false }
   let handle: PollHandle | undefined
   let closed = false
@@ -285,8 +287,8 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
     watched = events
   }
   const wake = (what: keyof Events) => {
-    const woken = [...waiting[what]]
-    waiting[what].clear()
+    const woken = waiting[what]
+    waiting[what] = []
     for (const then of woken) then()
   }
   const happened: Happened = (...told) => {
@@ -294,7 +296,7 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
     const isError = !events.readable && !events.writable
     // the event loop has ended the watch; the socket forgets the error with its next call
     if (isError) watched = { readable: false, writable: false }
-    const isInVain = (what: keyof Events) => events[what] && waiting[what].size === 0
+    const isInVain = (what: keyof Events) => events[what] && waiting[what].length === 0
     if (isInVain("readable") || isInVain("writable")) {
       arm({
         readable: watched.readable && !isInVain("readable"),
@@ -311,9 +313,12 @@ const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => 
         then()
         return () => {}
       }
-      waiting[what].add(then)
+      waiting[what].push(then)
       if (!watched[what]) arm({ ...watched, [what]: true })
-      return () => void waiting[what].delete(then)
+      return () => {
+        const at = waiting[what].indexOf(then)
+        if (at >= 0) waiting[what].splice(at, 1)
+      }
     },
     close: () => {
       closed = true
