@@ -50,10 +50,8 @@ export const isReadyWithAllPages = (happenings: typeof Happenings.Type): boolean
   }
   // whatever is missing still comes, and the question once more
   state = step(state, pages(Array.from({ length: layout.pages }, (_, page) => page)))
-  return (
-    step(state, { _tag: "Eof", round: ++round, first: 0, count: 1, root, counts: false, closes: false })._tag ===
-    "DataReady"
-  )
+  state = step(state, { _tag: "Eof", round: ++round, first: 0, count: 1, root, counts: false, closes: false })
+  return state._tag === "DataReady"
 }
 
 export const program = Arbitrary.checkEffect(Arbitrary.schema(Happenings), (happenings) =>
