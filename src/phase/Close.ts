@@ -32,15 +32,19 @@ export interface Expected {
   readonly entries?: number
   /** How long an answer is waited for; absent: as long as the session does. */
   readonly patienceMillis?: number | undefined
-  /** Answers of those that have closed it in the last rounds [F-13]; absent: nobody. */
+  /**
+   * Answers of those of the audience that have closed it in the last rounds [F-13]; absent: nobody.
+   */
   readonly closed?: ReadonlyMap<number, CloseOk>
   /** Bytes that a catcher may have to read before it answers [F-11]; absent: none. */
   readonly readBytes?: number | undefined
 }
 
+const nobody: ReadonlyMap<number, CloseOk> = new Map()
+
 /** Closes a file. */
 export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, expected: Expected = {}) {
-  const { closed = new Map<number, CloseOk>(), entries = 0xffff_ffff, patienceMillis } = expected
+  const { closed = nobody, entries = 0xffff_ffff, patienceMillis } = expected
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const done = new Map<number, Done>()
@@ -49,11 +53,8 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      const heard = audience.flatMap((slot) => {
-        const answer = from === 0 ? closed.get(slot) : undefined
-        return answer === undefined ? [] : [[slot, answer] as const]
-      })
-      const asked = heard.length === 0 ? audience : audience.filter((slot) => !closed.has(slot))
+      const heard = from === 0 ? closed : nobody
+      const asked = audience.filter((slot) => !heard.has(slot))
       const answers = new Map([...heard, ...(yield* askFrom(file, from, asked, expected))])
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {

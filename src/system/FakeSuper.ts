@@ -15,14 +15,9 @@ import type { FileCalls } from "./FileCalls.ts"
 import type { AttributeCalls, Calls, Place } from "./Libc.ts"
 import * as Status from "./Status.ts"
 
-/** The calls, and what keeps a file's status. */
-export interface FakeSuper {
-  /** As if what is kept were so. */
+/** The calls and the looks, as if what is kept were so, and what keeps a file's status. */
+export interface FakeSuper extends Status.Looks {
   readonly calls: Calls
-  /** The status of a path itself, as `Status.at`. */
-  readonly at: (path: Buffer) => Status.Status | undefined
-  /** That of an open file. */
-  readonly of: (file: number) => Status.Status
   /**
    * Keeps what a file stands for; an owner or a group that is undefined stays. Nothing is kept of what is so on the disk as well. Throws
    * as the calls do.
@@ -101,7 +96,7 @@ const noTarget = () =>
 
 const onDisk = (place: Place): Status.Status => {
   const look = { bigint: true } as const
-  if (typeof place === "number") return Status.ofStats(fs.fstatSync(place, look))
+  if (typeof place === "number") return Status.looks.of(place)
   const path = typeof place.path === "string" ? Buffer.from(place.path, "latin1") : Buffer.from(place.path)
   return Status.ofStats(place.follow ? fs.statSync(path, look) : fs.lstatSync(path, look))
 }

@@ -19,7 +19,7 @@ export interface FileCalls {
 export const node: FileCalls = {
   open: (path, flags) => fs.openSync(path, flags),
   read: (file, into, offset) => fs.readSync(file, into, 0, into.length, offset),
-  status: (file) => Status.ofStats(fs.fstatSync(file, { bigint: true })),
+  status: Status.looks.of,
   close: (file) => fs.closeSync(file)
 }
 

@@ -1,7 +1,8 @@
 /**
  * The status of a path in plain numbers, as many paths are looked at: Node's own costs several times as much.
  */
-import { type BigIntStats, lstatSync } from "node:fs"
+import { type BigIntStats, fstatSync, lstatSync } from "node:fs"
+import * as Modes from "../tree/Modes.ts"
 
 /** When a content changed last. */
 export interface Time {
@@ -12,7 +13,7 @@ export interface Time {
 
 /** What a path names, and what is known of it. */
 export interface Status extends Time {
-  readonly kind: "File" | "Directory" | "Symlink" | "Fifo" | "Socket" | "CharacterDevice" | "BlockDevice" | "Other"
+  readonly kind: Modes.Kind | "Other"
   /** The twelve permission bits. */
   readonly mode: number
   readonly uid: number
@@ -43,7 +44,7 @@ export const ofStats = (stats: BigIntStats): Status => {
   const nanos = ((stats.mtimeNs % billion) + billion) % billion
   const mode = Number(stats.mode)
   return {
-    kind: kindOf(mode),
+    kind: Modes.kindOf(mode) ?? "Other",
     mode: mode & 0o7777,
     uid: Number(stats.uid),
     gid: Number(stats.gid),
@@ -67,6 +68,17 @@ export const at = (path: Buffer): Status | undefined => {
   return stats === undefined ? undefined : ofStats(stats)
 }
 
+/** Looks, each at one thing. Throws as Node's fs does. */
+export interface Looks {
+  /** The status of a path itself; undefined when it names nothing. */
+  readonly at: (path: Buffer) => Status | undefined
+  /** That of an open file. */
+  readonly of: (file: number) => Status
+}
+
+/** Node's own. */
+export const looks: Looks = { at, of: (file) => ofStats(fstatSync(file, { bigint: true })) }
+
 /** Linux's `struct statx`, filled by the system, whose offsets are the same on every machine. */
 export class Statx {
   readonly bytes = new Uint8Array(256)
@@ -77,7 +89,7 @@ export class Statx {
     const { words } = this
     const mode = this.halves[28 / 2]
     return {
-      kind: kindOf(mode),
+      kind: Modes.kindOf(mode) ?? "Other",
       mode: mode & 0o7777,
       uid: words[20 / 4],
       gid: words[24 / 4],
@@ -87,8 +99,8 @@ export class Statx {
       mtimeNanos: words[120 / 4],
       changedSeconds: (words[96 / 4 + high] | 0) * 2 ** 32 + words[96 / 4 + low],
       changedNanos: words[104 / 4],
-      device: deviceOf(words[136 / 4], words[140 / 4]),
-      ownDevice: deviceOf(words[128 / 4], words[132 / 4]),
+      device: Modes.deviceOf(words[136 / 4], words[140 / 4]),
+      ownDevice: Modes.deviceOf(words[128 / 4], words[132 / 4]),
       inodeHigh: words[32 / 4 + high],
       inodeLow: words[32 / 4 + low],
       links: words[16 / 4],
@@ -101,19 +113,9 @@ export class Statx {
   }
 }
 
-/** As Linux packs a device's two numbers into the one that Node gives: 12 bits and 20. */
-const deviceOf = (major: number, minor: number): number => (minor & 0xff) + major * 2 ** 8 + (minor >>> 8) * 2 ** 20
-
 /** Where the halves of a number of 64 bits are, in words. */
 const low = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1
 const high = 1 - low
-
-/** Of the bits of a mode that say what it is. */
-const kindOf = (mode: number): Status["kind"] => kinds[(mode >> 12) & 0o17] ?? "Other"
-
-const kinds: Readonly<Record<number, Status["kind"]>> = {
-  ...{ 1: "Fifo", 2: "CharacterDevice", 4: "Directory", 6: "BlockDevice", 8: "File", 10: "Symlink", 12: "Socket" }
-}
 
 /** Are both the same moment? */
 export const isSameTime = (a: Time, b: Time): boolean =>

@@ -4,7 +4,10 @@
  * kept (rsync 3.5.0, seen in what it makes). Pure.
  */
 
+import { type AclEntry, aclOf, entriesOf, tag } from "./Acl.ts"
 import * as Attributes from "./Attributes.ts"
+import { modeMask } from "./Metadata.ts"
+import * as Modes from "./Modes.ts"
 
 /** Holds what a file stands for: a mode in octal, a device's two numbers, the owner and the group. */
 export const statName = "user.rsync.%stat"
@@ -15,17 +18,12 @@ const acls: ReadonlyArray<readonly [own: string, kept: string]> = [
   [Attributes.defaultAcl, `${prefix}%dacl`]
 ]
 
-/** The kinds of a mode, by its upper bits. */
-const kinds = {
-  ...{ Fifo: 1, CharacterDevice: 2, Directory: 4, BlockDevice: 6, File: 8, Symlink: 10, Socket: 12 }
-} as const
-
 /** The highest number of a user; in an ACL, none. */
 const nobody = 0xffff_ffff
 
 /** What a file stands for. */
 export interface Kept {
-  readonly kind: keyof typeof kinds
+  readonly kind: Modes.Kind
   /** The twelve permission bits. */
   readonly mode: number
   readonly uid: number
@@ -36,10 +34,8 @@ export interface Kept {
 
 /** The attribute's value. */
 export const format = ({ gid, kind, mode, ownDevice, uid }: Kept): Uint8Array => {
-  const major = (ownDevice >>> 8) & 0xfff
-  const minor = (ownDevice & 0xff) | ((ownDevice >>> 12) & 0xfff00)
-  const full = (kinds[kind] << 12) | mode
-  return Buffer.from(`${full.toString(8)} ${major},${minor} ${uid}:${gid}`)
+  const [major, minor] = Modes.numbersOf(ownDevice)
+  return Buffer.from(`${Modes.modeOf(kind, mode).toString(8)} ${major},${minor} ${uid}:${gid}`)
 }
 
 /** Of such a value; undefined: it is none. */
@@ -50,10 +46,9 @@ export const parse = (value: Uint8Array): Kept | undefined => {
   if (found === null) return undefined
   const full = Number.parseInt(found[1], 8)
   const [major, minor, uid, gid] = found.slice(2).map(Number)
-  const named = Object.entries(kinds).find(([, bits]) => bits === full >> 12)
-  if (named === undefined || uid > nobody || gid > nobody) return undefined
-  const ownDevice = (minor & 0xff) + (major & 0xfff) * 2 ** 8 + ((minor >>> 8) & 0xfff) * 2 ** 20
-  return { kind: named[0] as Kept["kind"], mode: full & 0o7777, uid, gid, ownDevice }
+  const kind = full > 0xffff ? undefined : Modes.kindOf(full)
+  if (kind === undefined || uid > nobody || gid > nobody) return undefined
+  return { kind, mode: full & modeMask, uid, gid, ownDevice: Modes.deviceOf(major & 0xfff, minor & 0xf_ffff) }
 }
 
 /** A status with what is kept in place of what the file system says. A directory is one for both, or it is as it stands. */
@@ -82,37 +77,16 @@ export const ownName = (kept: string): string | undefined => {
   return own !== "" && !own.startsWith("%") && keptName(own) === kept ? own : undefined
 }
 
-// ---- ACLs: Linux has a version, and 8 bytes an entry; rsync has four permissions, and 8 bytes a name ----
+// ---- ACLs: rsync has four permissions of 4 bytes, and 8 bytes a name ----
 
-const tag = { ownUser: 1, user: 2, ownGroup: 4, group: 8, mask: 16, other: 32 }
 /** Those of the file itself, in rsync's order. */
 const own = [tag.ownUser, tag.ownGroup, tag.mask, tag.other]
-const version = 2
-const headBytes = 4
-const entryBytes = 8
+/** Of these; and of each name. */
 const ownBytes = 16
+const nameBytes = 8
 /** A permission that the mode tells, or that is none. */
 const absent = 0x80
 const isUser = 0x8000_0000
-
-interface AclEntry {
-  readonly tag: number
-  readonly permissions: number
-  readonly id: number
-}
-
-const entriesOf = (acl: Uint8Array): ReadonlyArray<AclEntry> => {
-  const view = new DataView(acl.buffer, acl.byteOffset, acl.byteLength)
-  const count = Math.max(0, Math.floor((acl.length - headBytes) / entryBytes))
-  return Array.from({ length: count }, (_, i) => {
-    const at = headBytes + i * entryBytes
-    return {
-      tag: view.getUint16(at, true),
-      permissions: view.getUint16(at + 2, true),
-      id: view.getUint32(at + 4, true)
-    }
-  })
-}
 
 /** The value under which an ACL is kept. Of an access ACL the mode tells what it has in common with it. */
 export const keptAcl = (name: string, acl: Uint8Array): Uint8Array => {
@@ -122,10 +96,10 @@ export const keptAcl = (name: string, acl: Uint8Array): Uint8Array => {
   const isTold = (of: number) =>
     name === Attributes.accessAcl &&
     (of === tag.ownUser || of === tag.other || (of === tag.ownGroup && permissions(of) === permissions(tag.mask)))
-  const out = new DataView(new ArrayBuffer(ownBytes + named.length * entryBytes))
+  const out = new DataView(new ArrayBuffer(ownBytes + named.length * nameBytes))
   own.forEach((of, i) => out.setUint32(4 * i, isTold(of) ? absent : (permissions(of) ?? absent), true))
   named.forEach((entry, i) => {
-    const at = ownBytes + i * entryBytes
+    const at = ownBytes + i * nameBytes
     out.setUint32(at, entry.id, true)
     out.setUint32(at + 4, (entry.tag === tag.user ? isUser : 0) + entry.permissions, true)
   })
@@ -137,10 +111,10 @@ export const keptAcl = (name: string, acl: Uint8Array): Uint8Array => {
  * system has it, also where something else is kept.
  */
 export const ownAcl = (name: string, kept: Uint8Array, mode: number): Uint8Array | undefined => {
-  if (kept.length < ownBytes || (kept.length - ownBytes) % entryBytes !== 0) return undefined
+  if (kept.length < ownBytes || (kept.length - ownBytes) % nameBytes !== 0) return undefined
   const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength)
-  const named = Array.from({ length: (kept.length - ownBytes) / entryBytes }, (_, i): AclEntry => {
-    const at = ownBytes + i * entryBytes
+  const named = Array.from({ length: (kept.length - ownBytes) / nameBytes }, (_, i): AclEntry => {
+    const at = ownBytes + i * nameBytes
     const access = view.getUint32(at + 4, true)
     return { tag: access >= isUser ? tag.user : tag.group, permissions: access & 7, id: view.getUint32(at, true) }
   })
@@ -152,14 +126,5 @@ export const ownAcl = (name: string, kept: Uint8Array, mode: number): Uint8Array
     const permissions = told === absent || isModes ? byMode[i] : told
     return of === tag.mask && !isMasked ? [] : [{ tag: of, permissions: permissions & 7, id: nobody }]
   })
-  const entries = [...owns, ...named].sort((a, b) => a.tag - b.tag || a.id - b.id)
-  const out = new DataView(new ArrayBuffer(headBytes + entries.length * entryBytes))
-  out.setUint32(0, version, true)
-  entries.forEach(({ id, permissions, tag }, i) => {
-    const at = headBytes + i * entryBytes
-    out.setUint16(at, tag, true)
-    out.setUint16(at + 2, permissions, true)
-    out.setUint32(at + 4, id, true)
-  })
-  return new Uint8Array(out.buffer)
+  return aclOf([...owns, ...named].sort((a, b) => a.tag - b.tag || a.id - b.id))
 }

@@ -34,10 +34,10 @@ const setGroup = 0o2000
 const ownersMode = 0o600
 /** What a file that is made can have at once. */
 const creationMask = 0o777
-type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
-
 /** An owner that is not set. */
 const asItIs = -1
+
+type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
 
 /** What a file has that a new one is to replace, or that is described: a mode may be kept, and was its owner's. */
 interface Own {
@@ -53,6 +53,7 @@ export class Describe {
   policy: Policy = defaults
   private readonly givesAway: boolean
   private readonly fakeSuper: FakeSuper | undefined
+  private readonly looks: Status.Looks
   readonly attributes: Attributer
   private readonly mtime: Mtime.Setter
   private readonly umask = process.umask()
@@ -61,6 +62,7 @@ export class Describe {
   constructor(givesAway: boolean, libc: Option.Option<Calls>, fakeSuper?: FakeSuper) {
     this.givesAway = givesAway
     this.fakeSuper = fakeSuper
+    this.looks = fakeSuper ?? Status.looks
     this.attributes = new Attributer(givesAway, libc)
     this.mtime = Mtime.setter(libc)
   }
@@ -68,8 +70,7 @@ export class Describe {
   /** What the file has that a new one is to replace; undefined: there is none, or modes are carried. */
   ownAt(spot: Confinement.Spot): Own | undefined {
     if (!this.policy.leavesMode) return undefined
-    const path = Confinement.pathOf(spot)
-    const found = this.fakeSuper === undefined ? Status.at(path) : this.fakeSuper.at(path)
+    const found = this.looks.at(Confinement.pathOf(spot))
     return found?.kind === "File" ? ownOf(found) : undefined
   }
 
@@ -83,10 +84,10 @@ export class Describe {
    * the name; undefined: it is new. `inherited`: what it has from its directory; that need not be set.
    */
   file(fd: number, metadata: Metadata, own: Own | undefined, inherited?: Inherited): void {
-    if (this.fakeSuper !== undefined) return this.keepFile(this.fakeSuper, fd, metadata, own)
-    let isGivenAway = inherited === undefined
+    // what is kept is no other file's
+    let isGivenAway = inherited === undefined || this.fakeSuper !== undefined
     const owned = Result.try(() =>
-      this.own(metadata, (uid, gid) => {
+      this.give(metadata, (uid, gid) => {
         if (uid === inherited?.uid && gid === inherited.gid) return
         isGivenAway = true
         fs.fchownSync(fd, uid, gid)
@@ -95,31 +96,25 @@ export class Describe {
     const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
     const all = this.modeOf("File", metadata, own?.mode)
     // A program that was to run with its owner's rights must not run with another's.
-    const mode = Result.isFailure(owned) || isGiven(fd, own) ? all & withoutSetId : all
+    const isAnothers = Result.isFailure(owned) || (this.fakeSuper === undefined && isGiven(fd, own))
+    const mode = isAnothers ? all & withoutSetId : all
     // to set an owner, an ACL or another attribute may have changed it
     if (isGivenAway || mode !== inherited?.mode || areCarried(this.policy))
-      setting("mode", () => fs.fchmodSync(fd, mode))
+      this.setMode(fd, metadata, { kind: "File", mode, ownDevice: 0 }, (mode) => fs.fchmodSync(fd, mode))
     if (Carried.hasTime(this.policy, "File")) setting("time", () => this.mtime.file(fd, metadata))
     if (Result.isFailure(owned)) throw owned.failure
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
-  private keepFile(fakeSuper: FakeSuper, fd: number, metadata: Metadata, own: Own | undefined): void {
-    const attributed = this.attributed(fd, metadata, () => fs.fchmodSync(fd, ownersMode))
-    const stood = { kind: "File", mode: this.modeOf("File", metadata, own?.mode), ownDevice: 0 } as const
-    this.keep(fakeSuper, fd, metadata, stood, (mode) => fs.fchmodSync(fd, mode))
-    if (Carried.hasTime(this.policy, "File")) setting("time", () => this.mtime.file(fd, metadata))
-    if (Result.isFailure(attributed)) throw attributed.failure
-  }
-
-  /** The disk has a mode that lets its owner do everything; the attribute has what the file stands for. */
-  private keep(
-    fakeSuper: FakeSuper,
+  /** Where a mode is kept, the disk has one that lets its owner do everything, and an attribute has what the file stands for. */
+  private setMode(
     place: Place,
     { gid, uid }: Metadata,
     stood: Pick<Kept, "kind" | "mode" | "ownDevice">,
     chmod: (mode: number) => void
   ): void {
+    const { fakeSuper } = this
+    if (fakeSuper === undefined) return setting("mode", () => chmod(stood.mode))
     const { leavesGroup, leavesOwner } = this.policy
     setting("mode", () => chmod(diskMode(stood.mode, stood.kind)))
     const owners = { uid: leavesOwner ? undefined : uid, gid: leavesGroup ? undefined : gid }
@@ -133,9 +128,14 @@ export class Describe {
 
   /** A file that stands there. */
   standing(fd: number, metadata: Metadata): void {
-    const now = ownOf(this.fakeSuper === undefined ? fs.fstatSync(fd) : this.fakeSuper.of(fd))
+    const now = ownOf(this.looks.of(fd))
     // of another user's file only what is another need be refused
     this.file(fd, metadata, this.policy.leavesMode ? now : undefined, now)
+  }
+
+  /** Gives it away, where owners are not kept with the mode. */
+  private give(metadata: Metadata, give: (uid: number, gid: number) => void): void {
+    if (this.fakeSuper === undefined) this.own(metadata, give)
   }
 
   private own({ gid, uid }: Metadata, give: (uid: number, gid: number) => void): void {
@@ -175,19 +175,16 @@ export class Describe {
     before: number | undefined,
     tree: Confinement.Tree
   ): void {
-    const { fakeSuper } = this
     const place = Confinement.placeOf(directory, tree)
-    if (fakeSuper === undefined) this.own(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
+    this.give(metadata, (uid, gid) => fs.chownSync(directory.self, uid, gid))
     const attributed = this.attributed(place, metadata)
     if (Carried.hasTime(this.policy, "Directory"))
       setting("time", () => this.mtime.path(directory.self, metadata, { follow: tree.handles }))
     const mode = this.modeOf("Directory", metadata, before)
     // it has its group from the directory that it is in
     const inherited = this.policy.leavesMode && before === undefined ? fs.statSync(directory.self).mode & setGroup : 0
-    const chmod = (all: number) => fs.chmodSync(directory.self, all)
     const stood = { kind: "Directory", mode: mode | inherited, ownDevice: 0 } as const
-    if (fakeSuper === undefined) setting("mode", () => chmod(stood.mode))
-    else this.keep(fakeSuper, place, metadata, stood, chmod)
+    this.setMode(place, metadata, stood, (mode) => fs.chmodSync(directory.self, mode))
     if (Result.isFailure(attributed)) throw attributed.failure
   }
 
@@ -209,14 +206,12 @@ export class Describe {
   /** A FIFO, a socket, a device, a file of ours that we may not open, or what stands for a link. */
   closed(path: Buffer, entry: Special | Of<"File" | "Symlink">, own: number | undefined, tree: Confinement.Tree): void {
     const { _tag: tag, metadata } = entry
-    const { fakeSuper } = this
     const place = { path, follow: false }
     const chmod = (mode: number) => Confinement.chmod(tree, path, mode)
-    if (fakeSuper === undefined) this.own(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
+    this.give(metadata, (uid, gid) => fs.lchownSync(path, uid, gid))
     const attributed = this.attributed(place, metadata, () => chmod(ownersMode))
     const mode = this.modeOf(tag, metadata, own)
-    if (fakeSuper === undefined) setting("mode", () => chmod(mode))
-    else this.keep(fakeSuper, place, metadata, { kind: tag, mode, ownDevice: deviceOf(entry) }, chmod)
+    this.setMode(place, metadata, { kind: tag, mode, ownDevice: deviceOf(entry) }, chmod)
     if (Carried.hasTime(this.policy, tag)) setting("time", () => this.mtime.path(path, metadata, { follow: false }))
     if (Result.isFailure(attributed)) throw attributed.failure
   }

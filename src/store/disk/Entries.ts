@@ -65,19 +65,19 @@ const describeFile = (site: Site, entry: Of<"File">, index: number) => {
   if (Result.isFailure(opened)) {
     if (Errno.codeOf(opened.failure) !== "EACCES") throw opened.failure
     // our own, and we may not read it
-    const status = site.seenAt(own)
+    const status = site.looks.at(own)
     if (status === undefined) throw changedMeanwhile()
     mustBeFound(site, index, status)
     return describe.closed(own, entry, status.mode, destination.tree)
   }
   const fd = opened.success
   try {
-    const status = site.seenOf(fd)
+    const status = site.looks.of(fd)
     mustBeFound(site, index, status)
     // it has been touched since it was hashed: it is hashed once more in the end, and described then
     if (isHashed(site, index, status) && contents?.isKnown(index, status) === false) return
     describe.standing(fd, metadata)
-    if (contents?.isKnown(index, status) === true) contents.know(index, site.seenOf(fd))
+    if (contents?.isKnown(index, status) === true) contents.know(index, site.looks.of(fd))
   } finally {
     fs.closeSync(fd)
   }
@@ -134,7 +134,7 @@ const makeSymlink = (site: Site, entry: Of<"Symlink">, index: number) => {
   const path = Confinement.pathOf(spot)
   const target = Buffer.from(entry.target)
   const inTheWay = Confinement.look(path)
-  const own = Result.try(() => site.seenAt(path)?.kind === "Symlink" && targetAt(path).equals(target))
+  const own = Result.try(() => site.looks.at(path)?.kind === "Symlink" && targetAt(path).equals(target))
   const isThere = Result.getOrElse(own, () => false)
   const create = (at: Buffer) => (fakeSuper === undefined ? fs.symlinkSync(target, at) : standIn(at, target))
   // what is replaced may be kept in another directory
@@ -150,7 +150,7 @@ const makeSpecial = (site: Site, entry: Special, index: number) => {
   const spot = destination.spot(entry.path)
   const path = Confinement.pathOf(spot)
   const inTheWay = Confinement.look(path)
-  const seen = site.seenAt(path)
+  const seen = site.looks.at(path)
   const isThere = seen?.kind === entry._tag && (!isDevice(entry) || seen.ownDevice === entry.device)
   const own = isThere ? seen.mode : undefined
   destination.holding(spot.directory, () => {

@@ -42,6 +42,8 @@ export class Site {
   readonly libc: Option.Option<Calls>
   /** Keeps in attributes what only root may set; undefined: that is left as it is. */
   readonly fakeSuper: FakeSuper.FakeSuper | undefined
+  /** Sees things as what they stand for. */
+  readonly looks: Status.Looks
   readonly programs: string
   /** Is all to be on the disk before it is said to be there, whatever the master wishes? */
   private readonly syncsAlways: boolean
@@ -88,6 +90,7 @@ export class Site {
     this.destination = destination
     this.libc = options.libc
     this.fakeSuper = options.fakeSuper
+    this.looks = options.fakeSuper ?? Status.looks
     this.programs = options.programs
     this.veto = options.veto
     this.syncsAlways = options.syncs
@@ -110,16 +113,6 @@ export class Site {
   /** Are owners set, and devices made, or kept in attributes? */
   get givesAway(): boolean {
     return this.isRoot || this.fakeSuper !== undefined
-  }
-
-  /** The status of a path itself, as what it stands for. */
-  seenAt(path: Buffer): Status.Status | undefined {
-    return this.fakeSuper === undefined ? Status.at(path) : this.fakeSuper.at(path)
-  }
-
-  /** That of an open file. */
-  seenOf(fd: number): Status.Status {
-    return this.fakeSuper === undefined ? Status.ofStats(fs.fstatSync(fd, { bigint: true })) : this.fakeSuper.of(fd)
   }
 
   /** Is what has arrived to be on the disk before it is said to be there? [F-9] */
