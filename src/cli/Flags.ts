@@ -219,7 +219,7 @@ const described = {
   acls: given("acls", "ACLs are carried", "A"),
   fakeSuper: given(
     "fake-super",
-    "SOURCE's owners, modes and devices are those that rsync or catch --fake-super has kept"
+    "Read SOURCE's owners, modes and devices as rsync or catch --fake-super has kept them"
   ),
   archiveAll: given("archive-all", "All that an installed system has: -X -A, and what is carried anyway"),
   noPerms: given("no-perms", "Modes are not carried: what is there keeps its own, what is new goes by umask"),
@@ -358,7 +358,7 @@ export const catching = {
   fsync: given("fsync", "A file is there only when the disk has it, whatever the master asks for"),
   fakeSuper: given(
     "fake-super",
-    "Keep owners, modes and devices that only root can make in extended attributes, as rsync --fake-super does"
+    "Keep in extended attributes what only root can set: owners, modes and devices (as rsync --fake-super)"
   ),
   noPartial: given("no-partial", "Keep nothing of a large file that has not arrived whole"),
   partialDir: parsed("partial-dir", {

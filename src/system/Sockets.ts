@@ -273,8 +273,8 @@ interface PollHandle {
  * comes that nobody waits for, because to begin and to end it at every event costs more than the calls in vain.
  */
 const makeWatch = (poll: (events: Events, happened: Happened) => PollHandle) => {
-  // No sets: one that is cleared leads on from its old table to its new one, and with the first old table that V8's collection of young
-  // objects leaves behind, it leaves all that follow, each with what had waited.
+  // No sets: one that is cleared gets a new table, and its old one leads to that. Once one table is old, V8's collection of young objects
+  // leaves each that follows, with what had waited.
   const waiting: Record<keyof Events, Array<() => void>> = { readable: [], writable: [] }
   let watched: Events = { readable: false, writable: false }
   let handle: PollHandle | undefined
