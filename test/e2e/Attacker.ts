@@ -23,8 +23,15 @@ export const start = (lab: Lab.Lab, host: string, attack: Attack): Effect.Effect
   return Effect.as(running.says("listening"), running)
 }
 
-/** Stops it; how much it has sent. */
-export const stop = (attacker: Lab.Running): Effect.Effect<{ readonly sent: number; readonly seconds: number }> =>
+interface Stopped {
+  readonly sent: number
+  readonly seconds: number
+  /** How many messages with digests it has heard: the master sends them for blocks that were spoiled. */
+  readonly digests: number
+}
+
+/** Stops it. */
+export const stop = (attacker: Lab.Running): Effect.Effect<Stopped> =>
   Effect.gen(function* () {
     yield* attacker.kill("SIGTERM")
     const { err, events, status } = yield* attacker.ended
@@ -59,6 +66,8 @@ interface Outcome {
   readonly sent: number
   /** How long it took for them. */
   readonly sendingSeconds: number
+  /** Messages with digests that it has heard. */
+  readonly digests: number
   /** The most memory that master and catchers have had, in KiB. */
   readonly peakKib: ReadonlyArray<number>
 }
@@ -101,13 +110,13 @@ export const session = Effect.fnUntraced(function* (
   )
   assert.strictEqual(status, 0, err + JSON.stringify(report))
   for (const { state } of report.catchers) assert.strictEqual(state, "Complete")
-  const { seconds: sendingSeconds, sent } = yield* stop(attacker)
+  const { digests, seconds: sendingSeconds, sent } = yield* stop(attacker)
   for (const [i, catcher] of catchers.entries()) {
     const { err, status } = yield* catcher.ended
     assert.strictEqual(status, 0, err)
     assert.strictEqual(Lab.rsyncSays(source, `${destinations[i]}/`), "")
     assert.deepStrictEqual(Lab.litter(destinations[i]), [])
   }
-  const outcome: Outcome = { seconds: report.seconds, pages: report.pages, sent, sendingSeconds, peakKib: peaks }
+  const outcome: Outcome = { seconds: report.seconds, pages: report.pages, sent, sendingSeconds, digests, peakKib: peaks }
   return outcome
 })

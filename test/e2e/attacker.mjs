@@ -21,6 +21,7 @@ const group = { address: "239.255.67.92", port: 8888 }
 const headerBytes = 24
 const [sealedBodyAt, tagBytes] = [24, 16]
 const pageTypes = new Set([8, 19])
+const digestsType = 22
 
 let state = options.seed ?? 1
 const below = (limit) => {
@@ -78,13 +79,14 @@ const keep = (list, most, one) => {
   else list[below(most)] = one
 }
 const tape = record === undefined ? undefined : openSync(record, "w")
-let heard = 0
+let [heard, digests] = [0, 0]
 const listener = dgram.createSocket({ type: "udp4", reuseAddr: true })
 listener.on("message", (bytes, { address, port }) => {
   heard++
   if (tape !== undefined) appendFileSync(tape, `${JSON.stringify([address, port, bytes.toString("base64")])}\n`)
   if (address !== master || bytes.length < headerBytes) return
   masterPorts.add(port)
+  if (bytes[3] === digestsType) digests++
   const datagram = { from: { address, port }, bytes: Buffer.from(bytes) }
   // the latest pages: somebody may lack them still
   if (pageTypes.has(bytes[3])) pages[heard % mostPages] = datagram
@@ -187,7 +189,7 @@ const tick = () => {
 }
 const stop = () => {
   if (tape !== undefined) closeSync(tape)
-  console.log(JSON.stringify({ sent, heard, seconds: ((lastMillis ?? performance.now()) - firstMillis) / 1000 }))
+  console.log(JSON.stringify({ sent, heard, digests, seconds: ((lastMillis ?? performance.now()) - firstMillis) / 1000 }))
   process.exit(0)
 }
 process.on("SIGTERM", stop)
