@@ -1,10 +1,13 @@
 /**
- * npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N]
+ * npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N] [-- --share PERCENT]
  *
  * mrsync beside its peers on the lab's hosts (scripts/lab.sh), from tmpfs to tmpfs. Every scenario runs its contestants
  * in turn, so that a slow minute of the machine meets all of them, and prints medians and ratios; a ratio says how often
  * mrsync is faster. Peers that are not installed (Debian: rsync, udpcast, uftp, openssh-server) are left out with a message. Needs root,
  * what scripts/lab.sh needs, and a built dist.
+ *
+ * All hosts of the lab share the processors of this machine. With `--share` each has so many hundredths of a core for itself,
+ * whoever the contestant is: with N hosts at most 100 * cores / N, and nobody waits for another host's processor.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
@@ -25,11 +28,12 @@ import {
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-const options = new Set(["--rounds", "--only", "--json", "--warm", "--files"])
+const options = new Set(["--rounds", "--only", "--json", "--warm", "--files", "--share"])
 const wrong = process.argv.slice(2).filter((given, i, all) => !options.has(given) && !options.has(all[i - 1]))
 if (wrong.length > 0) {
   const isHelp = wrong.includes("--help")
-  const usage = "npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N]"
+  const usage =
+    "npm run bench [-- --rounds N] [-- --only NAME,NAME] [-- --json FILE] [-- --warm GIB] [-- --files N] [-- --share PERCENT]"
   process[isHelp ? "stdout" : "stderr"].write(isHelp ? `${usage}\n` : `no such option: ${wrong[0]}\n${usage}\n`)
   process.exit(isHelp ? 0 : 1)
 }
@@ -61,6 +65,7 @@ const labDo = (...args) =>
   execFileSync(lab, args, { env: { ...process.env, LAB: prefix }, stdio: ["ignore", "ignore", "inherit"] })
 const tidy = () => {
   for (const child of running) child.kill("SIGKILL")
+  for (const group of groups.values()) spawnSync("rmdir", [group])
   spawnSync(lab, ["down"], { env: { ...process.env, LAB: prefix }, stdio: "ignore" })
   if (existsSync(join(work, "ext4"))) spawnSync("umount", [join(work, "ext4")])
   rmSync(work, { recursive: true, force: true })
@@ -71,6 +76,34 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.exit(20)
   })
 }
+
+// ---- a host's share of a core ----
+
+const share = argument("--share")
+/** The control group of each host. */
+const groups = new Map()
+/** It has its share in each hundredth of a second. */
+const periodMicros = 10_000
+/** The control group of a host, in whichever of Linux's two hierarchies there is. */
+const groupOf = (host) => {
+  const isUnified = existsSync("/sys/fs/cgroup/cgroup.controllers")
+  const group = join(isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu", `mrsync-${prefix}-${process.pid}-${host}`)
+  if (groups.has(host)) return group
+  mkdirSync(group)
+  groups.set(host, group)
+  const quotaMicros = (Number(share) / 100) * periodMicros
+  if (isUnified) {
+    writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", "+cpu")
+    writeFileSync(join(group, "cpu.max"), `${quotaMicros} ${periodMicros}`)
+  } else {
+    writeFileSync(join(group, "cpu.cfs_period_us"), String(periodMicros))
+    writeFileSync(join(group, "cpu.cfs_quota_us"), String(quotaMicros))
+  }
+  return group
+}
+/** What makes a command one of a host's group. */
+const joining = (host) =>
+  share === undefined ? [] : ["sh", "-c", 'echo $$ > "$0" && exec "$@"', join(groupOf(host), "cgroup.procs")]
 
 execFileSync("node", [program, "keygen"], { stdio: ["ignore", "ignore", "inherit"] })
 
@@ -102,7 +135,8 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const on = (host, ...command) => {
   const files = [join(work, `${++outputs}.out`), join(work, `${outputs}.err`)]
   const stdio = ["ignore", ...files.map((file) => openSync(file, "w"))]
-  const child = spawn("ip", ["netns", "exec", `${prefix}-${host}`, ...command], { stdio })
+  const [file, ...args] = [...joining(host), "ip", "netns", "exec", `${prefix}-${host}`, ...command]
+  const child = spawn(file, args, { stdio })
   for (const fd of stdio.slice(1)) closeSync(fd)
   running.add(child)
   const [out, err] = files.map((file) => () => readFileSync(file, "utf8"))
