@@ -18,6 +18,8 @@ interface Load {
 }
 /** Two seconds. */
 const short: Load = { fileBytes: 1_000_000, rate: "12MB" }
+/** Eight seconds: the others wait once for a catcher that has gone, some 0.7 s whatever is sent. */
+const middle: Load = { fileBytes: 4_000_000, rate: "12MB" }
 /** Forty seconds: what is sent in nine of them has to be sent again to a catcher that hears nothing meanwhile. */
 const long: Load = { fileBytes: 5_000_000, rate: "3MB" }
 
@@ -77,7 +79,7 @@ const evils: ReadonlyArray<Evil> = [
   },
   {
     name: "cut for good",
-    load: short,
+    load: middle,
     options: ["--timeout", "4"],
     meanwhile: (lab) => Effect.sync(() => lab.lab("link", "down", "c2")),
     state: "Lost",
@@ -117,7 +119,7 @@ const run = Effect.fnUntraced(function* (lab: Lab.Lab, source: string, evil: Omi
 
 describe.skipIf(Lab.unavailable !== undefined)("one of four behind an evil", () => {
   const quietSeconds = new Map<Load, number>()
-  for (const load of [short, long]) {
+  for (const load of [short, middle, long]) {
     it.live(`none, to compare with: ${files} files of ${load.fileBytes} bytes`, () =>
       Effect.gen(function* () {
         const lab = yield* Lab.make(4)
