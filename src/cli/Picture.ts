@@ -171,7 +171,7 @@ const line = (all: ReadonlyArray<Progress.CatcherView>, tick: Of<"Tick">) => {
     const state =
       looking === undefined
         ? `${Words.stateWords[one.state]}${why}`
-        : `comparing: ${Format.percent(looking.bytes, looking.total)} %`
+        : `reading: ${Format.percent(looking.bytes, looking.total)} %`
     return `  ${id}  ${percent}  ${state.padEnd(9)}  ${Format.plural(one.files, "file")}, ${Format.bytes(one.bytes)}`
   }
 }

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as Bundles from "../content/Bundles.ts"
 import * as Close from "../phase/Close.ts"
+import type { Looked } from "../phase/Further.ts"
 import type { Repair } from "../protocol/file/Planner.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { isList } from "../protocol/Words.ts"
@@ -141,6 +142,12 @@ const giveUp = Effect.fnUntraced(function* (
 const rereadBytes = ({ policy }: Ledger, { kind, size }: CarriedFile): number | undefined =>
   writesInPlace(policy) && kind === "Single" ? Limits.looksAtStanding * size : undefined
 
+/** How far a catcher is with the look that it is at: it counts several as one. */
+const ofThisLook = ({ hashed, toHash }: Looked): Looked => {
+  const bytes = Math.max(1, Math.ceil(toHash / Limits.looksAtStanding))
+  return { hashed: hashed === 0 ? 0 : ((hashed - 1) % bytes) + 1, toHash: bytes }
+}
+
 /**
  * Closes a file at catchers that hold all of it; those that have not answered within a barrier's
  * time, unless it is late.
@@ -156,7 +163,8 @@ const closeAt = Effect.fnUntraced(
       entries,
       patienceMillis,
       closed: before,
-      readBytes: rereadBytes(ledger, carried)
+      readBytes: rereadBytes(ledger, carried),
+      looks: (slot, looked) => ledger.underWay.looks(carried, slot, looked && ofThisLook(looked))
     })
     closing.answered(
       carried.file,

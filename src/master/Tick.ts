@@ -129,7 +129,8 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
   const comparing = new Set(members.filter((member) => isAtIt(member) && compares(member)).map(({ slot }) => slot))
   const hashed = ledger.doubts.hashing((slot) => comparing.has(slot))
   const most = members.filter(isAtIt).reduce((most, { slot }) => Math.max(most, rest(slot)), 0)
-  const looking = ledger.underWay.isOpening ? furthestBehind(catchers) : undefined
+  const phase = ledger.isComparing ? "Comparing" : ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing"
+  const looking = ledger.underWay.isOpening || phase === "Finishing" ? furthestBehind(catchers) : undefined
   return {
     _tag: "Tick",
     seconds,
@@ -139,7 +140,7 @@ const tickOf = (ledger: Ledger, session: Session, seconds: number, nowMillis: nu
     sentBytes: bytes,
     ...(hashed === undefined ? {} : { hashed }),
     ...(looking === undefined ? {} : { looking }),
-    phase: ledger.isComparing ? "Comparing" : ledger.isSending ? "Sending" : most > 0 ? "Repairing" : "Finishing",
+    phase,
     repairedPages: repaired,
     pages,
     underWay: ledger.underWay.tell(ledger.entries),

@@ -3,12 +3,10 @@ import type { Looking, UnderWay as Told } from "../report/Event.ts"
 import { display } from "../tree/Names.ts"
 import type { Entry } from "../tree/Entry.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
-import type { Comparing } from "../wire/Message.ts"
+import type { Looked } from "../phase/Further.ts"
 
 /** The states of a delivery. "Waiting": nobody but stragglers waits for the file any more. */
 export type State = Told["state"] | "Done"
-
-type Looked = Pick<Comparing, "hashed" | "toHash">
 
 /** So many are told, the first of them. */
 const told = 8
@@ -29,7 +27,7 @@ export class UnderWay {
     this.looked.delete(file)
   }
 
-  /** So far a catcher is with its older version of the file; undefined: it has answered. */
+  /** So far a catcher is with its own version of the file; undefined: it has answered. */
   looks({ file }: CarriedFile, slot: number, looked: Looked | undefined): void {
     if (!this.files.has(file)) return
     const those = this.looked.get(file) ?? new Map<number, Looked>()
@@ -37,7 +35,7 @@ export class UnderWay {
     else this.looked.set(file, those.set(slot, looked))
   }
 
-  /** How far a catcher is with older versions; undefined: it looks through none. */
+  /** How far a catcher is with large files that it reads; undefined: it reads none. */
   looking(slot: number): Looking | undefined {
     const those = [...this.looked.values()].flatMap((slots) => slots.get(slot) ?? [])
     if (those.length === 0) return undefined

@@ -8,7 +8,7 @@ import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
 import type { Done, SitOutReason } from "../protocol/Words.ts"
 import type { Audience, CloseOk, Failure } from "../wire/Message.ts"
-import { further } from "./Further.ts"
+import { further, type Looked } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
 /** How the commit of a file went at each catcher that was asked. */
@@ -38,6 +38,8 @@ export interface Expected {
   readonly closed?: ReadonlyMap<number, CloseOk>
   /** Bytes that a catcher may have to read before it answers [F-11]; absent: none. */
   readonly readBytes?: number | undefined
+  /** Is told how far a catcher is with reading them; undefined: it has answered. */
+  readonly looks?: (slot: number, looked: Looked | undefined) => void
 }
 
 const nobody: ReadonlyMap<number, CloseOk> = new Map()
@@ -86,7 +88,7 @@ const askFrom = Effect.fnUntraced(function* (
   file: number,
   from: number,
   audience: Audience,
-  { patienceMillis, readBytes }: Expected
+  { looks = () => {}, patienceMillis, readBytes }: Expected
 ) {
   const { ask } = yield* Asking
   const answers = new Map<number, Extract<FileAnswer, { _tag: "SitOut" | "CloseOk" | "Aborted" }>>()
@@ -95,7 +97,7 @@ const askFrom = Effect.fnUntraced(function* (
     audience,
     ...(patienceMillis === undefined ? {} : { patienceMillis }),
     // what has a time of its own is asked again
-    ...(patienceMillis === undefined && readBytes !== undefined ? { isFurther: further(readBytes) } : {}),
+    ...(patienceMillis === undefined && readBytes !== undefined ? { isFurther: further(readBytes, looks) } : {}),
     message: (audience) => ({ _tag: "Close", file, from, audience }),
     accept: (slot, answer) => {
       // a catcher that has dropped a file has committed nothing, and is sent it again in a further
@@ -103,6 +105,7 @@ const askFrom = Effect.fnUntraced(function* (
       const isOurs = answer._tag === "SitOut" || (answer._tag === "Aborted" && file > 0)
       if (!isOurs && !(answer._tag === "CloseOk" && answer.from === from)) return false
       answers.set(slot, answer)
+      looks(slot, undefined)
       return true
     }
   })

@@ -7,7 +7,7 @@ import type { Question } from "../session/Session.ts"
 import type { Comparing } from "../wire/Message.ts"
 import { parts } from "./Survey.ts"
 
-type Looked = Pick<Comparing, "hashed" | "toHash">
+export type Looked = Pick<Comparing, "hashed" | "toHash">
 
 /**
  * Is a catcher further than when it was asked last, with as many bytes as it may have to read?

@@ -11,12 +11,12 @@ const id = Fields.text("the catcher's name")
 const address = Fields.text("its address and port")
 const reason = Fields.text("why, in words for a person")
 
-/** How far a catcher is with its older versions of large files. */
+/** How far a catcher is with large files that it reads. */
 export const Looking = Schema.Struct({
-  bytes: Fields.count("bytes of older versions that are looked through"),
+  bytes: Fields.count("bytes that are read"),
   total: Fields.count("of so many")
 })
-/** How far a catcher is with its older versions of large files. */
+/** How far a catcher is with large files that it reads. */
 export type Looking = typeof Looking.Type
 
 /** One catcher as the master sees it. */
@@ -29,7 +29,10 @@ export const CatcherView = Schema.Struct({
   ),
   straggled: Schema.optionalKey(straggled),
   looking: Schema.optionalKey(
-    Looking.annotateKey({ description: "it looks through older versions of large files, and is so far with them" })
+    Looking.annotateKey({
+      description:
+        "it reads large files, older versions before the pages come or what was written in place once more before the end, and is so far with them"
+    })
   ),
   files: Fields.count("files committed there"),
   bytes: Fields.count("bytes held there by its own answers, committed or not"),
@@ -141,7 +144,7 @@ export const Tick = Schema.Struct({
   looking: Schema.optionalKey(
     Looking.annotateKey({
       description:
-        "nothing is sent until catchers have looked through older versions of large files: how far the one is that is furthest behind (master)"
+        "nothing is done until catchers have read large files, older versions or, in phase Finishing, what was written in place: how far the one is that is furthest behind (master)"
     })
   ),
   phase: Fields.oneOf(

@@ -64,13 +64,15 @@ const whoIs = (one: { readonly id: string; readonly address: string }): string =
 export const left = (tick: Tick, bytesPerSecond: number | undefined): string => {
   if (tick.phase === "Comparing") return `comparing${hashed(tick)}`
   if (tick.phase === "Finished") return "complete"
-  if (tick.phase === "Finishing") return "finishing"
+  if (tick.phase === "Finishing") return `finishing${reading(tick)}`
   if (tick.looking !== undefined) return `looking through older versions, ${looked(tick.looking)}`
   // what stands still now goes on some time, and has come so far on the average
   const rate = bytesPerSecond || (tick.seconds > 0 ? tick.bytes / tick.seconds : 0)
   const left = rate === 0 ? "-:--" : Format.clock((tick.total - tick.bytes) / rate)
   return `${left} left${tick.phase === "Repairing" ? ", repairing" : ""}`
 }
+
+const reading = ({ looking }: Tick): string => (looking === undefined ? "" : `, ${looked(looking)} read once more`)
 
 const looked = ({ bytes, total }: Looking): string => `${Format.bytes(bytes)} of ${Format.bytes(total)}`
 
@@ -80,6 +82,7 @@ const hashed = ({ hashed }: Tick): string =>
 /** What sets the pace, and why; empty where nothing is known of it. */
 export const pace = ({ limit, looking, phase }: Pick<Tick, "limit" | "looking" | "phase">): string => {
   if (limit === undefined || phase === "Finished") return ""
+  if (looking !== undefined && phase === "Finishing") return "catchers read once more what they have written in place"
   if (looking !== undefined) return "catchers look through their older versions of large files"
   const awaited = limit.by === "Work" && limit.catchers.length > 0
   if (phase === "Comparing" && !awaited) return "catchers compare what they have with the source"
@@ -116,7 +119,7 @@ export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "looking
       return one.straggled === undefined ? "is served after the others" : `${one.straggled}: is served after the others`
     case "Receiving":
       if (tick.phase === "Comparing") return "compares with the source"
-      if (one.looking !== undefined) return `looks through its older version: ${looked(one.looking)}`
+      if (one.looking !== undefined) return `${looksInto(tick)}: ${looked(one.looking)}`
       if (one.bytes >= tick.total) return "waits for the end of the files"
       return tick.phase === "Sending" ? "waits for pages" : "waits for what it misses"
     case "Complete":
@@ -129,6 +132,9 @@ export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "looking
       return "is lost"
   }
 }
+
+const looksInto = ({ phase }: Tick): string =>
+  phase === "Finishing" ? "reads once more what it has written in place" : "looks through its older version"
 
 const stages = {
   Opening: "catchers open it",

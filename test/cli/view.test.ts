@@ -274,7 +274,16 @@ describe("the picture", () => {
     const [state] = fold([started, { ...tick(9, 1000, [one]), looking } as Progress.Event])
     const lines = Picture.picture(state, { columns: 100, rows: 24 })
     assert.match(lines[0], /looking through older versions, 1.00 MB of 4.00 MB$/)
-    assert.include(lines[1], "  berta    0 %  comparing: 25 %  ")
+    assert.include(lines[1], "  berta    0 %  reading: 25 %  ")
+  })
+
+  it("while catchers read once more what they have written in place", () => {
+    const looking = { bytes: 1_000_000, total: 4_000_000 }
+    const one = { ...view("berta", 1000), looking }
+    const [state] = fold([started, { ...tick(9, 1000, [one]), phase: "Finishing", looking } as Progress.Event])
+    const lines = Picture.picture(state, { columns: 100, rows: 24 })
+    assert.match(lines[0], /finishing, 1.00 MB of 4.00 MB read once more$/)
+    assert.include(lines[1], "  reading: 25 %  ")
   })
 
   it("of a catcher that has all and waits with the others", () => {

@@ -117,6 +117,13 @@ export const session = Effect.fnUntraced(function* (
     assert.strictEqual(Lab.rsyncSays(source, `${destinations[i]}/`), "")
     assert.deepStrictEqual(Lab.litter(destinations[i]), [])
   }
-  const outcome: Outcome = { seconds: report.seconds, pages: report.pages, sent, sendingSeconds, digests, peakKib: peaks }
+  const outcome: Outcome = {
+    seconds: report.seconds,
+    pages: report.pages,
+    sent,
+    sendingSeconds,
+    digests,
+    peakKib: peaks
+  }
   return outcome
 })

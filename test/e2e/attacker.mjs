@@ -189,7 +189,9 @@ const tick = () => {
 }
 const stop = () => {
   if (tape !== undefined) closeSync(tape)
-  console.log(JSON.stringify({ sent, heard, digests, seconds: ((lastMillis ?? performance.now()) - firstMillis) / 1000 }))
+  console.log(
+    JSON.stringify({ sent, heard, digests, seconds: ((lastMillis ?? performance.now()) - firstMillis) / 1000 })
+  )
   process.exit(0)
 }
 process.on("SIGTERM", stop)

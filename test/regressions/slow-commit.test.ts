@@ -110,12 +110,19 @@ const readSlowly = Layer.effect(
 )
 
 describe("a file that takes long to be read before it is committed [F-11]", () => {
-  it.effect("is waited for as long as that gets on", () =>
+  it.effect("is waited for as long as that gets on, which is shown", () =>
     Effect.gen(function* () {
       const size = 3 * Limits.questionTimeouts * Limits.blockPages * 1432
       const tree = [Simulation.file("f", size, 1)]
       const network = yield* Simulated.make({ seed: 1 })
       const memory = Memory.make()
+      const read: Array<number> = []
+      const progress = Progress.layerTo((event) => {
+        if (event._tag !== "Tick" || event.phase !== "Finishing" || event.looking === undefined) return
+        assert.deepStrictEqual(event.catchers[0].looking, event.looking)
+        assert.strictEqual(event.looking.total, size)
+        read.push(event.looking.bytes / size)
+      })
       const master = Master.run({
         catchers: 1,
         policy: { ...Policy.defaults, isInPlace: true },
@@ -124,7 +131,7 @@ describe("a file that takes long to be read before it is committed [F-11]", () =
         timeoutMillis: shortTimeoutMillis
       }).pipe(
         Effect.provide(MasterProtection.insecure),
-        Effect.provide([network.layerMaster, Memory.sourceLayer(tree), Progress.layerNone])
+        Effect.provide([network.layerMaster, Memory.sourceLayer(tree), progress])
       )
       const catching = Catcher.run({ id: "c0", waitMillis: 10_000, timeoutMillis: shortTimeoutMillis }).pipe(
         Effect.provide(CatcherProtection.insecure),
@@ -137,6 +144,8 @@ describe("a file that takes long to be read before it is committed [F-11]", () =
       const [report] = yield* inTime(Effect.all([master, catching], { concurrency: "unbounded" }))
       assert.strictEqual(report.catchers[0].state, "Complete")
       assert.deepStrictEqual(Simulation.differences(tree, memory), [])
+      assert.isBelow(read[0], 0.2)
+      assert.isAbove(read.at(-1)!, 0.8)
     })
   )
 })
