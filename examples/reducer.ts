@@ -43,15 +43,14 @@ export const isReadyWithAllPages = (happenings: typeof Happenings.Type): boolean
       state = step(state, pages(happening.indices))
     } else {
       const span = { first: happening.span * layout.spanPages, count: layout.spanPages }
-      state = step(state, { _tag: "Eof", round: ++round, ...span, root, counts: false, closes: false })
+      state = step(state, { _tag: "Eof", round: ++round, ...span, root, counts: false })
     }
     if (FileState.invariants(state).length > 0) return false
     if (state._tag === "DataReady" && came.size < layout.pages) return false
   }
   // whatever is missing still comes, and the question once more
   state = step(state, pages(Array.from({ length: layout.pages }, (_, page) => page)))
-  state = step(state, { _tag: "Eof", round: ++round, first: 0, count: 1, root, counts: false, closes: false })
-  return state._tag === "DataReady"
+  return step(state, { _tag: "Eof", round: ++round, first: 0, count: 1, root, counts: false })._tag === "DataReady"
 }
 
 export const program = Arbitrary.checkEffect(Arbitrary.schema(Happenings), (happenings) =>

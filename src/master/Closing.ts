@@ -8,22 +8,6 @@ import type { Audience } from "../wire/Message.ts"
 /** Files whose close was asked and not answered. */
 export class Closing {
   private readonly files = new Map<number, Set<number>>()
-  private hasLost = false
-  private hasWaited = false
-
-  /**
-   * [F-13] May the last rounds of a file close it? Not while pages are lost, as those that commit
-   * would hold up the repair of others; and no more once a catcher was late with such an answer.
-   */
-  get isQuick(): boolean {
-    return !this.hasLost && !this.hasWaited
-  }
-
-  /** How the last rounds of a file went. */
-  heard(hasLost: boolean, hasWaited: boolean): void {
-    this.hasLost = hasLost
-    this.hasWaited ||= hasWaited
-  }
 
   asks(file: number, slots: Audience): void {
     for (const slot of slots) this.files.set(slot, (this.files.get(slot) ?? new Set<number>()).add(file))

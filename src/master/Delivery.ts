@@ -17,19 +17,9 @@ import { Asking, Lanes, Members, Paths, Sender, Silence, Standing } from "../ses
 import { display } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
-import type { Closing } from "./Closing.ts"
 import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { State } from "./UnderWay.ts"
-
-/** Catchers that hold all of a file. */
-export interface Holders {
-  readonly slots: Audience
-  /** Those of them that have closed it in its last rounds. [F-13] */
-  readonly closed: MissingRounds.Repaired["closed"]
-  /** Are they waited for with all the patience of the session? */
-  readonly isLate: boolean
-}
 
 interface Options<E, R, E2, R2> {
   readonly ledger: Ledger
@@ -38,11 +28,10 @@ interface Options<E, R, E2, R2> {
   /** The content, for pages of that size, and checked by that signature. */
   readonly content: (pageBytes: number, checked: Checked | undefined) => Effect.Effect<PageStream.Content, E, R>
   /**
-   * Closes the file at catchers that hold all of it. Answers those that have not answered in time.
+   * Closes the file at catchers that hold all of it. Answers those that have not answered in time;
+   * `isLate`: with all the patience of the session.
    */
-  readonly close: (holders: Holders) => Effect.Effect<Audience, E2, R2>
-  /** Says whether the last rounds may close the file [F-13]; absent: never. */
-  readonly closing?: Closing | undefined
+  readonly close: (slots: Audience, isLate: boolean) => Effect.Effect<Audience, E2, R2>
 }
 
 /** A delivery's state from its page stream on. */
@@ -133,10 +122,10 @@ export class Delivery<E, R, E2, R2> {
   })
 
   /** Closes the file there; those that do not answer in time are tried again after the others. */
-  private closeAt(slots: Audience, isLate: boolean, closed: Holders["closed"] = new Map()) {
+  private closeAt(slots: Audience, isLate: boolean) {
     return Effect.gen({ self: this }, function* () {
       if (slots.length === 0) return
-      const silent = yield* this.options.close({ slots, closed, isLate })
+      const silent = yield* this.options.close(slots, isLate)
       this.unclosed = [...this.unclosed, ...silent]
     })
   }
@@ -226,15 +215,13 @@ export class Delivery<E, R, E2, R2> {
   /** The last rounds at these, and the close at those that are complete then. */
   private finish({ content, repairs }: Sending, audience: Audience, lane: Lane) {
     return Effect.gen({ self: this }, function* () {
-      const { carried, closing, ledger } = this.options
+      const { carried, ledger } = this.options
       const { straggler } = yield* Lanes
       const { awayMillis } = yield* Silence
       const { whyOut } = yield* Paths
       yield* this.becomes("Finishing")
-      const closes = closing?.isQuick === true
-      const repaired = yield* MissingRounds.finish(content, repairs, audience, { lane, closes })
-      const { closed, complete, late, missingPages, satOut, unfit } = repaired
-      closing?.heard(missingPages.size > 0, closes && late.some((slot) => !missingPages.has(slot)))
+      const repaired = yield* MissingRounds.finish(content, repairs, audience, lane)
+      const { complete, late, missingPages, satOut, unfit } = repaired
       ledger.missing(missingPages)
       yield* this.tellBehind(late, missingPages)
       ledger.sitOut(carried.file, satOut)
@@ -243,7 +230,7 @@ export class Delivery<E, R, E2, R2> {
       const narrow = unfit.filter((slot) => whyOut(slot) === undefined)
       if (narrow.length > 0) yield* Close.putOff(carried.file, narrow, awayMillis)
       yield* this.becomes("Closing")
-      yield* this.closeAt(complete, lane === straggler, closed)
+      yield* this.closeAt(complete, lane === straggler)
     })
   }
 

@@ -22,7 +22,7 @@ import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
 import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
-import { Delivery, type Holders } from "./Delivery.ts"
+import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
 import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -82,11 +82,9 @@ export const sendFile = Effect.fnUntraced(function* (
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
-  const close = (holders: Holders) => closeAt(shared, carried, owed, holders)
-  // what is read once more for long has questions of its own
-  const atOnce = rereadBytes(ledger, carried) === undefined ? { closing } : {}
+  const close = (complete: Audience, isLate: boolean) => closeAt(shared, carried, owed, complete, isLate)
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
-  const delivery = new Delivery({ ledger, repair, carried, content, close, ...atOnce })
+  const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
     audience = closing.ready(owed())
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
@@ -153,22 +151,21 @@ const ofThisLook = ({ hashed, toHash }: Looked): Looked => {
  * time, unless it is late.
  */
 const closeAt = Effect.fnUntraced(
-  function* (shared: Shared, carried: CarriedFile, owed: () => Audience, { closed: before, isLate, slots }: Holders) {
+  function* (shared: Shared, carried: CarriedFile, owed: () => Audience, complete: Audience, isLate: boolean) {
     const { closing, ledger } = shared
     const { awayMillis } = yield* Silence
     const patienceMillis = isLate ? undefined : awayMillis
-    closing.asks(carried.file, slots)
+    closing.asks(carried.file, complete)
     const entries = ledger.entries.length
-    const closed = yield* Close.close(carried.file, slots, {
+    const closed = yield* Close.close(carried.file, complete, {
       entries,
       patienceMillis,
-      closed: before,
       readBytes: rereadBytes(ledger, carried),
       looks: (slot, looked) => ledger.underWay.looks(carried, slot, looked && ofThisLook(looked))
     })
     closing.answered(
       carried.file,
-      slots.filter((slot) => !closed.silent.includes(slot))
+      complete.filter((slot) => !closed.silent.includes(slot))
     )
     ledger.commit(carried.file, closed.committed)
     ledger.sitOut(carried.file, closed.satOut)

@@ -12,7 +12,7 @@ import { Members } from "../session/Session.ts"
 import { encode } from "../tree/Manifest.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import type { Audience } from "../wire/Message.ts"
-import { Delivery, type Holders } from "./Delivery.ts"
+import { Delivery } from "./Delivery.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { Shared } from "./Sending.ts"
 
@@ -35,7 +35,7 @@ export const sendManifest = Effect.fnUntraced(function* (
   const content = (pageBytes: number) =>
     Effect.succeed(PageStream.inMemory(0, Layout.make({ size: bytes.length, pageBytes }), bytes))
   const prepared: Array<number> = []
-  const hold = ({ slots }: Holders) =>
+  const hold = (slots: Audience) =>
     Effect.sync((): Audience => {
       prepared.push(...slots)
       return []

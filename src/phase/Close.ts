@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
 import type { Done, SitOutReason } from "../protocol/Words.ts"
-import type { Audience, CloseOk, Failure } from "../wire/Message.ts"
+import type { Audience, Failure } from "../wire/Message.ts"
 import { further, type Looked } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
@@ -32,21 +32,15 @@ export interface Expected {
   readonly entries?: number
   /** How long an answer is waited for; absent: as long as the session does. */
   readonly patienceMillis?: number | undefined
-  /**
-   * Answers of those of the audience that have closed it in the last rounds [F-13]; absent: nobody.
-   */
-  readonly closed?: ReadonlyMap<number, CloseOk>
   /** Bytes that a catcher may have to read before it answers [F-11]; absent: none. */
   readonly readBytes?: number | undefined
   /** Is told how far a catcher is with reading them; undefined: it has answered. */
   readonly looks?: (slot: number, looked: Looked | undefined) => void
 }
 
-const nobody: ReadonlyMap<number, CloseOk> = new Map()
-
 /** Closes a file. */
 export const close = Effect.fn("Close.close")(function* (file: number, audience: Audience, expected: Expected = {}) {
-  const { closed = nobody, entries = 0xffff_ffff, patienceMillis } = expected
+  const { entries = 0xffff_ffff, patienceMillis } = expected
   const silent = new Set<number>()
   const committed = new Map<number, ReadonlyArray<Failure>>()
   const done = new Map<number, Done>()
@@ -55,9 +49,7 @@ export const close = Effect.fn("Close.close")(function* (file: number, audience:
   while (more.length > 0) {
     const next = new Map<number, Array<number>>()
     for (const [from, audience] of more) {
-      const heard = from === 0 ? closed : nobody
-      const asked = audience.filter((slot) => !heard.has(slot))
-      const answers = new Map([...heard, ...(yield* askFrom(file, from, asked, expected))])
+      const answers = yield* askFrom(file, from, audience, expected)
       for (const slot of audience) if (!answers.has(slot)) silent.add(slot)
       for (const [slot, answer] of answers) {
         if (answer._tag === "SitOut") satOut.set(slot, answer)

@@ -17,7 +17,7 @@ import type { Demand } from "../session/Demand.ts"
 import type { Lane } from "../session/Sender.ts"
 import { Asking, type FileAnswer, Lanes, Members, Paths, Silence, Trials } from "../session/Session.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
-import type { Audience, CloseOk, Missing } from "../wire/Message.ts"
+import type { Audience, Missing } from "../wire/Message.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
 
@@ -65,8 +65,6 @@ export class Repairs {
 export interface Repaired {
   /** Catchers that hold all that was asked about. */
   readonly complete: Audience
-  /** Those of them that have closed the file, and their answers. [F-13] */
-  readonly closed: ReadonlyMap<number, CloseOk>
   /** Catchers that gave the file up, and why. */
   readonly satOut: SatOut
   /** Stragglers: they still miss something. */
@@ -88,8 +86,6 @@ interface Rounds {
   readonly first: number
   readonly count: number
   readonly root: Uint8Array | undefined
-  /** With the root: do they close the file, too? */
-  readonly closes?: boolean
   /** How long a round waits for an answer; without it as long as the session does. */
   readonly patienceMillis: number | undefined
 }
@@ -119,23 +115,16 @@ export const span = Effect.fnUntraced(function* (
   })
 })
 
-/** How the last rounds are held. */
-export interface Ending {
-  /**
-   * Repairs go there; absent: on `repair`. On the lane `straggler` a round waits for an answer as
-   * long as the session does.
-   */
-  readonly lane?: Lane
-  /** A catcher that is complete closes the file at once [F-13]; absent: no. */
-  readonly closes?: boolean
-}
-
-/** The rounds at the end of a file: every page has been sent, the root is known. */
+/**
+ * The rounds at the end of a file: every page has been sent, the root is known. Repairs go on
+ * `lane`, by default on `repair`. On the lane `straggler` a round waits for an answer as long as
+ * the session does.
+ */
 export const finish = Effect.fn("MissingRounds.finish")(function* (
   content: PageStream.Content,
   repairs: Repairs,
   audience: Audience,
-  { closes = false, lane }: Ending = {}
+  lane?: Lane
 ) {
   const { repair, straggler } = yield* Lanes
   const { awayMillis } = yield* Silence
@@ -149,7 +138,6 @@ export const finish = Effect.fn("MissingRounds.finish")(function* (
     first: last[0],
     count: last[1],
     root,
-    closes,
     patienceMillis: lane === straggler ? undefined : awayMillis
   })
   const { complete, late, satOut, unfit } = repaired
@@ -184,7 +172,6 @@ export const lacked = Effect.fn("MissingRounds.lacked")(function* (
 /** The sum of the rounds' answers. */
 class Tally {
   readonly complete: Array<number> = []
-  readonly closed = new Map<number, CloseOk>()
   readonly satOut = new Map<number, SitOutReason>()
   readonly missingPages = new Map<number, number>()
   /** Pages that each lacked when it was asked last. */
@@ -195,15 +182,12 @@ class Tally {
    * one of the last rounds.
    */
   take(answers: ReadonlyMap<number, FileAnswer>, hasRoot: boolean): Map<number, Missing> {
-    const { closed, complete, lacking, missingPages, satOut } = this
+    const { complete, lacking, missingPages, satOut } = this
     const missing = new Map<number, Missing>()
     for (const [slot, answer] of answers) {
       lacking.set(slot, 0)
       if (answer._tag === "Complete") complete.push(slot)
-      else if (answer._tag === "CloseOk") {
-        complete.push(slot)
-        closed.set(slot, answer)
-      } else if (answer._tag === "SitOut") satOut.set(slot, answer)
+      else if (answer._tag === "SitOut") satOut.set(slot, answer)
       else if (answer._tag === "Missing") {
         const pages = Planner.lacking(answer)
         // with the root, a catcher that misses nothing yet is not complete yet
@@ -224,7 +208,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   const paths = yield* Paths
   const trials = yield* Trials
   const tally = new Tally()
-  const { closed, complete, lacking, missingPages, satOut } = tally
+  const { complete, lacking, missingPages, satOut } = tally
   const late = new Set<number>()
   const unfit: Array<number> = []
   /** The last answers. */
@@ -282,7 +266,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     for (const slot of owing) {
       satOut.set(slot, { reason: `still missing pages after ${Limits.rounds * spans} rounds`, about: "File" })
     }
-  return { complete, closed, satOut, late: [...late], unfit, missingPages } as Repaired
+  return { complete, satOut, late: [...late], unfit, missingPages } as Repaired
 })
 
 // Has the catcher gained a page since it answered last, or, at its first answer, some of them as
@@ -350,7 +334,7 @@ const askRound = Effect.fnUntraced(function* (
   isAlone: boolean,
   wantsLists = false
 ) {
-  const { closes = false, content, count, first, patienceMillis, repairs, root } = options
+  const { content, count, first, patienceMillis, repairs, root } = options
   const { ask } = yield* Asking
   const round = repairs.nextRound()
   const counts = !wantsLists && repairs.asksCounts(audience.length)
@@ -372,7 +356,6 @@ const askRound = Effect.fnUntraced(function* (
       count,
       root,
       counts,
-      closes,
       audience
     }),
     accept: (slot, answer) => {
@@ -381,7 +364,6 @@ const askRound = Effect.fnUntraced(function* (
         // it has dropped the file, and is sent it again in a further pass
         (answer._tag === "Aborted" && content.file > 0) ||
         (answer._tag === "Complete" && root !== undefined) ||
-        (answer._tag === "CloseOk" && closes && answer.from === 0) ||
         (answer._tag === "Missing" &&
           answer.round === round &&
           (root !== undefined || answer.first === first) &&

@@ -84,18 +84,11 @@ class Echoes {
   }
 }
 
-/** The catcher that an answer is from, and its session. */
-export interface Sender {
+interface Sender {
   readonly session: bigint
   readonly slot: number
   readonly incarnation: number
 }
-
-const closeOk = (sender: Sender, file: number, from: number): Message => ({
-  ...{ _tag: "CloseOk", ...sender, file, from },
-  failures: [],
-  next: undefined
-})
 
 const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<Message> => {
   switch (said._tag) {
@@ -107,7 +100,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
       ]
     case "Eof":
       return dice.hits(0.5)
-        ? [said.closes ? closeOk(sender, said.file, 0) : { _tag: "Complete", ...sender, file: said.file, held: 1 }]
+        ? [{ _tag: "Complete", ...sender, file: said.file, held: 1 }]
         : [
             {
               _tag: "Missing",
@@ -123,7 +116,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
             }
           ]
     case "Close":
-      return [closeOk(sender, said.file, said.from)]
+      return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures: [], next: undefined }]
     case "Survey":
       return [
         {

@@ -23,7 +23,6 @@ import * as Simulated from "../transport/simulated/Network.ts"
 import * as Header from "../wire/Header.ts"
 import type { Announce, FromCatcher, FromMaster, Join, Message, Open } from "../wire/Message.ts"
 import type { Dice } from "./Dice.ts"
-import type { Sender } from "./Forger.ts"
 import { pageToCome } from "./Injector.ts"
 import { keys, type World } from "./Simulation.ts"
 
@@ -221,6 +220,7 @@ export class Liar {
   }
 
   private lies(self: Self, said: FromMaster): ReadonlyArray<FromCatcher> {
+    const { dice } = this
     const sender = { session: said.session, slot: self.slot ?? 0, incarnation: self.incarnation }
     if (self.manner === "mute") return []
     if (said._tag === "Poll") return [{ _tag: "PollOk", ...sender, poll: said.poll, ...this.counts() }]
@@ -228,16 +228,18 @@ export class Liar {
     if (self.manner === "nonsense") return [this.nonsense(said, sender)]
     switch (said._tag) {
       case "Open":
-        if (self.manner === "boasts") return [this.complete(sender, said.file)]
+        if (self.manner === "boasts") return [{ _tag: "Complete", ...sender, file: said.file, held: this.held() }]
         return [{ _tag: "OpenOk", ...sender, file: said.file, opening: said.opening }]
       case "Eof": {
         const { count, file, first, round } = said
-        if (self.manner === "boasts") return [said.closes ? this.closed(sender, file, 0) : this.complete(sender, file)]
+        if (self.manner === "boasts") return [{ _tag: "Complete", ...sender, file, held: this.held() }]
         const lack = { first, count, runs: [first, count], lacks: undefined, spoiled: self.manner === "spoiled" }
         return [{ _tag: "Missing", ...sender, file, round, ...lack, held: this.held() }]
       }
-      case "Close":
-        return [this.closed(sender, said.file, said.from)]
+      case "Close": {
+        const failures = dice.hits(0.5) ? [{ entry: dice.whole(0, 9), reason: "a lie" }] : []
+        return [{ _tag: "CloseOk", ...sender, file: said.file, from: said.from, failures, next: undefined }]
+      }
       case "Survey":
         return [this.surveyed(sender, said.from, self.manner === "boasts" ? 0 : said.from + 1)]
       case "Probe":
@@ -250,7 +252,11 @@ export class Liar {
   }
 
   /** It lacks all from the first on that `lacks` names; 0: nothing. */
-  private surveyed(sender: Sender, from: number, lacks: number): FromCatcher {
+  private surveyed(
+    sender: { session: bigint; slot: number; incarnation: number },
+    from: number,
+    lacks: number
+  ): FromCatcher {
     const { dice } = this
     const count = dice.pick(1, dice.whole(1, 30), 8192)
     const changes = { created: 0xffff_ffff, updated: 0, described: count, kept: 0, deleted: 0xffff_ffff, vetoed: 0 }
@@ -265,16 +271,6 @@ export class Liar {
       doubted: 0,
       changes
     }
-  }
-
-  private complete(sender: Sender, file: number): FromCatcher {
-    return { _tag: "Complete", ...sender, file, held: this.held() }
-  }
-
-  private closed(sender: Sender, file: number, from: number): FromCatcher {
-    const { dice } = this
-    const failures = dice.hits(0.5) ? [{ entry: dice.whole(0, 9), reason: "a lie" }] : []
-    return { _tag: "CloseOk", ...sender, file, from, failures, next: dice.pick(undefined, from, from + 1) }
   }
 
   private counts() {
@@ -377,18 +373,7 @@ export class Liar {
             { _tag: "Abort", session, file: undefined, reason: "a lie", audience },
             { _tag: "Abort", session, file, reason: "a lie", audience },
             { _tag: "Close", session, file: 0, from: 0, audience },
-            {
-              _tag: "Eof",
-              session,
-              file,
-              round: 1,
-              first: 0,
-              count: 1,
-              root,
-              counts: false,
-              closes: dice.hits(0.5),
-              audience
-            },
+            { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root, counts: false, audience },
             { _tag: "Digests", session, file, opening, first: 0, digests: new Uint8Array(8) }
           )
     const signatureBytes = Signed.bytesOf(Header.types[said._tag])

@@ -13,7 +13,6 @@ export const refusals: ReadonlyArray<Refusal> = ["NotListed", "NameTaken", "Full
 const noSlot = 0xffff
 const eofRoot = 1
 const eofCounts = 2
-const eofCloses = 4
 
 /** Bytes that a message has at least: a probe is as long as the page that it stands for. */
 export const bytesOf = (message: FromMaster): number =>
@@ -60,9 +59,7 @@ export const put = (message: FromMaster, w: Writer): About => {
     case "Eof":
       w.u32(message.first)
       w.u32(message.count)
-      w.u8(
-        (message.root === undefined ? 0 : eofRoot) | (message.counts ? eofCounts : 0) | (message.closes ? eofCloses : 0)
-      )
+      w.u8((message.root === undefined ? 0 : eofRoot) | (message.counts ? eofCounts : 0))
       if (message.root !== undefined) w.raw(message.root)
       w.audience(message.audience)
       return [message.file, message.round]
@@ -202,10 +199,8 @@ const takeEof = (session: bigint, file: number, index: number, r: Reader): FromM
   const flags = r.u8()
   const root = (flags & eofRoot) === 0 ? undefined : r.raw(Limits.hashBytes)
   const counts = (flags & eofCounts) !== 0
-  const closes = (flags & eofCloses) !== 0
-  const areKnown = flags <= (eofRoot | eofCounts | eofCloses)
-  if (count > Limits.spanPages || !areKnown || (closes && root === undefined)) r.bad = true
-  return { _tag: "Eof", session, file, round: index, first, count, root, counts, closes, audience: r.audience() }
+  if (count > Limits.spanPages || flags > (eofRoot | eofCounts)) r.bad = true
+  return { _tag: "Eof", session, file, round: index, first, count, root, counts, audience: r.audience() }
 }
 
 const takeDigests = (session: bigint, file: number, first: number, r: Reader): FromMaster => {

@@ -120,8 +120,6 @@ export interface Eof {
   /** BLAKE3 of the trailer; only once every page has been sent. */
   readonly root: Uint8Array | undefined
   readonly counts: boolean
-  /** Only with the root: one that is complete closes the file, too, and answers `CloseOk`. [F-13] */
-  readonly closes: boolean
   readonly audience: Audience
 }
 

@@ -37,8 +37,7 @@ const eof = (round: number): FileState.Event => ({
   first: 0,
   count: layout.pages,
   root,
-  counts: false,
-  closes: false
+  counts: false
 })
 const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
@@ -306,8 +305,7 @@ describe("CatchFiles", () => {
         first: 0,
         count: layout.pages,
         root: undefined,
-        counts: false,
-        closes: false
+        counts: false
       })
       assert.deepStrictEqual(answer._tag === "Missing" && answer.runs[0], 0)
       yield* pages(all)

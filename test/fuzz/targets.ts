@@ -71,7 +71,7 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "Probe", session, probing: 1, train: 2, pageBytes: 512, isGlued: true, audience },
   { _tag: "Poll", session, poll: 12, audience },
   { _tag: "Poll", session, poll: 13, audience: [Limits.slots - 4] },
-  { _tag: "Eof", session, file: 4, round: 1, first: 0, count: 8192, root, counts: true, closes: false, audience },
+  { _tag: "Eof", session, file: 4, round: 1, first: 0, count: 8192, root, counts: true, audience },
   {
     _tag: "Digests",
     session,
@@ -473,8 +473,7 @@ const eventOf = (feed: Feed): FileState.Event => {
     case "Eof": {
       const asked = { round: feed.number(), first: feed.number(), count: feed.number() % (Limits.spanPages + 1) }
       const flags = feed.u8()
-      const [hasRoot, counts, closes] = [1, 2, 4].map((flag) => (flags & flag) !== 0)
-      return { _tag, ...asked, root: hasRoot ? root : undefined, counts, closes: hasRoot && closes }
+      return { _tag, ...asked, root: (flags & 1) === 0 ? undefined : root, counts: (flags & 2) !== 0 }
     }
     case "Digests": {
       const [first, count] = [feed.number(), feed.u8() % 5]

@@ -5,7 +5,6 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Catcher from "../../src/catcher/Catcher.ts"
-import { Closing } from "../../src/master/Closing.ts"
 import { Ledger } from "../../src/master/Ledger.ts"
 import * as Master from "../../src/master/Master.ts"
 import { sendManifest } from "../../src/master/Tree.ts"
@@ -14,8 +13,6 @@ import { Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { plan } from "../../src/tree/Plan.ts"
-import * as Codec from "../../src/wire/Codec.ts"
-import * as Header from "../../src/wire/Header.ts"
 import { crowd, inTime, master as masterOf } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
@@ -44,66 +41,6 @@ it.effect("a file at the master goes through the states of its diagram, each one
     }
   })
 )
-
-/** How many closes are asked of files, and how many of the last rounds close, where so much is lost. */
-const closes = (lossAtSender: number) =>
-  Effect.gen(function* () {
-    const said = { Close: 0, Eof: 0 }
-    const observe = ({ bytes, isCatcher }: Simulated.Event) => {
-      if (isCatcher) return
-      Header.split(bytes, (at) => {
-        const message = Codec.decode(bytes, at)
-        if (message._tag !== "Success") return
-        const { success } = message
-        if (success._tag === "Close" && success.file > 0) said.Close++
-        if (success._tag === "Eof" && success.closes) said.Eof++
-      })
-    }
-    const network = yield* Simulated.make({ seed: 1, lossAtSender, observe })
-    const times = { waitMillis: 5000, timeoutMillis: 2000 }
-    const files = Array.from({ length: 12 }, (_, i) => Simulation.file(`f${i}`, 600_000))
-    const master = Master.run({ ...times, catchers: 2, pageBytes: 1432, repair: "resend" }).pipe(
-      Effect.provide(MasterProtection.insecure),
-      Effect.provide([network.layerMaster, Memory.sourceLayer(files), Progress.layerNone])
-    )
-    const stores = [Memory.make(), Memory.make()]
-    const catchers = stores.map((store, i) =>
-      Catcher.run({ ...times, id: `c${i}` }).pipe(
-        Effect.provide(CatcherProtection.insecure),
-        Effect.provide([network.layerCatcher(`c${i}`), Memory.layer(store), Progress.layerNone])
-      )
-    )
-    const [report] = yield* inTime(Effect.all([master, ...catchers], { concurrency: 3 }))
-    assert.isTrue(report.catchers.every(({ state }) => state === "Complete"))
-    return said
-  })
-
-it.effect("what nobody misses is closed by its last round, and by no question of its own [F-13]", () =>
-  Effect.gen(function* () {
-    const { Close, Eof } = yield* closes(0)
-    assert.strictEqual(Close, 0)
-    assert.isAtLeast(Eof, 12)
-  })
-)
-
-it.effect("where pages are lost, files are closed by questions of their own [F-13]", () =>
-  Effect.gen(function* () {
-    const { Close } = yield* closes(0.02)
-    assert.isAtLeast(Close, 3)
-  })
-)
-
-it("no round closes after one in which pages were missing, nor ever again after a late answer [F-13]", () => {
-  const closing = new Closing()
-  assert.isTrue(closing.isQuick)
-  closing.heard(true, false)
-  assert.isFalse(closing.isQuick)
-  closing.heard(false, false)
-  assert.isTrue(closing.isQuick)
-  closing.heard(false, true)
-  closing.heard(false, false)
-  assert.isFalse(closing.isQuick)
-})
 
 it.effect("a list of files that reached nobody is on its way no more", () =>
   Effect.gen(function* () {

@@ -25,18 +25,7 @@ const page = (file: number, index: number, of = session) => {
   return bytes
 }
 const eof = (file: number, round: number): Message => ({
-  ...{
-    _tag: "Eof",
-    session,
-    file,
-    round,
-    first: 0,
-    count: 1,
-    root: undefined,
-    counts: false,
-    closes: false,
-    audience: [0]
-  }
+  ...{ _tag: "Eof", session, file, round, first: 0, count: 1, root: undefined, counts: false, audience: [0] }
 })
 
 const { open } = Insecure.catcher({

@@ -13,7 +13,7 @@ import type { Options, Services } from "../../src/session/Session.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import * as Codec from "../../src/wire/Codec.ts"
 import * as Header from "../../src/wire/Header.ts"
-import type { CloseOk, Message } from "../../src/wire/Message.ts"
+import type { Message } from "../../src/wire/Message.ts"
 import { answering, crowd, endpoint, inTime, master, type Slots, timed } from "./Rig.ts"
 
 const size = 20 * 512
@@ -184,45 +184,6 @@ describe("MissingRounds", () => {
     })
   )
 
-  it.effect("a round that closes: those that are complete have closed the file, and are complete [F-13]", () =>
-    Effect.gen(function* () {
-      const closes: Array<boolean> = []
-      const { run } = yield* rig(
-        2,
-        answering((message, slot) => {
-          if (message._tag !== "Eof") return undefined
-          closes.push(message.closes)
-          if (slot === 1 && message.round === 1) return missing(message, 3, 1)
-          return { _tag: "CloseOk", from: 0, failures: [{ entry: slot, reason: "no" }], next: undefined }
-        })
-      )
-      const repairs = new MissingRounds.Repairs(content.layout)
-      const repaired = yield* run(MissingRounds.finish(content, repairs, [0, 1], { closes: true }))
-      assert.sameMembers([...repaired.complete], [0, 1])
-      const failed = [...repaired.closed].map(([slot, { failures }]) => [slot, failures[0].entry])
-      assert.sameDeepMembers(failed, [
-        [0, 0],
-        [1, 1]
-      ])
-      assert.deepStrictEqual([...new Set(closes)], [true])
-    })
-  )
-
-  it.effect("a round that does not close is answered by no CloseOk [F-13]", () =>
-    Effect.gen(function* () {
-      const { run } = yield* rig(
-        1,
-        answering((message) => {
-          if (message._tag !== "Eof") return undefined
-          return { _tag: "CloseOk", from: 0, failures: [], next: undefined }
-        })
-      )
-      const repairs = new MissingRounds.Repairs(content.layout)
-      const error = yield* Effect.flip(run(MissingRounds.finish(content, repairs, [0])))
-      assert.strictEqual(error._tag, "RoundsExhausted")
-    })
-  )
-
   it.effect(
     "where something is spoiled: digests of what is listed, in each round; the others are served as ever [Q-15]",
     () =>
@@ -328,7 +289,7 @@ describe("MissingRounds", () => {
         yield* inTime(
           Effect.gen(function* () {
             for (let late: ReadonlyArray<number> = [0, 1]; late.length > 0;) {
-              const repaired = yield* MissingRounds.finish(content, repairs, late, { lane: session.straggler })
+              const repaired = yield* MissingRounds.finish(content, repairs, late, session.straggler)
               for (const slot of repaired.satOut.keys()) out.add(slot)
               late = repaired.late
             }
@@ -378,30 +339,6 @@ describe("Close", () => {
       const entries = [...committed].map(([slot, failures]) => [slot, failures.map(({ entry }) => entry)] as const)
       assert.deepStrictEqual(Object.fromEntries(entries), { 0: [], 1: [1, 7, 8] })
       assert.deepStrictEqual(reasons(satOut), [[2, "EXDEV"]])
-    })
-  )
-
-  it.effect("what the last rounds have brought is not asked again; more of it is, where that ended [F-13]", () =>
-    Effect.gen(function* () {
-      const asked: Array<string> = []
-      const { run } = yield* rig(
-        3,
-        answering((message, slot) => {
-          if (message._tag !== "Close") return undefined
-          asked.push(`${slot} from ${message.from}`)
-          return closeOk(message.from, undefined, 9)
-        })
-      )
-      const answered = (next: number | undefined, ...entries: ReadonlyArray<number>) =>
-        ({ ...closeOk(0, next, ...entries), session: 1n, slot: 0, incarnation: 0, file: 1 }) as CloseOk
-      const closed = new Map([
-        [0, answered(undefined, 2, 1000)],
-        [1, answered(8, 1, 8)]
-      ])
-      const { committed } = yield* run(Close.close(1, [0, 1, 2], { entries: 100, closed }))
-      const entries = [...committed].map(([slot, failures]) => [slot, failures.map(({ entry }) => entry)] as const)
-      assert.deepStrictEqual(Object.fromEntries(entries), { 0: [2], 1: [1, 9], 2: [9] })
-      assert.sameMembers(asked, ["2 from 0", "1 from 8"])
     })
   )
 

@@ -35,8 +35,7 @@ export const AnyEvent = Schema.Union([
     first: int(0, 9),
     count: int(0, 8),
     last: Schema.Boolean,
-    counts: Schema.Boolean,
-    closing: Schema.Boolean
+    counts: Schema.Boolean
   }),
   Schema.TaggedStruct("Verified", {
     blocks: Schema.Array(int(0, 2)).check(Schema.isMaxLength(3)),
@@ -103,7 +102,7 @@ export const eventOf = (event: typeof AnyEvent.Type): FileState.Event => {
     case "Parity":
       return parityOf(event.parity, event.opening)
     case "Eof":
-      return { ...event, root: event.last ? root : undefined, closes: event.last && event.closing }
+      return { ...event, root: event.last ? root : undefined }
     case "Committed":
       return { _tag: "Committed", failures: [{ entry: 2, reason: "no" }] }
     default:

@@ -28,18 +28,7 @@ const announce = {
   ...{ uptimeMillis: 5, spreadMillis: 0, joined: 0, wanted: 1 }
 } as const
 const eof: FromMaster = {
-  ...{
-    _tag: "Eof",
-    session,
-    file: 3,
-    round: 1,
-    first: 0,
-    count: 5,
-    root: undefined,
-    counts: false,
-    closes: false,
-    audience: [0]
-  }
+  ...{ _tag: "Eof", session, file: 3, round: 1, first: 0, count: 5, root: undefined, counts: false, audience: [0] }
 }
 
 /** An end of a conversation: what it told of itself, and whom it refused. */

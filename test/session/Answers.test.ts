@@ -22,7 +22,7 @@ describe("Answers", () => {
     const audience = [1, 3]
     const root = new Uint8Array(32)
     const questions: ReadonlyArray<FromMaster> = [
-      { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root, counts: false, closes: false, audience },
+      { _tag: "Eof", session, file, round: 1, first: 0, count: 1, root, counts: false, audience },
       { _tag: "Close", session, file, from: 0, audience },
       { _tag: "Abort", session, file, reason: "", audience }
     ]

@@ -26,18 +26,7 @@ const opens = (file: number, opening: number): FromMaster => ({
   ...{ root: undefined, audience: [1] }
 })
 const polls = (file: number): FromMaster => ({
-  ...{
-    _tag: "Eof",
-    session,
-    file,
-    round: 1,
-    first: 0,
-    count: 1,
-    root: undefined,
-    counts: false,
-    closes: false,
-    audience: []
-  }
+  ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, root: undefined, counts: false, audience: [] }
 })
 const knowing = (pages = sealed) => new Openings({ pages, blockPages: Limits.blockPages })
 const of = (openings: Openings, bytes: Uint8Array) =>

@@ -70,7 +70,7 @@ describe("round trip", () => {
 
   it("the decoded bytes are not those of the datagram, whose memory is used again", () => {
     const bytes = Codec.encode({
-      ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, counts: false, closes: false, audience: [1] },
+      ...{ _tag: "Eof", session, file, round: 1, first: 0, count: 1, counts: false, audience: [1] },
       root: new Uint8Array(32).fill(1)
     })
     const message = decoded(bytes)
@@ -182,18 +182,7 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("0a", "3200", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 0500000000010000 8eeaf939"
   ],
   [
-    {
-      _tag: "Eof",
-      session,
-      file,
-      round: 2,
-      first: 8192,
-      count: 100,
-      root: undefined,
-      counts: true,
-      closes: false,
-      audience: [5]
-    },
+    { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, counts: true, audience: [5] },
     header("0b", "2a00", "44332211", "02000000") + "00200000 64000000 02 0500 0100 01 8e8a0c63"
   ],
   [
@@ -206,7 +195,6 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
       count: 1,
       root: new Uint8Array(32).fill(0xab),
       counts: false,
-      closes: false,
       audience: [5]
     },
     header("0b", "4a00", "44332211", "02000000") + `00000000 01000000 01 ${"ab".repeat(32)} 0500 0100 01 7b56f8dd`
@@ -589,7 +577,6 @@ describe("claims of a datagram are checked before they are believed [W-4]", () =
       count: 1,
       root: undefined,
       counts: false,
-      closes: false,
       audience: [1]
     }
     reject(eof, (body) => body.setUint32(4, Limits.spanPages + 1, true))

@@ -76,7 +76,6 @@ const Parts = Schema.Struct({
       count: int(0, Limits.spanPages),
       rooted: Schema.Boolean,
       counts: Schema.Boolean,
-      closing: Schema.Boolean,
       audience
     }),
     Schema.TaggedStruct("Digests", {
@@ -196,14 +195,8 @@ const messageOf = ({ message, session: [low, high] }: typeof Parts.Type): Messag
       return { ...answer, session, file: 0, items }
     }
     case "Eof": {
-      const { closing, rooted, ...eof } = message
-      return {
-        ...eof,
-        session,
-        root: rooted ? root : undefined,
-        closes: rooted && closing,
-        audience: asked(message.audience)
-      }
+      const { rooted, ...eof } = message
+      return { ...eof, session, root: rooted ? root : undefined, audience: asked(message.audience) }
     }
     case "Abort": {
       const { file, isPutOff } = message

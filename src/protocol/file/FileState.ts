@@ -90,8 +90,6 @@ export interface Eof {
   readonly root: Uint8Array | undefined
   /** How many pages a block lacks is enough. */
   readonly counts: boolean
-  /** One that is complete commits at once, and answers as to `Close` from 0. [F-13] */
-  readonly closes: boolean
 }
 
 /** What the pages of a block are like that was spoiled; they come after it. */
@@ -200,7 +198,6 @@ export const step = (state: State, event: Event): Step => {
 const isQuestion = (event: Event) => event._tag === "Open" || event._tag === "Eof" || event._tag === "Close"
 
 const ready: Step = [{ _tag: "DataReady", committing: false, from: 0 }, [complete]]
-const commit = (from: number): Step => [{ _tag: "DataReady", committing: true, from }, [{ _tag: "Commit" }]]
 
 /** Out of this file; the store drops what it has, and the reason answers every further question. */
 const sick = (why: SitOutReason): Step => [
@@ -249,8 +246,7 @@ const idle = (state: Extract<State, { _tag: "Idle" }>, event: Event): Step => {
       if (state.past === "Opening") return stay(state)
       // [Q-14] one whose question at the barrier was lost has nothing of it either
       if (state.past !== "Committed") return [state, [aborted]]
-      if (event._tag === "Eof" && !event.closes) return [state, [complete]]
-      return [state, [closeOk(state.failures, event._tag === "Eof" ? 0 : event.from)]]
+      return [state, [event._tag === "Eof" ? complete : closeOk(state.failures, event.from)]]
     default:
       return stay(state)
   }
@@ -490,7 +486,9 @@ const withoutParity = ({ layout, parity }: GetData, runs: Runs): Runs => {
 const verified = (state: GetData, event: Verified): Step => {
   const { layout, verifying } = state
   if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
-  if (event.blocks.length === 0 && !event.trailer) return verifying.closes ? commit(0) : ready
+  if (event.blocks.length === 0 && !event.trailer) {
+    return ready
+  }
   // [C-7] no stranger's pages did that
   const isAgain = state.spoiled !== undefined && Spoiled.isAgain(state.spoiled, event)
   const rejected = isAgain ? state.rejected + 1 : state.rejected
@@ -508,12 +506,10 @@ const verified = (state: GetData, event: Verified): Step => {
 const dataReady = (state: Extract<State, { _tag: "DataReady" }>, event: Event): Step => {
   switch (event._tag) {
     case "Open":
-      return [state, [complete]]
     case "Eof":
-      if (!event.closes) return [state, [complete]]
-      return state.committing ? stay(state) : commit(0)
+      return [state, [complete]]
     case "Close":
-      return state.committing ? stay(state) : commit(event.from)
+      return state.committing ? stay(state) : [{ ...state, committing: true, from: event.from }, [{ _tag: "Commit" }]]
     case "Committed":
       return state.committing
         ? [{ _tag: "Idle", past: "Committed", failures: event.failures }, [closeOk(event.failures, state.from)]]

@@ -25,17 +25,9 @@ const opened: FileState.Event = { _tag: "Opened" }
 const everyPage = pagesOf(Array.from({ length: layout.pages }, (_, page) => page))
 const ask = (round: number, first = 0, count = 2): FileState.Event => ({
   _tag: "Eof",
-  ...{ round, first, count, root: undefined, counts: false, closes: false }
+  ...{ round, first, count, root: undefined, counts: false }
 })
-const askLast = (round: number): FileState.Event => ({
-  _tag: "Eof",
-  round,
-  first: 6,
-  count: 2,
-  root,
-  counts: false,
-  closes: false
-})
+const askLast = (round: number): FileState.Event => ({ _tag: "Eof", round, first: 6, count: 2, root, counts: false })
 const agreed: FileState.Event = { _tag: "Verified", blocks: [], trailer: false }
 const close: FileState.Event = { _tag: "Close", from: 0 }
 const abort: FileState.Event = { _tag: "Abort" }
@@ -220,7 +212,7 @@ describe("the table of the four states", () => {
   it("GetData, pages of other blocks are taken as ever, with those of a spoiled one in one batch", () => {
     const wide = Layout.make({ size: 640 * 5, pageBytes: 640, blockPages: 2 })
     const all = Array.from({ length: wide.pages }, (_, page) => page)
-    const last = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root, counts: false, closes: false } as const
+    const last = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root, counts: false } as const
     const [spoiled] = run([{ _tag: "Open", layout: wide }, opened, pagesOf(all), last, wrong(0, 1)])
     const [told] = run([digestsOf(2, 2), compared(3)], spoiled)
     const [some] = FileState.step(told, pagesOf([0, 1, 2, 3], [undefined, undefined, digestOf(2), undefined]))
@@ -280,7 +272,7 @@ describe("the table of the four states", () => {
     const most = Limits.digestedPages / blockPages
     const big = Layout.make({ size: (most + 3) * blockPages * pageBytes, pageBytes })
     const all = pagesOf(Array.from({ length: big.pages }, (_, page) => page))
-    const last = { _tag: "Eof", round: 1, first: 0, count: big.spanPages, root, counts: false, closes: false } as const
+    const last = { _tag: "Eof", round: 1, first: 0, count: big.spanPages, root, counts: false } as const
     const blocks = Array.from({ length: most + 3 }, (_, block) => block)
     let [state] = run([{ _tag: "Open", layout: big }, opened, all, last, wrong(...blocks)])
     const tell = (block: number) => {
@@ -374,11 +366,11 @@ describe("the table of the four states", () => {
     const [some] = run([{ _tag: "Open", layout: wide }, opened, pagesOf([0]), parity([1, 9])])
     const eof = { _tag: "Eof", round: 1, first: 0, count: wide.pages, root: undefined } as const
     const about = { _tag: "Missing", round: 1, first: 0, count: wide.pages, spoiled: false } as const
-    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: true, closes: false })[1]), [
+    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: true })[1]), [
       { ...about, lacks: [1, 1, 1], runs: [5, 1] }
     ])
     // a list asks for as many pages as are lacking, whichever
-    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: false, closes: false })[1]), [
+    assert.deepStrictEqual(answers(FileState.step(some, { ...eof, counts: false })[1]), [
       { ...about, lacks: undefined, runs: [1, 1, 3, 3] }
     ])
   })
@@ -427,7 +419,7 @@ describe("the table of the four states", () => {
     const pageBytes = Limits.maxPageBytes
     const big = Layout.make({ size: 3 * Limits.blockPages * pageBytes, pageBytes })
     const parities = (block: number) => parity(...Array.from({ length: 127 }, (_, i) => [block, i] as const))
-    const last = { _tag: "Eof", first: 0, count: big.pages, root, counts: true, closes: false } as const
+    const last = { _tag: "Eof", first: 0, count: big.pages, root, counts: true } as const
     let [state] = run([{ _tag: "Open", layout: big }, opened])
     let sent = 0
     for (let round = 0; round < 20 && state._tag === "GetData"; round++) {
@@ -472,30 +464,6 @@ describe("the table of the four states", () => {
     assert.deepStrictEqual(commands[0], { _tag: "Commit" })
     assert.deepStrictEqual(answers(commands), [{ _tag: "CloseOk", from: 2, failures: [failures[1]] }])
     assert.deepStrictEqual(state, { _tag: "Idle", past: "Committed", failures })
-  })
-
-  it("an Eof that closes: verified, and committed in the same question; asked again: the same answer [F-13]", () => {
-    const closing: FileState.Event = { ...askLast(1), closes: true } as FileState.Event
-    const failures = [{ entry: 1, reason: "a" }]
-    const [whole] = run([pagesOf([0, 1, 2, 3, 4, 5, 6, 7])], getData)
-    const [verifying, verify] = run([closing], whole)
-    assert.deepStrictEqual(tags(verify), ["Verify"])
-    const [committing, commit] = run([agreed, closing], verifying)
-    assert.deepStrictEqual(tags(commit), ["Commit"])
-    const [state, commands] = run([{ _tag: "Committed", failures }, closing, askLast(2)], committing)
-    const closeOk = { _tag: "CloseOk", from: 0, failures } as const
-    assert.deepStrictEqual(answers(commands), [closeOk, closeOk, { _tag: "Complete" }])
-    assert.deepStrictEqual(state, { _tag: "Idle", past: "Committed", failures })
-    // one that was complete before
-    assert.deepStrictEqual(tags(run([closing], ready)[1]), ["Commit"])
-  })
-
-  it("an Eof that closes, and pages are missing, or wrong: nothing is committed [F-13]", () => {
-    const closing: FileState.Event = { ...askLast(1), closes: true } as FileState.Event
-    assert.deepStrictEqual(tags(run([pagesOf([0, 1]), closing], getData)[1]).slice(1), ["Missing"])
-    const wrong: FileState.Event = { _tag: "Verified", blocks: [0], trailer: false }
-    const [, commands] = run([pagesOf([0, 1, 2, 3, 4, 5, 6, 7]), closing, wrong], getData)
-    assert.deepStrictEqual(tags(commands).slice(1), ["Verify", "Missing"])
   })
 
   it("DataReady, a commit that fails: SitOut, Sick", () => {

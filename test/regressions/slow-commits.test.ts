@@ -1,0 +1,148 @@
+/**
+ * A last round that also closed its file lasted as long as the slowest commit. Seven catchers waited 45 s for one that took 15 s to
+ * commit a file, where they need a second; and a file whose source failed in a repair was committed at a catcher that told of a failure.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Catcher from "../../src/catcher/Catcher.ts"
+import * as Master from "../../src/master/Master.ts"
+import { Progress } from "../../src/report/Progress.ts"
+import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
+import { Source, SourceError } from "../../src/source/Source.ts"
+import * as Memory from "../../src/store/Memory.ts"
+import { Store } from "../../src/store/Store.ts"
+import * as Simulated from "../../src/transport/simulated/Network.ts"
+import { inTime } from "../phase/Rig.ts"
+import * as Simulation from "../sessions/Simulation.ts"
+
+const times = { waitMillis: 10_000, timeoutMillis: 2000, pageBytes: 1432 }
+
+/** Each commit takes so long. */
+const slowly = (millis: number) =>
+  Layer.effect(
+    Store,
+    Effect.map(Store, (below) =>
+      Store.of({
+        ...below,
+        open: (carried, reusing) =>
+          Effect.map(below.open(carried, reusing), (writer) => ({
+            ...writer,
+            commit: (skip: (member: number) => boolean) => Effect.andThen(Effect.sleep(millis), writer.commit(skip))
+          }))
+      })
+    )
+  )
+
+/** 32 files to catchers whose commits take so long: when each had them all, in seconds, and what was said at the master. */
+const session = Effect.fnUntraced(function* (commits: ReadonlyArray<number>) {
+  const tree = Array.from({ length: 32 }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
+  const network = yield* Simulated.make({ seed: 1 })
+  const notes: Array<string> = []
+  const toMaster = Progress.layerTo((event) => {
+    if (event._tag === "Note") notes.push(event.message)
+  })
+  const master = Master.run({ ...times, catchers: commits.length }).pipe(
+    Effect.provide(MasterProtection.insecure),
+    Effect.provide([network.layerMaster, Memory.sourceLayer(tree), toMaster])
+  )
+  const seconds = commits.map(() => 0)
+  const catching = commits.map((millis, index) => {
+    const memory = Memory.make()
+    const progress = Progress.layerTo((event) => {
+      if (event._tag === "Tick" && event.files < tree.length) seconds[index] = event.seconds
+    })
+    return Catcher.run({ ...times, id: `c${index}` }).pipe(
+      Effect.provide(CatcherProtection.insecure),
+      Effect.provide([
+        network.layerCatcher(`c${index}`),
+        Layer.provide(slowly(millis), Memory.layer(memory)),
+        progress
+      ]),
+      Effect.map(() => Simulation.differences(tree, memory))
+    )
+  })
+  const [report, ...differences] = yield* inTime(
+    Effect.all([master, ...catching], { concurrency: "unbounded" }),
+    300_000
+  )
+  for (const found of differences) assert.deepStrictEqual(found, [])
+  return { seconds, notes, report }
+})
+
+describe("a catcher that takes long to commit each file", () => {
+  for (const [others, commits, most] of [
+    ["seven others", [0, 0, 0, 0, 0, 0, 0, 15_000], 5],
+    ["one that takes a barrier's time", [700, 15_000], 6],
+    ["itself, where it is alone and commits files side by side,", [3000], 8]
+  ] as const)
+    it.effect(`costs ${others} no time [Q-12] [Q-16]`, () =>
+      Effect.gen(function* () {
+        const { seconds } = yield* session(commits)
+        for (const each of commits.length > 1 ? seconds.slice(0, -1) : seconds) assert.isBelow(each, most)
+      })
+    )
+
+  it.effect("is not said to lack anything", () =>
+    Effect.gen(function* () {
+      const { notes, report } = yield* session([0, 3000])
+      assert.deepStrictEqual(notes, [])
+      assert.isUndefined(report.catchers[1].straggled)
+    })
+  )
+})
+
+/** It can be read once, and in a repair no more. */
+const readOnce = Layer.effect(
+  Source,
+  Effect.map(Source, (below) =>
+    Source.of({
+      ...below,
+      open: (entry) =>
+        Effect.map(below.open(entry), (file) => {
+          let looks = 0
+          const failed = new SourceError({ code: "EIO", path: "f", reason: "input/output error (EIO)" })
+          return {
+            ...file,
+            isUntouched: Effect.suspend(() => {
+              looks++
+              return file.isUntouched
+            }),
+            read: (offset: number, into: Uint8Array) => (looks >= 2 ? Effect.fail(failed) : file.read(offset, into))
+          }
+        })
+    })
+  )
+)
+
+it.effect(
+  "a source that fails in a repair: no catcher tells of a failure and has the file, nor of none without it [F-4]",
+  () =>
+    Effect.gen(function* () {
+      const network = yield* Simulated.make({ seed: 1 })
+      yield* network.impairLink("c1", "Group", { loss: 0.1 })
+      const tree = [Simulation.file("f", 600_000)]
+      const master = Master.run({ ...times, catchers: 2, repair: "resend" }).pipe(
+        Effect.provide(MasterProtection.insecure),
+        Effect.provide([network.layerMaster, Layer.provide(readOnce, Memory.sourceLayer(tree)), Progress.layerNone])
+      )
+      const memories = [Memory.make(), Memory.make()]
+      const catchers = memories.map((memory, i) =>
+        Catcher.run({ ...times, id: `c${i}` }).pipe(
+          Effect.provide(CatcherProtection.insecure),
+          Effect.provide([network.layerCatcher(`c${i}`), Memory.layer(memory), Progress.layerNone])
+        )
+      )
+      const [report, ...own] = yield* inTime(Effect.all([master, ...catchers], { concurrency: 3 }))
+      const stands = memories.map(({ tree }) => tree.has("f"))
+      assert.deepStrictEqual(
+        own.map(({ catchers: [{ failures }] }) => failures.length === 0),
+        stands
+      )
+      assert.deepStrictEqual(
+        report.catchers.map(({ files }) => files === 1),
+        stands
+      )
+      assert.isAbove(report.failures.length, 0, "the source has to fail")
+    })
+)
