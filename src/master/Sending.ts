@@ -79,6 +79,7 @@ export const sendFile = Effect.fnUntraced(function* (
 ) {
   const { audiences, bundles, closing, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
   const { isExcluded } = yield* Sender
+  const { isLate } = yield* Silence
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
@@ -86,7 +87,7 @@ export const sendFile = Effect.fnUntraced(function* (
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    audience = closing.ready(owed())
+    audience = closing.ready(onTime(owed(), isLate))
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
   })
   // a file that waits for stragglers keeps no other file from the air
@@ -114,6 +115,10 @@ export const sendFile = Effect.fnUntraced(function* (
   )
   ledger.passed(carried.file, audience)
 })
+
+/** Others do not wait once more for a catcher that was late: it comes in a further pass. */
+const onTime = (audience: Audience, isLate: (slot: number) => boolean): Audience =>
+  audience.every(isLate) ? audience : audience.filter((slot) => !isLate(slot))
 
 /** The source of a file has failed: it is given up, or taken anew once the others are sent. */
 const giveUp = Effect.fnUntraced(function* (

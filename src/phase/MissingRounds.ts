@@ -241,15 +241,16 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     }
     yield* missed(lacking)
     if (root !== undefined && options.patienceMillis !== undefined) {
-      if (answers.size === 0 && !isAlone) {
+      const othersWait = answers.size > 0 || complete.length > 0
+      if (!othersWait && !isAlone) {
         isAlone = true
         continue
       }
       isAlone = false
-      // others have answered: nobody waits for those that have not
+      // others have answered, now or before: nobody waits for those that have not
       const silent = owing.filter((slot) => !answers.has(slot) && !rest.includes(slot))
       leaveOut(silent)
-      if (answers.size > 0) for (const slot of silent) late.add(slot)
+      if (othersWait) for (const slot of silent) late.add(slot)
     }
     const lackers = [...missing.keys()].filter((slot) => !late.has(slot))
     owing = [...lackers, ...rest]

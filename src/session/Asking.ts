@@ -52,8 +52,8 @@ export interface Question {
   /** Those that are away, while another answers, are left out as well. */
   readonly leavesOut?: boolean
   /**
-   * One that lives and does not answer for a time-out is left out, while others are here, and asked
-   * on alone.
+   * One that lives and does not answer for a time-out (twice as long each time that it was late) is
+   * left out, while others are here, and asked on alone.
    */
   readonly leavesOutMute?: boolean
   /** One whose answers are lost is waited for as any other. */
@@ -356,7 +356,7 @@ export class Questions {
         // one that answered the last poll has been silent only as long as was waited since
         const mayLeave = question.leavesOut === true && asked.answered.length > 0
         const isSilent = mayLeave && silent >= silence.awayMillis && silent > waitedMillis
-        const isMute = members.isPresent(slot) && this.hasWaitedFor(question, owing, since)
+        const isMute = members.isPresent(slot) && this.hasWaitedFor(slot, asked, since)
         if (isSilent) silence.leaveOut([slot])
         else if (isMute) yield* this.askAlone(question, slot)
         if (isSilent || isMute || !members.isPresent(slot)) owing.delete(slot)
@@ -365,12 +365,12 @@ export class Questions {
   }
 
   // It lives, and answers no question, and others are here that could go on.
-  private hasWaitedFor(question: Question, owing: ReadonlySet<number>, since: number): boolean {
-    const { members, now, silence, timeoutMillis } = this.options
+  private hasWaitedFor(slot: number, { owing, question }: Asked, since: number): boolean {
+    const { members, now, silence } = this.options
     return (
       question.leavesOutMute === true &&
-      now() - Math.max(since, silence.awakeMillis) >= timeoutMillis &&
-      members.present().some(({ slot }) => !owing.has(slot) && !silence.isAway(slot))
+      now() - Math.max(since, silence.awakeMillis) >= silence.muteMillis(slot) &&
+      members.present().some((other) => !owing.has(other.slot) && !silence.isAway(other.slot))
     )
   }
 

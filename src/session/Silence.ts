@@ -53,6 +53,8 @@ export class Silence extends Context.Service<
     readonly leaveOut: (slots: Message.Audience) => void
     /** Is it away, by `leaveOut`? */
     readonly isAway: (slot: number) => boolean
+    /** [Q-2] Has it answered a question only after others went on without it? */
+    readonly isLate: (slot: number) => boolean
     /** [Q-14] Are most of its answers lost, while some are heard? */
     readonly losesAnswers: (slot: number) => boolean
     /** That of catchers which are present, as far as each of them `wants` something. */
@@ -100,6 +102,8 @@ export class SilenceWatch {
   private readonly away = new Map<number, number>()
   /** Those that answer polls and have not answered a question for long. */
   private readonly stuck = new Set<number>()
+  /** How often each was. */
+  private readonly stuckTimes = new Map<number, number>()
   /** Those that were silent for long while an answer was owed, once or for good. */
   private readonly wereSilent = new Set<number>()
   /** When each that was lost in silence was lost. */
@@ -125,6 +129,7 @@ export class SilenceWatch {
       awayMillis: this.awayMillis,
       leaveOut: (slots) => this.leaveOut(slots),
       isAway: (slot) => this.isAway(slot),
+      isLate: (slot) => this.stuckTimes.has(slot),
       losesAnswers: (slot) => this.losesAnswers(slot),
       demand: (slots, wants) => this.demand(slots, wants)
     }
@@ -145,6 +150,7 @@ export class SilenceWatch {
   came(slot: number): void {
     this.losses.forget(slot)
     this.unanswered.delete(slot)
+    this.stuckTimes.delete(slot)
     this.options.pace.setUnheard(slot, false)
   }
 
@@ -260,8 +266,18 @@ export class SilenceWatch {
   becomesStuck(slot: number): boolean {
     if (this.stuck.has(slot)) return false
     this.stuck.add(slot)
+    this.stuckTimes.set(slot, (this.stuckTimes.get(slot) ?? 0) + 1)
     this.wereSilent.add(slot)
     return true
+  }
+
+  /**
+   * [Q-2] How long others wait for its answer, in milliseconds: twice as long each time that it
+   * came too late, so that one that needs more than a time-out for each file gets on.
+   */
+  muteMillis(slot: number): number {
+    const timeouts = Math.min(2 ** (this.stuckTimes.get(slot) ?? 0), Limits.questionTimeouts)
+    return timeouts * this.options.timeoutMillis
   }
 
   /** Those of them that were silent for long are away until they are heard again, or lost. */

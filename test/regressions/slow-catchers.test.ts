@@ -1,6 +1,7 @@
 /**
  * A last round that also closed its file lasted as long as the slowest commit. Seven catchers waited 45 s for one that took 15 s to
  * commit a file, where they need a second; and a file whose source failed in a repair was committed at a catcher that told of a failure.
+ * One that took longer than the time-out to open a file was asked to open it anew, again and again, and in the end gave it up.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -18,47 +19,51 @@ import * as Simulation from "../sessions/Simulation.ts"
 
 const times = { waitMillis: 10_000, timeoutMillis: 2000, pageBytes: 1432 }
 
-/** Each commit takes so long. */
-const slowly = (millis: number) =>
+/** What each open of a file takes, and each commit, in milliseconds. */
+interface Steps {
+  readonly open?: number
+  readonly commit?: number
+}
+
+const slowly = ({ commit = 0, open = 0 }: Steps) =>
   Layer.effect(
     Store,
     Effect.map(Store, (below) =>
       Store.of({
         ...below,
         open: (carried, reusing) =>
-          Effect.map(below.open(carried, reusing), (writer) => ({
-            ...writer,
-            commit: (skip: (member: number) => boolean) => Effect.andThen(Effect.sleep(millis), writer.commit(skip))
-          }))
+          Effect.andThen(
+            Effect.sleep(open),
+            Effect.map(below.open(carried, reusing), (writer) => ({
+              ...writer,
+              commit: (skip: (member: number) => boolean) => Effect.andThen(Effect.sleep(commit), writer.commit(skip))
+            }))
+          )
       })
     )
   )
 
-/** 32 files to catchers whose commits take so long: when each had them all, in seconds, and what was said at the master. */
-const session = Effect.fnUntraced(function* (commits: ReadonlyArray<number>) {
+/** 32 files to catchers that take so long: when each had them all, in seconds, and what was said at the master. */
+const session = Effect.fnUntraced(function* (all: ReadonlyArray<Steps>) {
   const tree = Array.from({ length: 32 }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
   const network = yield* Simulated.make({ seed: 1 })
   const notes: Array<string> = []
   const toMaster = Progress.layerTo((event) => {
     if (event._tag === "Note") notes.push(event.message)
   })
-  const master = Master.run({ ...times, catchers: commits.length }).pipe(
+  const master = Master.run({ ...times, catchers: all.length }).pipe(
     Effect.provide(MasterProtection.insecure),
     Effect.provide([network.layerMaster, Memory.sourceLayer(tree), toMaster])
   )
-  const seconds = commits.map(() => 0)
-  const catching = commits.map((millis, index) => {
+  const seconds = all.map(() => 0)
+  const catching = all.map((steps, index) => {
     const memory = Memory.make()
     const progress = Progress.layerTo((event) => {
       if (event._tag === "Tick" && event.files < tree.length) seconds[index] = event.seconds
     })
     return Catcher.run({ ...times, id: `c${index}` }).pipe(
       Effect.provide(CatcherProtection.insecure),
-      Effect.provide([
-        network.layerCatcher(`c${index}`),
-        Layer.provide(slowly(millis), Memory.layer(memory)),
-        progress
-      ]),
+      Effect.provide([network.layerCatcher(`c${index}`), Layer.provide(slowly(steps), Memory.layer(memory)), progress]),
       Effect.map(() => Simulation.differences(tree, memory))
     )
   })
@@ -78,18 +83,34 @@ describe("a catcher that takes long to commit each file", () => {
   ] as const)
     it.effect(`costs ${others} no time [Q-12] [Q-16]`, () =>
       Effect.gen(function* () {
-        const { seconds } = yield* session(commits)
+        const { seconds } = yield* session(commits.map((commit) => ({ commit })))
         for (const each of commits.length > 1 ? seconds.slice(0, -1) : seconds) assert.isBelow(each, most)
       })
     )
 
   it.effect("is not said to lack anything", () =>
     Effect.gen(function* () {
-      const { notes, report } = yield* session([0, 3000])
+      const { notes, report } = yield* session([{}, { commit: 3000 }])
       assert.deepStrictEqual(notes, [])
       assert.isUndefined(report.catchers[1].straggled)
     })
   )
+})
+
+describe("a catcher that takes longer than the time-out to open each file [Q-2]", () => {
+  for (const [name, open, most] of [
+    ["a half more", 3000, 20],
+    ["four times as long", 9000, 80]
+  ] as const)
+    it.effect(`${name}: is complete, and the others wait for it once`, () =>
+      Effect.gen(function* () {
+        const { report, seconds } = yield* session([{}, {}, { open }])
+        for (const { failures, state } of report.catchers)
+          assert.deepStrictEqual({ state, failures }, { state: "Complete", failures: [] })
+        for (const each of seconds.slice(0, -1)) assert.isBelow(each, 6)
+        assert.isBelow(seconds[2], most)
+      })
+    )
 })
 
 /** It can be read once, and in a repair no more. */
