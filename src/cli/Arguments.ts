@@ -39,6 +39,8 @@ export const normal = (
     const name = word.split("=")[0]
     if (known?.name === "catch" && isMasters(word, flags, root))
       return Result.fail({ command: "catch", reason: `there is no option ${name}: ${masterSays}` })
+    if (known?.name === "send" && isCatchers(name, flags, root))
+      return Result.fail({ command: "send", reason: `there is no option ${name}: ${catcherSays}` })
     if (known?.name === "push" && Object.hasOwn(needless, name))
       return Result.fail({ command: "push", reason: `there is no option ${name}: ${needless[name]}` })
     if (isTornPhrase(options, at)) return Result.fail({ command: known?.name ?? "", reason: tornPhrase })
@@ -62,6 +64,8 @@ const masters: ReadonlySet<string> = new Set(["send", "push"])
 
 const masterSays = "it is for the master: say it to mrsync send on the machine that has the files"
 
+const catcherSays = "it is for a catcher: say it to mrsync catch on the machine that receives"
+
 const ownKey = "push makes a key for each session, and hands it to each catcher"
 
 /** Options of `send` of which `push` has no need, and why. */
@@ -84,6 +88,17 @@ const isMasters = (
   const sending = root.subcommands.find(({ name }) => name === "send")?.flags ?? []
   if (sending.some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
   return (isLong ? Rsync.long(word) : Rsync.letter(name[0])) !== undefined
+}
+
+/** Is it an option of `catch` alone, in full? */
+const isCatchers = (
+  name: string,
+  flags: ReadonlyArray<Completions.FlagDescriptor>,
+  root: Completions.CommandDescriptor
+): boolean => {
+  const has = (all: ReadonlyArray<Completions.FlagDescriptor>) => all.some((flag) => `--${flag.name}` === name)
+  const catching = root.subcommands.find(({ name }) => name === "catch")?.flags ?? []
+  return has(catching) && !has(flags) && Rsync.long(name) === undefined
 }
 
 /** To a catcher --exclude is --protect, as it is to rsync's daemon. */

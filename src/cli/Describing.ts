@@ -30,6 +30,8 @@ export const wishedOf = Effect.fn("Describing.wishedOf")(function* (input: Descr
     (name) => {
       const number = /^\d+$/.test(name) ? Number(name) : numbers(table, name)
       if (number !== undefined && number <= Owners.mostOwner) return Result.succeed(number)
+      if (number !== undefined)
+        return Result.fail(`${name} is no number of a user or group: ${Owners.mostOwner} at most`)
       const kind = table === "passwd" ? "user" : "group"
       return Result.fail(
         `there is no ${kind} "${name}" on this machine, where names are looked up; a number does as well`

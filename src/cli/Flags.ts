@@ -263,7 +263,10 @@ const comparison = {
     parse: Parse.deletions
   }),
   deleteExcluded: given("delete-excluded", "Delete also what filter rules leave out (implies --delete)"),
-  ignoreErrors: given("ignore-errors", "With --delete: delete also where the source could not be read whole"),
+  ignoreErrors: given(
+    "ignore-errors",
+    "With --delete: delete also where the source could not be read whole, or a file has not arrived"
+  ),
   dryRun: given(
     "dry-run",
     "Change nothing: tell what each catcher lacks, how much that is, and how much once for all",

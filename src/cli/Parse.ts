@@ -138,7 +138,7 @@ export const partialDirectory = (text: string): Parsed<string> => {
   const names = text.split("/").filter((name) => name !== "" && name !== ".")
   return names.length > 0 && !names.includes("..") && !text.includes("\0")
     ? Result.succeed(`${text.startsWith("/") ? "/" : ""}${names.join("/")}`)
-    : Result.fail("expected a directory such as .parts (in each directory) or /var/tmp/parts")
+    : Result.fail("expected a directory without .., such as .parts (in each directory) or /var/tmp/parts")
 }
 
 /** What a backup's name ends with. */

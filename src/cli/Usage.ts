@@ -44,6 +44,9 @@ const missing: Record<string, string> = {
 /** What the library says of an option that is one of a few words: "a" | "b" | "c". */
 const choice = /^"[^"]*"(?: \| "[^"]*")+$/
 
+/** What the library says of an option that is given or not. */
+const eitherWay = 'Expected "true"'
+
 const choices = (expected: string): string =>
   `expected ${expected
     .replaceAll('"', "")
@@ -55,6 +58,7 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
   switch (error._tag) {
     case "InvalidValue": {
       const what = error.kind === "flag" ? `--${error.option}` : error.option
+      if (error.expected.startsWith(eitherWay)) return `${what} takes no value, and has "${error.value}"`
       if (error.value === "") return `${what}: a value is missing`
       return error.value.endsWith(" occurrences")
         ? `${what} is given more than once: give it once`
@@ -65,11 +69,10 @@ export const explain = (error: CliError.NonShowHelpErrors): string => {
     case "MissingOption":
       return `--${error.option} is missing`
     case "UnrecognizedOption": {
-      // Every one-letter option is near every other.
+      // every one-letter option is near every other, and near a short name
+      const suggestions = error.suggestions.filter((one) => one.startsWith("--"))
       const near =
-        error.option.startsWith("--") && error.suggestions.length > 0
-          ? `; did you mean ${error.suggestions.join(" or ")}?`
-          : ""
+        error.option.startsWith("--") && suggestions.length > 0 ? `; did you mean ${suggestions.join(" or ")}?` : ""
       return `there is no option ${error.option}${near}`
     }
     case "UnexpectedArgument":

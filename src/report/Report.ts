@@ -157,7 +157,9 @@ export const Report = Schema.Struct({
     Fields.count("bytes of pages sent, lists, repairs and parity included (master); `bytes` by them is rsync's speedup")
   ),
   catchers: Fields.list(CatcherReport, "every catcher; in a catcher's own report, itself alone"),
-  skipped: Fields.count("entries of types that nobody is sent"),
+  skipped: Fields.count(
+    "entries that nobody is sent: of another type, or not finished by a catcher that had the source as its DEST"
+  ),
   failures: Fields.list(UnsentReport, "entries that the master could not send to anybody, or (arrived) not as they are")
 }).annotate({
   description:

@@ -39,9 +39,7 @@ export const lines = (report: Report, role: "Send" | "Catch", all: boolean): Rea
     if (failures.length > 0) out.push(heading, ...list(failures, bound, "  "))
   }
   if (report.skipped > 0)
-    out.push(
-      `skipped: ${Format.plural(report.skipped, "entry of a type that is not sent", "entries of types that are not sent")}`
-    )
+    out.push(`skipped: ${Format.plural(report.skipped, "entry that is not sent", "entries that are not sent")}`)
   return out
 }
 

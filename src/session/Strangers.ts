@@ -47,7 +47,7 @@ export const ofMaster = ({ address, stated, why }: Stranger): string => {
     case "Sealed":
       return `the master ${address} seals its session, and this catcher has no key: give it --key FILE or --phrase WORDS`
     case "OtherKey":
-      return `the master ${address} has another key than this catcher`
+      return `the master ${address} has another key than this catcher: copy its catcher.key here`
     case "OtherVersion":
       return `the master ${address} speaks another version of the protocol`
     case "NoAnswer":
@@ -65,7 +65,7 @@ export const ofCatcher = ({ address, stated, why }: Stranger): string => {
     case "Sealed":
       return `a catcher on ${address} has a key, and this session is in the open: give this master the key, or that catcher --insecure`
     case "OtherKey":
-      return `a catcher on ${address} has another key than this master`
+      return `a catcher on ${address} has another key than this master: copy this master's catcher.key there`
     case "OtherVersion":
       return `a catcher on ${address} speaks another version of the protocol`
     case "NoAnswer":

@@ -323,8 +323,12 @@ export class Walk {
   /** Is it what a catcher has not finished? No directory is, nor a link; what is gone by now was. */
   private isLeftover(path: string, name: string): boolean {
     if (!isUnfinished(name)) return false
-    const looked = Result.try(() => this.look(below(path, name)))
-    return Result.isFailure(looked) || looked.success.kind === "File"
+    const full = below(path, name)
+    const looked = Result.try(() => this.look(full))
+    if (Result.isFailure(looked)) return true
+    const isFile = looked.success.kind === "File"
+    if (isFile) this.skip(full, undefined, "Special", unfinished)
+    return isFile
   }
 
   /** Takes an entry in; answers whether to descend. */
@@ -374,6 +378,8 @@ export class Walk {
     return false
   }
 }
+
+const unfinished = "not sent: its name is that of a file which a catcher has not finished"
 
 /** May it have several names that are one entry and links to it? */
 const hasNames = ({ kind, links }: Status.Status, { linksNames }: Choice): boolean =>

@@ -31,12 +31,16 @@ export const bytesOf = (shown: string): Uint8Array => {
   return Buffer.concat([...parts, encoder.encode(shown.slice(at))])
 }
 
+/** Is it the name of a temporary file, of whatever catcher? One character a byte. */
+export const isTemporary = (name: string): boolean =>
+  name.charCodeAt(0) === dot && /\.mrsync-[0-9A-Za-z]{6}$/.test(name)
+
 /**
  * Is it the name of what a catcher has not finished: of a temporary file, or of what is kept of a large one? One character a byte.
  * No master sends a file of such a name.
  */
 export const isUnfinished = (name: string): boolean =>
-  name.charCodeAt(0) === dot && /\.mrsync-(?:partial|[0-9A-Za-z]{6})$/.test(name)
+  isTemporary(name) || (name.charCodeAt(0) === dot && name.endsWith(".mrsync-partial"))
 
 const dot = ".".charCodeAt(0)
 

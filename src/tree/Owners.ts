@@ -43,7 +43,9 @@ const rangeOf = (from: string, numberOf: NumberOf): Result.Result<Omit<Mapped, "
   if (from === "*") return Result.succeed({ low: 0, high: mostOwner })
   const [, low, high = low] = /^(\d+)(?:-(\d+))?$/.exec(from) ?? []
   if (low !== undefined) {
-    return Number(high) <= mostOwner ? Result.succeed({ low: Number(low), high: Number(high) }) : Result.fail(expected)
+    return Number(low) <= Number(high) && Number(high) <= mostOwner
+      ? Result.succeed({ low: Number(low), high: Number(high) })
+      : Result.fail(expected)
   }
   if (/[*?[]/.test(from)) return Result.fail(expected)
   return Result.map(numberOf(from), (one) => ({ low: one, high: one }))

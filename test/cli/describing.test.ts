@@ -38,7 +38,7 @@ describe("metadata on the way", () => {
     [["--chown=nobody-there"], /^--chown "nobody-there": there is no user "nobody-there" on this machine/],
     [["--chown", "0:-g"], /^--chown "0:-g": there is no group "-g"/],
     [["--chown=:"], /^--chown ":": expected USER:GROUP, USER or :GROUP/],
-    [["--chown=4294967295"], /^--chown "4294967295": there is no user/],
+    [["--chown=4294967295"], /^--chown "4294967295": 4294967295 is no number of a user or group/],
     [["--chown=1:2", "--usermap=*:1"], /--usermap and --groupmap say it already/],
     [["--groupmap=1"], /^--groupmap "1": expected FROM:TO/]
   ] as const)("%j is refused with the reason", ([args, reason]) =>

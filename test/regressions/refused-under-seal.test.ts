@@ -77,8 +77,9 @@ describe("within two seconds both sides say why a catcher cannot join [K-11]", (
     {
       why: "another key",
       of: sides(sealed, { _tag: "Sealed", keys: Keys.forCatchers(otherKeys) }),
-      master: /^a catcher on 10\.0\.0\.\d+:\d+ has another key than this master$/,
-      catcher: /^the master 10\.0\.0\.1:\d+ has another key than this catcher$/
+      master:
+        /^a catcher on 10\.0\.0\.\d+:\d+ has another key than this master: copy this master's catcher\.key there$/,
+      catcher: /^the master 10\.0\.0\.1:\d+ has another key than this catcher: copy its catcher\.key here$/
     },
     {
       why: "a catcher without a key",

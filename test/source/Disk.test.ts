@@ -80,9 +80,13 @@ it.effect("what a catcher has not finished in a directory of the source is left 
     const noFiles = [".d.mrsync-partial", ".d.mrsync-Ab3456", ".l.mrsync-partial"]
     for (const name of noFiles.slice(0, 2)) fs.mkdirSync(`${base}/tree/d/${name}`)
     fs.symlinkSync("b", `${base}/tree/d/${noFiles[2]}`)
-    const { entries } = yield* (yield* source(`${base}/tree/d/`)).scan
+    const { entries, skipped } = yield* (yield* source(`${base}/tree/d/`)).scan
     const found = entries.map(({ path }) => display(path))
     assert.sameMembers(found, [".", "b", "e", ...others, ...noFiles])
+    assert.sameDeepMembers(
+      skipped.map(({ kind, path }) => [kind, path]),
+      [".a.mrsync-partial", ".a.mrsync-Ab3456"].map((name) => ["Special", `${base}/tree/d/${name}`])
+    )
     // one that is named itself is sent
     const named = yield* (yield* source(`${base}/tree/d/.a.mrsync-partial`)).scan
     assert.strictEqual(named.entries.length, 1)

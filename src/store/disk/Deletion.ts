@@ -95,7 +95,7 @@ function* clear(
   const inodes = yield* inodesOf(destination, key, unseen)
   const going: Array<Buffer> = []
   for (const name of listed) {
-    if (staying.has(keyOf(name)) || isTemporary(name) || partials.isOwn(name)) continue
+    if (staying.has(keyOf(name)) || isUnfinished(destination, key, name) || partials.isOwn(name)) continue
     if (inodes.size > 0) {
       yield
       if (inodes.has(inodeAt(destination, key, name))) continue
@@ -103,6 +103,13 @@ function* clear(
     going.push(name)
   }
   yield* removal.remove(key, going, opened.filter, false)
+}
+
+/** Is it what another catcher of the destination may be at? No directory is. */
+const isUnfinished = (destination: Destination, key: string, name: Buffer): boolean => {
+  if (!isTemporary(name)) return false
+  const looked = Result.try(() => Confinement.look(Confinement.at(destination.tree.directory(key), name)))
+  return Result.isFailure(looked) || looked.success?.isDirectory() !== true
 }
 
 // Where a name of the manifest is not listed, the file system may show it in another spelling.

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { hash } from "../../content/Hash.ts"
 import * as Errno from "../../system/Errno.ts"
+import * as Names from "../../tree/Names.ts"
 import type { Directory, Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 
@@ -127,8 +128,7 @@ export class Temporaries {
 }
 
 /** Is it the name of a temporary file, of whatever owner? */
-export const isTemporary = (name: Buffer): boolean =>
-  name[0] === dot && name.subarray(-endChars - suffix.length, -endChars).toString("latin1") === suffix
+export const isTemporary = (name: Buffer): boolean => Names.isTemporary(Names.keyOf(name))
 
 /** The final name; undefined where it may have been longer. */
 const finalOf = (name: Buffer): Buffer | undefined =>
@@ -137,7 +137,6 @@ const finalOf = (name: Buffer): Buffer | undefined =>
 const keyOf = ({ directory, name }: Spot): string => Confinement.join(directory.key, name)
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-const dot = ".".charCodeAt(0)
 const slash = Buffer.from("/")
 const suffix = ".mrsync-"
 

@@ -111,6 +111,20 @@ describe.each(ways)("$name", (way) => {
     })
   )
 
+  it.effect("what only looks like a temporary file goes: other characters at the end, or a directory", () =>
+    Effect.gen(function* () {
+      const { at, store } = yield* after((at) => {
+        for (const name of [".a.mrsync-abcd.r", ".a.mrsync-ab d-f", "a.mrsync-abcdef", ".a.mrsync-abcde"])
+          fs.writeFileSync(`${at}/${name}`, "x")
+        fs.mkdirSync(`${at}/.d.mrsync-abcdef`)
+        fs.writeFileSync(`${at}/.d.mrsync-abcdef/x`, "x")
+        fs.symlinkSync("f", `${at}/.l.mrsync-abcdef`)
+      })
+      assert.deepStrictEqual(yield* store.deleteOthers(all), { count: 6, vetoed: 0, failures: [] })
+      assert.deepStrictEqual(names(at), ["d", "d/.l.mrsync-abcdef", "d/f"])
+    })
+  )
+
   it.effect("a directory in which something stays keeps its mode", () =>
     Effect.gen(function* () {
       const { at, store } = yield* after((at) => {
