@@ -2,12 +2,27 @@
  * What catchers have still to commit. One that takes longer for that than to receive is asked for
  * no more files beside others, which would wait for it.
  */
+import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Audience } from "../wire/Message.ts"
 
 /** Files whose close was asked and not answered. */
 export class Closing {
   private readonly files = new Map<number, Set<number>>()
+
+  /** Files that wait for stragglers, and for which. */
+  private readonly late = new Map<number, Audience>()
+
+  /** Finishes a file that waits for these stragglers only. */
+  lagging<A, E, R>(file: number, slots: Audience, finish: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      this.late.set(file, slots)
+      return Effect.ensuring(
+        finish,
+        Effect.sync(() => this.late.delete(file))
+      )
+    })
+  }
 
   asks(file: number, slots: Audience): void {
     for (const slot of slots) this.files.set(slot, (this.files.get(slot) ?? new Set<number>()).add(file))
@@ -22,8 +37,23 @@ export class Closing {
    * that are far behind are sent it in a further pass. Where all are slow, they are waited for.
    */
   ready(audience: Audience): Audience {
+    return this.committing(others(audience, this.stragglers()))
+  }
+
+  /** Those that would only be told to drop one more file: as many as may wait for them do. */
+  private stragglers(): ReadonlySet<number> {
+    return new Set(this.late.size < Limits.lateFiles ? [] : [...this.late.values()].flat())
+  }
+
+  private committing(audience: Audience): Audience {
     const count = (slot: number) => this.files.get(slot)?.size ?? 0
     if (!audience.some((slot) => count(slot) <= Limits.filesInFlight)) return audience
     return audience.filter((slot) => count(slot) <= Limits.filesInFlight + Limits.lateFiles)
   }
+}
+
+/** Those of an audience that are none of these; all where nobody else is. */
+export const others = (audience: Audience, these: ReadonlySet<number>): Audience => {
+  const rest = audience.filter((slot) => !these.has(slot))
+  return rest.length > 0 ? rest : audience
 }

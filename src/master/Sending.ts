@@ -20,7 +20,7 @@ import type { CarriedFile } from "../tree/Plan.ts"
 import { writesInPlace } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
-import { Closing } from "./Closing.ts"
+import { Closing, others } from "./Closing.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
@@ -87,7 +87,8 @@ export const sendFile = Effect.fnUntraced(function* (
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    audience = closing.ready(onTime(owed(), isLate))
+    // others do not wait once more for a catcher that was late
+    audience = closing.ready(others(owed(), new Set(owed().filter(isLate))))
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
   })
   // a file that waits for stragglers keeps no other file from the air
@@ -100,7 +101,9 @@ export const sendFile = Effect.fnUntraced(function* (
     yield* (isForStragglers ? stragglerPermits : filePermits).withPermit(delivering)
     yield* leavesAir
     if (delivery.state !== "Waiting") return
-    const finished = yield* stragglerPermits.withPermitsIfAvailable(1)(delivery.toStragglers)
+    const finished = yield* stragglerPermits.withPermitsIfAvailable(1)(
+      closing.lagging(carried.file, delivery.stragglers(), delivery.toStragglers)
+    )
     if (Option.isNone(finished)) yield* putOff(carried.file, delivery.stragglers())
   })
   const whole = isList(carried.kind) ? listPermit.withPermit(sending) : sending
@@ -115,10 +118,6 @@ export const sendFile = Effect.fnUntraced(function* (
   )
   ledger.passed(carried.file, audience)
 })
-
-/** Others do not wait once more for a catcher that was late: it comes in a further pass. */
-const onTime = (audience: Audience, isLate: (slot: number) => boolean): Audience =>
-  audience.every(isLate) ? audience : audience.filter((slot) => !isLate(slot))
 
 /** The source of a file has failed: it is given up, or taken anew once the others are sent. */
 const giveUp = Effect.fnUntraced(function* (

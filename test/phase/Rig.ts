@@ -21,10 +21,13 @@ import type { Message } from "../../src/wire/Message.ts"
 export const endpoint = (layer: Layer.Layer<Transport>): Effect.Effect<Transport["Service"], never, Scope.Scope> =>
   Effect.map(Layer.build(layer), (context) => Context.get(context, Transport))
 
+/** Of what ran before in this file, so that each has numbers of its own, and the same ones in each run of the file. */
+let runs = 0
+
 /** Runs while virtual time goes on; how it ended, and after how many milliseconds. */
 export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis = 60_000) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(effect)
+    const fiber = yield* Effect.forkChild(Random.withSeed(effect, `run ${++runs}`))
     let millis = 0
     while (fiber.pollUnsafe() === undefined) {
       if (millis > limitMillis) return yield* Effect.die(new Error(`stuck after ${millis} virtual ms`))

@@ -19,13 +19,14 @@ import * as Simulation from "../sessions/Simulation.ts"
 
 const times = { waitMillis: 10_000, timeoutMillis: 2000, pageBytes: 1432 }
 
-/** What each open of a file takes, and each commit, in milliseconds. */
+/** What each open of a file takes, each write, and each commit, in milliseconds. */
 interface Steps {
   readonly open?: number
+  readonly write?: number
   readonly commit?: number
 }
 
-const slowly = ({ commit = 0, open = 0 }: Steps) =>
+const slowly = ({ commit = 0, open = 0, write = 0 }: Steps) =>
   Layer.effect(
     Store,
     Effect.map(Store, (below) =>
@@ -36,6 +37,10 @@ const slowly = ({ commit = 0, open = 0 }: Steps) =>
             Effect.sleep(open),
             Effect.map(below.open(carried, reusing), (writer) => ({
               ...writer,
+              write: (offset: number, bytes: Uint8Array) =>
+                write === 0
+                  ? writer.write(offset, bytes)
+                  : Effect.andThen(Effect.sleep(write), writer.write(offset, bytes)),
               commit: (skip: (member: number) => boolean) => Effect.andThen(Effect.sleep(commit), writer.commit(skip))
             }))
           )
@@ -43,10 +48,14 @@ const slowly = ({ commit = 0, open = 0 }: Steps) =>
     )
   )
 
-/** 32 files to catchers that take so long: when each had them all, in seconds, and what was said at the master. */
-const session = Effect.fnUntraced(function* (all: ReadonlyArray<Steps>) {
-  const tree = Array.from({ length: 32 }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
-  const network = yield* Simulated.make({ seed: 1 })
+/** Files to catchers that take so long: when each had them all, in seconds, and what was said at the master. */
+const session = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Steps>,
+  files = 32,
+  link: Omit<Simulated.Options, "seed"> = {}
+) {
+  const tree = Array.from({ length: files }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
+  const network = yield* Simulated.make({ ...link, seed: 1 })
   const notes: Array<string> = []
   const toMaster = Progress.layerTo((event) => {
     if (event._tag === "Note") notes.push(event.message)
@@ -95,6 +104,23 @@ describe("a catcher that takes long to commit each file", () => {
       assert.isUndefined(report.catchers[1].straggled)
     })
   )
+})
+
+describe("a catcher whose disk takes 100 ms for a block", () => {
+  for (const [receiveBufferBytes, most] of [
+    [200_000, 2],
+    [4_000_000, 7]
+  ])
+    it.effect(`is sent files after the others, with a buffer of ${receiveBufferBytes} bytes [Q-12]`, () =>
+      Effect.gen(function* () {
+        const link = { delayMillis: 0.2, bytesPerSecond: 100_000_000, receiveBufferBytes }
+        const { report, seconds } = yield* session([{}, {}, { write: 100 }], 96, link)
+        for (const { state } of report.catchers) assert.strictEqual(state, "Complete")
+        for (const each of seconds.slice(0, -1)) assert.isBelow(each, most)
+        assert.isAbove(seconds[2], 25)
+        assert.isBelow(report.pages.sent, 2.3 * report.pages.needed)
+      })
+    )
 })
 
 describe("a catcher that takes longer than the time-out to open each file [Q-2]", () => {

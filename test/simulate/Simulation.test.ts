@@ -245,7 +245,7 @@ describe("the engine", () => {
 
   // it refused files for good once 32 were open that nobody finished
   it.effect(
-    "away again and again a catcher keeps no more files open than it may, and is complete in the end [F-7]",
+    "away again and again a catcher has no more files open than are in flight and wait, and is complete in the end [Q-12]",
     () =>
       Effect.gen(function* () {
         const many = Array.from({ length: 150 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
@@ -264,7 +264,7 @@ describe("the engine", () => {
               }
             })
         })
-        assert.strictEqual(most, Limits.keptFiles)
+        assert.isAtMost(most, Limits.filesInFlight + Limits.lateFiles)
         assert.deepStrictEqual(
           ["c1", "c2", "c3"].map((id) => stateOf(outcome, id)),
           ["Complete", "Complete", "Complete"]
