@@ -1,25 +1,25 @@
 /**
- * What catchers have still to commit. One that takes longer for that than to receive is asked for
- * no more files beside others, which would wait for it.
+ * What catchers have still to commit, and what waits for stragglers. A catcher that is behind with
+ * much of either is sent no more files beside others, which would wait for it.
  */
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Audience } from "../wire/Message.ts"
 
-/** Files whose close was asked and not answered. */
+/** Files whose close was asked and not answered, and files that wait for stragglers. */
 export class Closing {
   private readonly files = new Map<number, Set<number>>()
 
-  /** Files that wait for stragglers, and for which. */
-  private readonly late = new Map<number, Audience>()
+  /** By file: the stragglers for which it waits. */
+  private readonly lagging = new Map<number, Audience>()
 
   /** Finishes a file that waits for these stragglers only. */
-  lagging<A, E, R>(file: number, slots: Audience, finish: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  waiting<A, E, R>(file: number, slots: Audience, finish: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
-      this.late.set(file, slots)
+      this.lagging.set(file, slots)
       return Effect.ensuring(
         finish,
-        Effect.sync(() => this.late.delete(file))
+        Effect.sync(() => this.lagging.delete(file))
       )
     })
   }
@@ -40,9 +40,9 @@ export class Closing {
     return this.committing(others(audience, this.stragglers()))
   }
 
-  /** Those that would only be told to drop one more file: as many as may wait for them do. */
+  /** Those for which as many files wait as may: they would drop a further one. */
   private stragglers(): ReadonlySet<number> {
-    return new Set(this.late.size < Limits.lateFiles ? [] : [...this.late.values()].flat())
+    return new Set(this.lagging.size < Limits.lateFiles ? [] : [...this.lagging.values()].flat())
   }
 
   private committing(audience: Audience): Audience {
@@ -53,7 +53,7 @@ export class Closing {
 }
 
 /** Those of an audience that are none of these; all where nobody else is. */
-export const others = (audience: Audience, these: ReadonlySet<number>): Audience => {
+const others = (audience: Audience, these: ReadonlySet<number>): Audience => {
   const rest = audience.filter((slot) => !these.has(slot))
   return rest.length > 0 ? rest : audience
 }

@@ -20,7 +20,7 @@ import type { CarriedFile } from "../tree/Plan.ts"
 import { writesInPlace } from "../tree/Policy.ts"
 import type { Audience } from "../wire/Message.ts"
 import { Audiences } from "./Audiences.ts"
-import { Closing, others } from "./Closing.ts"
+import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
@@ -79,7 +79,6 @@ export const sendFile = Effect.fnUntraced(function* (
 ) {
   const { audiences, bundles, closing, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
   const { isExcluded } = yield* Sender
-  const { isLate } = yield* Silence
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
@@ -87,8 +86,7 @@ export const sendFile = Effect.fnUntraced(function* (
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    // others do not wait once more for a catcher that was late
-    audience = closing.ready(others(owed(), new Set(owed().filter(isLate))))
+    audience = closing.ready(owed())
     return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
   })
   // a file that waits for stragglers keeps no other file from the air
@@ -102,7 +100,7 @@ export const sendFile = Effect.fnUntraced(function* (
     yield* leavesAir
     if (delivery.state !== "Waiting") return
     const finished = yield* stragglerPermits.withPermitsIfAvailable(1)(
-      closing.lagging(carried.file, delivery.stragglers(), delivery.toStragglers)
+      closing.waiting(carried.file, delivery.stragglers(), delivery.toStragglers)
     )
     if (Option.isNone(finished)) yield* putOff(carried.file, delivery.stragglers())
   })

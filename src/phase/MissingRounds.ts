@@ -214,7 +214,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
   /** The last answers. */
   const before = new Map<number, Missing>()
   let owing: Audience = options.audience
-  /** Nobody answered: now the rounds wait for one answer. */
+  /** Nobody answered, and nobody is complete: now the rounds wait for one answer. */
   let isAlone = false
   // with the root an answer may be about any span
   const spans = root === undefined ? 1 : Math.max(1, PageStream.spans(content.layout).length)

@@ -52,8 +52,8 @@ export interface Question {
   /** Those that are away, while another answers, are left out as well. */
   readonly leavesOut?: boolean
   /**
-   * One that lives and does not answer for a time-out (twice as long each time that it was late) is
-   * left out, while others are here, and asked on alone.
+   * One that lives and does not answer for a time-out is left out, while others are here, and asked
+   * on alone. Where nobody answers, it is waited for twice as long each time that it was late.
    */
   readonly leavesOutMute?: boolean
   /** One whose answers are lost is waited for as any other. */
@@ -365,11 +365,12 @@ export class Questions {
   }
 
   // It lives, and answers no question, and others are here that could go on.
-  private hasWaitedFor(slot: number, { owing, question }: Asked, since: number): boolean {
-    const { members, now, silence } = this.options
+  private hasWaitedFor(slot: number, { answered, owing, question }: Asked, since: number): boolean {
+    const { members, now, silence, timeoutMillis } = this.options
+    const mostMillis = answered.length > 0 ? timeoutMillis : silence.muteMillis(slot)
     return (
       question.leavesOutMute === true &&
-      now() - Math.max(since, silence.awakeMillis) >= silence.muteMillis(slot) &&
+      now() - Math.max(since, silence.awakeMillis) >= mostMillis &&
       members.present().some((other) => !owing.has(other.slot) && !silence.isAway(other.slot))
     )
   }

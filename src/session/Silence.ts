@@ -53,8 +53,6 @@ export class Silence extends Context.Service<
     readonly leaveOut: (slots: Message.Audience) => void
     /** Is it away, by `leaveOut`? */
     readonly isAway: (slot: number) => boolean
-    /** [Q-2] Has it answered a question only after others went on without it? */
-    readonly isLate: (slot: number) => boolean
     /** [Q-14] Are most of its answers lost, while some are heard? */
     readonly losesAnswers: (slot: number) => boolean
     /** That of catchers which are present, as far as each of them `wants` something. */
@@ -129,7 +127,6 @@ export class SilenceWatch {
       awayMillis: this.awayMillis,
       leaveOut: (slots) => this.leaveOut(slots),
       isAway: (slot) => this.isAway(slot),
-      isLate: (slot) => this.stuckTimes.has(slot),
       losesAnswers: (slot) => this.losesAnswers(slot),
       demand: (slots, wants) => this.demand(slots, wants)
     }
@@ -272,8 +269,9 @@ export class SilenceWatch {
   }
 
   /**
-   * [Q-2] How long others wait for its answer, in milliseconds: twice as long each time that it
-   * came too late, so that one that needs more than a time-out for each file gets on.
+   * [Q-2] How long its answer is waited for where nobody else has answered, in milliseconds: twice
+   * as long each time that it came too late, so that a catcher that needs more than a time-out for
+   * each file gets on.
    */
   muteMillis(slot: number): number {
     const timeouts = Math.min(2 ** (this.stuckTimes.get(slot) ?? 0), Limits.questionTimeouts)

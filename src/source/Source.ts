@@ -66,7 +66,7 @@ export interface Skipped {
   readonly path: string
   /** In the tree, as an entry would have it. */
   readonly at?: Uint8Array
-  /** Unreadable: counts as incomplete (23). Vanished: 24. Special: of a type that is not sent, a message only. */
+  /** Unreadable: counts as incomplete (23). Vanished: 24. Special: of a type, or with a name, that is not sent: a message only. */
   readonly kind: "Unreadable" | "Special" | "Vanished"
   /** An earlier source has an entry here: a message only, and nothing is missing. */
   readonly isDouble?: boolean

@@ -237,11 +237,18 @@ export class Walk {
     const path = below(listing.path, name)
     const relative = listing.relative.length === 0 ? name : below(listing.relative, name)
     const { filter, levels } = listing
+    const isKept = isUnfinished(name)
+    // a catcher has finished it meanwhile
+    if (isKept && Result.isFailure(Result.try(() => this.look(path)))) return undefined
     const looked = this.seen(path, relative, filter)
     if (looked === undefined) return undefined
     const { real, status } = looked
     const visit: Visit = { path, relative, status, real, filter, levels: levels - 1 }
-    return this.isWanted(visit, tour) ? visit : undefined
+    if (!this.isWanted(visit, tour)) return undefined
+    // a directory or a link of such a name is taken for the user's own
+    if (!isKept || status.kind !== "File") return visit
+    this.skip(path, undefined, "Special", unfinished)
+    return undefined
   }
 
   /** The status of a path; it is lost when there is none, but for one that is excluded. `gone`: what one that is gone counts as. */
@@ -313,22 +320,11 @@ export class Walk {
     const listed = Result.try(() => fs.readdirSync(ofKey(path), { encoding: "latin1" }))
     // by their bytes; one that changes meanwhile may list a name twice
     if (Result.isSuccess(listed)) {
-      const names = listed.success.filter((name) => !this.isLeftover(path, name)).sort()
+      const names = listed.success.sort()
       return names.filter((name, at) => name !== names[at - 1])
     }
     this.lose(path, relative, listed.failure)
     return isGone(listed.failure) ? undefined : []
-  }
-
-  /** Is it what a catcher has not finished? No directory is, nor a link; what is gone by now was. */
-  private isLeftover(path: string, name: string): boolean {
-    if (!isUnfinished(name)) return false
-    const full = below(path, name)
-    const looked = Result.try(() => this.look(full))
-    if (Result.isFailure(looked)) return true
-    const isFile = looked.success.kind === "File"
-    if (isFile) this.skip(full, undefined, "Special", unfinished)
-    return isFile
   }
 
   /** Takes an entry in; answers whether to descend. */

@@ -32,17 +32,16 @@ export const bytesOf = (shown: string): Uint8Array => {
 }
 
 /** Is it the name of a temporary file, of whatever catcher? One character a byte. */
-export const isTemporary = (name: string): boolean =>
-  name.charCodeAt(0) === dot && /\.mrsync-[0-9A-Za-z]{6}$/.test(name)
+export const isTemporary = (name: string): boolean => /^\.[^]*\.mrsync-[0-9A-Za-z]{6}$/.test(name)
+
+/** Is it the name of what is kept of a large file beside it? One character a byte. */
+export const isPartial = (name: string): boolean => /^\.[^]*\.mrsync-partial$/.test(name)
 
 /**
  * Is it the name of what a catcher has not finished: of a temporary file, or of what is kept of a large one? One character a byte.
  * No master sends a file of such a name.
  */
-export const isUnfinished = (name: string): boolean =>
-  isTemporary(name) || (name.charCodeAt(0) === dot && name.endsWith(".mrsync-partial"))
-
-const dot = ".".charCodeAt(0)
+export const isUnfinished = (name: string): boolean => isTemporary(name) || isPartial(name)
 
 /** A shown path in base64 where it is not UTF-8, so that a program need not know the escapes. */
 export const base64Of = (shown: string): string | undefined => {

@@ -128,7 +128,7 @@ describe("a catcher that takes longer than the time-out to open each file [Q-2]"
     ["a half more", 3000, 20],
     ["four times as long", 9000, 80]
   ] as const)
-    it.effect(`${name}: is complete, and the others wait for it once`, () =>
+    it.effect(`${name}: is complete, and the others do not wait for all of it`, () =>
       Effect.gen(function* () {
         const { report, seconds } = yield* session([{}, {}, { open }])
         for (const { failures, state } of report.catchers)
@@ -138,6 +138,30 @@ describe("a catcher that takes longer than the time-out to open each file [Q-2]"
       })
     )
 })
+
+it.effect("one open that takes longer than the time-out costs its catcher no second sending of all else [Q-2]", () =>
+  Effect.gen(function* () {
+    const tree = Array.from({ length: 120 }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
+    let done = false
+    const { master } = yield* Simulation.run({
+      ...{ seed: 1, catchers: 2, tree, receiveBufferBytes: 400_000, bytesPerSecond: 10_000_000, delayMillis: 0.2 },
+      timeoutMillis: 2000,
+      master: { pageBytes: 1432 },
+      faults: (catcher) => ({
+        turn: (op) =>
+          Effect.suspend(() => {
+            if (catcher !== 0 || op !== "open" || done) return Effect.void
+            done = true
+            return Effect.sleep(2500)
+          })
+      })
+    })
+    if (master._tag !== "Success") return assert.fail(JSON.stringify(master))
+    const { pages } = master.value
+    assert.isTrue(done)
+    assert.isBelow(pages.sent / pages.needed, 1.1)
+  })
+)
 
 /** It can be read once, and in a repair no more. */
 const readOnce = Layer.effect(

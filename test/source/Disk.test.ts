@@ -73,7 +73,14 @@ const tree = Effect.gen(function* () {
 it.effect("what a catcher has not finished in a directory of the source is left out", () =>
   Effect.gen(function* () {
     const base = yield* tree
-    const others = [".a.mrsync-", ".a.mrsync-12345", "a.mrsync-123456", ".b.mrsync-partially"]
+    const others = [
+      ".a.mrsync-",
+      ".a.mrsync-12345",
+      "a.mrsync-123456",
+      ".b.mrsync-partially",
+      ".mrsync-filter",
+      ".mrsync-partial"
+    ]
     for (const name of [".a.mrsync-partial", ".a.mrsync-Ab3456", ...others])
       fs.writeFileSync(`${base}/tree/d/${name}`, "")
     // what is no file no catcher has left

@@ -105,7 +105,7 @@ function* clear(
   yield* removal.remove(key, going, opened.filter, false)
 }
 
-/** Is it what another catcher of the destination may be at? No directory is. */
+/** Is it what another catcher of the destination may be at? A directory of such a name is taken for the user's. */
 const isUnfinished = (destination: Destination, key: string, name: Buffer): boolean => {
   if (!isTemporary(name)) return false
   const looked = Result.try(() => Confinement.look(Confinement.at(destination.tree.directory(key), name)))
