@@ -74,6 +74,9 @@ const needless: Readonly<Record<string, string>> = {
   "--catchers": "push waits for the hosts of its list; --at-least N says how many are enough"
 }
 
+const flagsOf = (command: string, root: Completions.CommandDescriptor): ReadonlyArray<Completions.FlagDescriptor> =>
+  root.subcommands.find(({ name }) => name === command)?.flags ?? []
+
 /** Does a word ask a catcher for what the master's command line says, in rsync's letters or in full? */
 const isMasters = (
   word: string,
@@ -85,8 +88,7 @@ const isMasters = (
   if (name === "" || (!isLong && [...flags.flatMap(({ aliases }) => aliases), ...others].includes(name[0])))
     return false
   if (flags.some((flag) => flag.name === name)) return false
-  const sending = root.subcommands.find(({ name }) => name === "send")?.flags ?? []
-  if (sending.some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
+  if (flagsOf("send", root).some((flag) => (isLong ? flag.name === name : flag.aliases.includes(name[0])))) return true
   return (isLong ? Rsync.long(word) : Rsync.letter(name[0])) !== undefined
 }
 
@@ -97,8 +99,7 @@ const isCatchers = (
   root: Completions.CommandDescriptor
 ): boolean => {
   const has = (all: ReadonlyArray<Completions.FlagDescriptor>) => all.some((flag) => `--${flag.name}` === name)
-  const catching = root.subcommands.find(({ name }) => name === "catch")?.flags ?? []
-  return has(catching) && !has(flags) && Rsync.long(name) === undefined
+  return has(flagsOf("catch", root)) && !has(flags) && Rsync.long(name) === undefined
 }
 
 /** To a catcher --exclude is --protect, as it is to rsync's daemon. */

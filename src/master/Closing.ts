@@ -9,19 +9,16 @@ import type { Audience } from "../wire/Message.ts"
 /** Files whose close was asked and not answered, and files that wait for stragglers. */
 export class Closing {
   private readonly files = new Map<number, Set<number>>()
-
   /** By file: the stragglers for which it waits. */
   private readonly lagging = new Map<number, Audience>()
 
   /** Finishes a file that waits for these stragglers only. */
   waiting<A, E, R>(file: number, slots: Audience, finish: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.suspend(() => {
-      this.lagging.set(file, slots)
-      return Effect.ensuring(
-        finish,
-        Effect.sync(() => this.lagging.delete(file))
-      )
-    })
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.lagging.set(file, slots)),
+      () => finish,
+      () => Effect.sync(() => this.lagging.delete(file))
+    )
   }
 
   asks(file: number, slots: Audience): void {

@@ -24,6 +24,7 @@ export const start = (lab: Lab.Lab, host: string, attack: Attack): Effect.Effect
 }
 
 interface Stopped {
+  /** Datagrams of the attacker. */
   readonly sent: number
   readonly seconds: number
   /** How many messages with digests it has heard: the master sends them for blocks that were spoiled. */
@@ -58,16 +59,12 @@ const portsOf = (pid: number | undefined): ReadonlyArray<number> =>
     .slice(1)
     .map((line) => Number.parseInt(/: [0-9A-F]{8}:([0-9A-F]{4})/.exec(line)?.[1] ?? "", 16))
 
-interface Outcome {
+interface Outcome extends Pick<Stopped, "sent" | "digests"> {
   readonly seconds: number
   /** As the report counts them. */
   readonly pages: { readonly sent: number; readonly repaired: number }
-  /** Datagrams of the attacker. */
-  readonly sent: number
-  /** How long it took for them. */
+  /** How long the attacker took for its datagrams. */
   readonly sendingSeconds: number
-  /** Messages with digests that it has heard. */
-  readonly digests: number
   /** The most memory that master and catchers have had, in KiB. */
   readonly peakKib: ReadonlyArray<number>
 }

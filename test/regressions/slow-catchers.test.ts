@@ -12,41 +12,22 @@ import { Progress } from "../../src/report/Progress.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 import { Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
-import { Store } from "../../src/store/Store.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
 const times = { waitMillis: 10_000, timeoutMillis: 2000, pageBytes: 1432 }
 
-/** What each open of a file takes, each write, and each commit, in milliseconds. */
-interface Steps {
-  readonly open?: number
-  readonly write?: number
-  readonly commit?: number
-}
+/** What steps of the store take, in milliseconds. */
+type Steps = Partial<Record<Memory.Operation, number>>
 
-const slowly = ({ commit = 0, open = 0, write = 0 }: Steps) =>
-  Layer.effect(
-    Store,
-    Effect.map(Store, (below) =>
-      Store.of({
-        ...below,
-        open: (carried, reusing) =>
-          Effect.andThen(
-            Effect.sleep(open),
-            Effect.map(below.open(carried, reusing), (writer) => ({
-              ...writer,
-              write: (offset: number, bytes: Uint8Array) =>
-                write === 0
-                  ? writer.write(offset, bytes)
-                  : Effect.andThen(Effect.sleep(write), writer.write(offset, bytes)),
-              commit: (skip: (member: number) => boolean) => Effect.andThen(Effect.sleep(commit), writer.commit(skip))
-            }))
-          )
-      })
-    )
-  )
+const slow = (steps: Steps) =>
+  Memory.make({
+    turn: (operation) => {
+      const millis = steps[operation]
+      return millis === undefined ? Effect.void : Effect.sleep(millis)
+    }
+  })
 
 /** Files to catchers that take so long: when each had them all, in seconds, and what was said at the master. */
 const session = Effect.fnUntraced(function* (
@@ -66,13 +47,13 @@ const session = Effect.fnUntraced(function* (
   )
   const seconds = all.map(() => 0)
   const catching = all.map((steps, index) => {
-    const memory = Memory.make()
+    const memory = slow(steps)
     const progress = Progress.layerTo((event) => {
       if (event._tag === "Tick" && event.files < tree.length) seconds[index] = event.seconds
     })
     return Catcher.run({ ...times, id: `c${index}` }).pipe(
       Effect.provide(CatcherProtection.insecure),
-      Effect.provide([network.layerCatcher(`c${index}`), Layer.provide(slowly(steps), Memory.layer(memory)), progress]),
+      Effect.provide([network.layerCatcher(`c${index}`), Memory.layer(memory), progress]),
       Effect.map(() => Simulation.differences(tree, memory))
     )
   })

@@ -486,9 +486,7 @@ const withoutParity = ({ layout, parity }: GetData, runs: Runs): Runs => {
 const verified = (state: GetData, event: Verified): Step => {
   const { layout, verifying } = state
   if (verifying === undefined || !PageSet.isFull(state.pages)) return stay(state)
-  if (event.blocks.length === 0 && !event.trailer) {
-    return ready
-  }
+  if (event.blocks.length === 0 && !event.trailer) return ready
   // [C-7] no stranger's pages did that
   const isAgain = state.spoiled !== undefined && Spoiled.isAgain(state.spoiled, event)
   const rejected = isAgain ? state.rejected + 1 : state.rejected

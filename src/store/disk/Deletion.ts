@@ -95,7 +95,7 @@ function* clear(
   const inodes = yield* inodesOf(destination, key, unseen)
   const going: Array<Buffer> = []
   for (const name of listed) {
-    if (staying.has(keyOf(name)) || isUnfinished(destination, key, name) || partials.isOwn(name)) continue
+    if (staying.has(keyOf(name)) || isBeingWritten(destination, key, name) || partials.isOwn(name)) continue
     if (inodes.size > 0) {
       yield
       if (inodes.has(inodeAt(destination, key, name))) continue
@@ -106,7 +106,7 @@ function* clear(
 }
 
 /** Is it what another catcher of the destination may be at? A directory of such a name is taken for the user's. */
-const isUnfinished = (destination: Destination, key: string, name: Buffer): boolean => {
+const isBeingWritten = (destination: Destination, key: string, name: Buffer): boolean => {
   if (!isTemporary(name)) return false
   const looked = Result.try(() => Confinement.look(Confinement.at(destination.tree.directory(key), name)))
   return Result.isFailure(looked) || looked.success?.isDirectory() !== true

@@ -11,8 +11,7 @@ import { hash } from "../../content/Hash.ts"
 import * as Veto from "../../filter/Veto.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import * as Names from "../../tree/Names.ts"
-import { keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
+import { isPartial as isPartialName, keyOf, nameOf, ofKey, parentOf } from "../../tree/Names.ts"
 import { refusal, vetoed } from "../Reasons.ts"
 import type { Where } from "../Store.ts"
 import type { Spot } from "./Confinement.ts"
@@ -25,7 +24,7 @@ const end = ".mrsync-partial"
 const nameBytes = 255
 
 /** Is it the name of something that is kept beside a file? */
-export const isPartial = (name: Uint8Array): boolean => Names.isPartial(keyOf(name))
+export const isPartial = (name: Uint8Array): boolean => isPartialName(keyOf(name))
 
 /** Has so much of it arrived that it is kept? */
 const isWorth = (stats: fs.BigIntStats): boolean => Number(stats.blocks) * 512 >= Limits.partialBytes

@@ -9,13 +9,11 @@ import * as Limits from "../../protocol/Limits.ts"
 import * as Status from "../../system/Status.ts"
 import * as Compare from "../../tree/Compare.ts"
 import type { Entry } from "../../tree/Entry.ts"
-import { keyOf } from "../../tree/Names.ts"
+import { isUnfinished, keyOf } from "../../tree/Names.ts"
 import type { Policy } from "../../tree/Policy.ts"
 import * as Similar from "../../tree/Similar.ts"
 import * as Confinement from "./Confinement.ts"
 import type { Site } from "./Site.ts"
-import { isPartial } from "./Partials.ts"
-import { isTemporary } from "./Temporaries.ts"
 
 /** Looks for them, and marks their entries; the site keeps their names. */
 export const find = Effect.fnUntraced(function* (
@@ -50,7 +48,7 @@ const candidatesIn = ({ destination, veto }: Site, parent: string): ReadonlyArra
     const directory = destination.tree.directory(parent)
     const names = fs
       .readdirSync(directory.self, { encoding: "buffer", withFileTypes: true })
-      .flatMap((one) => (one.isFile() && !isTemporary(one.name) && !isPartial(one.name) ? [one.name] : []))
+      .flatMap((one) => (one.isFile() && !isUnfinished(keyOf(one.name)) ? [one.name] : []))
       .slice(0, Limits.similarNames)
     return names.flatMap((name): ReadonlyArray<Similar.Candidate> => {
       // what no master may touch, none is to learn of
