@@ -153,6 +153,12 @@ export class Assembly {
     })
   }
 
+  /** These pages, which were held, are not what they were taken for: they are to be put. */
+  lose(pages: Runs): void {
+    for (const [first, count] of pairsOf(pages))
+      for (let page = first; page < first + count; page++) this.counts[Layout.blockOf(this.layout, page)]--
+  }
+
   /** Takes pages that are new; `fresh` are their positions in the batch. */
   put(batch: PageBatch, fresh: ReadonlyArray<number> | undefined): Effect.Effect<void, StoreError> {
     return this.putFrom(batch, fresh, 0)

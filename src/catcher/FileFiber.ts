@@ -17,7 +17,7 @@ import type { Read } from "../session/Answers.ts"
 import type { DestinationEscape, FileWriter, StoreError } from "../store/Store.ts"
 import { reasonOf } from "../store/Store.ts"
 import type { TransportError } from "../transport/Transport.ts"
-import type { SitOutReason } from "../protocol/Words.ts"
+import type { Runs, SitOutReason } from "../protocol/Words.ts"
 import type { Failure } from "../wire/Message.ts"
 import { Assembly, type BlockPool, type Cipher } from "./Assembly.ts"
 
@@ -146,6 +146,16 @@ const isStillRight = (assembly: Assembly, reads: Options["reads"] = () => {}): E
   )
 }
 
+/** [Y-18] Pages that were held and are wrong, once all that is held is in the file. */
+const settled = (layout: Layout.Layout, { settle }: FileWriter, reads: Options["reads"] = () => {}) => {
+  if (settle === undefined) return Effect.succeed<Runs>([])
+  const settling = settle((done, total) => reads({ done, total }))
+  return Effect.ensuring(
+    Effect.map(settling, (bytes) => Layout.wholePages(layout, bytes)),
+    Effect.sync(() => reads(undefined))
+  )
+}
+
 type OpenStore = Extract<FileState.Command, { readonly _tag: "OpenStore" }>
 
 const cipherOf = (pages: PageSeal | undefined, opening = 0): Cipher | undefined =>
@@ -155,6 +165,7 @@ const cipherOf = (pages: PageSeal | undefined, opening = 0): Cipher | undefined 
 interface Opened {
   readonly commit: Commit
   readonly assembly: Assembly | undefined
+  readonly settled: Effect.Effect<Runs, StoreError>
   readonly scope: Scope.Closeable
 }
 
@@ -197,7 +208,7 @@ class Place {
           ? Effect.undefined
           : Effect.as(assembly.recover(command.block, command.missing), undefined)
       case "Verify":
-        return assembly === undefined ? Effect.undefined : this.verify(command.root, assembly)
+        return this.opened === undefined ? Effect.undefined : this.verify(command.root, this.opened)
       case "Compare":
         return assembly === undefined
           ? Effect.undefined
@@ -233,7 +244,7 @@ class Place {
       const { assembly, held, writer } = yield* inScope(scope, openWriter(command, this.options))
       // only when it is asked for: what it waits for may begin after the open
       const commit = Effect.suspend(() => writer.commit(assembly.skipped, isStillRight(assembly, this.options.reads)))
-      this.opened = { commit, scope, assembly }
+      this.opened = { commit, scope, assembly, settled: settled(command.layout, writer, this.options.reads) }
       return { _tag: "Opened", held } as const
     })
   }
@@ -244,13 +255,19 @@ class Place {
       const scope = yield* Scope.make()
       const commit = yield* inScope(scope, this.options.recognise(layout, root))
       if (commit === undefined) yield* Scope.close(scope, Exit.void)
-      else this.opened = { commit, scope, assembly: undefined }
+      else this.opened = { commit, scope, assembly: undefined, settled: Effect.succeed([]) }
       return commit !== undefined
     })
   }
 
-  private verify(root: Uint8Array, assembly: Assembly) {
+  private verify(root: Uint8Array, { assembly, settled }: Opened) {
     return Effect.gen({ self: this }, function* () {
+      if (assembly === undefined) return undefined
+      const pages = yield* settled
+      if (pages.length > 0) {
+        assembly.lose(pages)
+        return { _tag: "Lost", pages } as const
+      }
       const verdict = assembly.verify(root)
       if (verdict.blocks.length === 0 && !verdict.trailer) yield* this.options.verified
       return { _tag: "Verified", ...verdict } as const

@@ -100,7 +100,9 @@ export class TreeFiles {
     const { file } = carried
     const checking = layout.signed === undefined ? {} : { signature }
     const told = (done: number, total: number) => attendance.reads(file, { done, total })
-    return services.store.open(carried, { signature, told }).pipe(
+    // a trailer has no hash of what is not sent
+    const postpones = layout.signed !== undefined
+    return services.store.open(carried, { signature, told, postpones }).pipe(
       Effect.tap(({ held = [] }) =>
         Effect.sync(() => {
           const pages = countOf(Layout.wholePages(layout, held))

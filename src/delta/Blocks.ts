@@ -86,6 +86,10 @@ export const agrees = ({ strong }: Blocks, block: number, hashed: Uint8Array, at
   return true
 }
 
+/** A block's hash as a key. */
+export const keyOf = (strong: Uint8Array, block: number): string =>
+  Buffer.from(strong.buffer, strong.byteOffset + block * strongBytes, strongBytes).toString("latin1")
+
 /** Is that the content of the blocks from that one on? It ends with one of them. */
 export const areContent = (blocks: Blocks, first: number, content: Uint8Array): boolean => {
   const { blockBytes } = blocks

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Runs } from "../protocol/Words.ts"
+import * as Limits from "../protocol/Limits.ts"
 import { hash } from "../content/Hash.ts"
 import * as Blocks from "./Blocks.ts"
 import * as Index from "./Index.ts"
@@ -21,7 +22,14 @@ export interface Old {
   /** Reads the same where nothing is written over it, if there is such a file. */
   readonly elsewhere?: Old["read"]
   /** Its blocks, if they were hashed before, and whether it is still what was hashed. */
-  readonly known?: { readonly blocks: Blocks.Blocks; readonly isStill: Effect.Effect<boolean> }
+  readonly known?: Known
+  /** It is read no more. */
+  readonly close?: Effect.Effect<void>
+}
+
+export interface Known {
+  readonly blocks: Blocks.Blocks
+  readonly isStill: Effect.Effect<boolean>
 }
 
 /** How an older version is used. */
@@ -29,12 +37,30 @@ export interface Reusing {
   readonly signature: Signature.Signature
   /** Is told how many bytes of at most how many were read and written. */
   readonly told?: (done: number, total: number) => void
+  /** May what needs no more than to be copied be copied later? [Y-18] */
+  readonly postpones?: boolean
+}
+
+/** What the older versions have of the blocks. */
+export interface Reused {
+  /** Bytes that are right: offset and length of each run. */
+  readonly held: Runs
+  /** Absent: all of it is copied. */
+  readonly postponed?: Postponed
+}
+
+/** Blocks that are held, one byte each, and 1 where it is still to be copied from that version. */
+interface Postponed {
+  readonly old: Old & { readonly known: Known }
+  readonly blocks: Uint8Array
 }
 
 /** Bytes that are looked through between two turns of the event loop: a few milliseconds at most. */
-const turnBytes = 1024 * 1024
+export const turnBytes = 1024 * 1024
 /** So many blocks that do not agree are copied with those around them, rather than left out by two calls more. */
 const gapBlocks = 2
+/** Of so few blocks that do not agree, between others that do, nothing has moved beyond them. */
+const shortGap = 2
 /** The search ends after so many bytes in which it has found nothing. */
 const vainBytes = 64 * 1024 * 1024
 /** Blocks whose sum agreed and whose content did not: more of them than this for each block are somebody's intention. */
@@ -45,7 +71,7 @@ const vainBlocks = 4
  * cannot be read, what follows has to come. What was found of one is not looked for in the next.
  */
 export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
-  { signature, told = () => {} }: Reusing,
+  { postpones = false, signature, told = () => {} }: Reusing,
   versions: ReadonlyArray<Old>,
   write: Write<E>
 ) {
@@ -63,12 +89,17 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
     ...(version.elsewhere && { elsewhere: counting(version.elsewhere) })
   }))
   const counted = counting(write) as Write<E>
-  for (const old of olds) yield* knownInPlace(signature, old, counted, found)
+  let postponed: Postponed | undefined
+  for (const [i, old] of olds.entries()) {
+    const later = postpones && postponed === undefined ? yield* postpone(signature, versions[i], found) : undefined
+    if (later === undefined) yield* knownInPlace(signature, old, counted, found)
+    postponed ??= later
+  }
   for (const old of olds) yield* moved(signature, old, counted, found)
-  return runsOf(signature, found)
+  return { held: runsOf(signature, found), ...(postponed && { postponed }) } as Reused
 })
 
-type Write<E> = (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
+export type Write<E> = (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
 
 /** Blocks that were hashed before need no more than to be copied. */
 const knownInPlace = Effect.fnUntraced(function* <E>(
@@ -77,15 +108,34 @@ const knownInPlace = Effect.fnUntraced(function* <E>(
   write: Write<E>,
   found: Uint8Array
 ) {
-  if (known?.blocks.blockBytes === signature.blockBytes && known.blocks.size === signature.size) {
-    const agreeing = found.map((isFound, block) =>
-      isFound === 0 && Blocks.agrees(signature, block, known.blocks.strong, block * Blocks.strongBytes) ? 1 : 0
-    )
+  const agreeing = agreeingOf(signature, known, found)
+  if (known !== undefined && agreeing !== undefined) {
     const isCopied = old.isOwn === true || (yield* copy(signature, old, write, agreeing, found))
-    if (isCopied && (yield* known.isStill)) return agreeing.forEach((agrees, block) => (found[block] |= agrees))
+    if (isCopied && (yield* known.isStill)) return mark(found, agreeing)
   }
   yield* inPlace(signature, old, write, found)
 })
+
+/** Blocks of which that is to be done later; undefined: they are too few, or the version is another by now. [Y-18] */
+const postpone = Effect.fnUntraced(function* (signature: Signature.Signature, old: Old, found: Uint8Array) {
+  const { isOwn, known } = old
+  const blocks = isOwn === true ? undefined : agreeingOf(signature, known, found)
+  if (known === undefined || blocks === undefined) return undefined
+  const count = blocks.reduce((sum, agrees) => sum + agrees, 0)
+  if (count * signature.blockBytes < Limits.postponedBytes || !(yield* known.isStill)) return undefined
+  mark(found, blocks)
+  return { old: { ...old, known }, blocks } as Postponed
+})
+
+/** One byte a block: 1 where it was not found yet, and its hash is that of a version's; undefined: that has none of such blocks. */
+const agreeingOf = (signature: Signature.Signature, known: Known | undefined, found: Uint8Array) => {
+  const { blockBytes, size, strong } = known?.blocks ?? {}
+  if (strong === undefined || blockBytes !== signature.blockBytes || size !== signature.size) return undefined
+  const agrees = (block: number) => Blocks.agrees(signature, block, strong, block * Blocks.strongBytes)
+  return found.map((isFound, block) => (isFound === 0 && agrees(block) ? 1 : 0))
+}
+
+const mark = (found: Uint8Array, blocks: Uint8Array): void => blocks.forEach((is, block) => (found[block] |= is))
 
 /** Copies blocks to their own place; false: one of them cannot be read. */
 const copy = Effect.fnUntraced(function* <E>(
@@ -158,7 +208,11 @@ interface Marking {
 }
 
 /** Marks the blocks whose content this is. The old version may end within one. */
-const markFound = (signature: Signature.Signature, content: Uint8Array, { first, own, wanted }: Marking): void => {
+export const markFound = (
+  signature: Signature.Signature,
+  content: Uint8Array,
+  { first, own, wanted }: Marking
+): void => {
   for (const block of wanted) {
     const at = block * signature.blockBytes
     const length = Blocks.lengthOf(signature, first + block)
@@ -167,10 +221,14 @@ const markFound = (signature: Signature.Signature, content: Uint8Array, { first,
   }
 }
 
-const isRead = (read: Old["read"], at: number, into: Uint8Array) => Effect.isSuccess(read(at, into))
+export const isRead = (read: Old["read"], at: number, into: Uint8Array) => Effect.isSuccess(read(at, into))
 
 /** Blocks that were found, from `first` to before `last`: where each stretch begins, and where it ends. */
-function* stretches(found: Uint8Array, first: number, last: number): Generator<readonly [from: number, to: number]> {
+export function* stretches(
+  found: Uint8Array,
+  first: number,
+  last: number
+): Generator<readonly [from: number, to: number]> {
   for (let block = first; block < last; block++) {
     if (found[block] === 0) continue
     const from = block
@@ -179,31 +237,46 @@ function* stretches(found: Uint8Array, first: number, last: number): Generator<r
   }
 }
 
-const runsOf = ({ blockBytes, size }: Signature.Signature, found: Uint8Array): Runs =>
+export const runsOf = ({ blockBytes, size }: Signature.Signature, found: Uint8Array): Runs =>
   [...stretches(found, 0, found.length)].flatMap(([from, to]) => [
     from * blockBytes,
     Math.min(to * blockBytes, size) - from * blockBytes
   ])
 
 /**
- * What of an old version is none of the new one at its own place, with a block at both sides: there moved blocks may begin. Of a
- * single block between others that are right nothing has moved to either side: it may have moved itself, as a whole.
+ * What of an old version is none of the new one at its own place, with a block at both sides: there moved blocks may begin. From one
+ * block or two between others that are right nothing has moved to either side. A single one may have moved itself, as a whole, unless
+ * its hash says that it has not.
  */
-const unlike = ({ blockBytes }: Signature.Signature, old: Old, found: Uint8Array) => {
+const unlike = (signature: Signature.Signature, old: Old, found: Uint8Array, wanted: ReadonlyArray<number>) => {
+  const { blockBytes } = signature
+  const isNowhere = nowhere(signature, old.known, wanted)
   const out: Array<[from: number, end: number]> = []
   const push = (from: number, end: number) => {
     const last = out.at(-1)
     if (last !== undefined && from <= last[1]) last[1] = end
     else out.push([from, end])
   }
-  for (let block = 0; block < found.length && block * blockBytes < old.size; block++) {
-    if (found[block] === 1) continue
-    const beside = found[block - 1] === 1 && found[block + 1] === 1 ? 0 : 1
-    push(Math.max(0, (block - beside) * blockBytes), Math.min(old.size, (block + 1 + beside) * blockBytes))
+  for (let from = 0, to = 0; from < found.length && from * blockBytes < old.size; from = to + 1) {
+    for (to = from; to < found.length && found[to] === 0;) to++
+    const count = to - from
+    const isBetween = from > 0 && to < found.length && count <= shortGap
+    const beside = isBetween ? 0 : 1
+    if (count === 0 || (isBetween && count === 1 && isNowhere(from))) continue
+    push(Math.max(0, (from - beside) * blockBytes), Math.min(old.size, (to + beside) * blockBytes))
   }
   const longer = found.length * blockBytes
   if (old.size > longer) push(Math.max(0, longer - blockBytes), old.size)
   return out
+}
+
+/** Is a block of an older version, by the hash that is known of it, none of those that are wanted? */
+const nowhere = (signature: Signature.Signature, known: Known | undefined, wanted: ReadonlyArray<number>) => {
+  if (known?.blocks.blockBytes !== signature.blockBytes) return () => false
+  const { strong } = known.blocks
+  const hashes = new Set(wanted.map((block) => Blocks.keyOf(signature.strong, block)))
+  return (block: number) =>
+    (block + 1) * Blocks.strongBytes <= strong.length && !hashes.has(Blocks.keyOf(strong, block))
 }
 
 interface Searching<E> {
@@ -231,7 +304,7 @@ const moved = Effect.fnUntraced(function* <E>(
   const wanted = [...found.keys()].filter((block) => block < whole && found[block] === 0)
   if (wanted.length === 0 || old.size < blockBytes) return
   const index = Index.make(weak, wanted, blockBytes, (a, b) => Signature.compare(signature, a, b))
-  const places = unlike(signature, old, found)
+  const places = unlike(signature, old, found, wanted)
   const longest = places.reduce((longest, [from, end]) => Math.max(longest, end - from), blockBytes)
   const windowBytes = Math.min(turnBytes + blockBytes, longest)
   const searcher = Wasm.searcher(index, windowBytes)

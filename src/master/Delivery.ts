@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
+import type { Looked } from "../phase/Further.ts"
 import * as MissingRounds from "../phase/MissingRounds.ts"
 import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
@@ -66,6 +67,10 @@ export class Delivery<E, R, E2, R2> {
     })
   }
 
+  /** A catcher reads its own version of the file, and is so far. */
+  private readonly looks = (slot: number, looked: Looked | undefined): void =>
+    this.options.ledger.underWay.looks(this.options.carried, slot, looked)
+
   /** However it has ended, nothing of it is on its way any more. */
   readonly leave = Effect.sync(() => this.options.ledger.underWay.left(this.options.carried))
 
@@ -85,7 +90,7 @@ export class Delivery<E, R, E2, R2> {
       const wasSent = ledger.roots.has(carried.file)
       const barrier = OpenBarrier.open(carried, audience, {
         ...{ pageBytes, root, signed: checked?.signed, wasSent, token },
-        looks: (slot, looked) => ledger.underWay.looks(carried, slot, looked)
+        looks: this.looks
       })
       yield* this.becomes("Opening")
       if (!wasSent) {
@@ -146,7 +151,7 @@ export class Delivery<E, R, E2, R2> {
       const { carried, ledger, repair } = this.options
       const { isExcluded, serving } = yield* Sender
       const wants = (slot: number) => ledger.lacks(slot, carried.file)
-      const repairs = new MissingRounds.Repairs(content.layout, repair ?? "auto", wants)
+      const repairs = new MissingRounds.Repairs(content.layout, repair ?? "auto", wants, this.looks)
       const sending = { content, repairs, opened }
       this.sending = sending
       ledger.deltas.begin(carried, ledger.policy)

@@ -18,8 +18,11 @@ import type { Lane } from "../session/Sender.ts"
 import { Asking, type FileAnswer, Lanes, Members, Paths, Silence, Trials } from "../session/Session.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
+import { further, type Looked } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
+
+type Looks = (slot: number, looked: Looked | undefined) => void
 
 /**
  * The memory of one file's rounds: their number, which only ever grows, and the parity that was
@@ -29,6 +32,8 @@ export class Repairs {
   readonly repair: Planner.Repair
   /** False for a catcher that sits the file out, in whichever phase it said so. */
   readonly wants: (slot: number) => boolean
+  /** Is told how far a catcher is that copies what it holds, and when it has answered. */
+  readonly looks: Looks
   private readonly layout: Layout.Layout
   private lastRound = 0
   /**
@@ -40,10 +45,16 @@ export class Repairs {
   // made when the first parity is
   private sentParity: Uint8Array | undefined
 
-  constructor(layout: Layout.Layout, repair: Planner.Repair = "auto", wants: (slot: number) => boolean = () => true) {
+  constructor(
+    layout: Layout.Layout,
+    repair: Planner.Repair = "auto",
+    wants: (slot: number) => boolean = () => true,
+    looks: Looks = () => {}
+  ) {
     this.layout = layout
     this.repair = repair
     this.wants = wants
+    this.looks = looks
   }
   nextRound(): number {
     return ++this.lastRound
@@ -336,6 +347,8 @@ const askRound = Effect.fnUntraced(function* (
   wantsLists = false
 ) {
   const { content, count, first, patienceMillis, repairs, root } = options
+  // [Y-18] only with the root, and where a signature checks it, a catcher may have to copy before
+  const looks = root === undefined || content.signature === undefined ? undefined : repairs.looks
   const { ask } = yield* Asking
   const round = repairs.nextRound()
   const counts = !wantsLists && repairs.asksCounts(audience.length)
@@ -349,6 +362,7 @@ const askRound = Effect.fnUntraced(function* (
     audience,
     ...(patienceMillis === undefined ? {} : isAlone ? { leavesOut: true } : { patienceMillis }),
     ...(wantsLists ? {} : { leavesRest }),
+    ...(looks === undefined ? {} : { isFurther: further(content.layout.size * Limits.reusedSizes, looks) }),
     message: (audience) => ({
       _tag: "Eof",
       file: content.file,
@@ -369,7 +383,10 @@ const askRound = Effect.fnUntraced(function* (
           answer.round === round &&
           (root !== undefined || answer.first === first) &&
           isSound(answer, content.layout))
-      if (ours) answers.set(slot, answer)
+      if (ours) {
+        answers.set(slot, answer)
+        looks?.(slot, undefined)
+      }
       return ours
     }
   })

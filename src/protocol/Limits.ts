@@ -385,6 +385,11 @@ export const listingCatchers = 8
  */
 export const deltaBytes = 1024 * 1024
 /**
+ * What an older version has at its own place is copied while pages come where it is so much. Less
+ * is copied in two milliseconds. [Y-18]
+ */
+export const postponedBytes = 4 * 1024 * 1024
+/**
  * So many files of a directory are looked at for one that is like a large file that is lacked: some
  * milliseconds for each directory, and less than one for each file. [Y-16]
  */

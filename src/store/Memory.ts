@@ -171,22 +171,28 @@ const hashAll = Effect.fn("Memory.hash")(function* (
 ) {
   const { entries } = site.inventory
   const hashes = new Hashes(files)
-  site.contents = { hashes, entries, pageBytes }
+  const blocks = new Map<number, Blocks.Blocks>()
+  site.contents = { hashes, entries, pageBytes, blocks }
   let done = 0
   for (const index of Lacks.each(files)) {
     if (site.options.turn !== undefined) yield* site.options.turn("hash")
     const content = contentOf(site, entries[index])
-    if (content !== undefined) hashes.put(index, hashOf(entries[index], content, pageBytes))
+    if (content !== undefined) {
+      const hashed = hashedOf(entries[index], content, pageBytes)
+      hashes.put(index, hashed.hash)
+      if (hashed.blocks !== undefined) blocks.set(index, hashed.blocks)
+    }
     told((done += content?.length ?? 0))
     yield* Effect.yieldNow
   }
   return hashes
 })
 
-const hashOf = (entry: Entry, content: Uint8Array, pageBytes: number): Uint8Array =>
-  Blocks.hasBlocks(entry)
-    ? Blocks.hashOf(Blocks.ofContent(content, Blocks.bytesOf(content.length, pageBytes)))
-    : hash(content)
+const hashedOf = (entry: Entry, content: Uint8Array, pageBytes: number) => {
+  if (!Blocks.hasBlocks(entry)) return { hash: hash(content) }
+  const blocks = Blocks.ofContent(content, Blocks.bytesOf(content.length, pageBytes))
+  return { hash: Blocks.hashOf(blocks), blocks }
+}
 
 /** What is carried of the content of a file that stands there; undefined also where it has more. */
 const contentOf = ({ volume }: MemorySite, entry: Entry): Uint8Array | undefined => {
@@ -203,7 +209,7 @@ const hasChanged = (site: MemorySite, index: number): boolean => {
   const before = entries[index] === entry ? hashes?.get(index) : undefined
   if (before === undefined) return inventory.isOther(index, foundOf(volume.find(pathOf(entry))))
   const content = contentOf(site, entry)
-  return content === undefined || Buffer.compare(hashOf(entry, content, pageBytes), before) !== 0
+  return content === undefined || Buffer.compare(hashedOf(entry, content, pageBytes).hash, before) !== 0
 }
 
 const foundOf = (node: Node | undefined): Compare.Found | undefined => {

@@ -5,6 +5,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Blocks from "../delta/Blocks.ts"
 import * as Errno from "../system/Errno.ts"
 import { none as noVeto, type Veto } from "../filter/Veto.ts"
 import * as Carried from "../tree/Carried.ts"
@@ -63,6 +64,14 @@ export const placeOfPart = (path: string): string => path.replace(/([^/]*)$/, ".
 /** What lies below the destination under a path of the volume, as an entry would name it. */
 export const below = (path: string): Uint8Array => bytesOf(path.slice(destination.length + 1))
 
+/** What was hashed; of large files their blocks. */
+interface Contents {
+  readonly hashes: Hashes
+  readonly entries: ReadonlyArray<Entry>
+  readonly pageBytes: number
+  readonly blocks: Map<number, Blocks.Blocks>
+}
+
 export class MemorySite {
   readonly options: Options
   readonly volume: Volume
@@ -74,7 +83,7 @@ export class MemorySite {
   /** The backups that it has made, as they are below the destination. */
   readonly kept = new Set<string>()
   /** Files whose content was looked at, and the entries as they were then. */
-  contents: { readonly hashes: Hashes; readonly entries: ReadonlyArray<Entry>; readonly pageBytes: number } | undefined
+  contents: Contents | undefined
   /** Where older versions of large files are that have another name, by entry. */
   readonly similar = new Map<number, string>()
   stage: Stage = "Waiting"
@@ -94,6 +103,13 @@ export class MemorySite {
       this.top === undefined || this.volume.find(destination) === this.top ? Effect.void : Effect.fail(replaced())
     )
     this.admit()
+  }
+
+  /** The blocks of that entry's file, if this is still the content that was hashed. */
+  blocksOf(index: number, content: Uint8Array): Blocks.Blocks | undefined {
+    const { blocks, entries = [] } = this.contents ?? {}
+    const hashed = entries[index] === this.inventory.entries[index] ? blocks?.get(index) : undefined
+    return hashed?.size === content.length && Blocks.areContent(hashed, 0, content) ? hashed : undefined
   }
 
   private admit(): void {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { hasBlocks } from "../delta/Blocks.ts"
-import { reuse, type Reusing } from "../delta/Reuse.ts"
+import { type Old, reuse, type Reusing } from "../delta/Reuse.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
@@ -16,10 +16,11 @@ import { Carried, carriedOf } from "../tree/Holes.ts"
 import { fileBytes, inFile, isInside, type Member, overlaps, partOf } from "../tree/Members.ts"
 import type { Failure } from "../wire/Message.ts"
 import * as BundleWriter from "./BundleWriter.ts"
+import { holding } from "./Held.ts"
 import { at, type MemorySite, type Operation, pathOf, placeOfPart } from "./MemorySite.ts"
 import { changedMeanwhile, failureOf, notKept, outside, vetoed } from "./Reasons.ts"
 import { type Existing, type FileWriter, type StoreError } from "./Store.ts"
-import type { File } from "./Volume.ts"
+import type { Content, File } from "./Volume.ts"
 
 /** Opens a carried file to be written. */
 export const open = Effect.fn("Memory.open")(function* (site: MemorySite, carried: CarriedFile, reusing?: Reusing) {
@@ -74,23 +75,32 @@ const openSingle = Effect.fnUntraced(function* (site: MemorySite, carried: Carri
   }
   const olds = [placeOfPart(pathOf(entry)), site.similar.get(index) ?? pathOf(entry)].flatMap((path) => {
     const node = volume.find(path)
-    return node?._tag === "File" ? [node.content] : []
+    return node?._tag === "File" ? [{ path, content: node.content }] : []
   })
   if (reusing === undefined || olds.length === 0) return writer
   const turn = Effect.suspend(() => site.options.turn?.("reuse") ?? Effect.void)
-  const versions = olds.map((old) => ({
-    size: holes.before(old.size),
-    read: (offset: number, into: Uint8Array) =>
+  const versions = olds.map(({ content, path }): Old => ({
+    size: holes.before(content.size),
+    read: (offset, into) =>
       Effect.andThen(
         turn,
         Effect.sync(() => {
-          for (const { at, bytes } of holes.pieces(offset, into)) old.read(at, bytes)
+          for (const { at, bytes } of holes.pieces(offset, into)) content.read(at, bytes)
         })
-      )
+      ),
+    ...(path === pathOf(entry) && knownOf(site, index, content))
   }))
-  const held = yield* reuse(reusing, versions, writer.write)
-  return { ...writer, held, isProven: true } as FileWriter
+  return yield* holding(writer, reusing, yield* reuse(reusing, versions, writer.write))
 })
+
+const knownOf = (site: MemorySite, index: number, content: Content): Pick<Old, "known"> => {
+  const now = () => {
+    const carried = carriedOf(content.bytes, site.inventory.file(index))
+    return carried && site.blocksOf(index, carried)
+  }
+  const blocks = now()
+  return blocks === undefined ? {} : { known: { blocks, isStill: Effect.sync(() => now() !== undefined) } }
+}
 
 /** What a disk writes in place is made anew here, and read once more all the same. [F-11] */
 const isInPlace = ({ policy, volume }: MemorySite, entry: Entry): boolean =>

@@ -60,6 +60,11 @@ export interface FileWriter {
   readonly memory?: Uint8Array
   /** Hashes have shown that what is held is of the content: a block that is held whole is not hashed again. [Y-13] */
   readonly isProven?: boolean
+  /**
+   * What is held is all in the file once this is done, and answers bytes of it that are not right after all: offset and length of
+   * each run. `told` is told how many bytes of how many are done. Absent: it was when the file was opened. [Y-18]
+   */
+  readonly settle?: (told: (done: number, total: number) => void) => Effect.Effect<Runs, StoreError>
   /** What its content is compared with, where its layout has no trailer. [Y-17] */
   readonly signature?: Blocks
   /**

@@ -5,6 +5,8 @@ import type { Tick } from "../../src/report/Event.ts"
 import type { Report } from "../../src/report/Report.ts"
 import * as SimulatedTree from "../../src/simulate/Tree.ts"
 import * as MemorySource from "../../src/source/Memory.ts"
+import { destination } from "../../src/store/MemorySite.ts"
+import type { Volume } from "../../src/store/Volume.ts"
 import type * as Memory from "../../src/store/Memory.ts"
 import type { Given } from "../../src/store/Memory.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
@@ -98,7 +100,87 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
         parts.toSorted((a, b) => a - b)
       )
       assert.isAbove(parts.at(-1)!, parts[0])
-      assert.isTrue(looking.every(({ looking }) => looking!.total >= size))
+      // what it has at its place, and is copied
+      assert.isTrue(looking.every(({ looking }) => looking!.total > size - 2 * blockBytes))
+    })
+  )
+
+  /** The first part of it is other. */
+  const otherUntil = (end: number) => (content: Uint8Array) => content.map((byte, at) => (at < end ? byte ^ 1 : byte))
+  const slowReuse = (millis: number) => (operation: string) =>
+    operation === "reuse" ? Effect.sleep(millis) : Effect.void
+  it.effect("what stands at its own place is copied while the pages come that it has not [Y-18]", () =>
+    Effect.gen(function* () {
+      // six million bytes are copied for three seconds, and three million sent for as long
+      const bytesPerSecond = 1_000_000
+      const outcome = yield* sync([older(otherUntil(3_000_000)), older(otherUntil(3_000_000))], {
+        master: { policy: Policy.defaults, bytesPerSecond },
+        faults: () => ({ turn: slowReuse(500) })
+      })
+      const { pages, seconds } = isWhole(outcome)
+      assert.isAtLeast(pages.needed * pageBytes, 3_000_000)
+      assert.isAtLeast(seconds, 3)
+      // those three million are looked through before, for what has moved in them
+      assert.isBelow(seconds, 6.5)
+    })
+  )
+  it.effect("is copied for longer than the time-out, and the file is waited for as long as it gets on [Y-18]", () =>
+    Effect.gen(function* () {
+      for (const millis of [450, 1500])
+        for (const versions of [[older(otherAt(10))], [older(otherAt(10)), older(otherAt(20)), []]]) {
+          const notes: Array<string> = []
+          const outcome = yield* sync(versions, {
+            timeoutMillis: 2000,
+            faults: (catcher) => (catcher === 0 ? { turn: slowReuse(millis) } : {}),
+            observer: { masterTells: (event) => (event._tag === "Note" ? void notes.push(event.message) : undefined) }
+          })
+          const { pages, seconds } = isWhole(outcome)
+          assert.isAtLeast(seconds, (8 * millis) / 1000)
+          assert.strictEqual(pages.repaired, 0)
+          // the others do not wait for one that takes a quarter of the time-out for a step
+          const isBehind = millis > 500 && versions.length > 1
+          assert.deepStrictEqual(
+            notes.filter((note) => !isBehind || !note.startsWith("c1 is behind")),
+            []
+          )
+        }
+    })
+  )
+  it.effect("changes while it is copied: what was wrong of it is sent, and the file is whole [Y-18]", () =>
+    Effect.gen(function* () {
+      for (const changed of [0, 3, 7]) {
+        let volume: Volume | undefined
+        let reads = 0
+        const turn = (operation: string) =>
+          Effect.sync(() => {
+            const node = volume?.find(`${destination}/large`)
+            if (operation !== "reuse" || node?._tag !== "File" || reads++ !== changed) return
+            for (let at = 1_500_000; at < size; at += 3_000_000) volume!.write(node, at, Uint8Array.of(1, 2, 3))
+          })
+        const outcome = yield* sync([older(otherAt(10)), older(otherAt(20))], {
+          before: (catcher, made) => {
+            if (catcher === 0) volume = made
+            SimulatedTree.stand(made, [older(otherAt(10)), older(otherAt(20))][catcher])
+          },
+          faults: (catcher) => (catcher === 0 ? { turn } : {})
+        })
+        const { pages } = isWhole(outcome)
+        assert.isAbove(reads, changed)
+        // three blocks of another content at most, and as pages that are missing
+        assert.isAtMost(pages.needed, selectionPages + pagesOf(10, 20))
+        assert.isAtMost(pages.repaired, pagesOf(1_500_000, 4_500_000, 7_500_000))
+      }
+    })
+  )
+  it.effect("has no room for what is copied: its catcher says so, and the others are complete [Y-18]", () =>
+    Effect.gen(function* () {
+      const outcome = yield* sync([older(otherAt(10)), older(otherAt(20))], {
+        faults: (catcher) => (catcher === 0 ? { capacityBytes: size + 4_000_000 } : {})
+      })
+      if (outcome.master._tag !== "Success") throw new Error(JSON.stringify(outcome.master))
+      const [first, second] = outcome.master.value.catchers
+      assert.match(first.failures[0]?.reason ?? "", /no space|ENOSPC/i)
+      assert.deepStrictEqual([second.state, second.failures], ["Complete", []])
     })
   )
 

@@ -3,7 +3,7 @@
  * that its driver runs. No I/O, clock, chance or visible mutation; a batch of pages is one event of constant cost a page.
  *
  * Commands whose outcome matters (OpenStore, Verify, Compare, Commit) are answered by an event (Opened, Recognised or OpenFailed,
- * Verified, Compared, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
+ * Verified or Lost, Compared, Committed), or by StoreFailed. A question that comes meanwhile is not answered twice: it is asked again anyway.
  *
  * [C-5] pages held + pages missing = all pages.
  * [C-6] DataReady is entered only with every page held and the hash agreed, or with the content recognised by its hash.
@@ -104,6 +104,12 @@ interface Verified extends Spoiled.Verdict {
   readonly _tag: "Verified"
 }
 
+/** The outcome of Verify where pages, as runs, are not what they were held for: they are missing again. [Y-18] */
+interface Lost {
+  readonly _tag: "Lost"
+  readonly pages: Runs
+}
+
 /** The outcome of Compare: pages that are others than the master's. They are missing again. */
 interface Compared {
   readonly _tag: "Compared"
@@ -125,6 +131,7 @@ export type Event =
   | Digests
   | Eof
   | Verified
+  | Lost
   | Compared
   | ({ readonly _tag: "StoreFailed" } & SitOutReason)
   | { readonly _tag: "Close"; readonly from: number }
@@ -282,6 +289,8 @@ const getData = (state: GetData, event: Event): Step => {
       return eof(state, event)
     case "Verified":
       return verified(state, event)
+    case "Lost":
+      return lost(state, event)
     case "StoreFailed":
       return sick(event)
     default:
@@ -498,6 +507,15 @@ const verified = (state: GetData, event: Verified): Step => {
   const spoiled = Spoiled.judged(state.spoiled, layout, event)
   const counters = { rejected, round: verifying.round, heldAtRound: pages.held }
   const next = { ...state, pages, spoiled, ...counters, verifying: undefined }
+  return [next, [missing(next, verifying)]]
+}
+
+const lost = (state: GetData, event: Lost): Step => {
+  const { verifying } = state
+  if (verifying === undefined) return stay(state)
+  let { pages } = state
+  for (let i = 0; i < event.pages.length; i += 2) pages = PageSet.remove(pages, event.pages[i], event.pages[i + 1])
+  const next = { ...state, pages, round: verifying.round, heldAtRound: pages.held, verifying: undefined }
   return [next, [missing(next, verifying)]]
 }
 

@@ -17,6 +17,7 @@ import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { writesInPlace } from "../../tree/Policy.ts"
 import type { Failure } from "../../wire/Message.ts"
+import { holding } from "../Held.ts"
 import { changedMeanwhile, outside, refusal } from "../Reasons.ts"
 import { type FileWriter, StoreError } from "../Store.ts"
 import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
@@ -139,11 +140,11 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
   }
   if (reusing === undefined) return writer
   const old = { ...oldOf(descriptor, stats.size, member), isOwn: true }
-  const held = yield* withOld(
+  const reused = yield* withOld(
     () => keptOf(site, file.spot, member),
     (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write)
   )
-  return { ...writer, held, isProven: true } as FileWriter
+  return yield* holding(writer, reusing, reused)
 })
 
 /** Where nobody says what is data, all of a hole would have to be read. */

@@ -16,6 +16,7 @@ import type { Entry } from "../../tree/Entry.ts"
 import type { CarriedFile } from "../../tree/Plan.ts"
 import { fileBytes, isInside, type Member } from "../../tree/Members.ts"
 import type { Failure } from "../../wire/Message.ts"
+import { holding } from "../Held.ts"
 import { notEmpty, outside, refusal } from "../Reasons.ts"
 import type { FileWriter } from "../Store.ts"
 import { attempt, fail, forEntry, orClean, storeError } from "./Attempt.ts"
@@ -25,7 +26,7 @@ import * as InPlace from "./InPlace.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import { Sparse } from "./Sparse.ts"
-import { oldOf, throughHoles, whole, withOld } from "./Through.ts"
+import { oldOf, throughHoles, whole } from "./Through.ts"
 import * as Sync from "./Sync.ts"
 import * as Way from "./Way.ts"
 import * as Zeros from "./Zeros.ts"
@@ -95,25 +96,33 @@ const openBeside = Effect.fnUntraced(function* (site: Site, carried: CarriedFile
     })
   }
   if (reusing === undefined) return writer
-  return { ...writer, held: yield* heldOf(site, file, member, reusing, writer), isProven: true } as FileWriter
+  return yield* holding(writer, reusing, yield* heldOf(site, file, member, reusing, writer))
 })
 
 /**
  * [Y-13] What was kept of it is right where it is, and what the file that stands under its name has, or one that is like it [Y-16], of it is
  * written first. Where the file system lets the two share their blocks, nothing is written for what is at its own place.
  */
-const heldOf = (site: Site, file: Opened, member: Member, reusing: Reusing, { write }: FileWriter) =>
-  withOld(
-    () => standing(site, member),
-    (old) =>
-      Effect.gen(function* () {
-        const own: Old = { ...oldOf(file.descriptor, fileBytes(member), member), isOwn: true }
-        if (old === undefined) return yield* reuse(reusing, file.isResumed ? [own] : [], write)
-        if (file.isResumed) return yield* reuse(reusing, [own, old], write)
-        if (!(yield* shares(site, old.fd, file, member))) return yield* reuse(reusing, [old], write)
-        return yield* reuse(reusing, [{ ...old, isOwn: true, read: own.read, elsewhere: old.read }], write)
-      })
+const heldOf = Effect.fnUntraced(function* (
+  site: Site,
+  file: Opened,
+  member: Member,
+  reusing: Reusing,
+  { write }: FileWriter
+) {
+  const own: Old = { ...oldOf(file.descriptor, fileBytes(member), member), isOwn: true }
+  const kept = file.isResumed ? [own] : []
+  const old = yield* Effect.acquireRelease(
+    Effect.sync(() => Result.getOrUndefined(Result.try(() => standing(site, member)))),
+    (old) => old?.close ?? Effect.void
   )
+  if (old === undefined) return yield* reuse(reusing, kept, write)
+  const isShared = !file.isResumed && (yield* shares(site, old.fd, file, member))
+  const version: Old = isShared ? { ...old, isOwn: true, read: own.read, elsewhere: old.read } : old
+  const reused = yield* reuse(reusing, [...kept, version], write)
+  if (reused.postponed === undefined) yield* old.close
+  return reused
+})
 
 /** Gives a file the blocks of an older version; false where that cannot be, and nothing has changed then. */
 const shares = Effect.fnUntraced(function* ({ describe, libc }: Site, old: number, file: Opened, member: Member) {

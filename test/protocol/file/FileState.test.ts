@@ -165,6 +165,20 @@ describe("the table of the four states", () => {
     assert.strictEqual(mended._tag, "DataReady")
   })
 
+  it("GetData, Eof, pages that were held are lost: they are missing again, and nothing is spoiled [Y-18]", () => {
+    const lost: FileState.Event = { _tag: "Lost", pages: [2, 2] }
+    assert.deepStrictEqual(FileState.step(whole, lost), [whole, []])
+    const [state, commands] = run([askLast(1), lost], whole)
+    assert.deepStrictEqual(FileState.invariants(state), [])
+    assert.strictEqual(held(state), layout.pages - 2)
+    const missing = { first: 2, count: 2, lacks: undefined, runs: [2, 2], spoiled: false }
+    assert.deepStrictEqual(answers(commands), [{ _tag: "Missing", round: 1, ...missing }])
+    // it is no round in which nothing came
+    const asked = Array.from({ length: Limits.stalledRounds - 1 }, (_, i) => askLast(i + 2))
+    const mended = run([...asked, pagesOf([2, 3]), askLast(500), agreed], state)[0]
+    assert.strictEqual(mended._tag, "DataReady")
+  })
+
   it("GetData, Digests: the pages held are compared with them once, and those that are others are missing [C-8]", () => {
     const [spoiled] = run([askLast(1), wrong(1)], whole)
     const { digests } = digestsOf(2, 2)
