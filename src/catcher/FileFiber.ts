@@ -208,7 +208,9 @@ class Place {
           ? Effect.undefined
           : Effect.as(assembly.recover(command.block, command.missing), undefined)
       case "Verify":
-        return this.opened === undefined ? Effect.undefined : this.verify(command.root, this.opened)
+        return this.opened === undefined || assembly === undefined
+          ? Effect.undefined
+          : this.verify(command.root, assembly, this.opened.settled)
       case "Compare":
         return assembly === undefined
           ? Effect.undefined
@@ -260,9 +262,8 @@ class Place {
     })
   }
 
-  private verify(root: Uint8Array, { assembly, settled }: Opened) {
+  private verify(root: Uint8Array, assembly: Assembly, settled: Opened["settled"]) {
     return Effect.gen({ self: this }, function* () {
-      if (assembly === undefined) return undefined
       const pages = yield* settled
       if (pages.length > 0) {
         assembly.lose(pages)
@@ -320,7 +321,7 @@ class FileFiber implements CatchFile {
 
   digests({ digests, first, opening }: FileState.Digests): Effect.Effect<void> {
     const state = this.current
-    return state._tag === "GetData" && state.spoiled !== undefined
+    return state._tag === "GetData" && state.spoiled !== undefined && state.verifying === undefined
       ? this.post({ _tag: "Digests", opening, first, digests })
       : Effect.void
   }

@@ -27,7 +27,7 @@ export interface Old {
   readonly close?: Effect.Effect<void>
 }
 
-export interface Known {
+interface Known {
   readonly blocks: Blocks.Blocks
   readonly isStill: Effect.Effect<boolean>
 }
@@ -46,17 +46,17 @@ export interface Reused {
   /** Bytes that are right: offset and length of each run. */
   readonly held: Runs
   /** Absent: all of it is copied. */
-  readonly postponed?: Postponed
+  readonly postponed?: Later
 }
 
 /** Blocks that are held, one byte each, and 1 where it is still to be copied from that version. */
-interface Postponed {
+export interface Later {
   readonly old: Old & { readonly known: Known }
   readonly blocks: Uint8Array
 }
 
 /** Bytes that are looked through between two turns of the event loop: a few milliseconds at most. */
-export const turnBytes = 1024 * 1024
+const turnBytes = 1024 * 1024
 /** So many blocks that do not agree are copied with those around them, rather than left out by two calls more. */
 const gapBlocks = 2
 /** Of so few blocks that do not agree, between others that do, nothing has moved beyond them. */
@@ -89,7 +89,7 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
     ...(version.elsewhere && { elsewhere: counting(version.elsewhere) })
   }))
   const counted = counting(write) as Write<E>
-  let postponed: Postponed | undefined
+  let postponed: Later | undefined
   for (const [i, old] of olds.entries()) {
     const later = postpones && postponed === undefined ? yield* postpone(signature, versions[i], found) : undefined
     if (later === undefined) yield* knownInPlace(signature, old, counted, found)
@@ -124,7 +124,7 @@ const postpone = Effect.fnUntraced(function* (signature: Signature.Signature, ol
   const count = blocks.reduce((sum, agrees) => sum + agrees, 0)
   if (count * signature.blockBytes < Limits.postponedBytes || !(yield* known.isStill)) return undefined
   mark(found, blocks)
-  return { old: { ...old, known }, blocks } as Postponed
+  return { old: { ...old, known }, blocks } as Later
 })
 
 /** One byte a block: 1 where it was not found yet, and its hash is that of a version's; undefined: that has none of such blocks. */
@@ -139,17 +139,16 @@ const mark = (found: Uint8Array, blocks: Uint8Array): void => blocks.forEach((is
 
 /** Copies blocks to their own place; false: one of them cannot be read. */
 const copy = Effect.fnUntraced(function* <E>(
-  { blockBytes, size }: Signature.Signature,
+  signature: Signature.Signature,
   old: Old,
   write: Write<E>,
   blocks: Uint8Array,
   found: Uint8Array
 ) {
-  const most = Math.max(1, Math.floor(turnBytes / blockBytes))
-  const memory = new Uint8Array(Math.min(most * blockBytes, size))
-  for (const [from, to] of copies(blocks, found, most)) {
-    const at = from * blockBytes
-    const bytes = memory.subarray(0, Math.min(to * blockBytes, size) - at)
+  const { memory, most } = turnOf(signature)
+  for (const [from, to] of copies(blocks, most, found)) {
+    const at = from * signature.blockBytes
+    const bytes = memory.subarray(0, lengthOf(signature, from, to))
     if (!(yield* isRead(old.read, at, bytes))) return false
     yield* write(at, bytes)
     yield* Effect.yieldNow
@@ -157,13 +156,27 @@ const copy = Effect.fnUntraced(function* <E>(
   return true
 })
 
+/** Blocks that are copied in one turn of the event loop at most, and memory for their content. */
+export const turnOf = ({ blockBytes, size }: Signature.Signature) => {
+  const most = Math.max(1, Math.floor(turnBytes / blockBytes))
+  return { most, memory: new Uint8Array(Math.min(most * blockBytes, size)) }
+}
+
+/** Bytes of the blocks from one to before another. */
+export const lengthOf = ({ blockBytes, size }: Signature.Signature, from: number, to: number): number =>
+  Math.min(to * blockBytes, size) - from * blockBytes
+
 /** Stretches of blocks, each of so many at most, with what lies in a short gap between them: it has to come anyway. */
-function* copies(blocks: Uint8Array, found: Uint8Array, most: number): Generator<readonly [from: number, to: number]> {
+export function* copies(
+  blocks: Uint8Array,
+  most: number,
+  found?: Uint8Array
+): Generator<readonly [from: number, to: number]> {
   for (let from = 0; from < blocks.length; from++) {
     if (blocks[from] === 0) continue
     let to = from + 1
     for (let block = to; block < Math.min(blocks.length, from + most) && block <= to + gapBlocks; block++) {
-      if (found[block] === 1) break
+      if (found?.[block] === 1) break
       if (blocks[block] === 1) to = block + 1
     }
     yield [from, to]

@@ -386,7 +386,7 @@ export const listingCatchers = 8
 export const deltaBytes = 1024 * 1024
 /**
  * What an older version has at its own place is copied while pages come where it is so much. Less
- * is copied in two milliseconds. [Y-18]
+ * takes two milliseconds where it is in the page cache. [Y-18]
  */
 export const postponedBytes = 4 * 1024 * 1024
 /**

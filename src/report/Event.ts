@@ -31,7 +31,7 @@ export const CatcherView = Schema.Struct({
   looking: Schema.optionalKey(
     Looking.annotateKey({
       description:
-        "it reads large files, and is so far with them: older versions before the pages come; before the end what is still to be copied of these, or once more what was written in place"
+        "it reads large files, and is so far with them: older versions, before the pages come; or before the end what is still to be copied of these, or what was written in place once more"
     })
   ),
   files: Fields.count("files committed there"),
@@ -144,7 +144,7 @@ export const Tick = Schema.Struct({
   looking: Schema.optionalKey(
     Looking.annotateKey({
       description:
-        "nothing is done until catchers have read large files, as in their own rows: how far the one is that is furthest behind (master)"
+        "nothing is done until catchers have read large files: how far the one is that is furthest behind (master)"
     })
   ),
   phase: Fields.oneOf(

@@ -72,7 +72,7 @@ export const left = (tick: Tick, bytesPerSecond: number | undefined): string => 
   return `${left} left${tick.phase === "Repairing" ? ", repairing" : ""}`
 }
 
-const reading = ({ looking }: Tick): string => (looking === undefined ? "" : `, ${looked(looking)} read`)
+const reading = ({ looking }: Tick): string => (looking === undefined ? "" : `, ${looked(looking)} copied or read`)
 
 const looked = ({ bytes, total }: Looking): string => `${Format.bytes(bytes)} of ${Format.bytes(total)}`
 
@@ -82,7 +82,8 @@ const hashed = ({ hashed }: Tick): string =>
 /** What sets the pace, and why; empty where nothing is known of it. */
 export const pace = ({ limit, looking, phase }: Pick<Tick, "limit" | "looking" | "phase">): string => {
   if (limit === undefined || phase === "Finished") return ""
-  if (looking !== undefined && phase === "Finishing") return "catchers read large files before they put them in place"
+  if (looking !== undefined && phase === "Finishing")
+    return "catchers copy what they had of large files, or read these once more"
   if (looking !== undefined) return "catchers look through their older versions of large files"
   const awaited = limit.by === "Work" && limit.catchers.length > 0
   if (phase === "Comparing" && !awaited) return "catchers compare what they have with the source"
@@ -134,7 +135,9 @@ export const waitsFor = (one: Pick<CatcherView, "state" | "straggled" | "looking
 }
 
 const looksInto = ({ phase }: Tick): string =>
-  phase === "Finishing" ? "reads a large file before it puts it in place" : "looks through its older version"
+  phase === "Finishing"
+    ? "copies what it had of a large file, or reads that once more"
+    : "looks through its older version"
 
 const stages = {
   Opening: "catchers open it",

@@ -1,10 +1,15 @@
 /** A file that holds what older versions have of it. [Y-13] */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { Postponed } from "../delta/Postponed.ts"
 import type { Reused, Reusing } from "../delta/Reuse.ts"
 import type { FileWriter } from "./Store.ts"
 
-/** The writer, which holds that. What is still to be copied is copied until the scope closes, or at once where it is read. [Y-18] */
+/**
+ * The writer, which holds that. What is still to be copied is copied until the scope closes; once that has failed, so does what is
+ * written. [Y-18]
+ */
 export const holding = Effect.fnUntraced(function* (
   writer: FileWriter,
   { signature }: Reusing,
@@ -13,12 +18,20 @@ export const holding = Effect.fnUntraced(function* (
   const proven = { ...writer, held, isProven: true } as FileWriter
   if (postponed === undefined) return proven
   const { read, write } = writer
-  const copying = new Postponed({ ...postponed, signature, write })
-  // a failure is told when it settles
-  yield* Effect.forkScoped(Effect.ignore(copying.all()))
+  const postponing = new Postponed({ ...postponed, signature, write })
+  const copying = yield* Effect.forkScoped(postponing.all)
+  const hasFailed = () => {
+    const exit = copying.pollUnsafe()
+    return exit !== undefined && Exit.isFailure(exit)
+  }
   return {
     ...proven,
-    read: (offset, into) => Effect.andThen(copying.part(offset, into.length), read(offset, into)),
-    settle: (told) => Effect.andThen(copying.all(told), copying.wrong(read, told))
+    read: (offset, into) => postponing.read(offset, into, read),
+    write: (offset, bytes) => Effect.suspend(() => (hasFailed() ? Fiber.join(copying) : write(offset, bytes))),
+    settle: (told) =>
+      Effect.suspend(() => {
+        postponing.tells(told)
+        return Effect.andThen(Fiber.join(copying), postponing.wrong(read))
+      })
   } as FileWriter
 })

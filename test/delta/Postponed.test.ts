@@ -22,11 +22,14 @@ const otherIn = (...blocks: ReadonlyArray<number>) => {
 const copying = Effect.fnUntraced(function* (old: Uint8Array, hashed = old) {
   const signature = signatureOf(content, blockBytes)
   const file = new Uint8Array(size)
-  const log = { closed: 0, cutAt: Infinity, refused: undefined as string | undefined, written: 0 }
+  const log = { closed: 0, reads: 0, cutAt: Infinity, refused: undefined as string | undefined, written: 0 }
   const readOf = (bytes: Uint8Array) => (offset: number, into: Uint8Array) =>
     offset + into.length > log.cutAt
       ? Effect.fail("cut")
-      : Effect.sync(() => into.set(bytes.subarray(offset, offset + into.length)))
+      : Effect.sync(() => {
+          log.reads++
+          into.set(bytes.subarray(offset, offset + into.length))
+        })
   const write = (offset: number, bytes: Uint8Array) =>
     log.refused !== undefined
       ? Effect.fail(log.refused)
@@ -61,10 +64,12 @@ describe("blocks that are held and not copied yet", () => {
       assert.deepStrictEqual(held, [blockBytes, 6 * blockBytes, first + blockBytes, end - first - blockBytes])
       assert.strictEqual(log.written, 0)
       const told: Array<number> = []
-      yield* postponed.all((done, total) => {
-        assert.strictEqual(total, size - 4 * blockBytes)
+      postponed.tells((done, total) => {
+        // it may have to be hashed as well
+        assert.strictEqual(total, 2 * (size - 4 * blockBytes))
         told.push(done)
       })
+      yield* postponed.all
       assert.strictEqual(told.at(-1), size - 4 * blockBytes)
       assert.deepStrictEqual(
         told,
@@ -73,46 +78,65 @@ describe("blocks that are held and not copied yet", () => {
       assert.strictEqual(log.written, size - 4 * blockBytes)
       for (let i = 0; i < held.length; i += 2) assert.isTrue(same(file, held[i], held[i] + held[i + 1]))
       assert.isTrue(file.subarray(0, blockBytes).every((byte) => byte === 0))
-      assert.deepStrictEqual(yield* postponed.wrong(readFile, () => {}), [])
+      assert.deepStrictEqual(yield* postponed.wrong(readFile), [])
       assert.strictEqual(log.closed, 1)
     })
   )
-  it.effect("a part of them is copied at once where it is read", () =>
+  it.effect("what is read of them meanwhile is right, and is not copied for that", () =>
     Effect.gen(function* () {
-      const { file, log, postponed } = yield* copying(otherIn(0))
-      yield* postponed.part(25_000, 10_000)
-      assert.isTrue(same(file, 20_000, 40_000))
-      assert.isAtMost(log.written, 20_000)
-      // what came over it as pages meanwhile is not copied over
-      file.fill(9, 20_000, 40_000)
-      yield* postponed.all()
-      assert.isTrue(file.subarray(20_000, 40_000).every((byte) => byte === 9))
-      assert.isTrue(same(file, 40_000, size))
-      assert.strictEqual(log.written, size - blockBytes)
+      const { file, log, postponed, readFile } = yield* copying(otherIn(0, 3))
+      const copier = yield* Effect.forkChild(postponed.all)
+      const into = new Uint8Array(55_555)
+      const isRight = Effect.fnUntraced(function* (at: number) {
+        yield* postponed.read(at, into, readFile)
+        return Buffer.compare(into, content.subarray(at, at + into.length)) === 0
+      })
+      while (log.written < 2_000_000) yield* Effect.yieldNow
+      const before = log.written
+      for (const at of [100_000, before - 20_000, before, before + 30_001, size - 55_555])
+        assert.isTrue(yield* isRight(at))
+      assert.strictEqual(log.written, before)
+      // a block that came as pages
+      file.set(content.subarray(30_000, 40_000), 30_000)
+      assert.isTrue(yield* isRight(25_000))
+      yield* Fiber.join(copier)
+      assert.strictEqual(log.written, size - 2 * blockBytes)
+      assert.isTrue(yield* isRight(4_000_000))
     })
   )
-  it.effect("two that copy at one time do nothing twice", () =>
+  it.effect("stretches with short gaps between them are read at once, and the gaps are left alone", () =>
     Effect.gen(function* () {
-      const { file, log, postponed } = yield* copying(otherIn(3))
-      const copies = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(postponed.all()))
-      yield* postponed.part(4_000_000, 100_000)
-      yield* Effect.forEach(copies, Fiber.join)
-      assert.strictEqual(log.written, size - blockBytes)
-      assert.isTrue(same(file, 40_000, size))
+      const { file, log, postponed } = yield* copying(otherIn(...Array.from({ length: 60 }, (_, i) => 5 * i + 1)))
+      file.fill(9, blockBytes, 2 * blockBytes)
+      log.reads = 0
+      yield* postponed.all
+      assert.isTrue(file.subarray(blockBytes, 2 * blockBytes).every((byte) => byte === 9))
+      assert.isTrue(same(file, 2 * blockBytes, 5 * blockBytes))
+      assert.isAtMost(log.reads, 6)
     })
   )
   it.effect("where the older version has changed meanwhile, what is wrong of it is told, once", () =>
     Effect.gen(function* () {
       const { file, log, postponed, readFile } = yield* copying(otherIn(0, 5, 300, 301), otherIn(0))
-      yield* postponed.all()
       const told: Array<number> = []
-      assert.deepStrictEqual(yield* postponed.wrong(readFile, (done) => told.push(done)), [
+      postponed.tells((done, total) => {
+        assert.isAtMost(done, total)
+        told.push(done)
+      })
+      yield* postponed.all
+      const { length } = told
+      assert.deepStrictEqual(yield* postponed.wrong(readFile), [
         ...[5 * blockBytes, blockBytes],
         ...[300 * blockBytes, 2 * blockBytes]
       ])
-      assert.isAbove(told.length, 0)
+      // a master waits for a catcher that gets on
+      assert.isAbove(told.length, length)
+      assert.deepStrictEqual(
+        told,
+        [...new Set(told)].sort((a, b) => a - b)
+      )
       assert.isTrue(same(file, 6 * blockBytes, 300 * blockBytes))
-      assert.deepStrictEqual(yield* postponed.wrong(readFile, () => {}), [])
+      assert.deepStrictEqual(yield* postponed.wrong(readFile), [])
       assert.strictEqual(log.closed, 1)
     })
   )
@@ -120,24 +144,19 @@ describe("blocks that are held and not copied yet", () => {
     Effect.gen(function* () {
       const { log, postponed, readFile } = yield* copying(otherIn(0))
       log.cutAt = 3_000_000
-      yield* postponed.all()
+      yield* postponed.all
       log.cutAt = Infinity
-      const [from, length, ...more] = yield* postponed.wrong(readFile, () => {})
+      const [from, length, ...more] = yield* postponed.wrong(readFile)
       assert.deepStrictEqual(more, [])
       assert.strictEqual(from + length, size)
       assert.isTrue(from <= 3_000_000 && from > 1_500_000)
     })
   )
-  it.effect("what could not be written is tried again, and told", () =>
+  it.effect("what cannot be written is a failure", () =>
     Effect.gen(function* () {
-      const { file, log, postponed } = yield* copying(otherIn(0))
-      yield* postponed.part(0, 2_000_000)
+      const { log, postponed } = yield* copying(otherIn(0))
       log.refused = "disk full"
-      assert.strictEqual(yield* Effect.flip(postponed.all()), "disk full")
-      assert.strictEqual(yield* Effect.flip(postponed.all()), "disk full")
-      log.refused = undefined
-      yield* postponed.all()
-      assert.isTrue(same(file, blockBytes, size))
+      assert.strictEqual(yield* Effect.flip(postponed.all), "disk full")
     })
   )
 })

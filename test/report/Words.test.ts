@@ -54,10 +54,10 @@ describe("what sets the pace", () => {
     assert.strictEqual(words, "catchers look through their older versions of large files")
   })
 
-  it("is what catchers read before the end", () => {
+  it("is what catchers copy or read before the end", () => {
     const looking = { bytes: 1, total: 2 }
     const words = Words.pace({ limit: limit("Work", { catchers: ["c"] }), looking, phase: "Finishing" })
-    assert.strictEqual(words, "catchers read large files before they put them in place")
+    assert.strictEqual(words, "catchers copy what they had of large files, or read these once more")
   })
 
   it("is not known before the first tick, and of a catcher", () => assert.strictEqual(Words.pace(tick), ""))

@@ -146,6 +146,20 @@ describe("a large file of which catchers have an older version [Y-13]", () => {
         }
     })
   )
+  it.effect("is copied slowly while blocks are made from parity: its catcher is complete [Y-18]", () =>
+    Effect.gen(function* () {
+      const places = Array.from({ length: 60 }, (_, i) => i * 140_000)
+      for (const millis of [200, 450]) {
+        const outcome = yield* sync([older(otherAt(...places))], {
+          ...{ timeoutMillis: 2000, loss: 0.1 },
+          master: { policy: Policy.defaults, repair: "parity" },
+          faults: () => ({ turn: slowReuse(millis) })
+        })
+        const { pages } = isWhole(outcome)
+        assert.isAbove(pages.parity ?? 0, 5)
+      }
+    })
+  )
   it.effect("changes while it is copied: what was wrong of it is sent, and the file is whole [Y-18]", () =>
     Effect.gen(function* () {
       for (const changed of [0, 3, 7]) {

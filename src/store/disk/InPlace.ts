@@ -144,6 +144,7 @@ export const open = Effect.fnUntraced(function* (site: Site, carried: CarriedFil
     () => keptOf(site, file.spot, member),
     (kept) => reuse(reusing, kept === undefined ? [old] : [old, kept], writer.write)
   )
+  // nothing is copied later: what stands there is the file itself
   return yield* holding(writer, reusing, reused)
 })
 
