@@ -5,12 +5,20 @@
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Audience } from "../wire/Message.ts"
+import { HeldUp } from "./HeldUp.ts"
 
 /** Files whose close was asked and not answered, and files that wait for stragglers. */
 export class Closing {
   private readonly files = new Map<number, Set<number>>()
   /** By file: the stragglers for which it waits. */
   private readonly lagging = new Map<number, Audience>()
+  /** For how long the others have waited for each. */
+  readonly heldUp = new HeldUp()
+  private readonly awayMillis: number
+
+  constructor(awayMillis: number) {
+    this.awayMillis = awayMillis
+  }
 
   /** Finishes a file that waits for these stragglers only. */
   waiting<A, E, R>(file: number, slots: Audience, finish: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -30,11 +38,17 @@ export class Closing {
   }
 
   /**
-   * [Q-12] The part of an audience that a file is sent to now. Where some commit in time, those
-   * that are far behind are sent it in a further pass. Where all are slow, they are waited for.
+   * [Q-12] [Q-17] The part of an audience that a file is sent to now. Those that are far behind
+   * others are sent it in a further pass. Where all are slow, they are waited for.
    */
   ready(audience: Audience): Audience {
-    return this.committing(others(audience, this.stragglers()))
+    const inTime = others(audience, this.stragglers())
+    return this.committing(others(inTime, this.holdingUp(inTime)))
+  }
+
+  /** Those of an audience that hold up the others. */
+  holdingUp(audience: Audience): ReadonlySet<number> {
+    return this.heldUp.by(audience, this.awayMillis)
   }
 
   /** Those for which as many files wait as may: they would drop a further one. */

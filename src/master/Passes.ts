@@ -2,6 +2,7 @@
  * Passes over the tree: a catcher that joins while one runs takes part in the files that are still
  * to be opened, and is sent the others that it lacks in a further pass.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -162,8 +163,28 @@ const pass = Effect.fnUntraced(function* (shared: Shared, todo: ReadonlyArray<Ca
     areOffAir(group),
     commitPass(shared, (files) => send(files, groupFiles))
   )
-  const sendingAll = Effect.all([sending, committing], { concurrency: 2, discard: true })
+  const sendingAll = Effect.raceFirst(
+    Effect.all([sending, committing], { concurrency: 2, discard: true }),
+    watchHeldUp(shared)
+  )
   yield* Effect.all([Effect.ensuring(sendingAll, end), admitUntil(shared, over)], { concurrency: 2, discard: true })
+})
+
+/** Counts how long the others wait for each catcher, while nothing is sent. */
+const watchHeldUp = Effect.fnUntraced(function* ({ closing }: Shared) {
+  const { holdingUp } = yield* Asking
+  const { awayMillis } = yield* Silence
+  const { waits } = yield* Sender
+  const stepMillis = awayMillis / Limits.waitedSteps
+  let fromMillis = yield* Clock.currentTimeMillis
+  let idleMillis = waits().millis.Work
+  while (true) {
+    yield* Effect.sleep(stepMillis)
+    const [nowMillis, nowIdle] = [yield* Clock.currentTimeMillis, waits().millis.Work]
+    closing.heldUp.add(nowMillis - fromMillis, nowIdle - idleMillis, holdingUp(stepMillis))
+    fromMillis = nowMillis
+    idleMillis = nowIdle
+  }
 })
 
 /** Admits newcomers while a pass goes on. */

@@ -14,7 +14,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { isList } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
-import { Sender, Silence } from "../session/Session.ts"
+import { Members, Sender, Silence } from "../session/Session.ts"
 import { pathAt } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import { writesInPlace } from "../tree/Policy.ts"
@@ -52,7 +52,7 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
     stragglerPermits: yield* Semaphore.make(Limits.lateFiles),
     listPermit: yield* Semaphore.make(1),
     deletions: new HeldDeletions(),
-    closing: new Closing()
+    closing: new Closing((yield* Silence).awayMillis)
   } as Shared
 })
 
@@ -86,8 +86,12 @@ export const sendFile = Effect.fnUntraced(function* (
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    audience = closing.ready(owed())
-    return audience.length === 0 ? Effect.void : delivery.toGroup(audience)
+    const lacking = owed()
+    audience = closing.ready(lacking)
+    const holdingUp = closing.holdingUp(lacking)
+    const after = lacking.filter((slot) => holdingUp.has(slot) && !audience.includes(slot))
+    const sent = audience.length === 0 ? Effect.void : delivery.toGroup(audience)
+    return Effect.andThen(tellHoldingUp(closing.heldUp.firstTold(after)), sent)
   })
   // a file that waits for stragglers keeps no other file from the air
   const sending = Effect.gen(function* () {
@@ -115,6 +119,16 @@ export const sendFile = Effect.fnUntraced(function* (
     Effect.ensuring(delivery.leave)
   )
   ledger.passed(carried.file, audience)
+})
+
+/** [Q-17] These are sent this file, and maybe more, in a further pass. */
+const tellHoldingUp = Effect.fnUntraced(function* (slots: Audience) {
+  const { roster } = yield* Members
+  const progress = yield* Progress
+  for (const slot of slots) {
+    const message = `${roster().members[slot].name} holds up the others, and is sent further files after them`
+    progress.publish({ _tag: "Note", message })
+  }
 })
 
 /** The source of a file has failed: it is given up, or taken anew once the others are sent. */

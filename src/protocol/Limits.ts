@@ -380,6 +380,15 @@ export const sinkMillis = 1000
  */
 export const listingCatchers = 8
 /**
+ * A catcher for which the others wait for a greater share of the time is sent further files after
+ * them, so that they take about twice as long at most. [Q-17]
+ */
+export const waitedShare = 1 / 2
+/** And so much longer than for half of the group: where all lose answers, none is slow. */
+export const waitedTimes = 4
+/** It is looked so often in a quarter of the time-out. */
+export const waitedSteps = 16
+/**
  * A file of this size at least is sent as a delta where a catcher has an older version of it. Of a
  * smaller one the signature and the questions would cost as much as the pages they save. [Y-13]
  */

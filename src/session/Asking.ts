@@ -153,6 +153,10 @@ class Asked {
     for (const slot of slots) if (!this.losesAnswers(slot)) return true
     return false
   }
+  /** Do at least as many wait with a file as have not answered? */
+  isHeldUp(): boolean {
+    return this.question.file > 0 && this.answered.length >= this.owing.size
+  }
   isOpen(): boolean {
     return this.isAwaited(this.owing) && !this.mayLeaveRest()
   }
@@ -182,6 +186,11 @@ export class Asking extends Context.Service<
     readonly onSitOut: (file: number, heed: Heed) => Effect.Effect<void, never, Scope.Scope>
     /** Catchers that have owed an answer for so many milliseconds, the longest first. */
     readonly owing: (millis: number) => Message.Audience
+    /**
+     * Of these the ones that owe it about a file of the tree, to a question that as many others
+     * have answered.
+     */
+    readonly holdingUp: (millis: number) => Message.Audience
   }
 >()("mrsync/session/Asking") {}
 
@@ -202,14 +211,15 @@ export class Questions {
     return {
       ask: (question) => this.ask(question),
       onSitOut: (file, heed) => this.onSitOut(file, heed),
-      owing: (millis) => this.owing(millis)
+      owing: (millis) => this.owing(millis, () => true),
+      holdingUp: (millis) => this.owing(millis, (asked) => asked.isHeldUp())
     }
   }
 
-  private owing(millis: number): Message.Audience {
+  private owing(millis: number, test: (asked: Asked) => boolean): Message.Audience {
     const latest = this.options.now() - millis
     const since = new Map<number, number>()
-    for (const { firstAsked, owing } of this.pending) {
+    for (const { firstAsked, owing } of [...this.pending].filter(test)) {
       for (const slot of owing) {
         const asked = firstAsked.get(slot) ?? Infinity
         if (asked <= latest) since.set(slot, Math.min(asked, since.get(slot) ?? Infinity))

@@ -93,12 +93,17 @@ export class SurveyFault {
     )
   }
 
-  /** Something else comes in a name's place. What the catcher has put there meanwhile stays: nothing could tell it of that. */
+  /**
+   * Something else comes in a name's place. What the catcher has put there meanwhile stays, and what it has recognised: nothing could
+   * tell it of that.
+   */
   private change(host: Host, before: ReadonlyMap<string, Node | undefined>): void {
     const { dice } = this
-    const { volume } = host
+    const { memory, volume } = host
     const now = this.standing(volume)
-    const names = [...before.keys()].filter((name) => before.get(name) === now.get(name))
+    const isLeft = (name: string) =>
+      before.get(name) === now.get(name) && !memory.recognised.has(`${destination}/${name}`)
+    const names = [...before.keys()].filter(isLeft)
     if (names.length === 0) return
     host.isMeddledWith = true
     for (let times = this.isMild ? 0 : dice.whole(1, 3); times > 0; times--) {

@@ -59,6 +59,8 @@ export interface Memory {
   readonly volume: Volume
   /** Has a session begun to use the destination, or committed the tree there? */
   readonly stage: () => Stage
+  /** Files of the session that stood there and were recognised, by their paths on the volume. [O-4] */
+  readonly recognised: ReadonlySet<string>
   readonly store: Store["Service"]
 }
 
@@ -75,6 +77,7 @@ export const make = (options: Options = {}): Memory => {
     writers: () => site.writers,
     volume: site.volume,
     stage: () => site.stage,
+    recognised: site.recognised,
     store: Store.of({
       shortage: (entries) => Effect.sync(() => Option.fromUndefinedOr(shortage(site, entries))),
       survey: (entries, policy, looked) => survey(site, entries, policy, looked),

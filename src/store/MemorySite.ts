@@ -80,6 +80,8 @@ export class MemorySite {
   policy = defaults
   /** What this session has put in place: it replaces no more than what it has brought itself. */
   private readonly placed = new Set<string>()
+  /** Files that stood there and were recognised, by their paths. [O-4] */
+  readonly recognised = new Set<string>()
   /** The backups that it has made, as they are below the destination. */
   readonly kept = new Set<string>()
   /** Files whose content was looked at, and the entries as they were then. */
@@ -126,6 +128,7 @@ export class MemorySite {
     this.inventory = new Inventory(entries, this.veto)
     this.policy = defaults
     this.placed.clear()
+    this.recognised.clear()
     this.kept.clear()
   }
 

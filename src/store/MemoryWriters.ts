@@ -203,4 +203,5 @@ const describe = Effect.fnUntraced(function* (site: MemorySite, index: number) {
   const node = volume.find(pathOf(entry))
   if (node !== undefined) volume.setMetadata(node, site.described(entry))
   inventory.arrive(index)
+  site.recognised.add(pathOf(entry))
 })

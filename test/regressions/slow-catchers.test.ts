@@ -33,8 +33,10 @@ const slow = (steps: Steps) =>
 const session = Effect.fnUntraced(function* (
   all: ReadonlyArray<Steps>,
   files = 32,
-  link: Omit<Simulated.Options, "seed"> = {}
+  link: Omit<Simulated.Options, "seed"> = {},
+  timeoutMillis = 2000
 ) {
+  const times = { waitMillis: 10_000, timeoutMillis, pageBytes: 1432 }
   const tree = Array.from({ length: files }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
   const network = yield* Simulated.make({ ...link, seed: 1 })
   const notes: Array<string> = []
@@ -81,7 +83,7 @@ describe("a catcher that takes long to commit each file", () => {
   it.effect("is not said to lack anything", () =>
     Effect.gen(function* () {
       const { notes, report } = yield* session([{}, { commit: 3000 }])
-      assert.deepStrictEqual(notes, [])
+      assert.deepStrictEqual(notes, ["c1 holds up the others, and is sent further files after them"])
       assert.isUndefined(report.catchers[1].straggled)
     })
   )
@@ -102,6 +104,38 @@ describe("a catcher whose disk takes 100 ms for a block", () => {
         assert.isBelow(report.pages.sent, 2.3 * report.pages.needed)
       })
     )
+})
+
+describe("a catcher that takes long for each file, and answers each question in time [Q-17]", () => {
+  const link = { delayMillis: 0.2, bytesPerSecond: 100_000_000, receiveBufferBytes: 4_000_000 }
+  for (const [name, steps, others, most] of [
+    ["100 ms for a block", { write: 100 }, 8, 7],
+    ["100 ms for a block", { write: 100 }, 1, 7],
+    ["half a second to open it", { open: 500 }, 8, 5],
+    ["half a second to commit it", { commit: 500 }, 8, 5]
+  ] as const)
+    it.effect(`${name}: ${others} that are quick are done in half a second and a quarter of the time-out, twice`, () =>
+      Effect.gen(function* () {
+        const all = [...Array.from({ length: others }, () => ({})), steps]
+        const { notes, report, seconds } = yield* session(all, 96, link, 10_000)
+        for (const { state } of report.catchers) assert.strictEqual(state, "Complete")
+        for (const each of seconds.slice(0, -1)) assert.isBelow(each, most)
+        assert.isBelow(report.pages.sent, 2 * report.pages.needed)
+        assert.deepStrictEqual(notes, [`c${others} holds up the others, and is sent further files after them`])
+      })
+    )
+  it.effect("where all of them take as long, none is left for later", () =>
+    Effect.gen(function* () {
+      const { notes, report } = yield* session(
+        Array.from({ length: 4 }, () => ({ write: 50 })),
+        48,
+        link,
+        10_000
+      )
+      assert.deepStrictEqual(notes, [])
+      assert.isBelow(report.pages.sent, 1.1 * report.pages.needed)
+    })
+  )
 })
 
 describe("a catcher that takes longer than the time-out to open each file [Q-2]", () => {
