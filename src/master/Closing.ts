@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Limits from "../protocol/Limits.ts"
 import type { Audience } from "../wire/Message.ts"
-import { HeldUp } from "./HeldUp.ts"
+import type { HeldUp } from "./HeldUp.ts"
 
 /** Files whose close was asked and not answered, and files that wait for stragglers. */
 export class Closing {
@@ -13,11 +13,10 @@ export class Closing {
   /** By file: the stragglers for which it waits. */
   private readonly lagging = new Map<number, Audience>()
   /** For how long the others have waited for each. */
-  readonly heldUp = new HeldUp()
-  private readonly awayMillis: number
+  readonly heldUp: HeldUp
 
-  constructor(awayMillis: number) {
-    this.awayMillis = awayMillis
+  constructor(heldUp: HeldUp) {
+    this.heldUp = heldUp
   }
 
   /** Finishes a file that waits for these stragglers only. */
@@ -38,17 +37,18 @@ export class Closing {
   }
 
   /**
-   * [Q-12] [Q-17] The part of an audience that a file is sent to now. Those that are far behind
-   * others are sent it in a further pass. Where all are slow, they are waited for.
+   * [Q-12] The part of an audience that a file is sent to now. Those that are far behind others are
+   * sent it in a further pass; `holdingUp` are those of them that hold up others [Q-17]. Where all
+   * are slow, they are waited for. `bytesAt`: what each has got.
    */
-  ready(audience: Audience): Audience {
+  ready(
+    audience: Audience,
+    bytesAt: (slot: number) => number
+  ): { readonly audience: Audience; readonly holdingUp: Audience } {
     const inTime = others(audience, this.stragglers())
-    return this.committing(others(inTime, this.holdingUp(inTime)))
-  }
-
-  /** [Q-17] Those of an audience that hold up the others. */
-  holdingUp(audience: Audience): ReadonlySet<number> {
-    return this.heldUp.by(audience, this.awayMillis)
+    const quick = others(inTime, this.heldUp.by(audience, bytesAt))
+    const holdingUp = inTime.filter((slot) => !quick.includes(slot))
+    return { audience: this.committing(quick), holdingUp }
   }
 
   /** Those for which as many files wait as may: they would drop a further one. */

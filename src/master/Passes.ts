@@ -173,15 +173,14 @@ const pass = Effect.fnUntraced(function* (shared: Shared, todo: ReadonlyArray<Ca
 /** Counts how long the others wait for each catcher, while nothing is sent. */
 const watchHeldUp = Effect.fnUntraced(function* ({ closing }: Shared) {
   const { holdingUp } = yield* Asking
-  const { awayMillis } = yield* Silence
   const { waits } = yield* Sender
-  const stepMillis = awayMillis / Limits.waitedSteps
+  closing.heldUp.begin()
   let fromMillis = yield* Clock.currentTimeMillis
   let idleMillis = waits().millis.Work
   while (true) {
-    yield* Effect.sleep(stepMillis)
+    yield* Effect.sleep(Limits.waitedMillis)
     const [nowMillis, nowIdle] = [yield* Clock.currentTimeMillis, waits().millis.Work]
-    closing.heldUp.add(nowMillis - fromMillis, nowIdle - idleMillis, holdingUp(stepMillis))
+    closing.heldUp.add(nowMillis - fromMillis, nowIdle - idleMillis, holdingUp(Limits.waitedMillis))
     fromMillis = nowMillis
     idleMillis = nowIdle
   }

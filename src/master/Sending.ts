@@ -14,7 +14,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { isList } from "../protocol/Words.ts"
 import type * as Errors from "../report/Errors.ts"
 import { Progress } from "../report/Progress.ts"
-import { Members, Sender, Silence } from "../session/Session.ts"
+import { Members, Sender, Silence, Standing } from "../session/Session.ts"
 import { pathAt } from "../tree/Names.ts"
 import type { CarriedFile } from "../tree/Plan.ts"
 import { writesInPlace } from "../tree/Policy.ts"
@@ -24,6 +24,7 @@ import { Closing } from "./Closing.ts"
 import * as Content from "./Content.ts"
 import { Delivery } from "./Delivery.ts"
 import { HeldDeletions } from "./HeldDeletions.ts"
+import { HeldUp } from "./HeldUp.ts"
 import type { Checked } from "./Deltas.ts"
 import type { Ledger } from "./Ledger.ts"
 
@@ -52,7 +53,7 @@ export const share = Effect.fnUntraced(function* (ledger: Ledger, repair: Repair
     stragglerPermits: yield* Semaphore.make(Limits.lateFiles),
     listPermit: yield* Semaphore.make(1),
     deletions: new HeldDeletions(),
-    closing: new Closing((yield* Silence).awayMillis)
+    closing: new Closing(new HeldUp((yield* Silence).awayMillis))
   } as Shared
 })
 
@@ -79,6 +80,7 @@ export const sendFile = Effect.fnUntraced(function* (
 ) {
   const { audiences, bundles, closing, filePermits, ledger, listPermit, repair, stragglerPermits } = shared
   const { isExcluded } = yield* Sender
+  const { held } = yield* Standing
   const owed = () => audiences.owed(carried.file)
   let audience: Audience = []
   const leavesAir = Deferred.succeed(offAir, undefined)
@@ -86,12 +88,10 @@ export const sendFile = Effect.fnUntraced(function* (
   const content = (pageBytes: number, checked?: Checked) => Content.open(ledger, pageBytes, carried, bundles, checked)
   const delivery = new Delivery({ ledger, repair, carried, content, close })
   const delivering = Effect.suspend(() => {
-    const lacking = owed()
-    audience = closing.ready(lacking)
-    const holdingUp = closing.holdingUp(lacking)
-    const after = lacking.filter((slot) => holdingUp.has(slot) && !audience.includes(slot))
+    const ready = closing.ready(owed(), held)
+    audience = ready.audience
     const sent = audience.length === 0 ? Effect.void : delivery.toGroup(audience)
-    return Effect.andThen(tellHoldingUp(closing.heldUp.firstTold(after)), sent)
+    return Effect.andThen(tellHoldingUp(closing.heldUp.firstTold(ready.holdingUp)), sent)
   })
   // a file that waits for stragglers keeps no other file from the air
   const sending = Effect.gen(function* () {

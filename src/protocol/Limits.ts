@@ -386,8 +386,12 @@ export const listingCatchers = 8
 export const waitedShare = 1 / 2
 /** And so much longer than for half of the group: where all lose answers, none is slow. */
 export const waitedTimes = 4
-/** It is looked so often in a quarter of the time-out. */
-export const waitedSteps = 16
+/** An answer that is owed for less holds up nobody; it is looked as often. */
+export const waitedMillis = 50
+/** One that has got more than so many times as much as the slowest is not left out. */
+export const waitedBytes = 2
+/** What was longer ago than so many quarters of the time-out counts half. */
+export const waitedMemory = 8
 /**
  * A file of this size at least is sent as a delta where a catcher has an older version of it. Of a
  * smaller one the signature and the questions would cost as much as the pages they save. [Y-13]

@@ -153,8 +153,8 @@ class Asked {
     for (const slot of slots) if (!this.losesAnswers(slot)) return true
     return false
   }
-  /** Do at least as many wait with a file as have not answered? */
-  isHeldUp(): boolean {
+  /** Do others wait with a file, at least as many as have not answered? */
+  holdsUpOthers(): boolean {
     return this.question.file > 0 && this.answered.length >= this.owing.size
   }
   isOpen(): boolean {
@@ -187,8 +187,8 @@ export class Asking extends Context.Service<
     /** Catchers that have owed an answer for so many milliseconds, the longest first. */
     readonly owing: (millis: number) => Message.Audience
     /**
-     * Of these the ones that owe it about a file of the tree, to a question that as many others
-     * have answered.
+     * Catchers that have owed an answer for so long about a file of the tree, where at least as
+     * many others have given it.
      */
     readonly holdingUp: (millis: number) => Message.Audience
   }
@@ -212,7 +212,7 @@ export class Questions {
       ask: (question) => this.ask(question),
       onSitOut: (file, heed) => this.onSitOut(file, heed),
       owing: (millis) => this.owing(millis, () => true),
-      holdingUp: (millis) => this.owing(millis, (asked) => asked.isHeldUp())
+      holdingUp: (millis) => this.owing(millis, (asked) => asked.holdsUpOthers())
     }
   }
 

@@ -124,6 +124,17 @@ describe("a catcher that takes long for each file, and answers each question in 
         assert.deepStrictEqual(notes, [`c${others} holds up the others, and is sent further files after them`])
       })
     )
+  it.effect("of two the slower one is left for later, and not the other with it", () =>
+    Effect.gen(function* () {
+      const all = [{}, {}, { write: 100 }, { write: 1000 }]
+      const { report, seconds } = yield* session(all, 24, link, 10_000)
+      for (const { state } of report.catchers) assert.strictEqual(state, "Complete")
+      assert.isBelow(Math.max(seconds[0], seconds[1]), 8)
+      // by itself it takes seven
+      assert.isBelow(seconds[2], 16)
+      assert.isBelow(seconds[3], 85)
+    })
+  )
   it.effect("where all of them take as long, none is left for later", () =>
     Effect.gen(function* () {
       const { notes, report } = yield* session(
