@@ -306,24 +306,17 @@ class FileFiber implements CatchFile {
   }
 
   pages(batch: FileState.PageBatch): Effect.Effect<void> {
-    const state = this.current
-    return state._tag === "GetData" && state.verifying === undefined
-      ? this.post({ _tag: "Pages", batch: sound(state.layout, batch) })
-      : Effect.void
+    const state = this.taking()
+    return state === undefined ? Effect.void : this.post({ _tag: "Pages", batch: sound(state.layout, batch) })
   }
 
   parity(batch: FileState.ParityBatch): Effect.Effect<void> {
-    const state = this.current
-    return state._tag === "GetData" && state.verifying === undefined
-      ? this.post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
-      : Effect.void
+    const state = this.taking()
+    return state === undefined ? Effect.void : this.post({ _tag: "Parity", batch: soundParity(state.layout, batch) })
   }
 
   digests({ digests, first, opening }: FileState.Digests): Effect.Effect<void> {
-    const state = this.current
-    return state._tag === "GetData" && state.spoiled !== undefined && state.verifying === undefined
-      ? this.post({ _tag: "Digests", opening, first, digests })
-      : Effect.void
+    return this.taking()?.spoiled === undefined ? Effect.void : this.post({ _tag: "Digests", opening, first, digests })
   }
 
   question(event: FileState.Event): void {
@@ -355,6 +348,12 @@ class FileFiber implements CatchFile {
     }),
     (exit) => Effect.andThen(this.end, this.place.release(exit))
   )
+
+  /** The state, where what comes is of use in it. */
+  private taking(): FileState.GetData | undefined {
+    const state = this.current
+    return state._tag === "GetData" && state.verifying === undefined ? state : undefined
+  }
 
   private put(letter: Letter): void {
     this.mailbox.push(letter)

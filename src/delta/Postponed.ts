@@ -4,18 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Runs } from "../protocol/Words.ts"
-import {
-  copies,
-  isRead,
-  type Later,
-  lengthOf,
-  markFound,
-  type Old,
-  runsOf,
-  stretches,
-  turnOf,
-  type Write
-} from "./Reuse.ts"
+import { copies, isRead, type Later, lengthOf, markFound, type Old, runsOf, stretches, type Write } from "./Reuse.ts"
 import type { Signature } from "./Signature.ts"
 
 interface Copying<E> extends Later {
@@ -49,9 +38,7 @@ export class Postponed<E> {
   readonly all: Effect.Effect<void, E> = Effect.gen({ self: this }, function* () {
     const { blocks, old, signature, write } = this.copying
     const { blockBytes } = signature
-    const { memory, most } = turnOf(signature)
-    for (const [from, to] of copies(blocks, most)) {
-      const content = memory.subarray(0, lengthOf(signature, from, to))
+    for (const [from, to, content] of copies(signature, blocks)) {
       this.isCut = !(yield* isRead(old.read, from * blockBytes, content))
       if (this.isCut) return
       // what lies between two stretches may have come as pages
@@ -102,10 +89,8 @@ export class Postponed<E> {
   private others(read: Old["read"]): Effect.Effect<Uint8Array> {
     return Effect.gen({ self: this }, function* () {
       const { blocks, signature } = this.copying
-      const { memory, most } = turnOf(signature)
       const right = new Uint8Array(blocks.length)
-      for (const [from, to] of copies(blocks, most)) {
-        const content = memory.subarray(0, lengthOf(signature, from, to))
+      for (const [from, to, content] of copies(signature, blocks)) {
         const wanted = Array.from({ length: to - from }, (_, i) => i)
         if (yield* isRead(read, from * signature.blockBytes, content))
           markFound(signature, content, { own: right.subarray(from, to), wanted, first: from })

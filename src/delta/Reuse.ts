@@ -32,6 +32,12 @@ interface Known {
   readonly isStill: Effect.Effect<boolean>
 }
 
+/** Of an older version, by its hashed blocks as they are known now: undefined once it is another. */
+export const knownBy = (now: () => Blocks.Blocks | undefined): Pick<Old, "known"> => {
+  const blocks = now()
+  return blocks === undefined ? {} : { known: { blocks, isStill: Effect.sync(() => now() !== undefined) } }
+}
+
 /** How an older version is used. */
 export interface Reusing {
   readonly signature: Signature.Signature
@@ -61,6 +67,8 @@ const turnBytes = 1024 * 1024
 const gapBlocks = 2
 /** Of so few blocks that do not agree, between others that do, nothing has moved beyond them. */
 const shortGap = 2
+/** Of so many blocks at most the hashes are looked up: a key takes some 60 bytes. */
+const mostKeys = 65_536
 /** The search ends after so many bytes in which it has found nothing. */
 const vainBytes = 64 * 1024 * 1024
 /** Blocks whose sum agreed and whose content did not: more of them than this for each block are somebody's intention. */
@@ -91,9 +99,9 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
   const counted = counting(write) as Write<E>
   let postponed: Later | undefined
   for (const [i, old] of olds.entries()) {
-    const later = postpones && postponed === undefined ? yield* postpone(signature, versions[i], found) : undefined
-    if (later === undefined) yield* knownInPlace(signature, old, counted, found)
-    postponed ??= later
+    const later = yield* knownInPlace(signature, old, counted, found, postpones && postponed === undefined)
+    // what is read of it then is not counted any more
+    if (later !== undefined) postponed = { old: { ...versions[i], known: later.known }, blocks: later.blocks }
   }
   for (const old of olds) yield* moved(signature, old, counted, found)
   return { held: runsOf(signature, found), ...(postponed && { postponed }) } as Reused
@@ -101,31 +109,32 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
 
 export type Write<E> = (offset: number, bytes: Uint8Array) => Effect.Effect<void, E>
 
-/** Blocks that were hashed before need no more than to be copied. */
+/** Blocks that were hashed before need no more than to be copied. Answers those that are still to be copied. [Y-18] */
 const knownInPlace = Effect.fnUntraced(function* <E>(
   signature: Signature.Signature,
   { known, ...old }: Old,
   write: Write<E>,
-  found: Uint8Array
+  found: Uint8Array,
+  postpones: boolean
 ) {
   const agreeing = agreeingOf(signature, known, found)
   if (known !== undefined && agreeing !== undefined) {
+    if (postpones && old.isOwn !== true && isMuch(signature, agreeing) && (yield* known.isStill)) {
+      mark(found, agreeing)
+      return { known, blocks: agreeing }
+    }
     const isCopied = old.isOwn === true || (yield* copy(signature, old, write, agreeing, found))
-    if (isCopied && (yield* known.isStill)) return mark(found, agreeing)
+    if (isCopied && (yield* known.isStill)) {
+      mark(found, agreeing)
+      return undefined
+    }
   }
   yield* inPlace(signature, old, write, found)
+  return undefined
 })
 
-/** Blocks of which that is to be done later; undefined: they are too few, or the version is another by now. [Y-18] */
-const postpone = Effect.fnUntraced(function* (signature: Signature.Signature, old: Old, found: Uint8Array) {
-  const { isOwn, known } = old
-  const blocks = isOwn === true ? undefined : agreeingOf(signature, known, found)
-  if (known === undefined || blocks === undefined) return undefined
-  const count = blocks.reduce((sum, agrees) => sum + agrees, 0)
-  if (count * signature.blockBytes < Limits.postponedBytes || !(yield* known.isStill)) return undefined
-  mark(found, blocks)
-  return { old: { ...old, known }, blocks } as Later
-})
+const isMuch = ({ blockBytes }: Signature.Signature, blocks: Uint8Array): boolean =>
+  blocks.reduce((sum, is) => sum + is, 0) * blockBytes >= Limits.postponedBytes
 
 /** One byte a block: 1 where it was not found yet, and its hash is that of a version's; undefined: that has none of such blocks. */
 const agreeingOf = (signature: Signature.Signature, known: Known | undefined, found: Uint8Array) => {
@@ -145,10 +154,8 @@ const copy = Effect.fnUntraced(function* <E>(
   blocks: Uint8Array,
   found: Uint8Array
 ) {
-  const { memory, most } = turnOf(signature)
-  for (const [from, to] of copies(blocks, most, found)) {
+  for (const [from, , bytes] of copies(signature, blocks, found)) {
     const at = from * signature.blockBytes
-    const bytes = memory.subarray(0, lengthOf(signature, from, to))
     if (!(yield* isRead(old.read, at, bytes))) return false
     yield* write(at, bytes)
     yield* Effect.yieldNow
@@ -156,8 +163,8 @@ const copy = Effect.fnUntraced(function* <E>(
   return true
 })
 
-/** Blocks that are copied in one turn of the event loop at most, and memory for their content. */
-export const turnOf = ({ blockBytes, size }: Signature.Signature) => {
+/** Blocks of one turn of the event loop at most, and memory for their content. */
+const turnOf = ({ blockBytes, size }: Signature.Signature) => {
   const most = Math.max(1, Math.floor(turnBytes / blockBytes))
   return { most, memory: new Uint8Array(Math.min(most * blockBytes, size)) }
 }
@@ -166,12 +173,16 @@ export const turnOf = ({ blockBytes, size }: Signature.Signature) => {
 export const lengthOf = ({ blockBytes, size }: Signature.Signature, from: number, to: number): number =>
   Math.min(to * blockBytes, size) - from * blockBytes
 
-/** Stretches of blocks, each of so many at most, with what lies in a short gap between them: it has to come anyway. */
+/**
+ * Stretches of blocks, none longer than is copied in one turn, with what lies in a short gap between them: it has to come anyway.
+ * Each has memory for its content, which the next one uses again.
+ */
 export function* copies(
+  signature: Signature.Signature,
   blocks: Uint8Array,
-  most: number,
   found?: Uint8Array
-): Generator<readonly [from: number, to: number]> {
+): Generator<readonly [from: number, to: number, content: Uint8Array]> {
+  const { memory, most } = turnOf(signature)
   for (let from = 0; from < blocks.length; from++) {
     if (blocks[from] === 0) continue
     let to = from + 1
@@ -179,7 +190,7 @@ export function* copies(
       if (found?.[block] === 1) break
       if (blocks[block] === 1) to = block + 1
     }
-    yield [from, to]
+    yield [from, to, memory.subarray(0, lengthOf(signature, from, to))]
     from = to - 1
   }
 }
@@ -191,8 +202,7 @@ const inPlace = Effect.fnUntraced(function* <E>(
   found: Uint8Array
 ) {
   const { blockBytes, size } = signature
-  const blocks = Math.max(1, Math.floor(turnBytes / blockBytes))
-  const piece = new Uint8Array(Math.min(blocks * blockBytes, size))
+  const { memory: piece } = turnOf(signature)
   const end = Math.min(size, old.size)
   for (let at = 0; at < end; at += piece.length) {
     const part = piece.subarray(0, Math.min(piece.length, end - at))
@@ -250,10 +260,10 @@ export function* stretches(
   }
 }
 
-export const runsOf = ({ blockBytes, size }: Signature.Signature, found: Uint8Array): Runs =>
+export const runsOf = (signature: Signature.Signature, found: Uint8Array): Runs =>
   [...stretches(found, 0, found.length)].flatMap(([from, to]) => [
-    from * blockBytes,
-    Math.min(to * blockBytes, size) - from * blockBytes
+    from * signature.blockBytes,
+    lengthOf(signature, from, to)
   ])
 
 /**
@@ -285,7 +295,7 @@ const unlike = (signature: Signature.Signature, old: Old, found: Uint8Array, wan
 
 /** Is a block of an older version, by the hash that is known of it, none of those that are wanted? */
 const nowhere = (signature: Signature.Signature, known: Known | undefined, wanted: ReadonlyArray<number>) => {
-  if (known?.blocks.blockBytes !== signature.blockBytes) return () => false
+  if (known?.blocks.blockBytes !== signature.blockBytes || wanted.length > mostKeys) return () => false
   const { strong } = known.blocks
   const hashes = new Set(wanted.map((block) => Blocks.keyOf(signature.strong, block)))
   return (block: number) =>

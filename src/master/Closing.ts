@@ -46,7 +46,7 @@ export class Closing {
     bytesAt: (slot: number) => number
   ): { readonly audience: Audience; readonly holdingUp: Audience } {
     const inTime = others(audience, this.stragglers())
-    const quick = others(inTime, this.heldUp.by(audience, bytesAt))
+    const quick = others(inTime, this.heldUp.leaveOut(audience, bytesAt))
     const holdingUp = inTime.filter((slot) => !quick.includes(slot))
     return { audience: this.committing(quick), holdingUp }
   }

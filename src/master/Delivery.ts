@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Close from "../phase/Close.ts"
-import type { Looked } from "../phase/Further.ts"
+import type { Looks } from "../phase/Further.ts"
 import * as MissingRounds from "../phase/MissingRounds.ts"
 import * as OpenBarrier from "../phase/OpenBarrier.ts"
 import * as PageStream from "../phase/PageStream.ts"
@@ -67,8 +67,7 @@ export class Delivery<E, R, E2, R2> {
     })
   }
 
-  /** A catcher reads its own version of the file, and is so far. */
-  private readonly looks = (slot: number, looked: Looked | undefined): void =>
+  private readonly looks: Looks = (slot, looked) =>
     this.options.ledger.underWay.looks(this.options.carried, slot, looked)
 
   /** However it has ended, nothing of it is on its way any more. */

@@ -36,10 +36,10 @@ export class HeldUp {
   }
 
   /**
-   * Those of an audience that hold up the others: of several the ones that have got least, by
-   * `bytesAt`. Without them the time of the others is counted anew.
+   * Leaves those of an audience out that hold up the others, and answers them: of several the ones
+   * that have got least, by `bytesAt`. Without them the time of the others is counted anew.
    */
-  by(audience: Audience, bytesAt: (slot: number) => number): ReadonlySet<number> {
+  leaveOut(audience: Audience, bytesAt: (slot: number) => number): ReadonlySet<number> {
     const all = audience.map((slot) => this.of(slot)).sort((a, b) => a - b)
     const half = all[Math.floor((all.length - 1) / 2)] ?? 0
     const { leastMillis, passedMillis } = this

@@ -8,7 +8,7 @@ import { CloseTimeout } from "../report/Errors.ts"
 import { Asking, type FileAnswer } from "../session/Session.ts"
 import type { Done, SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Failure } from "../wire/Message.ts"
-import { further, type Looked } from "./Further.ts"
+import { further, type Looks } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 
 /** How the commit of a file went at each catcher that was asked. */
@@ -35,7 +35,7 @@ export interface Expected {
   /** Bytes that a catcher may have to read before it answers [F-11]; absent: none. */
   readonly readBytes?: number | undefined
   /** Is told how far a catcher is with reading them; undefined: it has answered. */
-  readonly looks?: (slot: number, looked: Looked | undefined) => void
+  readonly looks?: Looks
 }
 
 /** Closes a file. */

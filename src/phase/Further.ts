@@ -9,14 +9,14 @@ import { parts } from "./Survey.ts"
 
 export type Looked = Pick<Comparing, "hashed" | "toHash">
 
+/** Is told how far a catcher is with its own version of a file; undefined: it has answered. */
+export type Looks = (slot: number, looked: Looked | undefined) => void
+
 /**
  * Is a catcher further than when it was asked last, with as many bytes as it may have to read?
  * `looks` is told how far it is.
  */
-export const further = (
-  mostBytes: number,
-  looks: (slot: number, looked: Looked) => void = () => {}
-): NonNullable<Question["isFurther"]> => {
+export const further = (mostBytes: number, looks: Looks = () => {}): NonNullable<Question["isFurther"]> => {
   const read = new Map<number, number>()
   return (slot, answer) => {
     if (answer._tag !== "Comparing") return false

@@ -18,11 +18,9 @@ import type { Lane } from "../session/Sender.ts"
 import { Asking, type FileAnswer, Lanes, Members, Paths, Silence, Trials } from "../session/Session.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience, Missing } from "../wire/Message.ts"
-import { further, type Looked } from "./Further.ts"
+import { further, type Looks } from "./Further.ts"
 import type { SatOut } from "./OpenBarrier.ts"
 import * as PageStream from "./PageStream.ts"
-
-type Looks = (slot: number, looked: Looked | undefined) => void
 
 /**
  * The memory of one file's rounds: their number, which only ever grows, and the parity that was
@@ -32,7 +30,7 @@ export class Repairs {
   readonly repair: Planner.Repair
   /** False for a catcher that sits the file out, in whichever phase it said so. */
   readonly wants: (slot: number) => boolean
-  /** Is told how far a catcher is that copies what it holds, and when it has answered. */
+  /** Of a catcher that copies what it holds. [Y-18] */
   readonly looks: Looks
   private readonly layout: Layout.Layout
   private lastRound = 0

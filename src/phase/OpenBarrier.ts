@@ -13,7 +13,7 @@ import { bundled, type CarriedFile } from "../tree/Plan.ts"
 import type { SitOutReason } from "../protocol/Words.ts"
 import type { Audience } from "../wire/Message.ts"
 import type { Content } from "./PageStream.ts"
-import { further, type Looked } from "./Further.ts"
+import { further, type Looks } from "./Further.ts"
 
 /** Why a catcher takes no part in a file, by slot. */
 export type SatOut = ReadonlyMap<number, SitOutReason>
@@ -43,7 +43,7 @@ export interface Coming extends Pick<Content, "token"> {
   /**
    * Is told how far a catcher is with its older version [Y-13]; undefined: it has answered.
    */
-  readonly looks?: (slot: number, looked: Looked | undefined) => void
+  readonly looks?: Looks
 }
 
 /** Opens a file for that content. */

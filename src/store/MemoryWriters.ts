@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { hasBlocks } from "../delta/Blocks.ts"
-import { type Old, reuse, type Reusing } from "../delta/Reuse.ts"
+import { knownBy, type Old, reuse, type Reusing } from "../delta/Reuse.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Entry } from "../tree/Entry.ts"
 import { display } from "../tree/Names.ts"
@@ -98,8 +98,7 @@ const knownOf = (site: MemorySite, index: number, content: Content): Pick<Old, "
     const carried = carriedOf(content.bytes, site.inventory.file(index))
     return carried && site.blocksOf(index, carried)
   }
-  const blocks = now()
-  return blocks === undefined ? {} : { known: { blocks, isStill: Effect.sync(() => now() !== undefined) } }
+  return knownBy(now)
 }
 
 /** What a disk writes in place is made anew here, and read once more all the same. [F-11] */

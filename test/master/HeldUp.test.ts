@@ -4,7 +4,7 @@ import { HeldUp } from "../../src/master/HeldUp.ts"
 
 const all = [0, 1, 2, 3, 4]
 const bytes = [9, 9, 1, 3, 9]
-const of = (heldUp: HeldUp, audience = all) => [...heldUp.by(audience, (slot) => bytes[slot])]
+const of = (heldUp: HeldUp, audience = all) => [...heldUp.leaveOut(audience, (slot) => bytes[slot])]
 
 describe("a catcher for which the others wait", () => {
   it("is behind once they have waited for half of the time, and not for little", () => {

@@ -36,14 +36,14 @@ const session = Effect.fnUntraced(function* (
   link: Omit<Simulated.Options, "seed"> = {},
   timeoutMillis = 2000
 ) {
-  const times = { waitMillis: 10_000, timeoutMillis, pageBytes: 1432 }
+  const own = { ...times, timeoutMillis }
   const tree = Array.from({ length: files }, (_, i) => Simulation.file(`f${i}`, 530_000, i))
   const network = yield* Simulated.make({ ...link, seed: 1 })
   const notes: Array<string> = []
   const toMaster = Progress.layerTo((event) => {
     if (event._tag === "Note") notes.push(event.message)
   })
-  const master = Master.run({ ...times, catchers: all.length }).pipe(
+  const master = Master.run({ ...own, catchers: all.length }).pipe(
     Effect.provide(MasterProtection.insecure),
     Effect.provide([network.layerMaster, Memory.sourceLayer(tree), toMaster])
   )
@@ -53,7 +53,7 @@ const session = Effect.fnUntraced(function* (
     const progress = Progress.layerTo((event) => {
       if (event._tag === "Tick" && event.files < tree.length) seconds[index] = event.seconds
     })
-    return Catcher.run({ ...times, id: `c${index}` }).pipe(
+    return Catcher.run({ ...own, id: `c${index}` }).pipe(
       Effect.provide(CatcherProtection.insecure),
       Effect.provide([network.layerCatcher(`c${index}`), Memory.layer(memory), progress]),
       Effect.map(() => Simulation.differences(tree, memory))

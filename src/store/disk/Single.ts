@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { hasBlocks } from "../../delta/Blocks.ts"
-import { type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
+import { knownBy, type Old, reuse, type Reusing } from "../../delta/Reuse.ts"
 import * as Status from "../../system/Status.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Entry } from "../../tree/Entry.ts"
@@ -144,11 +144,9 @@ const standing = ({ contents, destination, inventory, similar }: Site, member: M
   const descriptor = Descriptor.make(Confinement.openToLook({ directory, name: similar.get(index) ?? name }))
   const { close, fd } = descriptor
   const now = () => contents?.blocksOf(index, entry, Status.ofStats(fs.fstatSync(fd, { bigint: true })))
-  const blocks = now()
-  const isStill = Effect.sync(() => now() !== undefined)
   const stats = fs.fstatSync(fd)
   const old = oldOf(descriptor, stats.isFile() ? stats.size : 0, member)
-  return { ...old, fd, close, ...(blocks && { known: { blocks, isStill } }) }
+  return { ...old, fd, close, ...knownBy(now) }
 }
 
 /** `reuses`: what was kept of it is taken up. */
