@@ -122,6 +122,8 @@ export class Attendance {
   /** Since when there was always something to work on, and when it was listened last. */
   private busySinceMillis: number
   private listenedMillis: number
+  /** When the store was done with a step last. */
+  private steppedMillis = -Infinity
 
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
@@ -234,9 +236,16 @@ export class Attendance {
   busyMillis(nowMillis: number): number {
     return this.workingMillis === undefined ? 0 : nowMillis - this.busySinceMillis
   }
-  /** For how long it has worked on what came last. */
+  /** The store is done with a step of what is worked on. */
+  steps(nowMillis: number): void {
+    this.steppedMillis = nowMillis
+  }
+  /**
+   * For how long it has worked on one step. What came last may be all that the receive buffer
+   * holds, and takes a slow store many steps.
+   */
   stuckMillis(nowMillis: number): number {
-    return nowMillis - (this.workingMillis ?? nowMillis)
+    return nowMillis - Math.max(this.workingMillis ?? nowMillis, this.steppedMillis)
   }
   seconds(nowMillis: number): number {
     return seconds(nowMillis - (this.startedMillis ?? nowMillis))

@@ -277,7 +277,7 @@ class Visitor {
       const attendance = new Attendance(now(), wakefulness)
       this.attendance = attendance
       attendance.joins(membership)
-      const files = yield* filesOf(membership, attendance, options, this.services.hooks)
+      const files = yield* filesOf(membership, attendance, options, this.services)
       yield* Effect.forkScoped(Tick.ticking(attendance, now))
       yield* Effect.forkScoped(SignOfLife.giving(attendance, membership, this.services.exchange, files.comparing, now))
       const received = PageReceiver.events(replayed.inbox, membership, attendance.received)
@@ -475,7 +475,7 @@ const filesOf = Effect.fnUntraced(function* (
   membership: Announce.Membership,
   attendance: Attendance,
   { assemblingBlocks, id }: Options,
-  hooks: SessionHooks
+  { hooks, now }: Services
 ) {
   const answering = yield* answeringOf(membership, attendance)
   const pool = new BlockPool(membership.blockPages * membership.pageBytes, assemblingBlocks)
@@ -508,6 +508,7 @@ const filesOf = Effect.fnUntraced(function* (
     open: (layout) => (file === 0 ? manifest.open(layout) : tree.open(file, layout)),
     recognise: (layout, root) => (file === 0 ? Effect.undefined : tree.recognise(file, layout, root)),
     verified: file === 0 ? manifest.prepare : manifest.takeList(file),
+    steps: () => attendance.steps(now()),
     reads: (reading) => attendance.reads(file, reading),
     answer: (question) => answering(file, question),
     causeOf: (error) => ruin.causeOf(error)

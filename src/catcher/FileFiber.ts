@@ -41,6 +41,8 @@ export interface Options {
   ) => Effect.Effect<Commit | undefined, never, Scope.Scope>
   /** Once every hash agrees, before Complete is answered (the manifest is put to use here). */
   readonly verified: Effect.Effect<void, StoreError>
+  /** Is told of each step of the store, when it is done. */
+  readonly steps?: () => void
   /** Is told how far the file is read before its commit [F-11]; undefined: it is over. */
   readonly reads?: (read: Read | undefined) => void
   /** Tells the master. */
@@ -126,9 +128,19 @@ interface Letter {
 /** Gives content that is there already its metadata. Failures are of single entries. */
 export type Commit = Effect.Effect<ReadonlyArray<Failure>, StoreError>
 
+/** The writer, which tells of each piece that is written or read. */
+const stepping = (writer: FileWriter, steps: Options["steps"] = () => {}): FileWriter => {
+  const step = Effect.sync(steps)
+  return {
+    ...writer,
+    write: (offset, bytes) => Effect.andThen(writer.write(offset, bytes), step),
+    read: (offset, into) => Effect.andThen(writer.read(offset, into), step)
+  }
+}
+
 /** The writer, with an assembly that knows the pages which the file has already. */
-const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, { open, pages, pool }: Options) {
-  const writer = yield* open(layout)
+const openWriter = Effect.fnUntraced(function* ({ layout, opening }: OpenStore, { open, pages, pool, steps }: Options) {
+  const writer = stepping(yield* open(layout), steps)
   const assembly = new Assembly(layout, writer, pool, cipherOf(pages, opening))
   const held = Layout.wholePages(layout, writer.held ?? [])
   if (held.length > 0) yield* assembly.hold(held)
