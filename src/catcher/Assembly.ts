@@ -101,6 +101,8 @@ export class Assembly {
   private readonly check: Check
   /** Pages held of each block. */
   private readonly counts: Uint16Array
+  /** Of all blocks. */
+  private held = 0
   /**
    * With a signature, one byte a block: 1 where a page has come. Of others whose pages are held in
    * part none is assembled in memory, as all of it has to be hashed.
@@ -115,6 +117,11 @@ export class Assembly {
   /** Bytes of the content. */
   get size(): number {
     return this.layout.size
+  }
+
+  /** Bytes of it that are here: not of pages that a `put` has still to come to. */
+  get heldBytes(): number {
+    return Math.min(this.size, this.held * this.layout.pageBytes)
   }
 
   /** `cipher`: of the content's opening; none where content comes as it is. */
@@ -144,7 +151,7 @@ export class Assembly {
       const [from, to] = Layout.blocksOf(layout, first, end - first)
       for (let block = from; block < to; block++) {
         const [start, count] = Layout.blockSpan(layout, block)
-        this.counts[block] += Math.min(start + count, end) - Math.max(start, first)
+        this.count(block, Math.min(start + count, end) - Math.max(start, first))
         if (this.isWhole(block) && !this.check.isProven(block)) whole.push(block)
       }
     }
@@ -156,7 +163,12 @@ export class Assembly {
   /** These pages, which were held, are not what they were taken for: they are to be put. */
   lose(pages: Runs): void {
     for (const [first, count] of pairsOf(pages))
-      for (let page = first; page < first + count; page++) this.counts[Layout.blockOf(this.layout, page)]--
+      for (let page = first; page < first + count; page++) this.count(Layout.blockOf(this.layout, page), -1)
+  }
+
+  private count(block: number, pages: number): void {
+    this.counts[block] += pages
+    this.held += pages
   }
 
   /** Takes pages that are new; `fresh` are their positions in the batch. */
@@ -191,7 +203,8 @@ export class Assembly {
       return undefined
     }
     const block = Math.floor(page / blockPages)
-    const first = ++this.counts[block] === 1 || this.begun?.[block] === 0
+    this.count(block, 1)
+    const first = this.counts[block] === 1 || this.begun?.[block] === 0
     if (this.begun !== undefined) this.begun[block] = 1
     this.check.doubt(page, page + 1)
     if (this.latest?.block === block) return this.putAssembling(this.latest, page, payload)
@@ -334,7 +347,7 @@ export class Assembly {
       const [first, pages] = Layout.blockSpan(this.layout, block)
       const isNew = this.counts[block] === 0
       const isPartial = this.isPartial(block)
-      this.counts[block] = pages
+      this.count(block, pages - this.counts[block])
       const lost = pairsOf(missing)
       for (const [from, count] of lost) this.check.doubt(from, from + count)
       const decode = (bytes: Uint8Array) => {
@@ -426,7 +439,7 @@ export class Assembly {
     if (hasTrailer && !agrees(this.trailer.whole(), root)) return { blocks: [], trailer: true }
     const blocks = this.wrong()
     for (const block of blocks)
-      for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.counts[block]--
+      for (const _ of Spoiled.firstPages(this.layout, { blocks: [block], trailer: false })) this.count(block, -1)
     return { blocks, trailer: false }
   }
 
@@ -463,7 +476,7 @@ export class Assembly {
     const [start] = Layout.blockSpan(this.layout, block)
     const forget = (bytes: Uint8Array) => {
       const others = this.othersOf(first, digests, held, bytes.subarray((first - start) * pageBytes))
-      this.counts[block] -= others.length
+      this.count(block, -others.length)
       for (const page of others) this.assembling.get(block)?.buffer.held.fill(0, page - start, page - start + 1)
       return others
     }

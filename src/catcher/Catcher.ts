@@ -557,7 +557,7 @@ const heldIn = (attendance: Attendance, files: CatchFiles.CatchFiles): number =>
     const state = attendance.committed.has(file) ? undefined : files.stateOf(file)
     const { size } = attendance.plan[file - 1]
     if (state?._tag === "DataReady") bytes += size
-    if (state?._tag === "GetData") bytes += Math.min(size, state.pages.held * state.layout.pageBytes)
+    if (state?._tag === "GetData") bytes += files.heldBytesOf(file)
   }
   return Math.min(bytes, attendance.total)
 }

@@ -71,6 +71,8 @@ export interface CatchFile {
   readonly fail: (reason: string) => void
   /** As of now. */
   readonly state: () => FileState.State
+  /** Bytes of an open file's content that its store has taken, or has in memory. */
+  readonly heldBytes: () => number
   /**
    * Runs until the file is committed, dropped or sat out, and nothing more is asked. Unfinished
    * content is removed then.
@@ -197,6 +199,10 @@ class Place {
   constructor(options: Options) {
     this.options = options
     this.causeOf = options.causeOf ?? ((error) => Effect.succeed({ reason: reasonOf(error), about: "File" }))
+  }
+
+  heldBytes(): number {
+    return this.opened?.assembly?.heldBytes ?? 0
   }
 
   /** Performs a command. The outcome is the reducer's next event, where there is one. */
@@ -341,6 +347,10 @@ class FileFiber implements CatchFile {
 
   state(): FileState.State {
     return this.current
+  }
+
+  heldBytes(): number {
+    return this.place.heldBytes()
   }
 
   readonly run: Effect.Effect<void, TransportError> = Effect.onExit(

@@ -30,6 +30,8 @@ export interface CatchFiles {
    * Of a file without a fiber the state in which its last one ended; undefined: it never had one.
    */
   readonly stateOf: (file: number) => FileState.State | undefined
+  /** Bytes of an open file's content that its store has taken, or has in memory. */
+  readonly heldBytesOf: (file: number) => number
   /** Fails when a fiber does. */
   readonly join: Effect.Effect<void, TransportError>
 }
@@ -81,6 +83,7 @@ export const make = Effect.fnUntraced(function* (optionsOf: (file: number) => Om
       for (const file of live.values()) yield file.state()
     },
     stateOf: (file) => live.get(file)?.state() ?? past.get(file),
+    heldBytesOf: (file) => live.get(file)?.heldBytes() ?? 0,
     join: FiberMap.join(fibers)
   }
   return files

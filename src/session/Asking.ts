@@ -279,7 +279,7 @@ export class Questions {
       let began = now()
       let pause = silence.firstPause()
       let hasty = Limits.hastyRepeats
-      while (asked.isOpen() && now() - Math.max(began, asked.furtherMillis) < patience) {
+      while (asked.isOpen() && now() - this.furtherMillis(asked, began) < patience) {
         const before = asked.answered.length
         const stalledMillis = yield* this.askOnce(asked, pause)
         const waited = pause
@@ -300,6 +300,14 @@ export class Questions {
       }
       return asked.answered.filter((slot) => members.isPresent(slot))
     })
+  }
+
+  /** When one of those that owe an answer was further last, with it or with what comes before it. */
+  private furtherMillis({ furtherMillis, owing, question }: Asked, began: number): number {
+    const { silence } = this.options
+    // the others wait for it only so long
+    const slots = question.patienceMillis === undefined ? [...owing] : []
+    return Math.max(began, furtherMillis, ...slots.map((slot) => silence.muteSince(slot, began)))
   }
 
   /**

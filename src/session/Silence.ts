@@ -113,6 +113,8 @@ export class SilenceWatch {
   private readonly dropped: Array<number> = []
   private readonly held: Array<number> = []
   private readonly heldMillis: Array<number> = []
+  /** By slot: when it held more than before. */
+  private readonly furtherMillis: Array<number> = []
 
   constructor(options: Options) {
     this.options = options
@@ -148,6 +150,7 @@ export class SilenceWatch {
     this.losses.forget(slot)
     this.unanswered.delete(slot)
     this.stuckTimes.delete(slot)
+    delete this.furtherMillis[slot]
     this.options.pace.setUnheard(slot, false)
   }
 
@@ -234,6 +237,7 @@ export class SilenceWatch {
   /** A catcher's word of itself. */
   said(slot: number, message: Message.FromCatcher): void {
     if ("held" in message) {
+      if (message.held > (this.held[slot] ?? 0)) this.furtherMillis[slot] = this.options.now()
       this.held[slot] = message.held
       this.heldMillis[slot] = this.options.now()
     }
@@ -266,6 +270,15 @@ export class SilenceWatch {
     this.stuckTimes.set(slot, (this.stuckTimes.get(slot) ?? 0) + 1)
     this.wereSilent.add(slot)
     return true
+  }
+
+  /**
+   * [Q-2] Since when a catcher that owes an answer has got no further. It takes the pages first that
+   * came before the question. Whatever it says that it holds, it is not waited for without an end.
+   */
+  muteSince(slot: number, owesSince: number): number {
+    const latest = owesSince + Limits.furtherTimeouts * this.options.timeoutMillis
+    return Math.max(owesSince, Math.min(this.furtherMillis[slot] ?? 0, latest))
   }
 
   /**
@@ -431,7 +444,8 @@ export class SilenceWatch {
     const { members, now, pace, timeoutMillis } = this.options
     const patienceMillis = timeoutMillis * Limits.questionTimeouts
     const isMute = (slot: number, sinceMillis: number) =>
-      members.isPresent(slot) && now() - Math.max(sinceMillis, this.awakeMillis) >= patienceMillis
+      members.isPresent(slot) &&
+      now() - Math.max(this.muteSince(slot, sinceMillis), this.awakeMillis) >= patienceMillis
     const mutes = Polls.owing(pace.window()).filter(([slot, sinceMillis]) => isMute(slot, sinceMillis))
     return Effect.forEach(mutes, ([slot]) => members.lose(slot, mute, Roster.loseMute), { discard: true })
   })
