@@ -113,7 +113,8 @@ export class SilenceWatch {
   private readonly dropped: Array<number> = []
   private readonly held: Array<number> = []
   private readonly heldMillis: Array<number> = []
-  /** By slot: when it held more than before. */
+  /** By slot: the most that it has held since it answered a question, and when it was more than before. */
+  private readonly mostHeld: Array<number> = []
   private readonly furtherMillis: Array<number> = []
 
   constructor(options: Options) {
@@ -150,6 +151,7 @@ export class SilenceWatch {
     this.losses.forget(slot)
     this.unanswered.delete(slot)
     this.stuckTimes.delete(slot)
+    delete this.mostHeld[slot]
     delete this.furtherMillis[slot]
     this.options.pace.setUnheard(slot, false)
   }
@@ -225,6 +227,8 @@ export class SilenceWatch {
 
   /** The catcher has answered a question, if it was stuck. */
   onAnswered(slot: number): void {
+    // what it has dropped since may come again
+    this.mostHeld[slot] = this.held[slot] ?? 0
     if (this.stuck.delete(slot)) this.goesOn()
   }
 
@@ -237,11 +241,17 @@ export class SilenceWatch {
   /** A catcher's word of itself. */
   said(slot: number, message: Message.FromCatcher): void {
     if ("held" in message) {
-      if (message.held > (this.held[slot] ?? 0)) this.furtherMillis[slot] = this.options.now()
       this.held[slot] = message.held
+      this.holds(slot, message.held)
       this.heldMillis[slot] = this.options.now()
     }
     if (message._tag === "PollOk") this.dropped[slot] = message.dropped
+  }
+
+  private holds(slot: number, held: number): void {
+    if (held <= (this.mostHeld[slot] ?? 0)) return
+    this.mostHeld[slot] = held
+    this.furtherMillis[slot] = this.options.now()
   }
 
   // ---- what is made of it ----
