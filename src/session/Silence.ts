@@ -447,17 +447,17 @@ export class SilenceWatch {
   }
 
   /**
-   * [Q-2] A poll among the pages is a question, too: its acker may say all the while that it is
-   * there, and take nothing.
+   * [Q-2] A poll among the pages is a question, too, as long as it is asked again: its acker may say
+   * all the while that it is there, and take nothing.
    */
   private readonly loseMuteAckers = Effect.suspend(() => {
-    const { members, now, pace, timeoutMillis } = this.options
+    const { members, pace, timeoutMillis } = this.options
     const patienceMillis = timeoutMillis * Limits.questionTimeouts
-    const isMute = (slot: number, sinceMillis: number) =>
+    const isMute = ({ askedMillis, sinceMillis, slot }: Polls.Owed) =>
       members.isPresent(slot) &&
-      now() - Math.max(this.muteSince(slot, sinceMillis), this.awakeMillis) >= patienceMillis
-    const mutes = Polls.owing(pace.window()).filter(([slot, sinceMillis]) => isMute(slot, sinceMillis))
-    return Effect.forEach(mutes, ([slot]) => members.lose(slot, mute, Roster.loseMute), { discard: true })
+      askedMillis - Math.max(this.muteSince(slot, sinceMillis), this.awakeMillis) >= patienceMillis
+    const mutes = Polls.unanswered(pace.window()).filter(isMute)
+    return Effect.forEach(mutes, ({ slot }) => members.lose(slot, mute, Roster.loseMute), { discard: true })
   })
 
   /** Those that are away, since when each is. */

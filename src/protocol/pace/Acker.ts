@@ -13,8 +13,9 @@ export interface Acker {
   readonly delivery: DeliveryRate.DeliveryRate
   /** On the master's own machine: what it has taken says nothing of the network. */
   readonly isLocal: boolean
-  /** The poll that asked it last, and since when it owes an answer to a poll; undefined: it owes none. */
+  /** The poll that asked it last, when that went out, and since when it owes an answer to a poll; undefined: it owes none. */
   readonly askedPoll: number
+  readonly askedMillis: number
   readonly owesMillis: number | undefined
   /** How long the others have waited for it, since `countedFromMillis`. [A-8] */
   readonly waitedMillis: number

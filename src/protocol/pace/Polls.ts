@@ -37,7 +37,7 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
   nextPoll: (self.nextPoll + 1) >>> 0,
   ackers: self.ackers.map((acker) =>
     slots.includes(acker.slot)
-      ? { ...acker, askedPoll: self.nextPoll, owesMillis: acker.owesMillis ?? nowMillis }
+      ? { ...acker, askedPoll: self.nextPoll, askedMillis: nowMillis, owesMillis: acker.owesMillis ?? nowMillis }
       : acker
   ),
   asked: [
@@ -56,6 +56,20 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
 /** Ackers that owe an answer to a poll, and since when. */
 export const owing = ({ ackers }: Window): ReadonlyArray<readonly [slot: number, sinceMillis: number]> =>
   ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const]))
+
+/** An acker that owes an answer to a poll. */
+export interface Owed {
+  readonly slot: number
+  readonly sinceMillis: number
+  /** When it was asked last: a poll that is lost is repeated only where something is to be sent after it. */
+  readonly askedMillis: number
+}
+
+/** Ackers that owe an answer, and when each was asked last. */
+export const unanswered = ({ ackers }: Window): ReadonlyArray<Owed> =>
+  ackers.flatMap(({ askedMillis, owesMillis, slot }) =>
+    owesMillis === undefined ? [] : [{ slot, sinceMillis: owesMillis, askedMillis }]
+  )
 
 /** Bytes sent since the last poll. */
 export const sinceLastPoll = (self: Window): number =>

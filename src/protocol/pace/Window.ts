@@ -86,6 +86,7 @@ export const setAckers = (
       delivery: DeliveryRate.make(self.sentBytes, self.sentPages, nowMillis),
       isLocal: isLocal(slot),
       askedPoll: 0,
+      askedMillis: nowMillis,
       owesMillis: undefined,
       waitedMillis: 0,
       countedFromMillis: nowMillis,
