@@ -302,7 +302,7 @@ export class Questions {
     })
   }
 
-  /** When one of those that owe an answer was further last, with it or with what comes before it. */
+  /** When one of those that owe an answer was further last, with it or with what came before. */
   private furtherMillis({ furtherMillis, owing, question }: Asked, began: number): number {
     const { silence } = this.options
     // the others wait for it only so long

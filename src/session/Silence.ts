@@ -113,7 +113,7 @@ export class SilenceWatch {
   private readonly dropped: Array<number> = []
   private readonly held: Array<number> = []
   private readonly heldMillis: Array<number> = []
-  /** By slot: the most that it has held since it answered a question, and when it was more than before. */
+  /** By slot: the most that it held since it answered a question, and when that grew last. */
   private readonly mostHeld: Array<number> = []
   private readonly furtherMillis: Array<number> = []
 
@@ -283,8 +283,9 @@ export class SilenceWatch {
   }
 
   /**
-   * [Q-2] Since when a catcher that owes an answer has got no further. It takes the pages first that
-   * came before the question. Whatever it says that it holds, it is not waited for without an end.
+   * [Q-2] Since when a catcher that owes an answer has got no further. It takes the pages first
+   * that came before the question. Whatever it says that it holds, it is not waited for without an
+   * end.
    */
   muteSince(slot: number, owesSince: number): number {
     const latest = owesSince + Limits.furtherTimeouts * this.options.timeoutMillis
@@ -447,8 +448,8 @@ export class SilenceWatch {
   }
 
   /**
-   * [Q-2] A poll among the pages is a question, too, as long as it is asked again: its acker may say
-   * all the while that it is there, and take nothing.
+   * [Q-2] A poll among the pages is a question, too, as long as it is asked again: its acker may
+   * say all the while that it is there, and take nothing.
    */
   private readonly loseMuteAckers = Effect.suspend(() => {
     const { members, pace, timeoutMillis } = this.options
