@@ -3,11 +3,14 @@
  * come that it has not. [Y-18]
  */
 import * as Effect from "effect/Effect"
+import { within } from "../protocol/Runs.ts"
 import type { Runs } from "../protocol/Words.ts"
-import { copies, isRead, type Later, lengthOf, markFound, type Old, runsOf, stretches, type Write } from "./Reuse.ts"
+import { isRead, type Old, type Write } from "./Old.ts"
+import { markFound, type Postponed as Reused } from "./Reuse.ts"
 import type { Signature } from "./Signature.ts"
+import { copies, runsOf, stretches } from "./Stretches.ts"
 
-interface Copying<E> extends Later {
+interface Copying<E> extends Reused {
   readonly signature: Signature
   readonly write: Write<E>
 }
@@ -26,7 +29,7 @@ export class Postponed<E> {
 
   constructor(copying: Copying<E>) {
     this.copying = copying
-    this.count = copying.blocks.reduce((sum, block) => sum + block, 0)
+    this.count = copying.later.blocks.reduce((sum, block) => sum + block, 0)
   }
 
   /** From now on `told` is told how many bytes have been copied, and hashed where that is needed, of at most how many. */
@@ -36,35 +39,37 @@ export class Postponed<E> {
 
   /** Copies all of it; to be run once. */
   readonly all: Effect.Effect<void, E> = Effect.gen({ self: this }, function* () {
-    const { blocks, old, signature, write } = this.copying
-    const { blockBytes } = signature
-    for (const [from, to, content] of copies(signature, blocks)) {
-      this.isCut = !(yield* isRead(old.read, from * blockBytes, content))
+    const { later, old, signature, write } = this.copying
+    for (const [from, to, content] of copies(signature, later.blocks)) {
+      const start = from * signature.blockBytes
+      this.isCut = !(yield* isRead(old.read, start, content))
       if (this.isCut) return
-      // what lies between two stretches may have come as pages
-      for (const [first, end] of stretches(blocks, from, to)) {
-        const at = (first - from) * blockBytes
-        yield* write(first * blockBytes, content.subarray(at, at + lengthOf(signature, first, end)))
-        this.advance(end - first)
-      }
+      // what lies between two runs may have come as pages
+      for (const [at, length] of later.runs(from, to))
+        yield* write(at, content.subarray(at - start, at - start + length))
+      for (const [first, end] of stretches(later.blocks, from, to)) this.advance(end - first)
       this.next = to
       yield* Effect.yieldNow
     }
   })
 
+  /** Bytes that are written meanwhile are not copied over, unless hashes say that they are the same. */
+  comes(offset: number, length: number): void {
+    this.copying.later.comes(offset, length)
+  }
+
   /** Fills `into` as if all of it had been copied; `read` reads what has been. */
   read<E2>(offset: number, into: Uint8Array, read: Write<E2>): Effect.Effect<void, E2> {
     return Effect.gen({ self: this }, function* () {
-      const { blocks, old, signature } = this.copying
+      const { later, old, signature } = this.copying
       const { blockBytes } = signature
-      const end = Math.min(blocks.length, Math.ceil((offset + into.length) / blockBytes))
-      const pending = [...stretches(blocks, Math.max(this.next, Math.floor(offset / blockBytes)), end)]
+      const end = Math.min(later.blocks.length, Math.ceil((offset + into.length) / blockBytes))
+      const runs = [...later.runs(Math.max(this.next, Math.floor(offset / blockBytes)), end)]
+      const pending = within(runs.flat(), offset, offset + into.length)
       yield* read(offset, into)
-      for (const [from, to] of pending) {
-        const at = Math.max(offset, from * blockBytes)
-        // where it cannot be read the content is wrong, and is found to be
-        yield* isRead(old.read, at, into.subarray(at - offset, to * blockBytes - offset))
-      }
+      // where it cannot be read the content is wrong, and is found to be
+      for (let i = 0; i < pending.length; i += 2)
+        yield* isRead(old.read, pending[i], into.subarray(pending[i] - offset, pending[i] - offset + pending[i + 1]))
     })
   }
 
@@ -75,10 +80,10 @@ export class Postponed<E> {
    */
   wrong(read: Old["read"]): Effect.Effect<Runs> {
     return Effect.gen({ self: this }, function* () {
-      const { blocks, old, signature } = this.copying
+      const { later, old, signature } = this.copying
       if (this.isEnded) return []
       const isSame = !this.isCut && (yield* old.known.isStill)
-      const wrong = isSame ? blocks.map(() => 0) : yield* this.others(read)
+      const wrong = isSame ? later.blocks.map(() => 0) : yield* this.others(read)
       this.isEnded = true
       yield* old.close ?? Effect.void
       return runsOf(signature, wrong)
@@ -88,7 +93,8 @@ export class Postponed<E> {
   /** One byte a block: 1 where what was copied has not its hash. */
   private others(read: Old["read"]): Effect.Effect<Uint8Array> {
     return Effect.gen({ self: this }, function* () {
-      const { blocks, signature } = this.copying
+      const { later, signature } = this.copying
+      const { blocks } = later
       const right = new Uint8Array(blocks.length)
       for (const [from, to, content] of copies(signature, blocks)) {
         const wanted = Array.from({ length: to - from }, (_, i) => i)

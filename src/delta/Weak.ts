@@ -36,6 +36,10 @@ export const outFactorOf = (length: number): number => {
   return power >>> 0
 }
 
+/** The sum of bytes, and of others behind them; `outFactor`: of the length of these. */
+export const join = (sum: number, behind: number, outFactor: number): number =>
+  (Math.imul(sum, outFactor) + behind) >>> 0
+
 /** The sum one place further: `out` leaves, `into` comes. */
 export const roll = (sum: number, out: number, into: number, outFactor: number): number =>
   (Math.imul(sum, factor) + into - Math.imul(out, outFactor)) >>> 0

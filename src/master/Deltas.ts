@@ -3,7 +3,7 @@
  * how much of them has to be sent. [Y-13]
  */
 import * as Blocks from "../delta/Blocks.ts"
-import { bytesOf, type Signature } from "../delta/Signature.ts"
+import { bytesOf, coarseBytesOf, type Signature } from "../delta/Signature.ts"
 import type { Signed } from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { countOf, union } from "../protocol/Runs.ts"
@@ -73,7 +73,7 @@ export class Deltas {
    * for.
    */
   keep(signature: Signature): void {
-    this.hashedBytes += bytesOf(signature.size, signature.blockBytes)
+    this.hashedBytes += bytesOf(signature)
     if (this.hashedBytes <= Limits.signatureBytes) this.hashed.set(signature.entry, signature)
   }
 
@@ -86,12 +86,27 @@ export class Deltas {
     return Lacks.only(this.olds, (entry) => !this.signed.has(entry) && test(entry))
   }
 
-  /** Takes room for it in the lists of the session; false: they have too little left. */
-  takeRoom({ blockBytes, size }: Signature): boolean {
-    const bytes = bytesOf(size, blockBytes)
+  /**
+   * Takes room in the lists of the session for a signature without its sub-blocks; false: they have
+   * too little left.
+   */
+  takeRoom(signature: Signature): boolean {
+    const bytes = coarseBytesOf(signature)
     const fits = bytes <= this.leftBytes
     if (fits) this.leftBytes -= bytes
     return fits
+  }
+
+  /**
+   * [Y-19] Is there room for so many bytes of sub-blocks? They take no more than half of what is
+   * left: other files need it more.
+   */
+  hasRoomForSubs(bytes: number): boolean {
+    return bytes <= this.leftBytes / 2
+  }
+
+  takeRoomForSubs(bytes: number): void {
+    this.leftBytes -= bytes
   }
 
   /** A list has these signatures. */

@@ -27,17 +27,26 @@ export const signRevised = (ledger: Ledger, pageBytes: number, files: ReadonlyAr
 
 /**
  * Of what cannot be read, or has changed since the scan, there is none, nor of what is beyond
- * the limit of the session's lists: it is sent whole.
+ * the limit of the session's lists: it is sent whole. Where they have room for the sub-blocks of
+ * all, they have those. [Y-19]
  */
 const signAll = Effect.fn("Master.sign")(function* (ledger: Ledger, pageBytes: number, entries: Iterable<number>) {
-  const signatures: Array<Signature.Signature> = []
+  const { deltas } = ledger
+  let signatures: Array<Signature.Signature> = []
+  let subs = 0
+  let hasSubs = true
   for (const entry of entries) {
     if (!Blocks.hasBlocks(ledger.entries[entry])) continue
-    const signature = ledger.deltas.kept(entry) ?? (yield* signed(ledger, entry, { pageBytes }))
+    const signature = deltas.kept(entry) ?? (yield* signed(ledger, entry, { pageBytes }))
     if (signature === undefined) continue
-    if (!ledger.deltas.takeRoom(signature)) break
-    signatures.push(signature)
+    if (!deltas.takeRoom(signature)) break
+    subs += Signature.bytesOf(signature) - Signature.coarseBytesOf(signature)
+    signatures.push(hasSubs ? signature : Signature.coarse(signature))
+    if (!hasSubs || deltas.hasRoomForSubs(subs)) continue
+    hasSubs = false
+    signatures = signatures.map(Signature.coarse)
   }
+  if (hasSubs) deltas.takeRoomForSubs(subs)
   return signatures
 })
 
@@ -47,10 +56,12 @@ export const signed = Effect.fnUntraced(
     const file = ledger.entries[entry]
     if (file?._tag !== "File") return undefined
     const bytes = carriedBytes(file)
-    const signature = Signature.make(entry, bytes, Blocks.bytesOf(bytes, pageBytes))
+    const blockBytes = Blocks.bytesOf(bytes, pageBytes)
+    const subBytes = Signature.subBytesOf(blockBytes, pageBytes)
+    const signature = Signature.make(entry, { size: bytes, blockBytes, subBytes })
     const { sumOf, window } = Wasm.summer(Blocks.turnBytesOf(signature.blockBytes))
     const take = (block: number, at: number, length: number) => {
-      signature.weak[block] = sumOf(at, length)
+      Signature.sum(signature, block, (from, length) => sumOf(at + from, length))
       Blocks.put(signature, block, window.subarray(at, at + length))
     }
     const { hasGrown, isUntouched, read } = yield* (yield* Source).open(entry)

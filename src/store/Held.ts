@@ -27,7 +27,11 @@ export const holding = Effect.fnUntraced(function* (
   return {
     ...proven,
     read: (offset, into) => postponing.read(offset, into, read),
-    write: (offset, bytes) => Effect.suspend(() => (hasFailed() ? Fiber.join(copying) : write(offset, bytes))),
+    write: (offset, bytes) =>
+      Effect.suspend(() => {
+        postponing.comes(offset, bytes.length)
+        return hasFailed() ? Fiber.join(copying) : write(offset, bytes)
+      }),
     settle: (told) =>
       Effect.suspend(() => {
         postponing.tells(told)

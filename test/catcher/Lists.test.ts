@@ -28,7 +28,7 @@ it.effect("lists of signatures have a limit in all [Y-13]", () =>
     const options = { id: "c1" } as Parameters<typeof ManifestFile.make>[2]
     const manifest = yield* ManifestFile.make(attendance, yield* Ruin.make(attendance), options)
     // with blocks of a byte, so that one takes half of the room
-    const list = Signature.encode([Signature.make(0, bytes, 1)])
+    const list = Signature.encode([Signature.make(0, { size: bytes, blockBytes: 1, subBytes: 1 })])
     assert.isAbove(2 * list.length, Limits.signatureBytes)
     const take = Effect.fnUntraced(function* (file: number) {
       attendance.expect({ _tag: "Open", file, kind: "Signatures", size: list.length } as Open)
@@ -58,7 +58,7 @@ it.effect("a file is opened by the signature that was told of it, in its blocks,
     })
     const store = yield* Store
     assert.deepStrictEqual(yield* store.prepare(attendance.entries), [])
-    const signature = Signature.make(0, size, 1432)
+    const signature = Signature.make(0, { size, blockBytes: 1432, subBytes: 1432 })
     const hash = Blocks.hashOf(signature)
     const open = (signed: Layout.Signed | undefined) =>
       Effect.match(files.open(1, Layout.make({ size, pageBytes: 1432, signed })), {

@@ -8,11 +8,11 @@ export const random = (length: number, seed: number): Uint8Array => {
   return Uint8Array.from({ length }, () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 16)
 }
 
-export const signatureOf = (content: Uint8Array, blockBytes: number): Signature.Signature => {
-  const { weak } = Signature.make(0, content.length, blockBytes)
-  weak.forEach((_, block) => {
-    const at = block * blockBytes
-    weak[block] = Weak.sumOf(content, at, Math.min(blockBytes, content.length - at))
-  })
-  return { ...Blocks.ofContent(content, blockBytes), entry: 0, weak }
+/** In sub-blocks of so many bytes; without it a block has none. */
+export const signatureOf = (content: Uint8Array, blockBytes: number, subBytes = blockBytes): Signature.Signature => {
+  const { sums } = Signature.make(0, { size: content.length, blockBytes, subBytes })
+  const signature = { ...Blocks.ofContent(content, blockBytes), ...{ entry: 0, subBytes, sums } }
+  for (let block = 0; block < Blocks.countOf(signature); block++)
+    Signature.sum(signature, block, (at, length) => Weak.sumOf(content, block * blockBytes + at, length))
+  return signature
 }

@@ -170,7 +170,7 @@ describe("a file of which catchers have older versions", () => {
   it("is checked by its signature where all hold that, and its blocks begin with pages [Y-17]", () => {
     const ledger = new Ledger(tree, plan(tree))
     const [single] = ledger.plan
-    const signature = Signature.make(single.members[0].entry, single.size, 3000)
+    const signature = Signature.make(single.members[0].entry, { size: single.size, blockBytes: 3000, subBytes: 1000 })
     const { file } = ledger.addSignatures([signature])
     const of = (slots: ReadonlyArray<number>, pageBytes = 1000) =>
       ledger.deltas.checkedBy(single, pageBytes, (list) => slots.every((slot) => ledger.holds(slot, list)))
@@ -195,7 +195,7 @@ describe("a file of which catchers have older versions", () => {
     const [single] = ledger.plan
     const whole = ledger.needed(1000)
     const { entry } = single.members[0]
-    ledger.deltas.sign(9, [[entry, Signature.make(entry, single.size, 1000)]])
+    ledger.deltas.sign(9, [[entry, Signature.make(entry, { size: single.size, blockBytes: 1000, subBytes: 1000 })]])
     ledger.deltas.select(ledger.plan)
     // an interrupted session has sent little of it, and not all
     assert.strictEqual(ledger.needed(1000), whole)

@@ -13,7 +13,7 @@ import type { Entry } from "../../src/tree/Entry.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import { Volume } from "../../src/store/Volume.ts"
 import { dir, directory, disk, file, none, single, veto, ways } from "./Sandbox.ts"
-import { blockBytesOf, reusing } from "./reusing.ts"
+import { pageBytes, reusing } from "./reusing.ts"
 
 const size = 1_100_000
 const content = Tree.bytes(size, 1)
@@ -51,11 +51,11 @@ const contract = (name: string, make: Make) =>
       const writer = yield* store.open(single(tree), reusing(2, content))
       const bytes = countOf(writer.held ?? [])
       assert.strictEqual(Compare.isOld(changes[2]), bytes > 0)
-      yield* writer.write(0, content.subarray(0, blockBytesOf(size)))
+      yield* writer.write(0, content.subarray(0, pageBytes))
       if (bytes > 0) assert.deepStrictEqual(yield* writer.commit(none), [])
       return { ...subject, bytes }
     })
-    const most = size - blockBytesOf(size)
+    const most = size - pageBytes
 
     it.effect("what its most similar name has is held, and what is to be deleted is deleted afterwards", () =>
       Effect.gen(function* () {

@@ -2,7 +2,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Old } from "../../delta/Reuse.ts"
+import type { Old } from "../../delta/Old.ts"
 import * as Descriptor from "../../system/Descriptor.ts"
 import { Carried } from "../../tree/Holes.ts"
 import type { Member } from "../../tree/Members.ts"

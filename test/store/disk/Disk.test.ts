@@ -172,7 +172,7 @@ describe.runIf(canMount)("a file system of its own (needs root)", () => {
       assert.deepStrictEqual(names(mount), both)
       // what an earlier session has kept stays
       execFileSync("mount", ["-o", "remount,size=50m", mount])
-      const signature = Signature.make(0, size, 16_384)
+      const signature = Signature.make(0, { size, blockBytes: 16_384, subBytes: 16_384 })
       yield* Effect.scoped(store.open(single(entries, 0), { signature }))
       assert.deepStrictEqual(names(mount), both)
     })

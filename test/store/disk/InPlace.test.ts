@@ -30,7 +30,7 @@ import {
   veto,
   ways
 } from "../Sandbox.ts"
-import { blockBytesOf, reusing } from "../reusing.ts"
+import { blockBytesOf, pageBytes, reusing } from "../reusing.ts"
 
 const size = 1_100_000
 const content = Tree.bytes(size, 1)
@@ -224,7 +224,7 @@ describe.each(ways)("$name", (way) => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const writer = yield* store.open(single(tree), reusing(0, carried))
-          const own = blockBytesOf(carriedBytes)
+          const own = pageBytes
           // without koffi nobody says where data is, and nothing of it stays
           assert.deepStrictEqual(writer.held, way.koffi ? [own, carriedBytes - own] : [])
           yield* writer.write(0, carried.subarray(0, way.koffi ? own : carriedBytes))

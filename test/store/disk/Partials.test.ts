@@ -12,7 +12,6 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as Blocks from "../../../src/delta/Blocks.ts"
 import * as Signature from "../../../src/delta/Signature.ts"
-import { sumOf } from "../../../src/delta/Weak.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import * as Policy from "../../../src/tree/Policy.ts"
 import * as Stale from "../../../src/store/disk/Stale.ts"
@@ -20,6 +19,7 @@ import { Libc } from "../../../src/system/Libc.ts"
 import * as Compare from "../../../src/tree/Compare.ts"
 import type { Store } from "../../../src/store/Store.ts"
 import type { Entry } from "../../../src/tree/Entry.ts"
+import { signatureOf as signedAs } from "../../delta/contents.ts"
 import {
   asNobody,
   bundle,
@@ -49,14 +49,14 @@ const content = random(size, 1)
 /** So much arrives before the session ends. */
 const arrives = Limits.partialBytes + 1_000_000
 
-const signatureOf = (content: Uint8Array): Signature.Signature => {
-  const blocks = Blocks.ofContent(content, Blocks.bytesOf(content.length, 1400))
-  const weak = Uint32Array.from({ length: Blocks.countOf(blocks) }, (_, i) =>
-    sumOf(content, i * blocks.blockBytes, Blocks.lengthOf(blocks, i))
-  )
-  return { ...blocks, weak, entry: 1 }
-}
+const pageBytes = 1400
+const signatureOf = (content: Uint8Array): Signature.Signature => ({
+  ...signedAs(content, Blocks.bytesOf(content.length, pageBytes), pageBytes),
+  entry: 1
+})
 const { blockBytes } = signatureOf(content)
+/** Bytes of whole pages, each of which is a sub-block. [Y-19] */
+const wholePages = (bytes: number): number => Math.floor(bytes / pageBytes) * pageBytes
 
 const surveyed = (store: Store["Service"], tree: ReadonlyArray<Entry>) =>
   Effect.gen(function* () {
@@ -95,7 +95,7 @@ describe.each(ways)("$name", (way) => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
-          assert.deepStrictEqual(writer.held, [0, Math.floor(arrives / blockBytes) * blockBytes])
+          assert.deepStrictEqual(writer.held, [0, wholePages(arrives)])
           // it needs no room twice
           assert.deepStrictEqual(names(at).length, 1)
           assert.notInclude(names(at), kept)
@@ -123,11 +123,11 @@ describe.each(ways)("$name", (way) => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const writer = yield* store.open(single(entries), { signature: signatureOf(changed) })
-          const whole = Math.floor(arrives / blockBytes)
-          assert.deepStrictEqual(writer.held, [0, 3 * blockBytes, 4 * blockBytes, (whole - 4) * blockBytes])
+          const whole = wholePages(arrives)
+          assert.deepStrictEqual(writer.held, [0, 3 * blockBytes, 4 * blockBytes, whole - 4 * blockBytes])
           yield* writer.write(3 * blockBytes + 1, changed.subarray(3 * blockBytes + 1, 4 * blockBytes))
           yield* writer.write(3 * blockBytes, changed.subarray(3 * blockBytes, 3 * blockBytes + 1))
-          yield* writer.write(whole * blockBytes, changed.subarray(whole * blockBytes))
+          yield* writer.write(whole, changed.subarray(whole))
           yield* writer.commit(() => false)
         })
       )
@@ -151,7 +151,7 @@ describe.each(ways)("$name", (way) => {
         Effect.gen(function* () {
           const writer = yield* store.open(single(holed), { signature: signatureOf(content) })
           // without koffi nobody says where data is, and it is not used
-          const from = way.koffi ? Math.floor(arrives / blockBytes) * blockBytes : 0
+          const from = way.koffi ? wholePages(arrives) : 0
           assert.deepStrictEqual(writer.held, from === 0 ? [] : [0, from])
           yield* writer.write(from, content.subarray(from))
           assert.deepStrictEqual(yield* writer.commit(() => false), [])
@@ -173,7 +173,7 @@ describe.each(ways)("$name", (way) => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
-          const whole = Math.floor((size - 5) / blockBytes) * blockBytes
+          const whole = wholePages(size - 5)
           assert.deepStrictEqual(writer.held, [0, whole])
           yield* writer.write(whole, content.subarray(whole))
           yield* writer.commit(() => false)
@@ -234,7 +234,7 @@ describe.each(ways)("$name", (way) => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const writer = yield* store.open(single(entries), { signature: signatureOf(content) })
-            assert.deepStrictEqual(writer.held, [0, Math.floor(arrives / blockBytes) * blockBytes])
+            assert.deepStrictEqual(writer.held, [0, wholePages(arrives)])
             yield* writer.write(writer.held![1], content.subarray(writer.held![1]))
             assert.deepStrictEqual(yield* writer.commit(() => false), [])
           })
