@@ -47,14 +47,14 @@ export const reuse = Effect.fn("Reuse.reuse")(function* <E>(
   write: Write<E>
 ) {
   const found = new Uint8Array(Blocks.countOf(signature))
-  const totals = versions.map(({ size }) => 2 * Math.min(signature.size, size) + size)
+  const totals = versions.map(({ size }) => (1 + SubBlocks.mostShifts) * Math.min(signature.size, size) + size)
   const total = totals.reduce((sum, bytes) => sum + bytes, signature.size)
   let done = 0
   // where a step of the disk takes long, those of one turn may take longer than a master waits
   const counting =
     <E>(transfer: Old["read"] | Write<E>) =>
     (at: number, bytes: Uint8Array) =>
-      Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), Math.max(done, total))))
+      Effect.tap(transfer(at, bytes), () => Effect.sync(() => told((done += bytes.length), total)))
   const olds = versions.map((version): Old => ({
     ...{ ...version, read: counting(version.read) },
     ...(version.elsewhere && { elsewhere: counting(version.elsewhere) })

@@ -23,6 +23,8 @@ export interface Signature extends Blocks.Blocks {
 type Shape = Pick<Signature, "blockBytes" | "size" | "subBytes">
 
 const headBytes = 20
+/** A block has fewer bytes in a file of any size; with more a hostile master would take the memory of catchers. */
+const mostBlockBytes = 64 * 1024 * 1024
 /** A block has about so many sub-blocks, or one for each page where it has fewer pages. */
 const mostSubs = 12
 
@@ -147,7 +149,7 @@ export const decode = (
     const { entry, ...shape } = headAt(view, at)
     const { blockBytes, size, subBytes } = shape
     const file = entries[entry]
-    const isShape = subBytes > 0 && subBytes <= blockBytes
+    const isShape = subBytes > 0 && subBytes <= blockBytes && blockBytes <= mostBlockBytes
     if (file?._tag !== "File" || carriedBytes(file) !== size || !isShape)
       return Result.fail(`a signature of entry ${entry} with ${size} bytes in blocks of ${blockBytes} (${subBytes})`)
     if (at + bytesOf(shape) > bytes.length) return Result.fail(`signatures that end after ${bytes.length} bytes`)

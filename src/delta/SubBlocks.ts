@@ -60,8 +60,8 @@ export const take = Effect.fn("SubBlocks.take")(function* <E>(taking: Taking<E>)
   if (signature.subBytes >= signature.blockBytes || gaps.length === 0) return runs
   const { memory, most } = turnOf(signature)
   const longest = gaps.reduce((longest, [from, to]) => Math.max(longest, to - from), 0)
-  const summer = Wasm.summer(Math.min(longest, most) * signature.blockBytes)
-  const states = new Uint8Array(most * Signature.subsOf(signature))
+  const summer = Wasm.summer(Math.min(longest * signature.blockBytes, memory.length))
+  const states = new Uint8Array(Math.min(most * Signature.subsOf(signature), signature.sums.length))
   let turn = 0
   let vain = 0
   for (const [first, end] of gaps) {
@@ -85,6 +85,9 @@ export const take = Effect.fn("SubBlocks.take")(function* <E>(taking: Taking<E>)
   return runs
 })
 
+/** A gap is read so often at most. */
+export const mostShifts = 3
+
 /** By how many bytes blocks may have moved: like that before them, like that behind them, or not at all. */
 const distinct = (before = 0, behind = 0): ReadonlyArray<number> =>
   before === 0 && behind === 0 ? [0] : [...new Set([before, behind, 0])]
@@ -104,6 +107,12 @@ const each = (
   }
 }
 
+const lacks = (signature: Signature.Signature, stretch: Stretch): boolean => {
+  let isLacking = false
+  each(signature, stretch, (own) => (isLacking ||= stretch.states[own] === lacked))
+  return isLacking
+}
+
 /** Takes what an older version has of a stretch that has moved there by so many bytes. Was it anything? */
 const takeAt = Effect.fnUntraced(function* (
   { postponed, signature }: Pick<Taking<never>, "postponed" | "signature">,
@@ -114,6 +123,7 @@ const takeAt = Effect.fnUntraced(function* (
 ) {
   const { elsewhere, isOwn = false, read, size } = old
   const { content, from, states } = stretch
+  if (!lacks(signature, stretch)) return false
   const start = from * signature.blockBytes
   // of the window those bytes are read that the older version has
   const [first, end] = [Math.max(0, -(start + shift)), Math.min(content.length, size - start - shift)]

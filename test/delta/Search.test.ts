@@ -353,6 +353,9 @@ describe("signatures as bytes [Y-13]", () => {
     ["more", Buffer.concat([encoded, Uint8Array.of(0)])],
     ["of another size", Uint8Array.from(encoded, (byte, at) => (at === 12 ? byte ^ 1 : byte))],
     ["of no file", Uint8Array.from(encoded, (byte, at) => (at === 0 ? 9 : byte))],
+    ["of blocks that take the memory", Uint8Array.from(encoded, (byte, at) => (at === 7 ? 0x7f : byte))],
+    ["of sub-blocks of no bytes", Uint8Array.from(encoded, (byte, at) => (at >= 8 && at < 12 ? 0 : byte))],
+    ["of sub-blocks larger than blocks", Uint8Array.from(encoded, (byte, at) => (at === 10 ? 1 : byte))],
     ["of blocks of no bytes", Uint8Array.from(encoded, (byte, at) => (at >= 4 && at < 8 ? 0 : byte))]
   ])("are refused: %s", (_, bytes) => assert.strictEqual(Signature.decode(bytes, entries)._tag, "Failure"))
   it.each([

@@ -115,6 +115,24 @@ describe("of a block that an older version has in part [Y-19]", () => {
       assert.isAbove(reads, 1)
     })
   )
+  it.effect(
+    "no more is told to be read than may have to be, where blocks before and behind have moved by other ways",
+    () =>
+      Effect.gen(function* () {
+        // of each four blocks three are others, and bytes are inserted behind them
+        const parts = Array.from({ length: 200 }, (_, i) => random(4000, i))
+        const made = Buffer.concat(parts)
+        const old = Buffer.concat(parts.flatMap((part) => [withOther(part, 1500, 2500, 3500), Uint8Array.of(1, 2, 3)]))
+        const told: Array<readonly [done: number, total: number]> = []
+        yield* reuse(
+          { signature: signatureOf(made, blockBytes, subBytes), told: (...one) => void told.push(one) },
+          [versionOf(old)],
+          () => Effect.void
+        )
+        assert.isAbove(told.length, 200)
+        for (const [done, total] of told) assert.isAtMost(done, total)
+      })
+  )
   it.effect("a signature without sub-blocks has blocks alone", () =>
     Effect.gen(function* () {
       const { held } = yield* taken(Signature.coarse(signature), [versionOf(withOther(content, 4321))])
