@@ -3,6 +3,7 @@
  * block before it or behind it. A weak sum is all that says that they are right: the hash of the block decides, once what it lacks
  * has come. [Y-19]
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { push } from "../protocol/Runs.ts"
 import * as Blocks from "./Blocks.ts"
@@ -62,6 +63,8 @@ export const take = Effect.fn("SubBlocks.take")(function* <E>(taking: Taking<E>)
   const longest = gaps.reduce((longest, [from, to]) => Math.max(longest, to - from), 0)
   const summer = Wasm.summer(Math.min(longest * signature.blockBytes, memory.length))
   const states = new Uint8Array(Math.min(most * Signature.subsOf(signature), signature.sums.length))
+  const began = yield* Clock.currentTimeMillis
+  let looked = 0
   let turn = 0
   let vain = 0
   for (const [first, end] of gaps) {
@@ -75,7 +78,10 @@ export const take = Effect.fn("SubBlocks.take")(function* <E>(taking: Taking<E>)
           vain = hasTaken ? 0 : vain + content.length
         }
       yield* settle(taking, stretch, runs)
-      if (vain > vainBytes) return runs
+      looked += content.length
+      const millis = (yield* Clock.currentTimeMillis) - began
+      const isSlow = millis > leastMillis && looked < millis * leastBytesPerMilli
+      if (isSlow || vain > vainBytes) return runs
       turn += content.length
       if (turn < turnBytes) continue
       turn = 0
@@ -84,6 +90,13 @@ export const take = Effect.fn("SubBlocks.take")(function* <E>(taking: Taking<E>)
   }
   return runs
 })
+
+/**
+ * The look ends where after so long it has read less than so much in each millisecond: a disk that has to seek for each gap. Then whole
+ * blocks come sooner from the master.
+ */
+const leastMillis = 1000
+const leastBytesPerMilli = 16 * 1024
 
 /** A gap is read so often at most. */
 export const mostShifts = 3

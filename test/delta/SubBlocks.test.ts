@@ -1,6 +1,8 @@
 /** What is taken of blocks that an older version has in part. [Y-19] */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
 import type { Old } from "../../src/delta/Old.ts"
 import { reuse } from "../../src/delta/Reuse.ts"
 import * as Signature from "../../src/delta/Signature.ts"
@@ -132,6 +134,25 @@ describe("of a block that an older version has in part [Y-19]", () => {
         assert.isAbove(told.length, 200)
         for (const [done, total] of told) assert.isAtMost(done, total)
       })
+  )
+  it.effect("each read takes long: the look ends after a second, and the rest comes as blocks", () =>
+    Effect.gen(function* () {
+      const places = Array.from({ length: 10 }, (_, i) => 2 * i * blockBytes + 5)
+      const { read, ...old } = versionOf(withOther(content, ...places))
+      let reads = 0
+      const slow: Old = { ...old, read: (at, into) => (reads++, Effect.andThen(Effect.sleep(300), read(at, into))) }
+      const taking = yield* Effect.forkChild(taken(signature, [slow]))
+      yield* TestClock.adjust(60_000)
+      const result = yield* Fiber.join(taking)
+      isRight(content, result)
+      const quick = yield* taken(signature, [versionOf(withOther(content, ...places))])
+      // of four blocks or so the sub-blocks, of the ten that have changed
+      const blocks = (held: ReadonlyArray<number>) => (countOf(held) - 10 * blockBytes - 350) / (blockBytes - subBytes)
+      assert.strictEqual(blocks(quick.held), 10)
+      assert.isBelow(blocks(result.held), 6)
+      assert.isAbove(blocks(result.held), 1)
+      assert.isBelow(reads, 16)
+    })
   )
   it.effect("a signature without sub-blocks has blocks alone", () =>
     Effect.gen(function* () {
