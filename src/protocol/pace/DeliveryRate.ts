@@ -88,9 +88,10 @@ export const flightBytes = (self: DeliveryRate, rttMillis: number, queueingMilli
   const taken = rate(self)
   if (taken === undefined) return undefined
   const roundMillis = Number.isFinite(rttMillis) ? rttMillis : 0
-  const { isRandom, trying } = self.queueing
+  const { cause, trying } = self.queueing
   // less is tried without it, or it would hide what that brings
-  const sentMillis = isRandom && trying !== "less" ? (roundMillis * 1.1) / Math.max(self.share, leastShare) : 0
+  const sentMillis =
+    cause === "random" && trying !== "less" ? (roundMillis * 1.1) / Math.max(self.share, leastShare) : 0
   const flight = taken * Math.max(roundMillis * roundTrips + queueingMillis, sentMillis)
   // a link that has stood idle takes its first bytes faster than it goes on (a token bucket): at first no rate is believed for more
   // than twice what was tried
@@ -125,19 +126,25 @@ export const rested = (self: DeliveryRate, nowMillis: number): DeliveryRate => (
 
 /**
  * An answer. `before`: what was known of this path when the poll was sent; undefined measures nothing. `fullBytes`: in flight,
- * they show what the path can; less is counted only as the best.
+ * they show what the path can; less is counted only as the best. `isWaitedFor`: it bounds what is sent; if not, what is lost says
+ * nothing of the queueing that it is allowed.
  */
 export const answered = (
   self: DeliveryRate,
   mark: Mark,
-  options: { readonly before: DeliveryRate | undefined; readonly fullBytes: number; readonly longestMillis: number }
+  options: {
+    readonly before: DeliveryRate | undefined
+    readonly fullBytes: number
+    readonly longestMillis: number
+    readonly isWaitedFor: boolean
+  }
 ): DeliveryRate => {
-  const { before, fullBytes, longestMillis } = options
+  const { before, fullBytes, isWaitedFor, longestMillis } = options
   const rttMillis = Math.max(0, mark.heardMillis - mark.askedMillis)
   const minRttMillis = Math.min(self.minRttMillis, rttMillis)
   // an answer that was overtaken by a later one
   if (mark.sentBytes < self.mark.sentBytes) return { ...self, minRttMillis }
-  const heard = tried({ ...self, minRttMillis, mark }, self.mark)
+  const heard = tried({ ...self, minRttMillis, mark }, self.mark, isWaitedFor)
   if (before?.mark.received === undefined || mark.sentPages === before.mark.sentPages) return heard
   const millis = Math.max(mark.heardMillis - before.mark.heardMillis, mark.askedMillis - before.mark.askedMillis)
   if (millis <= 0 || millis > longestMillis) return heard
@@ -167,7 +174,7 @@ const sampled = (self: DeliveryRate, bytesPerMilli: number, flying: number, nowM
 }
 
 // Counts what arrived since the queueing was changed last, and changes it when that is enough to judge by.
-const tried = (self: DeliveryRate, from: Mark): DeliveryRate => {
+const tried = (self: DeliveryRate, from: Mark, isWaitedFor: boolean): DeliveryRate => {
   if (from.received === undefined || from.askedMillis < self.trial.beganMillis) return self
   const sent = self.trial.sent + self.mark.sentPages - from.sentPages
   const received = self.trial.received + arrived(from, self.mark)
@@ -177,7 +184,7 @@ const tried = (self: DeliveryRate, from: Mark): DeliveryRate => {
     ...self,
     share,
     isTried: true,
-    queueing: Queueing.heard(self.queueing, share),
+    queueing: isWaitedFor ? Queueing.heard(self.queueing, share) : self.queueing,
     trial: { beganMillis: self.mark.heardMillis, sent: 0, received: 0 }
   }
 }

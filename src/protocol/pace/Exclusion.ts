@@ -27,10 +27,15 @@ export const lately = ({ ackers, former }: Ackers, slot: number): Acker | undefi
 /** Has that catcher held the group up for so long that it was excluded? [A-8] */
 export const wasExcluded = (self: Ackers, slot: number): boolean => (lately(self, slot)?.exclusions ?? 0) > 0
 
+/** The ackers that the others wait for: all that are not out, or all there are. With `stragglers` those that are out as well. */
+export const awaited = (self: Ackers, nowMillis: number, stragglers: boolean): ReadonlyArray<Acker> => {
+  const quick = stragglers ? [] : self.ackers.filter((acker) => !isOut(self, acker, nowMillis))
+  return quick.length === 0 ? self.ackers : quick
+}
+
 /** The ackers that bound the window now. [A-2], [A-8] With `stragglers` the excluded ones bound it as well. */
 export const bounding = (self: Ackers, nowMillis: number, stragglers = false): ReadonlyArray<Acker> => {
-  const quick = stragglers ? [] : self.ackers.filter((acker) => !isOut(self, acker, nowMillis))
-  const ackers = quick.length === 0 ? self.ackers : quick
+  const ackers = awaited(self, nowMillis, stragglers)
   let latest = 0
   for (const acker of ackers) latest = Math.max(latest, acker.heardMillis)
   return ackers.filter(

@@ -14,8 +14,8 @@ export interface Queueing {
   /** The trial of now, and the last one that was in vain: the next time it is the other. */
   readonly trying: "nothing" | "less" | "more"
   readonly failed: "less" | "more"
-  /** The loss stayed with less in flight: it is not for a queue. */
-  readonly isRandom: boolean
+  /** Whether pages were still lost with less in flight, or a queue had no room for them. */
+  readonly cause: "unknown" | "random" | "queue"
   /** The share that arrived before it was tried. */
   readonly share: number
   /** Stretches until the next trial, and how many there are between two. */
@@ -28,7 +28,7 @@ export const start: Queueing = {
   millis: Limits.queueingMillis,
   trying: "nothing",
   failed: "more",
-  isRandom: false,
+  cause: "unknown",
   share: 1,
   rest: 0,
   restStretches: Limits.minTrialRest
@@ -48,11 +48,11 @@ export const heard = (self: Queueing, share: number): Queueing => {
     case "less":
       // it was not for us: as before
       if (!isBetter(share, self.share)) {
-        return longerRest({ ...self, millis: self.millis / less, failed: "less", isRandom: true })
+        return longerRest({ ...self, millis: self.millis / less, failed: "less", cause: "random" })
       }
       return isLossy
         ? tryLess(self, share)
-        : { ...settled(self, share), restStretches: Limits.minTrialRest, isRandom: false }
+        : { ...settled(self, share), restStretches: Limits.minTrialRest, cause: "queue" }
     case "more":
       if (isLossy && isBetter(self.share, share))
         return longerRest({ ...self, millis: self.millis / more, failed: "more" })

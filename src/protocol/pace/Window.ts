@@ -14,7 +14,7 @@
 import * as Limits from "../Limits.ts"
 import { type Acker, rateOf, remote } from "./Acker.ts"
 import * as DeliveryRate from "./DeliveryRate.ts"
-import { type Ackers, bounding, lately, wasExcluded } from "./Exclusion.ts"
+import { type Ackers, awaited, bounding, lately, wasExcluded } from "./Exclusion.ts"
 
 /** A poll that went out. */
 interface Asked {
@@ -22,8 +22,9 @@ interface Asked {
   readonly sentBytes: number
   readonly sentPages: number
   readonly atMillis: number
-  /** The window then. */
+  /** The window then, and whether the excluded ackers bounded it as well. */
   readonly fullBytes: number
+  readonly stragglers: boolean
   /** The ackers as they were then. */
   readonly ackers: ReadonlyArray<Acker>
 }
@@ -127,10 +128,12 @@ export const isLossy = (self: Window, slot: number): boolean => {
   return delivery !== undefined && DeliveryRate.isLossy(delivery)
 }
 
-/** Is much lost there at any pace? */
+/** Is much lost there at any pace? As long as no trial has told, it is where the others never waited for it. */
 export const losesAtAnyPace = (self: Window, slot: number): boolean => {
   const delivery = lately(self, slot)?.delivery
-  return delivery !== undefined && DeliveryRate.isLossy(delivery) && delivery.queueing.isRandom
+  if (delivery === undefined || !DeliveryRate.isLossy(delivery)) return false
+  const { cause } = delivery.queueing
+  return cause === "random" || (cause === "unknown" && !wasExcluded(self, slot))
 }
 
 /** Was it excluded, or does it take less than half of what another takes? */
@@ -184,7 +187,8 @@ export const answered = (
     delivery: DeliveryRate.answered(before.delivery, mark, {
       before: asked.ackers.find((acker) => acker.slot === slot)?.delivery,
       fullBytes: asked.fullBytes,
-      longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0))
+      longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0)),
+      isWaitedFor: awaited(self, nowMillis, asked.stragglers).includes(before)
     }),
     // an answer that comes late, after that to a later poll, begins no new debt
     owesMillis: before.askedPoll === poll || before.owesMillis === undefined ? undefined : nowMillis

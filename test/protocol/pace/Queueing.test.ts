@@ -14,7 +14,7 @@ describe("the queue that the window allows [A-9]", () => {
   it("is as before when less of it brings no more: the loss is random", () => {
     const next = Queueing.heard(trying, 0.82)
     assert.strictEqual(next.millis, Limits.queueingMillis)
-    assert.isTrue(next.isRandom)
+    assert.strictEqual(next.cause, "random")
     assert.strictEqual(next.restStretches, 2 * Queueing.start.restStretches)
   })
 
@@ -22,7 +22,7 @@ describe("the queue that the window allows [A-9]", () => {
     const next = Queueing.heard(trying, 0.97)
     assert.strictEqual(next.millis, Limits.queueingMillis / 2)
     assert.strictEqual(next.trying, "nothing")
-    assert.isFalse(next.isRandom)
+    assert.strictEqual(next.cause, "queue")
   })
 
   it("is halved once more when half of the loss is gone, and much is lost still", () => {

@@ -343,8 +343,29 @@ describe("Window", () => {
         }
       }
       assert.isTrue(Exclusion.isExcluded(w, 3, 100))
+      assert.isTrue(Window.losesAtAnyPace(w, 3))
       assert.isFalse(Exclusion.isExcluded(w, 1, 100))
       assert.isAbove(Window.bytes(w, 100), 10 * Limits.minWindowBytes)
+    })
+
+    // a trial of less in flight was in vain there, as the pace was the others': a slow link was told to lose pages at random
+    it("lose pages for the others' pace: that is no loss at random", () => {
+      let w = waited(100, 1100)
+      let received = 0
+      const goesOn = (from: number, millis: number, stragglers: boolean) => {
+        for (let now = from; now < from + millis; now++) {
+          w = Polls.polled(sent(w, 4 * batch, now), [1, 2, 3], now, stragglers)
+          received += (w.sentPages - w.asked.at(-2)!.sentPages) * 0.3
+          for (const slot of [1, 2]) w = answered(w, slot, w.nextPoll - 1, now + 0.5)
+          w = Window.answered(w, { slot: 3, poll: w.nextPoll - 1, received: Math.floor(received) }, now + 0.5)
+        }
+      }
+      goesOn(1101, 200, false)
+      assert.isTrue(Window.isLossy(w, 3))
+      assert.isFalse(Window.losesAtAnyPace(w, 3))
+      // at its own pace
+      goesOn(1301, 200, true)
+      assert.isTrue(Window.losesAtAnyPace(w, 3))
     })
 
     it("a catcher that held them up a part of the time stays", () => {
