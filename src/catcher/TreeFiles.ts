@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Blocks from "../delta/Blocks.ts"
+import * as Signature from "../delta/Signature.ts"
 import * as Layout from "../protocol/file/Layout.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { countOf } from "../protocol/Runs.ts"
@@ -100,9 +101,10 @@ export class TreeFiles {
     const { file } = carried
     const checking = layout.signed === undefined ? {} : { signature }
     const told = (done: number, total: number) => attendance.reads(file, { done, total })
-    // a trailer has no hash of what is not sent
-    const postpones = layout.signed !== undefined
-    return services.store.open(carried, { signature, told, postpones }).pipe(
+    // a trailer has no hash of what is not sent, which sub-blocks need
+    const isChecked = layout.signed !== undefined
+    const taking = isChecked ? signature : Signature.coarse(signature)
+    return services.store.open(carried, { signature: taking, told, postpones: isChecked }).pipe(
       Effect.tap(({ held = [] }) =>
         Effect.sync(() => {
           const pages = countOf(Layout.wholePages(layout, held))

@@ -16,3 +16,24 @@ export const signatureOf = (content: Uint8Array, blockBytes: number, subBytes = 
     Signature.sum(signature, block, (at, length) => Weak.sumOf(content, block * blockBytes + at, length))
   return signature
 }
+
+/** Makes another content of a sub-block that has the same weak sum: some of its bytes are one more, and others one less. */
+export const exchange = (page: Uint8Array): void => {
+  const places = [...page.keys()].filter((place) => page[place] > 0 && page[place] < 255).slice(0, 32)
+  const masks = new Uint32Array(random(4 * 400_000, 7).buffer)
+  const seen = new Map<number, number>()
+  for (const mask of masks) {
+    const ones = new Uint8Array(page.length)
+    places.forEach((place, i) => (ones[place] = (mask >>> i) & 1))
+    const sum = Weak.sumOf(ones, 0, ones.length)
+    const before = seen.get(sum)
+    if (before !== undefined && before !== mask) {
+      const own = Weak.sumOf(page, 0, page.length)
+      places.forEach((place, i) => (page[place] += ((mask >>> i) & 1) - ((before >>> i) & 1)))
+      if (Weak.sumOf(page, 0, page.length) !== own) throw new Error("the sum is another one")
+      return
+    }
+    seen.set(sum, mask)
+  }
+  throw new Error("no two of them have one sum")
+}

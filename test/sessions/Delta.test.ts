@@ -12,12 +12,11 @@ import type { Given } from "../../src/store/Memory.ts"
 import type { Entry } from "../../src/tree/Entry.ts"
 import * as Policy from "../../src/tree/Policy.ts"
 import * as Signature from "../../src/delta/Signature.ts"
-import * as Weak from "../../src/delta/Weak.ts"
 import * as Blocks from "../../src/delta/Blocks.ts"
 import { countOf } from "../../src/protocol/Runs.ts"
 import * as Layout from "../../src/protocol/file/Layout.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import { random } from "../delta/contents.ts"
+import { exchange } from "../delta/contents.ts"
 import * as Simulation from "./Simulation.ts"
 
 type FileEntry = Extract<Entry, { readonly _tag: "File" }>
@@ -47,26 +46,6 @@ const otherAt =
     for (const place of places) content[place] ^= 1
     return content
   }
-
-/** Makes another content of a sub-block that has the same weak sum: some of its bytes are one more, and others one less. */
-const exchange = (page: Uint8Array): void => {
-  const places = [...page.keys()].filter((place) => page[place] > 0 && page[place] < 255).slice(0, 32)
-  const masks = new Uint32Array(random(4 * 400_000, 7).buffer)
-  const seen = new Map<number, number>()
-  for (const mask of masks) {
-    const ones = new Uint8Array(page.length)
-    places.forEach((place, i) => (ones[place] = (mask >>> i) & 1))
-    const sum = Weak.sumOf(ones, 0, ones.length)
-    const before = seen.get(sum)
-    if (before !== undefined && before !== mask) {
-      const own = Weak.sumOf(page, 0, page.length)
-      places.forEach((place, i) => (page[place] += ((mask >>> i) & 1) - ((before >>> i) & 1)))
-      return assert.strictEqual(Weak.sumOf(page, 0, page.length), own)
-    }
-    seen.set(sum, mask)
-  }
-  assert.fail("no two of them have one sum")
-}
 
 const sync = (versions: ReadonlyArray<ReadonlyArray<Given>>, more: Partial<Simulation.Scenario> = {}) =>
   Simulation.run({
