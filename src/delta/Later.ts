@@ -24,14 +24,28 @@ export class Later {
     this.blocks[block] = 1
   }
 
-  /** These bytes are written meanwhile. Of a part only a sum is known, so that they may be others: it stays as they are. */
-  comes(offset: number, length: number): void {
+  /**
+   * These bytes are written meanwhile. Of a part only a sum is known, so that they may be others: it stays as they are. Are they in a
+   * block that has parts?
+   */
+  comes(offset: number, length: number): boolean {
     const end = offset + length
+    let hasParts = false
     const { blockBytes } = this.signature
     for (let block = Math.floor(offset / blockBytes); block * blockBytes < end; block++) {
       const runs = this.parts.get(block)
-      if (runs !== undefined) this.parts.set(block, [...within(runs, 0, offset), ...within(runs, end, Infinity)])
+      if (runs === undefined) continue
+      hasParts = true
+      this.parts.set(block, [...within(runs, 0, offset), ...within(runs, end, Infinity)])
     }
+    return hasParts
+  }
+
+  /** What of the bytes from `first` to before `end` is to be copied now. */
+  within(first: number, end: number): Runs {
+    const { blockBytes } = this.signature
+    const last = Math.min(this.blocks.length, Math.ceil(end / blockBytes))
+    return within([...this.runs(Math.floor(first / blockBytes), last)].flat(), first, end)
   }
 
   /** Of blocks from `from` to before `to` the bytes to be copied: offset and length of each run, as they are when it is asked for. */

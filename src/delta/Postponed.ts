@@ -3,7 +3,7 @@
  * come that it has not. [Y-18]
  */
 import * as Effect from "effect/Effect"
-import { within } from "../protocol/Runs.ts"
+import * as Semaphore from "effect/Semaphore"
 import type { Runs } from "../protocol/Words.ts"
 import { isRead, type Old, type Write } from "./Old.ts"
 import { markFound, type Postponed as Reused } from "./Reuse.ts"
@@ -26,6 +26,8 @@ export class Postponed<E> {
   private told: (done: number, total: number) => void = () => {}
   private doneBlocks = 0
   private readonly count: number
+  /** What is copied of a part, and what comes in its place, are not written at the same time. */
+  private readonly turn = Semaphore.makeUnsafe(1)
 
   constructor(copying: Copying<E>) {
     this.copying = copying
@@ -45,27 +47,32 @@ export class Postponed<E> {
       this.isCut = !(yield* isRead(old.read, start, content))
       if (this.isCut) return
       // what lies between two runs may have come as pages
-      for (const [at, length] of later.runs(from, to))
-        yield* write(at, content.subarray(at - start, at - start + length))
+      for (const [at, length] of later.runs(from, to)) {
+        const writing = Effect.gen(function* () {
+          const still = later.within(at, at + length)
+          for (let i = 0; i < still.length; i += 2)
+            yield* write(still[i], content.subarray(still[i] - start, still[i] - start + still[i + 1]))
+        })
+        yield* this.turn.withPermits(1)(writing)
+      }
       for (const [first, end] of stretches(later.blocks, from, to)) this.advance(end - first)
       this.next = to
       yield* Effect.yieldNow
     }
   })
 
-  /** Bytes that are written meanwhile are not copied over, unless hashes say that they are the same. */
-  comes(offset: number, length: number): void {
-    this.copying.later.comes(offset, length)
+  /** Bytes that are written meanwhile, by `writing`, are not copied over, unless hashes say that they are the same. */
+  comes<E2>(offset: number, length: number, writing: Effect.Effect<void, E2>): Effect.Effect<void, E2> {
+    return Effect.suspend(() =>
+      this.copying.later.comes(offset, length) ? this.turn.withPermits(1)(writing) : writing
+    )
   }
 
   /** Fills `into` as if all of it had been copied; `read` reads what has been. */
   read<E2>(offset: number, into: Uint8Array, read: Write<E2>): Effect.Effect<void, E2> {
     return Effect.gen({ self: this }, function* () {
       const { later, old, signature } = this.copying
-      const { blockBytes } = signature
-      const end = Math.min(later.blocks.length, Math.ceil((offset + into.length) / blockBytes))
-      const runs = [...later.runs(Math.max(this.next, Math.floor(offset / blockBytes)), end)]
-      const pending = within(runs.flat(), offset, offset + into.length)
+      const pending = later.within(Math.max(offset, this.next * signature.blockBytes), offset + into.length)
       yield* read(offset, into)
       // where it cannot be read the content is wrong, and is found to be
       for (let i = 0; i < pending.length; i += 2)

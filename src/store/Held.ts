@@ -28,10 +28,9 @@ export const holding = Effect.fnUntraced(function* (
     ...proven,
     read: (offset, into) => postponing.read(offset, into, read),
     write: (offset, bytes) =>
-      Effect.suspend(() => {
-        postponing.comes(offset, bytes.length)
-        return hasFailed() ? Fiber.join(copying) : write(offset, bytes)
-      }),
+      Effect.suspend(() =>
+        hasFailed() ? Fiber.join(copying) : postponing.comes(offset, bytes.length, write(offset, bytes))
+      ),
     settle: (told) =>
       Effect.suspend(() => {
         postponing.tells(told)

@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
 import * as Blocks from "../../src/delta/Blocks.ts"
+import { Later } from "../../src/delta/Later.ts"
 import { Postponed } from "../../src/delta/Postponed.ts"
 import { reuse } from "../../src/delta/Reuse.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
@@ -157,6 +159,37 @@ describe("blocks that are held and not copied yet", () => {
       const { log, postponed } = yield* copying(otherIn(0))
       log.refused = "disk full"
       assert.strictEqual(yield* Effect.flip(postponed.all), "disk full")
+    })
+  )
+})
+
+describe("parts of blocks of which only sums are known", () => {
+  it.effect("are not written over what comes while they are copied", () =>
+    Effect.gen(function* () {
+      const signature = signatureOf(content, blockBytes, 1000)
+      const later = new Later(signature, new Uint8Array(size / blockBytes))
+      const [first, second] = [3 * blockBytes, 3 * blockBytes + 5000]
+      later.add(3, first, 1000)
+      later.add(3, second, 1000)
+      const file = new Uint8Array(size)
+      // what is copied takes longer than what comes
+      const put = (offset: number, bytes: Uint8Array) => Effect.sync(() => file.set(bytes, offset))
+      const old = {
+        size,
+        read: (_: number, into: Uint8Array) => Effect.sync(() => into.fill(9)),
+        known: { blocks: signature, isStill: Effect.succeed(true) }
+      }
+      const write = (offset: number, bytes: Uint8Array) => Effect.delay(put(offset, bytes), 10)
+      const postponed = new Postponed({ signature, later, old, write })
+      const copier = yield* Effect.forkChild(postponed.all)
+      yield* TestClock.adjust(5)
+      const coming = yield* Effect.forkChild(
+        Effect.forEach([first, second], (at) => postponed.comes(at, 1000, put(at, new Uint8Array(1000).fill(1))))
+      )
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(coming)
+      yield* Fiber.join(copier)
+      for (const at of [first, second]) assert.isTrue(file.subarray(at, at + 1000).every((byte) => byte === 1))
     })
   )
 })
