@@ -33,6 +33,7 @@ export const receive = Effect.fn("receive")(
       answer: (answer) => exchange.answer(place.master, Answers.toQuestion(answer, file, place, committed.length))
     }))
     const probes = new Probing.Probes()
+    const told = () => ({ received: counts.pages, dropped: 0, held: committed.length, worked: 0 })
     const hear = Effect.fnUntraced(function* (incoming: PageReceiver.Incoming) {
       if (incoming._tag === "Pages") yield* files.pages(incoming.file, incoming.batch)
       if (incoming._tag !== "Message") return
@@ -40,12 +41,8 @@ export const receive = Effect.fn("receive")(
       const asked = Answers.eventOf(incoming.message, place)
       if (asked !== undefined) yield* files.question(asked.file, asked.event)
       const { message } = incoming
-      const answer =
-        message._tag === "Poll"
-          ? Answers.toPoll(message, counts.pages, 0, () => committed.length, place)
-          : message._tag === "Probe"
-            ? Answers.toProbe(message, probes, place)
-            : undefined
+      const polled = message._tag === "Poll" ? Answers.toPoll(message, told, place) : undefined
+      const answer = message._tag === "Probe" ? Answers.toProbe(message, probes, place) : polled
       if (answer !== undefined) yield* exchange.answer(place.master, answer)
     })
     yield* PageReceiver.events(inbox, place, counts).pipe(

@@ -668,7 +668,17 @@ const protocol = async () => {
   reduce(whole)
   const inOrder = median(hosts(5).map(() => reduce(whole)))
   const lossy = median(hosts(5).map(() => reduce(holed)))
-  const message = { _tag: "PollOk", session: 1n, slot: 3, incarnation: 7, poll: 9, received: 5, dropped: 0, held: 7 }
+  const message = {
+    _tag: "PollOk",
+    session: 1n,
+    slot: 3,
+    incarnation: 7,
+    poll: 9,
+    received: 5,
+    dropped: 0,
+    held: 7,
+    worked: 0
+  }
   const start = performance.now()
   for (let i = 0; i < 300_000; i++) Codec.decode(Codec.encode(message))
   const codec = 300_000 / (performance.now() - start)

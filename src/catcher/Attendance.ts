@@ -127,6 +127,8 @@ export class Attendance {
 
   /** Bytes of content that are here, committed or not. */
   heldBytes = (): number => 0
+  /** Entries that the store is done with. */
+  workedEntries = (): number => 0
 
   /** How much older what was heard last may be: it may have come while we stood still, or late. */
   private doubtMillis = 0
@@ -147,6 +149,11 @@ export class Attendance {
   private caller: { readonly session: bigint; readonly sinceMillis: number; readonly delay: Delay.Delay } | undefined
   /** The session was left for that master's. */
   isReplaced = false
+
+  /** `received`: page datagrams. */
+  counts(received: number): Answers.Counts {
+    return { received, dropped: this.dropped, held: this.heldBytes(), worked: this.workedEntries() }
+  }
 
   /** A file is read, and so far; undefined: it has been. */
   reads(file: number, read: Answers.Read | undefined): void {

@@ -24,7 +24,7 @@ import * as Monotonic from "../session/Monotonic.ts"
 import * as Unsent from "../session/Unsent.ts"
 import * as JoinRefusals from "../session/JoinRefusals.ts"
 import * as Unread from "../source/Unread.ts"
-import type { Store } from "../store/Store.ts"
+import { Store } from "../store/Store.ts"
 import { Transport } from "../transport/Transport.ts"
 import * as Names from "../tree/Names.ts"
 import type { Digests, FromMaster, Itemize, Poll, Probe, Survey } from "../wire/Message.ts"
@@ -410,7 +410,7 @@ const hear = (
         return answerTo(message, membership, attendance, files, exchange)
       const answer =
         message._tag === "Poll"
-          ? Answers.toPoll(message, pages, attendance.dropped, attendance.heldBytes, membership)
+          ? Answers.toPoll(message, () => attendance.counts(pages), membership)
           : Answers.toProbe(message, attendance.probes, membership)
       return answer === undefined ? Effect.succeed(true) : Effect.as(exchange.answer(master, answer), true)
     }
@@ -477,6 +477,7 @@ const filesOf = Effect.fnUntraced(function* (
   { assemblingBlocks, id }: Options,
   { hooks, now }: Services
 ) {
+  const { worked } = yield* Store
   const answering = yield* answeringOf(membership, attendance)
   const pool = new BlockPool(membership.blockPages * membership.pageBytes, assemblingBlocks)
   const ruin = yield* Ruin.make(attendance)
@@ -515,6 +516,7 @@ const filesOf = Effect.fnUntraced(function* (
   }))
   ruin.files = files
   attendance.heldBytes = () => heldIn(attendance, files)
+  attendance.workedEntries = worked
   return {
     ...files,
     survey: (question: Survey | Itemize) => manifest.onSurvey(question),

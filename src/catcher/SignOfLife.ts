@@ -26,9 +26,8 @@ export const giving = (
     // a store that hangs for so long is as good as dead
     const isStuck = attendance.stuckMillis(now()) >= timeoutMillis
     if (isStuck || attendance.busyMillis(now()) < everyMillis) return Effect.void
-    const { dropped, heldBytes, received } = attendance
     // no window counts poll 0
-    return exchange.tell(membership.master, Answers.here(0, received.pages, dropped, heldBytes, membership))
+    return exchange.tell(membership.master, Answers.here(0, attendance.counts(attendance.received.pages), membership))
   })
   return Effect.forever(Effect.sleep(everyMillis).pipe(Effect.andThen(comparing), Effect.andThen(give)))
 }

@@ -66,7 +66,9 @@ const limits = (ledger: Ledger, { asking, members, sender, standing }: Session, 
     const slots = by === "Work" ? asking.owing(owedMillis) : limit.slots
     const { members: known } = members.roster()
     const isUnexplained = slots.length > 0 && ledger.underWay.looking(slots[0]) === undefined
-    const why = isUnexplained ? ledger.whyBehind(slots[0], true, standing.whyBehind) : undefined
+    const behind = isUnexplained ? ledger.whyBehind(slots[0], true, standing.whyBehind) : undefined
+    // an answer is waited for, and nothing is on the link
+    const why = by === "Work" && behind === "slow link" ? "slow machine" : behind
     return {
       by,
       share: Math.round(share * 100) / 100,

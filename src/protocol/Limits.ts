@@ -530,9 +530,9 @@ export const joinsAlone = 2
 /** A question that a living catcher does not answer for this many time-outs is given up. */
 export const questionTimeouts = 12
 /**
- * One that gets further with the pages before the question is waited for as long as it does, for
- * this many time-outs at most: a slow store may take one for each block, and a full receive buffer
- * has some 20. The next one fills meanwhile. [Q-2]
+ * One that gets further with the pages before the question, or with entries, is waited for as long
+ * as it does, for this many time-outs at most: a slow store may take one for each block, and a full
+ * receive buffer has some 20. The next one fills meanwhile. [Q-2]
  */
 export const furtherTimeouts = 144
 /**

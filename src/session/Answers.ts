@@ -178,27 +178,19 @@ export const toProbe = (probe: Probe, probes: Probes, membership: Membership): P
   return { _tag: "ProbeOk", session, slot, incarnation, pageBytes, ...arrived }
 }
 
-/**
- * A catcher is here: the answer to a poll of that number. Page datagrams received so far, datagrams
- * lost in its own buffers, bytes held.
- */
+/** What a catcher has counted in its session. */
+export type Counts = Pick<PollOk, "received" | "dropped" | "held" | "worked">
+
+/** A catcher is here: the answer to a poll of that number. */
 export const here = (
   poll: number,
-  received: number,
-  dropped: number,
-  held: () => number,
+  { dropped, held, received, worked }: Counts,
   { incarnation, session, slot }: Membership
 ): PollOk => {
-  const counts = { received: received >>> 0, dropped: dropped >>> 0, held: held() }
+  const counts = { received: received >>> 0, dropped: dropped >>> 0, held, worked: worked >>> 0 }
   return { _tag: "PollOk", session, slot, incarnation, poll, ...counts }
 }
 
 /** The answer to a poll, if it asks us. */
-export const toPoll = (
-  { audience, poll }: Poll,
-  received: number,
-  dropped: number,
-  held: () => number,
-  membership: Membership
-): PollOk | undefined =>
-  audience.includes(membership.slot) ? here(poll, received, dropped, held, membership) : undefined
+export const toPoll = ({ audience, poll }: Poll, counts: () => Counts, membership: Membership): PollOk | undefined =>
+  audience.includes(membership.slot) ? here(poll, counts(), membership) : undefined

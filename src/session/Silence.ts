@@ -113,8 +113,12 @@ export class SilenceWatch {
   private readonly dropped: Array<number> = []
   private readonly held: Array<number> = []
   private readonly heldMillis: Array<number> = []
-  /** By slot: the most that it held since it answered a question, and when that grew last. */
+  /**
+   * By slot: the most that it held since it answered a question, entries that its store is done
+   * with, and when one of both grew last.
+   */
   private readonly mostHeld: Array<number> = []
+  private readonly worked: Array<number> = []
   private readonly furtherMillis: Array<number> = []
 
   constructor(options: Options) {
@@ -152,6 +156,7 @@ export class SilenceWatch {
     this.unanswered.delete(slot)
     this.stuckTimes.delete(slot)
     delete this.mostHeld[slot]
+    delete this.worked[slot]
     delete this.furtherMillis[slot]
     this.options.pace.setUnheard(slot, false)
   }
@@ -242,15 +247,17 @@ export class SilenceWatch {
   said(slot: number, message: Message.FromCatcher): void {
     if ("held" in message) {
       this.held[slot] = message.held
-      this.holds(slot, message.held)
       this.heldMillis[slot] = this.options.now()
+      this.grows(this.mostHeld, slot, message.held)
     }
-    if (message._tag === "PollOk") this.dropped[slot] = message.dropped
+    if (message._tag !== "PollOk") return
+    this.dropped[slot] = message.dropped
+    this.grows(this.worked, slot, message.worked)
   }
 
-  private holds(slot: number, held: number): void {
-    if (held <= (this.mostHeld[slot] ?? 0)) return
-    this.mostHeld[slot] = held
+  private grows(most: Array<number>, slot: number, count: number): void {
+    if (count <= (most[slot] ?? 0)) return
+    most[slot] = count
     this.furtherMillis[slot] = this.options.now()
   }
 
@@ -284,8 +291,8 @@ export class SilenceWatch {
 
   /**
    * [Q-2] Since when a catcher that owes an answer has got no further. It takes the pages first
-   * that came before the question. Whatever it says that it holds, it is not waited for without an
-   * end.
+   * that came before the question, or makes many entries before it answers. Whatever it says that
+   * it has done, it is not waited for without an end.
    */
   muteSince(slot: number, owesSince: number): number {
     const latest = owesSince + Limits.furtherTimeouts * this.options.timeoutMillis

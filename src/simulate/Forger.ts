@@ -143,7 +143,7 @@ const answersTo = (said: FromMaster, sender: Sender, dice: Dice): ReadonlyArray<
         }
       ]
     case "Poll":
-      return [{ _tag: "PollOk", ...sender, poll: said.poll, received: 1, dropped: 0, held: 1 }]
+      return [{ _tag: "PollOk", ...sender, poll: said.poll, received: 1, dropped: 0, held: 1, worked: 1 }]
     case "Announce":
       return [{ _tag: "Aborted", ...sender, file: undefined }]
     default:

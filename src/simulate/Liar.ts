@@ -276,7 +276,8 @@ export class Liar {
   private counts() {
     const { dice } = this
     const received = dice.pick(0, dice.whole(0, 10_000), 0xffff_ffff)
-    return { received, dropped: dice.pick(0, 0xffff_ffff), held: this.held() }
+    const dropped = dice.pick(0, 0xffff_ffff)
+    return { received, dropped, held: this.held(), worked: dice.pick(0, 1, 0xffff_ffff) }
   }
 
   private held(): number {

@@ -88,6 +88,7 @@ export const make = (options: Options = {}): Memory => {
       existing: (carried) => Writers.existing(site, carried),
       deleteOthers: (deleting) => Effect.andThen(site.stands, remove(site, deleting)),
       finish: finish(site),
+      worked: () => site.worked,
       stands: site.stands
     })
   }

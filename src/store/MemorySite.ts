@@ -89,6 +89,8 @@ export class MemorySite {
   /** Where older versions of large files are that have another name, by entry. */
   readonly similar = new Map<number, string>()
   stage: Stage = "Waiting"
+  /** Steps of the session so far. */
+  worked = 0
   /** Files that are open to be written now. */
   writers = 0
   /** Fails unless the destination is the one that the session opened. */
@@ -185,8 +187,9 @@ export class MemorySite {
   /** One change for an operation on an entry. */
   step<A>(operation: Operation, entry: Entry, change: () => Refused<A>): Effect.Effect<A, StoreError> {
     const { turn = () => Effect.void } = this.options
+    const worked = Effect.sync(() => void this.worked++)
     return Effect.andThen(
-      Effect.andThen(turn(operation), this.stands),
+      Effect.andThen(turn(operation), Effect.andThen(worked, this.stands)),
       Effect.suspend(() => Effect.fromResult(Result.mapError(change(), refusedAt(display(entry.path)))))
     )
   }

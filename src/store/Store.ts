@@ -198,6 +198,8 @@ export class Store extends Context.Service<
      * found right, and is not any more, is a failure.
      */
     readonly finish: Effect.Effect<ReadonlyArray<Failure>, StoreError>
+    /** Entries that were looked at, made, described or deleted so far, each time: grows as long as the store gets on. [Q-2] */
+    readonly worked: () => number
     /** Fails when the destination is no longer the one that `prepare` opened: then that is why other things fail. [F-8] */
     readonly stands: Effect.Effect<void, StoreError>
   }

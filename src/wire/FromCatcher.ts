@@ -44,6 +44,7 @@ const putAnswer = (message: SlotAnswer, w: Writer): About => {
       w.u32(message.received)
       w.u32(message.dropped)
       w.u64(message.held)
+      w.u32(message.worked)
       return [0, message.poll]
     case "ProbeOk":
       w.u16(message.single)
@@ -228,7 +229,10 @@ type Sender = Pick<SlotAnswer, "session" | "slot" | "incarnation">
 const takeAnswer = (type: number, sender: Sender, file: number, index: number, r: Reader): SlotAnswer | undefined => {
   switch (type) {
     case Header.types.PollOk:
-      return { _tag: "PollOk", ...sender, poll: index, received: r.u32(), dropped: r.u32(), held: r.u64() }
+      return {
+        ...{ _tag: "PollOk", ...sender, poll: index },
+        ...{ received: r.u32(), dropped: r.u32(), held: r.u64(), worked: r.u32() }
+      }
     case Header.types.ProbeOk:
       return { _tag: "ProbeOk", ...sender, probing: file, train: index, ...takeArrived(r) }
     case Header.types.OpenOk:

@@ -282,12 +282,16 @@ export interface ByeOk extends Answer {
   readonly _tag: "ByeOk"
 }
 
-/** C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers. */
+/**
+ * C> Answer to Poll. `received`: page datagrams of this session so far; `dropped`: lost in this catcher's own buffers; `worked`: entries
+ * that its store is done with, which grows as long as it gets on. All are counted modulo 2^32.
+ */
 export interface PollOk extends Holding {
   readonly _tag: "PollOk"
   readonly poll: number
   readonly received: number
   readonly dropped: number
+  readonly worked: number
 }
 
 /**

@@ -105,7 +105,7 @@ export const messages: ReadonlyArray<Message> = [
   { _tag: "Abort", session, file: undefined, reason: "no room", audience: [] },
   { _tag: "Abort", session, file: 4, reason: undefined, audience },
   { _tag: "Bye", session },
-  { _tag: "PollOk", ...who, poll: 12, received: 99, dropped: 1, held: 2 ** 40 },
+  { _tag: "PollOk", ...who, poll: 12, received: 99, dropped: 1, held: 2 ** 40, worked: 0 },
   { _tag: "ProbeOk", ...who, probing: 1, train: 2, single: 1432, times: 4, glued: 1000, pageBytes: 600 },
   { _tag: "OpenOk", ...who, file: 4, opening: 2 },
   { _tag: "SitOut", ...who, file: 4, reason: "no room", about: "File" },

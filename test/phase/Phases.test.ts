@@ -461,7 +461,9 @@ describe("Survey", () => {
   })
 
   const alive = (message: Message) =>
-    message._tag === "Poll" ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 } : undefined
+    message._tag === "Poll"
+      ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0, worked: 0 }
+      : undefined
 
   it.effect("asks from entry to entry, each catcher by itself, until each has told of all [Y-1]", () =>
     Effect.gen(function* () {
@@ -538,7 +540,8 @@ describe("Survey", () => {
       const { run } = yield* rig(
         2,
         answering((message, slot) => {
-          if (message._tag === "Poll") return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 }
+          if (message._tag === "Poll")
+            return { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0, worked: 0 }
           return message._tag === "Survey" && slot === 0 ? surveyOk(0, 10) : undefined
         })
       )

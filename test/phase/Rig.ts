@@ -133,7 +133,7 @@ const firstAnswers = (message: Message, slots: Slots, answered: Set<number>): Re
         .map((who) => {
           answered.add(who.slot)
           const { poll, session } = message
-          return { _tag: "PollOk", session, ...who, poll, received: 0, dropped: 0, held: 0 }
+          return { _tag: "PollOk", session, ...who, poll, received: 0, dropped: 0, held: 0, worked: 0 }
         })
 
 /** One endpoint that plays several catchers: incarnation i + 1 is named c<i + 1>, or otherwise. All of them join. */

@@ -31,7 +31,7 @@ const stopped = () => {
         return []
       }
       case "Poll":
-        return [{ _tag: "PollOk", ...who, poll: message.poll, received: 0, dropped: 0, held: 0 }]
+        return [{ _tag: "PollOk", ...who, poll: message.poll, received: 0, dropped: 0, held: 0, worked: 0 }]
       case "Open":
         return [{ _tag: "OpenOk", ...who, file: message.file, opening: message.opening }]
       case "Eof":

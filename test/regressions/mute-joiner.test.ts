@@ -24,7 +24,7 @@ describe("a catcher that answers polls and no question [Q-2]", () => {
               now = world.now
               const answerPolls = Rig.answering((message) =>
                 message._tag === "Poll"
-                  ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0 }
+                  ? { _tag: "PollOk", poll: message.poll, received: 0, dropped: 0, held: 0, worked: 0 }
                   : undefined
               )
               yield* Rig.crowd(world.network, 1, answerPolls, "mute")

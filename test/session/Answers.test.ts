@@ -71,11 +71,12 @@ describe("Answers", () => {
 
   it("a poll is answered when it asks us", () => {
     const poll = (audience: ReadonlyArray<number>) => ({ _tag: "Poll", session, poll: 4, audience }) as const
-    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7, held: 2 ** 40 }
+    const counts = { received: 2 ** 32 - 1, dropped: 7, held: 2 ** 40, worked: 2 ** 32 + 1 }
+    const answer = { _tag: "PollOk", ...who, poll: 4, received: 2 ** 32 - 1, dropped: 7, held: 2 ** 40, worked: 1 }
     assert.deepStrictEqual(
-      Answers.toPoll(poll([3]), 2 ** 32 - 1, 7, () => 2 ** 40, membership),
+      Answers.toPoll(poll([3]), () => counts, membership),
       answer as Message
     )
-    assert.isUndefined(Answers.toPoll(poll([2]), 1, 0, () => 0, membership))
+    assert.isUndefined(Answers.toPoll(poll([2]), () => counts, membership))
   })
 })

@@ -35,7 +35,7 @@ const measuring = <A, E>(
           const { audience, poll, session } = message
           polls.push(audience)
           for (const slot of audience) {
-            const usual = { session, slot, incarnation: 1, poll, received: 0, dropped: 0, held: 0 }
+            const usual = { session, slot, incarnation: 1, poll, received: 0, dropped: 0, held: 0, worked: 0 }
             const own = count(slot, poll, sent)
             if (own !== undefined) measurer.onCount({ _tag: "PollOk", ...usual, ...own })
           }

@@ -272,7 +272,7 @@ describe("a master that stands back [J-4]", () => {
         }
         if (message._tag !== "Poll") return []
         return message.audience.map((slot) => ({
-          ...{ _tag: "PollOk", ...who, slot, poll: 0, received: 0, dropped: 0, held: 0 }
+          ...{ _tag: "PollOk", ...who, slot, poll: 0, received: 0, dropped: 0, held: 0, worked: 0 }
         }))
       })
       for (let times = 0; times < Limits.joinsOfName + 2; times++) {
@@ -344,7 +344,7 @@ describe("a newcomer [J-14]", () => {
   })
 
   const pollOk = (who: { session: bigint; slot: number; incarnation: number }) =>
-    ({ _tag: "PollOk", ...who, poll: 0, received: 0, dropped: 0, held: 0 }) as const
+    ({ _tag: "PollOk", ...who, poll: 0, received: 0, dropped: 0, held: 0, worked: 0 }) as const
 
   it.effect("that gives two answers in one datagram takes part", () =>
     Effect.gen(function* () {

@@ -60,7 +60,8 @@ describe("a catcher that is watched", () => {
         poll: 0,
         received: 0,
         dropped: 0,
-        held: 0
+        held: 0,
+        worked: 0
       })
       assert.strictEqual(yield* look(3752), 1)
       assert.isUndefined(why())

@@ -178,8 +178,8 @@ const golden: ReadonlyArray<readonly [Message, string]> = [
     header("09", "2100", "00000000", "01020000") + "0000 0100 01 4d85e0f3"
   ],
   [
-    { _tag: "PollOk", ...answer, poll: 513, received: 1000, dropped: 7, held: 2 ** 40 + 5 },
-    header("0a", "3200", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 0500000000010000 8eeaf939"
+    { _tag: "PollOk", ...answer, poll: 513, received: 1000, dropped: 7, held: 2 ** 40 + 5, worked: 0x01020304 },
+    header("0a", "3600", "00000000", "01020000") + "0500 0d0c0b0a e8030000 07000000 0500000000010000 04030201 898a8efe"
   ],
   [
     { _tag: "Eof", session, file, round: 2, first: 8192, count: 100, root: undefined, counts: true, audience: [5] },

@@ -119,7 +119,7 @@ const Parts = Schema.Struct({
     }),
     Schema.TaggedStruct("Aborted", { ...who, file }),
     Schema.TaggedStruct("ByeOk", who),
-    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32, held: size }),
+    Schema.TaggedStruct("PollOk", { ...who, poll: u32, received: u32, dropped: u32, held: size, worked: u32 }),
     Schema.TaggedStruct("ProbeOk", {
       ...who,
       probing: u32,

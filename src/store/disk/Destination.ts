@@ -6,6 +6,7 @@
  * The trap: any path may be changed by others at any time. So each look and each use goes through Confinement.
  */
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -20,8 +21,9 @@ import type { StoreError } from "../Store.ts"
 import { attempt } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 
-/** Entries made between two turns of the event loop: a millisecond or two. */
+/** Entries made between two turns of the event loop: a millisecond or two. On a slow disk fewer, as many as take `turnMillis`. */
 export const entriesPerTurn = 32
+const turnMillis = 50
 
 /** Work that is done a step at a time; the answer comes with the last one. */
 export type Steps<A> = Generator<void, A, void>
@@ -37,6 +39,8 @@ export class Destination {
   /** Fails unless the destination's path still names the directory that was opened. */
   readonly stands: Effect.Effect<void, StoreError>
   private opened: Confinement.Tree | undefined
+  /** Steps that are done: of each entry one, or several. */
+  private steps = 0
 
   /** `parts`: one directory for what is kept of all large files, which has to be of use as well. [Y-15] */
   constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>, parts?: Buffer) {
@@ -71,6 +75,16 @@ export class Destination {
   /** Has a session begun to use it? */
   get isOpen(): boolean {
     return this.opened !== undefined
+  }
+
+  /** How much has been done in it: grows as long as the disk answers. [Q-2] */
+  get worked(): number {
+    return this.steps
+  }
+
+  /** One more step is done. */
+  stepped(): void {
+    this.steps++
   }
 
   /** Is there a directory already? */
@@ -127,17 +141,15 @@ export class Destination {
 
   /** Does work that is made of steps, and lets others run in between. When it is interrupted no further step is done. */
   inSteps<A>(steps: Steps<A>): Effect.Effect<A> {
-    const turn = (): IteratorResult<void, A> => {
-      let last: IteratorResult<void, A> = { done: false, value: undefined }
-      this.tree.atOnce(() => {
-        for (let step = 0; step < entriesPerTurn && last.done !== true; step++) last = steps.next()
-      })
-      return last
+    let last: IteratorResult<void, A> = { done: false, value: undefined }
+    const step = () => {
+      last = steps.next()
+      return last.done !== true
     }
-    const run = Effect.gen(function* () {
-      for (let last = turn(); ; last = turn()) {
+    const run = Effect.gen({ self: this }, function* () {
+      while (true) {
+        yield* this.turn(step, entriesPerTurn)
         if (last.done === true) return last.value
-        yield* Effect.yieldNow
       }
     })
     return Effect.ensuring(
@@ -152,15 +164,29 @@ export class Destination {
     each: (one: A, at: number) => void,
     perTurn: number = entriesPerTurn
   ): Effect.Effect<void> {
-    const turn = (first: number) =>
-      this.tree.atOnce(() => {
-        for (let at = first; at < Math.min(first + perTurn, all.length); at++) each(all[at], at)
-      })
-    return Effect.gen(function* () {
-      for (let first = 0; first < all.length; first += perTurn) {
-        turn(first)
-        yield* Effect.yieldNow
+    return Effect.gen({ self: this }, function* () {
+      let at = 0
+      const step = () => {
+        each(all[at], at)
+        return ++at < all.length
       }
+      while (at < all.length) yield* this.turn(step, perTurn)
+    })
+  }
+
+  /** Takes some steps, as long as there are more; then others run. */
+  private turn(step: () => boolean, mostSteps: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const clock = yield* Clock.Clock
+      const endMillis = clock.currentTimeMillisUnsafe() + turnMillis
+      this.tree.atOnce(() => {
+        for (let left = mostSteps, goesOn = true; goesOn && left > 0; left--) {
+          goesOn = step()
+          this.stepped()
+          if (clock.currentTimeMillisUnsafe() >= endMillis) return
+        }
+      })
+      yield* Effect.yieldNow
     })
   }
 }

@@ -119,6 +119,7 @@ const make = Effect.fn("Disk.make")(function* (
         ? Effect.andThen(destination.stands, Deletion.run(site, deleting))
         : Effect.succeed({ count: 0, vetoed: 0, failures: [] }),
     finish: finish(site),
+    worked: () => destination.worked,
     stands: destination.stands
   })
 })
