@@ -190,6 +190,8 @@ export const copiedLargeFiles = 16
 export const copyBytes = 1024 * 1024 * 1024
 /** Attempts to copy a file between two of its changes. */
 export const copyAttempts = 5
+/** Times of files are of a clock that may be so late: its tick is 10 ms at most. */
+export const fileClockMillis = 20
 /** Times that a file which changed is taken anew. */
 export const retakes = 3
 /** A lease on a file is waited for; Linux breaks one after 45 s (fs.lease-break-time). */

@@ -6,6 +6,7 @@
  * the same length goes unseen here.
  */
 
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -322,8 +323,7 @@ const retakeOne = Effect.fnUntraced(function* (
   allowance: Copies.Allowance
 ) {
   const { found: before, path } = yield* Effect.fromResult(files.at(entry))
-  const copying = files.copying.withPermit(copyAt(path, files, into, allowance))
-  const taken = yield* Effect.mapError(whenFree(copying), failure(path))
+  const taken = yield* Effect.mapError(copyInTime(path, files, into, allowance), failure(path))
   if (taken === undefined) return yield* changedAt(path)
   if (taken === "Later") return undefined
   const status = { ...Status.ofStats(taken.stats), ...taken.own }
@@ -334,6 +334,41 @@ const retakeOne = Effect.fnUntraced(function* (
   const attributes = Result.try(() => new Attributes.Reader(files.libc, files.choice).at(keyOf(path)))
   if (Result.isFailure(attributes)) return yield* Effect.fail(failure(path)(attributes.failure))
   return { entry, metadata: Wished.ofStatus(files.choice.wished, status, attributes.success), ...extent } as Retaken
+})
+
+/** A copy that no later change of the file has the second of: sessions compare whole seconds [Y-2]. */
+const copyInTime = Effect.fnUntraced(function* (
+  path: Buffer,
+  files: Files,
+  into: Scope.Scope,
+  allowance: Copies.Allowance
+) {
+  for (let attempt = 1; ; attempt++) {
+    const lifetime = yield* Scope.fork(into)
+    const copying = Effect.suspend(() => {
+      const { leftBytes } = allowance
+      const copy = copyAt(path, files, lifetime, allowance)
+      return Effect.map(copy, (taken) => ({ taken, bytes: leftBytes - allowance.leftBytes }))
+    })
+    const { bytes, taken } = yield* whenFree(files.copying.withPermit(copying))
+    if (taken === undefined || taken === "Later" || taken.read === undefined) return taken
+    if (attempt === Limits.copyAttempts || !(yield* hasHiddenChange(path, taken.stats))) return taken
+    yield* Scope.close(lifetime, Exit.void)
+    allowance.leftBytes += bytes
+  }
+})
+
+/** Waits for the end of the second that a copy is of: has the file changed in it once more, by its time alone? */
+const hasHiddenChange = Effect.fnUntraced(function* (path: Buffer, stats: fs.BigIntStats) {
+  const { mtimeNanos, mtimeSeconds, size } = Status.ofStats(stats)
+  const leftMillis = 1000 * (mtimeSeconds + 1) - (yield* Clock.currentTimeMillis)
+  const waitMillis = leftMillis + Limits.fileClockMillis
+  // a time to come is of another clock, or somebody's choice
+  if (waitMillis <= 0 || leftMillis > 1000) return false
+  yield* Effect.sleep(waitMillis)
+  // what is gone by now has not changed
+  const now = Result.getOrUndefined(Result.try(() => Status.at(path)))
+  return now?.size === size && now.mtimeSeconds === mtimeSeconds && now.mtimeNanos !== mtimeNanos
 })
 
 /** Copies the file that has the path now; the copy lasts as long as `into`. */

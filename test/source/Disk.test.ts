@@ -4,8 +4,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
 import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
@@ -635,6 +637,44 @@ describe("a file that changes", () => {
       assert.strictEqual(descriptors(), before)
     })
   )
+
+  // sessions compare whole seconds: a catcher with what was there first was taken for right for ever
+  for (const [what, size] of [
+    ["small", 10],
+    ["large", Limits.smallFileBytes + 4096]
+  ] as const) {
+    it.effect(`a ${what} one that is written once more in the second of its copy is copied again`, () =>
+      Effect.gen(function* () {
+        const path = `${yield* directory}/f`
+        const written = (byte: number, time: number) => {
+          fs.writeFileSync(path, Buffer.alloc(size, byte))
+          fs.utimesSync(path, time, time)
+        }
+        written(1, 999)
+        const service = yield* source(path)
+        yield* service.scan
+        yield* TestClock.setTime(1000_300)
+        written(2, 1000.2)
+        const taking = yield* Effect.forkChild(service.retake([0]))
+        const real = Effect.promise(() => new Promise((done) => setTimeout(done, 100)))
+        yield* real
+        written(3, 1000.6)
+        while (taking.pollUnsafe() === undefined) {
+          yield* TestClock.adjust(100)
+          yield* real
+        }
+        const { retaken } = yield* Fiber.join(taking)
+        assert.deepStrictEqual(
+          retaken.map(({ metadata }) => nanosOf(metadata)),
+          [nanos(path)]
+        )
+        const into = new Uint8Array(size)
+        yield* (yield* service.open(0)).read(0, into)
+        assert.isTrue(into.every((byte) => byte === 3))
+        assert.isTrue(yield* service.isCurrent(0))
+      })
+    )
+  }
 
   // a log that is never still
   for (const [what, change, isFine] of [
