@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Catcher from "../../src/catcher/Catcher.ts"
 import * as Master from "../../src/master/Master.ts"
+import type { Limit } from "../../src/report/Event.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 import * as Memory from "../../src/store/Memory.ts"
@@ -29,6 +30,8 @@ interface Case {
   readonly size?: number
   readonly timeoutMillis?: number
   readonly more?: Omit<Simulated.Options, "seed">
+  /** Of the links to all but the first catcher. */
+  readonly bytesPerSecond?: number
 }
 
 const filesOf = (count: number, size: number) =>
@@ -37,13 +40,15 @@ const hundred = <A>(each: (i: number) => A) => Array.from({ length: 100 }, (_, i
 
 /** Catchers that were lost, and what is not as at the source; how each catcher ended. */
 const session = Effect.fnUntraced(function* (options: Case) {
-  const { files = 32, millis, more, size = 530_000, step = "write", timeoutMillis = 2000 } = options
+  const { bytesPerSecond, files = 32, millis, more, size = 530_000, step = "write", timeoutMillis = 2000 } = options
   const own = { waitMillis: 10_000, timeoutMillis, pageBytes: 1432 }
   const { tree = filesOf(files, size) } = options
   const network = yield* Simulated.make({ ...link, ...more, seed: 1 })
   const lost: Array<string> = []
+  const limits: Array<Limit> = []
   const toMaster = Progress.layerTo((event) => {
     if (event._tag === "Lost") lost.push(`${event.id}: ${event.reason}`)
+    if (event._tag === "Tick" && event.limit !== undefined) limits.push(event.limit)
   })
   const master = Master.run({ ...own, catchers: millis.length }).pipe(
     Effect.provide(MasterProtection.insecure),
@@ -58,8 +63,12 @@ const session = Effect.fnUntraced(function* (options: Case) {
       Effect.map((exit) => ({ isWell: Exit.isSuccess(exit), differences: Simulation.differences(tree, memory) }))
     )
   })
+  if (bytesPerSecond !== undefined)
+    for (const index of millis.keys())
+      if (index > 0)
+        yield* network.impairLink(`c${index}`, "Group", { narrow: { bytesPerSecond, queueBytes: 1_000_000 } })
   const [, ...ends] = yield* inTime(Effect.all([master, ...catching], { concurrency: "unbounded" }), 600_000)
-  return { lost, ends }
+  return { lost, ends, limits }
 })
 
 const areWell = (cases: ReadonlyArray<readonly [string, Case]>) => {
@@ -95,4 +104,17 @@ describe("catchers whose disks take so long for each of many entries [Q-2]", () 
     ["empty files, and all catchers slow", { millis: [150, 200], step: "commit", tree: filesOf(100, 0) }],
     ["hard links", { millis: [0, 200], step: "commit", tree: [...filesOf(1, 3000), ...links] }]
   ])
+})
+
+describe("a catcher behind a slow link that makes many entries", () => {
+  it.effect("is a slow machine while nothing but its answer is waited for", () =>
+    Effect.gen(function* () {
+      const directories = hundred((i) => Simulation.directory(`d${i}`)).slice(0, 10)
+      const tree = [...directories, ...filesOf(1000, 300)]
+      const { limits } = yield* session({ millis: [0, 500], step: "prepare", tree, bytesPerSecond: 500_000 })
+      const waits = limits.filter(({ by, catchers }) => by === "Work" && catchers.includes("c1"))
+      assert.isAbove(waits.length, 5)
+      assert.deepStrictEqual([...new Set(waits.map(({ why }) => why))], ["slow machine"])
+    })
+  )
 })
