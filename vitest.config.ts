@@ -36,9 +36,7 @@ const program = [
 const nightly = ["test/nightly/**/*.test.ts"]
 /** At night only: minutes of one core, and what they show seldom changes. */
 const seldom =
-  process.env["MRSYNC_ALL_LOSSES"] === undefined
-    ? ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"]
-    : []
+  process.env["MRSYNC_ALL"] === undefined ? ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"] : []
 const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
 
 interface Files {

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { mostly } from "../seldom.ts"
 
 const script = fileURLToPath(new URL("../../scripts/lab.sh", import.meta.url))
 export const program = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
@@ -226,7 +227,7 @@ export const rsyncSays = (source: string, destination: string, ...options: Reado
 
 /** Only the last of several losses, but at night. */
 export const losses = <Loss>(...all: ReadonlyArray<Loss>): ReadonlyArray<Loss> =>
-  process.env.MRSYNC_ALL_LOSSES === undefined ? all.slice(-1) : all
+  mostly(all.slice(-1), all.slice(0, -1))
 
 /** Temporary files that were left; what is kept in part is none. */
 export const litter = (folder: string): ReadonlyArray<string> =>
