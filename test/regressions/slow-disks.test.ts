@@ -113,8 +113,8 @@ describe("catchers whose disks take so long for each of many entries [Q-2]", () 
   ])
 })
 
-describe("a catcher behind a slow link that makes many entries", () => {
-  it.effect("is a slow machine while nothing but its answer is waited for", () =>
+describe("a catcher behind a slow link", () => {
+  it.effect("that makes many entries is a slow machine while nothing but its answer is waited for", () =>
     Effect.gen(function* () {
       const directories = hundred((i) => Simulation.directory(`d${i}`)).slice(0, 10)
       const tree = [...directories, ...filesOf(1000, 300)]
@@ -122,6 +122,15 @@ describe("a catcher behind a slow link that makes many entries", () => {
       const waits = limits.filter(({ by, catchers }) => by === "Work" && catchers.includes("c1"))
       assert.isAbove(waits.length, 5)
       assert.deepStrictEqual([...new Set(waits.map(({ why }) => why))], ["slow machine"])
+    })
+  )
+
+  it.effect("is behind a slow link while that carries what was sent before the question", () =>
+    Effect.gen(function* () {
+      const { limits } = yield* session({ millis: [0, 0], tree: filesOf(4, 2_000_000), bytesPerSecond: 500_000 })
+      const waits = limits.filter(({ by, catchers }) => by === "Work" && catchers.includes("c1"))
+      assert.isAbove(waits.length, 1)
+      assert.deepStrictEqual([...new Set(waits.map(({ why }) => why))], ["slow link"])
     })
   )
 })

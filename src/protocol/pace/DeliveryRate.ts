@@ -26,6 +26,15 @@ interface Rate {
   readonly stretch: number
 }
 
+interface Trial {
+  readonly beganMillis: number
+  readonly sent: number
+  readonly received: number
+  readonly isWaitedFor: boolean
+}
+
+const trialFrom = (beganMillis: number): Trial => ({ beganMillis, sent: 0, received: 0, isWaitedFor: true })
+
 /** The knowledge of the path to one acker. */
 export interface DeliveryRate {
   readonly mark: Mark
@@ -42,8 +51,8 @@ export interface DeliveryRate {
   readonly isTried: boolean
   /** The most that a sample has seen on its way. */
   readonly provenBytes: number
-  /** Pages sent and arrived since the queueing changed. */
-  readonly trial: { readonly beganMillis: number; readonly sent: number; readonly received: number }
+  /** Pages sent and arrived since the queueing changed; was it waited for all the while? */
+  readonly trial: Trial
 }
 
 const stretchMillis = 5
@@ -74,7 +83,7 @@ export const make = (sentBytes: number, sentPages: number, nowMillis: number): D
   share: 1,
   isTried: false,
   provenBytes: 0,
-  trial: { beganMillis: nowMillis, sent: 0, received: 0 }
+  trial: trialFrom(nowMillis)
 })
 
 /** Bytes a millisecond that it takes; undefined before the first sample. */
@@ -126,8 +135,8 @@ export const rested = (self: DeliveryRate, nowMillis: number): DeliveryRate => (
 
 /**
  * An answer. `before`: what was known of this path when the poll was sent; undefined measures nothing. `fullBytes`: in flight,
- * they show what the path can; less is counted only as the best. `isWaitedFor`: it bounds what is sent; if not, what is lost says
- * nothing of the queueing that it is allowed.
+ * they show what the path can; less is counted only as the best. `isWaitedFor`: the others waited for it when the poll was sent; if not,
+ * what is lost says nothing of the queueing that it is allowed.
  */
 export const answered = (
   self: DeliveryRate,
@@ -174,17 +183,18 @@ const sampled = (self: DeliveryRate, bytesPerMilli: number, flying: number, nowM
 }
 
 // Counts what arrived since the queueing was changed last, and changes it when that is enough to judge by.
-const tried = (self: DeliveryRate, from: Mark, isWaitedFor: boolean): DeliveryRate => {
+const tried = (self: DeliveryRate, from: Mark, isWaitedForNow: boolean): DeliveryRate => {
   if (from.received === undefined || from.askedMillis < self.trial.beganMillis) return self
   const sent = self.trial.sent + self.mark.sentPages - from.sentPages
   const received = self.trial.received + arrived(from, self.mark)
-  if (sent < Limits.trialPages) return { ...self, trial: { ...self.trial, sent, received } }
+  const isWaitedFor = self.trial.isWaitedFor && isWaitedForNow
+  if (sent < Limits.trialPages) return { ...self, trial: { ...self.trial, sent, received, isWaitedFor } }
   const share = received / sent
   return {
     ...self,
     share,
     isTried: true,
     queueing: isWaitedFor ? Queueing.heard(self.queueing, share) : self.queueing,
-    trial: { beganMillis: self.mark.heardMillis, sent: 0, received: 0 }
+    trial: trialFrom(self.mark.heardMillis)
   }
 }

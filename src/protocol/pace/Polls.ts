@@ -48,7 +48,7 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
       sentPages: self.sentPages,
       atMillis: nowMillis,
       fullBytes: bytes(self, nowMillis, stragglers),
-      stragglers,
+      awaited: Exclusion.awaited(self, nowMillis, stragglers).map(({ slot }) => slot),
       ackers: self.ackers
     }
   ]

@@ -14,7 +14,7 @@
 import * as Limits from "../Limits.ts"
 import { type Acker, rateOf, remote } from "./Acker.ts"
 import * as DeliveryRate from "./DeliveryRate.ts"
-import { type Ackers, awaited, bounding, lately, wasExcluded } from "./Exclusion.ts"
+import { type Ackers, bounding, lately, wasExcluded } from "./Exclusion.ts"
 
 /** A poll that went out. */
 interface Asked {
@@ -22,9 +22,10 @@ interface Asked {
   readonly sentBytes: number
   readonly sentPages: number
   readonly atMillis: number
-  /** The window then, and whether the excluded ackers bounded it as well. */
+  /** The window then. */
   readonly fullBytes: number
-  readonly stragglers: boolean
+  /** The ackers that the others waited for then, by their slots. */
+  readonly awaited: ReadonlyArray<number>
   /** The ackers as they were then. */
   readonly ackers: ReadonlyArray<Acker>
 }
@@ -128,7 +129,7 @@ export const isLossy = (self: Window, slot: number): boolean => {
   return delivery !== undefined && DeliveryRate.isLossy(delivery)
 }
 
-/** Is much lost there at any pace? As long as no trial has told, it is where the others never waited for it. */
+/** Is much lost there at any pace? As long as no trial has told: yes, unless it was excluded. Then the pace was the others'. */
 export const losesAtAnyPace = (self: Window, slot: number): boolean => {
   const delivery = lately(self, slot)?.delivery
   if (delivery === undefined || !DeliveryRate.isLossy(delivery)) return false
@@ -149,6 +150,12 @@ export const limit = (self: Window, receiveBufferBytes: number): Window => ({
   ...self,
   limitBytes: limitOf(receiveBufferBytes)
 })
+
+/** May some of what was sent be on its way there still? At its rate it takes so long, from its last answer on. */
+export const isComing = (self: Window, slot: number, nowMillis: number): boolean => {
+  const acker = lately(self, slot)
+  return acker !== undefined && (self.sentBytes - acker.ackedBytes) / rateOf(acker) > nowMillis - acker.heardMillis
+}
 
 /** So many bytes, in so many pages, have left. */
 export const sent = (self: Window, bytes: number, pages: number, nowMillis: number): Window => {
@@ -188,7 +195,7 @@ export const answered = (
       before: asked.ackers.find((acker) => acker.slot === slot)?.delivery,
       fullBytes: asked.fullBytes,
       longestMillis: Math.max(longMillis, longRtts * (self.rttMillis ?? 0)),
-      isWaitedFor: awaited(self, nowMillis, asked.stragglers).includes(before)
+      isWaitedFor: asked.awaited.includes(slot)
     }),
     // an answer that comes late, after that to a later poll, begins no new debt
     owesMillis: before.askedPoll === poll || before.owesMillis === undefined ? undefined : nowMillis

@@ -139,21 +139,23 @@ const eachOf = Effect.fnUntraced(function* (
   const count = (bytes: number) => told((done += bytes))
   const sizeOf = (at: number) => inventory.file(indices[at]).size
   const isSmall = (at: number) => sizeOf(at) <= piece.length && inventory.file(indices[at]).data === undefined
-  for (let at = 0; at < indices.length;) {
-    if (!isSmall(at)) {
+  let at = 0
+  let turnsBytes = 0
+  const step = () => {
+    const bytes = sizeOf(at)
+    take(indices[at], small(site, indices[at], piece))
+    count(bytes)
+    turnsBytes += bytes
+    at++
+    return at < indices.length && turnsBytes < turnBytes && isSmall(at)
+  }
+  while (at < indices.length) {
+    turnsBytes = 0
+    if (isSmall(at)) yield* destination.turn(step, entriesPerTurn)
+    else {
       take(indices[at], yield* large(site, indices[at], piece, count))
       at++
-      continue
     }
-    destination.tree.atOnce(() => {
-      const end = Math.min(at + entriesPerTurn, indices.length)
-      for (let bytes = 0; at < end && bytes < turnBytes && isSmall(at); at++) {
-        take(indices[at], small(site, indices[at], piece))
-        bytes += sizeOf(at)
-        count(sizeOf(at))
-      }
-    })
-    yield* Effect.yieldNow
   }
 })
 

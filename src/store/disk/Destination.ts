@@ -21,7 +21,7 @@ import type { StoreError } from "../Store.ts"
 import { attempt } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
 
-/** Entries made between two turns of the event loop: a millisecond or two. On a slow disk fewer, as many as take `turnMillis`. */
+/** Entries that are worked on between two turns of the event loop: a millisecond or two. On a slow disk as many as take `turnMillis`. */
 export const entriesPerTurn = 32
 const turnMillis = 50
 
@@ -174,8 +174,8 @@ export class Destination {
     })
   }
 
-  /** Takes some steps, as long as there are more; then others run. */
-  private turn(step: () => boolean, mostSteps: number): Effect.Effect<void> {
+  /** Takes some steps, as long as there are more; then others run. Each says whether there are. */
+  turn(step: () => boolean, mostSteps: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const clock = yield* Clock.Clock
       const endMillis = clock.currentTimeMillisUnsafe() + turnMillis

@@ -16,7 +16,7 @@ import { outside, refusal } from "../Reasons.ts"
 import type { Existing } from "../Store.ts"
 import { attempt, forEntry } from "./Attempt.ts"
 import * as Confinement from "./Confinement.ts"
-import { entriesPerTurn } from "./Destination.ts"
+import type { Steps } from "./Destination.ts"
 import type { Site } from "./Site.ts"
 import * as Zeros from "./Zeros.ts"
 
@@ -49,24 +49,21 @@ export const existing = Effect.fn("Disk.existing")(function* (site: Site, carrie
 })
 
 /** The status of each member's file; undefined when one of them is missing or another. The first such ends the looking. */
-const findAll = Effect.fnUntraced(function* (site: Site, members: CarriedFile["members"]) {
+const findAll = (site: Site, members: CarriedFile["members"]) => {
   const { destination } = site
-  const found: Array<fs.BigIntStats> = []
-  for (let first = 0; first < members.length; first += entriesPerTurn) {
-    const looked = Result.try(() => {
-      destination.tree.atOnce(() => {
-        for (const member of members.slice(first, first + entriesPerTurn)) {
-          const stats = destination.persistently(() => find(site, member.entry, fileBytes(member)))
-          if (stats === undefined) return
-          found.push(stats)
-        }
-      })
-    })
-    if (Result.isFailure(looked) || found.length < Math.min(members.length, first + entriesPerTurn)) return undefined
-    yield* Effect.yieldNow
+  const looking = function* (): Steps<ReadonlyArray<fs.BigIntStats> | undefined> {
+    const found: Array<fs.BigIntStats> = []
+    for (const member of members) {
+      const look = () => destination.persistently(() => find(site, member.entry, fileBytes(member)))
+      const stats = Result.getOrUndefined(Result.try(look))
+      if (stats === undefined) return undefined
+      found.push(stats)
+      yield
+    }
+    return found
   }
-  return found
-})
+  return destination.inSteps(looking())
+}
 
 /** The status of a file that is what its entry says it is; undefined otherwise. */
 const find = (site: Site, index: number, size: number): fs.BigIntStats | undefined => {

@@ -363,8 +363,14 @@ describe("Window", () => {
       goesOn(1101, 200, false)
       assert.isTrue(Window.isLossy(w, 3))
       assert.isFalse(Window.losesAtAnyPace(w, 3))
+      // in part at its own pace
+      for (let now = 1301; now < 1601; now += 4) {
+        goesOn(now, 3, false)
+        goesOn(now + 3, 1, true)
+      }
+      assert.isFalse(Window.losesAtAnyPace(w, 3))
       // at its own pace
-      goesOn(1301, 200, true)
+      goesOn(1601, 200, true)
       assert.isTrue(Window.losesAtAnyPace(w, 3))
     })
 
