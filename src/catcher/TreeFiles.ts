@@ -99,10 +99,10 @@ export class TreeFiles {
     }
     if (signature === undefined) return services.store.open(carried)
     const { file } = carried
-    const checking = layout.signed === undefined ? {} : { signature }
+    const isChecked = layout.signed !== undefined
+    const checking = isChecked ? { signature } : {}
     const told = (done: number, total: number) => attendance.reads(file, { done, total })
     // a trailer has no hash of what is not sent, which sub-blocks need
-    const isChecked = layout.signed !== undefined
     const taking = isChecked ? signature : Signature.coarse(signature)
     return services.store.open(carried, { signature: taking, told, postpones: isChecked }).pipe(
       Effect.tap(({ held = [] }) =>

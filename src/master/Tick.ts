@@ -67,9 +67,9 @@ const limits = (ledger: Ledger, { asking, members, sender, standing }: Session, 
     const { members: known } = members.roster()
     const isUnexplained = slots.length > 0 && ledger.underWay.looking(slots[0]) === undefined
     const behind = isUnexplained ? ledger.whyBehind(slots[0], true, standing.whyBehind) : undefined
-    // an answer is waited for: the link is the reason as long as it carries what was sent before
-    const isLink = behind !== "slow link" || by !== "Work" || Window.isComing(now.window, slots[0], nowMillis)
-    const why = isLink ? behind : "slow machine"
+    // where only an answer is waited for, a link is slow as long as it carries what was sent
+    const isLinkDone = by === "Work" && behind === "slow link" && !Window.isComing(now.window, slots[0], nowMillis)
+    const why = isLinkDone ? "slow machine" : behind
     return {
       by,
       share: Math.round(share * 100) / 100,

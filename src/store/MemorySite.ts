@@ -187,10 +187,12 @@ export class MemorySite {
   /** One change for an operation on an entry. */
   step<A>(operation: Operation, entry: Entry, change: () => Refused<A>): Effect.Effect<A, StoreError> {
     const { turn = () => Effect.void } = this.options
-    const worked = Effect.sync(() => void this.worked++)
     return Effect.andThen(
-      Effect.andThen(turn(operation), Effect.andThen(worked, this.stands)),
-      Effect.suspend(() => Effect.fromResult(Result.mapError(change(), refusedAt(display(entry.path)))))
+      Effect.andThen(turn(operation), this.stands),
+      Effect.suspend(() => {
+        this.worked++
+        return Effect.fromResult(Result.mapError(change(), refusedAt(display(entry.path))))
+      })
     )
   }
 

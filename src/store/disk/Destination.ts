@@ -39,8 +39,8 @@ export class Destination {
   /** Fails unless the destination's path still names the directory that was opened. */
   readonly stands: Effect.Effect<void, StoreError>
   private opened: Confinement.Tree | undefined
-  /** Steps that are done: of each entry one, or several. */
-  private steps = 0
+  /** Steps that are done in it, of each entry one or several: grows as long as the disk answers. [Q-2] */
+  worked = 0
 
   /** `parts`: one directory for what is kept of all large files, which has to be of use as well. [Y-15] */
   constructor(path: Buffer, handles: boolean, libc: Option.Option<Calls>, parts?: Buffer) {
@@ -75,16 +75,6 @@ export class Destination {
   /** Has a session begun to use it? */
   get isOpen(): boolean {
     return this.opened !== undefined
-  }
-
-  /** How much has been done in it: grows as long as the disk answers. [Q-2] */
-  get worked(): number {
-    return this.steps
-  }
-
-  /** One more step is done. */
-  stepped(): void {
-    this.steps++
   }
 
   /** Is there a directory already? */
@@ -182,7 +172,7 @@ export class Destination {
       this.tree.atOnce(() => {
         for (let left = mostSteps, goesOn = true; goesOn && left > 0; left--) {
           goesOn = step()
-          this.stepped()
+          this.worked++
           if (clock.currentTimeMillisUnsafe() >= endMillis) return
         }
       })

@@ -39,7 +39,7 @@ export const tree = Effect.fn("Disk.sync")(function* (site: Site) {
   for (const index of syncfs === undefined ? each(site) : eachFileSystem(site)) {
     const path = entries[index]?.path ?? new Uint8Array(0)
     const synced = yield* Effect.result(one(site, path, sync))
-    site.destination.stepped()
+    site.destination.worked++
     if (Result.isFailure(synced) && !isElsewhere(synced.failure)) fail(failures, index, path, synced.failure)
   }
   return failures
