@@ -76,6 +76,7 @@ const folder = Effect.acquireRelease(
 
 const hostile = "<img/src=x/onerror=document.title='harm'>"
 
+/** Its catchers begin when told, so that the pages are open before anything is sent, however slow the browser is. */
 const session = Effect.gen(function* () {
   const directory = yield* folder
   const source = join(directory, "source")
@@ -85,22 +86,21 @@ const session = Effect.gen(function* () {
   const port = 20_000 + (process.pid % 30_000)
   const place = ["--group", `239.255.67.77:${port}`, "--interface", "lo", "--insecure", "--wait", "60"]
   const names = ["anna", hostile, "שרת-א"]
-  const catchers = yield* Effect.forEach(names, (id, at) =>
-    mrsync("catch", ...place, "--id", id, join(directory, `${at}`))
-  )
-  const rate = ["--bwlimit", "2MB", "--catchers", "3"]
+  const rate = ["--bwlimit", "1MB", "--catchers", "3"]
   const master = yield* mrsync("send", ...place, "--ttl", "0", ...rate, "--web", `${source}/`)
-  return { catchers, master, url: yield* addressIn(master.said) }
+  const catchers = Effect.forEach(names, (id, at) => mrsync("catch", ...place, "--id", id, join(directory, `${at}`)))
+  return { begin: catchers, master, url: yield* addressIn(master.said) }
 })
 
 describe.skipIf(Browser.unavailable !== undefined)("the page in a browser", () => {
   it.live("a session of three real catchers, one with a name that means harm", () =>
     Effect.gen(function* () {
       const open = yield* Browser.opener
-      const { catchers, master, url } = yield* session
+      const { begin, master, url } = yield* session
       const watching = yield* open(url)
       const dark = yield* open(url, { colorScheme: "dark" })
       const phone = yield* open(url, { viewport: { width: 390, height: 1400 }, hasTouch: true, isMobile: true })
+      const catchers = yield* begin
       yield* shows(watching, ".pill", "sending")
       yield* shows(watching, ".pace", "--bwlimit sets the pace")
       yield* shows(watching, ".row .name", hostile)
