@@ -6,6 +6,7 @@
  * rate with offload, see docs/performance.md). What waits for a slow disk waits in the kernel, as in rsync.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import { constants } from "node:os"
 import type { Piece } from "../tree/Holes.ts"
@@ -17,7 +18,10 @@ export interface Descriptor {
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, NodeJS.ErrnoException>
   /** As `readAll`. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<number, NodeJS.ErrnoException>
+  /** Whatever the system says to it, it is closed then. */
   readonly close: Effect.Effect<void>
+  /** The same at once. Throws as Node's fs does: a server may say only now that it has refused what was written. */
+  readonly closeNow: () => void
 }
 
 /** Told when a call has ended that runs in the thread pool. */
@@ -74,6 +78,12 @@ export const make = (fd: number): Descriptor => {
       catch: (error) => error as NodeJS.ErrnoException
     })
 
+  const closeNow = () => {
+    if (closed) return
+    closed = true
+    fs.closeSync(fd)
+  }
+
   return {
     fd,
     write: (offset, bytes) =>
@@ -81,10 +91,8 @@ export const make = (fd: number): Descriptor => {
         count === bytes.length ? Effect.void : Effect.fail(Errno.toCause(EIO))
       ),
     read: (offset, into) => transfer(fs.readSync, offset, into),
-    close: Effect.sync(() => {
-      if (!closed) fs.closeSync(fd)
-      closed = true
-    })
+    close: Effect.sync(() => void Result.try(closeNow)),
+    closeNow
   }
 }
 

@@ -125,17 +125,17 @@ const heldOf = Effect.fnUntraced(function* (
   return reused
 })
 
-/** Gives a file the blocks of an older version; false where that cannot be, and nothing has changed then. */
+/** Gives a file the blocks of an older version; false where that cannot be: then there is nothing in it. */
 const shares = Effect.fnUntraced(function* ({ describe, libc }: Site, old: number, file: Opened, member: Member) {
   const clone = Option.getOrUndefined(libc)?.clone
   // room that was taken would be given back
   if (clone === undefined || describe.policy.preallocates) return false
   const { fd } = file.descriptor
   if (!(yield* Effect.isSuccess(Descriptor.waited((done) => clone(old, fd, done))))) return false
-  file.hasContent = true
   yield* attempt(file.entry.path, () => fs.ftruncateSync(fd, fileBytes(member)))
-  yield* Effect.mapError(Zeros.clear(libc, file.descriptor, member.extent), storeError(file.entry.path))
-  return true
+  const clearing = Zeros.clear(libc, file.descriptor, member.extent)
+  file.hasContent = yield* Effect.mapError(clearing, storeError(file.entry.path))
+  return file.hasContent
 })
 
 const standing = ({ contents, destination, inventory, similar }: Site, member: Member) => {
@@ -206,6 +206,8 @@ const commit = ({ changes, describe, destination, inventory, replaced }: Site, f
     throw refusal("ESTALE", "its temporary file was replaced while it was received")
   const own = describe.ownAt({ directory, name: spot.name })
   const described = Result.try(() => describe.file(descriptor.fd, entry.metadata, own))
+  // a write that a server refuses may be found only by this
+  descriptor.closeNow()
   replaced.taking({ directory, name: spot.name }, () => changes.moveOver(from, spot.name))
   file.isCommitted = true
   inventory.arrive(index)

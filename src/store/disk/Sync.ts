@@ -62,7 +62,7 @@ const one = (
       catch: (cause) => cause
     }),
     (fd) => Descriptor.waited((done) => sync(fd, done)),
-    (fd) => Effect.sync(() => fs.closeSync(fd))
+    (fd) => Effect.sync(() => void Result.try(() => fs.closeSync(fd)))
   )
 
 /** The entries that have something of their own on the disk, and are in their place. */

@@ -36,14 +36,14 @@ export const between = Effect.fnUntraced(function* (
 
 /**
  * Makes holes between the runs of data of an extent. Where the file system makes none, nothing of the file stays: to write zeros
- * to all that may be a hole could fill the disk.
+ * to all that may be a hole could fill the disk. Answers whether the rest stays.
  */
 export const clear = Effect.fnUntraced(function* (
   libc: Option.Option<Calls>,
   { fd }: Descriptor,
   extent: Holes.Extent | undefined
 ) {
-  if (extent === undefined) return
+  if (extent === undefined) return true
   const punch = Option.getOrUndefined(libc)?.punch
   const gaps = Holes.gaps(extent)
   for (let gap = 0; gap < gaps.length; gap += 2) {
@@ -51,9 +51,10 @@ export const clear = Effect.fnUntraced(function* (
     for (let run = 0; run < seen.length; run += 2) {
       const isPunched =
         punch !== undefined && (yield* Effect.isSuccess(waited((done) => punch(fd, seen[run], seen[run + 1], done))))
-      if (!isPunched) return yield* empty(fd, extent.size)
+      if (!isPunched) return yield* Effect.as(empty(fd, extent.size), false)
     }
   }
+  return true
 })
 
 const empty = (fd: number, size: number) =>
