@@ -230,7 +230,10 @@ export class Partials {
       return { directory: { key: outside, self: path, prefix }, name }
     }
     let { key } = spot.directory
-    for (const part of partsOf(path)) {
+    const parts = partsOf(path)
+    // no directory is made for what is not kept
+    if (makes) this.mustBeFreeAt([...parts, name].reduce(Confinement.join, key))
+    for (const part of parts) {
       const within = destination.tree.directory(key)
       key = Confinement.join(key, part)
       // what the tree has is made as the tree has it, and may be no directory
@@ -248,9 +251,11 @@ export class Partials {
 
   /** Throws where the tree has that name, or no master may touch it. */
   private mustBeFree({ directory, name }: Spot): void {
-    if (directory.key === outside) return
+    if (directory.key !== outside) this.mustBeFreeAt(Confinement.join(directory.key, name))
+  }
+
+  private mustBeFreeAt(key: string): void {
     const { guard, isTaken } = this.session()
-    const key = Confinement.join(directory.key, name)
     guard.check(key)
     if (Veto.names(this.options.veto, key, false)) throw vetoed()
     if (isTaken(key)) throw refusal("EEXIST", "the tree has that name")

@@ -282,6 +282,12 @@ describe.each(ways)("$name", (way) => {
       assert.deepStrictEqual(names(less.at), [])
       const refused = yield* interrupted(entries, { veto: veto(["*-partial"]) })
       assert.deepStrictEqual(names(refused.at), [])
+      // nor is a directory made for it
+      for (const pattern of [".parts/large", "/.parts/"]) {
+        const partials = { directory: Buffer.from(".parts") }
+        const { at } = yield* interrupted(entries, { veto: veto([pattern]), partials })
+        assert.deepStrictEqual(names(at), [])
+      }
     })
   )
 
