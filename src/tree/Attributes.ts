@@ -24,6 +24,9 @@ export const defaultAcl = "system.posix_acl_default"
 /** Is it an ACL? */
 export const isAcl = (name: string): boolean => name === accessAcl || name === defaultAcl
 
+/** The same ACLs once more, as XFS shows them to root. They are its own: what is done to one is done to the ACL. */
+const isMirrorOfAcl = (name: string): boolean => name === "trusted.SGI_ACL_FILE" || name === "trusted.SGI_ACL_DEFAULT"
+
 /** By which programs run with rights of their own. */
 export const capability = "security.capability"
 
@@ -35,7 +38,7 @@ export const carried =
   ({ carriesAcls, carriesAttributes }: Carrying, isRoot: boolean) =>
   (name: string): boolean => {
     if (isAcl(name)) return carriesAcls
-    if (!carriesAttributes || name.startsWith("user.rsync.%")) return false
+    if (!carriesAttributes || name.startsWith("user.rsync.%") || isMirrorOfAcl(name)) return false
     return isRoot ? !name.startsWith("system.") : name.startsWith("user.")
   }
 

@@ -13,7 +13,7 @@ import { Source } from "../../src/source/Source.ts"
 import * as Errno from "../../src/system/Errno.ts"
 import { type Calls, Libc, load } from "../../src/system/Libc.ts"
 import * as Acl from "../../src/tree/Acl.ts"
-import { accessAcl, capability } from "../../src/tree/Attributes.ts"
+import { accessAcl, capability, carried } from "../../src/tree/Attributes.ts"
 import { metadataOf } from "../../src/tree/Entry.ts"
 import { display } from "../../src/tree/Names.ts"
 import * as Owners from "../../src/tree/Owners.ts"
@@ -33,6 +33,16 @@ const scan = Effect.fnUntraced(function* (at: string, choice: Partial<Choice>) {
 const access = acl([1, 6], [2, 7, 1234], [4, 4], [8, 5, 99], [16, 7], [32, 0])
 
 describe.skipIf(!isLinux)("attributes of a source", () => {
+  it("XFS's own names of ACLs are not carried: to remove one would remove the ACL", () => {
+    for (const carriesAcls of [true, false])
+      for (const isRoot of [true, false]) {
+        const isCarried = carried({ carriesAttributes: true, carriesAcls }, isRoot)
+        assert.isFalse(isCarried("trusted.SGI_ACL_FILE") || isCarried("trusted.SGI_ACL_DEFAULT"))
+        assert.strictEqual(isCarried("trusted.SGI_ACL"), isRoot)
+        assert.strictEqual(isCarried(accessAcl), carriesAcls)
+      }
+  })
+
   it.effect("those that are wished, and one set where they are equal", () =>
     Effect.gen(function* () {
       const base = yield* directory
