@@ -6,6 +6,7 @@
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { isAll } from "./test/seldom.ts"
 
 // vitest says what failed with the help of this, and Node 20 has it not.
 if (!("groupBy" in Map)) {
@@ -35,8 +36,7 @@ const program = [
 ]
 const nightly = ["test/nightly/**/*.test.ts"]
 /** At night only: minutes of one core, and what they show seldom changes. */
-const seldom =
-  process.env["MRSYNC_ALL"] === undefined ? ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"] : []
+const seldom = isAll ? [] : ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"]
 const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
 
 interface Files {

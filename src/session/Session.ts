@@ -89,7 +89,8 @@ const running = Effect.fnUntraced(function* (parts: Parts.Parts, announcer: Anno
   const inbox = new Inbox(parts, announcer)
   // While pages flow an acker that dies is noticed here: it owes answers to polls, not to a
   // question. So is one that is probed.
-  const awaited = (): Watched => [...Polls.owing(sending.pace.window()), ...probing.awaited(), ...silence.areAway()]
+  const polled = (): Watched => Polls.owing(sending.pace.window()).map(({ sinceMillis, slot }) => [slot, sinceMillis])
+  const awaited = (): Watched => [...polled(), ...probing.awaited(), ...silence.areAway()]
   const run = Effect.raceAllFirst([
     sending.run,
     probing.run,

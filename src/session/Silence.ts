@@ -464,7 +464,7 @@ export class SilenceWatch {
     const isMute = ({ askedMillis, sinceMillis, slot }: Polls.Owed) =>
       members.isPresent(slot) &&
       askedMillis - Math.max(this.muteSince(slot, sinceMillis), this.awakeMillis) >= patienceMillis
-    const mutes = Polls.unanswered(pace.window()).filter(isMute)
+    const mutes = Polls.owing(pace.window()).filter(isMute)
     return Effect.forEach(mutes, ({ slot }) => members.lose(slot, mute, Roster.loseMute), { discard: true })
   })
 

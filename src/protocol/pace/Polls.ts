@@ -54,20 +54,17 @@ export const polled = (self: Window, slots: ReadonlyArray<number>, nowMillis: nu
   ]
 })
 
-/** Ackers that owe an answer to a poll, and since when. */
-export const owing = ({ ackers }: Window): ReadonlyArray<readonly [slot: number, sinceMillis: number]> =>
-  ackers.flatMap(({ owesMillis, slot }) => (owesMillis === undefined ? [] : [[slot, owesMillis] as const]))
-
 /** An acker that owes an answer to a poll. */
 export interface Owed {
   readonly slot: number
+  /** It owes an answer since then. */
   readonly sinceMillis: number
   /** When it was asked last: a poll that is lost is repeated only where something is to be sent after it. */
   readonly askedMillis: number
 }
 
-/** Ackers that owe an answer, and when each was asked last. */
-export const unanswered = ({ ackers }: Window): ReadonlyArray<Owed> =>
+/** Ackers that owe an answer to a poll. */
+export const owing = ({ ackers }: Window): ReadonlyArray<Owed> =>
   ackers.flatMap(({ askedMillis, owesMillis, slot }) =>
     owesMillis === undefined ? [] : [{ slot, sinceMillis: owesMillis, askedMillis }]
   )

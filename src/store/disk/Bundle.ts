@@ -84,7 +84,7 @@ interface Written {
 
 /** Removes it again. */
 const remove = ({ at, fd }: Pick<Written, "at" | "fd">): void => {
-  fs.closeSync(fd)
+  Result.try(() => fs.closeSync(fd))
   if (at !== undefined) fs.unlinkSync(Confinement.pathOf(at))
 }
 
@@ -132,10 +132,13 @@ const rename = ({ changes, destination }: Site, written: Written, at: Spot): Wri
   // what is replaced may be kept in another directory
   destination.holding(at.directory, () => {
     orClean(
-      () => changes.moveOver(at, written.spot.name),
-      () => remove(written)
+      () => {
+        // a write that a server refuses may be found only by this
+        fs.closeSync(written.fd)
+        changes.moveOver(at, written.spot.name)
+      },
+      () => fs.unlinkSync(Confinement.pathOf(at))
     )
-    fs.closeSync(written.fd)
     return written.described
   })
 

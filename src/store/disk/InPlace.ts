@@ -217,9 +217,20 @@ const mustBeNamed = (site: Site, file: Standing): void => {
 const arrive = (site: Site, index: number, file: Standing): void => {
   // it may have been replaced while it was read
   mustBeNamed(site, file)
+  const own = ownOf(site, file)
+  // a write that a server refuses may be found only by this
+  const closed = Result.try(file.descriptor.closeNow)
+  if (Result.isFailure(closed)) {
+    const time = timeOf(file.otherSeconds)
+    Result.try(() => fs.lutimesSync(Confinement.pathOf(own), time, time))
+    throw mixed(storeError(site.inventory.file(index).path)(closed.failure))
+  }
   site.inventory.arrive(index)
-  site.partials.clear(ownOf(site, file))
+  site.partials.clear(own)
 }
+
+/** Node takes a negative number for now, and no text of one. */
+const timeOf = (seconds: number): string => String(seconds)
 
 /**
  * One of mixed content gets a time that no session takes for right, or for newer. What has the source's time without us is right:
@@ -230,8 +241,7 @@ const letGo = (file: Standing): Effect.Effect<void> => {
   const disown = () => {
     if (!file.isMixed) return
     const now = Status.ofStats(fs.fstatSync(descriptor.fd, { bigint: true }))
-    // Node takes a negative number for now, and no text of one
-    const time = String(otherSeconds)
+    const time = timeOf(otherSeconds)
     if (file.isDescribed || !Status.isSameTime(now, metadata)) fs.futimesSync(descriptor.fd, time, time)
   }
   return Effect.sync(() => void Result.try(disown)).pipe(
