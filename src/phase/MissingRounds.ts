@@ -264,7 +264,7 @@ const rounds = Effect.fnUntraced(function* (options: Rounds) {
     const lackers = [...missing.keys()].filter((slot) => !late.has(slot))
     owing = [...lackers, ...rest]
     if (owing.length === 0) break
-    const wanted = lackers.map((slot) => portion(trials, slot, missing.get(slot)!))
+    const wanted = lackers.map((slot) => portion(trials, content.layout, slot, missing.get(slot)!))
     yield* send(options, wanted, demand(owing, repairs.wants))
     yield* lane.drained
     if (owing.every(trials.isOnTrial)) {
@@ -311,9 +311,9 @@ const unfitOf = (
 
 // The part of an answer that is sent at once: a catcher that gained nothing lately is sent a few
 // pages only. [N-4]
-const portion = (trials: Trials["Service"], slot: number, answer: Missing): Missing => {
+const portion = (trials: Trials["Service"], layout: Layout.Layout, slot: number, answer: Missing): Missing => {
   const most = trials.mostPages(slot)
-  return most === undefined ? answer : { ...answer, ...Planner.firstOf(answer, most) }
+  return most === undefined ? answer : { ...answer, ...Planner.firstOf(layout, answer, most) }
 }
 
 /** Sends what these answers ask for; they may be about different spans. */

@@ -121,8 +121,11 @@ export const lackingWhole = (layout: Layout.Layout, { lacks, runs }: Lack): numb
   )
 }
 
-/** The first few of the pages that an answer lacks. */
-export const firstOf = ({ lacks, runs }: Lack, most: number): Lack => {
+/**
+ * The first few of the pages that an answer lacks. Where digests go before them they are of one span of digests: those of many
+ * would fill a short queue, and no page would find room in it, in whichever round.
+ */
+export const firstOf = (layout: Layout.Layout, { lacks, runs, spoiled }: Lack, most: number): Lack => {
   let left = most
   const take = (pages: number): number => {
     const taken = Math.min(left, pages)
@@ -135,7 +138,9 @@ export const firstOf = ({ lacks, runs }: Lack, most: number): Lack => {
     const pages = take(runs[i + 1])
     if (pages > 0) out.push(runs[i], pages)
   }
-  return { lacks: taken, runs: out }
+  if (spoiled !== true || out.length === 0) return { lacks: taken, runs: out }
+  const [first, count] = Layout.digestSpan(layout, out[0])
+  return { lacks: taken, runs: within(out, first, first + count) }
 }
 
 /** Pages that an answer lacks. */

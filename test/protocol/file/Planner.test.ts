@@ -157,6 +157,17 @@ describe("Planner", () => {
     assert.deepStrictEqual(planOf([...others, { ...spoiled, runs: [] }], "auto"), planOf(others, "auto"))
   })
 
+  it("the first few of what is listed; where something is spoiled, of one span of digests", () => {
+    const layout = Layout.make({ size: 1432 * 1000, pageBytes: 1432, blockPages: 128 })
+    const runs = [125, 2, 200, 1, 300, 9]
+    const first = (most: number, spoiled: boolean) =>
+      Planner.firstOf(layout, { lacks: undefined, runs, spoiled }, most).runs
+    assert.deepStrictEqual(first(8, false), [125, 2, 200, 1, 300, 5])
+    assert.deepStrictEqual(first(8, true), [125, 2])
+    assert.deepStrictEqual(first(1, true), [125, 1])
+    assert.deepStrictEqual(first(0, true), [])
+  })
+
   it("stragglers lack far more than half of the group and a share of the span; never all", () => {
     const stragglersOf = (asked: number, ...lacking: ReadonlyArray<number>) => [
       ...Planner.stragglers(new Map(lacking.map((pages, slot) => [slot, pages])), asked)
