@@ -117,9 +117,9 @@ export class Attendance {
   startedMillis: number | undefined
   heardMillis: number
   readonly joinedMillis: number
-  /** Since when what the ear brought is worked on; undefined while it listens. */
+  /** Since when what the inbox brought is worked on; undefined while the catcher listens. */
   workingMillis: number | undefined
-  /** Since when there was always something to work on, and when it was listened last. */
+  /** Since when there was always something to work on, and when the catcher listened last. */
   private busySinceMillis: number
   private listenedMillis: number
   /** When the store was done with a step last. */

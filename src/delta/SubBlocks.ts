@@ -25,7 +25,7 @@ interface Taking<E> {
   readonly versions: ReadonlyArray<Searched>
   /** One byte a block: 1 where all of it was found. */
   readonly found: Uint8Array
-  /** What of one of the versions is to be copied later, if there is such a one: sub-blocks are added to it. [Y-18] */
+  /** What of one of the versions is to be copied later, if there is one: sub-blocks are added to it. [Y-18] */
   readonly postponed: Postponable | undefined
   readonly write: Write<E>
 }

@@ -114,7 +114,7 @@ export class Inventory {
     return this.surveyed === undefined || Compare.isNew(this.changeOf(index))
   }
 
-  /** Stands it there already, or does the policy leave it alone? */
+  /** Does it stand there already, or does the policy leave it alone? */
   stays(index: number): boolean {
     return !Compare.isLacked(this.changeOf(index))
   }
