@@ -23,6 +23,7 @@ import { type FileWriter, StoreError } from "../Store.ts"
 import { attempt, fail, forEntry, storeError } from "./Attempt.ts"
 import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
+import * as Mtime from "./Mtime.ts"
 import { reserve } from "./Reserve.ts"
 import type { Site } from "./Site.ts"
 import * as Sync from "./Sync.ts"
@@ -221,16 +222,13 @@ const arrive = (site: Site, index: number, file: Standing): void => {
   // a write that a server refuses may be found only by this
   const closed = Result.try(file.descriptor.closeNow)
   if (Result.isFailure(closed)) {
-    const time = timeOf(file.otherSeconds)
+    const time = Mtime.textOf(file.otherSeconds)
     Result.try(() => fs.lutimesSync(Confinement.pathOf(own), time, time))
     throw mixed(storeError(site.inventory.file(index).path)(closed.failure))
   }
   site.inventory.arrive(index)
   site.partials.clear(own)
 }
-
-/** Node takes a negative number for now, and no text of one. */
-const timeOf = (seconds: number): string => String(seconds)
 
 /**
  * One of mixed content gets a time that no session takes for right, or for newer. What has the source's time without us is right:
@@ -241,7 +239,7 @@ const letGo = (file: Standing): Effect.Effect<void> => {
   const disown = () => {
     if (!file.isMixed) return
     const now = Status.ofStats(fs.fstatSync(descriptor.fd, { bigint: true }))
-    const time = timeOf(otherSeconds)
+    const time = Mtime.textOf(otherSeconds)
     if (file.isDescribed || !Status.isSameTime(now, metadata)) fs.futimesSync(descriptor.fd, time, time)
   }
   return Effect.sync(() => void Result.try(disown)).pipe(

@@ -34,8 +34,10 @@ export const setter = (libc: Option.Option<Calls>): Setter =>
     })
   })
 
-// Node takes a negative number to mean "now", but not a string of one.
-const text = (metadata: Metadata): string => String(toDouble(metadata.mtimeSeconds, metadata.mtimeNanos))
+/** Seconds as Node is given them: it takes a negative number to mean "now", but not a text of one. */
+export const textOf = (seconds: number): string => String(seconds)
+
+const text = ({ mtimeNanos, mtimeSeconds }: Metadata): string => textOf(toDouble(mtimeSeconds, mtimeNanos))
 
 /**
  * The time as seconds in a double that is never above it, whether what takes it keeps its nanoseconds or cuts them to

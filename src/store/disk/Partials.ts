@@ -18,10 +18,9 @@ import type { Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 import { type Destination, isScarce } from "./Destination.ts"
 import type { Guard } from "./Guard.ts"
+import { longestNameBytes } from "./Temporaries.ts"
 
 const end = ".mrsync-partial"
-/** Longest name on nearly every file system. */
-const nameBytes = 255
 
 /** Is it the name of something that is kept beside a file? */
 export const isPartial = (name: Uint8Array): boolean => isPartialName(keyOf(name))
@@ -37,7 +36,7 @@ const freeBytes = ({ self }: Confinement.Directory): number => {
 
 /** One name has one such place, also where it is too long for it. */
 const besideOf = ({ directory, name }: Spot): Spot => {
-  const fits = name.length + end.length < nameBytes
+  const fits = name.length + end.length < longestNameBytes
   const short = () => Buffer.from(hash(name).subarray(0, 16)).toString("hex")
   return { directory, name: Buffer.from(`.${fits ? name.toString("latin1") : short()}${end}`, "latin1") }
 }

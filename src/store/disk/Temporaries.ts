@@ -14,7 +14,7 @@ import type { Directory, Spot } from "./Confinement.ts"
 import * as Confinement from "./Confinement.ts"
 
 /** Longest name on nearly every file system. */
-const nameBytes = 255
+export const longestNameBytes = 255
 /** Temporary names tried when others exist already; six random characters do not collide this often by chance. */
 const nameAttempts = 100
 /** Characters at the end of a temporary name, and how many of them are the owner's mark. */
@@ -120,7 +120,7 @@ export class Temporaries {
     for (let i = this.mark.length; i < endChars; i++) {
       end += alphabet[Math.floor(this.random.nextDoubleUnsafe() * alphabet.length)]
     }
-    let length = Math.min(name.length, nameBytes - 1 - end.length)
+    let length = Math.min(name.length, longestNameBytes - 1 - end.length)
     // Not within a UTF-8 character: some file systems refuse half of one.
     while (length < name.length && length > 0 && (name[length] & 0xc0) === 0x80) length--
     return Buffer.from(`.${name.toString("latin1", 0, length)}${end}`, "latin1")
@@ -132,7 +132,7 @@ export const isTemporary = (name: Buffer): boolean => Names.isTemporary(Names.ke
 
 /** The final name; undefined where it may have been longer. */
 const finalOf = (name: Buffer): Buffer | undefined =>
-  name.length < nameBytes - longestChar ? name.subarray(1, -endChars - suffix.length) : undefined
+  name.length < longestNameBytes - longestChar ? name.subarray(1, -endChars - suffix.length) : undefined
 
 const keyOf = ({ directory, name }: Spot): string => Confinement.join(directory.key, name)
 
