@@ -55,14 +55,16 @@ const one = (
     Effect.try({
       try: () =>
         destination.persistently(() =>
-          path.length === 0
-            ? fs.openSync(destination.tree.directory("").self, fs.constants.O_RDONLY)
-            : Confinement.openToLook(destination.spot(path))
+          Descriptor.make(
+            path.length === 0
+              ? fs.openSync(destination.tree.directory("").self, fs.constants.O_RDONLY)
+              : Confinement.openToLook(destination.spot(path))
+          )
         ),
       catch: (cause) => cause
     }),
-    (fd) => Descriptor.waited((done) => sync(fd, done)),
-    (fd) => Effect.sync(() => void Result.try(() => fs.closeSync(fd)))
+    ({ fd }) => Descriptor.waited((done) => sync(fd, done)),
+    ({ close }) => close
   )
 
 /** The entries that have something of their own on the disk, and are in their place. */
