@@ -6,6 +6,7 @@
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { isAll } from "./test/seldom.ts"
 
 // vitest says what failed with the help of this, and Node 20 has it not.
@@ -36,8 +37,28 @@ const program = [
 ]
 const nightly = ["test/nightly/**/*.test.ts"]
 /** At night only: minutes of one core, and what they show seldom changes. */
-const seldom = isAll ? [] : ["test/simulate/Forecast.test.ts", "test/simulate/Sealed.test.ts"]
+const seldom = isAll
+  ? []
+  : ["test/e2e/Many.test.ts", ...["Failed", "Forecast", "Sealed"].map((name) => `test/simulate/${name}.test.ts`)]
 const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
+
+/**
+ * The longest come first in their group, so that no core waits for the last of them. By itself vitest knows how long each takes
+ * only where it has run them before.
+ */
+const long = [
+  ...["regressions/slow-catchers", "regressions/slow-disks", "simulate/Sweep", "simulate/Simulation", "sessions/Session"],
+  ...["sessions/Delta", "filter/Judge", "regressions/key-pairs", "e2e/Faults", "e2e/Trees", "e2e/Page", "e2e/Release"],
+  ...["e2e/Sync", "e2e/Push", "e2e/Away", "e2e/Destination", "e2e/Doctor", "e2e/Service", "cli/binary"]
+].map((name) => fileURLToPath(new URL(`test/${name}.test.ts`, import.meta.url)))
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder
+    const isLong = ({ moduleId }: TestSpecification) => Number(long.includes(moduleId))
+    return (await super.sort(files)).sort((a, b) => group(a) - group(b) || isLong(b) - isLong(a))
+  }
+}
 
 interface Files {
   readonly include: Array<string>
@@ -69,6 +90,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^mrsync$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) }] },
   test: {
     pool: "forks",
+    sequence: { sequencer: LongFirst },
     // these end what hangs; how long something may take is for the test to say, and the machine may be slow
     testTimeout: 240_000,
     hookTimeout: 60_000,
@@ -77,7 +99,7 @@ export default defineConfig({
       : [
           inside({ include: ["test/**/*.test.ts"], exclude: [...program, ...apart, ...nightly, ...seldom] }),
           onProgram("program", 1, availableParallelism(), { include: [...program, ...apart], exclude: alone }),
-          onProgram("alone", 2, 1, { include: alone })
+          onProgram("alone", 2, 1, { include: alone, exclude: seldom })
         ]
   }
 })

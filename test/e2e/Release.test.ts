@@ -1,32 +1,14 @@
-/** What users get: the package (test/nightly/Installed installs it), and the single binary, where there is no Node. */
+/** What users get: the single binary, where there is no Node. The package: test/nightly/Published and Installed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { publint } from "publint"
-import { formatMessage } from "publint/utils"
 import * as Lab from "./Lab.ts"
 import * as Trees from "./Trees.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const tool = (name: string) => join(root, "node_modules/.bin", name)
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-
-describe("the package", () => {
-  it("publint has nothing to say of it, nor has attw of its types", async () => {
-    const { messages } = await publint({ pkgDir: root })
-    assert.deepStrictEqual(
-      messages.map((message) => formatMessage(message, manifest)),
-      []
-    )
-    // CommonJS gets it by import() alone.
-    const types = spawnSync(tool("attw"), ["--pack", root, "--profile", "esm-only"], { encoding: "utf8" })
-    assert.strictEqual(types.status, 0, types.stdout)
-  })
-})
-
 const { optionalDependencies } = JSON.parse(readFileSync(join(root, "scripts/binary/package.json"), "utf8"))
 const hasBinary = `node-${process.platform}-${process.arch}` in optionalDependencies && Lab.unavailable === undefined
 

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { join } from "node:path"
+import { mostly } from "../seldom.ts"
 import * as Lab from "./Lab.ts"
 import * as Versions from "./Versions.ts"
 
@@ -22,10 +23,13 @@ const pagesOf = (lacked: ReadonlyArray<ReadonlyMap<string, number>>): number => 
 }
 
 describe.skipIf(Lab.unavailable !== undefined)("old versions on real hosts", () => {
-  for (const [count, loss] of [
-    [4, 0],
-    [16, 2]
-  ]) {
+  for (const [count, loss] of mostly(
+    [[4, 2]],
+    [
+      [4, 0],
+      [16, 2]
+    ]
+  )) {
     it.live(
       `${count} catchers, ${loss} % loss, each with another: equal in the end, and nothing else was touched`,
       () =>

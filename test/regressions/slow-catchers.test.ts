@@ -107,11 +107,9 @@ describe("a catcher whose disk takes 100 ms for a block", () => {
 describe("a catcher that takes long for each file, and answers each question in time [Q-17]", () => {
   const link = { delayMillis: 0.2, bytesPerSecond: 100_000_000, receiveBufferBytes: 4_000_000 }
   for (const [name, steps, others, most] of mostly<readonly [string, Steps, number, number]>(
+    [["100 ms for a block", { write: 100 }, 1, 7]],
     [
-      ["100 ms for a block", { write: 100 }, 1, 7],
-      ["half a second to commit it", { commit: 500 }, 8, 5]
-    ],
-    [
+      ["half a second to commit it", { commit: 500 }, 8, 5],
       ["100 ms for a block", { write: 100 }, 8, 7],
       ["half a second to open it", { open: 500 }, 8, 5]
     ]
@@ -152,10 +150,10 @@ describe("a catcher that takes long for each file, and answers each question in 
 })
 
 describe("a catcher that takes longer than the time-out to open each file [Q-2]", () => {
-  for (const [name, open, most] of [
-    ["a half more", 3000, 20],
-    ["four times as long", 9000, 80]
-  ] as const)
+  for (const [name, open, most] of mostly<readonly [string, number, number]>(
+    [["a half more", 3000, 20]],
+    [["four times as long", 9000, 80]]
+  ))
     it.effect(`${name}: is complete, and the others do not wait for all of it`, () =>
       Effect.gen(function* () {
         const { report, seconds } = yield* session([{}, {}, { open }])
