@@ -46,16 +46,32 @@ const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
  * The longest come first in their group, so that no core waits for the last of them. By itself vitest knows how long each takes
  * only where it has run them before.
  */
-const long = [
-  ...["regressions/slow-catchers", "regressions/slow-disks", "simulate/Sweep", "simulate/Simulation", "sessions/Session"],
-  ...["sessions/Delta", "filter/Judge", "regressions/key-pairs", "e2e/Faults", "e2e/Trees", "e2e/Page", "e2e/Release"],
-  ...["e2e/Sync", "e2e/Push", "e2e/Away", "e2e/Destination", "e2e/Doctor", "e2e/Service", "cli/binary"]
-].map((name) => fileURLToPath(new URL(`test/${name}.test.ts`, import.meta.url)))
+const long = new Set(
+  [
+    ...[
+      "regressions/slow-catchers",
+      "regressions/slow-disks",
+      "simulate/Sweep",
+      "simulate/Simulation",
+      "sessions/Session"
+    ],
+    ...[
+      "sessions/Delta",
+      "filter/Judge",
+      "regressions/key-pairs",
+      "e2e/Faults",
+      "e2e/Trees",
+      "e2e/Page",
+      "e2e/Release"
+    ],
+    ...["e2e/Sync", "e2e/Push", "e2e/Away", "e2e/Destination", "e2e/Doctor", "e2e/Service", "cli/binary"]
+  ].map((name) => fileURLToPath(new URL(`test/${name}.test.ts`, import.meta.url)))
+)
 
 class LongFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
     const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder
-    const isLong = ({ moduleId }: TestSpecification) => Number(long.includes(moduleId))
+    const isLong = ({ moduleId }: TestSpecification) => Number(long.has(moduleId))
     return (await super.sort(files)).sort((a, b) => group(a) - group(b) || isLong(b) - isLong(a))
   }
 }
