@@ -46,26 +46,18 @@ const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
  * The longest come first in their group, so that no core waits for the last of them. By itself vitest knows how long each takes
  * only where it has run them before.
  */
+const longOnes = {
+  cli: ["binary"],
+  e2e: ["Faults", "Trees", "Page", "Release", "Sync", "Push", "Away", "Destination", "Doctor", "Service"],
+  filter: ["Judge"],
+  regressions: ["slow-catchers", "slow-disks", "key-pairs"],
+  sessions: ["Session", "Delta"],
+  simulate: ["Sweep", "Simulation"]
+}
 const long = new Set(
-  [
-    ...[
-      "regressions/slow-catchers",
-      "regressions/slow-disks",
-      "simulate/Sweep",
-      "simulate/Simulation",
-      "sessions/Session"
-    ],
-    ...[
-      "sessions/Delta",
-      "filter/Judge",
-      "regressions/key-pairs",
-      "e2e/Faults",
-      "e2e/Trees",
-      "e2e/Page",
-      "e2e/Release"
-    ],
-    ...["e2e/Sync", "e2e/Push", "e2e/Away", "e2e/Destination", "e2e/Doctor", "e2e/Service", "cli/binary"]
-  ].map((name) => fileURLToPath(new URL(`test/${name}.test.ts`, import.meta.url)))
+  Object.entries(longOnes).flatMap(([place, names]) =>
+    names.map((name) => fileURLToPath(new URL(`test/${place}/${name}.test.ts`, import.meta.url)))
+  )
 )
 
 class LongFirst extends BaseSequencer {
