@@ -14,7 +14,7 @@ import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.
 import * as Tree from "../../src/simulate/Tree.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { inTime } from "../phase/Rig.ts"
+import { inJumps } from "../phase/Rig.ts"
 
 interface Story {
   readonly catchers?: number
@@ -60,13 +60,11 @@ const examined = Effect.fnUntraced(function* (story: Story) {
   yield* Fiber.interrupt(meanwhile)
   yield* Fiber.interruptAll(waiting)
   return { crowd, findings: CrowdFindings.ofCrowd(crowd) }
-})
+}, inJumps())
 
 /** The findings, each with the catchers that it is about. */
 const found = (story: Story) =>
-  Effect.map(inTime(examined(story)), ({ findings }) =>
-    findings.map(({ catchers = [], id }) => [id, ...catchers].join(" "))
-  )
+  Effect.map(examined(story), ({ findings }) => findings.map(({ catchers = [], id }) => [id, ...catchers].join(" ")))
 
 const at = (millis: number, effect: Effect.Effect<void>) => Effect.delay(effect, millis)
 
@@ -80,7 +78,7 @@ describe("a network that is well", () => {
     ["with names out of order", { catchers: 12, options: { catchers: 12 } }]
   ] as const)("%s: no finding", ([, story]) =>
     Effect.gen(function* () {
-      const { crowd, findings } = yield* inTime(examined(story))
+      const { crowd, findings } = yield* examined(story)
       assert.deepStrictEqual(findings, [])
       assert.deepStrictEqual(
         crowd.catchers.slice(0, 2).map(({ id }) => id),
@@ -107,7 +105,7 @@ describe("a network that is well", () => {
         yield* Fiber.awaitAll(waiting)
         return { before, report }
       })
-      const { before, report } = yield* inTime(session)
+      const { before, report } = yield* inJumps()(session)
       assert.deepStrictEqual(before, [undefined, undefined])
       assert.deepStrictEqual(
         report.catchers.map(({ state }) => state),
@@ -120,17 +118,15 @@ describe("a network that is well", () => {
 describe("catchers do not disturb each other's figures", () => {
   it.effect("one narrow path of many, probed at one time: the others are tried with whole packets", () =>
     Effect.gen(function* () {
-      const { crowd } = yield* inTime(
-        examined({
-          ...{ catchers: 6, options: { catchers: 6, waitMillis: 5000 }, network: { delayMillis: 100 } },
-          // known before the others have answered
-          meanwhile: (network) =>
-            Effect.andThen(
-              network.impairLink("c2", "Group", { mtuBytes: 700, delayMillis: 1 }),
-              network.impairLink("c2", "Answers", { delayMillis: 1 })
-            )
-        })
-      )
+      const { crowd } = yield* examined({
+        ...{ catchers: 6, options: { catchers: 6, waitMillis: 5000 }, network: { delayMillis: 100 } },
+        // known before the others have answered
+        meanwhile: (network) =>
+          Effect.andThen(
+            network.impairLink("c2", "Group", { mtuBytes: 700, delayMillis: 1 }),
+            network.impairLink("c2", "Answers", { delayMillis: 1 })
+          )
+      })
       assert.deepStrictEqual(
         crowd.catchers.map(({ packetBytes }) => packetBytes < 1484),
         [false, true, false, false, false, false]
@@ -154,7 +150,7 @@ describe("catchers do not disturb each other's figures", () => {
         yield* Effect.provide(Examining.examine({ ...options, catchers: 2 }), Layer.mergeAll(ends, told))
         yield* Fiber.interruptAll([...waiting, fiber])
       })
-      yield* inTime(session)
+      yield* inJumps()(session)
       assert.deepStrictEqual(joined.toSorted(), ["c1", "c2"])
     })
   )
@@ -221,7 +217,7 @@ describe("findings of a network", () => {
     ["a filter that measures what is glued", { mtuBytes: 1000, countsGlued: true }, 1000]
   ] as const)("the length at which %s ends is told to the byte, and the rate is that of all", ([, impairments, most]) =>
     Effect.gen(function* () {
-      const { crowd, findings } = yield* inTime(examined({ network: { glued: true }, ...path(impairments) }))
+      const { crowd, findings } = yield* examined({ network: { glued: true }, ...path(impairments) })
       assert.include(findings[0].seen, `packets of ${most} bytes reach c2, of ${most + 1} bytes they do not`)
       const [c1, c2] = crowd.catchers
       assert.deepStrictEqual([c1.packetBytes, c2.packetBytes], [1484, most])
@@ -235,7 +231,7 @@ describe("findings of a network", () => {
   ] as const)("the length at which answers end is told, %s", ([, keys]) =>
     Effect.gen(function* () {
       const story = path({ mtuBytes: 1000 }, "c2", "Answers")
-      const { crowd } = yield* inTime(examined({ ...story, ...(keys === undefined ? {} : { keys }) }))
+      const { crowd } = yield* examined({ ...story, ...(keys === undefined ? {} : { keys }) })
       assert.deepStrictEqual(
         crowd.catchers.map(({ answerPacketBytes }) => answerPacketBytes),
         [undefined, 1000]
@@ -246,7 +242,7 @@ describe("findings of a network", () => {
   it.effect("under a seal, too", () =>
     Effect.gen(function* () {
       const keys = Keys.ofSecrets(new Uint8Array(32).fill(1), new Uint8Array(32).fill(2))
-      const { crowd } = yield* inTime(examined({ keys, ...path({ mtuBytes: 1333 }), options: { bytesPerSecond: 4e6 } }))
+      const { crowd } = yield* examined({ keys, ...path({ mtuBytes: 1333 }), options: { bytesPerSecond: 4e6 } })
       assert.deepStrictEqual(
         crowd.catchers.map(({ packetBytes, tooLongPacketBytes }) => [packetBytes, tooLongPacketBytes]),
         [
@@ -270,7 +266,7 @@ describe("findings of a network", () => {
         Keys.ofSecrets(new Uint8Array(32).fill(byte), new Uint8Array(32).fill(byte + 1))
       )
       const story = { keys, others, options: { waitMillis: 3000, bytesPerSecond: 4e6 } }
-      const { findings } = yield* inTime(examined(story))
+      const { findings } = yield* examined(story)
       assert.strictEqual(findings[0].id, "away")
       assert.match(findings[0].seen, /1 of 2 catchers joined .* key/)
     })
@@ -278,7 +274,7 @@ describe("findings of a network", () => {
 
   it.effect("what it takes of a narrow path is about what that carries", () =>
     Effect.gen(function* () {
-      const { findings } = yield* inTime(examined(path({ narrow })))
+      const { findings } = yield* examined(path({ narrow }))
       const [, megabits] = /c2 takes about ([\d.]+) Mbit\/s, c1/.exec(findings[0].seen) ?? []
       assert.isAbove(Number(megabits), 10)
       assert.isBelow(Number(megabits), 18)

@@ -13,6 +13,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { Progress } from "../../src/report/Progress.ts"
 import { MasterExchange, MasterProtection, messages } from "../../src/session/Exchange.ts"
 import * as Session from "../../src/session/Session.ts"
+import * as VirtualTime from "../../src/simulate/VirtualTime.ts"
 import type * as Simulated from "../../src/transport/simulated/Network.ts"
 import { type Received, Transport } from "../../src/transport/Transport.ts"
 import * as Codec from "../../src/wire/Codec.ts"
@@ -39,6 +40,22 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis = 60_
 
 export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>, limitMillis?: number) =>
   Effect.flatMap(timed(effect, limitMillis), ({ exit }) => exit)
+
+/**
+ * As `inTime`, on a clock that jumps to the next timer, where each millisecond of the TestClock's costs a turn: for what takes
+ * minutes. All that waits has to be made in it.
+ */
+export const inJumps =
+  (limitMillis = 60_000) =>
+  <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
+    VirtualTime.run(() =>
+      Random.withSeed(Effect.scoped(effect), `run ${++runs}`).pipe(
+        Effect.timeoutOrElse({
+          duration: limitMillis,
+          orElse: () => Effect.die(new Error(`stuck after ${limitMillis} virtual ms`))
+        })
+      )
+    )
 
 /** A master's session that runs; its transport too. */
 export const master = Effect.fnUntraced(function* (network: Simulated.Network, options: Partial<Session.Options> = {}) {

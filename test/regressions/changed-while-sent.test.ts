@@ -15,7 +15,7 @@ import { rewrite } from "../../src/source/Memory.ts"
 import { Source } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { answering, crowd, inTime } from "../phase/Rig.ts"
+import { answering, crowd, inJumps } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
@@ -89,11 +89,11 @@ const session = Effect.fnUntraced(function* (story: Story) {
     )
   )
   if (meanwhile !== undefined) yield* Effect.forkScoped(Effect.delay(meanwhile(network), lateMillis))
-  const [report, reports] = yield* inTime(
-    Effect.all([master, Effect.all(programs, { concurrency: "unbounded" })], { concurrency: 2 })
-  )
+  const [report, reports] = yield* Effect.all([master, Effect.all(programs, { concurrency: "unbounded" })], {
+    concurrency: 2
+  })
   return { report, reports, memories, notes }
-})
+}, inJumps())
 
 type Ended = Effect.Success<ReturnType<typeof session>>
 
@@ -101,8 +101,9 @@ type Ended = Effect.Success<ReturnType<typeof session>>
 const arrived = (tree: ReadonlyArray<Memory.Given>, { memories, report, reports }: Ended, status = 0) => {
   for (const memory of memories) {
     assert.deepStrictEqual(Simulation.differences(tree, memory), [])
+    const there = memory.tree
     for (const { entry } of tree) {
-      const made = memory.tree.get(new TextDecoder().decode(entry.path))?.entry
+      const made = there.get(new TextDecoder().decode(entry.path))?.entry
       if (entry._tag === "File") assert.deepStrictEqual(made, entry)
     }
   }

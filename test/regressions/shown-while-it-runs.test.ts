@@ -11,7 +11,7 @@ import * as Master from "../../src/master/Master.ts"
 import { type Event, Progress } from "../../src/report/Progress.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { timed } from "../phase/Rig.ts"
+import { inJumps } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 
@@ -51,10 +51,9 @@ const session = Effect.fnUntraced(function* (count: number, loss: number) {
   yield* network.impairLink("c0", "Group", { loss })
   const indices = Array.from({ length: count }, (_, i) => i)
   const both = Effect.all([sending, Effect.forEach(indices, catcher, { concurrency: count })], { concurrency: 2 })
-  const { exit } = yield* timed(both, 120_000)
-  const [report] = yield* exit
+  const [report] = yield* both
   return { report, master: master.said, lossy: lossy.said }
-})
+}, inJumps(120_000))
 
 describe("what a master shows while it sends", () => {
   // the pace is that of 32: what the others hold is asked of them now and then

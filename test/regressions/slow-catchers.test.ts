@@ -14,7 +14,7 @@ import { Source, SourceError } from "../../src/source/Source.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
 import { mostly } from "../seldom.ts"
-import { inTime } from "../phase/Rig.ts"
+import { inJumps, inTime } from "../phase/Rig.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
 const times = { waitMillis: 10_000, timeoutMillis: 2000, pageBytes: 1432 }
@@ -60,13 +60,10 @@ const session = Effect.fnUntraced(function* (
       Effect.map(() => Simulation.differences(tree, memory))
     )
   })
-  const [report, ...differences] = yield* inTime(
-    Effect.all([master, ...catching], { concurrency: "unbounded" }),
-    300_000
-  )
+  const [report, ...differences] = yield* Effect.all([master, ...catching], { concurrency: "unbounded" })
   for (const found of differences) assert.deepStrictEqual(found, [])
   return { seconds, notes, report }
-})
+}, inJumps(300_000))
 
 describe("a catcher that takes long to commit each file", () => {
   for (const [others, commits, most] of [

@@ -14,7 +14,7 @@ import { Progress } from "../../src/report/Progress.ts"
 import { CatcherProtection, MasterProtection } from "../../src/session/Exchange.ts"
 import * as Memory from "../../src/store/Memory.ts"
 import * as Simulated from "../../src/transport/simulated/Network.ts"
-import { inTime } from "../phase/Rig.ts"
+import { inJumps } from "../phase/Rig.ts"
 import { mostly } from "../seldom.ts"
 import * as Simulation from "../sessions/Simulation.ts"
 
@@ -68,9 +68,9 @@ const session = Effect.fnUntraced(function* (options: Case) {
     for (const index of millis.keys())
       if (index > 0)
         yield* network.impairLink(`c${index}`, "Group", { narrow: { bytesPerSecond, queueBytes: 1_000_000 } })
-  const [, ...ends] = yield* inTime(Effect.all([master, ...catching], { concurrency: "unbounded" }), 600_000)
+  const [, ...ends] = yield* Effect.all([master, ...catching], { concurrency: "unbounded" })
   return { lost, ends, limits }
-})
+}, inJumps(600_000))
 
 const areWell = (cases: ReadonlyArray<readonly [string, Case]>) => {
   for (const [name, options] of cases)

@@ -65,9 +65,10 @@ const isWhole = ({ outcome, report, tree }: Synced) => {
   for (const { failures, state } of report.catchers) assert.deepStrictEqual([state, failures], ["Complete", []])
   outcome.memories.forEach((memory, i) => {
     assert.deepStrictEqual(Simulation.differences(tree, memory), [], `c${i + 1}`)
+    const there = memory.tree
     for (const { entry } of tree) {
       if (entry._tag !== "File") continue
-      const made = memory.tree.get(Buffer.from(entry.path).toString())?.entry
+      const made = there.get(Buffer.from(entry.path).toString())?.entry
       assert.deepStrictEqual(made?._tag === "File" ? made.metadata.mtimeSeconds : 0, entry.metadata.mtimeSeconds)
     }
   })

@@ -55,14 +55,16 @@ const engineOf = ({ faults, meanwhile, memories, ...scenario }: Scenario): Engin
 /** What a catcher holds that differs from the tree; empty: nothing. */
 export const differences = (tree: ReadonlyArray<Memory.Given>, memory: Memory.Memory): ReadonlyArray<string> => {
   const out: Array<string> = []
+  // each look at it makes it anew
+  const there = memory.tree
   for (const given of tree) {
     const path = Buffer.from(given.entry.path).toString()
-    const made = memory.tree.get(path === "" ? "." : path)
+    const made = there.get(path === "" ? "." : path)
     if (made === undefined) out.push(`${path} is missing`)
     else if (given.entry._tag === "File" && Buffer.compare(made.content!, given.content!) !== 0)
       out.push(`${path} differs`)
   }
-  if (memory.tree.size !== tree.length) out.push(`${memory.tree.size} entries instead of ${tree.length}`)
+  if (there.size !== tree.length) out.push(`${there.size} entries instead of ${tree.length}`)
   if (memory.writers() !== 0) out.push(`${memory.writers()} files are still open`)
   return out
 }
