@@ -48,9 +48,9 @@ const isNight = process.env["MRSYNC_NIGHTLY"] !== undefined
  */
 const longOnes = {
   cli: ["binary"],
-  e2e: ["Faults", "Trees", "Page", "Release", "Sync", "Push", "Away", "Destination", "Doctor", "Service"],
+  e2e: ["Faults", "Trees", "Page", "Sync", "Push", "Away", "Destination", "Doctor", "Service"],
   filter: ["Judge"],
-  regressions: ["slow-catchers", "slow-disks", "key-pairs"],
+  regressions: ["slow-catchers", "slow-disks"],
   sessions: ["Session", "Delta"],
   simulate: ["Sweep", "Simulation"]
 }

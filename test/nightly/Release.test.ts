@@ -1,12 +1,12 @@
-/** What users get: the single binary, where there is no Node. The package: test/nightly/Published and Installed. */
+/** What users get: the single binary, where there is no Node. The package: Published and Installed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Lab from "./Lab.ts"
-import * as Trees from "./Trees.ts"
+import * as Lab from "../e2e/Lab.ts"
+import * as Trees from "../e2e/Trees.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const { optionalDependencies } = JSON.parse(readFileSync(join(root, "scripts/binary/package.json"), "utf8"))
