@@ -52,7 +52,7 @@ export interface Made {
 
 /** A store in memory, and what can be seen of it. */
 export interface Memory {
-  /** The entries in the destination, by path as `Names.display` writes it. */
+  /** The entries in the destination, by path as `Names.display` writes it. Each look at it makes it anew. */
   readonly tree: ReadonlyMap<string, Made>
   /** Files that are open to be written now. */
   readonly writers: () => number

@@ -86,7 +86,7 @@ const evils: ReadonlyArray<Evil> = [
     reason: /silent for 4 s/
   },
   {
-    // until it is known, once, up to a second or so
+    // the others wait once, up to a second, until it is known
     name: "nine of ten answers lost",
     load: middle,
     before: (lab) => nft(lab, "m", "ip saddr 10.77.0.3 numgen random mod 10 < 9 drop"),

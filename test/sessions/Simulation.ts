@@ -55,7 +55,6 @@ const engineOf = ({ faults, meanwhile, memories, ...scenario }: Scenario): Engin
 /** What a catcher holds that differs from the tree; empty: nothing. */
 export const differences = (tree: ReadonlyArray<Memory.Given>, memory: Memory.Memory): ReadonlyArray<string> => {
   const out: Array<string> = []
-  // each look at it makes it anew
   const there = memory.tree
   for (const given of tree) {
     const path = Buffer.from(given.entry.path).toString()

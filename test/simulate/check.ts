@@ -5,10 +5,9 @@ import * as Sweep from "../../src/simulate/Sweep.ts"
 
 /** The session of a seed has nothing wrong. */
 export const check = (seed: number, settled?: Faults.Settled) =>
-  Effect.map(Sweep.run(seed, settled), ({ problems }) =>
-    assert.deepStrictEqual(
-      problems,
-      [],
-      `replay: npm run sim -- --seed ${seed} --verbose${settled?.lies ? " --lies" : ""}${settled?.isSync ? " --sync" : ""}`
+  Effect.map(Sweep.run(seed, settled), ({ problems }) => {
+    const kinds = [settled?.lies && "--lies", settled?.isSync && "--sync", settled?.isDelta && "--delta"].filter(
+      Boolean
     )
-  )
+    assert.deepStrictEqual(problems, [], ["replay: npm run sim --", "--seed", seed, "--verbose", ...kinds].join(" "))
+  })
