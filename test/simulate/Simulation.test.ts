@@ -149,7 +149,7 @@ describe("the engine", () => {
 
   it.effect("one catcher behind a slow link does not keep a tree of many files from the others [Q-12]", () =>
     Effect.gen(function* () {
-      const many = Array.from({ length: 40 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
+      const many = Array.from({ length: 20 }, (_, i) => Tree.file(`f${i}`, 600_000, i))
       const latest = new Map<string, number>()
       let now = () => 0
       const outcome = yield* Simulation.run({
@@ -167,7 +167,7 @@ describe("the engine", () => {
       })
       const [one, slowest, other] = ["c1", "c2", "c3"].map((name) => latest.get(name) ?? Infinity)
       assert.isBelow(Math.max(one, other), 0.25 * slowest)
-      assert.isBelow(slowest, (1.3 * (40 * 600_000)) / 1250)
+      assert.isBelow(slowest, (1.3 * (20 * 600_000)) / 1250)
       assert.deepStrictEqual(
         ["c1", "c2", "c3"].map((id) => stateOf(outcome, id)),
         ["Complete", "Complete", "Complete"]
@@ -199,11 +199,11 @@ describe("the engine", () => {
   it.effect("a link far away that drops at once what is too much keeps nothing from the others [A-8]", () =>
     Effect.gen(function* () {
       const one = [Tree.file("one", 6_000_000)]
-      const options = { seed: 4, catchers: 6, tree: one, network: { delayMillis: 10 }, master: { pageBytes: 1432 } }
+      const options = { seed: 4, catchers: 4, tree: one, network: { delayMillis: 10 }, master: { pageBytes: 1432 } }
       const meanwhile = ({ network }: Simulation.World) => network.impairLink("c2", "Group", narrow(3072, 250_000))
       const healthy = yield* placing(options)
       const policed = yield* placing({ ...options, meanwhile })
-      for (const name of ["c1", "c3", "c4", "c5", "c6"]) {
+      for (const name of ["c1", "c3", "c4"]) {
         assert.isBelow(policed.latest(name), healthy.latest(name) + 1200)
       }
       assert.strictEqual(stateOf(policed.outcome, "c2"), "Complete")
@@ -248,14 +248,14 @@ describe("the engine", () => {
     "away again and again a catcher has no more files open than are in flight and wait, and is complete in the end [Q-12]",
     () =>
       Effect.gen(function* () {
-        const many = Array.from({ length: 150 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
+        const many = Array.from({ length: 100 }, (_, i) => Tree.file(`f${i}`, 530_000, i))
         let most = 0
         const outcome = yield* Simulation.run({
           ...{ seed: 4, catchers: 3, tree: many, timeoutMillis: 8000, network: { delayMillis: 0.2, glued: true } },
           master: { pageBytes: 1432, bytesPerSecond: 3_000_000 },
           meanwhile: ({ hosts, network }) =>
             Effect.gen(function* () {
-              for (let i = 0; i < 8; i++) {
+              for (let i = 0; i < 5; i++) {
                 yield* Effect.sleep(1000)
                 yield* network.partition("c2")
                 yield* Effect.sleep(3000)
