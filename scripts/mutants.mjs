@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const mutants = JSON.parse(readFileSync(join(root, "scripts/mutants.json"), "utf8"))
 
 const { positionals, values } = Options.parse({
-  // five times as many as test/simulate/Sweep.test.ts sweeps
+  // more than test/simulate/Sweep.test.ts sweeps
   options: { seeds: { type: "string", default: "120" } },
   allowPositionals: true
 })

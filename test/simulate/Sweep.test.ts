@@ -25,7 +25,7 @@ import * as Tree from "../../src/simulate/Tree.ts"
 import { check } from "./check.ts"
 
 /** Of the first ones these take as long as thirty others; `.ci/nightly` has them. */
-const long = new Set([7, 18, 21])
+const long = new Set([7, 18])
 const seeds = Array.from({ length: 20 }, (_, i) => 1 + i).filter((seed) => !long.has(seed))
 /** So many are one test, so that a failure is told soon. */
 const together = 10
